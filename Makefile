@@ -1,0 +1,38 @@
+# Everything a developer, an operator's first look, and CI call. `make` alone lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SUITE ?= foundation
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help venv host demo test acceptance lint
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+$(BIN)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
+
+venv: $(BIN)/.ready ## the Python environment, with Salt and the test tools
+
+host: ## install the Debian packages that the lab needs (as root)
+	tests/lab/install-host-packages
+
+demo: host venv ## boot a small cloud and update it from 1.0.0 to 1.0.1
+	$(BIN)/python -m tests.lab.demo
+
+test: host venv lint ## lint, unit, functional, integration and the short lab suite
+	$(BIN)/python -m pytest tests/unit tests/integration tests/functional tests/lab --ignore=tests/lab/acceptance
+
+acceptance: host venv ## the long lab suites: make acceptance SUITE=foundation
+	$(BIN)/python -m pytest tests/lab/acceptance/test_$(SUITE).py
+
+lint: venv ## ruff, mypy, salt-lint, yamllint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/salt-lint $$(git ls-files '*.sls' ':!pillar')
+	$(BIN)/yamllint --strict $$(git ls-files 'pillar/*.sls' '*.yaml' '*.yml') Saltfile etc/master

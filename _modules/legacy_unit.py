@@ -1,0 +1,84 @@
+"""Units with which earlier installers (edpm_*, tripleo_*) ran the same services, and their containers.
+
+While such a unit is enabled it starts the old container again behind the new one's back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from salt.exceptions import CommandExecutionError
+
+FOLDER = Path("/etc/systemd/system")
+
+
+def present(units: Iterable[str]) -> list[str]:
+    """Those of the units that exist on this node.
+
+    units: names without `.service`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' legacy_unit.present '[edpm_nova_compute]'
+    """
+    return [unit for unit in units if _file(unit).exists()]
+
+
+def stop(units: Iterable[str]) -> None:
+    """Stop and disable units; their files stay, so that `start` can bring them back.
+
+    units: names without `.service`. Raises CommandExecutionError when systemd refuses.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' legacy_unit.stop '[edpm_nova_compute]'
+    """
+    for unit in units:
+        _systemctl("disable", "--now", f"{unit}.service")
+
+
+def start(units: Iterable[str]) -> None:
+    """Enable and start units again.
+
+    units: names without `.service`. Raises CommandExecutionError when systemd refuses.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' legacy_unit.start '[edpm_nova_compute]'
+    """
+    for unit in units:
+        _systemctl("enable", "--now", f"{unit}.service")
+
+
+def remove(units: Iterable[str]) -> None:
+    """Remove units that are stopped, and the containers named like them; their images stay.
+
+    units: names without `.service`. Raises CommandExecutionError when systemd or podman refuses.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' legacy_unit.remove '[edpm_nova_compute]'
+    """
+    for unit in units:
+        __salt__["podman.remove"](unit)
+        _file(unit).unlink(missing_ok=True)
+    _systemctl("daemon-reload")
+
+
+def _file(unit: str) -> Path:
+    return FOLDER / f"{unit}.service"
+
+
+def _systemctl(*arguments: str) -> None:
+    result = __salt__["cmd.run_all"](["systemctl", *arguments], python_shell=False, ignore_retcode=True)
+    if result["retcode"]:
+        raise CommandExecutionError(f"systemctl {' '.join(arguments)}: {result['stderr'].strip()}")

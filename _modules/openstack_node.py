@@ -1,0 +1,157 @@
+"""What this node has to be at its release, and what it is: the node's side of every comparison.
+
+Both questions are answered from the pillar and the machine as they are now; nothing is recorded.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import salt.pillar
+from salt.exceptions import CommandExecutionError
+
+from openstack_rollout import catalog, measure, release, validation
+from openstack_rollout.errors import RolloutError
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def desired(stage: str | None = None) -> dict:
+    """What this node must be at the pillar's target_version.
+
+    stage (str): narrows `services` to that stage's, `packages` to that stage's {name: version}, and adds
+    `images`: the references which that stage is the first to need.
+
+    Returns the node's desired state as release.resolve gives it, plus `containers`: the names of all its
+    containers, and `last`: the last of its stages that has containers. A node that no role matches, or a
+    pillar without `openstack`, has no stages.
+    Raises CommandExecutionError led by the reason (INVALID_PILLAR, UNKNOWN_TARGET, …); by TARGET_CHANGED when
+    a run to another target asks (it says so in the pillar's `openstack_rollout`).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' openstack_node.desired services
+    """
+    whole = _resolved()
+    whole["containers"] = [service["container"] for service in whole["services"]]
+    whole["last"] = next((s for s in reversed(whole["stages"]) if s in catalog.SERVICE_STAGES), None)
+    if stage is None:
+        return whole
+    services = [service for service in whole["services"] if service["stage"] == stage]
+    earlier = catalog.STAGES[: catalog.STAGES.index(stage)]
+    pulled = {service["image"] for service in whole["services"] if service["stage"] in earlier}
+    images = list(dict.fromkeys(service["image"] for service in services if service["image"] not in pulled))
+    return {**whole, "services": services, "packages": whole["packages"].get(stage, {}), "images": images}
+
+
+def facts(fresh: bool = False) -> dict:
+    """What this node is, compared with its release: small, and without secrets, for the event bus.
+
+    fresh (bool): ask the master for the pillar first; a minion's own copy is old right after an edit.
+
+    Returns measure.facts: id, roles, zone, target, deployed, differences by stage, health, services, packages
+    and notes. Raises CommandExecutionError led by the reason (INVALID_PILLAR, …), also when the node cannot
+    be measured (NODE_ERROR).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' openstack_node.facts fresh=True
+    """
+    try:
+        openstack = validation.checked(_fresh_pillar() if fresh else __pillar__)
+        node = _node(openstack)
+        found = measure.facts(openstack, node, measured(release.references(openstack, node)))
+        wanted = {
+            service["container"]: service
+            for service in release.resolve(openstack, found["target"], node)["services"]
+        }
+    except RolloutError as error:
+        raise CommandExecutionError(str(error)) from error
+    found["notes"] += _leftovers(wanted)
+    return found
+
+
+def measured(references: list[str] | None = None) -> dict:
+    """The node's containers, local images, packages and switch, as they are.
+
+    references (list): the image references to look up.
+
+    Returns {"containers", "images", "packages", "openvswitch"}.
+    Raises CommandExecutionError led by NODE_ERROR when the node cannot tell.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' openstack_node.measured
+    """
+    if "podman.containers" not in __salt__:
+        raise CommandExecutionError("NODE_ERROR: podman is not installed")
+    try:
+        return {
+            "containers": __salt__["podman.containers"](),
+            "images": __salt__["podman.image_ids"](references or []),
+            "packages": __salt__["package_set.installed"](),
+            "openvswitch": __salt__["ovs.status"](),
+        }
+    except CommandExecutionError as error:
+        raise CommandExecutionError(f"NODE_ERROR: {error}") from error
+
+
+def _resolved() -> dict:
+    if not __pillar__.get("openstack"):
+        return {"version": None, "roles": [], "zone": None, "stages": [], "services": [], "packages": {}}
+    try:
+        openstack = validation.checked(__pillar__)
+        target = release.target(openstack)
+        wanted = (__pillar__.get("openstack_rollout") or {}).get("target", target)
+        if wanted != target:
+            raise RolloutError(
+                "TARGET_CHANGED", f"openstack:target_version is now {target}, the run is for {wanted}"
+            )
+        return release.resolve(openstack, target, _node(openstack))
+    except RolloutError as error:
+        raise CommandExecutionError(str(error)) from error
+
+
+def _node(openstack: dict) -> dict:
+    roles = openstack.get("roles") or {}
+    zones = openstack.get("zones") or {}
+    return {
+        "id": __grains__["id"],
+        "roles": [role for role in catalog.ROLES if role in roles and _matches(roles[role])],
+        "zone": next((zone for zone, target in sorted(zones.items()) if _matches(target)), None),
+        "os_family": __grains__.get("os_family", "RedHat"),
+        "boot_id": _BOOT_ID.read_text(encoding="utf-8").strip(),
+    }
+
+
+def _matches(target: str) -> bool:
+    return bool(__salt__["match.compound"](target))
+
+
+def _fresh_pillar() -> dict:
+    return salt.pillar.get_pillar(
+        __opts__,
+        dict(__grains__),
+        __opts__["id"],
+        saltenv=__opts__.get("saltenv"),
+        pillarenv=__opts__.get("pillarenv"),
+    ).compile_pillar()
+
+
+def _leftovers(wanted: dict) -> list[str]:
+    """Notes on what earlier installers, or earlier releases, left on the node."""
+    found = [
+        f"container {container}: started by us, and not wanted on this node"
+        for container in __salt__["quadlet.managed"]()
+        if container not in wanted
+    ]
+    for container, service in wanted.items():
+        for unit in __salt__["legacy_unit.present"](service["legacy_units"]):
+            found.append(f"container {container}: the earlier installer's unit {unit} is still there")
+    return found

@@ -1,0 +1,343 @@
+"""Quadlets: the files from which systemd's generator makes a service's unit, and that unit's life.
+
+Files of ours carry a header, and a label with the fingerprint of all that makes up the container (image,
+arguments, contents of the configuration files). A running container without that label is not what the node
+wants, also when an earlier run died between writing and restarting.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+
+import salt.utils.files
+from salt.exceptions import CommandExecutionError
+
+FOLDER = Path("/etc/containers/systemd")
+HEADER = "# Managed by openstack-rollout; changes here are overwritten."
+FINGERPRINT = "openstack-rollout.fingerprint"
+_NOT_LOADED = 5  # systemctl's exit code for a unit that systemd does not know
+_SECTIONS = ("Unit", "Container", "Service", "Install")
+# In a unit's journal: systemd, conmon, and podman with its events and the container's id.
+_NOT_ITS_OWN = re.compile(
+    r"(?:Start|Stopp)(?:ing|ed) \S+\.service\b|Failed to start \S+\.service\b|[\w@.-]+\.service: "
+    r"|conmon [0-9a-f]+ |[0-9a-f]{64}$|\d{4}-\d\d-\d\d .* m=\+\d"
+)
+_CONTAINER_NAME = re.compile(r"^ContainerName=(.+)$", re.M)
+
+
+def render(container: str, image: str, quadlet=None, health=None, config_files=()) -> dict[str, str]:
+    """The quadlet of a service.
+
+    container (str): the container's name. image (str): reference with a digest. quadlet (dict): what the
+    catalogue adds, {section: {key: value or list of values}}. health (dict): {"command": [argument, …]}.
+    config_files (list): paths whose contents count as part of the container; absent ones count as empty.
+
+    Returns {"text": the file, "fingerprint": the label that the running container must carry}.
+    Raises CommandExecutionError when the health command cannot be written as a quadlet.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' quadlet.render nova_compute registry.example/nova-compute@sha256:…
+    """
+    sections: dict[str, dict] = {name: {} for name in _SECTIONS}
+    sections["Unit"] = {"Description": f"OpenStack service {container}"}
+    sections["Service"] = {"Restart": "always", "RestartSec": "2"}
+    sections["Install"] = {"WantedBy": "multi-user.target"}
+    for name, values in (quadlet or {}).items():
+        sections.setdefault(name, {}).update(values or {})
+    own = {"ContainerName": container, "Image": image}
+    if (health or {}).get("command"):
+        own["HealthCmd"] = _health_command(health["command"])
+    sections["Container"] = {**sections["Container"], **own}
+    fingerprint = _fingerprint(_text(sections), config_files)
+    labels = _as_list(sections["Container"].get("Label"))
+    sections["Container"]["Label"] = [*labels, f"{FINGERPRINT}={fingerprint}"]
+    return {"text": f"{HEADER}\n{_text(sections)}", "fingerprint": fingerprint}
+
+
+def label() -> str:
+    """The label under which a container carries its fingerprint (str).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' quadlet.label
+    """
+    return FINGERPRINT
+
+
+def path(container: str) -> str:
+    """Where the quadlet of a container is kept (str).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' quadlet.path nova_compute
+    """
+    return str(FOLDER / f"{container}.container")
+
+
+def read(container: str) -> str | None:
+    """The text of a container's quadlet (str), None when there is none.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' quadlet.read nova_compute
+    """
+    try:
+        return Path(path(container)).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+
+
+def managed() -> dict[str, str]:
+    """The quadlets on this node that are ours.
+
+    Returns {container: name of its unit}.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' quadlet.managed
+    """
+    found = {}
+    for file in sorted(FOLDER.glob("*.container")):
+        text = file.read_text(encoding="utf-8")
+        if text.startswith(HEADER):
+            name = _CONTAINER_NAME.search(text)
+            found[name.group(1) if name else file.stem] = f"{file.stem}.service"
+    return found
+
+
+def write(container: str, text: str) -> None:
+    """Put a container's quadlet in place and let systemd make its unit; nothing is restarted.
+
+    container (str): its name. text (str): as `render` gives it.
+
+    The text it replaces is kept until `accept`, over any number of writes, so that a new container that
+    fails can be followed by the last one that was proven, also when the writer died in between.
+    Raises CommandExecutionError when systemd or the disk refuses.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' quadlet.write nova_compute '…'
+    """
+    before = read(container)
+    try:
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        if before not in (None, text) and not _proven(container).exists():
+            _replace(_proven(container), before)
+        _replace(Path(path(container)), text)
+    except OSError as error:
+        raise CommandExecutionError(f"{path(container)}: {error}") from error
+    reload()
+
+
+def accept(container: str) -> None:
+    """The container that a quadlet started is proven: forget the text that it replaced.
+
+    container (str): its name.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' quadlet.accept nova_compute
+    """
+    _proven(container).unlink(missing_ok=True)
+
+
+def restore(container: str) -> bool:
+    """Put the last proven quadlet of a container back, or take the new one away when there was none.
+
+    container (str): its name.
+
+    Returns whether there was one. Raises CommandExecutionError when systemd or the disk refuses.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' quadlet.restore nova_compute
+    """
+    try:
+        os.replace(_proven(container), path(container))
+    except FileNotFoundError:
+        remove(container)
+        return False
+    except OSError as error:
+        raise CommandExecutionError(f"{path(container)}: {error}") from error
+    reload()
+    return True
+
+
+def remove(container: str) -> None:
+    """Take a container's quadlet, and so its unit, away; nothing is stopped.
+
+    container (str): its name. Raises CommandExecutionError when systemd refuses.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' quadlet.remove swift_proxy
+    """
+    Path(path(container)).unlink(missing_ok=True)
+    _proven(container).unlink(missing_ok=True)
+    reload()
+
+
+def reload() -> None:
+    """Let systemd read its units, and the generator the quadlets, again.
+
+    Raises CommandExecutionError when systemd refuses.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' quadlet.reload
+    """
+    _systemctl("daemon-reload")
+
+
+def restart(unit: str) -> None:
+    """Restart a unit without waiting for more than systemd's own word.
+
+    unit (str): its name. Raises CommandExecutionError when the start fails.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' quadlet.restart nova_compute.service
+    """
+    # An earlier failure must not make systemd refuse this start by its rate limit.
+    _run(["systemctl", "reset-failed", unit])
+    _systemctl("restart", unit)
+
+
+def stop(unit: str) -> None:
+    """Stop a unit; one that does not run is no error.
+
+    unit (str): its name. Raises CommandExecutionError when systemd cannot stop it.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' quadlet.stop swift_proxy.service
+    """
+    result = _run(["systemctl", "stop", unit])
+    if result["retcode"] not in (0, _NOT_LOADED):
+        raise CommandExecutionError(f"systemctl stop {unit}: {result['stderr'].strip()}")
+
+
+def ended(unit: str) -> str | None:
+    """Whether a unit that was started has ended since, also when systemd has already started it again.
+
+    unit (str): its name.
+
+    Returns in what way it ended (str), None while it runs.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' quadlet.ended nova_compute.service
+    """
+    text = _systemctl("show", unit, "--property=ActiveState,SubState,NRestarts,Result,ExecMainStatus")
+    state = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    alive = state.get("ActiveState") in ("active", "activating", "reloading")
+    restarts = int(state.get("NRestarts") or 0)
+    if alive and state.get("SubState") != "auto-restart" and not restarts:
+        return None
+    return f"{state.get('SubState')}, {state.get('Result')}, status {state.get('ExecMainStatus')}"
+
+
+def log(unit: str, since: float, lines: int = 12) -> str:
+    """The last lines that a unit's container wrote; those of systemd and podman when it wrote none.
+
+    unit (str): its name. since (float): seconds of the epoch; what is older is left out. lines (int): how
+    many at most.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' quadlet.log nova_compute.service 1790000000
+    """
+    # Rounded down: a container that ends at once writes within the second of its start.
+    arguments = ["-u", unit, "-n", str(10 * lines), f"--since=@{int(since)}", "--no-pager", "-o", "cat"]
+    written = _run(["journalctl", *arguments])["stdout"].strip().splitlines()
+    own = [line for line in written if not _NOT_ITS_OWN.match(line)] or written
+    return "\n".join(own[-lines:])[-2000:]
+
+
+def _proven(container: str) -> Path:
+    return FOLDER / f".{container}.proven"
+
+
+def _replace(file: Path, text: str) -> None:
+    temporary = file.with_name(f".{file.name}.new")
+    with salt.utils.files.set_umask(0o077):
+        temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, file)
+
+
+def _health_command(command: list[str]) -> str:
+    if not any(re.search(r"\s", argument) for argument in command):
+        return " ".join(["CMD", *command])
+    if len(command) == 1:
+        raise CommandExecutionError(f"health command {command[0]!r}: give its arguments as a list")
+    # podman reads a list of two or more as arguments; with less it would want a shell in the image.
+    return json.dumps(command)
+
+
+def _fingerprint(text: str, config_files) -> str:
+    digest = hashlib.sha256(text.encode())
+    for file in sorted(config_files):
+        content = Path(file).read_bytes() if Path(file).is_file() else b""
+        digest.update(file.encode() + b"\0" + hashlib.sha256(content).digest())
+    return digest.hexdigest()[:32]
+
+
+def _text(sections: dict[str, dict]) -> str:
+    order = [*_SECTIONS, *sorted(set(sections) - set(_SECTIONS))]
+    blocks = []
+    for name in order:
+        lines = [f"{key}={item}" for key in sorted(sections[name]) for item in _as_list(sections[name][key])]
+        if lines:
+            blocks.append("\n".join([f"[{name}]", *lines]) + "\n")
+    return "\n".join(blocks)
+
+
+def _as_list(value) -> list[str]:
+    if value is None:
+        return []
+    items = value if isinstance(value, list | tuple) else [value]
+    return [str(item).lower() if isinstance(item, bool) else str(item) for item in items]
+
+
+def _systemctl(*arguments: str) -> str:
+    result = _run(["systemctl", *arguments])
+    if result["retcode"]:
+        raise CommandExecutionError(f"systemctl {' '.join(arguments[:2])}: {result['stderr'].strip()}")
+    return result["stdout"]
+
+
+def _run(command: list[str]) -> dict:
+    return __salt__["cmd.run_all"](command, python_shell=False, ignore_retcode=True)

@@ -1,0 +1,268 @@
+"""A service's container on a node: on the release's image, with its arguments and configuration, and healthy.
+
+Old images are kept: the way back needs them.
+"""
+
+from __future__ import annotations
+
+import time
+
+from salt.exceptions import CommandExecutionError
+
+_SETTLE = 3  # seconds that a container without a health check has to stay up
+_DEFAULT_TIMEOUT = 60
+
+
+def __virtual__():
+    """Only where our podman module works."""
+    if "podman.containers" in __salt__:
+        return True
+    return (False, "podman is not installed")
+
+
+def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
+    name,
+    image,
+    container=None,
+    quadlet=None,
+    health=None,
+    config_files=(),
+    legacy_units=(),
+    on_failure="restore",
+    because=(),
+):
+    """Have a container run exactly this image, under a unit of ours, and be healthy.
+
+    name (str): the container's name, unless `container` gives it.
+    image (str): registry/repository@sha256:…, pulled before anything is touched.
+    container (str): the container's name.
+    quadlet (dict): {section: {key: value or list}} for the quadlet file.
+    health (dict): {"command": [argument, …], "timeout": seconds}; without a command it only has to stay up.
+    config_files (list): paths whose contents are part of the container: it restarts when they change.
+    legacy_units (list): units of earlier installers that ran this service; removed once ours is healthy.
+    on_failure (str): `restore` starts what ran before again when the new container fails, `leave` leaves it.
+    because (list): reasons to restart it that this state cannot see itself.
+
+    The comment of a failure is led by IMAGE_MISSING, REGISTRY_UNREACHABLE, IMAGE_PULL_FAILED,
+    CONTAINER_EXITED, CONTAINER_UNHEALTHY or VERIFY_FAILED.
+
+    .. code-block:: yaml
+
+        nova_compute:
+          container.running:
+            - image: registry.example/nova-compute@sha256:…
+            - health: {command: [/openstack/healthcheck], timeout: 60}
+    """
+    container = container or name
+    health = {"command": [], "timeout": _DEFAULT_TIMEOUT, **(health or {})}
+    try:
+        wanted = __salt__["quadlet.render"](container, image, quadlet, health, config_files)
+        legacy = __salt__["legacy_unit.present"](legacy_units)
+        now = __salt__["podman.containers"]().get(container)
+        reasons = [*because, *_reasons(container, image, wanted, now), *(f"legacy unit {u}" for u in legacy)]
+        if not reasons:
+            _finish(container, image, health, now)
+            return _answer(name, True, f"{container} runs {image}")
+        changes = {container: {"old": now and now["image_id"][:12], "new": image, "because": reasons}}
+        if __opts__["test"]:
+            return _answer(name, None, f"{container} would be started: {'; '.join(reasons)}", changes)
+        _pull(image)
+        _replace(container, image, {"text": wanted["text"], "health": health, "legacy": legacy}, on_failure)
+    except CommandExecutionError as error:
+        return _answer(name, False, str(error))
+    return _answer(name, True, f"{container} was started: {'; '.join(reasons)}", changes)
+
+
+def mod_watch(name, sfun=None, **kwargs):
+    """Restart a container of which a watched file changed; also the prediction of it.
+
+    name (str): as in the state that watches. sfun (str): the function of that state, only `running` restarts.
+    kwargs: the arguments of that state.
+    """
+    if sfun != "running":
+        return _answer(name, True, "nothing to restart")
+    known = ("image", "container", "quadlet", "health", "config_files", "legacy_units", "on_failure")
+    arguments = {key: kwargs[key] for key in known if key in kwargs}
+    return running(name, because=["a configuration file changed"], **arguments)
+
+
+def image_present(name, image, counts=True):
+    """Have an image on the node, pulled by its digest; nothing that runs is touched.
+
+    name (str): any text. image (str): registry/repository@sha256:…
+    counts (bool): whether a pull is a change of its own. Not where the container's own state follows and
+    reports that it moves.
+
+    The comment of a failure is led by IMAGE_MISSING, REGISTRY_UNREACHABLE or IMAGE_PULL_FAILED.
+
+    .. code-block:: yaml
+
+        nova_compute image:
+          container.image_present:
+            - image: registry.example/nova-compute@sha256:…
+    """
+    try:
+        if __salt__["podman.image_ids"]([image]):
+            return _answer(name, True, f"{image} is on the node")
+        changes = {"image": {"old": None, "new": image}} if counts else {}
+        if __opts__["test"]:
+            return _answer(name, None if counts else True, f"{image} would be pulled", changes)
+        __salt__["podman.pull"](image)
+    except CommandExecutionError as error:
+        return _answer(name, False, str(error))
+    return _answer(name, True, f"{image} was pulled", changes)
+
+
+def orphans_absent(name, wanted=()):
+    """Stop and remove containers that this project once started here and that the node no longer wants.
+
+    name (str): any text. wanted (list): names of the containers to keep. Others' quadlets are left alone.
+
+    .. code-block:: yaml
+
+        containers that are not wanted here:
+          container.orphans_absent:
+            - wanted: [nova_compute, ovn_controller]
+    """
+    try:
+        orphans = {c: unit for c, unit in __salt__["quadlet.managed"]().items() if c not in wanted}
+        if not orphans:
+            return _answer(name, True, "there are none")
+        changes = {container: {"old": unit, "new": None} for container, unit in orphans.items()}
+        if __opts__["test"]:
+            return _answer(name, None, f"would be removed: {', '.join(orphans)}", changes)
+        for container, unit in orphans.items():
+            __salt__["quadlet.stop"](unit)
+            __salt__["podman.remove"](container)
+            __salt__["quadlet.remove"](container)
+    except CommandExecutionError as error:
+        return _answer(name, False, str(error))
+    return _answer(name, True, f"removed: {', '.join(orphans)}", changes)
+
+
+def _reasons(container, image, wanted, now):
+    """Why a container has to be started anew, [] when it is what the node wants."""
+    if now is None:
+        return ["it does not exist"]
+    found = []
+    image_id = __salt__["podman.image_ids"]([image]).get(image)
+    if image_id is None or now["image_id"] != image_id:
+        found.append("its image differs")
+    label = now["labels"].get(__salt__["quadlet.label"]())
+    if label != wanted["fingerprint"] or __salt__["quadlet.read"](container) != wanted["text"]:
+        found.append("its arguments or configuration differ")
+    if not now["running"]:
+        found.append("it does not run")
+    elif now["healthy"] is False:
+        found.append("it is unhealthy")
+    return found
+
+
+def _pull(image):
+    if not __salt__["podman.image_ids"]([image]):
+        __salt__["podman.pull"](image)
+
+
+def _replace(container, image, plan, on_failure):
+    """Start the planned container in place of what runs, and prove it; else bring back what ran."""
+    legacy = plan["legacy"]
+    aside = f"{container}-legacy"
+    unit = f"{container}.service"
+    started = time.time()
+    try:
+        if legacy:
+            __salt__["legacy_unit.stop"](legacy)
+            _put_aside(container, aside)
+        __salt__["quadlet.write"](container, plan["text"])
+        _restart(container, unit, started)
+        _prove(container, image, plan["health"], started)
+    except CommandExecutionError as error:
+        if on_failure != "restore":
+            raise
+        raise CommandExecutionError(f"{error}\n{_restore(container, unit, aside, legacy)}") from error
+    __salt__["quadlet.accept"](container)
+    if legacy:
+        __salt__["podman.remove"](aside)
+        __salt__["legacy_unit.remove"](legacy)
+
+
+def _put_aside(container, aside):
+    """Keep a legacy container under another name; one of ours is already the new one."""
+    found = __salt__["podman.containers"]()
+    if container in found and __salt__["quadlet.label"]() not in found[container]["labels"]:
+        __salt__["podman.remove"](aside)
+        __salt__["podman.rename"](container, aside)
+
+
+def _restart(container, unit, started):
+    try:
+        __salt__["quadlet.restart"](unit)
+    except CommandExecutionError as error:
+        raise CommandExecutionError(f"CONTAINER_EXITED: {container}: {error}{_log(unit, started)}") from error
+
+
+def _finish(container, image, health, now):
+    """What an earlier run may have left undone: the proof of a container that it started."""
+    if not __opts__["test"]:
+        if health["command"] and now["healthy"] is None:
+            _prove(container, image, health, time.time())
+        __salt__["quadlet.accept"](container)
+
+
+def _prove(container, image, health, started):
+    """Wait until a container is healthy and make sure that it runs the image; raise CommandExecutionError."""
+    unit = f"{container}.service"
+    deadline = time.monotonic() + float(health["timeout"])
+    while True:
+        # The unit is asked last: a container may give a good answer and die.
+        healthy = _is_up(container, health, started)
+        ended = __salt__["quadlet.ended"](unit)
+        if ended:
+            raise CommandExecutionError(f"CONTAINER_EXITED: {container} ended ({ended}){_log(unit, started)}")
+        if healthy:
+            break
+        if time.monotonic() > deadline:
+            limit = f"within {health['timeout']} s"
+            raise CommandExecutionError(
+                f"CONTAINER_UNHEALTHY: {container} was not healthy {limit}{_log(unit, started)}"
+            )
+        time.sleep(1)
+    now = __salt__["podman.containers"]().get(container) or {"image_id": None}
+    wanted = __salt__["podman.image_ids"]([image]).get(image)
+    if wanted is None or now["image_id"] != wanted:
+        raise CommandExecutionError(
+            f"VERIFY_FAILED: {container} runs image {now['image_id']}, wants {wanted} of {image}"
+        )
+
+
+def _is_up(container, health, started):
+    if health["command"]:
+        return __salt__["podman.healthy"](container)
+    return time.time() >= started + _SETTLE
+
+
+def _restore(container, unit, aside, legacy):
+    """Start what ran before a failed container again; says in a sentence how that went."""
+    try:
+        __salt__["quadlet.stop"](unit)
+        if __salt__["quadlet.restore"](container):
+            __salt__["quadlet.restart"](unit)
+            return f"The previous image of {container} was started again."
+        __salt__["podman.remove"](container)
+        if not legacy:
+            return f"{container} did not run before and was removed again."
+        if aside in __salt__["podman.containers"]():
+            __salt__["podman.rename"](aside, container)
+        __salt__["legacy_unit.start"](legacy)
+        return f"The previous unit {', '.join(legacy)} was started again."
+    except CommandExecutionError as error:
+        return f"The previous {container} could not be started again: {error}"
+
+
+def _log(unit, since):
+    lines = __salt__["quadlet.log"](unit, since)
+    return f"; its last lines:\n{lines}" if lines else ""
+
+
+def _answer(name, result, comment, changes=None):
+    return {"name": name, "result": result, "comment": comment, "changes": changes or {}}

@@ -1,0 +1,70 @@
+"""A set of packages at the versions of a release; nothing beside it moves."""
+
+from __future__ import annotations
+
+from salt.exceptions import CommandExecutionError
+
+
+def at_release(name, packages=None, exclude=()):
+    """Have those of the packages that the node has at these versions.
+
+    name (str): any text. packages (dict): {name: version}.
+    exclude (list): globs of packages that must not move, not even as a dependency of the others.
+
+    The comment of a failure is led by PACKAGE_FAILED.
+
+    .. code-block:: yaml
+
+        packages of the system:
+          package_set.at_release:
+            - packages: {openstack-selinux: 0.8.41-1}
+            - exclude: [kernel, kernel-core, 'openvswitch*']
+    """
+    try:
+        due = __salt__["package_set.changes"](packages or {})["install"]
+        if not due:
+            return _answer(name, True, "every package is at its version")
+        if __opts__["test"]:
+            return _answer(name, None, f"would be moved: {_names(due)}", _predicted(due))
+        moved = __salt__["package_set.bring"](due, exclude=list(exclude))
+    except CommandExecutionError as error:
+        return _answer(name, False, str(error))
+    return _answer(name, True, f"moved: {_names(due)}", moved)
+
+
+def downloaded(name, packages=None, stage="system"):
+    """Have the package files that `at_release` (or `ovs.updated`) will need in the package manager's cache.
+
+    name (str): any text. packages (dict): {name: version}. stage (str): the stage that will move them.
+
+    The comment of a failure is led by PACKAGE_DOWNLOAD_FAILED.
+
+    .. code-block:: yaml
+
+        packages of the system, downloaded:
+          package_set.downloaded:
+            - packages: {openstack-selinux: 0.8.41-1}
+    """
+    try:
+        needed = __salt__["package_set.changes"](packages or {}, stage)["install"]
+        due = __salt__["package_set.missing_downloads"](needed)
+        if not due:
+            return _answer(name, True, "every package that the node needs is there")
+        if __opts__["test"]:
+            return _answer(name, None, f"would be downloaded: {_names(due)}", _predicted(due))
+        fetched = __salt__["package_set.download"](due)
+    except CommandExecutionError as error:
+        return _answer(name, False, str(error))
+    return _answer(name, True, f"downloaded: {_names(due)}", fetched)
+
+
+def _predicted(packages):
+    return {package: {"old": "", "new": version} for package, version in packages.items()}
+
+
+def _names(packages):
+    return ", ".join(f"{package} {version}" for package, version in sorted(packages.items()))
+
+
+def _answer(name, result, comment, changes=None):
+    return {"name": name, "result": result, "comment": comment, "changes": changes or {}}

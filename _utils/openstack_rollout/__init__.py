@@ -1,0 +1,1 @@
+"""What the update engine knows beside Salt's loader: releases, windows, journal, engine."""

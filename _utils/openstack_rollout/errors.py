@@ -1,0 +1,69 @@
+"""The words under which an update is refused or pauses, and the one exception that carries them.
+
+Reasons are a fixed list, as in Ceph's upgrade: operators alert on the word and read the remedy.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+REASONS = {
+    "INVALID_PILLAR": "Correct the pillar key that the message names, then run again.",
+    "UNKNOWN_TARGET": "Set openstack:target_version to a release of the catalogue (salt-run release.list).",
+    "EMPTY_CATALOGUE": "Add a release file under pillar/openstack/releases/.",
+    "DOWNGRADE_REFUSED": "Set openstack:target_version to the deployed release or a newer one.",
+    "CUSTOM_IMAGES_UNCHANGED": (
+        "Renew openstack:custom_images, or name this target in openstack:keep_custom_images_for."
+    ),
+    "RUN_IN_PROGRESS": "Wait for the run that holds the lock, or stop it (salt-run rollout.pause).",
+    "TARGET_CHANGED": "Set target_version back, or end the run under way first (salt-run rollout.abort).",
+    "STAGE_OUT_OF_ORDER": "Run the stages that the message names first.",
+    "NO_NODES": "Correct the target that the message names, or accept the minions' keys.",
+    "NODE_SILENT": "Bring the node or its salt-minion back, then run again.",
+    "NODE_ERROR": "Read the node's message, mend it, then run again.",
+    "REGISTRY_UNREACHABLE": "Bring the registry back, then run again.",
+    "IMAGE_MISSING": "Correct the digest in the release file, or push the image.",
+    "IMAGE_PULL_FAILED": "Pull the image on the node by hand to see why, then run again.",
+    "PACKAGE_DOWNLOAD_FAILED": "Check the node's package repositories, then run again.",
+    "PACKAGE_FAILED": "Read the package manager's message, mend the node, then run again.",
+    "CONTAINER_EXITED": "Read the container's journal on the node (journalctl -u), then run again.",
+    "CONTAINER_UNHEALTHY": "Read the container's journal on the node (journalctl -u), then run again.",
+    "OVS_FAILED": "Check the Open vSwitch service on the node, then run again.",
+    "APPLY_FAILED": "Read the failed state's comment, mend the node, then run again.",
+    "VERIFY_FAILED": "The node is not what the release wants: read the differences, then run again.",
+    "FAILURE_BUDGET": "Mend the nodes that failed, then run again.",
+    "OPERATOR": "Paused on request; salt-run rollout.resume goes on.",
+    "ABORTED": "Ended on request; run again to start anew.",
+    "NO_RUN": "Start one: salt-run rollout.run.",
+}
+
+_LEADING_WORD = re.compile(r"\b([A-Z][A-Z_]+): ")
+
+
+class RolloutError(Exception):
+    """An update, or a part of it, that cannot go on.
+
+    reason (str): a word of REASONS. message (str): what is wrong and where. nodes: the minion ids concerned.
+    """
+
+    def __init__(self, reason: str, message: str, nodes: Iterable[str] = ()):
+        if reason not in REASONS:
+            raise ValueError(f"{reason} is not one of the named reasons")
+        self.reason = reason
+        self.message = message
+        self.nodes = tuple(nodes)
+        super().__init__(f"{reason}: {message}")
+
+    @property
+    def remedy(self) -> str:
+        """What an operator does about it (str)."""
+        return REASONS[self.reason]
+
+
+def reason_of(text: str, default: str) -> str:
+    """The first named reason that text (a state's comment, an error's message) carries, else default."""
+    for match in _LEADING_WORD.finditer(text):
+        if match.group(1) in REASONS:
+            return match.group(1)
+    return default

@@ -1,0 +1,66 @@
+"""The small interface through which the engine talks to the nodes.
+
+salt_fleet.py is the real one; the unit tests have a simulated one. The engine is the same for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a step ended on a node: reason (a named word) and message when it failed, data (dict) as the step
+    returns it.
+    """
+
+    node: str
+    jid: str
+    succeeded: bool
+    reason: str = ""
+    message: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What nodes told when asked together: facts by node id, and failures {node id: (reason, message)} of the
+    rest.
+
+    A node that did not answer is in failures with NODE_SILENT: every node asked is in exactly one of the two.
+    """
+
+    facts: Mapping[str, dict[str, Any]]
+    failures: Mapping[str, tuple[str, str]]
+
+
+class Fleet(Protocol):
+    """Start a step of the procedure on a node, wait for steps to end, ask nodes for their facts."""
+
+    def members(self, target: str) -> list[str]:
+        """Ids of the accepted nodes that a compound target matches, those that are down included."""
+
+    def facts(self, nodes: Iterable[str], silence: float) -> Answers:
+        """Measure nodes now. silence (seconds): how long a node may give no sign of life."""
+
+    def new_job(self) -> str:
+        """An identifier for a job that is about to start, so that the journal can hold it before it runs."""
+
+    def start(
+        self, node: str, step: str, stage: str, jid: str, silence: float, *, run: Mapping[str, Any]
+    ) -> None:
+        """Start a step under that identifier and return at once; its end comes out of poll.
+
+        run: the run's target and stages. A node whose pillar has another target by now must refuse.
+        """
+
+    def adopt(self, node: str, step: str, stage: str, jid: str, silence: float) -> None:
+        """Wait for a job that another, now dead, engine started; its end comes out of poll as well."""
+
+    def poll(self, seconds: float) -> list[Outcome]:
+        """The steps that ended; waits up to that long for the first."""
+
+    def announce(self, tag: str, data: dict[str, Any]) -> None:
+        """Fire an event for watchers."""

@@ -1,0 +1,130 @@
+"""What a run did so far, written after every transition, so that it survives the death of the master.
+
+The journal is a memory, not a measurement: nothing is ever taken for done because it is written here. Times
+are seconds since the epoch. Operators' requests have keys of their own and never race the engine's writes.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+BANK = "openstack/rollout"
+RUNS = f"{BANK}/runs"
+REQUESTS = f"{BANK}/requests"
+KEPT_RUNS = 50
+OPEN_STATES = ("running", "paused")
+
+
+class Store(Protocol):
+    """The part of salt.cache that the journal uses."""
+
+    def store(self, bank: str, key: str, data: Any) -> None:
+        """Write one key."""
+
+    def fetch(self, bank: str, key: str) -> Any:
+        """Read one key, {} when it is not there."""
+
+    def list(self, bank: str) -> Iterable[str]:
+        """The keys of a bank."""
+
+    def flush(self, bank: str, key: str | None = None) -> Any:
+        """Remove a key, or the whole bank."""
+
+
+class Journal:
+    """Runs, their nodes, requests of operators, and the custom images of the last completed update."""
+
+    def __init__(self, store: Store, clock: Callable[[], float] = time.time):
+        self._store = store
+        self._clock = clock
+
+    def create(
+        self, target: str, orchestration: str, stages: Iterable[str], owner: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Open a run and make it the current one; returns its record (dict)."""
+        now = self._clock()
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
+        run = {
+            "id": f"{stamp}-{secrets.token_hex(2)}",
+            "target": target,
+            "orchestration": orchestration,
+            "stages": list(stages),
+            "state": "running",
+            "reason": "",
+            "message": "",
+            "created": now,
+            "updated": now,
+            "stage": {},
+            "owner": owner,
+        }
+        self._forget_old_runs()
+        self.save(run)
+        self._store.store(BANK, "current", run["id"])
+        return run
+
+    def save(self, run: dict[str, Any]) -> None:
+        """Write a run's record."""
+        run["updated"] = self._clock()
+        self._store.store(RUNS, run["id"], run)
+
+    def run(self, run_id: str) -> dict[str, Any] | None:
+        """The record of a run, None when there is none of that id."""
+        return self._store.fetch(RUNS, run_id) or None
+
+    def latest(self) -> dict[str, Any] | None:
+        """The run that was opened last, whatever its state."""
+        run_id = self._store.fetch(BANK, "current")
+        return self.run(run_id) if run_id else None
+
+    def unfinished(self) -> dict[str, Any] | None:
+        """The run that is running or paused, if any."""
+        run = self.latest()
+        return run if run and run["state"] in OPEN_STATES else None
+
+    def run_ids(self) -> list[str]:
+        """All run ids that are kept, oldest first."""
+        return sorted(set(self._store.list(RUNS)))
+
+    def node(self, run_id: str, node: str) -> dict[str, Any] | None:
+        """What a run did to one node."""
+        return self._store.fetch(f"{RUNS}/{run_id}/nodes", node) or None
+
+    def nodes(self, run_id: str) -> dict[str, dict[str, Any]]:
+        """What a run did to its nodes, by node id."""
+        bank = f"{RUNS}/{run_id}/nodes"
+        found = {node: self._store.fetch(bank, node) for node in self._store.list(bank)}
+        return {node: record for node, record in found.items() if record}
+
+    def save_node(self, run_id: str, node: str, record: dict[str, Any]) -> None:
+        """Write what a run did to one node."""
+        self._store.store(f"{RUNS}/{run_id}/nodes", node, record)
+
+    def ask(self, run_id: str, action: str) -> None:
+        """Leave a request ("pause" or "abort") for the engine of a run."""
+        self._store.store(REQUESTS, run_id, {"action": action, "at": self._clock()})
+
+    def requested(self, run_id: str) -> str | None:
+        """What an operator asked of a run: "pause", "abort" or None."""
+        return (self._store.fetch(REQUESTS, run_id) or {}).get("action")
+
+    def clear_request(self, run_id: str) -> None:
+        """Forget what an operator asked of a run."""
+        if self.requested(run_id):
+            self._store.flush(REQUESTS, run_id)
+
+    def track_custom_images(self, target: str, custom_images: dict[str, Any]) -> None:
+        """Remember the custom images that a completed update of a target had."""
+        self._store.store(BANK, "custom_images", {"version": target, "custom_images": custom_images})
+
+    def tracked_custom_images(self) -> dict[str, Any]:
+        """{"version", "custom_images"} of the last completed update, {} before the first."""
+        return self._store.fetch(BANK, "custom_images") or {}
+
+    def _forget_old_runs(self) -> None:
+        for run_id in self.run_ids()[:-KEPT_RUNS]:
+            self._store.flush(f"{RUNS}/{run_id}/nodes")
+            self._store.flush(f"{RUNS}/{run_id}")
+            self._store.flush(RUNS, run_id)

@@ -1,0 +1,226 @@
+"""What a node is, compared with what a release wants: differences, the deployed version, a node's facts.
+
+Pure functions over what the execution modules measured; nothing here is recorded, so nothing can be stale.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from openstack_rollout import release
+from openstack_rollout.errors import RolloutError
+
+# openvswitch3.4-devel: the stream is part of the package's name, so a new stream is another package.
+_OVS_STREAM = re.compile(r"^openvswitch(?P<stream>\d+\.\d+)?(?P<part>-.+)?$")
+
+
+def differences(
+    desired: Mapping[str, Any], measured: Mapping[str, Any], names: Mapping[str, str] | None = None
+) -> dict[str, list[str]]:
+    """What keeps a node from being at a release, by stage; an empty list is a stage that is done.
+
+    desired (dict): of release.resolve. measured (dict): the node's containers, images and packages.
+    names (dict): image id -> what to call it (a version), for the messages only.
+    """
+    found: dict[str, list[str]] = {stage: [] for stage in desired["stages"]}
+    for service in desired["services"]:
+        problem = _container_difference(service, measured, names or {})
+        if problem:
+            found[service["stage"]].append(problem)
+    for stage, packages in desired["packages"].items():
+        install, remove = package_changes(stage, packages, measured["packages"])
+        for name, version in install.items():
+            installed = ", ".join(measured["packages"].get(name, ())) or "not installed"
+            found[stage].append(f"package {name}: {installed}, wants {version}")
+        found[stage] += [f"package {name}: of a stream that the release left" for name in remove]
+    if "ovs" in found:
+        switch = measured.get("openvswitch")
+        if switch and not switch.get("enabled", True):
+            found["ovs"].append(f"unit {switch.get('unit', 'openvswitch.service')}: is not enabled")
+    return found
+
+
+def package_changes(
+    stage: str, packages: Mapping[str, str], installed: Mapping[str, Sequence[str]]
+) -> tuple[dict[str, str], list[str]]:
+    """What has to happen to the packages of a stage.
+
+    stage (str): `ovs` also follows Open vSwitch from one stream's package to the next. packages (dict): name
+    -> version the release wants. installed (dict): name -> versions, as pkg.list_pkgs(versions_as_list=True)
+    gives.
+
+    Returns ({name: version} to bring to that version, [names] to remove). A package that a node does not have
+    is not wanted there; one with several versions side by side (a kernel) is right when the wanted one is
+    among them.
+    """
+    wanted = {name: version for name, version in packages.items() if name in installed}
+    remove: list[str] = []
+    if stage == "ovs":
+        parts: set[str | None] = {match["part"] for match in map(_OVS_STREAM.match, installed) if match}
+        if any(name.endswith("-openvswitch") for name in installed):
+            parts.add(
+                None
+            )  # the wrapper needs a switch, also when a broken transaction took the old one away
+        streams = {name: match for name in packages if (match := _OVS_STREAM.match(name)) and match["stream"]}
+        wanted |= {name: packages[name] for name, match in streams.items() if match["part"] in parts}
+        if streams:
+            remove = sorted(
+                name
+                for name in installed
+                if name not in packages and (match := _OVS_STREAM.match(name)) and match["stream"]
+            )
+    install = {
+        name: version
+        for name, version in wanted.items()
+        if _plain(version) not in map(_plain, installed.get(name, ()))
+    }
+    return install, remove
+
+
+def deployed(
+    openstack: Mapping[str, Any], node: Mapping[str, Any], measured: Mapping[str, Any]
+) -> str | None:
+    """The release a node is at: every container runs its image and every managed package has its version.
+
+    Where a node cannot tell two releases apart, the target wins over the newest. None: it is between
+    releases.
+    """
+    candidates = list(reversed(release.versions(openstack)))
+    wanted = str(openstack.get("target_version") or "")
+    candidates.sort(key=lambda version: version != wanted)
+    for version in candidates:
+        try:
+            desired = release.resolve(openstack, version, node)
+        except RolloutError:
+            continue  # a release that lacks an image of this node's services is none it can be at
+        if desired["stages"] and not any(differences(desired, measured).values()):
+            return version
+    return None
+
+
+def image_names(
+    openstack: Mapping[str, Any], node: Mapping[str, Any], measured: Mapping[str, Any]
+) -> dict[str, str]:
+    """Local image id -> the release whose image it is ("custom" for a custom image); newer releases win."""
+    images = measured["images"]
+    found: dict[str, str] = {}
+    for version in release.versions(openstack):
+        alone = {**openstack, "custom_images": {}, "releases": {version: release.get(openstack, version)}}
+        for reference in release.references(alone, node):
+            if reference in images:
+                found[_plain_id(images[reference])] = version
+    for reference in _custom_references(openstack):
+        if reference in images:
+            found.setdefault(_plain_id(images[reference]), "custom")
+    return found
+
+
+def health(desired: Mapping[str, Any], measured: Mapping[str, Any]) -> list[str]:
+    """What is broken on a node, whatever the version."""
+    found = []
+    for service in desired["services"]:
+        container = measured["containers"].get(service["container"])
+        if container is None or not container["running"]:
+            found.append(f"container {service['container']}: not running")
+        elif container.get("healthy") is False:
+            found.append(f"container {service['container']}: unhealthy")
+    switch = measured.get("openvswitch")
+    if switch and not switch.get("active", True):
+        found.append(f"unit {switch.get('unit', 'openvswitch.service')}: not active")
+    return found
+
+
+def facts(
+    openstack: Mapping[str, Any], node: Mapping[str, Any], measured: Mapping[str, Any]
+) -> dict[str, Any]:
+    """All that the master asks of a node, ready for the event bus: no options, no environment, no secrets.
+
+    openstack (dict): the pillar's `openstack` mapping, validated. node (dict): id, roles, zone, os_family,
+    boot_id. measured (dict): containers, images, packages, openvswitch. Raises RolloutError as
+    release.resolve does.
+    """
+    target = release.target(openstack)
+    desired = release.resolve(openstack, target, node)
+    names = image_names(openstack, node, measured)
+    return {
+        "id": node["id"],
+        "roles": desired["roles"],
+        "zone": desired["zone"],
+        "os_family": node.get("os_family"),
+        "boot_id": node.get("boot_id"),
+        "target": target,
+        "deployed": deployed(openstack, node, measured),
+        "stages": differences(desired, measured, names),
+        "health": health(desired, measured),
+        "services": {one["name"]: _service_fact(one, measured, names) for one in desired["services"]},
+        "packages": _package_facts(desired, measured),
+        "notes": _notes(desired, measured),
+    }
+
+
+def _container_difference(
+    service: Mapping[str, Any], measured: Mapping[str, Any], names: Mapping[str, str]
+) -> str | None:
+    container = measured["containers"].get(service["container"])
+    wanted = measured["images"].get(service["image"])
+    if container is None:
+        return f"container {service['container']}: does not exist, wants {service['image']}"
+    running = _plain_id(container["image_id"])
+    if wanted is None or running != _plain_id(wanted):
+        called = f"image {names[running]} ({running[:12]})" if running in names else f"image {running[:12]}"
+        return f"container {service['container']}: runs {called}, wants {service['image']}"
+    if not container["running"]:
+        return f"container {service['container']}: is not running"
+    return None
+
+
+def _service_fact(
+    service: Mapping[str, Any], measured: Mapping[str, Any], names: Mapping[str, str]
+) -> dict[str, Any]:
+    container = measured["containers"].get(service["container"]) or {}
+    image_id = container.get("image_id")
+    return {
+        "container": service["container"],
+        "image": service["image"],
+        "running": bool(container.get("running")),
+        "image_id": image_id,
+        "local": service["image"] in measured["images"],
+        "release": names.get(_plain_id(image_id)),
+    }
+
+
+def _package_facts(desired: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    found = {}
+    for stage, packages in desired["packages"].items():
+        install, remove = package_changes(stage, packages, measured["packages"])
+        for name, version in packages.items():
+            if name in measured["packages"] or name in install:
+                installed = list(measured["packages"].get(name, ()))
+                found[name] = {"stage": stage, "installed": installed, "wanted": version}
+        for name in remove:
+            found[name] = {"stage": stage, "installed": list(measured["packages"][name]), "wanted": None}
+    return found
+
+
+def _notes(desired: Mapping[str, Any], measured: Mapping[str, Any]) -> list[str]:
+    known = {service["container"] for service in desired["services"]}
+    return [
+        f"container {name}: runs beside the catalogue"
+        for name, container in sorted(measured["containers"].items())
+        if name not in known and container["running"]
+    ]
+
+
+def _custom_references(openstack: Mapping[str, Any]) -> Iterable[str]:
+    for value in (openstack.get("custom_images") or {}).values():
+        yield from value.values() if isinstance(value, Mapping) else (value,)
+
+
+def _plain_id(image_id: str | None) -> str:
+    return str(image_id or "").removeprefix("sha256:")
+
+
+def _plain(version: str) -> str:
+    return version.removeprefix("0:")

@@ -1,0 +1,30 @@
+"""What a rollout works with; the runner makes it of Salt, the tests of simulations."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from openstack_rollout.fleet import Fleet
+from openstack_rollout.journal import Journal
+from openstack_rollout.lock import Lock
+
+Registry = Callable[[Mapping[str, str]], list[tuple[str, str]]]
+
+
+@dataclass
+class Parts:
+    """The parts by name.
+
+    pillar: compiles and validates the master's `openstack` mapping. registry: what the registry lacks of
+    {name: reference}, as [(reason, line)].
+    """
+
+    fleet: Fleet
+    journal: Journal
+    lock: Lock
+    pillar: Callable[[], dict[str, Any]]
+    registry: Registry
+    clock: Callable[[], float] = time.time

@@ -1,0 +1,58 @@
+"""What happens to a node, and in which order roles and stages go: tables, no logic.
+
+A step that has no place in this version (drain, reboot, restore) stands in the table with an empty phase, so
+that its place in the procedure is fixed before it exists.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from openstack_rollout.catalog import STAGES
+
+PREFETCH = "prefetch"  # the phase before the first disruption; it has a stage's name in journal and events
+STAGE = "stage"
+
+
+class Step(NamedTuple):
+    """A step: name (str), and the phase of a run in which it happens (PREFETCH, STAGE or "" for not in this
+    version).
+    """
+
+    name: str
+    phase: str
+
+
+PROCEDURE = (
+    Step("prefetch", PREFETCH),
+    Step("drain", ""),
+    Step("apply", STAGE),
+    Step("reboot", ""),
+    Step("verify", STAGE),
+    Step("restore", ""),
+)
+
+ROLE_ORDER = {
+    "ovn": ("controller", "gateway", "compute", "storage"),
+    "control_plane": ("controller",),
+    "services": ("gateway", "compute", "storage"),
+    "ovs": ("controller", "gateway", "compute", "storage"),
+    "system": ("controller", "gateway", "compute", "storage"),
+}
+
+# The system stage is independent of the others: security updates must not wait for a new OpenStack release.
+MUST_BE_DONE = {
+    "ovn": (),
+    "control_plane": ("ovn",),
+    "services": ("ovn", "control_plane"),
+    "ovs": ("ovn", "control_plane", "services"),
+    "system": (),
+}
+
+
+def steps(phase: str) -> tuple[str, ...]:
+    """The names of the steps of a phase, in their order."""
+    return tuple(step.name for step in PROCEDURE if step.phase == phase)
+
+
+__all__ = ["MUST_BE_DONE", "PREFETCH", "PROCEDURE", "ROLE_ORDER", "STAGE", "STAGES", "Step", "steps"]

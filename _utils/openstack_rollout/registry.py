@@ -1,0 +1,114 @@
+"""What the registry says of images, asked through skopeo with the host's registries.conf and credentials."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from openstack_rollout import references
+from openstack_rollout.errors import RolloutError
+
+TIMEOUT = 60
+AT_ONCE = 8
+_MISSING = ("manifest unknown", "name unknown", "not known to registry", "statuscode: 404", "status 404")
+
+
+def digest(reference: str, timeout: float = TIMEOUT) -> str:
+    """The digest (`sha256:…`) of an image in its registry: of its manifest, or manifest list.
+
+    Raises RolloutError: IMAGE_MISSING, or REGISTRY_UNREACHABLE when the registry did not answer the question.
+    """
+    parsed = references.parse(reference)
+    name = parsed.pinned(parsed.digest) if parsed.digest else parsed
+    command = ["skopeo", *_options(), "inspect", "--raw", f"docker://{name}"]
+    try:
+        answer = subprocess.run(command, capture_output=True, timeout=timeout, check=False)
+    except FileNotFoundError as error:
+        raise RolloutError(
+            "REGISTRY_UNREACHABLE", f"{parsed.registry}: skopeo is not installed on the master"
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise RolloutError(
+            "REGISTRY_UNREACHABLE", f"{parsed.registry}: no answer within {timeout:g} s"
+        ) from error
+    if answer.returncode != 0:
+        text = _last_line(answer.stderr.decode(errors="replace"))
+        if any(sign in text.lower() for sign in _MISSING):
+            raise RolloutError("IMAGE_MISSING", f"{reference}: is not in the registry")
+        raise RolloutError("REGISTRY_UNREACHABLE", f"{parsed.registry}: {text}")
+    return f"sha256:{hashlib.sha256(answer.stdout).hexdigest()}"
+
+
+def exists(reference: str, timeout: float = TIMEOUT) -> bool:
+    """Whether the registry has an image, and under the digest that the reference names, if it names one.
+
+    Raises RolloutError REGISTRY_UNREACHABLE when that cannot be told.
+    """
+    try:
+        found = digest(reference, timeout)
+    except RolloutError as error:
+        if error.reason == "IMAGE_MISSING":
+            return False
+        raise
+    return references.parse(reference).digest in (None, found)
+
+
+def digests(wanted: Iterable[str], timeout: float = TIMEOUT) -> dict[str, str | RolloutError]:
+    """The digest of each reference, or why there is none.
+
+    Several are asked at once, and a registry that is down is waited for only once.
+    """
+    by_registry: dict[str, list[str]] = {}
+    for reference in dict.fromkeys(wanted):
+        by_registry.setdefault(references.parse(reference).registry, []).append(reference)
+
+    def ask(reference: str) -> str | RolloutError:
+        try:
+            return digest(reference, timeout)
+        except RolloutError as error:
+            return error
+
+    found: dict[str, str | RolloutError] = {}
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        firsts = {names[0]: names[1:] for names in by_registry.values()}
+        found.update(zip(firsts, pool.map(ask, firsts), strict=True))
+        rest: list[str] = []
+        for first, others in firsts.items():
+            answer = found[first]
+            if isinstance(answer, RolloutError) and answer.reason == "REGISTRY_UNREACHABLE":
+                found.update(dict.fromkeys(others, answer))
+            else:
+                rest += others
+        found.update(zip(rest, pool.map(ask, rest), strict=True))
+    return found
+
+
+def problems(images: Mapping[str, str], timeout: float = TIMEOUT) -> list[tuple[str, str]]:
+    """What the registry lacks of some images, as (reason, line); a registry that is down makes one line.
+
+    images (dict): pillar key -> reference.
+    """
+    found = digests(images.values(), timeout)
+    lines: dict[tuple[str, str], None] = {}
+    for path, reference in images.items():
+        answer = found[reference]
+        if isinstance(answer, RolloutError):
+            prefix = f"{path}: " if answer.reason == "IMAGE_MISSING" else ""
+            lines[answer.reason, prefix + answer.message] = None
+        elif references.parse(reference).digest not in (None, answer):
+            lines["IMAGE_MISSING", f"{path}: {reference}: the registry has another digest, {answer}"] = None
+    return list(lines)
+
+
+def _options() -> list[str]:
+    # Podman follows this variable by itself, skopeo does not.
+    path = os.environ.get("CONTAINERS_REGISTRIES_CONF")
+    return ["--registries-conf", path] if path else []
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "skopeo said nothing"

@@ -1,0 +1,290 @@
+"""The life of a run: begin, its stages, finish. Decides what is touched at all; the engine decides when.
+
+Every part measures before it acts and refuses in one clear line. What it raises has been written down as the
+run's state before, so that the next begin goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from openstack_rollout import checks, policy, procedure, release
+from openstack_rollout.engine import Engine, Flight, one_line
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.fleet import Answers
+from openstack_rollout.lock import me
+from openstack_rollout.membership import Membership
+from openstack_rollout.parts import Parts
+from openstack_rollout.procedure import PREFETCH, ROLE_ORDER, STAGE, STAGES
+from openstack_rollout.window import Window, in_order
+
+PREFETCH_TOGETHER = 20
+UPDATE = "orch.update"
+
+
+class Rollout:
+    """Begins, goes through and finishes runs."""
+
+    def __init__(self, parts: Parts):
+        self._parts = parts
+        self._fleet = parts.fleet
+        self._journal = parts.journal
+        self._lock = parts.lock
+        self._pillar = parts.pillar
+        self._clock = parts.clock
+
+    def begin(self, orchestration: str = UPDATE, stages: Iterable[str] = STAGES) -> dict[str, Any]:
+        """Check everything, open a run (or go on with the one that was left), prefetch on every node.
+
+        Returns the run's record. Raises RolloutError; a refusal opens no run and touches nothing.
+        """
+        stages = list(stages)
+        self._lock.acquire()
+        left = self._journal.unfinished()
+        try:
+            openstack = self._pillar()
+            target = release.target(openstack)
+            checks.target_changed(left, target)
+            left = self._take_over(left, orchestration, openstack)
+            members = Membership.of(openstack, self._fleet)
+            answers = members.measure(self._fleet, target, members.ids)
+            members.within_budget(answers.failures)
+            checks.before_a_run(openstack, answers.facts, stages, self._parts)
+        except RolloutError as error:
+            self._end(left, error)
+            raise
+        except BaseException:
+            self._lock.release()
+            raise
+        run = left or self._journal.create(target, orchestration, stages, me())
+        with self._ending(run):
+            self._open(run, openstack, members, answers)
+        return run
+
+    def stage(self, stage: str) -> dict[str, Any]:
+        """Bring every role through one stage, in the open run of this process or in a run of its own.
+
+        Returns {"run", "stage", "state", "counts"}. Raises RolloutError.
+        """
+        if stage not in STAGES:
+            raise RolloutError("INVALID_PILLAR", f"{stage} is not a stage, give one of {', '.join(STAGES)}")
+        owner = self._lock.mine()
+        run = self._journal.run(owner["run"]) if owner and owner["run"] else None
+        if run is not None:
+            with self._ending(run):
+                return self._stage(run, stage)
+        run = self.begin(f"orch.{stage}", [stage])
+        with self._ending(run):
+            summary = self._stage(run, stage)
+        self.finish()
+        return summary
+
+    def finish(self) -> dict[str, Any]:
+        """Measure everything once more and close the run of this process.
+
+        Returns {"run", "state"}; raises RolloutError when something is not at the target.
+        """
+        owner = self._lock.mine()
+        run = self._journal.run(owner["run"]) if owner and owner["run"] else None
+        if run is None:
+            raise RolloutError("NO_RUN", "this process has begun no run that could be finished")
+        with self._ending(run):
+            self._close(run)
+        return {"run": run["id"], "state": run["state"]}
+
+    def _take_over(
+        self, left: dict[str, Any] | None, orchestration: str, openstack: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
+        """Wait for what a dead engine left on nodes; returns the run to go on with.
+
+        Another orchestration closes the run that was left, and opens its own. A run that was aborted after
+        its engine died may have left jobs too.
+        """
+        last = left or self._journal.latest()
+        if last is None:
+            return None
+        engine = self._engine(last, openstack)
+        if left is None:
+            engine.adopt()
+            return None
+        self._lock.assign(left["id"])
+        # Before the wait: what an operator asks from now on is meant for this engine.
+        self._journal.clear_request(left["id"])
+        engine.adopt()
+        if left["orchestration"] == orchestration:
+            engine.retry()
+            # A stage that was skipped by an old measurement has to be measured again.
+            stages = {
+                name: record for name, record in left["stage"].items() if record.get("state") != "skipped"
+            }
+            left.update(state="running", reason="", message="", owner=me(), stage=stages)
+        else:
+            left.update(state="aborted", reason="ABORTED", message=f"{orchestration} took its place")
+        self._journal.save(left)
+        return left if left["state"] == "running" else None
+
+    def _open(
+        self,
+        run: dict[str, Any],
+        openstack: dict[str, Any],
+        members: Membership,
+        answers: Answers,
+    ) -> None:
+        self._lock.assign(run["id"])
+        self._announce(run, "-", "-", "run", "started")
+        engine = self._engine(run, openstack)
+        facts = answers.facts
+        for node, (reason, message) in answers.failures.items():
+            engine.leave_out(members.node(node), PREFETCH, reason, message)
+        needing = [node for node in in_order(facts) if _open_stages(facts[node], run["stages"])]
+        if not needing:
+            # Nothing was touched since this measurement, so it stands for every stage; finish measures again.
+            for stage in run["stages"]:
+                now = self._clock()
+                counts = {"skipped": sum(stage in answer["stages"] for answer in facts.values())}
+                run["stage"][stage] = {"state": "skipped", "started": now, "finished": now, "counts": counts}
+            for name in in_order(facts):
+                engine.skip(members.node(name), run["stages"][-1])
+            self._journal.save(run)
+            return
+        self._mark(run, PREFETCH, state="running", started=self._clock(), finished=None)
+        flight = Flight(PREFETCH, procedure.steps(PREFETCH), Window(PREFETCH_TOGETHER))
+        engine.fly(flight, [members.node(node) for node in needing])
+        self._mark(run, PREFETCH, state="done", finished=self._clock(), counts=_counts(engine, needing))
+
+    def _stage(self, run: dict[str, Any], stage: str) -> dict[str, Any]:
+        if run["stage"].get(stage, {}).get("state") == "skipped":
+            return _summary(run, stage)
+        openstack = self._pillar()
+        checks.target_changed(run, release.target(openstack))
+        members = Membership.of(openstack, self._fleet)
+        engine = self._engine(run, openstack)
+        halt = engine.requested()
+        if halt:
+            raise halt
+        left_out = engine.failures()
+        asked = [name for name in members.ids if name not in left_out]
+        answers = members.measure(self._fleet, run["target"], asked)
+        facts = answers.facts
+        for name, (reason, message) in answers.failures.items():
+            engine.leave_out(members.node(name), stage, reason, message)
+        self._refuse_over_budget(engine, stage, members)
+        checks.out_of_order(stage, facts)
+        taking_part = [name for name, answer in facts.items() if stage in answer["stages"]]
+        before = dict(run["stage"].get(stage, {}))
+        started = before.get("started", self._clock())
+        self._mark(run, stage, state="running", started=started, finished=None)
+        self._announce(run, stage, "-", "stage", "started")
+        touched = False
+        for role in ROLE_ORDER[stage]:
+            nodes = members.of_stage(stage, role, taking_part)
+            needing = [node for node in nodes if facts[node.id]["stages"][stage]]
+            for node in nodes:
+                if not facts[node.id]["stages"][stage]:
+                    engine.skip(node, stage)
+            engine.role(stage, procedure.steps(STAGE), nodes, needing)
+            touched = touched or bool(needing)
+        if before.get("state") == "done" and not touched:
+            # Measured again after a pause: what the stage did, and how long it took, was before.
+            self._mark(run, stage, **before)
+        else:
+            counts = _counts(engine, taking_part)
+            self._mark(run, stage, state="done", finished=self._clock(), counts=counts)
+        self._announce(run, stage, "-", "stage", "succeeded")
+        return _summary(run, stage)
+
+    def _close(self, run: dict[str, Any]) -> None:
+        openstack = self._pillar()
+        members = Membership.of(openstack, self._fleet)
+        engine = self._engine(run, openstack)
+        answers = members.measure(self._fleet, run["target"], members.ids)
+        wrong = dict(answers.failures)
+        for node, answer in answers.facts.items():
+            ends = [line for stage in run["stages"] for line in answer["stages"].get(stage, ())]
+            if ends or answer["health"]:
+                wrong[node] = ("VERIFY_FAILED", "; ".join([*ends, *answer["health"]]))
+        left_out = {node: record for node, record in engine.failures().items() if node in wrong}
+        fresh = {node: why for node, why in wrong.items() if node not in left_out}
+        for node, (reason, message) in fresh.items():
+            engine.leave_out(members.node(node), "finish", reason, message)
+        if fresh:
+            node, (reason, message) = next(iter(fresh.items()))
+            raise RolloutError(
+                reason, f"{node} is not at {run['target']}: {one_line(message, reason)}", fresh
+            )
+        open_ends = any(any(answer["stages"].values()) for answer in answers.facts.values())
+        if run["orchestration"] == UPDATE or not (answers.failures or open_ends):
+            self._journal.track_custom_images(run["target"], openstack.get("custom_images") or {})
+        if left_out:
+            named = ", ".join(f"{node} ({record['reason']})" for node, record in sorted(left_out.items()))
+            raise RolloutError("FAILURE_BUDGET", f"run {run['id']} ended without {named}", left_out)
+        run.update(state="completed", reason="", message="", finished=self._clock())
+        self._journal.save(run)
+        self._lock.release()
+        self._announce(run, "-", "-", "run", "succeeded")
+
+    def _refuse_over_budget(self, engine: Engine, stage: str, members: Membership) -> None:
+        for role in members.roles:
+            error = engine.budget_error(stage, role)
+            if error:
+                raise error
+
+    @contextmanager
+    def _ending(self, run: dict[str, Any]) -> Iterator[None]:
+        """Write down why a run stops, whatever stops it; a killed process leaves it `running`."""
+        try:
+            yield
+        except RolloutError as error:
+            self._end(run, error)
+            raise
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _end(self, run: dict[str, Any] | None, error: RolloutError) -> None:
+        """Give the lock back after an error; an open run is paused, or ended when asked or due."""
+        if run is not None and run["state"] == "running":
+            aborted = error.reason == "ABORTED" or self._journal.requested(run["id"]) == "abort"
+            ended = "aborted" if aborted else "incomplete" if error.reason == "FAILURE_BUDGET" else "paused"
+            run.update(state=ended, reason=error.reason, message=error.message)
+            for record in run["stage"].values():
+                if record.get("state") == "running":
+                    record["state"] = ended
+            self._journal.clear_request(run["id"])
+            self._journal.save(run)
+            self._announce(run, "-", "-", "run", ended)
+        self._lock.release()
+
+    def _engine(self, run: dict[str, Any], openstack: Mapping[str, Any]) -> Engine:
+        policies = {role: policy.of_role(openstack, role) for role in openstack["roles"]}
+        return Engine(self._fleet, self._journal, run, policies, self._clock)
+
+    def _mark(self, run: dict[str, Any], stage: str, **changes: Any) -> None:
+        run["stage"].setdefault(stage, {}).update(changes)
+        self._journal.save(run)
+
+    def _announce(self, run: Mapping[str, Any], stage: str, node: str, step: str, status: str) -> None:
+        data = {key: run[key] for key in ("target", "orchestration", "state", "reason", "message")}
+        self._fleet.announce(
+            f"openstack/rollout/{run['id']}/{stage}/{node}/{step}",
+            {"run": run["id"], "stage": stage, "node": node, "step": step, "status": status, **data},
+        )
+
+
+def _open_stages(facts: Mapping[str, Any], stages: Iterable[str]) -> list[str]:
+    return [stage for stage in stages if facts["stages"].get(stage)]
+
+
+def _counts(engine: Engine, nodes: Iterable[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for node in nodes:
+        state = engine.records[node]["state"]
+        counts[state] = counts.get(state, 0) + 1
+    return counts
+
+
+def _summary(run: Mapping[str, Any], stage: str) -> dict[str, Any]:
+    record = run["stage"][stage]
+    return {"run": run["id"], "stage": stage, "state": record["state"], "counts": record.get("counts", {})}

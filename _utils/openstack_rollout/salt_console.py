@@ -1,0 +1,45 @@
+"""What an operator sees of salt-run beside our own lines: a refusal is one line, and Salt's housekeeping is
+none.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.refusal import Refusal
+
+_CHATTY = ("salt.runner", "salt.minion", "salt.utils.event")
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn a RolloutError into a Refusal with reason, message and remedy in one line.
+
+    Ctrl-C as well: Salt makes a SystemExit of it, which an orchestration would show as a traceback.
+    """
+    try:
+        yield
+    except RolloutError as error:
+        end = "" if error.message.endswith((".", "?", "!")) else "."
+        raise Refusal(f"{error.reason}: {error.message}{end} {error.remedy}") from error
+    except (KeyboardInterrupt, SystemExit) as error:
+        raise Refusal(
+            "OPERATOR: interrupted; jobs that were started on nodes go on. Run again to go on from there."
+        ) from error
+
+
+def without_housekeeping() -> None:
+    """Keep Salt 3008's warnings of its own unclosed clients, several a step of an orchestration, off the
+    terminal.
+    """
+    for name in _CHATTY:
+        logger = logging.getLogger(name)
+        if _unrelated not in logger.filters:
+            logger.addFilter(_unrelated)
+
+
+def _unrelated(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith("unclosed ")

@@ -1,0 +1,136 @@
+"""What status, plan and report look like in a terminal. Only layout: every fact comes with the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from openstack_rollout.procedure import STAGES
+
+
+def text(data: Mapping[str, Any]) -> str:
+    """The text of a status, a plan or a report, told apart by what they hold."""
+    if "available" in data:
+        return status(data)
+    return plan(data) if "waves" in data else report(data)
+
+
+def status(data: Mapping[str, Any]) -> str:
+    """The table of rollout.status."""
+    parts = [
+        table(
+            ("NAME", "TARGET", "AVAILABLE", "DEPLOYED"),
+            [(data["name"], data["target"], data["available"], data["deployed"] or "mixed")],
+        ),
+        *_run_lines(data["run"]),
+        table(
+            ("ROLE", "AT TARGET"),
+            [(role, f"{count['at_target']}/{count['total']}") for role, count in data["roles"].items()],
+        ),
+        table(
+            ("NODE", "ROLE", "ZONE", "DEPLOYED", *(stage.upper() for stage in STAGES), "STATE"),
+            [
+                (
+                    name,
+                    node["role"],
+                    node["zone"],
+                    node["deployed"],
+                    *(node["stages"].get(stage) for stage in STAGES),
+                    " ".join(filter(None, (node["state"], _place(node)))),
+                )
+                for name, node in data["nodes"].items()
+            ],
+        ),
+    ]
+    trouble = [
+        f"{name}: {line}"
+        for name, node in data["nodes"].items()
+        for line in (*filter(None, [_reason(node)]), *node["health"])
+    ]
+    return "\n\n".join([*parts, *(["\n".join(trouble)] if trouble else [])])
+
+
+def plan(data: Mapping[str, Any]) -> str:
+    """The text of rollout.plan: refusal, waves, and what would change where."""
+    lines = [f"Update to {data['target']}"]
+    if data["refused"]:
+        lines.append(f"would be refused: {data['refused']}")
+    for wave in data["waves"]:
+        order = ", then ".join(" + ".join(nodes) for nodes in wave["waves"])
+        lines.append(f"{wave['stage']}, {wave['role']} (batch {wave['batch']}): {order}")
+    if not data["waves"]:
+        lines.append("no node needs anything")
+    for name, stages in data["nodes"].items():
+        for stage, changes in stages.items():
+            lines += ["", f"{name}, {stage}:"]
+            lines += [f"  {_predicted(change)}" for change in changes]
+    lines += [f"{name}: {line}" for name, line in data["failures"].items()]
+    return "\n".join(lines)
+
+
+def _predicted(change: Mapping[str, Any]) -> str:
+    comment = " ".join(change["comment"].split())
+    return ": ".join(filter(None, (change["state"], "would fail" if change["fails"] else "", comment)))
+
+
+def report(data: Mapping[str, Any]) -> str:
+    """The text of rollout.report: stages with durations, then every node's steps."""
+    run = data["run"]
+    head = f"run {run['id']}: {run['orchestration']} to {run['target']}, {run['state']}"
+    head += f" after {_seconds(run['seconds'])}"
+    if run["reason"]:
+        head += f"\n{run['reason']}: {run['message']}"
+    stages = table(
+        ("STAGE", "STATE", "TIME", "NODES"),
+        [
+            (
+                name,
+                stage["state"],
+                _seconds(stage["seconds"]),
+                ", ".join(f"{count} {state}" for state, count in stage["counts"].items()),
+            )
+            for name, stage in data["stages"].items()
+        ],
+    )
+    steps = table(
+        ("NODE", "STAGE", "STEP", "TIME", "OUTCOME"),
+        [
+            (name, step["stage"], step["step"], _seconds(step["seconds"]), step["outcome"])
+            for name, node in data["nodes"].items()
+            for step in node["steps"]
+        ],
+    )
+    return "\n\n".join((head, stages, steps))
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Columns as wide as what they hold; what is absent is a dash."""
+    cells = [list(heads), *([str(cell) if cell not in (None, "") else "-" for cell in row] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(heads))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    )
+
+
+def _run_lines(run: Mapping[str, Any] | None) -> list[str]:
+    if run is None:
+        return []
+    place = f" at {run['stage']}" if run["stage"] else ""
+    line = f"run {run['id']}: {run['orchestration']} to {run['target']}, {run['state']}{place}"
+    if run["reason"]:
+        return [f"{line}\n{run['reason']}: {run['message']}\n{run['remedy']}"]
+    return [f"{line}\n{run['message']}" if run["message"] else line]
+
+
+def _place(node: Mapping[str, Any]) -> str:
+    return f"({node['stage']}/{node['step']})" if node["stage"] else ""
+
+
+def _reason(node: Mapping[str, Any]) -> str:
+    return f"{node['reason']}: {node['message']}" if node["reason"] else ""
+
+
+def _seconds(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    return f"{minutes:.0f} min {rest:.0f} s" if minutes else f"{rest:.1f} s"

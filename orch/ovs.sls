@@ -1,0 +1,6 @@
+# One stage, alone or as a part of orch/update.sls.
+ovs:
+  salt.runner:
+    - name: rollout.run
+    - stage: ovs
+    - failhard: True

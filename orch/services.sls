@@ -1,0 +1,6 @@
+# One stage, alone or as a part of orch/update.sls.
+services:
+  salt.runner:
+    - name: rollout.run
+    - stage: services
+    - failhard: True

@@ -1,0 +1,6 @@
+# One stage, alone or as a part of orch/update.sls.
+system:
+  salt.runner:
+    - name: rollout.run
+    - stage: system
+    - failhard: True

@@ -1,0 +1,57 @@
+# The operator's page. Edit target_version, then: salt-run state.orchestrate orch.update
+# Check what you wrote at any time, it touches nothing: salt-run release.check
+openstack:
+  # The release that every node has to be at: a file of openstack/releases/. Empty: nothing can be updated.
+  target_version: ''
+
+  # Images that replace those of the release, by image key. Where the key is a map of back ends, by back end:
+  # `default` serves the back ends that neither this map nor the release names.
+  # They stay as they are when target_version changes, so an update to a new release is refused until they are renewed,
+  # or keep_custom_images_for says that they are meant to stay for that release.
+  custom_images: {}
+  #  glance_api_image: registry.example/glance-api@sha256:...
+  #  cinder_volume_images:
+  #    default: registry.example/cinder-volume@sha256:...
+  #    pure: registry.example/cinder-volume-pure@sha256:...
+  # keep_custom_images_for: 1.0.1
+
+  # Which minions have which role (compound targets; not by pillar). Every minion that has none is left alone.
+  # Fourth role: storage.
+  roles:
+    controller: 'ctl*'
+    gateway: 'gtw*'
+    compute: 'cmp*'
+
+  # Failure domains (compound targets), for per_zone below.
+  zones: {}
+  #  az1: 'cmp1 or cmp2'
+  #  az2: 'cmp3 or cmp4'
+
+  # How a role is updated. These are the defaults of each role.
+  #   batch         nodes in flight together: a number, or a percentage of the role's nodes
+  #   max_failures  nodes that may fail before no other node starts and the run pauses
+  #   canary        nodes that go first, and have to succeed before the rest starts
+  #   soak          seconds to wait after the canaries
+  #   per_zone      nodes in flight in one zone, 0: no limit
+  #   drain         how workloads leave a node before it is touched: none
+  #   silence       seconds without a sign of life after which a node counts as failed
+  policies:
+    controller: {batch: 1}
+    gateway: {batch: 1}
+    compute: {batch: 1, max_failures: 0, canary: 0, soak: 0, per_zone: 0, drain: none, silence: 60}
+
+  # Packages that move together with the services; everything else, except Open vSwitch, waits for the system stage.
+  # exclude: never moved with the services (kernel, kernel-core and openvswitch* never are).
+  packages: {essential: [openstack-selinux], exclude: []}
+
+  # exclude: packages (globs) that the system stage leaves alone.
+  system: {exclude: [], depth: upgrade, reboot: never}
+
+  # Open vSwitch's package is updated, the running switch is not: it keeps the old binary until it is reloaded.
+  ovs: {reload: false}
+
+  # Changes to the service catalogue (openstack/services.sls), by service; any key of a type can be set.
+  services: {}
+  #  neutron-dhcp: {enabled: true}
+  #  nova-custom: {type: nova, container: nova_compute_custom}
+  #  cinder-volume-pure: {type: cinder-volume, backend: pure, container: cinder_volume_pure, enabled: true}

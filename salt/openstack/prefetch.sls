@@ -1,0 +1,23 @@
+# All that the stages will need, fetched beforehand: images and package files. Nothing that runs is touched.
+# A run of some stages alone says which: patching the system needs no image.
+{%- from "openstack/macros.jinja" import nothing %}
+{%- set node = salt["openstack_node.desired"]() %}
+{%- set asked = pillar.get("openstack_rollout", {}).get("stages", node.stages) %}
+{%- set images = node.services | selectattr("stage", "in", asked) | map(attribute="image") | unique | list %}
+{%- set stages = node.stages | select("in", asked) | select("in", node.packages) | list %}
+{%- for image in images %}
+prefetch image {{ image }}:
+  container.image_present:
+    - image: {{ image }}
+    - failhard: True
+{%- endfor %}
+{%- for stage in stages %}
+prefetch packages of {{ stage }}:
+  package_set.downloaded:
+    - packages: {{ node.packages[stage] | json }}
+    - stage: {{ stage }}
+    - failhard: True
+{%- endfor %}
+{%- if not images and not stages %}
+{{ nothing("prefetch") }}
+{%- endif %}

@@ -1,0 +1,9 @@
+# A plain state.apply brings a node to its release, stage by stage in this order.
+# Each stage knows from the pillar whether this node has it (openstack:roles), and is empty where it has not.
+base:
+  '*':
+    - openstack.ovn
+    - openstack.control_plane
+    - openstack.services
+    - openstack.ovs
+    - openstack.system

@@ -1,0 +1,115 @@
+"""One real machine with systemd, dnf, podman and Open vSwitch, driven from inside by salt-call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab import settings
+from tests.lab.cloud import Lab
+
+NAME = "cmp1"
+
+
+class Node:
+    """The machine, as an operator who is logged in on it sees it."""
+
+    def __init__(self, lab: Lab):
+        self.lab = lab
+        self.releases = lab.releases
+        self.images = lab.images
+
+    def exec(self, argv: list[str], **options):
+        """Run a command in the machine; its completed process."""
+        return self.lab.exec(NAME, argv, **options)
+
+    def out(self, argv: list[str]) -> str:
+        """What a command in the machine prints."""
+        return self.exec(argv).stdout.strip()
+
+    def call(self, function: str, *arguments: str):
+        """What an execution function of Salt returns."""
+        done = self.exec(
+            ["salt-call", "--out=json", "--log-level=error", function, *arguments], check=False, timeout=300
+        )
+        return json.loads(done.stdout)["local"]
+
+    def apply(self, *sls: str, test: bool = False) -> dict[str, dict]:
+        """state.apply: {state id: its answer}."""
+        arguments = [*sls, *(["test=True"] if test else [])]
+        answer = self.call("state.apply", *arguments)
+        assert isinstance(answer, dict), answer
+        return {result["__id__"]: result for result in answer.values()}
+
+    def converge(self, *sls: str) -> set[str]:
+        """state.apply that has to work; the ids of the states that changed something."""
+        answer = self.apply(*sls)
+        assert all(result["result"] for result in answer.values()), failures(answer)
+        return {name for name, result in answer.items() if result["changes"]}
+
+    def predict(self, *sls: str) -> set[str]:
+        """state.apply test=True; the ids of the states that would change something."""
+        answer = self.apply(*sls, test=True)
+        assert all(result["result"] is not False for result in answer.values()), failures(answer)
+        return {name for name, result in answer.items() if result["result"] is None or result["changes"]}
+
+    def failure(self, *sls: str) -> str:
+        """state.apply that has to fail, at one state and there it stops; that state's comment."""
+        failed = failures(self.apply(*sls))
+        assert len(failed) == 1, failed
+        return failed[0]
+
+    def edit(self, **keys) -> None:
+        """The operator's page with these keys; what an earlier edit set is gone."""
+        self.lab.set_pillar(**keys)
+        self.call("saltutil.refresh_pillar", "wait=True")
+
+    def started(self) -> dict[str, str]:
+        """container name -> when it was started, of those that run."""
+        lines = self.out(["podman", "ps", "--format", "{{.Names}} {{.StartedAt}}"]).splitlines()
+        return dict(line.split() for line in lines)
+
+    def digest(self, container: str) -> str:
+        """The digest of the image that a container runs."""
+        return self.out(["podman", "inspect", "--format", "{{.ImageDigest}}", container])
+
+    def packages(self) -> dict[str, list[str]]:
+        """package -> its installed versions, asked of rpm."""
+        found: dict[str, list[str]] = {}
+        for line in self.out(
+            ["rpm", "-qa", "--queryformat", "%{NAME} %{VERSION}-%{RELEASE}\\n"]
+        ).splitlines():
+            name, version = line.split()
+            found.setdefault(name, []).append(version)
+        return {name: sorted(versions) for name, versions in found.items()}
+
+
+def failures(answer: dict[str, dict]) -> list[str]:
+    """The comments of the states that failed."""
+    return [result["comment"] for result in answer.values() if result["result"] is False]
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[Node]:
+    """A machine of its own for each module, brought to release 1.0.0."""
+    lab = Lab(home=settings.HOME.with_name(f"{settings.HOME.name}-functional"), profile="one")
+    lab.down()
+    try:
+        lab.up()
+        machine = Node(lab)
+        machine.call("saltutil.sync_all")
+        machine.edit()
+        machine.converge()
+        yield machine
+    finally:
+        lab.down()
+
+
+@pytest.fixture
+def page(node) -> Iterator[None]:
+    """Puts the operator's page and the machine back after a test that spoils them."""
+    yield
+    node.edit()
+    node.converge()

@@ -1,0 +1,106 @@
+"""A real registry on loopback with small images in it, and the configuration by which clients reach it."""
+
+import contextlib
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import time
+import urllib.request
+
+CONFIG = """\
+version: 0.1
+log: {{level: error}}
+storage: {{filesystem: {{rootdirectory: {root}}}}}
+http: {{addr: 127.0.0.1:{port}}}
+"""
+
+
+def free_port():
+    """A port of loopback that nothing listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+class Registry:
+    """`docker-registry serve` over a directory; stop() and start() keep address and content."""
+
+    def __init__(self, home):
+        self.home = home
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self.process = None
+        (home / "config.yml").write_text(CONFIG.format(root=home / "data", port=self.port))
+        self.registries_conf = home / "registries.conf"
+        self.registries_conf.write_text(f'[[registry]]\nlocation = "{self.address}"\ninsecure = true\n')
+
+    def environment(self):
+        """The environment in which skopeo speaks plain HTTP to it."""
+        return os.environ | {"CONTAINERS_REGISTRIES_CONF": str(self.registries_conf)}
+
+    def start(self):
+        """Serve, and wait until it answers."""
+        self.process = subprocess.Popen(
+            ["docker-registry", "serve", str(self.home / "config.yml")],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        until = time.monotonic() + 30
+        while True:
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://{self.address}/v2/"):
+                return self
+            if time.monotonic() > until:
+                raise TimeoutError("the registry does not answer")
+            time.sleep(0.05)
+
+    def stop(self):
+        """End it for certain."""
+        if self.process:
+            self.process.terminate()
+            self.process.wait(timeout=10)
+            self.process = None
+
+    def push(self, name, tag, label):
+        """Push an image without layers that differs by its label; returns its digest."""
+        place = self.home / f"image-{name}-{tag}"
+        place.mkdir()
+        config = json.dumps(
+            {
+                "architecture": "amd64",
+                "os": "linux",
+                "config": {"Labels": {"version": label}},
+                "rootfs": {"type": "layers", "diff_ids": []},
+            }
+        ).encode()
+        digest = hashlib.sha256(config).hexdigest()
+        (place / digest).write_bytes(config)
+        (place / "version").write_text("Directory Transport Version: 1.1\n")
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": {
+                "mediaType": "application/vnd.oci.image.config.v1+json",
+                "digest": f"sha256:{digest}",
+                "size": len(config),
+            },
+            "layers": [],
+        }
+        (place / "manifest.json").write_text(json.dumps(manifest))
+        subprocess.run(
+            [
+                "skopeo",
+                "--registries-conf",
+                str(self.registries_conf),
+                "copy",
+                "--insecure-policy",
+                "--digestfile",
+                str(self.home / "digest"),
+                f"dir:{place}",
+                f"docker://{self.address}/{name}:{tag}",
+            ],
+            check=True,
+            capture_output=True,
+        )
+        return (self.home / "digest").read_text().strip()

@@ -1,0 +1,84 @@
+"""A real registry is asked: digests, what it lacks, and that it is down are told apart."""
+
+import pytest
+
+from openstack_rollout import registry
+from openstack_rollout.errors import RolloutError
+from tests.functional.registry_server import Registry, free_port
+
+NOWHERE = "sha256:" + "0" * 64
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A registry with two images."""
+    server = Registry(tmp_path_factory.mktemp("registry")).start()
+    server.digests = {name: server.push(name, "1", name) for name in ("nova", "glance")}
+    yield server
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def plain_http(served, monkeypatch):
+    """Let skopeo speak plain HTTP to it."""
+    monkeypatch.setenv("CONTAINERS_REGISTRIES_CONF", str(served.registries_conf))
+
+
+def test_digest_of_a_tag_and_of_a_digest(served):
+    wanted = served.digests["nova"]
+    assert registry.digest(f"{served.address}/nova:1") == wanted
+    assert registry.digest(f"{served.address}/nova@{wanted}") == wanted
+    assert registry.digest(f"{served.address}/nova:other@{wanted}") == wanted
+
+
+@pytest.mark.parametrize("image", ["nova:2", "nobody:1", f"nova@{NOWHERE}"])
+def test_what_the_registry_lacks(served, image):
+    with pytest.raises(RolloutError) as error:
+        registry.digest(f"{served.address}/{image}")
+    assert error.value.reason == "IMAGE_MISSING"
+    assert not registry.exists(f"{served.address}/{image}")
+
+
+def test_exists(served):
+    assert registry.exists(f"{served.address}/nova:1")
+    assert registry.exists(f"{served.address}/glance@{served.digests['glance']}")
+
+
+@pytest.mark.parametrize("address", [f"127.0.0.1:{free_port()}", "registry.invalid"])
+def test_a_registry_that_is_down_lacks_nothing(address):
+    with pytest.raises(RolloutError) as error:
+        registry.exists(f"{address}/nova:1", timeout=20)
+    assert error.value.reason == "REGISTRY_UNREACHABLE"
+    assert error.value.message.startswith(address)
+    assert "\n" not in error.value.message
+
+
+def test_a_registry_that_never_answers(tmp_path, monkeypatch):
+    import socket
+
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        with pytest.raises(RolloutError, match=r"REGISTRY_UNREACHABLE: .*: no answer within 1 s"):
+            registry.digest(f"127.0.0.1:{deaf.getsockname()[1]}/nova:1", timeout=1)
+
+
+def test_without_skopeo(served, monkeypatch):
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(RolloutError, match="skopeo is not installed"):
+        registry.digest(f"{served.address}/nova:1")
+
+
+def test_problems_are_lines_by_pillar_key_and_one_for_a_registry_that_is_down(served):
+    down = f"127.0.0.1:{free_port()}"
+    found = registry.problems(
+        {
+            "images:a": f"{served.address}/nova@{served.digests['nova']}",
+            "images:b": f"{served.address}/nova@{NOWHERE}",
+            "images:c": f"{down}/x:1",
+            "images:d": f"{down}/y:1",
+        }
+    )
+    assert [reason for reason, _ in found] == ["IMAGE_MISSING", "REGISTRY_UNREACHABLE"]
+    assert found[0][1] == f"images:b: {served.address}/nova@{NOWHERE}: is not in the registry"
+    assert found[1][1].startswith(f"{down}: ")

@@ -1,0 +1,25 @@
+"""A stage of a simulated node: takes as long as the node's file says, and fails when it says so."""
+
+import time
+
+
+def at_target(name):
+    """Bring the stage `name` to the pillar's target_version."""
+    node = __salt__["openstack_node.read"]()
+    target = __pillar__["openstack"]["target_version"]
+    ret = {"name": name, "result": True, "changes": {}, "comment": f"{name} is at {target}"}
+    if node["at"].get(name, "1.0.0") == target:
+        return ret
+    if __opts__["test"]:
+        return {**ret, "result": None, "changes": {name: target}, "comment": f"{name} would go to {target}"}
+    time.sleep(node.get("seconds", {}).get(name, 0))
+    if name in node.get("fail", {}):
+        return {**ret, "result": False, "comment": node["fail"][name]}
+    __salt__["openstack_node.set_stage"](name, target)
+    return {**ret, "changes": {name: target}}
+
+
+def downloaded(name):
+    """Prefetch nothing, or fail as the node's file says."""
+    failure = __salt__["openstack_node.read"]().get("fail", {}).get("prefetch")
+    return {"name": name, "result": not failure, "changes": {}, "comment": failure or "all is here"}

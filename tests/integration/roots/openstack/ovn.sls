@@ -1,0 +1,3 @@
+simulated ovn:
+  simulated_node.at_target:
+    - name: ovn

@@ -1,0 +1,3 @@
+simulated ovs:
+  simulated_node.at_target:
+    - name: ovs

@@ -1,0 +1,3 @@
+simulated prefetch:
+  simulated_node.downloaded:
+    - name: prefetch

@@ -1,0 +1,3 @@
+simulated services:
+  simulated_node.at_target:
+    - name: services

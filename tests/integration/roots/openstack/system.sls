@@ -1,0 +1,3 @@
+simulated system:
+  simulated_node.at_target:
+    - name: system

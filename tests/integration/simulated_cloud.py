@@ -1,0 +1,148 @@
+"""A real master with real minions on which only what a stage does is simulated."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import salt.utils.event
+import yaml
+from saltfactories.utils import random_string
+
+REPO = Path(__file__).resolve().parents[2]
+NODES = ("ctl1", "cmp1", "cmp2")
+DIGEST = "sha256:" + "a" * 64
+
+
+class SimulatedCloud:
+    """Operate the cloud as an operator does: edit the pillar, call salt-run, stop and start minions."""
+
+    def __init__(self, factories, pillar_root: Path):
+        self.pillar = pillar_root
+        self.master = factories.salt_master_daemon(
+            random_string("rollout-master-"), overrides=self._configuration()
+        )
+        self.minions = {}
+
+    def start(self):
+        """Start the daemons and give the minions their modules."""
+        self.openstack()
+        self.master.start()
+        for name in NODES:
+            self.minions[name] = self.master.salt_minion_daemon(
+                name, overrides={"log_level_logfile": "warning"}
+            )
+            self.minions[name].start()
+        self.master.salt_cli().run("saltutil.sync_all", minion_tgt="*", _timeout=90)
+
+    def stop(self):
+        """Stop every daemon."""
+        for daemon in (*self.minions.values(), self.master):
+            daemon.terminate()
+
+    def openstack(self, **keys):
+        """Write the operator's page, with what a test changes."""
+        openstack = {
+            "target_version": "1.0.1",
+            "roles": {"controller": "ctl*", "compute": "cmp*"},
+            "policies": {role: {"silence": 8} for role in ("controller", "compute")},
+            "service_types": {},
+            "releases": {version: {"images": {}, "packages": {}} for version in ("1.0.0", "1.0.1", "1.0.2")},
+            **keys,
+        }
+        (self.pillar / "top.sls").write_text(yaml.safe_dump({"base": {"*": ["openstack"]}}))
+        (self.pillar / "openstack.sls").write_text(yaml.safe_dump({"openstack": openstack}))
+
+    def node(self, name, **keys):
+        """Set a simulated node: at {stage: version}, seconds {stage: how long}, fail {stage: comment}."""
+        path = Path(self.minions[name].config["cachedir"]) / "simulated_node.json"
+        path.write_text(json.dumps({"at": {}, **keys}))
+
+    def at(self, name):
+        """Stage -> version of a simulated node."""
+        path = Path(self.minions[name].config["cachedir"]) / "simulated_node.json"
+        return json.loads(path.read_text())["at"]
+
+    def fresh(self, **keys):
+        """All nodes at 1.0.0, an empty journal, the pillar as given; keys that are nodes set those."""
+        for name in NODES:
+            self.node(name, **keys.pop(name, {}))
+        self.openstack(**keys)
+        shutil.rmtree(Path(self.master.config["cachedir"]) / "openstack", ignore_errors=True)
+
+    def run(self, *arguments, timeout=120):
+        """salt-run to its end."""
+        return subprocess.run(
+            self._command(arguments), capture_output=True, text=True, timeout=timeout, check=False
+        )
+
+    def popen(self, *arguments):
+        """salt-run as a process of its own."""
+        return subprocess.Popen(
+            self._command(arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def json(self, *arguments):
+        """What a runner function returns."""
+        answer = self.run(*arguments, "--out=json")
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        return json.loads(answer.stdout)
+
+    def events(self):
+        """A listener that began to listen before it is returned."""
+        return Events(self.master.config)
+
+    def _command(self, arguments):
+        salt_run = Path(sys.executable).with_name("salt-run")
+        return [str(salt_run), "-c", str(self.master.config_dir), "--log-level=quiet", *arguments]
+
+    def _configuration(self):
+        return {
+            "auto_accept": True,
+            "file_roots": {"base": [str(REPO / "tests/integration/roots"), str(REPO / "etc/roots")]},
+            "pillar_roots": {"base": [str(self.pillar)]},
+            "runner_dirs": [str(REPO / "_runners")],
+            "utils_dirs": [str(REPO / "_utils")],
+            "outputter_dirs": [str(REPO / "_output")],
+            "fileserver_list_cache_time": 0,
+            "worker_threads": 3,
+            "log_level_logfile": "warning",
+            "user": os.environ.get("USER", "root"),
+        }
+
+
+class Events:
+    """The rollout's events, in their order. A context manager."""
+
+    def __init__(self, config):
+        self._bus = salt.utils.event.get_master_event(config, config["sock_dir"], listen=True)
+        self._bus.connect_pub()
+        self.seen = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._bus.destroy()
+
+    def until(self, timeout=60, **wanted):
+        """Wait for an event with that data; every event up to it is kept in `seen`."""
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            event = self._bus.get_event(wait=1, tag="openstack/rollout/", full=True)
+            if event:
+                self.seen.append(event["data"])
+                if wanted.items() <= event["data"].items():
+                    return event["data"]
+        raise AssertionError(f"no event {wanted} within {timeout} s; the last were {self.seen[-5:]}")
+
+    def drain(self):
+        """Take in what is there."""
+        while event := self._bus.get_event(wait=1, tag="openstack/rollout/", full=True):
+            self.seen.append(event["data"])
+        return self.seen

@@ -1,0 +1,195 @@
+"""The rollout runner on a real master with real minions; what the stages do is simulated."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+
+from tests.integration.simulated_cloud import NODES, SimulatedCloud
+
+
+@pytest.fixture(scope="module")
+def cloud(salt_factories, tmp_path_factory):
+    cloud = SimulatedCloud(salt_factories, tmp_path_factory.mktemp("pillar"))
+    try:
+        cloud.start()
+        yield cloud
+    finally:
+        cloud.stop()
+
+
+def test_an_update_in_order_one_node_at_a_time(cloud):
+    cloud.fresh()
+    assert cloud.json("rollout.status")["deployed"] == "1.0.0"
+    watch = cloud.popen("rollout.watch", "timeout=120")
+    with cloud.events() as events:
+        done = cloud.run("state.orchestrate", "orch.update")
+        events.drain()
+    assert done.returncode == 0, done.stdout
+    seen, _ = watch.communicate(timeout=30)
+    assert "services: cmp2: verify succeeded" in seen and seen.strip().endswith("completed")
+    assert [set(cloud.at(name).values()) for name in NODES] == [{"1.0.1"}] * 3
+    started = [
+        (e["stage"], e["node"]) for e in events.seen if e["step"] == "apply" and e["status"] == "started"
+    ]
+    assert started == [
+        *(("ovn", name) for name in NODES),
+        ("control_plane", "ctl1"),
+        *(("services", name) for name in NODES[1:]),
+        *(("ovs", name) for name in NODES),
+        *(("system", name) for name in NODES),
+    ]
+    assert all(len(e["in_flight"]) <= 1 for e in events.seen if e["step"] == "apply")
+
+
+def test_a_second_update_changes_nothing(cloud):
+    done = cloud.run("rollout.run")
+    assert done.returncode == 0, done.stdout
+    status = cloud.json("rollout.status")
+    assert status["deployed"] == "1.0.1" and status["run"]["state"] == "completed"
+    assert {node["state"] for node in cloud.json("rollout.report")["nodes"].values()} == {"skipped"}
+
+
+def test_what_an_update_would_do(cloud):
+    cloud.fresh(target_version="1.0.1", policies={"compute": {"batch": 2, "silence": 8}})
+    plan = cloud.json("rollout.plan")
+    assert plan["refused"] is None and plan["failures"] == {}
+    assert {"stage": "services", "role": "compute", "batch": 2, "waves": [["cmp1", "cmp2"]]} in plan["waves"]
+    assert [change["changes"] for change in plan["nodes"]["cmp1"]["services"]] == [{"services": "1.0.1"}]
+    assert cloud.at("cmp1") == {}
+    assert "simulated services: services would go to 1.0.1" in cloud.run("rollout.plan").stdout
+
+
+def test_stages_alone_keep_their_order(cloud):
+    cloud.fresh()
+    refused = cloud.run("state.orchestrate", "orch.services")
+    assert refused.returncode == 1
+    assert (
+        "STAGE_OUT_OF_ORDER: services has to wait for ovn on cmp1, cmp2, ctl1; control_plane on"
+        in refused.stdout
+    )
+    done = cloud.run("state.orchestrate", "orch.ovn")
+    assert done.returncode == 0, done.stdout
+    assert [cloud.at(name) for name in NODES] == [{"ovn": "1.0.1"}] * 3
+
+
+@pytest.mark.parametrize(
+    ("pillar", "line"),
+    [
+        ({"target_version": "9.9"}, "UNKNOWN_TARGET: openstack:target_version: 9.9"),
+        ({"policies": {"compute": {"batch": 0}}}, "INVALID_PILLAR: openstack:policies:compute:batch: 0"),
+        ({"policies": {"compute": {"batsh": 1}}}, "did you mean batch?"),
+        ({"roles": {"compute": "nothing*"}}, "NO_NODES: openstack:roles:compute: nothing*"),
+        ({"target_version": "1.0.0"}, "DOWNGRADE_REFUSED: openstack:target_version: 1.0.0"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(cloud, pillar, line):
+    cloud.fresh(
+        **{name: {"at": dict.fromkeys(("ovn", "services", "ovs", "system"), "1.0.1")} for name in NODES},
+        **pillar,
+    )
+    refused = cloud.run("rollout.run")
+    assert refused.returncode == 1
+    assert len(refused.stdout.strip().splitlines()) == 1 and line in refused.stdout
+    assert "Traceback" not in refused.stdout + refused.stderr
+
+
+def test_a_refusal_fails_the_orchestration_and_touches_nothing(cloud):
+    cloud.fresh(target_version="9.9")
+    refused = cloud.run("state.orchestrate", "orch.update")
+    assert refused.returncode == 1
+    assert (
+        "UNKNOWN_TARGET: openstack:target_version: 9.9" in refused.stdout
+        and "Traceback" not in refused.stdout
+    )
+    assert cloud.run("rollout.report").stdout.startswith("NO_RUN: ")
+
+
+def test_a_failed_node_pauses_the_run_and_resume_goes_on(cloud):
+    cloud.fresh(cmp1={"fail": {"ovn": "CONTAINER_EXITED: container ovn_controller: exited with 1"}})
+    paused = cloud.run("state.orchestrate", "orch.ovn")
+    assert paused.returncode == 1
+    assert (
+        "CONTAINER_EXITED: cmp1 failed at ovn/apply: container ovn_controller: exited with 1" in paused.stdout
+    )
+    assert "ovn" not in cloud.at("cmp2")
+    run = cloud.json("rollout.status")["run"]
+    assert (run["state"], run["stage"], run["reason"]) == ("paused", "ovn", "CONTAINER_EXITED")
+    cloud.node("cmp1", at=cloud.at("cmp1"))
+    done = cloud.run("rollout.resume")
+    assert done.returncode == 0 and run["id"] in done.stdout, done.stdout
+    assert cloud.at("cmp2") == {"ovn": "1.0.1"}
+
+
+def test_a_stopped_minion_is_silent_until_it_is_back(cloud):
+    cloud.fresh(cmp1={"seconds": {"ovn": 30}})
+    with cloud.events() as events:
+        update = cloud.popen("state.orchestrate", "orch.ovn")
+        events.until(stage="ovn", node="cmp1", step="apply", status="started")
+        cloud.minions["cmp1"].terminate()
+        output, _ = update.communicate(timeout=60)
+    assert update.returncode == 1
+    assert "NODE_SILENT: cmp1 failed at ovn/apply: no sign of life for 8 s" in output
+    assert "ovn" not in cloud.at("cmp2")
+    status = cloud.json("rollout.status", "silence=4")
+    assert status["nodes"]["cmp1"]["state"] == "silent" and status["run"]["state"] == "paused"
+    cloud.node("cmp1", at=cloud.at("cmp1"))
+    cloud.minions["cmp1"].start()
+    done = cloud.run("rollout.resume")
+    assert done.returncode == 0, done.stdout
+    assert cloud.at("cmp2") == {"ovn": "1.0.1"}
+
+
+def test_one_engine_at_a_time_and_a_killed_one_is_followed_up(cloud):
+    cloud.fresh(cmp1={"seconds": {"ovn": 10}})
+    with cloud.events() as events:
+        update = cloud.popen("state.orchestrate", "orch.ovn")
+        running = events.until(stage="ovn", node="cmp1", step="apply", status="started")
+        second = cloud.run("state.orchestrate", "orch.ovn")
+        assert second.returncode == 1
+        assert f"RUN_IN_PROGRESS: run {running['run']} holds the lock: process {update.pid}" in second.stdout
+        update.send_signal(signal.SIGKILL)
+        update.wait()
+        again = cloud.run("state.orchestrate", "orch.ovn")
+        assert again.returncode == 0, again.stdout
+        events.drain()
+    applied = [
+        e["node"] for e in events.seen if (e["stage"], e["step"], e["status"]) == ("ovn", "apply", "started")
+    ]
+    assert applied == ["ctl1", "cmp1", "cmp2"]
+    report = cloud.json("rollout.report")
+    assert report["run"]["id"] == running["run"] and report["run"]["state"] == "completed"
+
+
+def test_a_minion_restarted_in_the_middle_of_its_job_is_noticed_before_the_silence(cloud):
+    cloud.fresh(cmp1={"seconds": {"ovn": 60}}, policies={"compute": {"silence": 20}})
+    with cloud.events() as events:
+        update = cloud.popen("state.orchestrate", "orch.ovn")
+        events.until(stage="ovn", node="cmp1", step="apply", status="started")
+        time.sleep(1)
+        cloud.minions["cmp1"].terminate()
+        cloud.minions["cmp1"].start()
+        output, _ = update.communicate(timeout=60)
+    assert update.returncode == 1
+    assert "NODE_ERROR: cmp1 failed at ovn/apply: lost its job" in output
+    assert cloud.json("rollout.abort")["state"] == "aborted"
+
+
+def test_pause_and_abort_reach_a_running_engine(cloud):
+    cloud.fresh(cmp1={"seconds": {"ovn": 4}}, cmp2={"seconds": {"ovn": 4}})
+    with cloud.events() as events:
+        update = cloud.popen("rollout.run", "ovn")
+        events.until(stage="ovn", node="cmp1", step="apply", status="started")
+        assert cloud.json("rollout.pause")["in_flight"] == ["cmp1"]
+        output, _ = update.communicate(timeout=60)
+        assert update.returncode == 1 and output.strip().startswith("OPERATOR: ")
+        assert cloud.at("cmp1")["ovn"] == "1.0.1" and "ovn" not in cloud.at("cmp2")
+        update = cloud.popen("rollout.resume")
+        events.until(stage="ovn", node="cmp2", step="apply", status="started")
+        assert cloud.json("rollout.abort")["state"] == "aborting"
+        output, _ = update.communicate(timeout=60)
+    assert update.returncode == 1 and output.strip().startswith("ABORTED: ")
+    assert cloud.at("cmp2")["ovn"] == "1.0.1"
+    assert cloud.json("rollout.status")["run"]["state"] == "aborted"

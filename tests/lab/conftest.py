@@ -1,0 +1,27 @@
+"""Fixtures of the lab suites: a cloud of real machines, booted once a module and torn down for certain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from . import proof
+from .cloud import Lab
+
+FIRST = "1.0.0"
+
+
+@pytest.fixture(scope="module")
+def cloud(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """A cloud that was brought to 1.0.0 ad hoc; a module sets LAB_PROFILE to get more than `small`."""
+    lab = Lab(profile=getattr(request.module, "LAB_PROFILE", "small"))
+    lab.down()
+    try:
+        lab.up()
+        lab.set_pillar(target_version=FIRST)
+        lab.master(["salt", "*", "state.apply", "-t", "900"], timeout=1800)
+        proof.assert_cloud_at(lab, FIRST)
+        yield lab
+    finally:
+        lab.down()

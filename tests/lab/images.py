@@ -1,0 +1,263 @@
+"""Make the container images of the lab's releases, as the storage of a registry.
+
+One image for each image key of an OpenStack release. All but ovn-controller are small and honest: busybox
+serves a health page that tells the service and its version, and PID 1 obeys SIGTERM. ovn-controller is the
+real one, with the base image's binaries. The registry's storage is written directly (it is
+content-addressed), which takes a second where pushing takes minutes.
+"""
+
+import hashlib
+import io
+import json
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import cache, settings
+
+_GROUPS = {
+    "": "agent ansibleee apache glance_api horizon keystone_api ksm mariadb net_utils neutron_api "
+    "openstack_client openstack_network_exporter os_container placement_api rabbitmq telemetry_node_exporter",
+    "aodh": "api evaluator listener notifier",
+    "barbican": "api keystone_listener worker",
+    "ceilometer": "central compute ipmi notification sgcore mysqld_exporter",
+    "cinder": "api backup scheduler",
+    "cloudkitty": "api proc",
+    "designate": "api backendbind9 central mdns producer unbound worker",
+    "edpm": "frr iscsid kepler logrotate_crond multipathd neutron_dhcp_agent neutron_metadata_agent "
+    "neutron_ovn_agent neutron_sriov_agent node_exporter openstack_network_exporter ovn_bgp_agent "
+    "podman_exporter",
+    "heat": "api cfnapi engine",
+    "infra": "dnsmasq memcached redis",
+    "ironic": "api conductor inspector neutron_agent pxe python_agent",
+    "manila": "api scheduler",
+    "nova": "api compute conductor novnc scheduler",
+    "octavia": "api healthmanager housekeeping worker rsyslog",
+    "ovn": "controller controller_ovs nb_dbcluster northd sb_dbcluster",
+    "swift": "account container object proxy",
+    "watcher": "api applier decision_engine",
+}
+#: Image keys of a release with one image each.
+KEYS = tuple(
+    f"{group}_{name}_image".lstrip("_") for group, names in _GROUPS.items() for name in names.split()
+)
+#: Image keys that are maps of back ends.
+MAPS = {"cinder_volume_images": ("default",), "manila_share_images": ("default",)}
+OVN_KEY = "ovn_controller_image"
+HOTFIX_KEY = "edpm_neutron_metadata_agent_image"
+
+_FILES = settings.HERE / "files" / "images"
+_FIRST_PORT = 20000
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_CONFIG = "application/vnd.oci.image.config.v1+json"
+_LAYER = "application/vnd.oci.image.layer.v1.tar"
+#: Programs of the ovn-controller image, from the base image.
+_OVN_PROGRAMS = ("/usr/bin/ovn-controller", "/usr/bin/ovn-appctl", "/usr/bin/ovs-vsctl", "/usr/bin/ovs-ofctl")
+
+
+@dataclass(frozen=True)
+class Images:
+    """Where the registry's storage is, and what it holds: references by digest."""
+
+    storage: Path
+    releases: dict[str, dict[str, object]]
+    extra: dict[str, str]
+
+
+def ensure(root: Path) -> Images:
+    """Make the images of all releases when the cache lacks them.
+
+    Args:
+        root: The base image, whose OVN the ovn-controller image gets.
+    """
+    code = settings.HERE / "images.py"
+    key = cache.digest_of(code, _FILES, root.parent.name, settings.REGISTRY, settings.RELEASES)
+    place = cache.ensure("images", key, lambda work: _build(work, root))
+    index = json.loads((place / "index.json").read_text())
+    return Images(place / "storage", index["releases"], index["extra"])
+
+
+def repository(key: str) -> str:
+    """The repository of an image key, e.g. nova_compute_image -> openstack/nova-compute."""
+    return "openstack/" + key.removesuffix("s").removesuffix("_image").replace("_", "-")
+
+
+def _build(work: Path, root: Path) -> None:
+    storage = _Storage(work / "storage")
+    busybox = storage.blob(_busybox_layer())
+    ovn = storage.blob(_ovn_layer(root))
+    releases = {}
+    for version in settings.RELEASES:
+        plain = [busybox, storage.blob(_scripts_layer(version))]
+        images: dict[str, object] = {
+            key: storage.image(repository(key), version, plain, _settings(key, version)) for key in KEYS
+        }
+        layers = [busybox, ovn, plain[-1]]
+        images[OVN_KEY] = storage.image(
+            repository(OVN_KEY), version, layers, _settings(OVN_KEY, version, program="ovn")
+        )
+        for key, backends in MAPS.items():
+            images[key] = {
+                backend: storage.image(
+                    f"{repository(key)}-{backend}", version, plain, _settings(key, version)
+                )
+                for backend in backends
+            }
+        releases[version] = images
+    extra = {  # of the last release
+        name: storage.image(place, tag, plain, configuration)
+        for name, place, tag, configuration in (
+            ("broken", "openstack/broken", "latest", _settings("broken", version, program="crash")),
+            ("unhealthy", "openstack/unhealthy", "latest", _settings("unhealthy", version, health="bad")),
+            ("hotfix", repository(HOTFIX_KEY), "hotfix", _settings(HOTFIX_KEY, f"{version}-hotfix")),
+        )
+    }
+    (work / "index.json").write_text(json.dumps({"releases": releases, "extra": extra}, indent=1))
+
+
+def _settings(key: str, version: str, program: str = "serve", health: str = "good") -> dict:
+    """The image's run configuration."""
+    names = [*KEYS, *MAPS, "broken", "unhealthy"]
+    variables = {
+        "PATH": "/usr/sbin:/usr/bin",
+        "SERVICE": key.removesuffix("_image"),
+        "VERSION": version,
+        "PORT": _FIRST_PORT + names.index(key),
+        "HEALTH": health,
+    }
+    return {
+        "Env": [f"{name}={value}" for name, value in variables.items()],
+        "Entrypoint": [f"/openstack/{program}"],
+        "Labels": {"org.opencontainers.image.version": version, "org.opencontainers.image.title": key},
+    }
+
+
+class _Storage:
+    """A docker registry's storage directory, written as the registry writes it."""
+
+    def __init__(self, place: Path) -> None:
+        self._root = place / "docker/registry/v2"
+        self._sizes: dict[str, int] = {}
+        self._architecture = _output("dpkg", "--print-architecture").strip()
+
+    def blob(self, content: bytes) -> str:
+        """Store content; its digest."""
+        digest = hashlib.sha256(content).hexdigest()
+        path = self._root / "blobs/sha256" / digest[:2] / digest / "data"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        self._sizes[digest] = len(content)
+        return digest
+
+    def image(self, repository: str, tag: str, layers: list[str], config: dict) -> str:
+        """Store an image of existing layers under a repository and tag; its reference by digest."""
+        configuration = self._document(
+            {
+                "created": "2026-01-01T00:00:00Z",
+                "architecture": self._architecture,
+                "os": "linux",
+                "config": config,
+                "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer}" for layer in layers]},
+            }
+        )
+        manifest = self._document(
+            {
+                "schemaVersion": 2,
+                "mediaType": _MANIFEST,
+                "config": self._descriptor(_CONFIG, configuration),
+                "layers": [self._descriptor(_LAYER, layer) for layer in layers],
+            }
+        )
+        for digest in (configuration, *layers):
+            self._link(f"{repository}/_layers/sha256/{digest}/link", digest)
+        self._link(f"{repository}/_manifests/revisions/sha256/{manifest}/link", manifest)
+        self._link(f"{repository}/_manifests/tags/{tag}/current/link", manifest)
+        self._link(f"{repository}/_manifests/tags/{tag}/index/sha256/{manifest}/link", manifest)
+        return f"{settings.REGISTRY}/{repository}@sha256:{manifest}"
+
+    def _document(self, value: dict) -> str:
+        return self.blob(json.dumps(value, sort_keys=True).encode())
+
+    def _descriptor(self, kind: str, digest: str) -> dict:
+        return {"mediaType": kind, "digest": f"sha256:{digest}", "size": self._sizes[digest]}
+
+    def _link(self, name: str, digest: str) -> None:
+        path = self._root / "repositories" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"sha256:{digest}")
+
+
+def _busybox_layer() -> bytes:
+    """A root of static busybox, merged as Debian's is (bin -> usr/bin): the OVN layer has to fit over it."""
+    busybox = Path("/bin/busybox")
+    applets = _output(str(busybox), "--list").split()
+    layer = _Layer()
+    for name in ("etc", "openstack", "run", "tmp", "usr", "usr/bin", "usr/lib", "usr/lib64", "var"):
+        layer.directory(name)
+    for name in ("bin", "lib", "lib64"):
+        layer.link(name, f"usr/{name}")
+    for name in ("sbin", "usr/sbin"):
+        layer.link(name, "bin" if "/" in name else "usr/bin")
+    layer.link("var/run", "../run")
+    layer.file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n")
+    layer.file("usr/bin/busybox", busybox.read_bytes(), mode=0o755)
+    for applet in sorted(applets):
+        if applet != "busybox":
+            layer.link(f"usr/bin/{applet}", "busybox")
+    return layer.content()
+
+
+def _scripts_layer(version: str) -> bytes:
+    layer = _Layer()
+    layer.directory("openstack")
+    layer.file("openstack/version", f"{version}\n".encode())
+    for path in sorted(_FILES.iterdir()):
+        layer.file(f"openstack/{path.name}", path.read_bytes(), mode=0o755)
+    return layer.content()
+
+
+def _ovn_layer(root: Path) -> bytes:
+    """The base image's ovn-controller and tools, with every library they load."""
+    listing = _output("chroot", str(root), "ldd", *_OVN_PROGRAMS)
+    libraries = {word for line in listing.splitlines() for word in line.split() if word.startswith("/lib")}
+    layer = _Layer()
+    folders = set()
+    for name in sorted({*_OVN_PROGRAMS, *libraries}):
+        inside = name.lstrip("/") if name.startswith("/usr/") else f"usr{name}"
+        for folder in reversed(Path(inside).parents):
+            if str(folder) not in (".", *folders):
+                layer.directory(str(folder))
+                folders.add(str(folder))
+        layer.file(inside, (root / inside).resolve().read_bytes(), mode=0o755)
+    return layer.content()
+
+
+class _Layer:
+    """A tar whose bytes depend on its content alone."""
+
+    def __init__(self) -> None:
+        self._buffer = io.BytesIO()
+        self._tar = tarfile.TarFile(fileobj=self._buffer, mode="w", format=tarfile.PAX_FORMAT)
+
+    def directory(self, name: str) -> None:
+        self._add(name, tarfile.DIRTYPE, 0o755)
+
+    def link(self, name: str, target: str) -> None:
+        self._add(name, tarfile.SYMTYPE, 0o777, target=target)
+
+    def file(self, name: str, content: bytes, mode: int = 0o644) -> None:
+        self._add(name, tarfile.REGTYPE, mode, content)
+
+    def content(self) -> bytes:
+        self._tar.close()
+        return self._buffer.getvalue()
+
+    def _add(self, name: str, kind: bytes, mode: int, content: bytes = b"", target: str = "") -> None:
+        entry = tarfile.TarInfo(name)
+        entry.type, entry.mode, entry.size, entry.linkname = kind, mode, len(content), target
+        self._tar.addfile(entry, io.BytesIO(content))
+
+
+def _output(*argv: str) -> str:
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout

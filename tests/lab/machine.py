@@ -1,0 +1,110 @@
+"""Run one machine of the lab: mount its root, start it, start it again when it reboots.
+
+Used as a program (`python -m tests.lab.machine HOME NODE`) inside the lab's namespaces and the machine's own
+cgroup, so that killing that cgroup is pulling the plug.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+from . import settings
+
+_FILES = settings.HERE / "files" / "node"
+_ENABLED = ("lab-network.service", "lab-underlay.service", "lab-chassis.service", "salt-minion.service")
+#: systemd-nspawn's exit status when its machine asked for a reboot
+_REBOOT = 133
+#: the last file that a machine's configuration writes
+_CONFIGURED = "etc/lab/node"
+_NAMESPACE = uuid.UUID("6f9619ff-8b86-d011-b42d-00c04fc964ff")
+
+
+def main(home: Path, name: str) -> None:
+    """Run the machine until it powers off or is killed."""
+    cloud = json.loads((home / "lab.json").read_text())
+    nodes = settings.PROFILES[cloud["profile"]]
+    node = next(n for n in nodes if n.name == name)
+    place = home / "nodes" / name
+    root = place / "root"
+    if not root.is_mount():
+        _mount(place, cloud["layers"])
+    if not (root / _CONFIGURED).exists():
+        _configure(root, node, nodes)
+    while True:
+        for interface in (f"vb-{name}", f"vu-{name}"):  # of a machine that was killed
+            subprocess.run(["ip", "link", "delete", interface], capture_output=True, check=False)
+        with (place / "console.log").open("ab") as console:
+            nspawn = subprocess.Popen(
+                _command(place, name), stdin=subprocess.DEVNULL, stdout=console, stderr=console
+            )
+        _attach(f"vu-{name}", nspawn)
+        if nspawn.wait() != _REBOOT:
+            return
+
+
+def _mount(place: Path, layers: list[str]) -> None:
+    for directory in ("upper", "work", "root", "containers"):
+        (place / directory).mkdir(parents=True, exist_ok=True)
+    # volatile: nothing of the lab has to survive a power cut, and dnf alone syncs hundreds of times.
+    options = f"lowerdir={':'.join(layers)},upperdir={place / 'upper'},workdir={place / 'work'},volatile"
+    subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, str(place / "root")], check=True)
+
+
+def _configure(root: Path, node: settings.Node, nodes: tuple[settings.Node, ...]) -> None:
+    shutil.copytree(_FILES, root, dirs_exist_ok=True)
+    central = nodes[0]
+    last = int(node.address.rsplit(".", 1)[1])
+    lines = {
+        "LAB_NODE": node.name,
+        "LAB_ADDRESS": node.address,
+        "LAB_UNDERLAY": node.underlay,
+        "LAB_UNDERLAY_MAC": f"02:00:0a:59:00:{last:02x}",
+        "LAB_OVN_REMOTE": f"tcp:{central.address}:6642",
+    }
+    hosts = [
+        "127.0.0.1 localhost",
+        f"{settings.HOST_ADDRESS} salt registry",
+        *(f"{n.address} {n.name}" for n in nodes),
+    ]
+    files = {
+        "etc/hosts": hosts,
+        "etc/hostname": [node.name],
+        "etc/machine-id": [uuid.uuid5(_NAMESPACE, node.name).hex],
+        "etc/salt/minion_id": [node.name],
+        _CONFIGURED: [f"{key}={value}" for key, value in lines.items()],
+    }
+    enabled = [*_ENABLED, *(["ovn-central.service"] if node == central else [])]
+    subprocess.run(["systemctl", f"--root={root}", "--quiet", "enable", *enabled], check=True)
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(content) + "\n")
+
+
+def _command(place: Path, name: str) -> list[str]:
+    return [
+        *("systemd-nspawn", "--quiet", "--boot", f"--directory={place / 'root'}"),
+        *(f"--machine={name}", f"--hostname={name}", "--register=no", "--keep-unit"),
+        *("--link-journal=no", "--resolv-conf=off", "--timezone=off"),
+        *(f"--network-bridge={settings.MANAGEMENT_BRIDGE}", f"--network-veth-extra=vu-{name}:under0"),
+        # podman inside needs keyrings, and bpf for the device rules of its containers
+        *("--capability=all", "--system-call-filter=@keyring bpf perf_event_open", "--bind=/dev/net/tun"),
+        # podman's overlay does not stack on an overlay
+        f"--bind={place / 'containers'}:/var/lib/containers",
+        f"--bind-ro={settings.CHECKOUT}:{settings.CHECKOUT_IN_NODE}",
+    ]
+
+
+def _attach(interface: str, nspawn: subprocess.Popen) -> None:
+    """Put the machine's second NIC on the underlay bridge as soon as nspawn made it."""
+    command = ["ip", "link", "set", interface, "master", settings.UNDERLAY_BRIDGE, "up"]
+    while subprocess.run(command, capture_output=True, check=False).returncode and nspawn.poll() is None:
+        time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

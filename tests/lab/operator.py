@@ -1,0 +1,59 @@
+"""What an operator types, as functions: the update, its status, a dry run; with the answers as data."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+from .cloud import Lab
+
+PATIENCE = 1800  # seconds for a whole update; a hang, not a slow machine, takes longer
+
+
+def update(lab: Lab, orchestration: str = "orch.update", check: bool = True) -> subprocess.CompletedProcess:
+    """`salt-run state.orchestrate`; with check, a failed update raises with what it printed."""
+    done = lab.master(["salt-run", "state.orchestrate", orchestration], check=False, timeout=PATIENCE)
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def start_update(lab: Lab, orchestration: str = "orch.update") -> subprocess.Popen:
+    """The update in the background; read `communicate()` for what it printed."""
+    return lab.popen_master(
+        ["salt-run", "state.orchestrate", orchestration],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def status(lab: Lab) -> dict:
+    """`salt-run rollout.status` as data."""
+    return json.loads(lab.master(["salt-run", "rollout.status", "--out=json"]).stdout)
+
+
+def plan(lab: Lab) -> dict:
+    """`salt-run rollout.plan` as data."""
+    return json.loads(lab.master(["salt-run", "rollout.plan", "--out=json"], timeout=PATIENCE).stdout)
+
+
+def predicted(lab: Lab) -> set[tuple[str, str]]:
+    """(node, state) that `salt '*' state.apply test=True` says would change."""
+    answer = lab.master(
+        ["salt", "*", "state.apply", "test=True", "--out=json", "--static", "-t", "600"], timeout=PATIENCE
+    )
+    returns = json.loads(answer.stdout)
+    assert set(returns) == set(lab.nodes), "not every node answered"
+    return {change for node, states in returns.items() for change in changed_states(node, states)}
+
+
+def changed_states(node: str, states: dict) -> set[tuple[str, str]]:
+    """(node, state) with changes in one minion's state return, real or predicted."""
+    assert isinstance(states, dict), f"{node}: {states}"
+    found = set()
+    for tag, result in states.items():
+        module, _, name, function = tag.split("_|-")
+        assert result["result"] is not False, f"{node}: {tag}: {result['comment']}"
+        if result["changes"] or result["result"] is None:
+            found.add((node, f"{module}.{function} {result.get('name', name)}"))
+    return found

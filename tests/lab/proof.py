@@ -1,0 +1,102 @@
+"""What the lab's machines are, asked of podman, rpm and systemctl: the evidence of the tests and the demo.
+
+Nothing here reads our own modules' return values; what is wanted comes from the release's file.
+"""
+
+from __future__ import annotations
+
+import json
+
+from .cloud import Lab
+
+#: what runs on a node, by the first letters of its name: container → image key. Written down here, not asked
+#: of the catalogue that is on trial.
+CONTAINERS = {
+    "ctl": {
+        "ovn_controller": "ovn_controller_image",
+        "rabbitmq": "rabbitmq_image",
+        "mariadb": "mariadb_image",
+        "memcached": "infra_memcached_image",
+        "keystone": "keystone_api_image",
+        "placement_api": "placement_api_image",
+        "glance_api": "glance_api_image",
+        "neutron_api": "neutron_api_image",
+        "nova_api": "nova_api_image",
+        "nova_conductor": "nova_conductor_image",
+        "nova_scheduler": "nova_scheduler_image",
+        "nova_novnc": "nova_novnc_image",
+    },
+    "gtw": {
+        "ovn_controller": "ovn_controller_image",
+        "ovn_agent": "edpm_neutron_ovn_agent_image",
+        "node_exporter": "edpm_node_exporter_image",
+    },
+    "cmp": {
+        "ovn_controller": "ovn_controller_image",
+        "ovn_metadata_agent": "edpm_neutron_metadata_agent_image",
+        "nova_compute": "nova_compute_image",
+        "ceilometer_agent_compute": "ceilometer_compute_image",
+        "node_exporter": "edpm_node_exporter_image",
+    },
+}
+
+
+def running_digests(lab: Lab, node: str) -> dict[str, str]:
+    """container name → digest of the image it runs, of the containers that run on the node."""
+    listed = json.loads(lab.exec(node, ["podman", "ps", "--format", "json"]).stdout or "[]")
+    names = [container["Names"][0] for container in listed]
+    if not names:
+        return {}
+    inspected = json.loads(lab.exec(node, ["podman", "inspect", *names]).stdout)
+    return {entry["Name"]: entry["ImageDigest"] for entry in inspected}
+
+
+def installed(lab: Lab, node: str) -> dict[str, list[str]]:
+    """package name → installed versions (version-release), by rpm."""
+    output = lab.exec(node, ["rpm", "-qa", "--queryformat", "%{NAME} %{VERSION}-%{RELEASE}\\n"]).stdout
+    packages: dict[str, list[str]] = {}
+    for line in sorted(output.splitlines()):
+        name, version = line.split()
+        packages.setdefault(name, []).append(version)
+    return packages
+
+
+def fingerprint(lab: Lab) -> dict:
+    """What an update could change on each node: container start times, images, packages, switch process."""
+    found = {}
+    for node in lab.nodes:
+        started = lab.exec(
+            node, ["podman", "ps", "-a", "--no-trunc", "--format", "{{.Names}} {{.ImageID}} {{.StartedAt}}"]
+        )
+        switch = lab.exec(node, ["systemctl", "show", "-p", "MainPID", "--value", "ovs-vswitchd.service"])
+        found[node] = (sorted(started.stdout.splitlines()), installed(lab, node), switch.stdout.strip())
+    return found
+
+
+def assert_cloud_at(lab: Lab, version: str) -> list[str]:
+    """Each node runs the release's digests and packages, its switch enabled and active; one line a node."""
+    return [assert_node_at(lab, node, version) for node in lab.nodes]
+
+
+def assert_node_at(lab: Lab, node: str, version: str) -> str:
+    """Raise AssertionError where the node is not at the release, naming the thing; else a line of facts."""
+    wanted = lab.releases[version]
+    digests = {
+        container: wanted["images"][key].partition("@")[2] for container, key in CONTAINERS[node[:3]].items()
+    }
+    running = running_digests(lab, node)
+    assert running == digests, f"{node} runs {running}, release {version} has {digests}"
+    packages = installed(lab, node)
+    for name, number in wanted["packages"].items():
+        if name in packages:
+            assert number in packages[name], (
+                f"{node}: {name} is {packages[name]}, release {version} has {number}"
+            )
+    for question in ("is-enabled", "is-active"):
+        answer = lab.exec(node, ["systemctl", question, "openvswitch.service"], check=False).stdout.strip()
+        assert answer in {"enabled", "active"}, f"{node}: openvswitch.service {question}: {answer}"
+    managed = sum(name in packages for name in wanted["packages"])
+    return (
+        f"{node}: {len(running)} containers at the digests of {version},"
+        f" {managed} packages at their versions, openvswitch enabled and active"
+    )

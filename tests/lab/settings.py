@@ -1,0 +1,72 @@
+"""Where the lab keeps things, its addresses and its node profiles: data that every other room of it reads."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+CHECKOUT = HERE.parent.parent
+#: where a node sees the checkout
+CHECKOUT_IN_NODE = "/srv/openstack-rollout"
+
+HOME = Path(os.environ.get("OPENSTACK_ROLLOUT_LAB_HOME", "/var/lib/openstack-rollout-lab"))
+CACHE = Path(os.environ.get("OPENSTACK_ROLLOUT_LAB_CACHE", "/var/cache/openstack-rollout-lab"))
+
+#: The lab lives in a network namespace of its own, so fixed addresses collide with nothing. The files of
+#: files/node name them too.
+MANAGEMENT_BRIDGE = "br-mgmt"
+UNDERLAY_BRIDGE = "br-under"
+HOST_ADDRESS = "10.88.0.1"
+REGISTRY_PORT = 5000
+REPOSITORY_PORT = 8080
+MASTER_PORT = 4506
+REGISTRY = f"{HOST_ADDRESS}:{REGISTRY_PORT}"
+
+RELEASES = ("1.0.0", "1.0.1")
+
+ROLES = {"controller": "ctl", "gateway": "gtw", "compute": "cmp", "storage": "sto"}
+_FIRST_ADDRESS = {"controller": 11, "gateway": 21, "compute": 31, "storage": 51}
+
+
+@dataclass(frozen=True)
+class Node:
+    """One machine of the lab."""
+
+    name: str
+    role: str
+    number: int
+    zone: str | None = None
+
+    @property
+    def _last_octet(self) -> int:
+        return _FIRST_ADDRESS[self.role] + self.number - 1
+
+    @property
+    def address(self) -> str:
+        """The address on the management network."""
+        return f"10.88.0.{self._last_octet}"
+
+    @property
+    def underlay(self) -> str:
+        """The tunnel endpoint's address, on the second NIC."""
+        return f"10.89.0.{self._last_octet}"
+
+
+def _nodes(controllers: int, gateways: int, computes: int) -> tuple[Node, ...]:
+    counts = {"controller": controllers, "gateway": gateways, "compute": computes}
+    zones = ("az1", "az2")
+    return tuple(
+        Node(f"{ROLES[role]}{n}", role, n, zones[(n - 1) % 2] if role == "compute" else None)
+        for role, count in counts.items()
+        for n in range(1, count + 1)
+    )
+
+
+def salt_tool(name: str) -> Path:
+    """A program of the master's Salt: of the running Python's environment, else of the checkout's."""
+    beside = Path(sys.executable).parent / name
+    return beside if beside.exists() else CHECKOUT / ".venv/bin" / name
+
+
+PROFILES = {"one": _nodes(0, 0, 1), "small": _nodes(1, 1, 2), "full": _nodes(3, 2, 4)}

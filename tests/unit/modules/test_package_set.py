@@ -1,0 +1,186 @@
+"""package_set: one transaction of what differs, checked afterwards, its failures named."""
+
+from __future__ import annotations
+
+import pytest
+from salt.exceptions import CommandExecutionError
+
+from tests.unit.loading import Commands, load
+
+
+class Packages:
+    """Stands in for Salt's pkg: what is installed, what is in the cache, what the repositories have."""
+
+    def __init__(self, installed, available, cached=None):
+        self.installed = {name: [version] for name, version in installed.items()}
+        self.available = available
+        self.cached = cached or {}
+        self.asked = []
+        self.refreshed = 0
+
+    def list_pkgs(self, versions_as_list=False):
+        assert versions_as_list
+        return {name: list(versions) for name, versions in self.installed.items()}
+
+    def list_downloaded(self):
+        return {name: {version: {}} for name, version in self.cached.items()}
+
+    def refresh_db(self, **_):
+        self.refreshed += 1
+
+    def install(self, pkgs, downloadonly=False, **options):
+        self.asked.append({"pkgs": pkgs, "downloadonly": downloadonly, **options})
+        wanted = {name: version for entry in pkgs for name, version in entry.items()}
+        missing = [name for name, version in wanted.items() if self.available.get(name) != version]
+        if missing:
+            raise CommandExecutionError("Error", info={"errors": [f"No match for argument: {missing[0]}"]})
+        if downloadonly:
+            self.cached.update(wanted)
+            return {}
+        moved = {n: {"old": "".join(self.installed.get(n, [])), "new": v} for n, v in wanted.items()}
+        self.installed.update({name: [version] for name, version in wanted.items()})
+        return moved
+
+    def functions(self):
+        return {
+            f"pkg.{name}": getattr(self, name)
+            for name in ("list_pkgs", "list_downloaded", "refresh_db", "install")
+        }
+
+
+def package_set(packages, os_family="RedHat", commands=None):
+    salt = {**packages.functions(), "cmd.run_all": commands or Commands()}
+    return load("modules", "package_set", salt=salt, grains={"os_family": os_family})
+
+
+def test_only_installed_packages_that_differ_are_to_be_changed():
+    module = package_set(Packages({"a": "1-1", "b": "2-1"}, {}))
+    assert module.changes({"a": "1-2", "b": "2-1", "c": "3-1"}) == {"install": {"a": "1-2"}, "remove": []}
+
+
+def test_one_transaction_with_excludes_and_a_cache_that_is_kept():
+    packages = Packages({"a": "1-1", "b": "1-1"}, {"a": "1-2", "b": "1-2"})
+    moved = package_set(packages).bring({"b": "1-2", "a": "1-2"}, exclude=["kernel", "openvswitch*"])
+    assert packages.asked == [
+        {
+            "pkgs": [{"a": "1-2"}, {"b": "1-2"}],
+            "downloadonly": False,
+            "setopt": ["keepcache=1", "excludepkgs=kernel,openvswitch*"],
+        }
+    ]
+    assert moved == {"a": {"old": "1-1", "new": "1-2"}, "b": {"old": "1-1", "new": "1-2"}}
+
+
+def test_metadata_is_refreshed_once_and_not_when_all_was_fetched_beforehand():
+    packages = Packages({"a": "1-1", "b": "1-1"}, {"a": "1-2", "b": "1-2"})
+    module = package_set(packages)
+    module.bring({"a": "1-2"})
+    module.bring({"b": "1-2"})
+    assert packages.refreshed == 1
+    packages = Packages({"a": "1-1"}, {"a": "1-2"}, cached={"a": "1-2"})
+    package_set(packages).bring({"a": "1-2"})
+    assert packages.refreshed == 0
+
+
+def test_a_version_that_vanished_is_a_named_failure():
+    packages = Packages({"a": "1-1"}, {})
+    with pytest.raises(CommandExecutionError, match=r"^PACKAGE_FAILED: No match for argument: a"):
+        package_set(packages).bring({"a": "1-2"})
+    with pytest.raises(CommandExecutionError, match=r"^PACKAGE_DOWNLOAD_FAILED: No match"):
+        package_set(packages).download({"a": "1-2"})
+    assert packages.installed == {"a": ["1-1"]}
+
+
+def test_a_package_manager_that_only_says_that_it_worked_is_not_believed():
+    packages = Packages({"a": "1-1"}, {"a": "1-2"})
+    module = package_set(packages)
+    module.__salt__["pkg.install"] = lambda **_: {}
+    with pytest.raises(CommandExecutionError, match=r"^PACKAGE_FAILED: not reached: a 1-2"):
+        module.bring({"a": "1-2"})
+    with pytest.raises(CommandExecutionError, match=r"^PACKAGE_DOWNLOAD_FAILED: not fetched: a 1-2"):
+        module.download({"a": "1-2"})
+
+
+def test_download_fetches_and_installs_nothing():
+    packages = Packages({"a": "1-1"}, {"a": "1-2"})
+    module = package_set(packages)
+    assert module.missing_downloads({"a": "1-2"}) == {"a": "1-2"}
+    module.download({"a": "1-2"})
+    assert module.missing_downloads({"a": "1-2"}) == {}
+    assert packages.installed == {"a": ["1-1"]}
+
+
+def test_apt_is_asked_first_whether_an_excluded_package_would_move():
+    packages = Packages({"a": "1-1"}, {"a": "1-2"})
+    commands = Commands(
+        {"apt-get --simulate": "Inst a [1-1] (1-2 lab)\nInst linux-image [1] (2 lab)\nConf a\n"}
+    )
+    module = package_set(packages, "Debian", commands)
+    with pytest.raises(
+        CommandExecutionError, match=r"^PACKAGE_FAILED: excluded packages would move: linux-image"
+    ):
+        module.bring({"a": "1-2"}, exclude=["linux-*"])
+    assert packages.asked == []
+    module.bring({"a": "1-2"}, exclude=["openvswitch*"])
+    assert "setopt" not in packages.asked[0]
+
+
+UNRESOLVED = """Running as unit: run-p1-i2.scope; invocation ID: 7748
+Failed loading plugin "system_upgrade": No module named 'systemd'
+Last metadata expiration check: 0:01:15 ago on Sat Nov 21 10:11:47 2026.
+Error:\x20
+ Problem: package a-1-2.noarch from openstack requires b >= 2, but none of the providers can be installed
+  - cannot install the best candidate for the job
+  - nothing provides b >= 2 needed by a-1-2.noarch from openstack
+(try to add '--skip-broken' to skip uninstallable packages)
+[openstack]
+baseurl = http://repo.example/el9
+metadata_expire = 172800
+sslverify = 1
+timeout = 30.0
+username =
+"""
+GONE = """No package a-1-2 available.
+Error: No packages marked for downgrade.
+"""
+UNREACHABLE = """Errors during downloading metadata for repository 'openstack':
+  - Curl error (7): Couldn't connect to server for http://repo.example/repodata/repomd.xml [Failed to connect]
+Error: Failed to download metadata for repo 'openstack': Cannot download repomd.xml: All mirrors were tried
+"""
+APT = """Reading package lists...
+Building dependency tree...
+E: Version '1-2' for 'a' was not found
+"""
+ODD = "something new\nbaseurl = http://repo.example\n\nthat nobody foresaw"
+
+
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [
+        (
+            UNRESOLVED,
+            "Problem: package a-1-2.noarch from openstack requires b >= 2, but none of the providers can be"
+            " installed; nothing provides b >= 2 needed by a-1-2.noarch from openstack",
+        ),
+        (GONE, "No package a-1-2 available.; Error: No packages marked for downgrade."),
+        (
+            UNREACHABLE,
+            "Curl error (7): Couldn't connect to server for http://repo.example/repodata/repomd.xml"
+            " [Failed to connect]; Error: Failed to download metadata for repo 'openstack': Cannot download"
+            " repomd.xml: All mirrors were tried",
+        ),
+        (APT, "E: Version '1-2' for 'a' was not found"),
+        (ODD, "something new; that nobody foresaw"),
+        ("", "Error"),
+    ],
+)
+def test_of_the_package_managers_talk_the_telling_lines_are_told(output, told):
+    module = package_set(Packages({"a": "1-1"}, {}))
+
+    def fails(**_):
+        raise CommandExecutionError("Error", info={"errors": [output]} if output else None)
+
+    module.__salt__["pkg.install"] = fails
+    with pytest.raises(CommandExecutionError) as refused:
+        module.bring({"a": "1-2"})
+    assert str(refused.value) == f"PACKAGE_FAILED: {told}"

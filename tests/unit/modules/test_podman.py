@@ -1,0 +1,122 @@
+"""podman: its answers read, its failures named."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from salt.exceptions import CommandExecutionError
+
+from tests.unit.loading import Commands, load
+
+DIGEST = "sha256:" + "a" * 64
+REFERENCE = f"registry.example/nova-compute@{DIGEST}"
+
+
+def podman(answers):
+    commands = Commands(answers)
+    return load("modules", "podman", salt={"cmd.run_all": commands}), commands
+
+
+def inspected(name, running=True, health=None, labels=None):
+    state = {"Running": running, "ExitCode": 0 if running else 1}
+    if health:
+        state["Health"] = {"Status": health}
+    return {"Name": name, "Image": "1" * 64, "State": state, "Config": {"Labels": labels}}
+
+
+def test_containers_tell_what_runs_and_how_well():
+    entries = [inspected("nova", health="healthy", labels={"a": "b"}), inspected("old", running=False)]
+    entries += [inspected("new", health="starting"), inspected("ill", health="unhealthy")]
+    module, _ = podman(
+        {
+            "podman ps": json.dumps([{"Names": [entry["Name"]]} for entry in entries]),
+            "podman container inspect": json.dumps(entries),
+        }
+    )
+    found = module.containers()
+    assert found["nova"] == {
+        "running": True,
+        "image_id": "1" * 64,
+        "healthy": True,
+        "labels": {"a": "b"},
+        "exit_code": 0,
+    }
+    assert found["old"]["running"] is False and found["old"]["labels"] == {}
+    assert found["new"]["healthy"] is None
+    assert found["ill"]["healthy"] is False
+
+
+def test_a_container_that_went_between_the_two_calls_is_left_out():
+    module, _ = podman(
+        {
+            "podman ps": json.dumps([{"Names": ["nova"]}, {"Names": ["gone"]}]),
+            "podman container inspect": {
+                "retcode": 125,
+                "stdout": json.dumps([inspected("nova")]),
+                "stderr": "no",
+            },
+        }
+    )
+    assert list(module.containers()) == ["nova"]
+
+
+def test_no_containers_at_all():
+    module, commands = podman({"podman ps": "[]"})
+    assert module.containers() == {}
+    assert len(commands.ran) == 1
+
+
+def test_a_podman_that_does_not_answer_is_an_error():
+    module, _ = podman({"podman ps": {"retcode": 125, "stderr": "cannot open storage"}})
+    with pytest.raises(CommandExecutionError, match="cannot open storage"):
+        module.containers()
+
+
+def test_image_ids_of_local_images_only():
+    images = [{"Id": "sha256:" + "2" * 64, "RepoDigests": [REFERENCE]}, {"Id": "3" * 64, "RepoDigests": None}]
+    module, _ = podman({"podman images": json.dumps(images)})
+    tagged = REFERENCE.replace("@", ":1.0.1@")
+    assert module.image_ids([REFERENCE, tagged, "registry.example/other@" + DIGEST]) == {
+        REFERENCE: "2" * 64,
+        tagged: "2" * 64,
+    }
+
+
+def test_a_tag_beside_the_digest_is_left_out_and_a_port_is_not():
+    module, commands = podman({"podman pull": "4" * 64})
+    module.pull(f"registry.example:5000/nova-compute:1.0.1@{DIGEST}")
+    assert commands.ran[0][-1] == f"registry.example:5000/nova-compute@{DIGEST}"
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("reading manifest sha256:aa in registry.example/nova: manifest unknown", "IMAGE_MISSING"),
+        ("dial tcp 10.88.0.1:5000: connect: connection refused", "REGISTRY_UNREACHABLE"),
+        ("lookup registry.example: no such host", "REGISTRY_UNREACHABLE"),
+        ("dial tcp 10.88.0.1:5000: i/o timeout", "REGISTRY_UNREACHABLE"),
+        ("writing blob: no space left on device", "IMAGE_PULL_FAILED"),
+        ("unauthorized: authentication required", "IMAGE_PULL_FAILED"),
+    ],
+)
+def test_a_failed_pull_is_named(said, reason):
+    module, _ = podman({"podman pull": {"retcode": 125, "stderr": f"Error: {said}"}})
+    with pytest.raises(CommandExecutionError, match=f"^{reason}: {REFERENCE}: .*"):
+        module.pull(REFERENCE)
+
+
+def test_a_failed_pull_is_told_once_and_without_the_retries():
+    refused = "pinging container registry registry.example: dial tcp: connect: connection refused"
+    line = f"initializing source docker://{REFERENCE}: {refused}"
+    said = f'time="x" level=warning msg="Failed, retrying in 1s ... (1/1). Error: {line}"\nError: {line}\n'
+    module, _ = podman({"podman pull": {"retcode": 125, "stderr": said}})
+    with pytest.raises(CommandExecutionError) as failed:
+        module.pull(REFERENCE)
+    assert str(failed.value) == f"REGISTRY_UNREACHABLE: {REFERENCE}: {refused}"
+
+
+def test_removing_keeps_the_image():
+    module, commands = podman({})
+    module.remove("nova")
+    assert commands.lines() == ["podman rm --force --ignore --time 30 nova"]

@@ -1,0 +1,243 @@
+"""A cloud that exists in memory: the engine's own code drives thousands of nodes through hours in a second.
+
+Time is virtual: poll moves the clock to the next job's end. Faults are set per node: {step: what happens},
+where what happens is a named failure, "silent" (never answers again) or "lie" (the step succeeds and changes
+nothing).
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import json
+from dataclasses import dataclass, field
+
+import pytest
+
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.fleet import Answers, Outcome
+from openstack_rollout.journal import Journal
+from openstack_rollout.lock import Lock
+from openstack_rollout.parts import Parts
+from openstack_rollout.run import Rollout
+
+STAGES_OF = {
+    "controller": ("ovn", "control_plane", "ovs", "system"),
+    "gateway": ("ovn", "services", "ovs", "system"),
+    "compute": ("ovn", "services", "ovs", "system"),
+    "storage": ("services", "ovs", "system"),
+}
+
+
+class MemoryStore:
+    """salt.cache in a dictionary; values pass through JSON, as they pass through a serializer in Salt."""
+
+    def __init__(self):
+        self.banks = {}
+
+    def store(self, bank, key, data):
+        self.banks.setdefault(bank, {})[key] = json.dumps(data)
+
+    def fetch(self, bank, key):
+        return json.loads(self.banks.get(bank, {}).get(key, "{}"))
+
+    def list(self, bank):
+        return list(self.banks.get(bank, {}))
+
+    def flush(self, bank, key=None):
+        if key is None:
+            self.banks.pop(bank, None)
+        else:
+            self.banks.get(bank, {}).pop(key, None)
+
+
+@dataclass
+class SimulatedNode:
+    role: str
+    zone: str | None = None
+    at: dict = field(default_factory=dict)  # stage -> version
+    faults: dict = field(default_factory=dict)
+    silent: bool = False
+    health: list = field(default_factory=list)
+
+
+class Cloud:
+    """Nodes, a clock, and every event that was fired."""
+
+    def __init__(self, deployed="1.0.0", target="1.0.1", seconds=30.0, **nodes):
+        """nodes: role=number, e.g. compute=4; zones az1 and az2 take turns."""
+        self.now = 1_000_000.0
+        self.seconds = seconds
+        self.events = []
+        self.applied = []
+        self.nodes = {}
+        self.openstack = {
+            "target_version": target,
+            "roles": {role: f"{role}*" for role in nodes},
+            "releases": {version: {"images": {}, "packages": {}} for version in ("1.0.0", "1.0.1", "1.0.2")},
+            "policies": {},
+        }
+        for role, count in nodes.items():
+            for number in range(1, count + 1):
+                node = SimulatedNode(
+                    role, f"az{(number + 1) % 2 + 1}", dict.fromkeys(STAGES_OF[role], deployed)
+                )
+                self.nodes[f"{role}{number}"] = node
+
+    @property
+    def target(self):
+        return self.openstack["target_version"]
+
+    def policy(self, role, **settings):
+        self.openstack["policies"][role] = settings
+
+    def facts_of(self, name):
+        node = self.nodes[name]
+        stages = {
+            stage: []
+            if version == self.target
+            else [f"container {stage}: runs {version}, wants registry/{stage}"]
+            for stage, version in node.at.items()
+        }
+        deployed = set(node.at.values())
+        return {
+            "id": name,
+            "roles": [node.role],
+            "zone": node.zone,
+            "target": self.target,
+            "deployed": deployed.pop() if len(deployed) == 1 else None,
+            "stages": stages,
+            "health": list(node.health),
+            "services": {
+                stage: {"container": stage, "image": f"registry/{stage}", "local": False} for stage in stages
+            },
+            "packages": {},
+            "notes": [],
+        }
+
+    def statuses(self, step, status="started", stage=None):
+        """Node ids in the order in which events told of a step."""
+        return [
+            data["node"]
+            for tag, data in self.events
+            if data["step"] == step and data["status"] == status and stage in (None, data["stage"])
+        ]
+
+    def most_in_flight(self, role):
+        return max((len(data["in_flight"]) for _, data in self.events if data.get("role") == role), default=0)
+
+
+class SimulatedFleet:
+    """fleet.Fleet over a Cloud. A fleet object is one master's process: throw it away and the jobs go on."""
+
+    _jobs = itertools.count(1)
+
+    def __init__(self, master: Master):
+        self.cloud = master.cloud
+        self._master = master
+        self._ends = []
+
+    def members(self, target):
+        return [name for name in self.cloud.nodes if name.startswith(target.rstrip("*"))]
+
+    def facts(self, nodes, silence):
+        asked = list(nodes)
+        silent = [name for name in asked if self.cloud.nodes[name].silent]
+        self.cloud.now += silence if silent else 2
+        facts = {name: self.cloud.facts_of(name) for name in asked if name not in silent}
+        return Answers(
+            facts, {name: ("NODE_SILENT", f"no sign of life for {silence:.0f} s") for name in silent}
+        )
+
+    def new_job(self):
+        return f"job{next(self._jobs)}"
+
+    def start(self, node, step, stage, jid, silence, *, run):
+        state = self.cloud.nodes[node]
+        if self.cloud.target != run["target"] and step != "verify":
+            message = f"openstack:target_version is {self.cloud.target}, the run is for {run['target']}"
+            self._push(1.0, Outcome(node, jid, False, "TARGET_CHANGED", message))
+            return
+        fault = state.faults.get(step) or state.faults.get(f"{stage}/{step}")
+        if fault == "silent":
+            state.silent = True
+        if state.silent:
+            outcome = Outcome(node, jid, False, "NODE_SILENT", f"no sign of life for {silence:.0f} s")
+            self._push(silence, outcome)
+            return
+        if fault and fault != "lie":
+            self._push(self.cloud.seconds, Outcome(node, jid, False, fault, f"{fault}: simulated"))
+            return
+        if step == "apply":
+            self.cloud.applied.append((stage, node))
+            if fault != "lie":
+                state.at[stage] = self.cloud.target
+        self._push(1.0 if step == "verify" else self.cloud.seconds, Outcome(node, jid, True))
+
+    def adopt(self, node, step, stage, jid, silence):
+        self._push(5.0, Outcome(node, jid, True))
+
+    def poll(self, seconds):
+        self._master.before_poll()
+        if not self._ends or self._ends[0][0] > self.cloud.now + seconds:
+            self.cloud.now += seconds
+            return []
+        ended = []
+        self.cloud.now = max(self.cloud.now, self._ends[0][0])
+        while self._ends and self._ends[0][0] <= self.cloud.now:
+            outcome = heapq.heappop(self._ends)[2]
+            # A verify answers with what is true when it ends.
+            data = self.cloud.facts_of(outcome.node) if outcome.succeeded else {}
+            ended.append(
+                Outcome(outcome.node, outcome.jid, outcome.succeeded, outcome.reason, outcome.message, data)
+            )
+        return ended
+
+    def announce(self, tag, data):
+        self.cloud.events.append((tag, data))
+
+    def _push(self, seconds, outcome):
+        heapq.heappush(self._ends, (self.cloud.now + seconds, next(self._jobs), outcome))
+
+
+class Master:
+    """A master of a cloud: journal and lock live on when its process (fleet) dies."""
+
+    def __init__(self, cloud, folder):
+        self.cloud = cloud
+        self.journal = Journal(MemoryStore(), lambda: cloud.now)
+        self.lock = Lock(folder / "lock")
+        self.missing = []  # what the registry lacks
+        self.before_poll = lambda: None
+
+    def parts(self):
+        return Parts(
+            fleet=SimulatedFleet(self),
+            journal=self.journal,
+            lock=self.lock,
+            pillar=lambda: self.cloud.openstack,
+            registry=lambda images: self.missing,
+            clock=lambda: self.cloud.now,
+        )
+
+    def rollout(self):
+        return Rollout(self.parts())
+
+    def update(self):
+        """What orch/update.sls does: every step with a rollout of its own, in one process."""
+        self.rollout().begin()
+        for stage in ("ovn", "control_plane", "services", "ovs", "system"):
+            self.rollout().stage(stage)
+        return self.rollout().finish()
+
+    @property
+    def run(self):
+        return self.journal.latest()
+
+
+def refusal(action):
+    """The RolloutError that the action raises, which fits one line."""
+    with pytest.raises(RolloutError) as refused:
+        action()
+    assert "\n" not in str(refused.value)
+    return refused.value

@@ -1,0 +1,119 @@
+"""A node in memory, as the container state sees it: images, quadlets, units, containers."""
+
+from __future__ import annotations
+
+from salt.exceptions import CommandExecutionError
+
+LABEL = "openstack-rollout.fingerprint"
+
+
+class Machine:
+    """What podman, quadlet and legacy_unit do, without a machine; `did` is what was done, in order."""
+
+    def __init__(self, local=(), missing=(), exits=(), sick=()):
+        self.local = set(local)
+        self.missing, self.exits, self.sick = set(missing), set(exits), set(sick)
+        self.quadlets, self.proven, self.containers, self.legacy = {}, {}, {}, set()
+        self.did = []
+
+    def functions(self):
+        """The execution functions that the state calls."""
+        names = [name for name in dir(self) if name.startswith(("podman_", "quadlet_", "legacy_unit_"))]
+        rooms = ("podman", "quadlet", "legacy_unit")
+        return {
+            f"{room}.{name.removeprefix(room + '_')}": getattr(self, name)
+            for name in names
+            for room in rooms
+            if name.startswith(room + "_")
+        }
+
+    def podman_containers(self):
+        return {name: dict(entry) for name, entry in self.containers.items()}
+
+    def podman_image_ids(self, references):
+        return {reference: f"id-of-{reference}" for reference in references if reference in self.local}
+
+    def podman_pull(self, reference):
+        if reference in self.missing:
+            raise CommandExecutionError(f"IMAGE_MISSING: {reference}: manifest unknown")
+        self.did.append(f"pull {reference}")
+        self.local.add(reference)
+
+    def podman_healthy(self, container):
+        return self.containers[container]["image"] not in self.sick
+
+    def podman_remove(self, container):
+        if self.containers.pop(container, None):
+            self.did.append(f"remove {container}")
+
+    def podman_rename(self, container, name):
+        self.did.append(f"rename {container} {name}")
+        self.containers[name] = self.containers.pop(container)
+
+    def quadlet_label(self):
+        return LABEL
+
+    def quadlet_render(self, container, image, quadlet, health, config_files):
+        fingerprint = f"{image} {quadlet} {health} {list(config_files)}"
+        return {"text": f"{image}|{fingerprint}", "fingerprint": fingerprint}
+
+    def quadlet_read(self, container):
+        return self.quadlets.get(container)
+
+    def quadlet_write(self, container, text):
+        self.did.append(f"write {container}")
+        if container in self.quadlets:
+            self.proven.setdefault(container, self.quadlets[container])
+        self.quadlets[container] = text
+
+    def quadlet_accept(self, container):
+        self.proven.pop(container, None)
+
+    def quadlet_restore(self, container):
+        self.quadlets.pop(container, None)
+        if container in self.proven:
+            self.quadlets[container] = self.proven.pop(container)
+            return True
+        return False
+
+    def quadlet_remove(self, container):
+        self.did.append(f"unwrite {container}")
+        self.quadlets.pop(container)
+
+    def quadlet_managed(self):
+        return {container: f"{container}.service" for container in self.quadlets}
+
+    def quadlet_restart(self, unit):
+        container = unit.removesuffix(".service")
+        image, fingerprint = self.quadlets[container].split("|")
+        self.did.append(f"restart {container} {image}")
+        self.containers[container] = {
+            "running": image not in self.exits,
+            "image": image,
+            "image_id": f"id-of-{image}",
+            "healthy": None,
+            "labels": {LABEL: fingerprint},
+        }
+
+    def quadlet_stop(self, unit):
+        self.did.append(f"stop {unit}")
+
+    def quadlet_ended(self, unit):
+        entry = self.containers.get(unit.removesuffix(".service"))
+        return None if entry and entry["running"] else "failed, exit-code, status 1"
+
+    def quadlet_log(self, unit, since):
+        return "the last words"
+
+    def legacy_unit_present(self, units):
+        return [unit for unit in units if unit in self.legacy]
+
+    def legacy_unit_stop(self, units):
+        self.did.append(f"stop legacy {' '.join(units)}")
+
+    def legacy_unit_start(self, units):
+        self.did.append(f"start legacy {' '.join(units)}")
+
+    def legacy_unit_remove(self, units):
+        self.did.append(f"remove legacy {' '.join(units)}")
+        self.legacy -= set(units)

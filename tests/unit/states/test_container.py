@@ -1,0 +1,187 @@
+"""container: truthful predictions, no needless restart, the way back when the new container fails."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.loading import load
+
+from .machine import Machine
+
+OLD, NEW = "reg/nova@sha256:old", "reg/nova@sha256:new"
+HEALTH = {"command": ["/openstack/healthcheck"], "timeout": 0}
+
+
+def state(machine, test=False):
+    module = load("states", "container", salt=machine.functions(), opts={"test": test})
+    module.time.sleep = lambda seconds: None
+    return module
+
+
+def at_old(**faults):
+    """A machine whose nova runs the old image, started by us and proven."""
+    machine = Machine(local=[OLD], **faults)
+    assert state(machine).running("nova", OLD, health=HEALTH)["result"] is True
+    machine.containers["nova"]["healthy"] = True
+    machine.did.clear()
+    return machine
+
+
+@pytest.fixture(autouse=True)
+def still_clock(monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+
+
+def test_a_new_image_is_pulled_first_then_started():
+    machine = at_old()
+    answer = state(machine).running("nova", NEW, health=HEALTH)
+    assert answer["result"] is True and answer["changes"]["nova"]["new"] == NEW
+    assert machine.did == [f"pull {NEW}", "write nova", f"restart nova {NEW}"]
+    assert machine.proven == {} and OLD in machine.local
+
+
+def test_the_prediction_touches_nothing_and_says_what_comes():
+    machine = at_old()
+    predicted = state(machine, test=True).running("nova", NEW, health=HEALTH)
+    assert predicted["result"] is None and machine.did == []
+    assert predicted["changes"] == state(machine).running("nova", NEW, health=HEALTH)["changes"]
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_the_second_run_does_nothing(test):
+    machine = at_old()
+    answer = state(machine, test).running("nova", OLD, health=HEALTH)
+    assert (answer["result"], answer["changes"], machine.did) == (True, {}, [])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda machine: machine.containers.clear(), "does not exist"),
+        (lambda machine: machine.containers["nova"].update(running=False), "does not run"),
+        (lambda machine: machine.containers["nova"].update(healthy=False), "unhealthy"),
+        (lambda machine: machine.containers["nova"].update(image_id="other"), "image differs"),
+        (lambda machine: machine.containers["nova"].update(labels={}), "configuration differ"),
+        (lambda machine: machine.quadlets.update(nova="edited"), "configuration differ"),
+    ],
+)
+def test_what_is_not_as_wanted_is_predicted_and_put_right(spoil, reason):
+    machine = at_old()
+    spoil(machine)
+    predicted = state(machine, test=True).running("nova", OLD, health=HEALTH)
+    assert predicted["result"] is None and reason in predicted["comment"]
+    assert state(machine).running("nova", OLD, health=HEALTH)["changes"] == predicted["changes"]
+    assert machine.containers["nova"]["running"]
+
+
+def test_a_changed_argument_restarts_with_the_same_image():
+    machine = at_old()
+    state(machine).running("nova", OLD, health=HEALTH, quadlet={"Container": {"Network": "host"}})
+    assert machine.did == ["write nova", f"restart nova {OLD}"]
+
+
+def test_a_missing_image_fails_before_anything_is_touched():
+    machine = at_old(missing=[NEW])
+    answer = state(machine).running("nova", NEW, health=HEALTH)
+    assert answer["result"] is False and answer["comment"].startswith("IMAGE_MISSING: ")
+    assert machine.did == [] and machine.containers["nova"]["image"] == OLD
+
+
+@pytest.mark.parametrize(
+    ("faults", "reason"), [({"exits": [NEW]}, "CONTAINER_EXITED"), ({"sick": [NEW]}, "CONTAINER_UNHEALTHY")]
+)
+def test_a_container_that_fails_gives_way_to_what_ran_before(faults, reason):
+    machine = at_old(**faults)
+    answer = state(machine).running("nova", NEW, health=HEALTH)
+    assert answer["result"] is False and answer["changes"] == {}
+    assert answer["comment"].startswith(f"{reason}: nova") and "the last words" in answer["comment"]
+    assert "previous image of nova was started again" in answer["comment"]
+    assert machine.containers["nova"]["image"] == OLD and machine.quadlets["nova"].startswith(OLD)
+
+
+def test_the_way_back_survives_a_run_that_died_between_writing_and_proving():
+    machine = at_old(exits=[NEW])
+    state(machine).running("nova", NEW, health=HEALTH, on_failure="leave")
+    assert machine.containers["nova"]["image"] == NEW
+    state(machine).running("nova", NEW, health=HEALTH)
+    assert machine.containers["nova"]["image"] == OLD
+
+
+def test_a_first_container_that_fails_is_removed_again():
+    machine = Machine(exits=[NEW])
+    answer = state(machine).running("nova", NEW, health=HEALTH)
+    assert answer["result"] is False and "did not run before" in answer["comment"]
+    assert machine.containers == {} and machine.quadlets == {}
+
+
+def test_a_run_that_died_while_waiting_is_finished_by_the_next():
+    machine = at_old()
+    machine.sick = {OLD}
+    machine.containers["nova"]["healthy"] = None
+    answer = state(machine).running("nova", OLD, health=HEALTH)
+    assert answer["result"] is False and answer["comment"].startswith("CONTAINER_UNHEALTHY: ")
+    assert machine.did == []
+
+
+def legacy_machine(**faults):
+    machine = Machine(**faults)
+    machine.legacy = {"edpm_nova"}
+    machine.containers["nova"] = {
+        "running": True, "image": OLD, "image_id": "x", "healthy": None, "labels": {},
+    }  # fmt: skip
+    return machine
+
+
+def test_a_legacy_unit_goes_once_ours_is_proven():
+    machine = legacy_machine()
+    answer = state(machine).running("nova", NEW, health=HEALTH, legacy_units=["edpm_nova", "tripleo_nova"])
+    assert answer["result"] is True
+    assert machine.did == [
+        f"pull {NEW}",
+        "stop legacy edpm_nova",
+        "rename nova nova-legacy",
+        "write nova",
+        f"restart nova {NEW}",
+        "remove nova-legacy",
+        "remove legacy edpm_nova",
+    ]
+
+
+def test_a_legacy_unit_comes_back_when_ours_fails():
+    machine = legacy_machine(exits=[NEW])
+    answer = state(machine).running("nova", NEW, health=HEALTH, legacy_units=["edpm_nova"])
+    assert answer["result"] is False and "previous unit edpm_nova was started again" in answer["comment"]
+    assert machine.containers["nova"]["image"] == OLD and machine.legacy == {"edpm_nova"}
+    assert machine.did[-2:] == ["rename nova-legacy nova", "start legacy edpm_nova"]
+
+
+def test_a_watched_file_predicts_and_makes_a_restart():
+    machine = at_old()
+    arguments = {"image": OLD, "health": HEALTH, "sfun": "running", "failhard": True}
+    predicted = state(machine, test=True).mod_watch("nova", **arguments)
+    assert predicted["result"] is None and machine.did == []
+    assert state(machine).mod_watch("nova", **arguments)["changes"] == predicted["changes"]
+    assert machine.did[-1] == f"restart nova {OLD}"
+
+
+def test_an_image_is_pulled_once():
+    machine = Machine()
+    assert state(machine, test=True).image_present("image", NEW)["result"] is None
+    assert state(machine).image_present("image", NEW)["changes"] == {"image": {"old": None, "new": NEW}}
+    assert state(machine).image_present("image", NEW)["changes"] == {}
+
+
+def test_a_pull_that_does_not_count_is_no_change():
+    machine = Machine()
+    assert state(machine, test=True).image_present("image", NEW, counts=False)["result"] is True
+    answer = state(machine).image_present("image", NEW, counts=False)
+    assert answer["result"] is True and answer["changes"] == {} and NEW in machine.local
+
+
+def test_orphans_of_ours_go_and_what_is_wanted_stays():
+    machine = at_old()
+    predicted = state(machine, test=True).orphans_absent("orphans", wanted=["glance"])
+    assert predicted["result"] is None and machine.did == []
+    assert state(machine).orphans_absent("orphans", wanted=["glance"])["changes"] == predicted["changes"]
+    assert machine.did == ["stop nova.service", "remove nova", "unwrite nova"]
+    assert state(machine).orphans_absent("orphans", wanted=["glance"])["changes"] == {}

@@ -1,0 +1,116 @@
+"""package_set and ovs as states: predict what they do, do nothing the second time, name their failures."""
+
+from __future__ import annotations
+
+import pytest
+from salt.exceptions import CommandExecutionError
+
+from tests.unit.loading import load
+
+WANTED = {"a": "1-2"}
+GOOD = {"unit": "openvswitch.service", "enabled": True, "active": True}
+
+
+def state(name, test=False, **functions):
+    return load("states", name, salt=functions, opts={"test": test})
+
+
+def fail(reason):
+    def raiser(*_, **__):
+        raise CommandExecutionError(f"{reason}: because")
+
+    return raiser
+
+
+def test_at_release_predicts_and_moves_only_what_differs():
+    asked = []
+    functions = {
+        "package_set.changes": lambda packages: {"install": {"a": "1-2"}, "remove": []},
+        "package_set.bring": lambda packages, exclude: (
+            asked.append((packages, exclude)) or {"a": {"new": "1-2"}}
+        ),
+    }
+    predicted = state("package_set", True, **functions).at_release(
+        "system", {**WANTED, "b": "1"}, ("kernel",)
+    )
+    assert predicted["result"] is None and list(predicted["changes"]) == ["a"] and asked == []
+    answer = state("package_set", **functions).at_release("system", {**WANTED, "b": "1"}, ("kernel",))
+    assert answer["result"] is True and asked == [(WANTED, ["kernel"])]
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_nothing_to_do_is_no_change(test):
+    none = {"install": {}, "remove": []}
+    functions = {
+        "package_set.changes": lambda packages, stage="system": none,
+        "package_set.missing_downloads": lambda packages: {},
+        "ovs.status": lambda unit: GOOD,
+    }
+    for answer in (
+        state("package_set", test, **functions).at_release("system", WANTED),
+        state("package_set", test, **functions).downloaded("system", WANTED),
+        state("ovs", test, **functions).updated("ovs", WANTED),
+    ):
+        assert (answer["result"], answer["changes"]) == (True, {})
+
+
+def test_downloaded_is_needed_only_for_what_will_move_and_is_not_there():
+    fetched = []
+    functions = {
+        "package_set.changes": lambda packages, stage: {"install": {"a": "1-2", "b": "1-2"}, "remove": []},
+        "package_set.missing_downloads": lambda packages: {"b": packages["b"]},
+        "package_set.download": lambda packages: fetched.append(packages) or {"b": {"new": "1-2"}},
+    }
+    assert list(state("package_set", True, **functions).downloaded("x", WANTED)["changes"]) == ["b"]
+    assert state("package_set", **functions).downloaded("x", WANTED)["result"] is True
+    assert fetched == [{"b": "1-2"}]
+
+
+def test_failures_keep_their_word():
+    todo = {"install": WANTED, "remove": []}
+    functions = {
+        "package_set.changes": lambda packages, stage="system": todo,
+        "package_set.missing_downloads": lambda packages: packages,
+        "package_set.bring": fail("PACKAGE_FAILED"),
+        "package_set.download": fail("PACKAGE_DOWNLOAD_FAILED"),
+        "ovs.status": lambda unit: GOOD,
+        "ovs.update": fail("OVS_FAILED"),
+    }
+    packages, switch = state("package_set", **functions), state("ovs", **functions)
+    for answer, word in (
+        (packages.at_release("x", WANTED), "PACKAGE_FAILED"),
+        (packages.downloaded("x", WANTED), "PACKAGE_DOWNLOAD_FAILED"),
+        (switch.updated("x", WANTED), "OVS_FAILED"),
+    ):
+        assert answer["result"] is False and answer["comment"].startswith(f"{word}: ")
+        assert answer["changes"] == {}
+
+
+def test_ovs_changes_streams():
+    asked = []
+    functions = {
+        "package_set.changes": lambda packages, stage: {
+            "install": {"openvswitch3.5": "1"},
+            "remove": ["openvswitch3.4"],
+        },
+        "ovs.status": lambda unit: GOOD,
+        "ovs.update": lambda *arguments: (
+            asked.append(arguments) or {"openvswitch3.5": {"old": "", "new": "1"}}
+        ),
+    }
+    predicted = state("ovs", True, **functions).updated("ovs", WANTED)
+    assert predicted["result"] is None and list(predicted["changes"]) == ["openvswitch3.5", "openvswitch3.4"]
+    assert state("ovs", **functions).updated("ovs", WANTED)["result"] is True
+    assert asked == [({"openvswitch3.5": "1"}, ["openvswitch3.4"], "openvswitch.service")]
+
+
+def test_ovs_puts_a_disabled_service_right_without_moving_packages():
+    ensured = []
+    functions = {
+        "package_set.changes": lambda packages, stage: {"install": {}, "remove": []},
+        "ovs.status": lambda unit: {**GOOD, "enabled": False},
+        "ovs.ensure_service": ensured.append,
+    }
+    assert state("ovs", True, **functions).updated("ovs", WANTED)["result"] is None
+    assert state("ovs", **functions).updated("ovs", WANTED)["result"] is True
+    assert ensured == ["openvswitch.service"]

@@ -1,0 +1,14 @@
+"""What the steps of the procedure are in Salt."""
+
+from openstack_rollout import salt_fleet
+
+RUN = {"id": "r1", "target": "1.0.1", "stages": ["ovn", "system"], "message": "not for the nodes"}
+
+
+def test_a_node_is_told_the_runs_target_and_stages():
+    for step, sls in (("prefetch", "openstack.prefetch"), ("apply", "openstack.ovn")):
+        call = salt_fleet._call(step, "ovn", RUN)
+        assert (call.function, call.arguments) == ("state.sls", (sls,))
+        assert call.keywords["pillar"] == {
+            "openstack_rollout": {"target": "1.0.1", "stages": ["ovn", "system"]}
+        }
