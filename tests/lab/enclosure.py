@@ -4,6 +4,7 @@ What belongs to the lab is what is in the cgroup: nothing is looked up by name o
 and killing the cgroup is certain, whatever a killed program left behind.
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -74,10 +75,11 @@ class Enclosure:
     def members(self, group: str) -> list[int]:
         """Process ids in a group, those of its subgroups too."""
         found = []
-        for path in sorted((self._cgroup / group).rglob("cgroup.procs")):
+        # Not rglob: it raises when a subgroup goes away under it, as those of health checks do all the time.
+        for directory, _, _ in os.walk(self._cgroup / group):
             try:
-                found += [int(word) for word in path.read_text().split()]
-            except (FileNotFoundError, OSError):
+                found += [int(word) for word in (Path(directory) / "cgroup.procs").read_text().split()]
+            except OSError:
                 continue  # a subgroup that went away meanwhile has no members
         return found
 
