@@ -7,6 +7,7 @@ are seconds since the epoch. Operators' requests have keys of their own and neve
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 BANK = "openstack/rollout"
 RUNS = f"{BANK}/runs"
 REQUESTS = f"{BANK}/requests"
+DRAINS = f"{BANK}/drains"  # of no run: a drained node outlives the run that drained it
 KEPT_RUNS = 50
 OPEN_STATES = ("running", "paused")
 
@@ -34,11 +36,35 @@ class Store(Protocol):
         """Remove a key, or the whole bank."""
 
 
+class _OneAtATime:
+    """A store for several threads: Salt's loader, behind salt.cache, mixes up two calls at once."""
+
+    def __init__(self, store: Store):
+        self._inner = store
+        self._lock = threading.Lock()
+
+    def store(self, bank: str, key: str, data: Any) -> None:
+        with self._lock:
+            self._inner.store(bank, key, data)
+
+    def fetch(self, bank: str, key: str) -> Any:
+        with self._lock:
+            return self._inner.fetch(bank, key)
+
+    def list(self, bank: str) -> Iterable[str]:
+        with self._lock:
+            return self._inner.list(bank)
+
+    def flush(self, bank: str, key: str | None = None) -> Any:
+        with self._lock:
+            return self._inner.flush(bank, key)
+
+
 class Journal:
-    """Runs, their nodes, requests of operators, and the custom images of the last completed update."""
+    """Runs, their nodes, drained nodes, requests of operators, custom images of the last completed update."""
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.time):
-        self._store = store
+        self._store = _OneAtATime(store)
         self._clock = clock
 
     def create(
@@ -101,6 +127,23 @@ class Journal:
     def save_node(self, run_id: str, node: str, record: dict[str, Any]) -> None:
         """Write what a run did to one node."""
         self._store.store(f"{RUNS}/{run_id}/nodes", node, record)
+
+    def drained(self, node: str) -> dict[str, Any] | None:
+        """What was taken away from a node, None when nothing was (see drain.NodeRecord)."""
+        return self._store.fetch(DRAINS, node) or None
+
+    def all_drained(self) -> dict[str, dict[str, Any]]:
+        """What was taken away from nodes, by node id."""
+        found = {node: self._store.fetch(DRAINS, node) for node in self._store.list(DRAINS)}
+        return {node: record for node, record in found.items() if record}
+
+    def save_drained(self, node: str, record: dict[str, Any]) -> None:
+        """Write what is taken away from a node."""
+        self._store.store(DRAINS, node, record)
+
+    def forget_drained(self, node: str) -> None:
+        """Everything is back on a node."""
+        self._store.flush(DRAINS, node)
 
     def ask(self, run_id: str, action: str) -> None:
         """Leave a request ("pause" or "abort") for the engine of a run."""
