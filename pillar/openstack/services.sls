@@ -52,12 +52,31 @@ openstack:
       order: 30, enabled: true, legacy_units: [tripleo_memcached]}
     keystone: {image: keystone_api_image, container: keystone, roles: [controller], stage: control_plane, order: 40,
       enabled: true, legacy_units: [tripleo_keystone]}
-    ovn-nb: {image: ovn_nb_dbcluster_image, container: ovn_nb_db, roles: [controller], stage: control_plane,
-      order: 50, legacy_units: [tripleo_ovn_nb_db]}
-    ovn-sb: {image: ovn_sb_dbcluster_image, container: ovn_sb_db, roles: [controller], stage: control_plane,
-      order: 60, legacy_units: [tripleo_ovn_sb_db]}
-    ovn-northd: {image: ovn_northd_image, container: ovn_northd, roles: [controller], stage: control_plane, order: 70,
-      legacy_units: [tripleo_ovn_northd]}
+    # The databases live on the host, so that they outlive a container; /etc/ovn tells each member who it is.
+    ovn-nb: &ovn_database
+      image: ovn_nb_dbcluster_image
+      container: ovn_nb_db
+      roles: [controller]
+      stage: control_plane
+      order: 50
+      quadlet:
+        Container:
+          SecurityLabelDisable: true
+          Volume: ['/var/lib/ovn:/var/lib/ovn', '/run/ovn:/run/ovn', '/etc/ovn:/etc/ovn:ro']
+        Service: {ExecStartPre: /usr/bin/mkdir -p /var/lib/ovn /run/ovn /etc/ovn}
+      legacy_units: [tripleo_ovn_nb_db]
+    ovn-sb:
+      <<: *ovn_database
+      image: ovn_sb_dbcluster_image
+      container: ovn_sb_db
+      order: 60
+      legacy_units: [tripleo_ovn_sb_db]
+    ovn-northd:
+      <<: *ovn_database
+      image: ovn_northd_image
+      container: ovn_northd
+      order: 70
+      legacy_units: [tripleo_ovn_northd]
     placement: {image: placement_api_image, container: placement_api, roles: [controller], stage: control_plane,
       order: 80, enabled: true, legacy_units: [tripleo_placement_api]}
     glance: {image: glance_api_image, container: glance_api, roles: [controller], stage: control_plane, order: 90,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import base, images, packages, services, settings
 from .enclosure import Enclosure, LabError, wait_for
-from .pillar import Pillar, initial_page
+from .pillar import Pillar, initial_page, initial_services
 
 _Material = tuple[packages.Repositories, images.Images, Path]
 
@@ -238,9 +238,13 @@ class Lab:
     def set_pillar(self, **keys: object) -> None:
         """Write the operator's page anew: that of a new lab, with these keys of `openstack:` instead.
 
-        Nothing is kept of what an earlier call set. Without arguments: the page of a new lab.
+        Nothing is kept of what an earlier call set. Without arguments: the page of a new lab. `services`
+        adds to those of a new lab, which are what its network stands on.
         """
-        self.pillar.write_page(initial_page(tuple(self.nodes.values())) | keys)
+        nodes = tuple(self.nodes.values())
+        if "services" in keys:
+            keys["services"] = initial_services(nodes) | keys["services"]
+        self.pillar.write_page(initial_page(nodes) | keys)
 
     def add_release(
         self, version: str, *, like: str, packages_like: str | None = None, images: dict | None = None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from . import proof
+from . import operator, proof
 from .cloud import Lab
 
 FIRST = "1.0.0"
@@ -19,8 +19,7 @@ def cloud(request: pytest.FixtureRequest) -> Iterator[Lab]:
     lab.down()
     try:
         lab.up()
-        lab.set_pillar(target_version=FIRST)
-        lab.master(["salt", "*", "state.apply", "-t", "900"], timeout=1800)
+        operator.install(lab, FIRST)
         proof.assert_cloud_at(lab, FIRST)
         yield lab
     finally:

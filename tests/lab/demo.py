@@ -14,7 +14,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import proof
+from . import operator, proof
 from .cloud import Lab
 from .settings import CHECKOUT
 
@@ -44,8 +44,7 @@ def main() -> int:
 def play(lab: Lab) -> None:
     """The cloud at 1.0.0, the edit, the update, the proof, and the second run that changes nothing."""
     with chapter(f"A cloud at {OLD}: salt '*' state.apply"):
-        lab.set_pillar(target_version=OLD)
-        lab.master(["salt", "*", "state.apply", "-t", "600"], timeout=1800)
+        operator.install(lab, OLD)
         proof.assert_cloud_at(lab, OLD)
     show(lab, ["salt-run", "rollout.status"])
 

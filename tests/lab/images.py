@@ -1,8 +1,8 @@
 """Make the container images of the lab's releases, as the storage of a registry.
 
-One image for each image key of an OpenStack release. All but ovn-controller are small and honest: busybox
-serves a health page that tells the service and its version, and PID 1 obeys SIGTERM. ovn-controller is the
-real one, with the base image's binaries. The registry's storage is written directly (it is
+One image for each image key of an OpenStack release. All but OVN's are small and honest: busybox serves a
+health page that tells the service and its version, and PID 1 obeys SIGTERM. OVN's controller, databases and
+northd are the real ones, with the base image's binaries. The registry's storage is written directly (it is
 content-addressed), which takes a second where pushing takes minutes.
 """
 
@@ -44,7 +44,13 @@ KEYS = tuple(
 )
 #: Image keys that are maps of back ends.
 MAPS = {"cinder_volume_images": ("default",), "manila_share_images": ("default",)}
-OVN_KEY = "ovn_controller_image"
+#: Images with the real OVN: image key -> the script that is PID 1.
+OVN_KEYS = {
+    "ovn_controller_image": "ovn",
+    "ovn_nb_dbcluster_image": "ovn-database",
+    "ovn_sb_dbcluster_image": "ovn-database",
+    "ovn_northd_image": "ovn-northd",
+}
 HOTFIX_KEY = "edpm_neutron_metadata_agent_image"
 
 _FILES = settings.HERE / "files" / "images"
@@ -52,8 +58,14 @@ _FIRST_PORT = 20000
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
-#: Programs of the ovn-controller image, from the base image.
-_OVN_PROGRAMS = ("/usr/bin/ovn-controller", "/usr/bin/ovn-appctl", "/usr/bin/ovs-vsctl", "/usr/bin/ovs-ofctl")
+#: Programs and data of OVN's images, from the base image.
+_OVN_PROGRAMS = (
+    *("/usr/bin/ovn-controller", "/usr/bin/ovn-appctl", "/usr/bin/ovn-northd"),
+    *("/usr/bin/ovn-nbctl", "/usr/bin/ovn-sbctl"),
+    *("/usr/bin/ovs-vsctl", "/usr/bin/ovs-ofctl", "/usr/bin/ovs-appctl"),
+    *("/usr/sbin/ovsdb-server", "/usr/bin/ovsdb-tool", "/usr/bin/ovsdb-client"),
+)
+_OVN_DATA = ("/usr/share/ovn/ovn-nb.ovsschema", "/usr/share/ovn/ovn-sb.ovsschema")
 
 
 @dataclass(frozen=True)
@@ -69,7 +81,7 @@ def ensure(root: Path) -> Images:
     """Make the images of all releases when the cache lacks them.
 
     Args:
-        root: The base image, whose OVN the ovn-controller image gets.
+        root: The base image, whose OVN the images of OVN get.
     """
     code = settings.HERE / "images.py"
     key = cache.digest_of(code, _FILES, root.parent.name, settings.REGISTRY, settings.RELEASES)
@@ -94,9 +106,9 @@ def _build(work: Path, root: Path) -> None:
             key: storage.image(repository(key), version, plain, _settings(key, version)) for key in KEYS
         }
         layers = [busybox, ovn, plain[-1]]
-        images[OVN_KEY] = storage.image(
-            repository(OVN_KEY), version, layers, _settings(OVN_KEY, version, program="ovn")
-        )
+        for key, program in OVN_KEYS.items():
+            configuration = _settings(key, version, program=program)
+            images[key] = storage.image(repository(key), version, layers, configuration)
         for key, backends in MAPS.items():
             images[key] = {
                 backend: storage.image(
@@ -218,18 +230,19 @@ def _scripts_layer(version: str) -> bytes:
 
 
 def _ovn_layer(root: Path) -> bytes:
-    """The base image's ovn-controller and tools, with every library they load."""
+    """The base image's OVN and its tools, with every library they load."""
     listing = _output("chroot", str(root), "ldd", *_OVN_PROGRAMS)
     libraries = {word for line in listing.splitlines() for word in line.split() if word.startswith("/lib")}
     layer = _Layer()
     folders = set()
-    for name in sorted({*_OVN_PROGRAMS, *libraries}):
+    for name in sorted({*_OVN_PROGRAMS, *_OVN_DATA, *libraries}):
         inside = name.lstrip("/") if name.startswith("/usr/") else f"usr{name}"
         for folder in reversed(Path(inside).parents):
-            if str(folder) not in (".", *folders):
+            if str(folder) not in (".", "usr/sbin", *folders):
                 layer.directory(str(folder))
                 folders.add(str(folder))
-        layer.file(inside, (root / inside).resolve().read_bytes(), mode=0o755)
+        target = inside.replace("usr/sbin/", "usr/bin/")  # one directory, as in the busybox layer
+        layer.file(target, (root / inside).resolve().read_bytes(), mode=0o755)
     return layer.content()
 
 

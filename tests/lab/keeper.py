@@ -1,4 +1,4 @@
-"""The process that holds the lab's private namespaces, its two bridges and its mounts.
+"""The process that holds the lab's private namespaces, its bridges and its mounts.
 
 It does nothing else: when it and all in its cgroup are killed, the kernel takes everything of the lab with
 them. Used as a program (`unshare --mount --net python -m tests.lab.keeper READY`), which creates the file
@@ -28,10 +28,11 @@ def main(ready: Path) -> None:
     _do("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", str(registries))
     shutil.copy(settings.HERE / "files/node" / str(registries).lstrip("/") / "lab.conf", registries)
     _do("ip", "link", "set", "lo", "up")
-    for bridge in (settings.MANAGEMENT_BRIDGE, settings.UNDERLAY_BRIDGE):
+    for bridge in (settings.MANAGEMENT_BRIDGE, settings.UNDERLAY_BRIDGE, settings.EXTERNAL_BRIDGE):
         _do("ip", "link", "add", bridge, "type", "bridge", "forward_delay", "0", "stp_state", "0")
         _do("ip", "link", "set", bridge, "up")
     _do("ip", "address", "add", f"{settings.HOST_ADDRESS}/24", "dev", settings.MANAGEMENT_BRIDGE)
+    _do("ip", "address", "add", f"{settings.OUTSIDE_ADDRESS}/24", "dev", settings.EXTERNAL_BRIDGE)
     ready.touch()
     while True:
         signal.pause()

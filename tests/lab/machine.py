@@ -15,7 +15,10 @@ from pathlib import Path
 from . import settings
 
 _FILES = settings.HERE / "files" / "node"
-_ENABLED = ("lab-network.service", "lab-underlay.service", "lab-chassis.service", "salt-minion.service")
+_ENABLED = (
+    *("lab-network.service", "lab-underlay.service", "lab-chassis.service", "lab-workloads.service"),
+    "salt-minion.service",
+)
 #: systemd-nspawn's exit status when its machine asked for a reboot
 _REBOOT = 133
 #: the last file that a machine's configuration writes
@@ -35,13 +38,15 @@ def main(home: Path, name: str) -> None:
     if not (root / _CONFIGURED).exists():
         _configure(root, node, nodes)
     while True:
-        for interface in (f"vb-{name}", f"vu-{name}"):  # of a machine that was killed
+        extra = _extra_interfaces(node)
+        for interface in (f"vb-{name}", *extra):  # of a machine that was killed
             subprocess.run(["ip", "link", "delete", interface], capture_output=True, check=False)
         with (place / "console.log").open("ab") as console:
             nspawn = subprocess.Popen(
-                _command(place, name), stdin=subprocess.DEVNULL, stdout=console, stderr=console
+                _command(place, node), stdin=subprocess.DEVNULL, stdout=console, stderr=console
             )
-        _attach(f"vu-{name}", nspawn)
+        for interface, (_, bridge) in extra.items():
+            _attach(interface, bridge, nspawn)
         if nspawn.wait() != _REBOOT:
             return
 
@@ -56,14 +61,15 @@ def _mount(place: Path, layers: list[str]) -> None:
 
 def _configure(root: Path, node: settings.Node, nodes: tuple[settings.Node, ...]) -> None:
     shutil.copytree(_FILES, root, dirs_exist_ok=True)
-    central = nodes[0]
+    # Where there is no controller, the only machine is its own OVN central.
+    centrals = [n for n in nodes if n.role == "controller"] or [nodes[0]]
     last = int(node.address.rsplit(".", 1)[1])
     lines = {
         "LAB_NODE": node.name,
         "LAB_ADDRESS": node.address,
         "LAB_UNDERLAY": node.underlay,
         "LAB_UNDERLAY_MAC": f"02:00:0a:59:00:{last:02x}",
-        "LAB_OVN_REMOTE": f"tcp:{central.address}:6642",
+        "LAB_OVN_REMOTE": ",".join(f"tcp:{n.address}:6642" for n in centrals),
     }
     hosts = [
         "127.0.0.1 localhost",
@@ -77,7 +83,13 @@ def _configure(root: Path, node: settings.Node, nodes: tuple[settings.Node, ...]
         "etc/salt/minion_id": [node.name],
         _CONFIGURED: [f"{key}={value}" for key, value in lines.items()],
     }
-    enabled = [*_ENABLED, *(["ovn-central.service"] if node == central else [])]
+    if node.role == "controller":
+        members = " ".join(n.address for n in centrals)
+        files["etc/ovn/cluster"] = [f"LOCAL={node.address}", f'MEMBERS="{members}"']
+    enabled = [
+        *_ENABLED,
+        *(["ovn-central.service"] if node.role != "controller" and node in centrals else []),
+    ]
     subprocess.run(["systemctl", f"--root={root}", "--quiet", "enable", *enabled], check=True)
     for name, content in files.items():
         path = root / name
@@ -85,12 +97,22 @@ def _configure(root: Path, node: settings.Node, nodes: tuple[settings.Node, ...]
         path.write_text("\n".join(content) + "\n")
 
 
-def _command(place: Path, name: str) -> list[str]:
+def _extra_interfaces(node: settings.Node) -> dict[str, tuple[str, str]]:
+    """The machine's NICs beside host0: interface on the host → interface inside, bridge."""
+    found = {f"vu-{node.name}": ("under0", settings.UNDERLAY_BRIDGE)}
+    if node.role == "gateway":
+        found[f"vx-{node.name}"] = ("ext0", settings.EXTERNAL_BRIDGE)
+    return found
+
+
+def _command(place: Path, node: settings.Node) -> list[str]:
+    name = node.name
     return [
         *("systemd-nspawn", "--quiet", "--boot", f"--directory={place / 'root'}"),
         *(f"--machine={name}", f"--hostname={name}", "--register=no", "--keep-unit"),
         *("--link-journal=no", "--resolv-conf=off", "--timezone=off"),
-        *(f"--network-bridge={settings.MANAGEMENT_BRIDGE}", f"--network-veth-extra=vu-{name}:under0"),
+        f"--network-bridge={settings.MANAGEMENT_BRIDGE}",
+        *(f"--network-veth-extra={host}:{inside}" for host, (inside, _) in _extra_interfaces(node).items()),
         # podman inside needs keyrings, and bpf for the device rules of its containers
         *("--capability=all", "--system-call-filter=@keyring bpf perf_event_open", "--bind=/dev/net/tun"),
         # podman's overlay does not stack on an overlay
@@ -99,9 +121,9 @@ def _command(place: Path, name: str) -> list[str]:
     ]
 
 
-def _attach(interface: str, nspawn: subprocess.Popen) -> None:
-    """Put the machine's second NIC on the underlay bridge as soon as nspawn made it."""
-    command = ["ip", "link", "set", interface, "master", settings.UNDERLAY_BRIDGE, "up"]
+def _attach(interface: str, bridge: str, nspawn: subprocess.Popen) -> None:
+    """Put a NIC of the machine on its bridge as soon as nspawn made it."""
+    command = ["ip", "link", "set", interface, "master", bridge, "up"]
     while subprocess.run(command, capture_output=True, check=False).returncode and nspawn.poll() is None:
         time.sleep(0.05)
 

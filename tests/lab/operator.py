@@ -10,6 +10,21 @@ from .cloud import Lab
 PATIENCE = 1800  # seconds for a whole update; a hang, not a slow machine, takes longer
 
 
+def install(lab: Lab, version: str) -> None:
+    """Bring a new lab to a release, ad hoc and all nodes at once.
+
+    The controllers' part goes first: an OVN chassis is healthy when it reaches the databases, and a new cloud
+    has none. An update finds them running.
+    """
+    lab.set_pillar(target_version=version)
+    lab.master(["salt", "*", "saltutil.sync_all", "--out=quiet", "-t", "120"])
+    controllers = [node.name for node in lab.nodes.values() if node.role == "controller"]
+    if controllers:
+        first = ["salt", "-L", ",".join(controllers), "state.apply", "openstack.control_plane", "-t", "600"]
+        lab.master(first, timeout=PATIENCE)
+    lab.master(["salt", "*", "state.apply", "-t", "900"], timeout=PATIENCE)
+
+
 def update(lab: Lab, orchestration: str = "orch.update", check: bool = True) -> subprocess.CompletedProcess:
     """`salt-run state.orchestrate`; with check, a failed update raises with what it printed."""
     done = lab.master(["salt-run", "state.orchestrate", orchestration], check=False, timeout=PATIENCE)

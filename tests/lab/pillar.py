@@ -44,8 +44,15 @@ def initial_page(nodes: tuple[settings.Node, ...]) -> dict:
         "zones": {zone: " or ".join(n.name for n in nodes if n.zone == zone) for zone in zones},
         "custom_images": {},
         "policies": {},
-        "services": {},
+        "services": initial_services(nodes),
     }
+
+
+def initial_services(nodes: tuple[settings.Node, ...]) -> dict:
+    """What every page of the lab says of the catalogue: its controllers have OVN's databases."""
+    if not any(node.role == "controller" for node in nodes):
+        return {}
+    return {name: {"enabled": True} for name in ("ovn-nb", "ovn-sb", "ovn-northd")}
 
 
 def _write(path: Path, content: dict) -> None:

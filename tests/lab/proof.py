@@ -14,6 +14,9 @@ from .cloud import Lab
 CONTAINERS = {
     "ctl": {
         "ovn_controller": "ovn_controller_image",
+        "ovn_nb_db": "ovn_nb_dbcluster_image",
+        "ovn_sb_db": "ovn_sb_dbcluster_image",
+        "ovn_northd": "ovn_northd_image",
         "rabbitmq": "rabbitmq_image",
         "mariadb": "mariadb_image",
         "memcached": "infra_memcached_image",

@@ -17,7 +17,10 @@ CACHE = Path(os.environ.get("OPENSTACK_ROLLOUT_LAB_CACHE", "/var/cache/openstack
 #: files/node name them too.
 MANAGEMENT_BRIDGE = "br-mgmt"
 UNDERLAY_BRIDGE = "br-under"
+EXTERNAL_BRIDGE = "br-extern"
 HOST_ADDRESS = "10.88.0.1"
+#: the lab's "outside": a host on the external network, which the gateways are attached to
+OUTSIDE_ADDRESS = "10.90.0.1"
 REGISTRY_PORT = 5000
 REPOSITORY_PORT = 8080
 MASTER_PORT = 4506
