@@ -11,10 +11,11 @@ import salt.cache
 import salt.config
 import salt.utils.event
 
-from openstack_rollout import control, master_pillar, registry, validation
+from openstack_rollout import control, master_pillar, registry, restoring, validation
 from openstack_rollout import plan as planning
 from openstack_rollout import status as standing
 from openstack_rollout import watch as watching
+from openstack_rollout.drain import Drains
 from openstack_rollout.journal import Journal
 from openstack_rollout.lock import Lock
 from openstack_rollout.membership import Membership
@@ -52,7 +53,9 @@ def status(silence=STATUS_SILENCE):
         answers = fleet.facts(members.ids, float(silence))
         run = journal.latest()
         records = journal.nodes(run["id"]) if run else {}
-        data = standing.status(openstack, members, answers, _as_found(run, _lock(opts)), records)
+        found = _as_found(run, _lock(opts))
+        drained = journal.all_drained()
+        data = standing.status(openstack, members, answers, found, records, drained=drained)
     return {"data": data, "outputter": "rollout"}
 
 
@@ -170,6 +173,8 @@ def resume():
 def abort():
     """End the run after the nodes in flight; a run that nobody drives any more ends at once.
 
+    Healthy nodes that the run drained are restored; the others are named.
+
     CLI Example:
 
     .. code-block:: bash
@@ -178,7 +183,11 @@ def abort():
     """
     opts = _opts()
     with told():
-        return control.abort(_journal(opts), _lock(opts))
+        ended = control.abort(_journal(opts), _lock(opts))
+        if ended["state"] == "aborted" and restoring.left(_journal(opts)):
+            with SaltFleet(opts) as fleet:
+                ended["still_drained"] = Rollout(_parts(opts, fleet)).bring_back()
+        return ended
 
 
 def report(run_id=None):
@@ -296,6 +305,7 @@ def _parts(opts, fleet):
         lock=_lock(opts),
         pillar=lambda: _pillar(opts),
         registry=registry.problems,
+        drains=lambda openstack: Drains(openstack, opts),
     )
 
 

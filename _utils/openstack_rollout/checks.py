@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from openstack_rollout import validation
+from openstack_rollout.drain import Drains
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.membership import Membership
 from openstack_rollout.parts import Parts
-from openstack_rollout.procedure import MUST_BE_DONE
+from openstack_rollout.procedure import MUST_BE_DONE, ROLE_ORDER
 from openstack_rollout.window import in_order
 
 
@@ -36,6 +38,31 @@ def before_a_run(
         reason, line = missing[0]
         more = f" (and {len(missing) - 1} more: salt-run release.check)" if missing[1:] else ""
         raise RolloutError(reason, line + more)
+
+
+def to_drain(
+    members: Membership, facts: Mapping[str, dict[str, Any]], stages: Iterable[str], drains: Drains
+) -> dict[str, list[str]]:
+    """The nodes that stages are going to drain, by role, as measured.
+
+    facts: node id -> facts, of the nodes that answered.
+    """
+    found: dict[str, set[str]] = {}
+    for stage in stages:
+        open_here = [name for name, answer in facts.items() if answer["stages"].get(stage)]
+        for role in ROLE_ORDER[stage]:
+            nodes = [node.id for node in members.of_stage(stage, role, open_here)]
+            if nodes and drains.before(stage, role):
+                found.setdefault(role, set()).update(nodes)
+    return {role: in_order(nodes) for role, nodes in found.items()}
+
+
+def undrainable(
+    members: Membership, facts: Mapping[str, dict[str, Any]], stages: Iterable[str], drains: Drains
+) -> None:
+    """Raise the RolloutError of a drain (NO_SPARE, …) that cannot serve the nodes which stages drain."""
+    for role, nodes in to_drain(members, facts, stages, drains).items():
+        drains.make(drains.kind(role), role).refuse(nodes)
 
 
 def target_changed(left: Mapping[str, Any] | None, target: str) -> None:

@@ -96,7 +96,7 @@ def _node_report(record: Mapping[str, Any]) -> dict[str, Any]:
             "stage": entry["stage"],
             "step": entry["step"],
             "seconds": round(entry["finished"] - entry["started"], 1),
-            "outcome": entry["outcome"],
+            "outcome": ": ".join(filter(None, (entry["outcome"], entry.get("said")))),
         }
         for entry in record["history"]
     ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from openstack_rollout.errors import RolloutError
@@ -19,15 +19,24 @@ from openstack_rollout.window import Node, Window
 
 POLL = 1.0
 DEFAULT_SILENCE = 60.0
+# Left out by policy, before anything was done to the node: named at the end, no failure on the way.
+LEFT_OUT = ("WORKLOADS_STAY",)
+
+# Nodes in flight, nodes waiting -> how many may be in flight together now.
+Room = Callable[[Sequence[str], Sequence[str]], int]
 
 
 @dataclass(frozen=True)
 class Flight:
-    """What the nodes of one pass go through: stage (its name), steps (their names, in order), window."""
+    """What the nodes of one pass go through: stage (its name), steps (their names, in order), window.
+
+    room: what the cloud can spare at the moment, beside the window; None when no node is drained.
+    """
 
     stage: str
     steps: Sequence[str]
     window: Window
+    room: Room | None = None
 
 
 class Engine:
@@ -57,25 +66,38 @@ class Engine:
         return self._records
 
     def role(
-        self, stage: str, steps: Sequence[str], members: Sequence[Node], needing: Sequence[Node]
+        self,
+        stage: str,
+        steps: Sequence[str],
+        members: Sequence[Node],
+        needing: Sequence[Node],
+        room: Room | None = None,
     ) -> None:
         """Take one role through a stage: canaries one by one, a soak, then the rest by batch.
 
         members: all nodes of the role in their order, of which `batch` may be a part. needing: those to be
-        taken. Raises RolloutError when the run must pause or end; nodes in flight have finished by then.
+        taken. room: as in Flight. Raises RolloutError when the run must pause or end; nodes in flight have
+        finished by then.
         """
         if not needing:
             return
         policy = self._policies[needing[0].role]
-        trial = self._trial(stage, members, needing, policy)
-        first = [node for node in needing if node.id in trial["canaries"]]
-        self.fly(Flight(stage, steps, Window(1)), first, tolerated=0)
+        tried: set[str] = set()
+        while True:
+            trial = self._trial(stage, members, needing, policy)
+            first = [node for node in needing if node.id in trial["canaries"] and node.id not in tried]
+            if not first:
+                break
+            # A canary that is left out has proven nothing: another takes its place.
+            self.fly(Flight(stage, steps, Window(1), room), first, tolerated=0)
+            tried |= {node.id for node in first}
         if policy.soak and not trial["soaked"]:
             self._soak(stage, [node for node in members if node.id in trial["canaries"]], policy.soak)
         trial["soaked"] = True
         self._journal.save(self._run)
         window = Window(batch_size(policy.batch, len(members)), policy.per_zone)
-        self.fly(Flight(stage, steps, window), [node for node in needing if node.id not in trial["canaries"]])
+        rest = [node for node in needing if node.id not in tried | set(trial["canaries"])]
+        self.fly(Flight(stage, steps, window, room), rest)
 
     def fly(self, flight: Flight, nodes: Iterable[Node], tolerated: int | None = None) -> None:
         """Take nodes through the steps of a flight in a sliding window.
@@ -90,7 +112,11 @@ class Engine:
         while True:
             halt = halt or self.requested()
             if halt is None:
-                for node in flight.window.admit(waiting, flying):
+                try:
+                    admitted = _admitted(flight, waiting, flying)
+                except RolloutError as error:
+                    halt, admitted = error, []
+                for node in admitted:
                     waiting.remove(node)
                     flying[node.id] = node
                     self._begin(flight, node, flight.steps[0], flying)
@@ -128,7 +154,7 @@ class Engine:
 
     def budget_error(self, stage: str, role: str) -> RolloutError | None:
         """The reason to pause when more nodes of a role failed than its policy allows."""
-        failed = self.failures(role)
+        failed = _counted(self.failures(role))
         if len(failed) <= self._policies[role].max_failures:
             return None
         return _because(stage, failed, max(failed, key=lambda node: failed[node]["history"][-1]["finished"]))
@@ -194,15 +220,16 @@ class Engine:
             self._fail(node, (flight.stage, step), reason or "NODE_ERROR", message, flying)
             return False
         following = flight.steps.index(step) + 1
-        entry = self._entry(flight.stage, step, record["started"], "done")
+        said = one_line(message)
+        entry = {**self._entry(flight.stage, step, record["started"], "done"), "said": said}
         if following < len(flight.steps):
             record = self._note(node, entry=entry)
-            self._tell(node, record, step, "succeeded", flying)
+            self._tell(node, {**record, "message": said}, step, "succeeded", flying)
             self._begin(flight, node, flight.steps[following], flying)
         else:
             del flying[node.id]
             record = self._note(node, jid="", state="done", entry=entry)
-            self._tell(node, record, step, "succeeded", flying)
+            self._tell(node, {**record, "message": said}, step, "succeeded", flying)
         return True
 
     def _fail(
@@ -218,9 +245,11 @@ class Engine:
         self._tell(node, record, step, "failed", flying)
 
     def _over_budget(self, flight: Flight, node: Node, tolerated: int | None) -> RolloutError | None:
+        if self._records[node.id]["reason"] in LEFT_OUT:
+            return None
         if tolerated is None:
             return self.budget_error(flight.stage, node.role)
-        failed = self.failures(node.role)
+        failed = _counted(self.failures(node.role))
         return _because(flight.stage, failed, node.id) if len(failed) > tolerated else None
 
     def _trial(
@@ -234,8 +263,10 @@ class Engine:
         trials = self._run["stage"].setdefault(stage, {}).setdefault("trials", {})
         trial = trials.setdefault(needing[0].role, {"canaries": [], "soaked": False})
         if not trial["soaked"]:
+            left_out = self.failures(needing[0].role)
             chosen = [node.id for node in members if node.id in trial["canaries"]]
             chosen += [node.id for node in needing if node.id not in chosen]
+            chosen = [node for node in chosen if node not in left_out]
             trial["canaries"] = chosen[: policy.canary]
             trial["soaked"] = not trial["canaries"]
             self._journal.save(self._run)
@@ -318,6 +349,20 @@ def one_line(text: str, reason: str = "", limit: int = 400) -> str:
     if reason and found and len(prefix) < 40:
         line = rest
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def _admitted(flight: Flight, waiting: Sequence[Node], flying: Mapping[str, Node]) -> list[Node]:
+    """The nodes that may start now. Raises RolloutError when nobody can tell how many the cloud can spare."""
+    window = flight.window
+    if flight.room and waiting and len(flying) < window.size:
+        room = flight.room(list(flying), [node.id for node in waiting])
+        window = replace(window, size=min(window.size, room))
+    return window.admit(waiting, flying)
+
+
+def _counted(failed: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The nodes that count against a budget."""
+    return {node: record for node, record in failed.items() if record["reason"] not in LEFT_OUT}
 
 
 def _node(name: str, record: Mapping[str, Any]) -> Node:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from openstack_rollout.drain import Drains
 from openstack_rollout.fleet import Fleet
 from openstack_rollout.journal import Journal
 from openstack_rollout.lock import Lock
@@ -19,7 +20,7 @@ class Parts:
     """The parts by name.
 
     pillar: compiles and validates the master's `openstack` mapping. registry: what the registry lacks of
-    {name: reference}, as [(reason, line)].
+    {name: reference}, as [(reason, line)]. drains: makes the Drains of a pillar.
     """
 
     fleet: Fleet
@@ -28,3 +29,4 @@ class Parts:
     pillar: Callable[[], dict[str, Any]]
     registry: Registry
     clock: Callable[[], float] = time.time
+    drains: Callable[[Mapping[str, Any]], Drains] = Drains

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from openstack_rollout import checks, release
+from openstack_rollout.drain import NONE, Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.fleet import Answers
 from openstack_rollout.membership import Membership
@@ -28,6 +29,7 @@ def plan(openstack: dict[str, Any], parts: Parts, dry_run: DryRun) -> dict[str, 
     NO_NODES.
     """
     target = release.target(openstack)
+    drains = parts.drains(openstack)
     members = Membership.of(openstack, parts.fleet)
     answers = members.measure(parts.fleet, target, members.ids)
     facts = answers.facts
@@ -35,7 +37,7 @@ def plan(openstack: dict[str, Any], parts: Parts, dry_run: DryRun) -> dict[str, 
     waves = []
     for stage in STAGES:
         needing = [name for name in members.ids if name in facts and facts[name]["stages"].get(stage)]
-        waves += _waves(stage, members, facts, needing)
+        waves += _waves(stage, members, facts, needing, drains)
         taking_part = [name for name in members.ids if name in facts and stage in facts[name]["stages"]]
         if taking_part:
             for name, changes in dry_run(taking_part, stage).items():
@@ -43,7 +45,7 @@ def plan(openstack: dict[str, Any], parts: Parts, dry_run: DryRun) -> dict[str, 
                     nodes[name][stage] = changes
     return {
         "target": target,
-        "refused": _refusal(openstack, members, answers, parts),
+        "refused": _refusal(openstack, members, answers, parts, drains),
         "waves": waves,
         "nodes": nodes,
         "failures": {name: f"{reason}: {message}" for name, (reason, message) in answers.failures.items()},
@@ -51,7 +53,7 @@ def plan(openstack: dict[str, Any], parts: Parts, dry_run: DryRun) -> dict[str, 
 
 
 def _waves(
-    stage: str, members: Membership, facts: Mapping[str, Any], needing: Iterable[str]
+    stage: str, members: Membership, facts: Mapping[str, Any], needing: Iterable[str], drains: Drains
 ) -> list[dict[str, Any]]:
     """Which nodes go together, role by role, if all take equally long; canaries go alone."""
     found = []
@@ -66,16 +68,20 @@ def _waves(
         window = Window(batch_size(policy.batch, len(nodes)), policy.per_zone)
         canaries = [[node.id] for node in going[: policy.canary]]
         waves = canaries + window.waves(going[policy.canary :])
-        found.append({"stage": stage, "role": role, "batch": window.size, "waves": waves})
+        drain = drains.kind(role) if drains.before(stage, role) else NONE
+        found.append({"stage": stage, "role": role, "batch": window.size, "drain": drain, "waves": waves})
     return found
 
 
-def _refusal(openstack: dict[str, Any], members: Membership, answers: Answers, parts: Parts) -> str | None:
+def _refusal(
+    openstack: dict[str, Any], members: Membership, answers: Answers, parts: Parts, drains: Drains
+) -> str | None:
     try:
         parts.lock.refuse_others()
         checks.target_changed(parts.journal.unfinished(), release.target(openstack))
         members.within_budget(answers.failures)
         checks.before_a_run(openstack, answers.facts, STAGES, parts)
+        checks.undrainable(members, answers.facts, STAGES, drains)
     except RolloutError as error:
         return str(error)
     return None

@@ -1,7 +1,7 @@
 """What happens to a node, and in which order roles and stages go: tables, no logic.
 
-A step that has no place in this version (drain, reboot, restore) stands in the table with an empty phase, so
-that its place in the procedure is fixed before it exists.
+A step that has no place in this version (reboot) stands in the table with an empty phase, so that its place
+in the procedure is fixed before it exists.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from openstack_rollout.catalog import STAGES
 
 PREFETCH = "prefetch"  # the phase before the first disruption; it has a stage's name in journal and events
 STAGE = "stage"
+DRAINED = "drained"  # in a stage, for nodes whose policy drains them before it
 
 
 class Step(NamedTuple):
-    """A step: name (str), and the phase of a run in which it happens (PREFETCH, STAGE or "" for not in this
-    version).
+    """A step: name (str), and the phase of a run in which it happens (PREFETCH, STAGE, DRAINED or "" for not
+    in this version).
     """
 
     name: str
@@ -25,11 +26,11 @@ class Step(NamedTuple):
 
 PROCEDURE = (
     Step("prefetch", PREFETCH),
-    Step("drain", ""),
+    Step("drain", DRAINED),
     Step("apply", STAGE),
     Step("reboot", ""),
     Step("verify", STAGE),
-    Step("restore", ""),
+    Step("restore", DRAINED),
 )
 
 ROLE_ORDER = {
@@ -50,9 +51,19 @@ MUST_BE_DONE = {
 }
 
 
-def steps(phase: str) -> tuple[str, ...]:
-    """The names of the steps of a phase, in their order."""
-    return tuple(step.name for step in PROCEDURE if step.phase == phase)
+def steps(*phases: str) -> tuple[str, ...]:
+    """The names of the steps of phases, in their order."""
+    return tuple(step.name for step in PROCEDURE if step.phase in phases)
 
 
-__all__ = ["MUST_BE_DONE", "PREFETCH", "PROCEDURE", "ROLE_ORDER", "STAGE", "STAGES", "Step", "steps"]
+__all__ = [
+    "DRAINED",
+    "MUST_BE_DONE",
+    "PREFETCH",
+    "PROCEDURE",
+    "ROLE_ORDER",
+    "STAGE",
+    "STAGES",
+    "Step",
+    "steps",
+]

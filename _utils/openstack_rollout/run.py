@@ -10,14 +10,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from openstack_rollout import checks, policy, procedure, release
+from openstack_rollout import checks, policy, procedure, release, restoring
+from openstack_rollout.drain import Drains
 from openstack_rollout.engine import Engine, Flight, one_line
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.fleet import Answers
+from openstack_rollout.fleet_with_drains import FleetWithDrains
 from openstack_rollout.lock import me
 from openstack_rollout.membership import Membership
+from openstack_rollout.moves import Room
 from openstack_rollout.parts import Parts
-from openstack_rollout.procedure import PREFETCH, ROLE_ORDER, STAGE, STAGES
+from openstack_rollout.procedure import DRAINED, PREFETCH, ROLE_ORDER, STAGE, STAGES
 from openstack_rollout.window import Window, in_order
 
 PREFETCH_TOGETHER = 20
@@ -34,6 +37,7 @@ class Rollout:
         self._lock = parts.lock
         self._pillar = parts.pillar
         self._clock = parts.clock
+        self._made: tuple[Mapping[str, Any], Drains] | None = None
 
     def begin(self, orchestration: str = UPDATE, stages: Iterable[str] = STAGES) -> dict[str, Any]:
         """Check everything, open a run (or go on with the one that was left), prefetch on every node.
@@ -52,6 +56,7 @@ class Rollout:
             answers = members.measure(self._fleet, target, members.ids)
             members.within_budget(answers.failures)
             checks.before_a_run(openstack, answers.facts, stages, self._parts)
+            checks.undrainable(members, answers.facts, stages, self._drains(openstack))
         except RolloutError as error:
             self._end(left, error)
             raise
@@ -93,6 +98,21 @@ class Rollout:
         with self._ending(run):
             self._close(run)
         return {"run": run["id"], "state": run["state"]}
+
+    def bring_back(self) -> list[str]:
+        """Restore what a run left drained that was ended without an engine; returns the nodes that still are.
+
+        Raises RolloutError RUN_IN_PROGRESS.
+        """
+        self._lock.acquire()
+        try:
+            last = self._journal.latest()
+            if last is not None:
+                self._journal.clear_request(last["id"])
+                self._bring_back(last)
+        finally:
+            self._lock.release()
+        return list(restoring.left(self._journal))
 
     def _take_over(
         self, left: dict[str, Any] | None, orchestration: str, openstack: Mapping[str, Any]
@@ -138,6 +158,9 @@ class Rollout:
         facts = answers.facts
         for node, (reason, message) in answers.failures.items():
             engine.leave_out(members.node(node), PREFETCH, reason, message)
+        again = checks.to_drain(members, facts, run["stages"], self._drains(openstack))
+        keep = {node for nodes in again.values() for node in nodes}
+        restoring.restore(engine, self._journal, members, answers, keep)
         needing = [node for node in in_order(facts) if _open_stages(facts[node], run["stages"])]
         if not needing:
             # Nothing was touched since this measurement, so it stands for every stage; finish measures again.
@@ -178,13 +201,16 @@ class Rollout:
         self._mark(run, stage, state="running", started=started, finished=None)
         self._announce(run, stage, "-", "stage", "started")
         touched = False
+        drains = self._drains(openstack)
+        checks.undrainable(members, facts, [stage], drains)
         for role in ROLE_ORDER[stage]:
             nodes = members.of_stage(stage, role, taking_part)
             needing = [node for node in nodes if facts[node.id]["stages"][stage]]
             for node in nodes:
                 if not facts[node.id]["stages"][stage]:
                     engine.skip(node, stage)
-            engine.role(stage, procedure.steps(STAGE), nodes, needing)
+            steps, room = self._way(drains, stage, role)
+            engine.role(stage, steps, nodes, needing, room)
             touched = touched or bool(needing)
         if before.get("state") == "done" and not touched:
             # Measured again after a pause: what the stage did, and how long it took, was before.
@@ -194,6 +220,13 @@ class Rollout:
             self._mark(run, stage, state="done", finished=self._clock(), counts=counts)
         self._announce(run, stage, "-", "stage", "succeeded")
         return _summary(run, stage)
+
+    def _way(self, drains: Drains, stage: str, role: str) -> tuple[tuple[str, ...], Room | None]:
+        """The steps of a role's nodes in a stage, and how many of them may be away together."""
+        drain = drains.before(stage, role)
+        if drain is None:
+            return procedure.steps(STAGE), None
+        return procedure.steps(STAGE, DRAINED), Room(drain, self._clock)
 
     def _close(self, run: dict[str, Any]) -> None:
         openstack = self._pillar()
@@ -214,12 +247,18 @@ class Rollout:
             raise RolloutError(
                 reason, f"{node} is not at {run['target']}: {one_line(message, reason)}", fresh
             )
+        restoring.restore(engine, self._journal, members, answers, wrong)
         open_ends = any(any(answer["stages"].values()) for answer in answers.facts.values())
         if run["orchestration"] == UPDATE or not (answers.failures or open_ends):
             self._journal.track_custom_images(run["target"], openstack.get("custom_images") or {})
         if left_out:
             named = ", ".join(f"{node} ({record['reason']})" for node, record in sorted(left_out.items()))
-            raise RolloutError("FAILURE_BUDGET", f"run {run['id']} ended without {named}", left_out)
+            drained = restoring.told(self._journal, answers)
+            also = f"; still drained: {drained}" if drained else ""
+            raise RolloutError("FAILURE_BUDGET", f"run {run['id']} ended without {named}{also}", left_out)
+        drained = restoring.told(self._journal, answers)
+        if drained:
+            raise RolloutError("STILL_DRAINED", drained, restoring.left(self._journal))
         run.update(state="completed", reason="", message="", finished=self._clock())
         self._journal.save(run)
         self._lock.release()
@@ -254,12 +293,40 @@ class Rollout:
                     record["state"] = ended
             self._journal.clear_request(run["id"])
             self._journal.save(run)
+            if aborted:
+                self._bring_back(run)
             self._announce(run, "-", "-", "run", ended)
         self._lock.release()
 
+    def _bring_back(self, run: dict[str, Any]) -> None:
+        """Restore what an ended run left drained, where it can be; the run's message names the rest."""
+        if not restoring.left(self._journal):
+            return
+        try:
+            openstack = self._pillar()
+            members = Membership.of(openstack, self._fleet)
+            engine = self._engine(run, openstack)
+            engine.adopt()
+            there = [node for node in restoring.left(self._journal) if node in members.ids]
+            answers = members.measure(self._fleet, run["target"], there)
+            restoring.restore(engine, self._journal, members, answers, pausing=False)
+            drained = restoring.told(self._journal, answers)
+        except RolloutError as error:
+            drained = f"{', '.join(restoring.left(self._journal))} ({error})"
+        if drained:
+            run["message"] += f"; still drained: {drained}"
+            self._journal.save(run)
+
     def _engine(self, run: dict[str, Any], openstack: Mapping[str, Any]) -> Engine:
         policies = {role: policy.of_role(openstack, role) for role in openstack["roles"]}
-        return Engine(self._fleet, self._journal, run, policies, self._clock)
+        fleet = FleetWithDrains(self._fleet, self._drains(openstack), self._journal, self._clock)
+        return Engine(fleet, self._journal, run, policies, self._clock)
+
+    def _drains(self, openstack: Mapping[str, Any]) -> Drains:
+        """The drains of a pillar: made once, since they hold connections."""
+        if self._made is None or self._made[0] is not openstack:
+            self._made = openstack, self._parts.drains(openstack)
+        return self._made[1]
 
     def _mark(self, run: dict[str, Any], stage: str, **changes: Any) -> None:
         run["stage"].setdefault(stage, {}).update(changes)

@@ -10,6 +10,7 @@ from openstack_rollout.errors import REASONS
 from openstack_rollout.fleet import Answers
 from openstack_rollout.membership import Membership
 from openstack_rollout.procedure import STAGES
+from openstack_rollout.window import in_order
 
 # States of a run whose nodes' fates still matter; `interrupted` is one that runs in no process any more.
 _TOLD = ("running", "paused", "interrupted", "incomplete")
@@ -21,11 +22,13 @@ def status(
     answers: Answers,
     run: Mapping[str, Any] | None,
     records: Mapping[str, dict[str, Any]],
+    *,
+    drained: Mapping[str, dict[str, Any]],
 ) -> dict[str, Any]:
     """Everything that rollout.status tells.
 
     facts, failures: as Membership.measure gives them. run, records: of the journal, None and {} before the
-    first.
+    first. drained: the records of drained nodes (drain.NodeRecord).
     """
     target = release.target(openstack)
     nodes = {}
@@ -44,6 +47,10 @@ def status(
             for role, names in members.roles.items()
         },
         "nodes": nodes,
+        "drained": {
+            node: {key: value for key, value in drained[node].items() if key != "data"}
+            for node in in_order(drained)
+        },
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -47,7 +48,16 @@ def status(data: Mapping[str, Any]) -> str:
         for name, node in data["nodes"].items()
         for line in (*filter(None, [_reason(node)]), *node["health"])
     ]
+    trouble += [drained(name, record) for name, record in data["drained"].items()]
     return "\n\n".join([*parts, *(["\n".join(trouble)] if trouble else [])])
+
+
+def drained(name: str, record: Mapping[str, Any]) -> str:
+    """The line of a node that workloads were taken away from (its record)."""
+    since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(record["since"]))
+    by = f"run {record['run']} before {record['stage']}" if record["run"] else "by hand"
+    said = f": {record['message']}" if record["message"] else ""
+    return f"{name}: {record['state']} ({record['kind']}, {by}, since {since}){said}"
 
 
 def plan(data: Mapping[str, Any]) -> str:
@@ -57,7 +67,8 @@ def plan(data: Mapping[str, Any]) -> str:
         lines.append(f"would be refused: {data['refused']}")
     for wave in data["waves"]:
         order = ", then ".join(" + ".join(nodes) for nodes in wave["waves"])
-        lines.append(f"{wave['stage']}, {wave['role']} (batch {wave['batch']}): {order}")
+        drain = f", drained by {wave['drain']}" if wave["drain"] != "none" else ""
+        lines.append(f"{wave['stage']}, {wave['role']} (batch {wave['batch']}{drain}): {order}")
     if not data["waves"]:
         lines.append("no node needs anything")
     for name, stages in data["nodes"].items():

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from openstack_rollout import catalog, policy, references, release
+from openstack_rollout import catalog, drain, policy, references, release
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.release_file import check_image, check_releases, references_of, unpinned
 from openstack_rollout.schema import Problems, suggestion
@@ -34,7 +34,6 @@ KEYS = (
     "auxiliary_images",
     "releases",
 )
-_DRAINS_LATER = ("live_migrate", "require_empty", "move_routers", "standby")
 _REBOOTS_LATER = ("when_required", "always")
 _PILLAR_MATCHER = re.compile(r"(?:^|[\s(])[IJ]@")
 _RENDER_ERROR = re.compile(r"SLS '(?P<sls>[^']+)'")
@@ -187,7 +186,7 @@ def _check_policies(found: Problems, openstack: Mapping[str, Any]) -> None:
                 except ValueError as error:
                     found.add(f"{path}:batch", str(error))
             elif key == "drain":
-                found.choice(f"{path}:drain", value, ("none",), _DRAINS_LATER)
+                found.choice(f"{path}:drain", value, drain.words(role), drain.words_later(role))
             else:
                 found.number(f"{path}:{key}", value, 1 if key == "silence" else 0)
 

@@ -66,9 +66,10 @@ class Board:
         if status == "skipped":
             self._set(node, stage, "skipped")
             return f"{stage}: {node}: done already"
-        last = step in (PREFETCH, "verify")
+        last = step in (PREFETCH, "verify", "restore")
         self._set(node, stage, "done" if status == "succeeded" and last else step)
-        return f"{stage}: {node}: {step} {status}"
+        said = f" ({data['message']})" if data["message"] else ""
+        return f"{stage}: {node}: {step} {status}{said}"
 
     @property
     def ended(self) -> bool:

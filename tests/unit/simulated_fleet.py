@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from openstack_rollout.drain import Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.fleet import Answers, Outcome
 from openstack_rollout.journal import Journal
@@ -200,6 +201,60 @@ class SimulatedFleet:
         heapq.heappush(self._ends, (self.cloud.now + seconds, next(self._jobs), outcome))
 
 
+class SimulatedDrain:
+    """drain.Drain over a Cloud: workloads are names, away is where a node's are while it is drained.
+
+    faults: {node: {"drain" or "restore": an exception to raise half way}}. log: what was done, in order. A
+    test may call `pause()` in the middle of every move.
+    """
+
+    stages = frozenset({"ovs", "system"})
+
+    def __init__(self, cloud):
+        self.log = []
+        self.faults = {}
+        self.spare = 99
+        self.unable = None
+        self.pause = lambda step, node: None
+        self.lives = {node: [f"{node}-a", f"{node}-b"] for node in cloud.nodes}
+        self._cloud = cloud
+
+    def refuse(self, nodes):
+        self.log.append(("refuse", tuple(nodes)))
+        if self.unable:
+            raise self.unable
+
+    def room(self, nodes):
+        return min(self.spare, len(nodes))
+
+    def drain(self, node, record):
+        self.log.append(("drain", node))
+        assert self._cloud.nodes[node].at["services"] == self._cloud.target
+        moved = record.data.setdefault("moved", [])
+        for workload in list(self.lives[node]):
+            moved.append(workload)
+            record.save()
+            self.lives[node].remove(workload)
+            self.pause("drain", node)
+            self._fail(node, "drain")
+        return f"{len(moved)} moved"
+
+    def restore(self, node, record):
+        self.log.append(("restore", node))
+        moved = record.data.get("moved", [])
+        for workload in moved:
+            self._fail(node, "restore")
+            if workload not in self.lives[node]:
+                self.lives[node].append(workload)
+            self.pause("restore", node)
+        return f"{len(moved)} back"
+
+    def _fail(self, node, step):
+        fault = self.faults.get(node, {}).get(step)
+        if fault:
+            raise fault
+
+
 class Master:
     """A master of a cloud: journal and lock live on when its process (fleet) dies."""
 
@@ -209,6 +264,7 @@ class Master:
         self.lock = Lock(folder / "lock")
         self.missing = []  # what the registry lacks
         self.before_poll = lambda: None
+        self.drain = SimulatedDrain(cloud)
 
     def parts(self):
         return Parts(
@@ -218,6 +274,7 @@ class Master:
             pillar=lambda: self.cloud.openstack,
             registry=lambda images: self.missing,
             clock=lambda: self.cloud.now,
+            drains=lambda openstack: Drains(openstack, {}, {"simulated": lambda *made_of: self.drain}),
         )
 
     def rollout(self):

@@ -24,9 +24,9 @@ def measured(master):
     members = Membership.of(cloud.openstack, parts.fleet)
     answers = members.measure(parts.fleet, cloud.target, members.ids)
     run = master.run
-    return status.status(
-        cloud.openstack, members, answers, run, master.journal.nodes(run["id"]) if run else {}
-    )
+    records = master.journal.nodes(run["id"]) if run else {}
+    drained = master.journal.all_drained()
+    return status.status(cloud.openstack, members, answers, run, records, drained=drained)
 
 
 def test_before_and_after_an_update(cloud, master):

@@ -1,0 +1,67 @@
+"""Nodes that a run left drained: which of them can be restored, and restoring them.
+
+A node is restored when it is healthy and no stage of the run is going to drain it again. What an operator
+drained by hand stays drained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from openstack_rollout.drain import BY_HAND
+from openstack_rollout.engine import Engine, Flight
+from openstack_rollout.fleet import Answers
+from openstack_rollout.journal import Journal
+from openstack_rollout.membership import Membership
+from openstack_rollout.window import Window, in_order
+
+TOGETHER = 8
+
+
+def left(journal: Journal) -> dict[str, dict[str, Any]]:
+    """The records of nodes that runs drained, by node id, as people count them."""
+    found = {node: record for node, record in journal.all_drained().items() if record["run"] != BY_HAND}
+    return {node: found[node] for node in in_order(found)}
+
+
+def restore(
+    engine: Engine,
+    journal: Journal,
+    members: Membership,
+    answers: Answers,
+    keep: Collection[str] = (),
+    *,
+    pausing: bool = True,
+) -> None:
+    """Restore the drained nodes that are healthy.
+
+    keep: nodes that are to stay drained. pausing: a failure counts against the budget of its role and raises
+    RolloutError; else every node is tried.
+    """
+    going = [
+        node
+        for node in left(journal)
+        if node not in keep and node in answers.facts and not answers.facts[node]["health"]
+    ]
+    by_stage: dict[str, list[str]] = {}
+    for node in going:
+        by_stage.setdefault(journal.all_drained()[node]["stage"], []).append(node)
+    for stage, nodes in by_stage.items():
+        flight = Flight(stage, ("restore",), Window(TOGETHER))
+        engine.fly(flight, [members.node(node) for node in nodes], None if pausing else len(members.ids))
+
+
+def told(journal: Journal, answers: Answers | None = None) -> str:
+    """The nodes that are still drained, each with the reason, as one line; empty when there are none."""
+    lines = []
+    for node, record in left(journal).items():
+        failure = (answers.failures if answers else {}).get(node)
+        sick = answers.facts[node]["health"] if answers and node in answers.facts else []
+        why = (
+            f"{failure[0]}: {failure[1]}"
+            if failure
+            else "; ".join(sick) or record["message"] or "not restored"
+        )
+        lines.append(f"{node} ({record['kind']}: {why})")
+    return ", ".join(lines)
