@@ -80,9 +80,13 @@ def test_the_scripts_of_the_switch_packages_did_not_run(cloud, story):
 def test_the_plan_as_data_is_what_the_nodes_predict(cloud, story):
     plan = story["plan"]
     assert plan["refused"] is None and plan["failures"] == {}
-    assert {"stage": "services", "role": "compute", "batch": 1, "waves": [["cmp1"], ["cmp2"]]} in plan[
-        "waves"
-    ]
+    assert {
+        "stage": "services",
+        "role": "compute",
+        "batch": 1,
+        "drain": "none",
+        "waves": [["cmp1"], ["cmp2"]],
+    } in plan["waves"]
     changes = Counter({node: sum(map(len, stages.values())) for node, stages in plan["nodes"].items()})
     assert changes == Counter(node for node, _ in story["predicted"])
 

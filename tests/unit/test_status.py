@@ -115,9 +115,13 @@ def test_the_plan_shows_waves_changes_and_what_would_be_refused(cloud, master):
 
     data = plan.plan(cloud.openstack, master.parts(), dry_run)
     assert data["refused"] is None
-    assert {"stage": "services", "role": "compute", "batch": 2, "waves": [["compute1", "compute2"]]} in data[
-        "waves"
-    ]
+    assert {
+        "stage": "services",
+        "role": "compute",
+        "batch": 2,
+        "drain": "none",
+        "waves": [["compute1", "compute2"]],
+    } in data["waves"]
     assert list(data["nodes"]["controller1"]) == ["ovn", "control_plane", "ovs", "system"]
     text = tables.text(data)
     assert "services, compute (batch 2): compute1 + compute2" in text
