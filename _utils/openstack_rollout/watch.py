@@ -68,7 +68,7 @@ class Board:
             return f"{stage}: {node}: done already"
         last = step in (PREFETCH, "verify", "restore")
         self._set(node, stage, "done" if status == "succeeded" and last else step)
-        said = f" ({data['message']})" if data["message"] else ""
+        said = f" ({data['message']})" if data.get("message") else ""
         return f"{stage}: {node}: {step} {status}{said}"
 
     @property
