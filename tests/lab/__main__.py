@@ -8,6 +8,8 @@ import time
 from . import base, images, packages, settings
 from .cloud import Lab
 from .enclosure import LabError
+from .network import Overlay
+from .probe import Probe
 
 
 def main() -> int:
@@ -47,6 +49,12 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("master", help="run a command on the master, e.g. salt-run rollout.status")
     one.add_argument("argv", nargs=argparse.REMAINDER)
     one.set_defaults(do=_master)
+    one = commands.add_parser("network", help="the overlay: build it, or send traffic through it and measure")
+    verbs = one.add_subparsers(required=True, metavar="VERB")
+    verbs.add_parser("build", help="networks, a router, VMs").set_defaults(do=_build_network)
+    one = verbs.add_parser("probe", help="100 packets/s a pair; lost packets and longest gaps")
+    one.add_argument("seconds", type=float)
+    one.set_defaults(do=_probe)
     return parser
 
 
@@ -61,6 +69,17 @@ def _build(_: argparse.Namespace) -> None:
     root = base.ensure()
     packages.ensure(root)
     images.ensure(root)
+
+
+def _build_network(_: argparse.Namespace) -> None:
+    for vm in Overlay(Lab()).build().vms.values():
+        print(f"{vm.name:10}{vm.node:8}{vm.address:14}{vm.floating or ''}")
+
+
+def _probe(options: argparse.Namespace) -> None:
+    with Probe(Overlay(Lab())) as probe:
+        time.sleep(options.seconds)
+        print(probe.stop().table())
 
 
 def _status(_: argparse.Namespace) -> int:
