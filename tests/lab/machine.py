@@ -81,6 +81,8 @@ def _configure(root: Path, node: settings.Node, nodes: tuple[settings.Node, ...]
         "etc/hostname": [node.name],
         "etc/machine-id": [uuid.uuid5(_NAMESPACE, node.name).hex],
         "etc/salt/minion_id": [node.name],
+        # what a start of the switch sets as the chassis' name, each time
+        "etc/openvswitch/system-id.conf": [node.name],
         _CONFIGURED: [f"{key}={value}" for key, value in lines.items()],
     }
     if node.role == "controller":
