@@ -184,6 +184,20 @@ def restore(container: str) -> bool:
     return True
 
 
+def has_previous(container: str) -> bool:
+    """Whether `restore` has a proven text to go back to.
+
+    container (str): its name.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' quadlet.has_previous nova_compute
+    """
+    return _proven(container).exists()
+
+
 def remove(container: str) -> None:
     """Take a container's quadlet, and so its unit, away; nothing is stopped.
 

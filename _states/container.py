@@ -28,6 +28,7 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
     health=None,
     config_files=(),
     legacy_units=(),
+    guard="none",
     on_failure="restore",
     because=(),
 ):
@@ -40,11 +41,12 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
     health (dict): {"command": [argument, …], "timeout": seconds}; without a command it only has to stay up.
     config_files (list): paths whose contents are part of the container: it restarts when they change.
     legacy_units (list): units of earlier installers that ran this service; removed once ours is healthy.
+    guard (str): the module that sees what the container serves through the change, `none` without one.
     on_failure (str): `restore` starts what ran before again when the new container fails, `leave` leaves it.
     because (list): reasons to restart it that this state cannot see itself.
 
     The comment of a failure is led by IMAGE_MISSING, REGISTRY_UNREACHABLE, IMAGE_PULL_FAILED,
-    CONTAINER_EXITED, CONTAINER_UNHEALTHY or VERIFY_FAILED.
+    CONTAINER_EXITED, CONTAINER_UNHEALTHY or VERIFY_FAILED, or by a word of the guard.
 
     .. code-block:: yaml
 
@@ -61,13 +63,17 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
         now = __salt__["podman.containers"]().get(container)
         reasons = [*because, *_reasons(container, image, wanted, now), *(f"legacy unit {u}" for u in legacy)]
         if not reasons:
-            _finish(container, image, health, now)
-            return _answer(name, True, f"{container} runs {image}")
+            changes = _finish(container, image, health, now, guard)
+            if changes and __opts__["test"]:
+                return _answer(name, None, f"{container}: its change would be finished", changes)
+            return _answer(name, True, f"{container} runs {image}", changes)
         changes = {container: {"old": now and now["image_id"][:12], "new": image, "because": reasons}}
         if __opts__["test"]:
             return _answer(name, None, f"{container} would be started: {'; '.join(reasons)}", changes)
         _pull(image)
-        _replace(container, image, {"text": wanted["text"], "health": health, "legacy": legacy}, on_failure)
+        plan = {"text": wanted["text"], "health": health, "legacy": legacy, "guard": guard}
+        plan["running"] = bool(now and now["running"])
+        _replace(container, image, plan, on_failure)
     except CommandExecutionError as error:
         return _answer(name, False, str(error))
     return _answer(name, True, f"{container} was started: {'; '.join(reasons)}", changes)
@@ -81,7 +87,7 @@ def mod_watch(name, sfun=None, **kwargs):
     """
     if sfun != "running":
         return _answer(name, True, "nothing to restart")
-    known = ("image", "container", "quadlet", "health", "config_files", "legacy_units", "on_failure")
+    known = ("image", "container", "quadlet", "health", "config_files", "legacy_units", "guard", "on_failure")
     arguments = {key: kwargs[key] for key in known if key in kwargs}
     return running(name, because=["a configuration file changed"], **arguments)
 
@@ -165,25 +171,68 @@ def _pull(image):
 
 def _replace(container, image, plan, on_failure):
     """Start the planned container in place of what runs, and prove it; else bring back what ran."""
-    legacy = plan["legacy"]
+    legacy, guard = plan["legacy"], plan["guard"]
     aside = f"{container}-legacy"
     unit = f"{container}.service"
     started = time.time()
+    token = _leave(container, [unit, *legacy], guard, plan["running"])
+    ours = not legacy and __salt__["quadlet.read"](container) is not None
+    done = False
     try:
         if legacy:
             __salt__["legacy_unit.stop"](legacy)
             _put_aside(container, aside)
         __salt__["quadlet.write"](container, plan["text"])
         _restart(container, unit, started)
+        __salt__["unit_hold.release"]([unit, *legacy])
         _prove(container, image, plan["health"], started)
+        _guarded(guard, "after_start", container, token, plan["health"]["timeout"])
+        done = True
     except CommandExecutionError as error:
+        __salt__["unit_hold.release"]([unit, *legacy])
         if on_failure != "restore":
             raise
-        raise CommandExecutionError(f"{error}\n{_restore(container, unit, aside, legacy)}") from error
+        said = _restore(container, unit, aside, legacy, ours)
+        if guard != "none" and plan["running"]:
+            said += _settle(container, token, plan)
+        raise CommandExecutionError(f"{error}\n{said}") from error
+    finally:
+        if not done:
+            _guarded(guard, "undo", container, token)
     __salt__["quadlet.accept"](container)
     if legacy:
         __salt__["podman.remove"](aside)
         __salt__["legacy_unit.remove"](legacy)
+
+
+def _guarded(guard, function, *arguments):
+    """What the guard of the service says; None without one."""
+    return None if guard == "none" else __salt__[f"{guard}.{function}"](*arguments)
+
+
+def _leave(container, units, guard, running):
+    """Let the guard take the container out of service; its token, or that of a run that died if none runs.
+
+    A guard refuses, by an exception, only as long as the container still does its work.
+    """
+    if guard == "none" or not running:
+        return _guarded(guard, "pending", container)
+    __salt__["unit_hold.hold"](units)
+    try:
+        return _guarded(guard, "before_stop", container)
+    except BaseException:
+        __salt__["unit_hold.release"](units)
+        _guarded(guard, "undo", container, None)
+        raise
+
+
+def _settle(container, token, plan):
+    """Give what was started again the time to take over; a sentence when it did not."""
+    try:
+        _guarded(plan["guard"], "after_start", container, token, plan["health"]["timeout"])
+    except CommandExecutionError as error:
+        return f"\nIt is not back in service: {error}"
+    return ""
 
 
 def _put_aside(container, aside):
@@ -201,12 +250,16 @@ def _restart(container, unit, started):
         raise CommandExecutionError(f"CONTAINER_EXITED: {container}: {error}{_log(unit, started)}") from error
 
 
-def _finish(container, image, health, now):
-    """What an earlier run may have left undone: the proof of a container that it started."""
+def _finish(container, image, health, now, guard):
+    """What an earlier run may have left undone: the proof of a container, its guard's work (a change)."""
+    token = _guarded(guard, "pending", container)
     if not __opts__["test"]:
         if health["command"] and now["healthy"] is None:
             _prove(container, image, health, time.time())
+        if token:
+            _guarded(guard, "after_start", container, token, health["timeout"])
         __salt__["quadlet.accept"](container)
+    return {container: {"old": "its change was begun", "new": "finished"}} if token else {}
 
 
 def _prove(container, image, health, started):
@@ -241,9 +294,13 @@ def _is_up(container, health, started):
     return time.time() >= started + _SETTLE
 
 
-def _restore(container, unit, aside, legacy):
+def _restore(container, unit, aside, legacy, ours):
     """Start what ran before a failed container again; says in a sentence how that went."""
     try:
+        if ours and not __salt__["quadlet.has_previous"](container):
+            if __salt__["quadlet.ended"](unit):
+                __salt__["quadlet.restart"](unit)
+            return f"{container} is what ran before: it was left running."
         __salt__["quadlet.stop"](unit)
         if __salt__["quadlet.restore"](container):
             __salt__["quadlet.restart"](unit)

@@ -15,6 +15,8 @@ STAGES = ("ovn", "control_plane", "services", "ovs", "system")
 SERVICE_STAGES = ("ovn", "control_plane", "services")
 BACKEND_MAPS = ("cinder_volume_images", "manila_share_images")
 HEALTH_TIMEOUT = 60
+#: Execution modules that see a service's container through its change; `none` is a service without one.
+GUARDS = ("none", "ovn_controller")
 
 
 def service_types(openstack: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,9 @@ REASONS = {
     "PACKAGE_FAILED": "Read the package manager's message, mend the node, then run again.",
     "CONTAINER_EXITED": "Read the container's journal on the node (journalctl -u), then run again.",
     "CONTAINER_UNHEALTHY": "Read the container's journal on the node (journalctl -u), then run again.",
+    "OVN_NOT_CAUGHT_UP": (
+        "Mend what the chassis waits for, as the message says (database, flows, ports), then run again."
+    ),
     "OVS_FAILED": "Check the Open vSwitch service on the node, then run again.",
     "APPLY_FAILED": "Read the failed state's comment, mend the node, then run again.",
     "VERIFY_FAILED": "The node is not what the release wants: read the differences, then run again.",

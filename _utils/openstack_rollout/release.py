@@ -168,6 +168,7 @@ def _service(
             "command": list(health.get("command") or ()),
             "timeout": health.get("timeout", catalog.HEALTH_TIMEOUT),
         },
+        "guard": entry.get("guard", "none"),
         "legacy_units": list(entry.get("legacy_units") or ()),
     }
 

@@ -21,10 +21,12 @@ TYPE_KEYS = (
     "options",
     "quadlet",
     "health",
+    "guard",
     "legacy_units",
     "enabled",
 )
 _REQUIRED = ("image", "container", "roles", "stage")
+_WORDS = {"stage": catalog.SERVICE_STAGES, "config": ("run", "rerender"), "guard": catalog.GUARDS}
 _SECTIONS = ("Unit", "Container", "Service", "Install")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -69,10 +71,8 @@ def _check_key(found: Problems, path: str, key: str, value: Any) -> None:
     elif key == "roles":
         for role in found.strings(path, value):
             found.known(path, role, catalog.ROLES, "role")
-    elif key == "stage":
-        found.choice(path, value, catalog.SERVICE_STAGES)
-    elif key == "config":
-        found.choice(path, value, ("run", "rerender"))
+    elif key in _WORDS:
+        found.choice(path, value, _WORDS[key])
     elif key == "order":
         found.number(path, value, 0)
     elif key == "enabled":

@@ -12,6 +12,7 @@
 #   config_files  path on the node: template. options: what the template gets
 #   quadlet       sections of the quadlet unit. A host directory in Volume has to exist, or be made by ExecStartPre
 #   health        command that exits 0 in a healthy container (none: it only has to run), timeout in seconds
+#   guard         module of a node that sees the container through its change (none; ovn_controller: no flow is lost)
 #   legacy_units  units of earlier tools that ran this container; removed, since two may not run it
 #   enabled       only the core of a cloud is on; switch others on under openstack:services
 # Most services are one mapping, wrapped.
@@ -41,6 +42,7 @@ openstack:
           SecurityLabelDisable: true
           Volume: ['/run/openvswitch:/run/openvswitch', '/run/ovn:/run/ovn']
         Service: {ExecStartPre: /usr/bin/mkdir -p /run/openvswitch /run/ovn}
+      guard: ovn_controller
       legacy_units: [edpm_ovn_controller, tripleo_ovn_controller]
 
     # -- control_plane: one controller at a time; messaging, database, cache and identity go first ------------------

@@ -14,12 +14,17 @@ class Machine:
         self.local = set(local)
         self.missing, self.exits, self.sick = set(missing), set(exits), set(sick)
         self.quadlets, self.proven, self.containers, self.legacy = {}, {}, {}, set()
+        self.held = set()
         self.did = []
 
     def functions(self):
         """The execution functions that the state calls."""
-        names = [name for name in dir(self) if name.startswith(("podman_", "quadlet_", "legacy_unit_"))]
-        rooms = ("podman", "quadlet", "legacy_unit")
+        names = [
+            name
+            for name in dir(self)
+            if name.startswith(("podman_", "quadlet_", "legacy_unit_", "unit_hold_"))
+        ]
+        rooms = ("podman", "quadlet", "legacy_unit", "unit_hold")
         return {
             f"{room}.{name.removeprefix(room + '_')}": getattr(self, name)
             for name in names
@@ -75,6 +80,15 @@ class Machine:
             self.quadlets[container] = self.proven.pop(container)
             return True
         return False
+
+    def quadlet_has_previous(self, container):
+        return container in self.proven
+
+    def unit_hold_hold(self, units):
+        self.held |= set(units)
+
+    def unit_hold_release(self, units):
+        self.held -= set(units)
 
     def quadlet_remove(self, container):
         self.did.append(f"unwrite {container}")

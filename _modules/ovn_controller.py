@@ -1,0 +1,340 @@
+"""The guard of OVN's controller: its container changes, and the chassis does not lose a packet.
+
+A new ovn-controller throws the flows of the old one away. It is told to leave them until its own are
+computed, which is proven and not guessed; the operator's own setting is put back. What was there before is
+kept in a file until the chassis is caught up, so that a run that dies in between can be finished by the next.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import salt.utils.files
+from salt.exceptions import CommandExecutionError
+
+from openstack_rollout import chassis
+
+RECORD = Path("/var/lib/openstack-rollout/ovn_controller.json")
+_PROC = Path("/proc")
+_PROTOCOLS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
+_LEAVE = 15  # seconds for a controller to leave by itself
+_POLL = 0.5
+
+
+def status(container: str = "ovn_controller") -> dict | None:
+    """How this chassis stands against its southbound database.
+
+    container (str): the name of the controller's container.
+
+    Returns None where the switch is no chassis, else {"chassis", "caught_up": bool, "waits": [what it waits
+    for], "connection", "nb_cfg", "wanted_nb_cfg", "flows", "ports": {bound logical port: type}, "interfaces",
+    "desired_kb", …}.
+    Raises CommandExecutionError when the switch does not answer.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' ovn_controller.status
+    """
+    found = _chassis()
+    if found is None:
+        return None
+    now = _measure(container, found)
+    now["missing"] = sorted(set(now["interfaces"]) - set(now["ports"]))
+    now["waits"] = chassis.waits(now, {})
+    return {"chassis": found["name"], "caught_up": not now["waits"], **now}
+
+
+def before_stop(container: str) -> dict:
+    """Have the running controller leave, in such a way that its flows stay.
+
+    container (str): its name. Its unit must not start it again.
+
+    Returns the token for `after_start` and `undo`.
+    Raises CommandExecutionError led by OVN_NOT_CAUGHT_UP, and nothing was touched, when the southbound
+    database is away: a new controller could not do what the old one still does.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' ovn_controller.before_stop ovn_controller
+    """
+    found = _chassis()
+    if found is None:
+        return {"chassis": None}
+    now = _measure(container, found)
+    if now["answers"] is False and now["connection"] == "not connected":
+        raise CommandExecutionError(
+            f"OVN_NOT_CAUGHT_UP: {container}: the southbound database at {found['remote']} does not answer,"
+            " so a new controller could not learn its flows; nothing was touched"
+        )
+    token = pending(container) or {
+        "chassis": found["name"],
+        "wait_key": found["wait_key"],
+        "wait": found["wait"],
+        "flows": now["flows"],
+        "desired_kb": now["desired_kb"],
+        "ports": now["ports"],
+    }
+    _record(token)
+    longest = chassis.stopwatch(_ask(container, "stopwatch/show", "flow-generation"))
+    _set(token["wait_key"], str(chassis.wait_for(longest)))
+    _leave(container)
+    return token
+
+
+def after_start(container: str, token: dict | None, timeout: float) -> None:
+    """Wait until the chassis is caught up: connected, its flows computed anew, its ports bound as before.
+
+    container (str): its name. token (dict): of `before_stop`, None when no container ran before.
+    timeout (float): seconds, beside those that the computation of the flows may take.
+
+    Raises CommandExecutionError led by OVN_NOT_CAUGHT_UP that says what it waits for.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' ovn_controller.after_start ovn_controller None 60
+    """
+    found = _chassis()
+    if found is None:
+        return
+    before = token if token and token.get("chassis") else {}
+    allowed = float(timeout) + int(found["wait"] or 0) / 1000
+    deadline = time.monotonic() + allowed
+    if before:
+        _take_over(container, before, deadline)
+    while True:
+        now = _measure(container, found)
+        now["missing"] = _missing(container, found, now, before)
+        waits = chassis.waits(now, before)
+        if not waits:
+            break
+        if time.monotonic() > deadline:
+            raise CommandExecutionError(
+                f"OVN_NOT_CAUGHT_UP: {container}: chassis {found['name']} waited {allowed:.0f} s and still"
+                f" waits for {'; for '.join(waits)}"
+            )
+        time.sleep(_POLL)
+    undo(container, before)
+
+
+def undo(container: str, token: dict | None) -> None:
+    """Put the operator's own setting back; nothing of the guard stays set. A second time changes nothing.
+
+    container (str): its name. token (dict): of `before_stop`; None: what a run that died has left.
+
+    Raises CommandExecutionError when the switch's database refuses.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' ovn_controller.undo ovn_controller None
+    """
+    token = token or pending(container)
+    if token and token.get("chassis"):
+        _set(token["wait_key"], token["wait"])
+    RECORD.unlink(missing_ok=True)
+
+
+def pending(container: str) -> dict | None:
+    """The token of a change that was begun and not finished (a dict), None when there is none.
+
+    container (str): its name.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' ovn_controller.pending ovn_controller
+    """
+    try:
+        return json.loads(RECORD.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise CommandExecutionError(f"NODE_ERROR: {RECORD}: {error}") from error
+
+
+def _take_over(container: str, before: dict, deadline: float) -> None:
+    """Let the new flows in once they are computed: two answers in a row agree, and on no less than before.
+
+    A controller that does not tell how much it computed takes them over by itself when its time is up.
+    """
+    enough = chassis.SHARE * (before.get("desired_kb") or 0)
+    last = None
+    while time.monotonic() < deadline:
+        ready = _ask(container, "connection-status").strip() == "connected"
+        ready = ready and _ask(container, "debug/status").strip() == "running"
+        size = chassis.desired_flows(_ask(container, "memory/show")) if ready else None
+        if size and size == last and size >= enough:
+            _set(before["wait_key"], "0")
+            return
+        if ready and size is None:
+            return
+        last = size
+        time.sleep(_POLL)
+
+
+def _measure(container: str, found: dict) -> dict:
+    """The chassis as it is; what cannot be learnt is None."""
+    southbound = _southbound(container, found)
+    ports = {row["logical_port"]: row["type"] for row in southbound.get("ports", ())}
+    return {
+        "connection": _ask(container, "connection-status").strip(),
+        "answers": southbound.get("answers"),
+        "chassis": bool(southbound.get("chassis")),
+        "nb_cfg": southbound.get("nb_cfg"),
+        "wanted_nb_cfg": southbound.get("wanted_nb_cfg"),
+        "ports": ports,
+        "interfaces": chassis.interface_ids(_rows("external_ids", "Interface")),
+        "flows": chassis.flow_count(_ofctl("dump-aggregate", found["bridge"])),
+        "oldest_flow": chassis.oldest_flow(_ofctl("dump-flows", found["bridge"], "table=0")),
+        "age": _age(container),
+        "desired_kb": chassis.desired_flows(_ask(container, "memory/show")),
+    }
+
+
+def _missing(container: str, found: dict, now: dict, before: dict) -> list[str]:
+    missing = chassis.lost(before.get("ports") or {}, now["ports"], now["interfaces"])
+    if not missing:
+        return []
+    conditions = [[["logical_port", "==", port]] for port in missing]
+    rows = _query(container, found, [_select("Port_Binding", where, "logical_port") for where in conditions])
+    # One that the southbound database has no more was deleted, not lost.
+    return missing if rows is None else [port for port, one in zip(missing, rows, strict=True) if one]
+
+
+def _southbound(container: str, found: dict) -> dict:
+    """What the southbound database says of this chassis; {"answers": False} when it is away."""
+    name = [["name", "==", found["name"]]]
+    rows = _query(
+        container,
+        found,
+        [
+            _select("Chassis", name, "_uuid"),
+            _select("Chassis_Private", name, "nb_cfg"),
+            _select("SB_Global", [], "nb_cfg"),
+        ],
+    )
+    if rows is None:
+        return {"answers": False}
+    own, private, whole = rows
+    answer = {"answers": True, "chassis": bool(own and private), "ports": []}
+    answer["nb_cfg"] = private[0]["nb_cfg"] if private else None
+    answer["wanted_nb_cfg"] = whole[0]["nb_cfg"] if whole else None
+    if own:
+        here = [["chassis", "==", ["uuid", own[0]["_uuid"]]]]
+        ports = _query(container, found, [_select("Port_Binding", here, "logical_port", "type")])
+        answer["ports"] = ports[0] if ports else []
+    return answer
+
+
+def _select(table: str, where: list, *columns: str) -> dict:
+    return {"op": "select", "table": table, "where": where, "columns": list(columns)}
+
+
+def _query(container: str, found: dict, operations: list[dict]) -> list[list[dict]] | None:
+    """Rows of the southbound database, asked as the controller reaches it; None when it does not answer."""
+    keys = []
+    if "ssl:" in found["remote"]:
+        rows = _rows("private_key,certificate,ca_cert", "SSL")
+        processes = _podman("top", container, "args")["stdout"]
+        keys = chassis.key_options(processes, rows[0] if rows else None)
+    client = ["ovsdb-client", "--timeout=10", "--no-leader-only", *keys, "query", found["remote"]]
+    result = _podman("exec", container, *client, json.dumps(["OVN_Southbound", *operations]))
+    try:
+        answers = json.loads(result["stdout"]) if not result["retcode"] else [{}]
+        return [
+            [{column: chassis.plain(value) for column, value in row.items()} for row in answer["rows"]]
+            for answer in answers
+        ]
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _chassis() -> dict | None:
+    """The chassis that this node is, None when it is none: without a switch, or without OVN's settings."""
+    if not __salt__["cmd.has_exec"]("ovs-vsctl"):
+        return None
+    rows = _rows("external_ids", "Open_vSwitch")
+    return chassis.settings(rows[0]["external_ids"]) if rows else None
+
+
+def _leave(container: str) -> None:
+    """Ask the controller to go; one that does not is stopped by its unit, which its flows survive as well."""
+    _ask(container, "exit", "--restart")
+    deadline = time.monotonic() + _LEAVE
+    while time.monotonic() < deadline and (__salt__["podman.containers"]().get(container) or {}).get(
+        "running"
+    ):
+        time.sleep(0.1)
+
+
+def _age(container: str) -> float | None:
+    """Seconds since the container was started, by the kernel's clock, which nobody sets."""
+    pid = _podman("inspect", "--format", "{{.State.Pid}}", container)["stdout"].strip()
+    try:
+        started = (_PROC / pid / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+        uptime = (_PROC / "uptime").read_text(encoding="utf-8").split()[0]
+    except (OSError, IndexError):
+        return None
+    return float(uptime) - int(started) / os.sysconf("SC_CLK_TCK")
+
+
+def _record(token: dict) -> None:
+    try:
+        RECORD.parent.mkdir(parents=True, exist_ok=True)
+        temporary = RECORD.with_suffix(".new")
+        with salt.utils.files.set_umask(0o077):
+            temporary.write_text(json.dumps(token), encoding="utf-8")
+        os.replace(temporary, RECORD)
+    except OSError as error:
+        raise CommandExecutionError(f"NODE_ERROR: {RECORD}: {error}") from error
+
+
+def _set(key: str, value: str | None) -> None:
+    change = ["remove", "Open_vSwitch", ".", "external_ids", key]
+    if value is not None:
+        change = ["set", "Open_vSwitch", ".", f"external_ids:{key}={value}"]
+    _checked(["ovs-vsctl", "--timeout=10", "--no-wait", *change])
+
+
+def _rows(columns: str, table: str) -> list[dict]:
+    command = ["ovs-vsctl", "--timeout=10", "--format=json", f"--columns={columns}", "list", table]
+    return chassis.table(_checked(command))
+
+
+def _ofctl(verb: str, *arguments: str) -> str:
+    return _run(["ovs-ofctl", "--timeout=30", "-O", _PROTOCOLS, verb, *arguments])["stdout"]
+
+
+def _ask(container: str, *command: str) -> str:
+    """What the controller answers, "" when it does not."""
+    return _podman("exec", container, "ovn-appctl", "--timeout=10", "-t", "ovn-controller", *command)[
+        "stdout"
+    ]
+
+
+def _podman(*arguments: str) -> dict:
+    return _run(["podman", *arguments])
+
+
+def _checked(command: list[str]) -> str:
+    result = _run(command)
+    if result["retcode"]:
+        raise CommandExecutionError(
+            f"OVS_FAILED: {' '.join(command[:1] + command[2:5])}: {result['stderr'].strip()}"
+        )
+    return result["stdout"]
+
+
+def _run(command: list[str]) -> dict:
+    return __salt__["cmd.run_all"](command, python_shell=False, ignore_retcode=True)

@@ -1,0 +1,60 @@
+"""Units that systemd must not start again by itself for a moment, while what they run ends on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from salt.exceptions import CommandExecutionError
+
+# Forgotten by a reboot, after which there is nothing left to hold.
+FOLDER = Path("/run/systemd/system")
+
+
+def hold(units: Iterable[str]) -> None:
+    """Let systemd not start these units again by itself. Nothing is stopped.
+
+    units: their names, with or without `.service`. Raises CommandExecutionError when systemd or the disk
+    refuses.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' unit_hold.hold '[ovn_controller.service]'
+    """
+    try:
+        for file in _files(units):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text("[Service]\nRestart=no\n", encoding="utf-8")
+    except OSError as error:
+        raise CommandExecutionError(f"{FOLDER}: {error}") from error
+    __salt__["quadlet.reload"]()
+
+
+def release(units: Iterable[str]) -> None:
+    """End the hold of units; those that are not held are left alone.
+
+    units: their names, with or without `.service`. Raises CommandExecutionError when systemd or the disk
+    refuses.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' unit_hold.release '[ovn_controller.service]'
+    """
+    held = [file for file in _files(units) if file.exists()]
+    if not held:
+        return
+    try:
+        for file in held:
+            file.unlink(missing_ok=True)
+    except OSError as error:
+        raise CommandExecutionError(f"{FOLDER}: {error}") from error
+    __salt__["quadlet.reload"]()
+
+
+def _files(units: Iterable[str]) -> list[Path]:
+    names = [unit if unit.endswith(".service") else f"{unit}.service" for unit in units]
+    return [FOLDER / f"{name}.d" / "50-openstack-rollout-hold.conf" for name in names]

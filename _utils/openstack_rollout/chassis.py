@@ -1,0 +1,190 @@
+"""What an OVN chassis says of itself, read: its settings, how long its flows take, what it still waits for.
+
+Pure functions over the output of ovs-vsctl, ovs-ofctl, ovn-appctl and ovsdb-client, which the guard of OVN's
+controller runs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+WAIT = "ovn-ofctrl-wait-before-clear"
+#: Bounds of the time for which a new controller leaves the flows of the old one alone, in milliseconds. It is
+#: a limit, not a delay: new flows are let in as soon as they are known to be computed.
+SHORTEST_WAIT, LONGEST_WAIT = 20_000, 300_000
+#: How much of what was there before has to be there again; a new version may compute a little less.
+SHARE = 0.8
+_PER_COMPUTATION = 4  # the first one of a process starts with cold caches, and is done more than once
+_AGE = re.compile(r"\bduration=([0-9.]+)s\b.*\bactions=")
+_COUNT = re.compile(r"\bflow_count=(\d+)")
+_STOPWATCH = re.compile(r"^\s*(Total samples|Maximum): (\d+)", re.M)
+_DESIRED = re.compile(r"\bofctrl_desired_flow_usage-KB:(\d+)")
+_KEY_OPTIONS = {
+    "-p": "--private-key",
+    "--private-key": "--private-key",
+    "-c": "--certificate",
+    "--certificate": "--certificate",
+    "-C": "--ca-cert",
+    "--ca-cert": "--ca-cert",
+}
+
+
+def settings(external_ids: Mapping[str, str]) -> dict[str, Any] | None:
+    """The chassis of a switch.
+
+    external_ids (dict): of the table Open_vSwitch. A key ending in the chassis' name wins over the plain one.
+
+    Returns {"name", "remote", "bridge", "wait_key", "wait"}, where `wait` is what is set under `wait_key`
+    (str) or None; None when the switch is not set up as a chassis.
+    """
+    name = external_ids.get("system-id")
+    if not name:
+        return None
+
+    def key_of(key: str) -> str:
+        own = f"{key}-{name}"
+        return own if own in external_ids else key
+
+    remote = external_ids.get(key_of("ovn-remote"))
+    if not remote:
+        return None
+    wait_key = key_of(WAIT)
+    return {
+        "name": name,
+        "remote": remote,
+        "bridge": external_ids.get(key_of("ovn-bridge")) or "br-int",
+        "wait_key": wait_key,
+        "wait": external_ids.get(wait_key),
+    }
+
+
+def wait_for(longest_computation: int | None) -> int:
+    """How long a new controller may leave the old flows alone, in ms.
+
+    longest_computation (int): the longest computation of all flows that the running controller needed, in ms.
+    """
+    wanted = SHORTEST_WAIT + _PER_COMPUTATION * (longest_computation or 0)
+    return min(wanted, LONGEST_WAIT)
+
+
+def stopwatch(text: str) -> int | None:
+    """The longest run, in ms, of `stopwatch/show flow-generation`; None before the first one."""
+    found = {key: int(value) for key, value in _STOPWATCH.findall(text)}
+    return found.get("Maximum") if found.get("Total samples") else None
+
+
+def desired_flows(text: str) -> int | None:
+    """The size of the flows that a controller has computed, in KB, of `memory/show`; None if it is silent."""
+    match = _DESIRED.search(text)
+    return int(match[1]) if match else None
+
+
+def flow_count(text: str) -> int | None:
+    """The number of flows in the output of `ovs-ofctl dump-aggregate`."""
+    match = _COUNT.search(text)
+    return int(match[1]) if match else None
+
+
+def oldest_flow(text: str) -> float | None:
+    """The age, in seconds, of the oldest flow of `ovs-ofctl dump-flows`; None when there is none."""
+    ages = [float(match[1]) for match in map(_AGE.search, text.splitlines()) if match]
+    return max(ages, default=None)
+
+
+def key_options(command_lines: str, ssl: Mapping[str, Any] | None) -> list[str]:
+    """The options that let a client reach a database as the controller does, [] without certificates.
+
+    command_lines (str): of the container's processes, one a line. ssl (dict): the row of the switch's SSL.
+    """
+    found: dict[str, str] = {}
+    for line in command_lines.splitlines():
+        words = line.split()
+        if words and words[0].rsplit("/", 1)[-1] == "ovn-controller":
+            found = _options(words)
+    for option, column in (
+        ("--private-key", "private_key"),
+        ("--certificate", "certificate"),
+        ("--ca-cert", "ca_cert"),
+    ):
+        if ssl and ssl.get(column):
+            found.setdefault(option, ssl[column])
+    return [f"{option}={path}" for option, path in sorted(found.items())]
+
+
+def table(text: str) -> list[dict[str, Any]]:
+    """The rows of `ovs-vsctl --format=json list …`, {column: value}; maps and sets become dict and list."""
+    document = json.loads(text or '{"headings": [], "data": []}')
+    return [
+        {heading: plain(value) for heading, value in zip(document["headings"], row, strict=True)}
+        for row in document["data"]
+    ]
+
+
+def plain(value: Any) -> Any:
+    """A value of OVSDB's JSON: uuid as str, set as list, map as dict, anything else as it is."""
+    if isinstance(value, list) and len(value) == 2 and value[0] in ("uuid", "named-uuid", "set", "map"):
+        if value[0] == "set":
+            return [plain(item) for item in value[1]]
+        if value[0] == "map":
+            return {plain(key): plain(item) for key, item in value[1]}
+        return value[1]
+    return value
+
+
+def interface_ids(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The iface-ids of a switch's interfaces (rows of the table Interface): the ports of its workloads."""
+    return sorted({row["external_ids"]["iface-id"] for row in rows if row["external_ids"].get("iface-id")})
+
+
+def lost(before: Mapping[str, str], bound: Iterable[str], interfaces: Iterable[str]) -> list[str]:
+    """The ports that were bound and are not, without those of workloads that have left meanwhile.
+
+    before (dict): {logical port: its type} that was bound. bound: those that are. interfaces: iface-ids.
+    """
+    there, here = set(bound), set(interfaces)
+    return sorted(port for port, kind in before.items() if port not in there and (kind or port in here))
+
+
+def waits(now: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
+    """What a chassis still waits for, a few words each; [] when it is caught up.
+
+    now (dict): connection, chassis (bool), nb_cfg, wanted_nb_cfg, flows, oldest_flow (s), age (of the
+    container, s), missing (ports). before (dict): flows, before its controller was stopped.
+    """
+    found = []
+    if now["connection"] != "connected":
+        found.append(f"the southbound database ({now['connection'] or 'the controller does not answer'})")
+    if not now["chassis"]:
+        found.append("its row in the southbound database")
+    elif now["nb_cfg"] != now["wanted_nb_cfg"]:
+        found.append(f"nb_cfg {now['wanted_nb_cfg']} (it is at {now['nb_cfg']})")
+    found += _flow_waits(now, before)
+    missing = now["missing"]
+    if missing:
+        named = ", ".join(missing[:5]) + (" …" if len(missing) > 5 else "")
+        found.append(f"{len(missing)} of its ports ({named})")
+    return found
+
+
+def _flow_waits(now: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
+    if not now["flows"] or now["oldest_flow"] is None:
+        return ["its flows (there are none)"]
+    if now["age"] is None or now["oldest_flow"] > now["age"]:
+        return ["new flows (those of the previous controller are still there)"]
+    enough = SHARE * (before.get("flows") or 0)
+    if now["flows"] < enough:
+        return [f"its flows ({now['flows']} of {before['flows']})"]
+    return []
+
+
+def _options(words: list[str]) -> dict[str, str]:
+    found = {}
+    for position, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if name in _KEY_OPTIONS:
+            following = words[position + 1] if position + 1 < len(words) else ""
+            found[_KEY_OPTIONS[name]] = value if equals else following
+    return found
