@@ -46,7 +46,7 @@ def status(container: str = "ovn_controller") -> dict | None:
     now = _measure(container, found)
     now["missing"] = sorted(set(now["interfaces"]) - set(now["ports"]))
     now["waits"] = chassis.waits(now, {})
-    return {"chassis": found["name"], "caught_up": not now["waits"], **now}
+    return {**now, "chassis": found["name"], "caught_up": not now["waits"]}
 
 
 def before_stop(container: str) -> dict:

@@ -50,6 +50,8 @@ def release(units: Iterable[str]) -> None:
     try:
         for file in held:
             file.unlink(missing_ok=True)
+            if not any(file.parent.iterdir()):
+                file.parent.rmdir()
     except OSError as error:
         raise CommandExecutionError(f"{FOLDER}: {error}") from error
     __salt__["quadlet.reload"]()
