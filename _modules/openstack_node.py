@@ -76,11 +76,11 @@ def facts(fresh: bool = False) -> dict:
 
 
 def measured(references: list[str] | None = None) -> dict:
-    """The node's containers, local images, packages and switch, as they are.
+    """The node's containers, local images, packages, switch and data path, as they are.
 
     references (list): the image references to look up.
 
-    Returns {"containers", "images", "packages", "openvswitch"}.
+    Returns {"containers", "images", "packages", "openvswitch", "datapath"}.
     Raises CommandExecutionError led by NODE_ERROR when the node cannot tell.
 
     CLI Example:
@@ -97,6 +97,7 @@ def measured(references: list[str] | None = None) -> dict:
             "images": __salt__["podman.image_ids"](references or []),
             "packages": __salt__["package_set.installed"](),
             "openvswitch": __salt__["ovs.status"](),
+            "datapath": __salt__["datapath.health"](),
         }
     except CommandExecutionError as error:
         raise CommandExecutionError(f"NODE_ERROR: {error}") from error

@@ -29,6 +29,7 @@ def updated(name, packages=None, unit="openvswitch.service"):
             return _answer(name, True, "Open vSwitch is at its packages")
         if __opts__["test"]:
             return _answer(name, None, f"would be changed: {', '.join(changes)}", changes)
+        __salt__["datapath.record"]()
         if due["install"] or due["remove"]:
             changes |= __salt__["ovs.update"](due["install"], due["remove"], unit)
         else:

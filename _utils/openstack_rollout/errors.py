@@ -31,6 +31,8 @@ REASONS = {
     "CONTAINER_UNHEALTHY": "Read the container's journal on the node (journalctl -u), then run again.",
     "OVN_NOT_CAUGHT_UP": (
         "Mend what the chassis waits for, as the message says (database, flows, ports), then run again."
+    "DATAPATH_BROKEN": (
+        "Bring back what the message names, or accept its loss (salt NODE datapath.forget), then run again."
     ),
     "OVS_FAILED": "Check the Open vSwitch service on the node, then run again.",
     "APPLY_FAILED": "Read the failed state's comment, mend the node, then run again.",

@@ -129,7 +129,7 @@ def health(desired: Mapping[str, Any], measured: Mapping[str, Any]) -> list[str]
     switch = measured.get("openvswitch")
     if switch and not switch.get("active", True):
         found.append(f"unit {switch.get('unit', 'openvswitch.service')}: not active")
-    return found
+    return [*found, *measured.get("datapath", ())]
 
 
 def facts(
@@ -138,7 +138,7 @@ def facts(
     """All that the master asks of a node, ready for the event bus: no options, no environment, no secrets.
 
     openstack (dict): the pillar's `openstack` mapping, validated. node (dict): id, roles, zone, os_family,
-    boot_id. measured (dict): containers, images, packages, openvswitch. Raises RolloutError as
+    boot_id. measured (dict): of openstack_node.measured. Raises RolloutError as
     release.resolve does.
     """
     target = release.target(openstack)

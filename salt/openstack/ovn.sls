@@ -1,9 +1,10 @@
 # OVN's controller on this node, before everything else.
-{%- from "openstack/macros.jinja" import images, containers, nothing %}
+{%- from "openstack/macros.jinja" import images, containers, datapath, nothing %}
 {%- set node = salt["openstack_node.desired"]("ovn") %}
 {%- if "ovn" in node.stages %}
 {{ images("ovn", node) }}
 {{ containers("ovn", node) }}
+{{ datapath("ovn") }}
 {%- else %}
 {{ nothing("ovn") }}
 {%- endif %}

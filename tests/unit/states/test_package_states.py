@@ -44,6 +44,7 @@ def test_nothing_to_do_is_no_change(test):
     functions = {
         "package_set.changes": lambda packages, stage="system": none,
         "package_set.missing_downloads": lambda packages: {},
+        "datapath.record": lambda: True,
         "ovs.status": lambda unit: GOOD,
     }
     for answer in (
@@ -73,6 +74,7 @@ def test_failures_keep_their_word():
         "package_set.missing_downloads": lambda packages: packages,
         "package_set.bring": fail("PACKAGE_FAILED"),
         "package_set.download": fail("PACKAGE_DOWNLOAD_FAILED"),
+        "datapath.record": lambda: True,
         "ovs.status": lambda unit: GOOD,
         "ovs.update": fail("OVS_FAILED"),
     }
@@ -93,6 +95,7 @@ def test_ovs_changes_streams():
             "install": {"openvswitch3.5": "1"},
             "remove": ["openvswitch3.4"],
         },
+        "datapath.record": lambda: True,
         "ovs.status": lambda unit: GOOD,
         "ovs.update": lambda *arguments: (
             asked.append(arguments) or {"openvswitch3.5": {"old": "", "new": "1"}}
@@ -108,6 +111,7 @@ def test_ovs_puts_a_disabled_service_right_without_moving_packages():
     ensured = []
     functions = {
         "package_set.changes": lambda packages, stage: {"install": {}, "remove": []},
+        "datapath.record": lambda: True,
         "ovs.status": lambda unit: {**GOOD, "enabled": False},
         "ovs.ensure_service": ensured.append,
     }
