@@ -51,8 +51,8 @@ def interfaces(interface_rows: list[dict]) -> dict[str, dict]:
     """What each interface is: {name: {"type", "works", "remote", "bfd", "iface_id", "installed"}}.
 
     works (bool): it has a port number and no error. remote (str): a tunnel's other end. bfd (str): its state
-    (up, down), "" where it is off. iface_id (str): the logical port it is bound to. installed (bool): OVN has its
-    flows.
+    (up, down), "" where it is off. iface_id (str): the logical port it is bound to. installed (bool): OVN has
+    its flows.
     """
     return {
         row["name"]: {

@@ -31,6 +31,7 @@ REASONS = {
     "CONTAINER_UNHEALTHY": "Read the container's journal on the node (journalctl -u), then run again.",
     "OVN_NOT_CAUGHT_UP": (
         "Mend what the chassis waits for, as the message says (database, flows, ports), then run again."
+    ),
     "DATAPATH_BROKEN": (
         "Bring back what the message names, or accept its loss (salt NODE datapath.forget), then run again."
     ),
