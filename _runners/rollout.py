@@ -4,22 +4,15 @@ watch it.
 The work is done in `openstack_rollout`; here it gets its Salt parts, and its refusals become one line.
 """
 
-import os
 import time
 
-import salt.cache
-import salt.config
 import salt.utils.event
 
-from openstack_rollout import control, master_pillar, registry, restoring, validation
+from openstack_rollout import control, restoring, salt_parts
 from openstack_rollout import plan as planning
 from openstack_rollout import status as standing
 from openstack_rollout import watch as watching
-from openstack_rollout.drain import Drains
-from openstack_rollout.journal import Journal
-from openstack_rollout.lock import Lock
 from openstack_rollout.membership import Membership
-from openstack_rollout.parts import Parts
 from openstack_rollout.refusal import Refusal
 from openstack_rollout.run import UPDATE, Rollout
 from openstack_rollout.salt_console import told, without_housekeeping
@@ -46,14 +39,14 @@ def status(silence=STATUS_SILENCE):
         salt-run rollout.status --out=json
     """
     opts = _opts()
-    journal = _journal(opts)
+    journal = salt_parts.journal(opts)
     with told(), SaltFleet(opts) as fleet:
-        openstack = _pillar(opts)
+        openstack = salt_parts.pillar(opts)
         members = Membership.of(openstack, fleet)
         answers = fleet.facts(members.ids, float(silence))
         run = journal.latest()
         records = journal.nodes(run["id"]) if run else {}
-        found = _as_found(run, _lock(opts))
+        found = _as_found(run, salt_parts.lock(opts))
         drained = journal.all_drained()
         data = standing.status(openstack, members, answers, found, records, drained=drained)
     return {"data": data, "outputter": "rollout"}
@@ -72,7 +65,7 @@ def plan():
     """
     opts = _opts()
     with told(), SaltFleet(opts) as fleet:
-        openstack = _pillar(opts)
+        openstack = salt_parts.pillar(opts)
         silence = max(settings.silence for settings in Membership.of(openstack, fleet).policies.values())
 
         def dry_run(nodes, stage):
@@ -83,7 +76,7 @@ def plan():
                 for ended in fleet.dry_run(nodes, stage, silence)
             }
 
-        data = planning.plan(openstack, _parts(opts, fleet), dry_run)
+        data = planning.plan(openstack, salt_parts.parts(opts, fleet), dry_run)
     return {"data": data, "outputter": "rollout"}
 
 
@@ -100,7 +93,7 @@ def begin():
     """
     opts = _opts()
     with told(), SaltFleet(opts) as fleet:
-        run = Rollout(_parts(opts, fleet)).begin()
+        run = Rollout(salt_parts.parts(opts, fleet)).begin()
     return {"run": run["id"], "target": run["target"]}
 
 
@@ -124,7 +117,7 @@ def run(stage=None):
         return _orchestrate(UPDATE)
     opts = _opts()
     with told(), SaltFleet(opts) as fleet:
-        return Rollout(_parts(opts, fleet)).stage(stage)
+        return Rollout(salt_parts.parts(opts, fleet)).stage(stage)
 
 
 def finish():
@@ -138,7 +131,7 @@ def finish():
     """
     opts = _opts()
     with told(), SaltFleet(opts) as fleet:
-        return Rollout(_parts(opts, fleet)).finish()
+        return Rollout(salt_parts.parts(opts, fleet)).finish()
 
 
 def pause():
@@ -152,7 +145,7 @@ def pause():
     """
     opts = _opts()
     with told():
-        return control.pause(_journal(opts), _lock(opts))
+        return control.pause(salt_parts.journal(opts), salt_parts.lock(opts))
 
 
 def resume():
@@ -166,7 +159,7 @@ def resume():
     """
     opts = _opts()
     with told():
-        orchestration = control.to_resume(_journal(opts), _lock(opts))
+        orchestration = control.to_resume(salt_parts.journal(opts), salt_parts.lock(opts))
     return _orchestrate(orchestration) if orchestration else "the request to pause is withdrawn"
 
 
@@ -183,10 +176,10 @@ def abort():
     """
     opts = _opts()
     with told():
-        ended = control.abort(_journal(opts), _lock(opts))
-        if ended["state"] == "aborted" and restoring.left(_journal(opts)):
+        ended = control.abort(salt_parts.journal(opts), salt_parts.lock(opts))
+        if ended["state"] == "aborted" and restoring.left(salt_parts.journal(opts)):
             with SaltFleet(opts) as fleet:
-                ended["still_drained"] = Rollout(_parts(opts, fleet)).bring_back()
+                ended["still_drained"] = Rollout(salt_parts.parts(opts, fleet)).bring_back()
         return ended
 
 
@@ -203,7 +196,7 @@ def report(run_id=None):
         salt-run rollout.report
     """
     with told():
-        return {"data": control.report(_journal(_opts()), run_id), "outputter": "rollout"}
+        return {"data": control.report(salt_parts.journal(_opts()), run_id), "outputter": "rollout"}
 
 
 def watch(timeout=None, wait=60):
@@ -231,7 +224,7 @@ def watch(timeout=None, wait=60):
 
 
 def _watch(opts, timeout, wait):
-    journal, lock = _journal(opts), _lock(opts)
+    journal, lock = salt_parts.journal(opts), salt_parts.lock(opts)
     until = time.monotonic() + float(timeout) if timeout else float("inf")
     with salt.utils.event.get_master_event(opts, opts["sock_dir"], listen=True) as bus:
         bus.connect_pub()
@@ -285,7 +278,7 @@ def _orchestrate(orchestration):
     answer = __salt__["state.orchestrate"](orchestration)
     states = next(iter(answer["data"].values()))
     if answer["retcode"] == 0:
-        return {"run": _journal(_opts()).latest()["id"], "state": "completed"}
+        return {"run": salt_parts.journal(_opts()).latest()["id"], "state": "completed"}
     if not isinstance(states, dict):
         raise Refusal(" ".join(str(line) for line in states))
     failed = [state for state in states.values() if state["result"] is False]
@@ -294,28 +287,4 @@ def _orchestrate(orchestration):
 
 
 def _opts():
-    """The master's own options: inside an orchestration, `__opts__` are those of the master's minion."""
-    return salt.config.master_config(__opts__["conf_file"])
-
-
-def _parts(opts, fleet):
-    return Parts(
-        fleet=fleet,
-        journal=_journal(opts),
-        lock=_lock(opts),
-        pillar=lambda: _pillar(opts),
-        registry=registry.problems,
-        drains=lambda openstack: Drains(openstack, opts),
-    )
-
-
-def _pillar(opts):
-    return validation.checked(master_pillar.compiled_pillar(opts))
-
-
-def _journal(opts):
-    return Journal(salt.cache.factory(opts))
-
-
-def _lock(opts):
-    return Lock(os.path.join(opts["cachedir"], "openstack_rollout.lock"))
+    return salt_parts.master_options(__opts__)

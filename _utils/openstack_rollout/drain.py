@@ -19,7 +19,9 @@ NONE = "none"
 BY_HAND = ""  # the run of a record that an operator made; no run brings such a node back
 
 # kind -> module:class, called with (the validated `openstack` pillar, role, the master's options).
-KINDS: dict[str, str] = {}
+KINDS = {
+    "ovn_failover": "openstack_rollout.ovn_failover:OvnFailover",
+}
 _OF_ROLE = {
     "gateway": ("ovn_failover", "move_routers"),
     "compute": ("require_empty", "live_migrate"),

@@ -17,7 +17,7 @@ def facts_outcome(node: str, jid: str, answer: Any) -> Outcome:
     """Read what openstack_node.facts returned; an error comes as a string."""
     if isinstance(answer, Mapping) and "stages" in answer:
         return Outcome(node, jid, True, data=dict(answer))
-    text = _text(answer)
+    text = error_text(answer)
     if text.endswith("is not available."):
         text = f"{text[:-1]}: salt '{node}' saltutil.sync_all brings it."
     return _failed(node, jid, text, "NODE_ERROR")
@@ -28,10 +28,10 @@ def state_outcome(node: str, jid: str, answer: Any) -> Outcome:
     state.
     """
     if not isinstance(answer, Mapping) or not answer:
-        return _failed(node, jid, _text(answer), "APPLY_FAILED")
+        return _failed(node, jid, error_text(answer), "APPLY_FAILED")
     states = sorted(answer.values(), key=_run_number)
     if not all(isinstance(state, Mapping) and "result" in state for state in states):
-        return _failed(node, jid, _text(answer), "APPLY_FAILED")
+        return _failed(node, jid, error_text(answer), "APPLY_FAILED")
     failed = [state for state in states if state["result"] is False]
     if not failed:
         return Outcome(node, jid, True)
@@ -51,7 +51,7 @@ def changes_of(answer: Any) -> list[dict[str, Any]]:
     fails, with its error as comment.
     """
     if not isinstance(answer, Mapping):
-        return [{"state": "", "comment": _text(answer), "changes": {}, "fails": True}]
+        return [{"state": "", "comment": error_text(answer), "changes": {}, "fails": True}]
     found = []
     for state in sorted(answer.values(), key=_run_number):
         if isinstance(state, Mapping) and state.get("result") is not True:
@@ -82,7 +82,7 @@ def _rendering_error(text: str) -> str:
     return cause["cause"] if cause else text
 
 
-def _text(answer: Any) -> str:
+def error_text(answer: Any) -> str:
     """An error as the minion tells it: of a traceback, its last line says what is wrong."""
     if isinstance(answer, list):
         return " ".join(_rendering_error(str(part)) for part in answer)

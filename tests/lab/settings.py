@@ -72,4 +72,9 @@ def salt_tool(name: str) -> Path:
     return beside if beside.exists() else CHECKOUT / ".venv/bin" / name
 
 
-PROFILES = {"one": _nodes(0, 0, 1), "small": _nodes(1, 1, 2), "full": _nodes(3, 2, 4)}
+PROFILES = {
+    "one": _nodes(0, 0, 1),
+    "small": _nodes(1, 1, 2),
+    "gateways": _nodes(1, 2, 1),
+    "full": _nodes(3, 2, 4),
+}

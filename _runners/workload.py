@@ -1,0 +1,63 @@
+"""Workloads, moved off a node and back by an operator: what an update does in its drain and restore steps.
+
+A node that was drained by hand stays drained until it is restored by hand: no update restores it.
+"""
+
+from openstack_rollout import by_hand, salt_parts
+from openstack_rollout.salt_console import told, without_housekeeping
+from openstack_rollout.salt_fleet import SaltFleet
+
+without_housekeeping()
+
+
+def drain(node):
+    """Move the workloads off a node, by the drain policy of its role.
+
+    node
+        The minion's id.
+
+    Returns one line on what was done; again goes on where an earlier call stopped. Fails with one line while
+    an update runs (RUN_IN_PROGRESS), when there is no healthy spare (NO_SPARE), or DRAIN_FAILED.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run workload.drain gtw1
+    """
+    opts = salt_parts.master_options(__opts__)
+    with told(), SaltFleet(opts) as fleet:
+        return by_hand.drain(salt_parts.parts(opts, fleet), node)
+
+
+def restore(node):
+    """Bring back what was moved off a node, and only that, whoever drained it.
+
+    node
+        The minion's id.
+
+    Returns one line on what was done. Fails with one line while an update runs (RUN_IN_PROGRESS), or
+    RESTORE_FAILED.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run workload.restore gtw1
+    """
+    opts = salt_parts.master_options(__opts__)
+    with told(), SaltFleet(opts) as fleet:
+        return by_hand.restore(salt_parts.parts(opts, fleet), node)
+
+
+def drained():
+    """Every node that something was taken away from: by whom, when, how far, and what.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run workload.drained
+        salt-run workload.drained --out=json
+    """
+    return salt_parts.journal(salt_parts.master_options(__opts__)).all_drained()

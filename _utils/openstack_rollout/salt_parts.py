@@ -1,0 +1,49 @@
+"""What a rollout works with, made of Salt: for the runners."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import salt.cache
+import salt.config
+
+from openstack_rollout import master_pillar, registry, validation
+from openstack_rollout.drain import Drains
+from openstack_rollout.fleet import Fleet
+from openstack_rollout.journal import Journal
+from openstack_rollout.lock import Lock
+from openstack_rollout.parts import Parts
+
+
+def master_options(opts: Mapping[str, Any]) -> dict[str, Any]:
+    """The master's own options: inside an orchestration, a runner's are those of the master's minion."""
+    return dict(salt.config.master_config(opts["conf_file"]))
+
+
+def parts(opts: Mapping[str, Any], fleet: Fleet) -> Parts:
+    """All parts over a fleet. opts (dict): of master_options."""
+    return Parts(
+        fleet=fleet,
+        journal=journal(opts),
+        lock=lock(opts),
+        pillar=lambda: pillar(opts),
+        registry=registry.problems,
+        drains=lambda openstack: Drains(openstack, opts),
+    )
+
+
+def pillar(opts: Mapping[str, Any]) -> dict[str, Any]:
+    """The validated `openstack` mapping. Raises RolloutError INVALID_PILLAR, …"""
+    return validation.checked(master_pillar.compiled_pillar(opts))
+
+
+def journal(opts: Mapping[str, Any]) -> Journal:
+    """The journal in the master's cache."""
+    return Journal(salt.cache.factory(opts))
+
+
+def lock(opts: Mapping[str, Any]) -> Lock:
+    """The master's lock."""
+    return Lock(os.path.join(opts["cachedir"], "openstack_rollout.lock"))
