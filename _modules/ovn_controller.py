@@ -17,11 +17,13 @@ from salt.exceptions import CommandExecutionError
 
 from openstack_rollout import chassis
 
-RECORD = Path("/var/lib/openstack-rollout/ovn_controller.json")
+RECORDS = Path("/var/lib/openstack-rollout/guard")
 _PROC = Path("/proc")
 _PROTOCOLS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
 _LEAVE = 15  # seconds for a controller to leave by itself
 _POLL = 0.5
+_AT_ONCE = "0"  # let the new flows in now
+_FRESH = 3600  # seconds after which the flows of a change that was left say nothing about today's any more
 
 
 def status(container: str = "ovn_controller") -> dict | None:
@@ -30,8 +32,8 @@ def status(container: str = "ovn_controller") -> dict | None:
     container (str): the name of the controller's container.
 
     Returns None where the switch is no chassis, else {"chassis", "caught_up": bool, "waits": [what it waits
-    for], "connection", "nb_cfg", "wanted_nb_cfg", "flows", "ports": {bound logical port: type}, "interfaces",
-    "desired_kb", …}.
+    for], "connection", "nb_cfg", "wanted_nb_cfg", "flows", "ports": {bound logical port: type},
+    "interfaces": {iface-id: port}, …}.
     Raises CommandExecutionError when the switch does not answer.
 
     CLI Example:
@@ -44,7 +46,7 @@ def status(container: str = "ovn_controller") -> dict | None:
     if found is None:
         return None
     now = _measure(container, found)
-    now["missing"] = sorted(set(now["interfaces"]) - set(now["ports"]))
+    now["missing"] = _missing(container, found, now, {"ports": dict.fromkeys(now["interfaces"], "")})
     now["waits"] = chassis.waits(now, {})
     return {**now, "chassis": found["name"], "caught_up": not now["waits"]}
 
@@ -73,17 +75,18 @@ def before_stop(container: str) -> dict:
             f"OVN_NOT_CAUGHT_UP: {container}: the southbound database at {found['remote']} does not answer,"
             " so a new controller could not learn its flows; nothing was touched"
         )
+    longest = chassis.stopwatch(_ask(container, "stopwatch/show", "flow-generation"))
+    ours = str(chassis.wait_for(longest))
     token = pending(container) or {
         "chassis": found["name"],
+        "begun": time.time(),
         "wait_key": found["wait_key"],
         "wait": found["wait"],
-        "flows": now["flows"],
-        "desired_kb": now["desired_kb"],
-        "ports": now["ports"],
+        **{key: now[key] for key in ("flows", "desired_kb", "ports", "with_flows")},
     }
-    _record(token)
-    longest = chassis.stopwatch(_ask(container, "stopwatch/show", "flow-generation"))
-    _set(token["wait_key"], str(chassis.wait_for(longest)))
+    token["set"] = ours
+    _record(container, token)
+    _set(token["wait_key"], ours)
     _leave(container)
     return token
 
@@ -110,8 +113,11 @@ def after_start(container: str, token: dict | None, timeout: float) -> None:
     deadline = time.monotonic() + allowed
     if before:
         _take_over(container, before, deadline)
+    goal = None
     while True:
         now = _measure(container, found)
+        # What is asked of the cloud after this moment is not for this chassis to wait for.
+        goal = now["wanted_nb_cfg"] = now["wanted_nb_cfg"] if goal is None else goal
         now["missing"] = _missing(container, found, now, before)
         waits = chassis.waits(now, before)
         if not waits:
@@ -140,8 +146,11 @@ def undo(container: str, token: dict | None) -> None:
     """
     token = token or pending(container)
     if token and token.get("chassis"):
-        _set(token["wait_key"], token["wait"])
-    RECORD.unlink(missing_ok=True)
+        now = _rows("external_ids", "Open_vSwitch")[0]["external_ids"].get(token["wait_key"])
+        # Another value is one that the operator has set since.
+        if now in (token.get("set"), _AT_ONCE):
+            _set(token["wait_key"], token["wait"])
+    _file(container).unlink(missing_ok=True)
 
 
 def pending(container: str) -> dict | None:
@@ -155,12 +164,16 @@ def pending(container: str) -> dict | None:
 
         salt 'cmp1' ovn_controller.pending ovn_controller
     """
+    file = _file(container)
     try:
-        return json.loads(RECORD.read_text(encoding="utf-8"))
+        token = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise CommandExecutionError(f"NODE_ERROR: {RECORD}: {error}") from error
+        raise CommandExecutionError(f"NODE_ERROR: {file}: {error}") from error
+    if time.time() - token.get("begun", 0) > _FRESH:
+        token |= {"flows": None, "desired_kb": None}
+    return token
 
 
 def _take_over(container: str, before: dict, deadline: float) -> None:
@@ -175,7 +188,7 @@ def _take_over(container: str, before: dict, deadline: float) -> None:
         ready = ready and _ask(container, "debug/status").strip() == "running"
         size = chassis.desired_flows(_ask(container, "memory/show")) if ready else None
         if size and size == last and size >= enough:
-            _set(before["wait_key"], "0")
+            _set(before["wait_key"], _AT_ONCE)
             return
         if ready and size is None:
             return
@@ -187,6 +200,8 @@ def _measure(container: str, found: dict) -> dict:
     """The chassis as it is; what cannot be learnt is None."""
     southbound = _southbound(container, found)
     ports = {row["logical_port"]: row["type"] for row in southbound.get("ports", ())}
+    here = chassis.interfaces(_rows("external_ids,ofport", "Interface"))
+    entry = _ofctl("dump-flows", "--no-names", found["bridge"], "table=0")
     return {
         "connection": _ask(container, "connection-status").strip(),
         "answers": southbound.get("answers"),
@@ -194,16 +209,17 @@ def _measure(container: str, found: dict) -> dict:
         "nb_cfg": southbound.get("nb_cfg"),
         "wanted_nb_cfg": southbound.get("wanted_nb_cfg"),
         "ports": ports,
-        "interfaces": chassis.interface_ids(_rows("external_ids", "Interface")),
+        "interfaces": here,
         "flows": chassis.flow_count(_ofctl("dump-aggregate", found["bridge"])),
-        "oldest_flow": chassis.oldest_flow(_ofctl("dump-flows", found["bridge"], "table=0")),
+        "oldest_flow": chassis.oldest_flow(entry),
+        "with_flows": chassis.with_flows(entry, here),
         "age": _age(container),
         "desired_kb": chassis.desired_flows(_ask(container, "memory/show")),
     }
 
 
 def _missing(container: str, found: dict, now: dict, before: dict) -> list[str]:
-    missing = chassis.lost(before.get("ports") or {}, now["ports"], now["interfaces"])
+    missing = chassis.lost(before, now)
     if not missing:
         return []
     conditions = [[["logical_port", "==", port]] for port in missing]
@@ -289,15 +305,20 @@ def _age(container: str) -> float | None:
     return float(uptime) - int(started) / os.sysconf("SC_CLK_TCK")
 
 
-def _record(token: dict) -> None:
+def _file(container: str) -> Path:
+    return RECORDS / f"{container}.json"
+
+
+def _record(container: str, token: dict) -> None:
+    file = _file(container)
     try:
-        RECORD.parent.mkdir(parents=True, exist_ok=True)
-        temporary = RECORD.with_suffix(".new")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_suffix(".new")
         with salt.utils.files.set_umask(0o077):
             temporary.write_text(json.dumps(token), encoding="utf-8")
-        os.replace(temporary, RECORD)
+        os.replace(temporary, file)
     except OSError as error:
-        raise CommandExecutionError(f"NODE_ERROR: {RECORD}: {error}") from error
+        raise CommandExecutionError(f"NODE_ERROR: {file}: {error}") from error
 
 
 def _set(key: str, value: str | None) -> None:

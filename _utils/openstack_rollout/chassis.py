@@ -19,6 +19,7 @@ SHORTEST_WAIT, LONGEST_WAIT = 20_000, 300_000
 SHARE = 0.8
 _PER_COMPUTATION = 4  # the first one of a process starts with cold caches, and is done more than once
 _AGE = re.compile(r"\bduration=([0-9.]+)s\b.*\bactions=")
+_INPUT = re.compile(r"\bin_port=(\d+)\b")
 _COUNT = re.compile(r"\bflow_count=(\d+)")
 _STOPWATCH = re.compile(r"^\s*(Total samples|Maximum): (\d+)", re.M)
 _DESIRED = re.compile(r"\bofctrl_desired_flow_usage-KB:(\d+)")
@@ -134,18 +135,34 @@ def plain(value: Any) -> Any:
     return value
 
 
-def interface_ids(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The iface-ids of a switch's interfaces (rows of the table Interface): the ports of its workloads."""
-    return sorted({row["external_ids"]["iface-id"] for row in rows if row["external_ids"].get("iface-id")})
+def interfaces(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """The workloads of a switch (rows of its table Interface): {iface-id: number of its port, or -1}."""
+    return {
+        row["external_ids"]["iface-id"]: row["ofport"] if isinstance(row["ofport"], int) else -1
+        for row in rows
+        if row["external_ids"].get("iface-id")
+    }
 
 
-def lost(before: Mapping[str, str], bound: Iterable[str], interfaces: Iterable[str]) -> list[str]:
-    """The ports that were bound and are not, without those of workloads that have left meanwhile.
+def with_flows(text: str, here: Mapping[str, int]) -> list[str]:
+    """The iface-ids whose port has a flow of its own in the output of `ovs-ofctl dump-flows … table=0`."""
+    numbers = {int(number) for number in _INPUT.findall(text)}
+    return sorted(name for name, number in here.items() if number in numbers)
 
-    before (dict): {logical port: its type} that was bound. bound: those that are. interfaces: iface-ids.
+
+def lost(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The ports that were bound, or had flows, and are without; not those of workloads that left meanwhile.
+
+    before, now (dict): ports, {bound logical port: its type}; with_flows, [iface-id]. now: interfaces, too.
     """
-    there, here = set(bound), set(interfaces)
-    return sorted(port for port, kind in before.items() if port not in there and (kind or port in here))
+    here = now["interfaces"]
+    unbound = {
+        port
+        for port, kind in (before.get("ports") or {}).items()
+        if port not in now["ports"] and (kind or port in here)
+    }
+    deaf = {port for port in before.get("with_flows") or () if port in here and port not in now["with_flows"]}
+    return sorted(unbound | deaf)
 
 
 def waits(now: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
@@ -159,7 +176,7 @@ def waits(now: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
         found.append(f"the southbound database ({now['connection'] or 'the controller does not answer'})")
     if not now["chassis"]:
         found.append("its row in the southbound database")
-    elif now["nb_cfg"] != now["wanted_nb_cfg"]:
+    elif now["nb_cfg"] < now["wanted_nb_cfg"]:
         found.append(f"nb_cfg {now['wanted_nb_cfg']} (it is at {now['nb_cfg']})")
     found += _flow_waits(now, before)
     missing = now["missing"]
