@@ -72,6 +72,11 @@ def facts(fresh: bool = False) -> dict:
     except RolloutError as error:
         raise CommandExecutionError(str(error)) from error
     found["notes"] += _leftovers(wanted)
+    for service in wanted.values():
+        if service["guard"] != "none" and __salt__[f"{service['guard']}.pending"](service["container"]):
+            found["stages"][service["stage"]].append(
+                f"container {service['container']}: its change was begun and not finished"
+            )
     return found
 
 

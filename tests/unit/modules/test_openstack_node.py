@@ -50,6 +50,7 @@ def node(minion="cmp1", pillar=None, **functions):
         "match.compound": lambda target: fnmatch.fnmatchcase(minion, target),
         "quadlet.managed": dict,
         "legacy_unit.present": lambda units: [],
+        "ovn_controller.pending": lambda container: None,
         **functions,
     }
     pillar = PILLAR if pillar is None else pillar
@@ -141,6 +142,12 @@ def test_facts_measure_and_carry_no_secrets():
     notes = "\n".join(facts["notes"])
     assert "dnsmasq-1" in notes and "swift" in notes and "edpm_nova_compute" in notes
     assert "secret" not in json.dumps(facts)
+
+
+def test_a_change_that_a_guard_did_not_finish_keeps_its_stage_open():
+    left = {"ovn_controller.pending": lambda container: {"chassis": "cmp1"}}
+    found = node(**measuring({}, []), **left).facts()
+    assert "container ovn_controller: its change was begun and not finished" in found["stages"]["ovn"]
 
 
 def test_facts_can_ask_the_master_for_a_fresh_pillar():

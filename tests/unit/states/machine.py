@@ -7,6 +7,41 @@ from salt.exceptions import CommandExecutionError
 LABEL = "openstack-rollout.fingerprint"
 
 
+class Guard:
+    """Stands in for a guard's module: what it was told, in the machine's own record."""
+
+    def __init__(self, machine, refuses=False, behind=()):
+        self.machine, self.refuses, self.behind = machine, refuses, set(behind)
+        self.token = None
+
+    def functions(self):
+        """The execution functions of the guard `ovn_controller`."""
+        names = ("before_stop", "after_start", "undo", "pending")
+        return {f"ovn_controller.{name}": getattr(self, name) for name in names}
+
+    def before_stop(self, container):
+        if self.refuses:
+            raise CommandExecutionError("OVN_NOT_CAUGHT_UP: nothing was touched")
+        self.machine.did.append(f"leave {container}, held {sorted(self.machine.held)}")
+        self.machine.containers.pop(container)
+        self.token = {"before": "stop"}
+        return self.token
+
+    def after_start(self, container, token, timeout):
+        image = self.machine.containers[container]["image"]
+        self.machine.did.append(f"prove {image} with {token}")
+        if image in self.behind:
+            raise CommandExecutionError("OVN_NOT_CAUGHT_UP: waits for its flows")
+        self.token = None
+
+    def undo(self, container, token):
+        self.machine.did.append(f"undo {token}")
+        self.token = None
+
+    def pending(self, container):
+        return self.token
+
+
 class Machine:
     """What podman, quadlet and legacy_unit do, without a machine; `did` is what was done, in order."""
 

@@ -6,14 +6,15 @@ import pytest
 
 from tests.unit.loading import load
 
-from .machine import Machine
+from .machine import Guard, Machine
 
 OLD, NEW = "reg/nova@sha256:old", "reg/nova@sha256:new"
 HEALTH = {"command": ["/openstack/healthcheck"], "timeout": 0}
 
 
-def state(machine, test=False):
-    module = load("states", "container", salt=machine.functions(), opts={"test": test})
+def state(machine, test=False, guard=None):
+    functions = machine.functions() | (guard.functions() if guard else {})
+    module = load("states", "container", salt=functions, opts={"test": test})
     module.time.sleep = lambda seconds: None
     return module
 
@@ -185,3 +186,92 @@ def test_orphans_of_ours_go_and_what_is_wanted_stays():
     assert state(machine).orphans_absent("orphans", wanted=["glance"])["changes"] == predicted["changes"]
     assert machine.did == ["stop nova.service", "remove nova", "unwrite nova"]
     assert state(machine).orphans_absent("orphans", wanted=["glance"])["changes"] == {}
+
+
+GUARDED = {"health": HEALTH, "guard": "ovn_controller"}
+TOKEN = {"before": "stop"}
+
+
+def test_a_guard_sees_the_container_through_its_change():
+    machine = at_old()
+    guard = Guard(machine)
+    answer = state(machine, guard=guard).running("nova", NEW, **GUARDED)
+    assert answer["result"] is True and machine.held == set()
+    assert machine.did == [
+        f"pull {NEW}",
+        "leave nova, held ['nova.service']",
+        "write nova",
+        f"restart nova {NEW}",
+        f"prove {NEW} with {TOKEN}",
+    ]
+
+
+def test_a_guard_that_refuses_leaves_the_container_alone():
+    machine = at_old()
+    guard = Guard(machine, refuses=True)
+    answer = state(machine, guard=guard).running("nova", NEW, **GUARDED)
+    assert answer["result"] is False and answer["comment"].startswith("OVN_NOT_CAUGHT_UP: ")
+    assert machine.did == [f"pull {NEW}", "undo None"] and machine.held == set()
+    assert machine.containers["nova"]["image"] == OLD and machine.quadlets["nova"].startswith(OLD)
+
+
+@pytest.mark.parametrize("faults", [{"exits": [NEW]}, {"sick": [NEW]}, {}])
+def test_nothing_of_a_guard_stays_set_when_the_new_container_fails(faults):
+    machine = at_old(**faults)
+    guard = Guard(machine, behind=[NEW])
+    answer = state(machine, guard=guard).running("nova", NEW, **GUARDED)
+    assert answer["result"] is False and "previous image of nova was started again" in answer["comment"]
+    assert machine.did[-3:] == [f"restart nova {OLD}", f"prove {OLD} with {TOKEN}", f"undo {TOKEN}"]
+    assert machine.containers["nova"]["image"] == OLD and machine.held == set()
+
+
+def test_a_guard_is_undone_also_when_the_previous_container_does_not_come_back():
+    machine = at_old(exits=[NEW])
+    guard = Guard(machine, behind=[OLD])
+    answer = state(machine, guard=guard).running("nova", NEW, **GUARDED)
+    assert answer["comment"].endswith("It is not back in service: OVN_NOT_CAUGHT_UP: waits for its flows")
+    assert machine.did[-1] == f"undo {TOKEN}"
+
+
+def test_a_guard_is_undone_when_our_own_code_fails():
+    machine = at_old()
+    guard = Guard(machine)
+    module = state(machine, guard=guard)
+    module.__salt__["quadlet.restart"] = lambda unit: {}["not there"]
+    with pytest.raises(KeyError):
+        module.running("nova", NEW, **GUARDED)
+    assert machine.did[-1] == f"undo {TOKEN}"
+
+
+def test_a_guard_proves_a_first_container_as_well():
+    machine = Machine()
+    answer = state(machine, guard=Guard(machine)).running("nova", NEW, **GUARDED)
+    assert answer["result"] is True and machine.did[-1] == f"prove {NEW} with None"
+
+
+def test_a_guards_change_that_died_is_predicted_and_finished():
+    machine = at_old()
+    guard = Guard(machine)
+    guard.token = TOKEN
+    predicted = state(machine, test=True, guard=guard).running("nova", OLD, **GUARDED)
+    assert predicted["result"] is None and machine.did == []
+    answer = state(machine, guard=guard).running("nova", OLD, **GUARDED)
+    assert answer["changes"] == predicted["changes"] and machine.did == [f"prove {OLD} with {TOKEN}"]
+    assert state(machine, guard=guard).running("nova", OLD, **GUARDED)["changes"] == {}
+
+
+def test_a_guard_lets_the_unit_of_an_earlier_installer_go():
+    machine = legacy_machine()
+    guard = Guard(machine)
+    answer = state(machine, guard=guard).running("nova", NEW, legacy_units=["edpm_nova"], **GUARDED)
+    assert answer["result"] is True and machine.held == set()
+    assert machine.did[1:3] == ["leave nova, held ['edpm_nova', 'nova.service']", "stop legacy edpm_nova"]
+
+
+def test_a_container_that_has_nothing_to_go_back_to_is_not_removed():
+    machine = at_old()
+    machine.sick = {OLD}
+    machine.containers["nova"]["healthy"] = False
+    answer = state(machine).running("nova", OLD, health=HEALTH)
+    assert answer["result"] is False and "it was left running" in answer["comment"]
+    assert machine.containers["nova"]["running"] and machine.quadlets["nova"].startswith(OLD)

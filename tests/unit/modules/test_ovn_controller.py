@@ -1,0 +1,228 @@
+"""ovn_controller: the flows stay, the operator's setting comes back, and a chassis that is behind is told."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from salt.exceptions import CommandExecutionError
+
+from openstack_rollout import chassis
+from tests.unit.loading import Commands, load
+
+NAME = "ovn_controller"
+OPERATORS = "3000"
+
+
+class Node(Commands):
+    """A chassis with one VM: its switch's settings, its controller's container, its southbound database."""
+
+    def __init__(self, wait=None):
+        super().__init__()
+        self.ids = {"system-id": "cmp1", "ovn-remote": "tcp:10.88.0.11:6642"}
+        if wait is not None:
+            self.ids[chassis.WAIT] = wait
+        self.waits_set = []
+        self.running, self.southbound, self.connection = True, True, "connected"
+        self.age, self.flow_age, self.flows, self.ports, self.desired = 3.0, 100.0, 500, ["vm1"], 40
+        self.takes_over = True
+
+    def __call__(self, command, **options):
+        line = " ".join(command)
+        if "ovs-vsctl" in line and (" set " in line or " remove " in line):
+            self._change(command[-1] if " set " in line else None)
+        if "exit --restart" in line:
+            self.running = False
+        self.answers = self._answers()
+        found = super().__call__(command, **options)
+        if " query " in line:
+            found |= self._query(json.loads(command[-1])[1:])
+        return found
+
+    def _change(self, setting):
+        value = setting.rpartition("=")[2] if setting else None
+        self.ids.pop(chassis.WAIT, None)
+        if value is not None:
+            self.ids[chassis.WAIT] = value
+        self.waits_set.append(value)
+        if value == "0" and self.takes_over:
+            self.flow_age = 1.0
+
+    def _answers(self):
+        ids = json.dumps({"headings": ["external_ids"], "data": [[["map", list(self.ids.items())]]]})
+        interface = {"headings": ["external_ids", "ofport"], "data": [[["map", [["iface-id", "vm1"]]], 3]]}
+        vsctl = "ovs-vsctl --timeout=10 --format=json --columns="
+        ofctl = (
+            f"ovs-ofctl --timeout=30 -O {'OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15'}"
+        )
+        ask = f"podman exec {NAME} ovn-appctl --timeout=10 -t ovn-controller"
+        return {
+            f"{vsctl}external_ids list Open_vSwitch": ids,
+            f"{vsctl}external_ids,ofport list Interface": json.dumps(interface),
+            f"{ofctl} dump-aggregate": f"flow_count={self.flows}",
+            f"{ofctl} dump-flows": f" duration={self.flow_age}s, priority=100,in_port=3 actions=drop",
+            f"{ask} connection-status": self.connection + "\n",
+            f"{ask} debug/status": "running\n",
+            f"{ask} memory/show": f"ofctrl_desired_flow_usage-KB:{self.desired}",
+            f"{ask} stopwatch/show": "  Total samples: 3\n  Maximum: 1000 msec\n",
+        }
+
+    def _query(self, operations):
+        if not self.southbound:
+            return {"retcode": 1, "stderr": "no answer"}
+        tables = {
+            "Chassis": [{"_uuid": ["uuid", "c1"]}],
+            "Chassis_Private": [{"nb_cfg": 7}],
+            "SB_Global": [{"nb_cfg": 7}],
+            "Port_Binding": [{"logical_port": port, "type": ""} for port in self.ports],
+        }
+        answers = []
+        for operation in operations:
+            (column, _, value) = (operation["where"] or [["", "", ""]])[0]
+            rows = [{"logical_port": value}] if column == "logical_port" else tables[operation["table"]]
+            answers.append({"rows": rows})
+        return {"stdout": json.dumps(answers)}
+
+
+def guard(node, folder):
+    salt = {
+        "cmd.run_all": node,
+        "cmd.has_exec": lambda name: True,
+        "podman.containers": lambda: {NAME: {"running": node.running}},
+    }
+    module = load("modules", "ovn_controller", salt=salt)
+    module.RECORDS = folder
+    module._age = lambda container: node.age
+    clock = iter(range(10**6))
+    module.time = type("Clock", (), {
+        "sleep": staticmethod(lambda seconds: None), "monotonic": staticmethod(lambda: next(clock)),
+        "time": staticmethod(lambda: 1000.0),
+    })  # fmt: skip
+    return module
+
+
+@pytest.mark.parametrize("wait", [None, OPERATORS])
+def test_a_change_leaves_the_operators_setting_as_it_was(tmp_path, wait):
+    node = Node(wait)
+    module = guard(node, tmp_path)
+    token = module.before_stop(NAME)
+    assert node.ids[chassis.WAIT] == "24000" and not node.running
+    module.after_start(NAME, token, 60)
+    assert node.waits_set == ["24000", "0", wait]
+    assert node.ids.get(chassis.WAIT) == wait and module.pending(NAME) is None
+
+
+def test_a_controller_leaves_by_itself_and_only_once_its_flows_are_safe(tmp_path):
+    node = Node()
+    guard(node, tmp_path).before_stop(NAME)
+    lines = node.lines()
+    (leave,) = [index for index, line in enumerate(lines) if line.endswith("exit --restart")]
+    (safe,) = [index for index, line in enumerate(lines) if "external_ids:" in line and " set " in line]
+    assert safe < leave
+    assert not [line for line in lines if "systemctl" in line]
+
+
+def test_without_the_southbound_database_nothing_is_touched(tmp_path):
+    node = Node()
+    node.southbound, node.connection = False, "not connected"
+    module = guard(node, tmp_path)
+    with pytest.raises(CommandExecutionError, match=r"^OVN_NOT_CAUGHT_UP: .*nothing was touched"):
+        module.before_stop(NAME)
+    assert node.running and node.waits_set == [] and module.pending(NAME) is None
+
+
+def test_a_controller_that_is_broken_itself_may_be_replaced(tmp_path):
+    node = Node()
+    node.southbound, node.connection = False, ""
+    guard(node, tmp_path).before_stop(NAME)
+    assert node.waits_set == ["24000"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        ({"connection": "not connected"}, "the southbound database (not connected)"),
+        ({"flows": 100}, "its flows (100 of 500)"),
+        ({"takes_over": False}, "those of the previous controller"),
+        ({"ports": []}, "1 of its ports (vm1)"),
+    ],
+)
+def test_a_chassis_that_does_not_catch_up_says_what_it_waits_for(tmp_path, spoil, said):
+    node = Node(OPERATORS)
+    module = guard(node, tmp_path)
+    token = module.before_stop(NAME)
+    for name, value in spoil.items():
+        setattr(node, name, value)
+    with pytest.raises(CommandExecutionError) as raised:
+        module.after_start(NAME, token, 60)
+    assert str(raised.value).startswith("OVN_NOT_CAUGHT_UP: ") and said in str(raised.value)
+    module.undo(NAME, token)
+    assert node.ids[chassis.WAIT] == OPERATORS and module.pending(NAME) is None
+
+
+def test_new_flows_are_not_let_in_before_as_many_are_computed_as_there_were(tmp_path):
+    node = Node()
+    module = guard(node, tmp_path)
+    token = module.before_stop(NAME)
+    node.desired = 10
+    with pytest.raises(CommandExecutionError, match="those of the previous controller are still there"):
+        module.after_start(NAME, token, 60)
+    assert node.waits_set == ["24000"]
+
+
+def test_a_change_that_died_is_finished_with_what_was_there_before_it(tmp_path):
+    node = Node(OPERATORS)
+    guard(node, tmp_path).before_stop(NAME)
+    node.flows = 20
+    module = guard(node, tmp_path)  # another process
+    assert module.pending(NAME)["flows"] == 500
+    token = module.before_stop(NAME)
+    assert (token["wait"], token["flows"]) == (OPERATORS, 500)
+    module.undo(NAME, None)
+    assert node.ids[chassis.WAIT] == OPERATORS
+
+
+def test_the_flows_of_long_ago_are_not_waited_for(tmp_path):
+    node = Node()
+    module = guard(node, tmp_path)
+    module.before_stop(NAME)
+    module.time.time = staticmethod(lambda: 1000.0 + 2 * 3600)
+    assert module.pending(NAME)["flows"] is None and module.pending(NAME)["ports"] == {"vm1": ""}
+
+
+def test_what_the_operator_sets_meanwhile_stays(tmp_path):
+    node = Node(OPERATORS)
+    module = guard(node, tmp_path)
+    token = module.before_stop(NAME)
+    node.ids[chassis.WAIT] = "7777"
+    module.undo(NAME, token)
+    assert node.ids[chassis.WAIT] == "7777" and module.pending(NAME) is None
+
+
+def test_the_first_container_of_a_chassis_is_proven_too(tmp_path):
+    node = Node()
+    module = guard(node, tmp_path)
+    with pytest.raises(CommandExecutionError, match="those of the previous controller"):
+        module.after_start(NAME, None, 60)
+    node.flow_age = 1.0
+    module.after_start(NAME, None, 60)
+    assert node.waits_set == []
+
+
+def test_a_node_that_is_no_chassis_is_skipped(tmp_path):
+    node = Node()
+    node.ids = {}
+    module = guard(node, tmp_path)
+    token = module.before_stop(NAME)
+    module.after_start(NAME, token, 60)
+    module.undo(NAME, token)
+    assert module.status() is None and node.running and node.waits_set == []
+
+
+def test_the_status_of_a_chassis(tmp_path):
+    node = Node()
+    node.flow_age = 1.0
+    found = guard(node, tmp_path).status()
+    assert (found["chassis"], found["caught_up"], found["ports"]) == ("cmp1", True, {"vm1": ""})
+    node.connection = "not connected"
+    assert guard(node, tmp_path).status()["waits"] == ["the southbound database (not connected)"]
