@@ -102,7 +102,7 @@ class Machine:
 
     def quadlet_write(self, container, text):
         self.did.append(f"write {container}")
-        if container in self.quadlets:
+        if self.quadlets.get(container, text) != text:
             self.proven.setdefault(container, self.quadlets[container])
         self.quadlets[container] = text
 
