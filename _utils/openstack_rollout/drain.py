@@ -21,6 +21,9 @@ BY_HAND = ""  # the run of a record that an operator made; no run brings such a 
 # kind -> module:class, called with (the validated `openstack` pillar, role, the master's options).
 KINDS = {
     "ovn_failover": "openstack_rollout.ovn_failover:OvnFailover",
+    "live_migrate": "openstack_rollout.workloads.computes:LiveMigrate",
+    "require_empty": "openstack_rollout.workloads.computes:RequireEmpty",
+    "move_routers": "openstack_rollout.workloads.gateways:MoveRouters",
 }
 _OF_ROLE = {
     "gateway": ("ovn_failover", "move_routers"),

@@ -43,6 +43,7 @@ REASONS = {
     "RESTORE_FAILED": "Mend what the message names, then salt-run workload.restore NODE, or run again.",
     "STILL_DRAINED": "Mend the node, then salt-run workload.restore NODE, or run again.",
     "WORKLOADS_STAY": "Move what cannot be moved by us off the node, or change the policy; then run again.",
+    "VERIFICATION_FAILED": "The cloud did not do what the message names: mend it, then run again.",
     "API_UNREACHABLE": "Bring the API that the message names back, then run again.",
     "FAILURE_BUDGET": "Mend the nodes that failed, then run again.",
     "OPERATOR": "Paused on request; salt-run rollout.resume goes on.",

@@ -31,8 +31,12 @@ KEYS = tuple(field.name for field in fields(Policy))
 
 
 def of_role(openstack: Mapping[str, Any], role: str) -> Policy:
-    """The policy of a role: what the pillar says over the defaults, which are the same for every role."""
-    return Policy(**((openstack.get("policies") or {}).get(role) or {}))
+    """The policy of a role: what the pillar says over the defaults, which are the same for every role.
+
+    How its workloads are moved is in the same place of the pillar, and read by workloads.settings.
+    """
+    said = (openstack.get("policies") or {}).get(role) or {}
+    return Policy(**{key: value for key, value in said.items() if key in KEYS})
 
 
 def batch_size(batch: int | str, count: int) -> int:

@@ -16,6 +16,7 @@ from openstack_rollout.errors import RolloutError
 from openstack_rollout.release_file import check_image, check_releases, references_of, unpinned
 from openstack_rollout.schema import Problems, suggestion
 from openstack_rollout.service_entry import check_catalogue
+from openstack_rollout.workloads import settings as workloads
 
 KEYS = (
     "name",
@@ -25,6 +26,9 @@ KEYS = (
     "roles",
     "zones",
     "policies",
+    "cloud",
+    "opencontrail",
+    "verification",
     "system",
     "ovs",
     "packages",
@@ -90,6 +94,7 @@ def reasons(openstack: Any, render_errors: Iterable[Any] = ()) -> list[tuple[str
     _check_roles(found, openstack)
     _check_policies(found, openstack)
     _check_stage_settings(found, openstack)
+    workloads.check_cloud(found, openstack)
     check_catalogue(found, openstack)
     check_releases(found, openstack)
     _check_custom_images(found, openstack)
@@ -178,9 +183,11 @@ def _check_policies(found: Problems, openstack: Mapping[str, Any]) -> None:
     for role in found.keys("openstack:policies", policies, catalog.ROLES, "role"):
         path = f"openstack:policies:{role}"
         settings = found.mapping(path, policies[role])
-        for key in found.keys(path, settings, policy.KEYS):
+        for key in found.keys(path, settings, (*policy.KEYS, *workloads.keys(role))):
             value = settings[key]
-            if key == "batch":
+            if key in workloads.keys(role):
+                workloads.check(found, f"{path}:{key}", key, value)
+            elif key == "batch":
                 try:
                     policy.batch_size(value, 1)
                 except ValueError as error:

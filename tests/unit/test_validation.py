@@ -60,15 +60,44 @@ BATCH = "is not allowed: give a number of nodes from 1, or a percentage from 1% 
         ("policies/compute/soak", "1m", "policies:compute:soak: has to be a whole number, not a string"),
         ("policies/compute/silence", 0, "policies:compute:silence: 0 is not allowed: give a number from 1"),
         (
-            "policies/compute/drain",
-            "live_migrate",
-            "policies:compute:drain: live_migrate is not built yet: set drain: none",
+            "policies/controller/drain",
+            "standby",
+            "policies:controller:drain: standby is not built yet: set drain: none",
         ),
         (
             "policies/compute/drain",
             "live_migrat",
-            "policies:compute:drain: live_migrat is not one of none, did you mean live_migrate?",
+            "policies:compute:drain: live_migrat is not one of none, require_empty, live_migrate,"
+            " did you mean live_migrate?",
         ),
+        (
+            "policies/compute/unmovable",
+            "colt",
+            "policies:compute:unmovable: colt is not one of fail, skip, cold, leave, did you mean cold?",
+        ),
+        (
+            "policies/gateway/migrate_back",
+            True,
+            "policies:gateway:migrate_back: unknown key",
+        ),
+        (
+            "policies/compute/migrate_back",
+            "yes",
+            "policies:compute:migrate_back: has to be true or false, not a string",
+        ),
+        (
+            "policies/compute/migrations_per_host",
+            0,
+            "policies:compute:migrations_per_host: 0 is not allowed: give a number from 1",
+        ),
+        (
+            "policies/compute/drain_before",
+            ["sytem"],
+            "policies:compute:drain_before: sytem is no known stage, did you mean system?",
+        ),
+        ("cloud", 5, "cloud: 5 is a number: put it in quotes"),
+        ("opencontrail", "no", "opencontrail: has to be true or false, not a string"),
+        ("verification", {"enable": True}, "verification:enable: unknown key, did you mean enabled?"),
         ("roles", {}, "roles: names no role, give a target for one of controller, gateway, compute, storage"),
         ("roles/contoller", "x*", "roles:contoller: unknown role, did you mean controller?"),
         ("roles/compute", ["cmp1"], "roles:compute: has to be a string, not a list"),

@@ -1,0 +1,342 @@
+"""The kinds of drain for computes: servers move away live, or must have been moved away before.
+
+A compute is closed to the scheduler with a reason that names us, and opened again only if that reason still
+stands there. Which server was where is in the record before Nova is asked to move it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from openstack_rollout.drain import Record
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.workloads import instance_ha, migration, nova, risks, settings
+from openstack_rollout.workloads.cloud import Cloud, match_host
+from openstack_rollout.workloads.convoy import Convoy, Slots
+from openstack_rollout.workloads.landscape import Landscape
+from openstack_rollout.workloads.migration import BROKEN, COLD, FAILED, LIVE, MOVED, Journey, Outcome, Way
+from openstack_rollout.workloads.nova import Guest, Service
+from openstack_rollout.workloads.risks import Verdict
+
+MARK = "openstack-rollout"
+REASON = f"{MARK}: drained for an update"
+_LOOK = 1.0
+_TASKS = 120.0  # seconds for what its users had begun with a server
+_MOST_AT_ONCE = 32  # nodes whose servers are counted for one answer of room
+
+
+class _Compute:
+    """What both kinds share: closing a compute and opening it again.
+
+    openstack (dict): the validated pillar. role (str). opts: the master's options, of which none is needed.
+    """
+
+    def __init__(
+        self, openstack: Mapping[str, Any], role: str = "compute", opts: Mapping[str, Any] | None = None
+    ):
+        self.cloud = Cloud(openstack.get("cloud") or settings.CLOUD)
+        self.policy = settings.of_role(openstack, role)
+        self.stages = settings.stages(openstack, role)
+
+    def refuse(self, nodes: Sequence[str]) -> None:
+        """Raise RolloutError when the API is away, a node is no compute, or one has no healthy spare."""
+        self.cloud.reach()
+        services = nova.services(self.cloud)
+        landscape = Landscape(services)
+        for node in nodes:
+            here = match_host(node, services)
+            if here is None:
+                text = f"{node}: cloud {self.cloud.name} has no nova-compute of that host name"
+                raise RolloutError("DRAIN_FAILED", text, [node])
+            if not landscape.spares([here.host]):
+                text = f"no other compute than {node} is up and enabled, so nothing could take its servers"
+                raise RolloutError("NO_SPARE", text, [node])
+
+    def close(self, service: Service, record: Record) -> None:
+        """Disable the compute service, unless an operator did, and have instance-HA leave the host alone."""
+        if "service" not in record.data:
+            ours = service.enabled or service.reason.startswith(MARK)
+            record.data.update(
+                host=service.host, service={"id": service.id, "ours": ours, "reason": service.reason}
+            )
+            record.data.setdefault("servers", {})
+            record.save()
+        if record.data["service"]["ours"] and service.enabled:
+            nova.disable(self.cloud, service, REASON)
+        instance_ha.stand_still(self.cloud, service.host, record)
+
+    def open(self, node: str, record: Record) -> str:
+        """Wait for nova-compute to be back, and enable it if we had disabled it; returns what was done."""
+        if "service" not in record.data:
+            return ""
+        service = self._returned(node)
+        done = "stays disabled, as it was before"
+        if record.data["service"]["ours"]:
+            done = "is enabled"
+            if not service.enabled and service.reason.startswith(MARK):
+                nova.enable(self.cloud, service)
+            elif not service.enabled:
+                done = f"stays disabled by another hand ({service.reason})"
+        instance_ha.watch_again(self.cloud, record)
+        return done
+
+    def _returned(self, node: str) -> Service:
+        """The service once it is up with a heartbeat that is newer than this call."""
+        until = time.monotonic() + self.policy.return_timeout
+        before = nova.service_of(self.cloud, node)
+        while True:
+            now = nova.service_of(self.cloud, node)
+            if now.up and now.heartbeat != before.heartbeat:
+                return now
+            if time.monotonic() > until:
+                text = f"{node}: nova-compute is not back after {self.policy.return_timeout} s"
+                raise RolloutError(
+                    "RESTORE_FAILED", f"{text} (its last heartbeat was at {now.heartbeat})", [node]
+                )
+            time.sleep(_LOOK)
+
+
+class RequireEmpty(_Compute):
+    """A compute is updated only when an operator has moved its servers away."""
+
+    def room(self, nodes: Sequence[str]) -> int:
+        """As many as leave one compute that is up and enabled."""
+        services = nova.services(self.cloud)
+        for count in range(len(nodes), 0, -1):
+            away = [found.host for node in nodes[:count] if (found := match_host(node, services))]
+            if Landscape(services).spares(away):
+                return count
+        return 0
+
+    def drain(self, node: str, record: Record) -> str:
+        """Close the compute if nothing runs on it. Raises RolloutError WORKLOADS_STAY."""
+        service = nova.service_of(self.cloud, node)
+        self._refuse_guests(node, service)
+        self.close(service, record)
+        self._refuse_guests(node, service)  # one may have been placed in between
+        return "no server runs on it"
+
+    def restore(self, node: str, record: Record) -> str:
+        """Open it again."""
+        return self.open(node, record) or "nothing had been done"
+
+    def _refuse_guests(self, node: str, service: Service) -> None:
+        running = [guest.called for guest in nova.servers_on(self.cloud, service.host) if not guest.at_rest]
+        if running:
+            raise RolloutError("WORKLOADS_STAY", f"{node}: {_some(running)} still on it", [node])
+
+
+class LiveMigrate(_Compute):
+    """Servers are live-migrated away, and back if the policy says so."""
+
+    def __init__(
+        self, openstack: Mapping[str, Any], role: str = "compute", opts: Mapping[str, Any] | None = None
+    ):
+        super().__init__(openstack, role, opts)
+        self._slots = Slots(self.policy.migrations_per_host, self.policy.migrations_per_cloud)
+
+    def room(self, nodes: Sequence[str]) -> int:
+        """As many as the other computes have room for the servers of, as Placement counts now."""
+        landscape = Landscape.of(self.cloud, groups=False)
+        guests: list[Guest] = []
+        away: list[str] = []
+        for count, node in enumerate(nodes[:_MOST_AT_ONCE]):
+            found = match_host(node, dict(landscape.services))
+            if found is not None:
+                away.append(found.host)
+                on_it = nova.servers_on(self.cloud, found.host)
+                guests += [guest for guest in on_it if not guest.at_rest]
+            spares = landscape.spares(away)
+            if not spares or not landscape.holds(guests, spares):
+                return count
+        return min(len(nodes), _MOST_AT_ONCE)
+
+    def drain(self, node: str, record: Record) -> str:
+        """Close the compute and move its servers. Raises RolloutError DRAIN_FAILED or WORKLOADS_STAY."""
+        service = nova.service_of(self.cloud, node)
+        if "service" not in record.data:
+            self._refuse_blocked(node, service.host)
+        self.close(service, record)
+        staying: dict[str, str] = {}
+        ended = self._settle(record)
+        _refuse_broken(node, record, ended)
+        while True:
+            verdicts = self._verdicts(service.host, staying)
+            moving = [one for one in verdicts if one.course in (LIVE, COLD)]
+            staying.update(
+                {one.guest.id: f"{one.guest.name} {one.why}" for one in verdicts if one not in moving}
+            )
+            if not moving:
+                return _told(record, staying)
+            for how in (LIVE, COLD):
+                group = [one for one in moving if one.course == how]
+                ended = self._convoy(record, group, how).run(one.guest.id for one in group)
+                _refuse_broken(node, record, ended)
+                self._stuck(node, record, how, ended, staying)
+
+    def restore(self, node: str, record: Record) -> str:
+        """Open the compute, and bring back the servers that left it. Raises RolloutError RESTORE_FAILED."""
+        if "service" not in record.data:
+            return "nothing had been done"
+        lost = [
+            f"{record.data['servers'][server]['name']}: {outcome.text}"
+            for server, outcome in self._settle(record).items()
+            if outcome.state == BROKEN
+        ]
+        line = self.open(node, record)
+        if lost:
+            raise RolloutError("RESTORE_FAILED", f"{node} {line}, but {'; '.join(lost)}", [node])
+        if not self.policy.migrate_back:
+            return line
+        back = self._bring_back(node, record)
+        return f"{line}, {back}" if back else line
+
+    def _refuse_blocked(self, node: str, host: str) -> None:
+        """Say no before anything is touched, by policy."""
+        found = risks.servers_at_risk(self.cloud, host, self.policy)
+        _refuse_verdicts(node, found)
+
+    def _verdicts(self, host: str, staying: Mapping[str, str]) -> list[Verdict]:
+        """What becomes of the servers on a host; waits a while for what their users have begun."""
+        until = time.monotonic() + _TASKS
+        while True:
+            guests = [one for one in nova.servers_on(self.cloud, host) if one.id not in staying]
+            busy = [one for one in guests if one.task or one.status == "BUILD"]
+            if not busy or time.monotonic() > until:
+                break
+            time.sleep(_LOOK)
+        if not guests:
+            return []
+        around = risks.gather(self.cloud, host, guests)
+        found = risks.verdicts([one for one in guests if one not in busy], around, self.policy)
+        late = [
+            Verdict(one, (), risks.BY_POLICY.get(self.policy.unmovable, risks.FAILS), f"is still {one.task}")
+            for one in busy
+        ]
+        _refuse_verdicts(host, [*found, *late])
+        return [*found, *late]
+
+    def _convoy(self, record: Record, verdicts: Iterable[Verdict], how: str) -> Convoy:
+        targets = {one.guest.id: one.target for one in verdicts}
+
+        def make(server: str) -> Journey | None:
+            guest = nova.server(self.cloud, server)
+            if guest is None or guest.host != record.data["host"]:
+                return None
+            entry = record.data["servers"].setdefault(server, {"name": guest.name, "out": {}, "back": {}})
+            return self._journey(record, guest, entry["out"], how, targets.get(server))
+
+        stubborn = self.policy.unmovable in ("leave", "cold")
+        return Convoy(self.cloud, self._slots, make, stubborn)
+
+    def _journey(
+        self, record: Record, guest: Guest, entry: dict[str, Any], how: str, target: str | None
+    ) -> Journey:
+        limit = migration.limit_of(guest, self.policy.timeout_per_gib)
+        way = Way(how, target, limit, self.policy.on_timeout)
+        return Journey(self.cloud, guest, entry, record.save, way)
+
+    def _settle(self, record: Record) -> dict[str, Outcome]:
+        """Wait for the end of what a killed drain or restore had asked for."""
+        open_ends = {
+            server: (entry, entry[way])
+            for server, entry in (record.data.get("servers") or {}).items()
+            for way in ("out", "back")
+            if entry[way].get("moving")
+        }
+
+        def make(server: str) -> Journey | None:
+            guest = nova.server(self.cloud, server)
+            entry = open_ends[server][1]
+            if guest is None or not entry.get("moving"):
+                entry["moving"] = False
+                return None
+            return self._journey(record, guest, entry, entry["how"], entry.get("target"))
+
+        return Convoy(self.cloud, self._slots, make).run(open_ends)
+
+    def _stuck(
+        self, node: str, record: Record, how: str, ended: Mapping[str, Outcome], staying: dict[str, str]
+    ) -> None:
+        """What the policy makes of servers whose migration failed for good, while they run on as before."""
+        stuck = {
+            server: f"{record.data['servers'][server]['name']}: {outcome.text}"
+            for server, outcome in ended.items()
+            if outcome.state == FAILED
+        }
+        if not stuck:
+            return
+        if self.policy.unmovable == "leave":
+            staying.update(stuck)
+            return
+        if self.policy.unmovable == "cold" and how == LIVE:
+            guests = [guest for one in stuck if (guest := nova.server(self.cloud, one))]
+            again = [Verdict(guest, (), COLD) for guest in guests if guest.host == record.data["host"]]
+            ended = self._convoy(record, again, COLD).run(one.guest.id for one in again)
+            _refuse_broken(node, record, ended)
+            self._stuck(node, record, COLD, ended, staying)
+            return
+        reason = "WORKLOADS_STAY" if self.policy.unmovable == "skip" else "DRAIN_FAILED"
+        raise RolloutError(reason, f"{node}: {_some(list(stuck.values()))}", [node])
+
+    def _bring_back(self, node: str, record: Record) -> str:
+        """Migrate back what we moved and is still where we moved it to."""
+        host = record.data["host"]
+        entries = record.data["servers"]
+        away = {}
+        for server, entry in entries.items():
+            guest = nova.server(self.cloud, server) if entry["out"].get("to") else None
+            if guest and guest.running and guest.host == entry["out"]["to"] and guest.host != host:
+                away[server] = entry
+
+        def make(server: str) -> Journey | None:
+            guest = nova.server(self.cloud, server)
+            if guest is None or guest.host == host:
+                return None
+            return self._journey(record, guest, away[server]["back"], away[server]["out"]["how"], host)
+
+        ended = Convoy(self.cloud, self._slots, make).run(away)
+        wrong = [
+            f"{away[server]['name']}: {outcome.text}"
+            for server, outcome in ended.items()
+            if outcome.state in (FAILED, BROKEN)
+        ]
+        if wrong:
+            raise RolloutError(
+                "RESTORE_FAILED", f"{node} is enabled, but did not get back {_some(wrong)}", [node]
+            )
+        count = sum(outcome.state == MOVED for outcome in ended.values())
+        return f"{count} servers are back" if count else ""
+
+
+def _refuse_verdicts(node: str, verdicts: Iterable[Verdict]) -> None:
+    for course, reason in ((risks.FAILS, "DRAIN_FAILED"), (risks.SKIPPED, "WORKLOADS_STAY")):
+        blocked = [f"{one.guest.name} {one.why}" for one in verdicts if one.course == course]
+        if blocked:
+            raise RolloutError(reason, f"{node}: {_some(blocked)}", [node])
+
+
+def _refuse_broken(node: str, record: Record, ended: Mapping[str, Outcome]) -> None:
+    broken = [
+        f"{record.data['servers'][server]['name']} {outcome.text}"
+        for server, outcome in ended.items()
+        if outcome.state == BROKEN
+    ]
+    if broken:
+        raise RolloutError("DRAIN_FAILED", f"{node}: {_some(broken)}", [node])
+
+
+def _told(record: Record, staying: Mapping[str, str]) -> str:
+    """One line on a drained compute."""
+    went = Counter(entry["out"]["to"] for entry in record.data["servers"].values() if entry["out"].get("to"))
+    where = ", ".join(f"{count} to {host}" for host, count in sorted(went.items()))
+    line = f"{went.total()} servers moved ({where})" if went else "no server had to move"
+    return f"{line}; {len(staying)} stay: {_some(list(staying.values()))}" if staying else line
+
+
+def _some(lines: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(lines) - most} more" if lines[most:] else ""
+    return "; ".join(lines[:most]) + more

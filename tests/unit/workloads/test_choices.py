@@ -1,0 +1,74 @@
+"""Where a router goes, what a node is called in OpenStack, and before which stages nodes are drained."""
+
+import pytest
+
+from openstack_rollout.workloads import gateways, settings
+from openstack_rollout.workloads.cloud import match_host
+from openstack_rollout.workloads.neutron import L3, Agent, Router
+
+
+def agent(host, zone="az1", mode="legacy", up=True, alive=True):
+    return Agent(f"id-{host}", host, L3, zone, mode, up, alive, "", "now")
+
+
+def test_a_router_goes_to_the_least_loaded_agent_of_its_zone_first():
+    source, peers = agent("g1"), [agent("g2"), agent("g3"), agent("g4", zone="az2")]
+    load = {"id-g2": 5, "id-g3": 4, "id-g4": 0}
+    router = Router("r", "r", ha=False, distributed=False, enabled=True)
+    chosen = [gateways._choices(router, source, peers, load)[0].host for _ in range(3)]
+    assert chosen == ["g3", "g2", "g3"]
+
+
+def test_a_router_stays_in_the_zones_it_was_made_for():
+    router = Router("r", "r", ha=False, distributed=False, enabled=True, zones=("az2",))
+    load = {"id-g2": 0, "id-g4": 9}
+    found = gateways._choices(router, agent("g1"), [agent("g2"), agent("g4", zone="az2")], load)
+    assert [one.host for one in found] == ["g4"]
+
+
+@pytest.mark.parametrize(
+    ("other", "spared"),
+    [
+        (agent("g2"), True),
+        (agent("g2", up=False), False),
+        (agent("g2", alive=False), False),
+        (agent("g2", mode="dvr_snat"), False),
+    ],
+)
+def test_a_spare_is_alive_and_up_and_of_the_same_mode(other, spared):
+    assert gateways._spared(["g1"], [agent("g1"), other]) is spared
+    assert not gateways._spared(["g1", "g2"], [agent("g1"), other])
+
+
+def test_a_node_is_its_host_by_name_or_by_its_only_short_name():
+    hosts = {"cmp1.a.example": 1, "cmp1.b.example": 2, "cmp2.a.example": 3, "cmp3": 4}
+    assert match_host("cmp1.a.example", hosts) == 1
+    assert match_host("cmp2", hosts) == 3
+    assert match_host("cmp3.c.example", hosts) == 4
+    assert match_host("cmp1", hosts) is None
+    assert match_host("cmp", hosts) is None
+
+
+@pytest.mark.parametrize(
+    ("openstack", "stages"),
+    [
+        ({}, {"services", "system"}),
+        ({"ovs": {"reload": True}}, {"services", "ovs", "system"}),
+        ({"policies": {"compute": {"drain_before": ["system"]}}}, {"system"}),
+        ({"policies": {"compute": {"drain_before": []}}}, set()),
+    ],
+)
+def test_nodes_are_drained_before_the_stages_that_disturb(openstack, stages):
+    assert settings.stages(openstack, "compute") == stages
+
+
+def test_gateways_are_let_alone_where_opencontrail_is_declared():
+    assert gateways.MoveRouters({"opencontrail": True}).stages == frozenset()
+    assert gateways.MoveRouters({}).stages
+
+
+def test_policies_of_a_role_are_read_over_the_defaults():
+    pillar = {"policies": {"compute": {"batch": 2, "unmovable": "skip", "migrate_back": True}}}
+    found = settings.of_role(pillar, "compute")
+    assert (found.unmovable, found.migrate_back, found.on_timeout) == ("skip", True, "abort")
+    assert settings.of_role(pillar, "gateway") == settings.Gateway()
