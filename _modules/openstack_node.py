@@ -85,7 +85,7 @@ def measured(references: list[str] | None = None) -> dict:
 
     references (list): the image references to look up.
 
-    Returns {"containers", "images", "packages", "openvswitch", "datapath"}.
+    Returns {"containers", "images", "packages", "openvswitch", "switch", "datapath"}.
     Raises CommandExecutionError led by NODE_ERROR when the node cannot tell.
 
     CLI Example:
@@ -102,6 +102,7 @@ def measured(references: list[str] | None = None) -> dict:
             "images": __salt__["podman.image_ids"](references or []),
             "packages": __salt__["package_set.installed"](),
             "openvswitch": __salt__["ovs.status"](),
+            "switch": __salt__["ovs.switch"](),
             "datapath": __salt__["datapath.health"](),
         }
     except CommandExecutionError as error:

@@ -84,6 +84,7 @@ def before_stop(container: str) -> dict:
         "wait": found["wait"],
         **{key: now[key] for key in ("flows", "desired_kb", "ports", "with_flows")},
     }
+    __salt__["datapath.record"]()
     token["set"] = ours
     _record(container, token)
     _set(token["wait_key"], ours)

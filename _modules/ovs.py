@@ -1,26 +1,48 @@
-"""Open vSwitch's packages and its service, without ever stopping the switch.
+"""Open vSwitch on this node: its service, what runs of it and what is installed, and how it gets from one to
+the other without being restarted.
 
-The packages' own scripts restart or disable the service, so they do not run. The new binary takes over when
-vswitchd is next reloaded or the node reboots; neither happens here.
+New packages come without the switch noticing (`ovs_packages`). The new programs run from a reload on, which
+saves the flows and puts them back, or from a reboot on; until then the node's switch is stale.
 """
 
 from __future__ import annotations
 
+import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from salt.exceptions import CommandExecutionError
 
 UNIT = "openvswitch.service"
-_PID_FILE = Path("/run/openvswitch/ovs-vswitchd.pid")
-_WITHOUT_SCRIPTS = ("tsflags=noscripts", "includepkgs=openvswitch*,*-openvswitch")
-_FROM_CACHE = "cacheonly=1"
+_DEBIANS_UNIT = "openvswitch-switch.service"
+_ENABLED = ("enabled", "enabled-runtime", "static", "generated", "indirect")
+_ACTIVE = ("active", "reloading", "activating")
+_DAEMONS = ("ovsdb-server", "ovs-vswitchd")
+_RUN = Path("/run/openvswitch")
+_PROC = Path("/proc")
+_DATABASE = Path("/etc/openvswitch/conf.db")
+_SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
+_RESTORE_WAIT = "flow-restore-wait"
+_TAKES = 60
 
 
-def status(unit: str = UNIT) -> dict | None:
+def unit() -> str:
+    """The name of the service that is Open vSwitch on this node's distribution (str).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' ovs.unit
+    """
+    return _DEBIANS_UNIT if __grains__.get("os_family") == "Debian" else UNIT
+
+
+def status(unit: str | None = None) -> dict | None:
     """How the switch's service stands.
 
-    unit (str): its name.
+    unit (str): its name, when it is not the distribution's.
 
     Returns {"unit": str, "enabled": bool, "active": bool}, None where there is no such service.
     Raises CommandExecutionError when systemd does not answer.
@@ -31,12 +53,41 @@ def status(unit: str = UNIT) -> dict | None:
 
         salt 'cmp1' ovs.status
     """
-    text = _systemctl("show", unit, "--property=LoadState,UnitFileState,ActiveState")
-    state = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-    if state.get("LoadState") != "loaded":
+    name = unit or __salt__["ovs.unit"]()
+    units = _units(name)
+    if name not in units:
         return None
-    enabled = state.get("UnitFileState") in ("enabled", "enabled-runtime", "static", "generated", "indirect")
-    return {"unit": unit, "enabled": enabled, "active": state.get("ActiveState") == "active"}
+    return {
+        "unit": name,
+        "enabled": units[name]["UnitFileState"] in _ENABLED,
+        # The service itself is an empty shell around its daemons.
+        "active": all(one["ActiveState"] in _ACTIVE for one in units.values()),
+    }
+
+
+def switch() -> dict | None:
+    """Which Open vSwitch runs, and which is installed.
+
+    Returns {"running": version, "installed": version, "stale": whether some of what runs is not what is
+    installed, "daemons": {name: the same of each}}; None where none is installed. A version is None where
+    nothing runs, or it does not say.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' ovs.switch
+    """
+    daemons = {name: _daemon(name) for name in _DAEMONS}
+    switch = daemons["ovs-vswitchd"]
+    if switch["installed"] is None:
+        return None
+    return {
+        "running": switch["running"],
+        "installed": switch["installed"],
+        "stale": any(one["stale"] for one in daemons.values()),
+        "daemons": daemons,
+    }
 
 
 def switch_pid() -> int | None:
@@ -48,18 +99,14 @@ def switch_pid() -> int | None:
 
         salt 'cmp1' ovs.switch_pid
     """
-    try:
-        pid = int(_PID_FILE.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return pid if Path(f"/proc/{pid}").exists() else None
+    return _pid("ovs-vswitchd")
 
 
-def update(install: Mapping[str, str], remove: Sequence[str] = (), unit: str = UNIT) -> dict:
+def update(install: Mapping[str, str], remove: Sequence[str] = (), unit: str | None = None) -> dict:
     """Move Open vSwitch's packages without their scripts; the switch goes on running.
 
-    install (dict): {name: version}. remove (list): packages of a stream that is left. unit (str): the
-    service, which is enabled and active afterwards in every case.
+    install (dict): {name: version}. remove (list): packages of a stream that is left, or name-version of a
+    package's other versions. unit (str): the service, which is enabled and active afterwards in every case.
 
     Returns {name: {"old", "new"}} of every package that moved.
     Raises CommandExecutionError led by PACKAGE_DOWNLOAD_FAILED, PACKAGE_FAILED or OVS_FAILED.
@@ -70,16 +117,9 @@ def update(install: Mapping[str, str], remove: Sequence[str] = (), unit: str = U
 
         salt 'cmp1' ovs.update '{openvswitch3.5: 3.5.0-1, rhosp-openvswitch: 3.5-1}' '[openvswitch3.4]'
     """
-    if __grains__.get("os_family") == "Debian":
-        raise CommandExecutionError(
-            "OVS_FAILED: moving Open vSwitch's packages without their scripts is built for dnf only; on this"
-            " node move them by hand with the node empty"
-        )
-    if __salt__["package_set.missing_downloads"](install):
-        __salt__["package_set.download"](install)
     before = switch_pid()
     try:
-        moved = _transaction(install, remove)
+        moved = __salt__["ovs_packages.move"](install, remove)
     finally:
         ensure_service(unit)
     if before and switch_pid() != before:
@@ -87,10 +127,10 @@ def update(install: Mapping[str, str], remove: Sequence[str] = (), unit: str = U
     return moved
 
 
-def ensure_service(unit: str = UNIT) -> None:
+def ensure_service(unit: str | None = None) -> None:
     """Have the switch's service enabled and active; one that is active is never restarted.
 
-    unit (str): its name. Raises CommandExecutionError led by OVS_FAILED.
+    unit (str): its name, when it is not the distribution's. Raises CommandExecutionError led by OVS_FAILED.
 
     CLI Example:
 
@@ -98,31 +138,140 @@ def ensure_service(unit: str = UNIT) -> None:
 
         salt 'cmp1' ovs.ensure_service
     """
+    name = unit or __salt__["ovs.unit"]()
     _systemctl("daemon-reload")
-    now = status(unit)
-    if now and not now["enabled"]:
-        _systemctl("enable", unit)
-    if now and not now["active"]:
-        _systemctl("start", unit)
-    now = status(unit)
+    units = _units(name)
+    if units.get(name, {}).get("UnitFileState", _ENABLED[0]) not in _ENABLED:
+        _systemctl("enable", name)
+    dead = [one for one, state in units.items() if state["ActiveState"] not in _ACTIVE]
+    if dead:
+        _systemctl("start", *dead)
+    now = status(name)
     if not (now and now["enabled"] and now["active"]):
-        raise CommandExecutionError(f"OVS_FAILED: {unit} is not enabled and active: {now}")
+        raise CommandExecutionError(f"OVS_FAILED: {name} is not enabled and active: {now}")
 
 
-def _transaction(install: Mapping[str, str], remove: Sequence[str]) -> dict:
-    moved = {}
-    if install:
-        moved = __salt__["package_set.bring"](install, setopt=[*_WITHOUT_SCRIPTS, _FROM_CACHE])
-    # Most new streams obsolete the old one, which is then gone already.
-    left = {
-        name: versions for name, versions in __salt__["package_set.installed"]().items() if name in remove
-    }
-    if left:
-        result = _run(["rpm", "--erase", "--noscripts", *sorted(left)])
-        __context__.pop("pkg.list_pkgs", None)
-        if result["retcode"]:
-            raise CommandExecutionError(f"PACKAGE_FAILED: rpm --erase: {result['stderr'].strip()}")
-    return {**moved, **{name: {"old": ",".join(versions), "new": ""} for name, versions in left.items()}}
+def reload(timeout: int = _TAKES) -> dict:
+    """Have what is installed run, by a reload that saves the flows and puts them back; never by a restart.
+
+    The database's schema is converted where it has to be, after the conversion was tried on a copy: one that
+    fails would leave the switch with an empty database. A daemon that is not stale is left alone.
+
+    timeout (int): seconds for each daemon to say its new version.
+
+    Returns {daemon: {"old": version, "new": version}}.
+    Raises CommandExecutionError led by OVS_FAILED.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' ovs.reload
+    """
+    old = {name: found["running"] for name in _DAEMONS if (found := _daemon(name))["stale"]}
+    if not old:
+        return {}
+    if "ovsdb-server" in old:
+        _try_conversion()
+    identity = _system_id()
+    try:
+        # The database's own unit, reloaded alone, would forget which chassis this is (Debian's calls ovs-ctl
+        # without the system's id), and have systemd reload the switch without anyone waiting for it.
+        _systemctl("reload", __salt__["ovs.unit"]() if "ovsdb-server" in old else "ovs-vswitchd.service")
+        return {
+            name: {"old": version, "new": _wait_until_new(name, timeout)} for name, version in old.items()
+        }
+    finally:
+        ensure_service()
+        _end_restoring()
+        if identity and _system_id() != identity:
+            _ovs_vsctl("set", "Open_vSwitch", ".", f"external_ids:system-id={identity}")
+
+
+def _daemon(name: str) -> dict:
+    """{"running", "installed", "stale"} of one daemon; a replaced program of one version is stale, too."""
+    installed = _version([name, "--version"])
+    pid = _pid(name)
+    running = _version(["ovs-appctl", "--timeout=10", f"--target={name}", "version"]) if pid else None
+    replaced = bool(pid) and _program_was_replaced(pid)
+    stale = bool(installed and pid) and (replaced or (running is not None and running != installed))
+    return {"running": running, "installed": installed, "stale": stale}
+
+
+def _version(command: list[str]) -> str | None:
+    """The last word of `ovs-vswitchd (Open vSwitch) 3.5.0`."""
+    if command[0] in _DAEMONS and not __salt__["cmd.which"](command[0]):
+        return None
+    said = _run(command)
+    words = said["stdout"].strip().strip('"').splitlines()[:1]
+    return words[0].split()[-1] if words and not said["retcode"] and words[0].split() else None
+
+
+def _pid(name: str) -> int | None:
+    try:
+        pid = int((_RUN / f"{name}.pid").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return pid if (_PROC / str(pid)).exists() else None
+
+
+def _program_was_replaced(pid: int) -> bool:
+    try:
+        return str((_PROC / str(pid) / "exe").readlink()).endswith(" (deleted)")
+    except OSError:
+        return False
+
+
+def _try_conversion() -> None:
+    """Convert a copy of the database to the installed schema, where one is due."""
+    if _run(["ovsdb-tool", "needs-conversion", str(_DATABASE), str(_SCHEMA)])["stdout"].strip() != "yes":
+        return
+    with tempfile.TemporaryDirectory(prefix="openstack-rollout-") as place:
+        tried = _run(
+            ["ovsdb-tool", "convert", str(_DATABASE), str(_SCHEMA), str(Path(place) / "converted.db")]
+        )
+    if tried["retcode"]:
+        raise CommandExecutionError(
+            f"OVS_FAILED: {_DATABASE} cannot be converted to the schema of the installed switch, nothing was"
+            f" reloaded: {tried['stderr'].strip()[-300:]}"
+        )
+
+
+def _wait_until_new(name: str, timeout: int) -> str | None:
+    until = time.monotonic() + timeout
+    while True:
+        now = _daemon(name)
+        if now["running"] and not now["stale"]:
+            return now["running"]
+        if time.monotonic() >= until:
+            raise CommandExecutionError(
+                f"OVS_FAILED: {name} was reloaded and runs {now['running']} after {timeout} s,"
+                f" {now['installed']} is installed"
+            )
+        time.sleep(0.2)
+
+
+def _end_restoring() -> None:
+    """A reload that breaks off leaves the switch waiting for flows that nobody brings."""
+    _ovs_vsctl("--if-exists", "remove", "Open_vSwitch", ".", "other_config", _RESTORE_WAIT)
+
+
+def _system_id() -> str:
+    """What OVN calls this chassis; "" where it does not answer."""
+    return _ovs_vsctl("--if-exists", "get", "Open_vSwitch", ".", "external_ids:system-id").strip().strip('"')
+
+
+def _ovs_vsctl(*arguments: str) -> str:
+    return _run(["ovs-vsctl", "--timeout=10", "--no-wait", *arguments])["stdout"]
+
+
+def _units(name: str) -> dict[str, dict[str, str]]:
+    """The properties of the service's unit and of its daemons' units, those that there are: {unit: {...}}."""
+    names = [name, *(f"{daemon}.service" for daemon in _DAEMONS)]
+    blocks = _systemctl("show", *names, "--property=Id,LoadState,UnitFileState,ActiveState").split("\n\n")
+    found = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks]
+    # in the order asked for: a unit that is an alias has another Id
+    return {asked: one for asked, one in zip(names, found, strict=False) if one.get("LoadState") == "loaded"}
 
 
 def _systemctl(*arguments: str) -> str:

@@ -1,49 +1,74 @@
-"""Open vSwitch at the release's packages, its service enabled and running, the switch never stopped."""
+"""Open vSwitch at the release's packages, its service enabled and running, the switch never restarted."""
 
 from __future__ import annotations
 
 from salt.exceptions import CommandExecutionError
 
 
-def updated(name, packages=None, unit="openvswitch.service"):
+def updated(name, packages=None, unit=None, reload=False, userspace="refuse"):
     """Have Open vSwitch's packages at these versions, moved without the packages' scripts.
 
     name (str): any text. packages (dict): {name: version}; an installed stream that is not among them goes.
-    unit (str): the service that is left enabled and active.
+    unit (str): the service that is left enabled and active; the distribution's by default.
+    reload (bool): have the installed switch run, too, by a reload that saves the flows and puts them back;
+    else the running switch stays as it is, stale until a reload or a reboot.
+    userspace (str): `refuse` a reload while workloads use a userspace data path, which it interrupts, or
+    `accept` it.
 
-    A node without Open vSwitch is left alone. The running switch is not restarted: it is as new as its
-    package only after a reload or a reboot.
-    The comment of a failure is led by PACKAGE_DOWNLOAD_FAILED, PACKAGE_FAILED or OVS_FAILED.
+    A node without Open vSwitch is left alone. What works before is recorded for `datapath.verified`.
+    The comment of a failure is led by WORKLOADS_PRESENT (nothing was touched), PACKAGE_DOWNLOAD_FAILED,
+    PACKAGE_FAILED or OVS_FAILED.
 
     .. code-block:: yaml
 
         Open vSwitch:
           ovs.updated:
             - packages: {openvswitch3.5: 3.5.0-1, rhosp-openvswitch: 3.5-1}
+            - reload: True
     """
     try:
         due = __salt__["package_set.changes"](packages or {}, "ovs")
         service = __salt__["ovs.status"](unit)
-        changes = _predicted(due, service)
+        switch = __salt__["ovs.switch"]() if reload else None
+        changes = _predicted(due, service, switch)
         if not changes:
             return _answer(name, True, "Open vSwitch is at its packages")
+        if switch and userspace != "accept":
+            _refuse_workloads(due, switch)
         if __opts__["test"]:
             return _answer(name, None, f"would be changed: {', '.join(changes)}", changes)
         __salt__["datapath.record"]()
         if due["install"] or due["remove"]:
             changes |= __salt__["ovs.update"](due["install"], due["remove"], unit)
-        else:
+        elif service:
             __salt__["ovs.ensure_service"](unit)
+        if switch:
+            changes.pop("switch", None)
+            changes |= __salt__["ovs.reload"]()
     except CommandExecutionError as error:
         return _answer(name, False, str(error))
     return _answer(name, True, f"changed: {', '.join(changes)}", changes)
 
 
-def _predicted(due, service):
+def _refuse_workloads(due, switch):
+    if not (due["install"] or due["remove"] or switch["stale"]):
+        return
+    ports = __salt__["datapath.workloads"]()
+    if ports:
+        raise CommandExecutionError(
+            f"WORKLOADS_PRESENT: {__grains__['id']}: nothing was touched, for a reload interrupts the"
+            f" userspace data path of {len(ports)} ports ({', '.join(ports[:3])}, …): drain the node, or set"
+            " openstack:ovs:userspace: accept"
+        )
+
+
+def _predicted(due, service, switch):
     changes = {package: {"old": "", "new": version} for package, version in due["install"].items()}
     changes |= {package: {"old": "installed", "new": ""} for package in due["remove"]}
     if service and not (service["enabled"] and service["active"]):
         changes[service["unit"]] = {"old": "not enabled and active", "new": "enabled and active"}
+    if switch and (changes or switch["stale"]):
+        changes["switch"] = {"old": switch["running"], "new": "as installed"}
     return changes
 
 

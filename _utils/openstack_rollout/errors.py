@@ -35,6 +35,9 @@ REASONS = {
     "DATAPATH_BROKEN": (
         "Bring back what the message names, or accept its loss (salt NODE datapath.forget), then run again."
     ),
+    "WORKLOADS_PRESENT": (
+        "Drain the node (a drain policy, or by hand), or set openstack:ovs:userspace: accept; then run again."
+    ),
     "OVS_FAILED": "Check the Open vSwitch service on the node, then run again.",
     "APPLY_FAILED": "Read the failed state's comment, mend the node, then run again.",
     "VERIFY_FAILED": "The node is not what the release wants: read the differences, then run again.",

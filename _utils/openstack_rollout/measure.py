@@ -34,11 +34,18 @@ def differences(
         for name, version in install.items():
             installed = ", ".join(measured["packages"].get(name, ())) or "not installed"
             found[stage].append(f"package {name}: {installed}, wants {version}")
-        found[stage] += [f"package {name}: of a stream that the release left" for name in remove]
+        found[stage] += [
+            f"package {name}: of a stream that the release left"
+            if name in measured["packages"]
+            else f"package {name}: is still there beside the wanted version"
+            for name in remove
+        ]
     if "ovs" in found:
         switch = measured.get("openvswitch")
         if switch and not switch.get("enabled", True):
             found["ovs"].append(f"unit {switch.get('unit', 'openvswitch.service')}: is not enabled")
+        if desired.get("ovs", {}).get("reload") and is_stale(measured):
+            found["ovs"].append(f"switch: {_stale(measured['switch'])}")
     return found
 
 
@@ -51,7 +58,8 @@ def package_changes(
     -> version the release wants. installed (dict): name -> versions, as pkg.list_pkgs(versions_as_list=True)
     gives.
 
-    Returns ({name: version} to bring to that version, [names] to remove). A package that a node does not have
+    Returns ({name: version} to bring to that version, [names] to remove, of `ovs` also name-version of what a
+    killed transaction left beside the wanted version). A package that a node does not have
     is not wanted there; one with several versions side by side (a kernel) is right when the wanted one is
     among them.
     """
@@ -71,6 +79,7 @@ def package_changes(
                 for name in installed
                 if name not in packages and (match := _OVS_STREAM.match(name)) and match["stream"]
             )
+        remove += _doubles(wanted, installed)
     install = {
         name: version
         for name, version in wanted.items()
@@ -117,6 +126,11 @@ def image_names(
     return found
 
 
+def is_stale(measured: Mapping[str, Any]) -> bool:
+    """Whether the switch that runs is not the one that is installed."""
+    return bool((measured.get("switch") or {}).get("stale"))
+
+
 def health(desired: Mapping[str, Any], measured: Mapping[str, Any]) -> list[str]:
     """What is broken on a node, whatever the version."""
     found = []
@@ -154,6 +168,7 @@ def facts(
         "deployed": deployed(openstack, node, measured),
         "stages": differences(desired, measured, names),
         "health": health(desired, measured),
+        "switch": _switch_fact(measured),
         "services": {one["name"]: _service_fact(one, measured, names) for one in desired["services"]},
         "packages": _package_facts(desired, measured),
         "notes": _notes(desired, measured),
@@ -191,6 +206,26 @@ def _service_fact(
     }
 
 
+def _switch_fact(measured: Mapping[str, Any]) -> dict[str, Any] | None:
+    switch = measured.get("switch")
+    return {key: switch[key] for key in ("running", "installed", "stale")} if switch else None
+
+
+def _stale(switch: Mapping[str, Any]) -> str:
+    return f"runs {switch['running']}, {switch['installed']} is installed"
+
+
+def _doubles(wanted: Mapping[str, str], installed: Mapping[str, Sequence[str]]) -> list[str]:
+    """name-version of every other version beside the wanted one."""
+    return sorted(
+        f"{name}-{one}"
+        for name, version in wanted.items()
+        if _plain(version) in map(_plain, installed.get(name, ()))
+        for one in installed[name]
+        if _plain(one) != _plain(version)
+    )
+
+
 def _package_facts(desired: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     found = {}
     for stage, packages in desired["packages"].items():
@@ -200,7 +235,8 @@ def _package_facts(desired: Mapping[str, Any], measured: Mapping[str, Any]) -> d
                 installed = list(measured["packages"].get(name, ()))
                 found[name] = {"stage": stage, "installed": installed, "wanted": version}
         for name in remove:
-            found[name] = {"stage": stage, "installed": list(measured["packages"][name]), "wanted": None}
+            installed = list(measured["packages"].get(name, ()))
+            found[name] = {"stage": stage, "installed": installed, "wanted": None}
     return found
 
 

@@ -65,12 +65,13 @@ def resolve(openstack: Mapping[str, Any], version: str, node: Mapping[str, Any])
     openstack (dict): the pillar's `openstack` mapping. version (str): a release of the catalogue.
     node (dict): {"id", "roles", "zone", "os_family"}.
 
-    Returns the node's stages, its services with image references, its packages by stage and what the step of
-    essential packages excludes; plain data that JSON can hold.
+    Returns the node's stages, its services with image references, its packages by stage, what the step of
+    essential packages excludes and how the switch is updated; plain data that JSON can hold.
     Raises RolloutError: UNKNOWN_TARGET, EMPTY_CATALOGUE, or INVALID_PILLAR when the release lacks an image.
     """
     release = get(openstack, version)
     roles = [role for role in catalog.ROLES if role in node["roles"]]
+    ovs = openstack.get("ovs") or {}
     services = [
         _service(openstack, release, version, entry) for entry in catalog.of_node(openstack, roles, release)
     ]
@@ -82,6 +83,7 @@ def resolve(openstack: Mapping[str, Any], version: str, node: Mapping[str, Any])
         "services": services,
         "packages": _packages(openstack, release, roles, node.get("os_family", "RedHat")),
         "exclude": essential_excludes(openstack),
+        "ovs": {"reload": bool(ovs.get("reload", False)), "userspace": ovs.get("userspace", "refuse")},
         "system_exclude": ["openvswitch*", *((openstack.get("system") or {}).get("exclude") or ())],
     }
 

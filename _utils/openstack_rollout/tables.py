@@ -48,8 +48,21 @@ def status(data: Mapping[str, Any]) -> str:
         for name, node in data["nodes"].items()
         for line in (*filter(None, [_reason(node)]), *node["health"])
     ]
+    trouble += [stale(name, node["switch"]) for name, node in data["nodes"].items() if _is_stale(node)]
     trouble += [drained(name, record) for name, record in data["drained"].items()]
     return "\n\n".join([*parts, *(["\n".join(trouble)] if trouble else [])])
+
+
+def stale(name: str, switch: Mapping[str, Any]) -> str:
+    """The line of a node whose running switch is not the installed one (its facts of the switch)."""
+    return (
+        f"{name}: the switch is stale: {switch['running']} runs, {switch['installed']} is installed;"
+        " reload it (openstack:ovs:reload) or reboot the node"
+    )
+
+
+def _is_stale(node: Mapping[str, Any]) -> bool:
+    return bool((node.get("switch") or {}).get("stale"))
 
 
 def drained(name: str, record: Mapping[str, Any]) -> str:

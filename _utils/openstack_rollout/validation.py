@@ -205,10 +205,9 @@ def _check_stage_settings(found: Problems, openstack: Mapping[str, Any]) -> None
     found.choice("openstack:system:depth", system.get("depth", "upgrade"), ("upgrade",), ("dist_upgrade",))
     found.choice("openstack:system:reboot", system.get("reboot", "never"), ("never",), _REBOOTS_LATER)
     ovs = found.mapping("openstack:ovs", openstack.get("ovs"))
-    found.keys("openstack:ovs", ovs, ("reload",))
+    found.keys("openstack:ovs", ovs, ("reload", "userspace"))
     found.flag("openstack:ovs:reload", ovs.get("reload", False))
-    if ovs.get("reload") is True:
-        found.add("openstack:ovs:reload", "true is not built yet: set reload: false")
+    found.choice("openstack:ovs:userspace", ovs.get("userspace", "refuse"), ("refuse", "accept"))
     packages = found.mapping("openstack:packages", openstack.get("packages"))
     for key in found.keys("openstack:packages", packages, ("essential", "exclude")):
         found.strings(f"openstack:packages:{key}", packages[key])

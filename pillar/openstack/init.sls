@@ -47,8 +47,10 @@ openstack:
   # exclude: packages (globs) that the system stage leaves alone.
   system: {exclude: [], depth: upgrade, reboot: never}
 
-  # Open vSwitch's package is updated, the running switch is not: it keeps the old binary until it is reloaded.
-  ovs: {reload: false}
+  # reload     false: Open vSwitch's packages are updated, the running switch stays, stale until a reload or a reboot.
+  #            true: it is reloaded, too, with its flows saved and put back. It is never restarted.
+  # userspace  a reload interrupts a userspace (DPDK) data path: refuse it while workloads are on the node, or accept
+  ovs: {reload: false, userspace: refuse}
 
   # Changes to the service catalogue (openstack/services.sls), by service; any key of a type can be set.
   services: {}

@@ -1,10 +1,12 @@
-# Open vSwitch's packages, moved without their scripts. The running switch is not touched.
+# Open vSwitch's packages, moved without their scripts. The running switch is at most reloaded, where the operator wants it.
 {%- from "openstack/macros.jinja" import datapath, nothing %}
 {%- set node = salt["openstack_node.desired"]("ovs") %}
 {%- if "ovs" in node.stages %}
 ovs packages:
   ovs.updated:
     - packages: {{ node.packages | json }}
+    - reload: {{ node.ovs.reload }}
+    - userspace: {{ node.ovs.userspace }}
     - failhard: True
 {{ datapath("ovs") }}
 {%- else %}

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import cache, chroot, settings
+from . import cache, chroot, settings, switch_files
 
 _DIST = "el9"
 _LOG = "/var/log/rpm-scriptlets.log"
@@ -20,6 +20,8 @@ _UNIT = settings.HERE / "files" / "packages" / "openvswitch.service"
 _POST = {"post": ""}
 _POST_AND_POSTUN = {"post": "", "postun": ""}
 
+#: Open vSwitch's streams in the lab's releases, in order.
+STREAMS = ("3.4", "3.5")
 #: Ordinary packages: their versions in the lab's releases, in order.
 _ORDINARY = {
     "bash": ("5.1.8-9", "5.1.8-11"),
@@ -80,14 +82,15 @@ def ensure(root: Path) -> Repositories:
     Args:
         root: The base image.
     """
-    key = cache.digest_of(settings.HERE / "packages.py", _UNIT, root.parent.name, settings.RELEASES)
+    code = [settings.HERE / name for name in ("packages.py", "switch_files.py")]
+    key = cache.digest_of(*code, _UNIT, root.parent.name, settings.RELEASES)
     place = cache.ensure("packages", key, lambda work: _build(work, root))
     index = json.loads((place / "index.json").read_text())
     return Repositories(place / "repositories", place / "layer", index)
 
 
-def contents(position: int) -> list[Package]:
-    """The packages of the lab's first (0) or second (1) release."""
+def contents(position: int, switch: dict[str, Path] | None = None) -> list[Package]:
+    """The packages of the lab's first (0) or second (1) release; switch: its files, by path on a node."""
     ordinary = [
         Package(name, *versions[position].split("-"), provides=_PROVIDES.get(name, ()), scriptlets=_POST)
         for name, versions in _ORDINARY.items()
@@ -97,7 +100,7 @@ def contents(position: int) -> list[Package]:
         *ordinary,
         Package("openstack-selinux", selinux, "1", scriptlets=_POST_AND_POSTUN),
         *_kernel(("1", "2")[position]),
-        *_switch(("3.4", "3.5")[position], position),
+        *_switch(STREAMS[position], position, switch or {}),
     ]
 
 
@@ -110,7 +113,7 @@ def _kernel(release: str) -> list[Package]:
     ]
 
 
-def _switch(stream: str, position: int) -> list[Package]:
+def _switch(stream: str, position: int, files: dict[str, Path]) -> list[Package]:
     """Open vSwitch: the wrapper selects the stream, and a new stream is a package that obsoletes the old."""
     enable = 'if [ "$1" -eq 1 ]; then systemctl --no-reload preset openvswitch.service || :; fi'
     disable = 'if [ "$1" -eq 0 ]; then systemctl --no-reload disable --now openvswitch.service || :; fi'
@@ -126,7 +129,7 @@ def _switch(stream: str, position: int) -> list[Package]:
             requires=("openvswitch-selinux-extra-policy",),
             obsoletes=("openvswitch3.4",) if position else (),
             scriptlets={"post": enable, "preun": disable, "postun": restart},
-            files={"/usr/lib/systemd/system/openvswitch.service": _UNIT},
+            files={"/usr/lib/systemd/system/openvswitch.service": _UNIT, **files},
         ),
         Package(
             "openvswitch-selinux-extra-policy", "1.0", ("36", "38")[position], scriptlets=_POST_AND_POSTUN
@@ -137,7 +140,9 @@ def _switch(stream: str, position: int) -> list[Package]:
 def _build(work: Path, root: Path) -> None:
     index = {}
     for position, version in enumerate(settings.RELEASES):
-        packages = contents(position)
+        stream = STREAMS[position]
+        files = switch_files.make(root, f"{stream}.0", work / "rpmbuild" / stream, older_schema=position == 0)
+        packages = contents(position, files)
         directory = work / "repositories" / f"release-{version}"
         directory.mkdir(parents=True)
         with ThreadPoolExecutor(max_workers=4) as pool:
@@ -171,6 +176,13 @@ def _rpm(package: Package, target: Path, scratch: Path) -> None:
         "_topdir": str(top),
         "_rpmdir": str(target),
         "_rpmfilename": "%{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}.rpm",
+        # programs go in as they are, in packages without an architecture: rpm and the nodes' Debian name it
+        # differently, which Salt takes for a foreign one
+        "_binaries_in_noarch_packages_terminate_build": "0",
+        "__os_install_post": "%{nil}",
+        "debug_package": "%{nil}",
+        "_build_id_links": "none",
+        "_binary_payload": "w1.gzdio",
     }
     defines = [f"--define={name} {value}" for name, value in macros.items()]
     done = subprocess.run(
@@ -198,7 +210,10 @@ def _spec(package: Package) -> str:
         "%install",
         f"mkdir -p %{{buildroot}}{home}",
         f"echo {package.evr} > %{{buildroot}}{home}/VERSION",
-        *(f"install -D -m 644 {source} %{{buildroot}}{path}" for path, source in package.files.items()),
+        *(
+            f"install -D -m {source.stat().st_mode & 0o777:o} {source} %{{buildroot}}{path}"
+            for path, source in package.files.items()
+        ),
         "%files",
         f"{home}/VERSION",
         *package.files,

@@ -44,6 +44,8 @@ def initial_page(nodes: tuple[settings.Node, ...]) -> dict:
         "zones": {zone: " or ".join(n.name for n in nodes if n.zone == zone) for zone in zones},
         "custom_images": {},
         "policies": {},
+        # Without a kernel module every switch of the lab is a userspace one.
+        "ovs": {"userspace": "accept"},
         "services": initial_services(nodes),
     }
 

@@ -123,6 +123,14 @@ def test_a_release_that_lacks_images_is_none_to_be_at():
         ("ovs", {"openvswitch3.5": "5"}, {}, {}, []),
         ("ovs", {"openvswitch3.5": "5", "openvswitch3.5-devel": "5"}, {"openvswitch3.5": ["5"]}, {}, []),
         ("ovs", {}, {"openvswitch3.4": ["4"]}, {}, []),
+        # a transaction that was killed between the new and the old packages
+        (
+            "ovs",
+            {"x-openvswitch": "5", "openvswitch3.5": "5"},
+            {"x-openvswitch": ["4", "5"], "openvswitch3.4": ["4"], "openvswitch3.5": ["5"]},
+            {},
+            ["openvswitch3.4", "x-openvswitch-4"],
+        ),
         ("ovs", {"openvswitch3.5": "5"}, {"openvswitch": ["2"]}, {"openvswitch3.5": "5"}, []),
         ("ovs", {"openvswitch3.5": "5"}, {"openvswitch-switch": ["3"]}, {}, []),
         ("ovs", {"openvswitch-switch": "4"}, {"openvswitch-switch": ["3"]}, {"openvswitch-switch": "4"}, []),
@@ -145,3 +153,15 @@ def test_a_release_that_lacks_images_is_none_to_be_at():
 )
 def test_package_changes(stage, wanted, installed, install, remove):
     assert measure.package_changes(stage, wanted, installed) == (install, remove)
+
+
+@pytest.mark.parametrize("reload", [True, False])
+def test_a_stale_switch_is_a_difference_only_where_a_reload_is_wanted(reload):
+    openstack = {**valid(), "ovs": {"reload": reload}}
+    measured = measured_at(openstack, NEW, node("compute"))
+    measured["switch"] = {"running": "3.4.0", "installed": "3.5.0", "stale": True, "daemons": {}}
+    facts = measure.facts(openstack, node("compute"), measured)
+    assert facts["switch"] == {"running": "3.4.0", "installed": "3.5.0", "stale": True}
+    assert facts["stages"]["ovs"] == (["switch: runs 3.4.0, 3.5.0 is installed"] if reload else [])
+    assert facts["deployed"] == (None if reload else NEW)
+    assert facts["health"] == []

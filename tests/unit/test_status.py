@@ -159,3 +159,13 @@ def test_the_table_tells_that_a_runs_process_is_gone(cloud, master):
     data = measured(master)
     data["run"].update(state="interrupted", message="its process is gone: run again to go on")
     assert "its process is gone: run again to go on" in tables.text(data)
+
+
+def test_a_stale_switch_is_told_and_is_no_failure(cloud, master):
+    master.update()
+    data = measured(master)
+    data["nodes"]["compute1"]["switch"] = {"running": "3.4.0", "installed": "3.5.0", "stale": True}
+    data["nodes"]["compute2"]["switch"] = {"running": "3.5.0", "installed": "3.5.0", "stale": False}
+    line = "compute1: the switch is stale: 3.4.0 runs, 3.5.0 is installed"
+    assert line in tables.text(data) and "compute2: the switch" not in tables.text(data)
+    assert data["nodes"]["compute1"]["state"] == "at_target"

@@ -115,7 +115,8 @@ BATCH = "is not allowed: give a number of nodes from 1, or a percentage from 1% 
         ),
         ("system/depth", "dist_upgrade", "system:depth: dist_upgrade is not built yet: set depth: upgrade"),
         ("system/exclude", "kernel", "system:exclude: has to be a list, not a string"),
-        ("ovs/reload", True, "ovs:reload: true is not built yet: set reload: false"),
+        ("ovs/userspace", "acept", "ovs:userspace: acept is not one of refuse, accept, did you mean accept?"),
+        ("ovs/userspace", True, "ovs:userspace: True is not one of refuse, accept"),
         ("ovs/reload", "no", "ovs:reload: has to be true or false, not a string"),
         ("packages/essentials", [], "packages:essentials: unknown key, did you mean essential?"),
         ("packages/essential", [7], "packages:essential:0: 7 is a number: put it in quotes"),
@@ -331,7 +332,7 @@ def _paths(openstack, depth=3):
 def test_all_mistakes_are_found_and_the_first_is_raised():
     openstack = changed("policies/compute/batch", 0)
     openstack["roles"]["contoller"] = "x"
-    openstack["ovs"]["reload"] = True
+    openstack["ovs"]["reload"] = "yes"
     assert len(validation.problems(openstack)) == 3
     with pytest.raises(RolloutError) as error:
         validation.validate(openstack)

@@ -1,4 +1,4 @@
-"""ovs: the service is enabled and active afterwards in every case, and never restarted."""
+"""ovs: the service is enabled and active afterwards in every case, and the switch is at most reloaded."""
 
 from __future__ import annotations
 
@@ -8,101 +8,190 @@ from salt.exceptions import CommandExecutionError
 from tests.unit.loading import Commands, load
 
 INSTALL = {"openvswitch3.5": "3.5.0-12", "rhosp-openvswitch": "3.5-1"}
+DAEMONS = ("ovsdb-server", "ovs-vswitchd")
+UNITS = ["openvswitch.service", "ovsdb-server.service", "ovs-vswitchd.service"]
 
 
-class Systemd(Commands):
-    """systemctl of one unit: `enable` and `start` do what they say."""
+class Host(Commands):
+    """systemctl and the switch's programs: `enable`, `start` and `reload` do what they say."""
 
-    def __init__(self, enabled=True, active=True):
+    def __init__(self, enabled=True, dead=(), runs="3.4.0", database="3.4.0", reload_works=True):
         super().__init__()
-        self.enabled, self.active = enabled, active
+        self.enabled, self.dead, self.reload_works = enabled, set(dead), reload_works
+        self.running = {"ovs-vswitchd": runs, "ovsdb-server": database}
+        self.installed = "3.4.0"
+        self.convertible, self.conversion = True, "no"
+        self.system_id, self.reload_forgets_id = "cmp1", False
 
     def __call__(self, command, **options):
         if command[:2] == ["systemctl", "enable"]:
             self.enabled = True
         if command[:2] == ["systemctl", "start"]:
-            self.active = True
-        enabled, active = ("disabled", "enabled")[self.enabled], ("inactive", "active")[self.active]
-        self.answers = {"systemctl show": f"LoadState=loaded\nUnitFileState={enabled}\nActiveState={active}"}
+            self.dead -= set(command[2:])
+        if command[:2] == ["systemctl", "reload"] and self.reload_works:
+            names = DAEMONS if command[2] == "openvswitch.service" else ["ovs-vswitchd"]
+            self.running |= dict.fromkeys(names, self.installed)
+            self.system_id = "" if self.reload_forgets_id else self.system_id
+        if "set" in command and command[0] == "ovs-vsctl":
+            self.system_id = command[-1].partition("=")[2]
+        self.answers = {
+            "systemctl show": "\n\n".join(self._unit(name) for name in UNITS),
+            "ovsdb-tool needs-conversion": self.conversion,
+            "ovsdb-tool convert": {"retcode": int(not self.convertible), "stderr": "syntax error"},
+            "ovs-vsctl --timeout=10 --no-wait --if-exists get": f'"{self.system_id}"',
+            **{f"{name} --version": f"{name} (Open vSwitch) {self.installed}" for name in DAEMONS},
+            **{
+                f"ovs-appctl --timeout=10 --target={name} version": f"{name} (Open vSwitch) {version}"
+                for name, version in self.running.items()
+            },
+        }
         return super().__call__(command, **options)
 
+    def _unit(self, name):
+        enabled = ("disabled", "enabled")[self.enabled] if name == UNITS[0] else "static"
+        return f"Id={name}\nLoadState=loaded\nUnitFileState={enabled}\nActiveState=" + (
+            "failed" if name in self.dead else "active"
+        )
 
-def ovs(systemd, bring=None, installed=None, missing=None, os_family="RedHat"):
-    calls = []
+
+def ovs(host, move=None, os_family="RedHat"):
     salt = {
-        "cmd.run_all": systemd,
-        "package_set.missing_downloads": lambda packages: missing or {},
-        "package_set.download": lambda packages: calls.append("download"),
-        "package_set.bring": bring or (lambda packages, setopt: calls.append(setopt) or {}),
-        "package_set.installed": lambda: installed or {},
+        "cmd.run_all": host,
+        "cmd.which": lambda program: f"/usr/sbin/{program}",
+        "ovs_packages.move": move or (lambda install, remove: {"moved": {"old": "1", "new": "2"}}),
     }
     module = load("modules", "ovs", salt=salt, grains={"os_family": os_family})
-    module.switch_pid = lambda: 42
-    return module, calls
+    salt["ovs.unit"] = module.unit
+    module._pid = lambda name: 42
+    module._program_was_replaced = lambda pid: False
+    return module
 
 
-def test_the_packages_move_alone_without_scripts_and_from_the_cache():
-    module, calls = ovs(Systemd(), missing=INSTALL)
-    module.update(INSTALL)
-    options = calls[1]
-    assert calls[0] == "download"
-    assert "tsflags=noscripts" in options and "cacheonly=1" in options
-    assert "includepkgs=openvswitch*,*-openvswitch" in options
+def touching(host):
+    return [
+        line for line in host.lines() if any(f" {word}" in line for word in ("restart", "stop", "reload"))
+    ]
 
 
-def test_the_service_is_never_restarted():
-    systemd = Systemd(enabled=False, active=False)
-    module, _ = ovs(systemd)
-    module.update(INSTALL)
-    assert systemd.enabled and systemd.active
-    assert not [line for line in systemd.lines() if "restart" in line or "stop" in line or "reload " in line]
+def test_an_update_of_the_packages_touches_neither_service_nor_switch():
+    host = Host()
+    assert list(ovs(host).update(INSTALL)) == ["moved"]
+    assert touching(host) == [
+        line for line in host.lines() if line == "systemctl daemon-reload" and "reload " in line
+    ]
+    assert not [line for line in host.lines() if "enable" in line or "start" in line.split()]
 
 
-def test_an_active_service_is_not_even_started():
-    systemd = Systemd()
-    module, _ = ovs(systemd)
-    module.update(INSTALL)
-    assert not [line for line in systemd.lines() if "start" in line or "enable" in line]
+def test_a_service_that_is_off_is_put_on_without_a_restart():
+    host = Host(enabled=False, dead=UNITS)
+    ovs(host).update(INSTALL)
+    assert host.enabled and not host.dead
+    assert not [line for line in host.lines() if "restart" in line or "stop" in line]
+
+
+def test_a_dead_daemon_under_an_active_service_is_not_active():
+    host = Host(dead=["ovs-vswitchd.service"])
+    module = ovs(host)
+    assert module.status() == {"unit": "openvswitch.service", "enabled": True, "active": False}
+    module.ensure_service()
+    assert "systemctl start ovs-vswitchd.service" in host.lines()
+    assert module.status()["active"] is True
 
 
 def test_a_transaction_that_fails_leaves_the_service_on():
-    def fail(packages, setopt):
+    def fail(install, remove):
         raise CommandExecutionError("PACKAGE_FAILED: disk full")
 
-    systemd = Systemd(enabled=False, active=False)
-    module, _ = ovs(systemd, bring=fail)
+    host = Host(enabled=False, dead=UNITS)
     with pytest.raises(CommandExecutionError, match="disk full"):
-        module.update(INSTALL)
-    assert systemd.enabled and systemd.active
-
-
-def test_what_is_left_of_the_old_stream_goes_without_its_scripts():
-    systemd = Systemd()
-    module, _ = ovs(systemd, installed={"openvswitch3.4": ["3.4.0-12"]})
-    module.__context__["pkg.list_pkgs"] = "old"
-    moved = module.update(INSTALL, ["openvswitch3.4", "openvswitch3.4-devel"])
-    assert "rpm --erase --noscripts openvswitch3.4" in systemd.lines()
-    assert moved == {"openvswitch3.4": {"old": "3.4.0-12", "new": ""}}
-    assert "pkg.list_pkgs" not in module.__context__
+        ovs(host, move=fail).update(INSTALL)
+    assert host.enabled and not host.dead
 
 
 def test_a_restarted_switch_is_a_failure():
-    module, _ = ovs(Systemd())
+    module = ovs(Host())
     pids = iter([42, 43, 43])
     module.switch_pid = lambda: next(pids)
     with pytest.raises(CommandExecutionError, match=r"^OVS_FAILED: ovs-vswitchd was restarted: 42 became 43"):
         module.update(INSTALL)
 
 
-def test_apt_nodes_are_refused_before_anything_is_touched():
-    systemd = Systemd()
-    module, calls = ovs(systemd, os_family="Debian")
-    with pytest.raises(CommandExecutionError, match=r"^OVS_FAILED: .*dnf only"):
-        module.update(INSTALL)
-    assert calls == [] and systemd.ran == []
-
-
 def test_a_node_without_the_service():
-    commands = Commands({"systemctl show": "LoadState=not-found\nUnitFileState=\nActiveState=inactive"})
-    module, _ = ovs(commands)
-    assert module.status() is None
+    commands = Commands({"systemctl show": "Id=a\nLoadState=not-found\nUnitFileState=\nActiveState=inactive"})
+    assert ovs(commands).status() is None
+
+
+def test_debians_service_has_its_own_name():
+    assert ovs(Host(), os_family="Debian").unit() == "openvswitch-switch.service"
+
+
+def test_what_runs_and_what_is_installed():
+    host = Host()
+    module = ovs(host)
+    found = module.switch()
+    assert (found["running"], found["installed"], found["stale"]) == ("3.4.0", "3.4.0", False)
+    host.installed = "3.5.0"
+    found = module.switch()
+    assert (found["running"], found["installed"], found["stale"]) == ("3.4.0", "3.5.0", True)
+
+
+def test_a_rebuilt_program_of_the_same_version_is_stale():
+    module = ovs(Host())
+    module._program_was_replaced = lambda pid: True
+    assert module.switch()["stale"] is True
+
+
+def test_a_stale_database_alone_makes_the_switch_stale():
+    host = Host(runs="3.5.0")
+    host.installed = "3.5.0"
+    assert ovs(host).switch()["stale"] is True
+
+
+def test_a_node_without_the_switch():
+    module = ovs(Host())
+    module.__salt__["cmd.which"] = lambda program: None
+    assert module.switch() is None
+
+
+def test_a_reload_brings_what_is_installed():
+    host = Host()
+    host.installed = "3.5.0"
+    assert ovs(host).reload() == {name: {"old": "3.4.0", "new": "3.5.0"} for name in DAEMONS}
+    assert "systemctl reload openvswitch.service" in host.lines()
+    assert not [line for line in host.lines() if "restart" in line or "systemctl stop" in line]
+
+
+def test_only_the_stale_daemon_is_reloaded():
+    host = Host(database="3.5.0")
+    host.installed = "3.5.0"
+    assert list(ovs(host).reload()) == ["ovs-vswitchd"]
+    assert "systemctl reload ovs-vswitchd.service" in host.lines()
+
+
+def test_what_is_not_stale_is_not_reloaded():
+    host = Host()
+    assert ovs(host).reload() == {}
+    assert not [line for line in host.lines() if line.startswith("systemctl")]
+
+
+def test_a_conversion_that_would_fail_is_refused_before_the_reload():
+    host = Host()
+    host.installed, host.conversion, host.convertible = "3.5.0", "yes", False
+    with pytest.raises(CommandExecutionError, match=r"^OVS_FAILED: .*nothing was reloaded: syntax error"):
+        ovs(host).reload()
+    assert not [line for line in host.lines() if line.startswith("systemctl")]
+
+
+def test_a_reload_that_does_not_take_is_a_failure_and_ends_the_wait_for_flows():
+    host = Host(reload_works=False)
+    host.installed = "3.5.0"
+    with pytest.raises(CommandExecutionError, match=r"^OVS_FAILED: ovsdb-server was reloaded and runs 3.4.0"):
+        ovs(host).reload(timeout=0)
+    assert any(line.endswith("remove Open_vSwitch . other_config flow-restore-wait") for line in host.lines())
+
+
+def test_a_reload_that_forgot_the_chassis_is_told_again():
+    host = Host()
+    host.installed, host.reload_forgets_id = "3.5.0", True
+    ovs(host).reload()
+    assert host.system_id == "cmp1"

@@ -104,7 +104,7 @@ def test_ovs_changes_streams():
     predicted = state("ovs", True, **functions).updated("ovs", WANTED)
     assert predicted["result"] is None and list(predicted["changes"]) == ["openvswitch3.5", "openvswitch3.4"]
     assert state("ovs", **functions).updated("ovs", WANTED)["result"] is True
-    assert asked == [({"openvswitch3.5": "1"}, ["openvswitch3.4"], "openvswitch.service")]
+    assert asked == [({"openvswitch3.5": "1"}, ["openvswitch3.4"], None)]
 
 
 def test_ovs_puts_a_disabled_service_right_without_moving_packages():
@@ -117,4 +117,53 @@ def test_ovs_puts_a_disabled_service_right_without_moving_packages():
     }
     assert state("ovs", True, **functions).updated("ovs", WANTED)["result"] is None
     assert state("ovs", **functions).updated("ovs", WANTED)["result"] is True
-    assert ensured == ["openvswitch.service"]
+    assert ensured == [None]
+
+
+STALE = {"running": "3.4.0", "installed": "3.5.0", "stale": True}
+
+
+def switch_state(test=False, ports=(), install=None, switch=STALE):
+    did = []
+    functions = {
+        "package_set.changes": lambda packages, stage: {"install": install or {}, "remove": []},
+        "ovs.status": lambda unit: GOOD,
+        "ovs.switch": lambda: switch,
+        "ovs.ensure_service": lambda unit: did.append("ensure"),
+        "ovs.update": lambda *arguments: did.append("update") or {"a": {"old": "", "new": "1"}},
+        "ovs.reload": lambda: did.append("reload") or {"ovs-vswitchd": {"old": "3.4.0", "new": "3.5.0"}},
+        "datapath.record": lambda: did.append("record"),
+        "datapath.workloads": lambda: list(ports),
+    }
+    return load("states", "ovs", salt=functions, opts={"test": test}, grains={"id": "cmp1"}), did
+
+
+def test_a_stale_switch_stays_where_no_reload_is_wanted():
+    module, did = switch_state()
+    assert module.updated("ovs", WANTED)["changes"] == {} and did == []
+
+
+def test_a_stale_switch_is_reloaded_after_its_data_path_is_recorded():
+    module, did = switch_state()
+    answer = module.updated("ovs", WANTED, reload=True)
+    assert answer["result"] is True and list(answer["changes"]) == ["ovs-vswitchd"]
+    assert did == ["record", "ensure", "reload"]
+    module, did = switch_state(test=True)
+    assert module.updated("ovs", WANTED, reload=True)["result"] is None and did == []
+    module, did = switch_state(switch=STALE | {"stale": False})
+    assert module.updated("ovs", WANTED, reload=True)["changes"] == {} and did == []
+
+
+@pytest.mark.parametrize("test", [True, False])
+@pytest.mark.parametrize("install", [None, {"openvswitch3.5": "1"}])
+def test_a_reload_under_workloads_on_userspace_is_refused_before_anything_is_touched(test, install):
+    module, did = switch_state(test, ports=["port-1"], install=install)
+    answer = module.updated("ovs", WANTED, reload=True)
+    assert answer["result"] is False and did == []
+    assert answer["comment"].startswith("WORKLOADS_PRESENT: cmp1: ") and "port-1" in answer["comment"]
+
+
+def test_a_reload_under_workloads_may_be_accepted():
+    module, did = switch_state(ports=["port-1"], install={"openvswitch3.5": "1"})
+    assert module.updated("ovs", WANTED, reload=True, userspace="accept")["result"] is True
+    assert did == ["record", "update", "reload"]

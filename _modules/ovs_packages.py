@@ -1,0 +1,194 @@
+"""Move Open vSwitch's packages without letting their scripts touch the switch.
+
+With dnf no script of the transaction runs at all. With apt the scripts run, for they do more than services,
+but those that would stop or restart the switch are denied it. An earlier attempt that was killed, with half a
+transaction left behind, is mended on the way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from salt.exceptions import CommandExecutionError
+
+from openstack_rollout import measure
+from openstack_rollout.release import OVS_PACKAGES
+
+_WITHOUT_SCRIPTS = ("tsflags=noscripts", f"includepkgs={','.join(OVS_PACKAGES)}")
+_FROM_CACHE = "cacheonly=1"
+_POLICY = Path("/usr/sbin/policy-rc.d")
+_OPERATORS_POLICY = Path("/usr/sbin/policy-rc.d.openstack-rollout")
+_DPKG_LOCK = Path("/var/lib/dpkg/lock")
+_MARK = "# of openstack-rollout: Open vSwitch's packages move, and leave its services alone"
+_DENIAL = f"""#!/bin/sh
+{_MARK}
+for word; do
+    case $word in
+        openvswitch-*|ovsdb-server*|ovs-vswitchd*|ovs-record-hostname*) exit 101 ;;
+    esac
+done
+[ ! -x {_OPERATORS_POLICY} ] || exec {_OPERATORS_POLICY} "$@"
+exit 0
+"""
+
+
+def move(install: Mapping[str, str], remove: Sequence[str] = ()) -> dict:
+    """Bring Open vSwitch's packages to these versions; no other package moves, no script stops the switch.
+
+    install (dict): {name: version}. remove (list): names, or name-version where another version of the same
+    name stays.
+
+    Returns {name: {"old", "new"}} of every package that moved.
+    Raises CommandExecutionError led by PACKAGE_DOWNLOAD_FAILED or PACKAGE_FAILED.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' ovs_packages.move '{openvswitch3.5: 3.5.0-1, rhosp-openvswitch: 3.5-1}' '[openvswitch3.4]'
+    """
+    if __grains__.get("os_family") == "Debian":
+        return _by_apt(install, remove)
+    return _by_dnf(install, remove)
+
+
+def tidy() -> bool:
+    """Take back the denial that a killed transaction left, and put the operator's own policy in its place.
+
+    While a package manager still works it stays. Returns whether there is none of ours any more.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' ovs_packages.tidy
+    """
+    if not _is_ours(_POLICY):
+        if _OPERATORS_POLICY.exists() and not _POLICY.exists():
+            _OPERATORS_POLICY.rename(_POLICY)
+        return True
+    if _dpkg_works():
+        return False
+    if _OPERATORS_POLICY.exists():
+        _OPERATORS_POLICY.replace(_POLICY)
+    else:
+        _POLICY.unlink(missing_ok=True)
+    return True
+
+
+def _by_dnf(install: Mapping[str, str], remove: Sequence[str]) -> dict:
+    if __salt__["package_set.missing_downloads"](install):
+        __salt__["package_set.download"](install)
+    moved = {}
+    if install:
+        moved = __salt__["package_set.bring"](install, setopt=[*_WITHOUT_SCRIPTS, _FROM_CACHE])
+    # Most new streams obsolete the old one, which is then gone already; a killed transaction leaves both, or
+    # two versions of one package.
+    left = _left([*remove, *measure.package_changes("ovs", install, __salt__["package_set.installed"]())[1]])
+    if left:
+        result = _run(["rpm", "--erase", "--noscripts", "--allmatches", *sorted(left)])
+        __context__.pop("pkg.list_pkgs", None)
+        if result["retcode"]:
+            raise CommandExecutionError(f"PACKAGE_FAILED: rpm --erase: {result['stderr'].strip()}")
+    return {**moved, **{name: {"old": version, "new": ""} for name, version in left.items()}}
+
+
+def _left(remove: Sequence[str]) -> dict[str, str]:
+    """Which of those are installed: {name or name-version: version}."""
+    found = {}
+    for name, versions in __salt__["package_set.installed"]().items():
+        if name in remove:
+            found[name] = ",".join(versions)
+        found |= {f"{name}-{one}": one for one in versions if f"{name}-{one}" in remove}
+    return found
+
+
+def _by_apt(install: Mapping[str, str], remove: Sequence[str]) -> dict:
+    with _switch_services_denied():
+        _finish_interrupted()
+        held = sorted(set(install) & _held())
+        if held:
+            raise CommandExecutionError(
+                f"PACKAGE_FAILED: {', '.join(held)}: on hold by the node's operator: apt-mark unhold, or"
+                " leave it out of the release"
+            )
+        if __salt__["package_set.missing_downloads"](install):
+            __salt__["package_set.download"](install)
+        _refuse_others(install, remove)
+        moved = __salt__["package_set.bring"](install) if install else {}
+        left = _left(remove)
+        if left:
+            __salt__["pkg.remove"](pkgs=sorted(left))
+    return {**moved, **{name: {"old": version, "new": ""} for name, version in left.items()}}
+
+
+def _finish_interrupted() -> None:
+    """What a killed dpkg unpacked and did not configure; apt refuses to work before."""
+    if not _run(["dpkg", "--audit"])["stdout"].strip() and not any(Path("/var/lib/dpkg/updates").glob("*")):
+        return
+    result = _run(
+        ["systemd-run", "--scope", "--quiet", "dpkg", "--force-confold", "--configure", "--pending"],
+        env={"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"},
+    )
+    if result["retcode"]:
+        raise CommandExecutionError(f"PACKAGE_FAILED: dpkg --configure: {result['stderr'].strip()[-400:]}")
+    __context__.pop("pkg.list_pkgs", None)
+
+
+def _refuse_others(install: Mapping[str, str], remove: Sequence[str]) -> None:
+    """Refuse a transaction that would move anything but Open vSwitch."""
+    asked = [*(f"{name}={version}" for name, version in install.items()), *(f"{name}-" for name in remove)]
+    simulated = _run(["apt-get", "--simulate", "--allow-downgrades", "install", *asked], env={"LC_ALL": "C"})
+    moving = re.findall(r"^(?:Inst|Remv) (\S+)", simulated["stdout"], re.M)
+    others = sorted({n for n in moving if not any(fnmatchcase(n, glob) for glob in OVS_PACKAGES)})
+    if others:
+        raise CommandExecutionError(f"PACKAGE_FAILED: other packages would move with it: {', '.join(others)}")
+
+
+def _held() -> set[str]:
+    return set(_run(["apt-mark", "showhold"])["stdout"].split())
+
+
+@contextlib.contextmanager
+def _switch_services_denied() -> Iterator[None]:
+    """While it lasts, package scripts may not stop, start or restart the switch.
+
+    The operator's own policy still decides about everything else.
+    """
+    if not _is_ours(_POLICY):
+        if _POLICY.exists() or _POLICY.is_symlink():
+            _POLICY.rename(_OPERATORS_POLICY)
+        scratch = _POLICY.with_suffix(".new")
+        scratch.write_text(_DENIAL, encoding="utf-8")
+        scratch.chmod(0o755)
+        scratch.rename(_POLICY)
+    try:
+        yield
+    finally:
+        tidy()
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        return _MARK in path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+
+
+def _dpkg_works() -> bool:
+    """Whether a dpkg holds its lock; it goes on without us when the minion is stopped."""
+    try:
+        with _DPKG_LOCK.open("w") as lock:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return _DPKG_LOCK.exists()
+    return False
+
+
+def _run(command: list[str], **options) -> dict:
+    return __salt__["cmd.run_all"](command, python_shell=False, ignore_retcode=True, **options)

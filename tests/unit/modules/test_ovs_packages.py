@@ -1,0 +1,149 @@
+"""ovs_packages: the packages move alone, and nothing that their scripts do reaches the switch."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from salt.exceptions import CommandExecutionError
+
+from tests.unit.loading import Commands, load
+
+INSTALL = {"openvswitch3.5": "3.5.0-12", "rhosp-openvswitch": "3.5-1"}
+ON_DEBIAN = {"openvswitch-switch": "3.5.1-1"}
+
+
+def packages(commands=None, os_family="RedHat", installed=None, missing=None, bring=None):
+    calls = []
+    salt = {
+        "cmd.run_all": commands or Commands(),
+        "package_set.missing_downloads": lambda packages: missing or {},
+        "package_set.download": lambda packages: calls.append("download"),
+        "package_set.bring": bring or (lambda packages, setopt=(): calls.append(setopt) or {}),
+        "package_set.installed": lambda: installed or {},
+        "pkg.remove": calls.append,
+    }
+    return load("modules", "ovs_packages", salt=salt, grains={"os_family": os_family}), calls
+
+
+@pytest.fixture
+def policy(tmp_path):
+    return tmp_path / "policy-rc.d"
+
+
+def on_debian(policy, commands=None, **more):
+    module, calls = packages(commands, os_family="Debian", **more)
+    module._POLICY = policy
+    module._OPERATORS_POLICY = policy.with_name("policy-rc.d.kept")
+    module._DPKG_LOCK = policy.with_name("lock")
+    module._DENIAL = module._DENIAL.replace(
+        "/usr/sbin/policy-rc.d.openstack-rollout", str(module._OPERATORS_POLICY)
+    )
+    return module, calls
+
+
+def asked(policy, unit):
+    return subprocess.run([policy, unit, "restart"], check=False).returncode
+
+
+def test_dnf_moves_them_alone_without_scripts_and_from_the_cache():
+    module, calls = packages(missing=INSTALL)
+    module.move(INSTALL)
+    assert calls[0] == "download"
+    assert {"tsflags=noscripts", "cacheonly=1", "includepkgs=openvswitch*,*-openvswitch"} == set(calls[1])
+
+
+def test_what_is_left_of_the_old_stream_goes_without_its_scripts():
+    commands = Commands()
+    module, _ = packages(commands, installed={"openvswitch3.4": ["3.4.0-12"]})
+    module.__context__["pkg.list_pkgs"] = "old"
+    moved = module.move({}, ["openvswitch3.4", "openvswitch3.4-devel"])
+    assert commands.lines() == ["rpm --erase --noscripts --allmatches openvswitch3.4"]
+    assert moved == {"openvswitch3.4": {"old": "3.4.0-12", "new": ""}}
+    assert "pkg.list_pkgs" not in module.__context__
+
+
+def test_what_a_killed_transaction_left_twice_goes_without_its_scripts():
+    commands = Commands()
+    both = {
+        "rhosp-openvswitch": ["3.4-1", "3.5-1"],
+        "openvswitch3.4": ["3.4.0-12"],
+        "openvswitch3.5": ["3.5.0-12"],
+    }
+    module, _ = packages(commands, installed=both)
+    module.move({}, ["openvswitch3.4", "rhosp-openvswitch-3.4-1"])
+    assert commands.lines() == ["rpm --erase --noscripts --allmatches openvswitch3.4 rhosp-openvswitch-3.4-1"]
+
+
+def test_apt_moves_them_while_the_switchs_services_are_denied(policy):
+    during = []
+
+    def bring(packages):
+        during.append((asked(policy, "openvswitch-switch.service"), asked(policy, "cron.service")))
+        return {}
+
+    module, _ = on_debian(policy, bring=bring)
+    module.move(ON_DEBIAN)
+    assert during == [(101, 0)]
+    assert not policy.exists()
+
+
+def test_the_operators_own_policy_decides_about_everything_else_and_is_put_back(policy):
+    own = "#!/bin/sh\nexit 42\n"
+    policy.write_text(own)
+    policy.chmod(0o755)
+    during = []
+
+    def bring(packages):
+        during.append((asked(policy, "ovs-vswitchd.service"), asked(policy, "cron.service")))
+        raise CommandExecutionError("PACKAGE_FAILED: disk full")
+
+    module, _ = on_debian(policy, bring=bring)
+    with pytest.raises(CommandExecutionError, match="disk full"):
+        module.move(ON_DEBIAN)
+    assert during == [(101, 42)]
+    assert policy.read_text() == own and not module._OPERATORS_POLICY.exists()
+
+
+def test_a_policy_that_a_killed_run_left_is_taken_back(policy):
+    policy.write_text("#!/bin/sh\nexit 42\n")
+    module, _ = on_debian(policy)
+    denied = module._switch_services_denied()
+    denied.__enter__()  # and killed
+    assert "openstack-rollout" in policy.read_text()
+    module.move(ON_DEBIAN)
+    assert policy.read_text() == "#!/bin/sh\nexit 42\n"
+
+
+def test_the_denial_stays_while_a_package_manager_works(policy):
+    module, _ = on_debian(policy)
+    module._dpkg_works = lambda: True
+    module._switch_services_denied().__enter__()
+    assert module.tidy() is False and policy.exists()
+    module._dpkg_works = lambda: False
+    assert module.tidy() is True and not policy.exists()
+
+
+def test_held_packages_are_the_operators_decision(policy):
+    commands = Commands({"apt-mark showhold": "openvswitch-switch\nother"})
+    module, calls = on_debian(policy, commands)
+    with pytest.raises(CommandExecutionError, match=r"^PACKAGE_FAILED: openvswitch-switch: on hold"):
+        module.move(ON_DEBIAN)
+    assert calls == [] and not policy.exists()
+
+
+def test_apt_refuses_what_would_move_other_packages(policy):
+    commands = Commands({"apt-get --simulate": "Inst openvswitch-switch [1] (2)\nInst libssl3 [1] (2)"})
+    module, calls = on_debian(policy, commands)
+    with pytest.raises(CommandExecutionError, match=r"^PACKAGE_FAILED: other packages would move.*libssl3"):
+        module.move(ON_DEBIAN)
+    assert calls == []
+
+
+def test_a_killed_dpkg_is_finished_first(policy):
+    commands = Commands({"dpkg --audit": "The following packages are only half configured"})
+    module, _ = on_debian(policy, commands)
+    module.move(ON_DEBIAN)
+    lines = commands.lines()
+    configured = next(n for n, line in enumerate(lines) if "--configure" in line)
+    assert configured < next(n for n, line in enumerate(lines) if "apt-get" in line)
