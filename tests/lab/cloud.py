@@ -23,7 +23,7 @@ class Lab:
 
     Args:
         home: Where its run state is kept.
-        profile: `one`, `small` or `full`; None: the one it was started with, else `small`.
+        profile: One of `settings.PROFILES`; None: the one it was started with, else `small`.
     """
 
     def __init__(self, home: Path = settings.HOME, profile: str | None = None) -> None:

@@ -121,6 +121,15 @@ class Overlay:
         names = self._rows(self.sb("--format=json", "--columns=_uuid,name", "list", "chassis"))
         return next((name for uuid, name in names if uuid == chassis), None)
 
+    def priority(self, gateway: str) -> int:
+        """The priority that a gateway was built with; the first gateway has the highest."""
+        return 100 - 10 * self.gateways.index(gateway)
+
+    def flows(self, node: str, bridge: str = "br-int") -> set[str]:
+        """The OpenFlow flows of a node's bridge, without counters and ages."""
+        dump = ["ovs-ofctl", "--no-stats", "dump-flows", bridge]
+        return {line.strip() for line in self.lab.exec(node, dump).stdout.splitlines() if "actions=" in line}
+
     # -- how
 
     def _ask(self, container: str, program: str, port: int, arguments: Iterable[str], timeout: float) -> str:
@@ -162,8 +171,8 @@ class Overlay:
             ["lsp-set-options", "public-net", "network_name=external"],
             ["ha-chassis-group-add", "gateways"],
             *(
-                ["ha-chassis-group-add-chassis", "gateways", name, str(100 - 10 * position)]
-                for position, name in enumerate(self.gateways)
+                ["ha-chassis-group-add-chassis", "gateways", name, str(self.priority(name))]
+                for name in self.gateways
             ),
             ["lr-nat-add", _ROUTER, "snat", ROUTER_ADDRESS, "10.100.0.0/16"],
             ["lr-route-add", _ROUTER, "0.0.0.0/0", settings.OUTSIDE_ADDRESS],

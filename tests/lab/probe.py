@@ -25,6 +25,7 @@ _PLACE = "/run/lab-probe"
 #: of the end that is no VM
 OUTSIDE = "outside"
 _PATIENCE = 3.0  # seconds that the endpoints wait for an answer
+_NOTICED = 1.5  # seconds until the endpoints say that an answer is overdue
 _INTERVAL_MS = 10.0
 
 Packet = tuple[int, float, float | None]
@@ -136,7 +137,7 @@ class Probe:
         self._file = f"{_PLACE}/{time.time_ns()}"
         self._outside = self._lab.home / "probe" / Path(self._file).name
         self._process: subprocess.Popen | None = None
-        self._began = 0.0
+        self.began = 0.0
 
     def start(self, timeout: float = 60) -> Probe:
         """Begin to send, and return as soon as every path answers; what is sent from then on counts.
@@ -153,8 +154,19 @@ class Probe:
             silent = self._unanswered()
             self._end()
             raise LabError(f"the probe gets no answer to packets of {', '.join(silent)}")
-        self._began = time.time()
+        self.began = time.time()
         return self
+
+    def settle(self, timeout: float = 90) -> float:
+        """Wait until every path answers again, after something was done; when that was noticed (time.time()).
+
+        Raises:
+            LabError: A path stayed dead; the message names its senders.
+        """
+        time.sleep(_NOTICED)  # an overdue answer takes a moment to be noticed
+        if not wait_for(lambda: not self._unanswered(), timeout, interval=0.5):
+            raise LabError(f"no answer to packets of {', '.join(self._unanswered())} within {timeout:.0f} s")
+        return time.time()
 
     def stop(self) -> Measurement:
         """End the sending, wait for the last answers, and return what was measured."""
@@ -168,7 +180,7 @@ class Probe:
         for line in "".join(texts).splitlines():
             pair, number, sent, answered = json.loads(line)
             packets[pair].append((number, sent, answered))
-        return Measurement(packets, self._began, ended)
+        return Measurement(packets, self.began, ended)
 
     def __enter__(self) -> Probe:
         return self.start()

@@ -76,5 +76,6 @@ PROFILES = {
     "one": _nodes(0, 0, 1),
     "small": _nodes(1, 1, 2),
     "gateways": _nodes(1, 2, 1),
+    "network": _nodes(1, 2, 2),
     "full": _nodes(3, 2, 4),
 }

@@ -8,6 +8,8 @@ import pytest
 
 from . import operator, proof
 from .events import EventLog, most_in_flight
+from .network import Overlay
+from .probe import Probe
 
 NEW = "1.0.1"
 STAGES = ["ovn", "control_plane", "services", "ovs", "system"]
@@ -15,13 +17,15 @@ STAGES = ["ovn", "control_plane", "services", "ovs", "system"]
 
 @pytest.fixture(scope="module")
 def story(cloud):
-    """The edit, what was predicted, and the whole update with the event stream recorded beside it."""
+    """The edit, what was predicted, and the whole update; beside it the event stream and the VMs' traffic."""
+    overlay = Overlay(cloud).build()
     cloud.set_pillar(target_version=NEW)
     predicted = operator.predicted(cloud)
     plan = operator.plan(cloud)
-    with EventLog(cloud) as log:
+    with Probe(overlay) as probe, EventLog(cloud) as log:
         operator.update(cloud)
-    return {"predicted": predicted, "plan": plan, "log": log}
+        traffic = probe.stop()
+    return {"predicted": predicted, "plan": plan, "log": log, "traffic": traffic}
 
 
 def test_every_machine_is_at_the_new_release(cloud, story):
@@ -53,6 +57,15 @@ def test_every_image_was_on_the_nodes_before_the_first_disruption(cloud, story):
         if event["step"] in {"prefetch", "apply"}
     ]
     assert "prefetch" in kinds and "prefetch" not in kinds[kinds.index("apply") :]
+
+
+def test_the_ovn_stage_loses_no_packet(cloud, story):
+    """Between VMs on two computes and through the gateway, while each chassis' container changes."""
+    steps = story["traffic"].by_step(story["log"].steps(stage="ovn"))
+    assert {node for _, node in steps} == set(cloud.nodes)
+    for (_, node), traffic in steps.items():
+        print(f"{node}: {traffic.sent} packets, longest gap {traffic.longest_gap_ms:.0f} ms")
+        assert traffic.sent > 0 and traffic.lost == 0, f"{node}:\n{traffic.table()}"
 
 
 def test_the_prediction_was_exact(cloud, story):
