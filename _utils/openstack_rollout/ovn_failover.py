@@ -89,7 +89,7 @@ class OvnFailover:
         if late:
             message = f"{', '.join(late)} did not leave {node} within {PATIENCE:.0f} s"
             raise RolloutError("DRAIN_FAILED", message, [node])
-        return f"{len(carried)} router ports moved{self._stragglers(layout, chassis)}"
+        return f"{_counted(carried, 'router port')} moved{self._stragglers(layout, chassis)}"
 
     def restore(self, node: str, record: Record) -> str:
         """Put back the very priorities, and wait until the router ports are back that these give the node."""
@@ -105,7 +105,8 @@ class OvnFailover:
         if late:
             message = f"{', '.join(late)} did not come back to {node} within {PATIENCE:.0f} s"
             raise RolloutError("RESTORE_FAILED", message, [node])
-        return f"{len(_carried(self._layout(), chassis))} router ports on it, {len(made)} priorities put back"
+        on_it = _counted(_carried(self._layout(), chassis), "router port")
+        return f"{on_it} on it, {len(made)} of {len(changes)} changed priorities put back"
 
     def _set(self, changes: Sequence[Mapping[str, Any]]) -> list[Any]:
         if not changes:
@@ -230,6 +231,10 @@ def _lowered(layout: Layout, chassis: str) -> list[dict[str, Any]]:
         if own[0]["priority"] != lowest - 1:
             changes.append(_change(own[0], lowest - 1))
     return changes
+
+
+def _counted(things: Sequence[Any], name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
 
 
 def _change(one: Mapping[str, Any], priority: int) -> dict[str, Any]:

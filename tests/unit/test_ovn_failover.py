@@ -122,7 +122,7 @@ def test_router_ports_leave_and_come_back_under_their_priorities(network):
     assert network.groups["out1"] == {gateway(1): 9, gateway(2): 10}
     assert network.groups["out2"] == before["out2"]  # it was last there already
     assert network.groups["out3"] == {gateway(1): 0, gateway(2): 2, gateway(3): 1}
-    assert drain.restore("gtw1", book) == "2 router ports on it, 2 priorities put back"
+    assert drain.restore("gtw1", book) == "2 router ports on it, 2 of 2 changed priorities put back"
     assert network.groups == before and network.carried["out1"] == gateway(1)
 
 
@@ -167,7 +167,7 @@ def test_a_group_that_is_gone_is_no_error(network):
     drain_of(network).drain("gtw1", book)
     network.set_priorities = lambda changes, nb: []
     del network.groups["out1"], network.groups["out3"]
-    assert drain_of(network).restore("gtw1", book).endswith("0 priorities put back")
+    assert drain_of(network).restore("gtw1", book).endswith("0 of 2 changed priorities put back")
 
 
 @pytest.mark.parametrize("dead", [2, 3])
