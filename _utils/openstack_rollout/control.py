@@ -40,6 +40,9 @@ def abort(journal: Journal, lock: Lock) -> dict[str, Any]:
         journal.ask(run["id"], "abort")
         return _answer(journal, run, "aborting")
     run.update(state="aborted", reason="ABORTED", message=f"ended on request; it was {run['state']}")
+    for record in run["stage"].values():
+        if record.get("state") == "running":
+            record["state"] = "aborted"
     journal.save(run)
     return _answer(journal, run, "aborted")
 

@@ -89,7 +89,7 @@ class OvnFailover:
         if late:
             message = f"{', '.join(late)} did not leave {node} within {PATIENCE:.0f} s"
             raise RolloutError("DRAIN_FAILED", message, [node])
-        return f"{_counted(carried, 'router port')} moved{self._stragglers(layout, chassis)}"
+        return f"{_counted(record.data['ports'], 'router port')} moved{self._stragglers(layout, chassis)}"
 
     def restore(self, node: str, record: Record) -> str:
         """Put back the very priorities, and wait until the router ports are back that these give the node."""

@@ -33,7 +33,8 @@ openstack:
   #   canary        nodes that go first, and have to succeed before the rest starts
   #   soak          seconds to wait after the canaries
   #   per_zone      nodes in flight in one zone, 0: no limit
-  #   drain         how workloads leave a node before it is touched: none
+  #   drain         how workloads leave a node before it is touched: none; for gateways also ovn_failover (their
+  #                 router ports go to another gateway of OVN while the switch or the system is updated)
   #   silence       seconds without a sign of life after which a node counts as failed
   policies:
     controller: {batch: 1}
