@@ -80,6 +80,7 @@ class Journey:
         self._pressed = ""  # what was asked of a migration that took too long
         self._settled_by: float | None = None
         self._confirmed = False
+        self._runs = False
 
     def begin(self) -> Outcome | None:
         """Ask Nova for the move, or take up the one that a killed drain had asked for."""
@@ -169,7 +170,12 @@ class Journey:
         return self._end(Outcome(MOVED, to=guest.host))
 
     def _hurry(self, ours: Migration | None) -> Outcome | None:
-        """What becomes of a migration at its limit: forced if the policy says so, else aborted, else lost."""
+        """What becomes of a migration at its limit: forced if the policy says so, else aborted, else lost.
+
+        What Nova does before a server's memory begins to move does not count against the limit.
+        """
+        if ours is not None and ours.status == "running" and not (self._runs or self._pressed):
+            self._runs, self._deadline = True, time.monotonic() + self._way.limit
         if time.monotonic() < self._deadline:
             return None
         status = ours.status if ours else "without a record"

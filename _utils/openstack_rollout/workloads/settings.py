@@ -15,7 +15,9 @@ from openstack_rollout.schema import Problems
 CLOUD = "openstack"
 UNMOVABLE = ("fail", "skip", "cold", "leave")
 ON_TIMEOUT = ("abort", "force_complete")
-VERIFICATION_KEYS = ("enabled", "external_network", "timeout")
+VERIFICATION_KEYS = ("enabled", "image", "flavor", "external_network", "timeout")
+DRAINS = ("live_migrate", "require_empty", "move_routers")  # those that speak to OpenStack
+_VERIFICATION_TIMEOUT = 180
 # A stage that leaves the node's data path and its guests alone needs nothing moved.
 _DISTURBING = ("services", "ovs", "system")
 
@@ -56,6 +58,21 @@ class Gateway:
     drain_before: tuple[str, ...] | None = None
 
 
+@dataclass(frozen=True)
+class Verification:
+    """What is tried at the end of an update.
+
+    enabled (bool). image, flavor (str): names, else small ones are made. external_network (str): the name of
+    one to which routers are connected, else to none. timeout (seconds) for a server or router to be ACTIVE.
+    """
+
+    enabled: bool
+    image: str | None = None
+    flavor: str | None = None
+    external_network: str | None = None
+    timeout: int = _VERIFICATION_TIMEOUT
+
+
 _OF_ROLE: dict[str, type] = {"compute": Compute, "gateway": Gateway}
 
 
@@ -80,6 +97,13 @@ def stages(openstack: Mapping[str, Any], role: str) -> frozenset[str]:
         return frozenset(wanted)
     reload = bool((openstack.get("ovs") or {}).get("reload"))
     return frozenset(stage for stage in _DISTURBING if stage != "ovs" or reload)
+
+
+def verification(openstack: Mapping[str, Any]) -> Verification:
+    """What the pillar says of the verification: it is on where a drain speaks to OpenStack anyway."""
+    policies = (openstack.get("policies") or {}).values()
+    known = any((policy or {}).get("drain") in DRAINS for policy in policies)
+    return Verification(**{"enabled": known, **(openstack.get("verification") or {})})
 
 
 def check(found: Problems, path: str, key: str, value: Any) -> None:
