@@ -4,10 +4,34 @@ A node that was drained by hand stays drained until it is restored by hand: no u
 """
 
 from openstack_rollout import by_hand, salt_parts
+from openstack_rollout.membership import Membership
 from openstack_rollout.salt_console import told, without_housekeeping
 from openstack_rollout.salt_fleet import SaltFleet
+from openstack_rollout.workloads import risk_report
 
 without_housekeeping()
+
+
+def risks(target):
+    """Every server or router of a host or a role, what may go wrong when it moves, and what the policy will
+    do about it. Touches nothing.
+
+    target
+        A minion's id, or a role: compute, gateway.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run workload.risks compute
+        salt-run workload.risks cmp1 --out=json
+    """
+    opts = salt_parts.master_options(__opts__)
+    with told(), SaltFleet(opts) as fleet:
+        openstack = salt_parts.pillar(opts)
+        members = Membership.of(openstack, fleet)
+        data = risk_report.report(openstack, members.roles, target)
+    return {"data": data, "outputter": "rollout"}
 
 
 def drain(node):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,11 @@ from openstack_rollout.drain import Drains
 from openstack_rollout.fleet import Fleet
 from openstack_rollout.journal import Journal
 from openstack_rollout.lock import Lock
+from openstack_rollout.workloads.verification import verify
 
 Registry = Callable[[Mapping[str, str]], list[tuple[str, str]]]
+
+Verification = Callable[[Mapping[str, Any], Sequence[str], Sequence[str]], str]
 
 
 @dataclass
@@ -20,7 +23,8 @@ class Parts:
     """The parts by name.
 
     pillar: compiles and validates the master's `openstack` mapping. registry: what the registry lacks of
-    {name: reference}, as [(reason, line)]. drains: makes the Drains of a pillar.
+    {name: reference}, as [(reason, line)]. drains: makes the Drains of a pillar. verification: has the cloud
+    do something real on computes and gateways, and tells what.
     """
 
     fleet: Fleet
@@ -30,3 +34,4 @@ class Parts:
     registry: Registry
     clock: Callable[[], float] = time.time
     drains: Callable[[Mapping[str, Any]], Drains] = Drains
+    verification: Verification = verify

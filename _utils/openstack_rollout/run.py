@@ -259,10 +259,22 @@ class Rollout:
         drained = restoring.told(self._journal, answers)
         if drained:
             raise RolloutError("STILL_DRAINED", drained, restoring.left(self._journal))
+        self._try_out(run, openstack, engine)
         run.update(state="completed", reason="", message="", finished=self._clock())
         self._journal.save(run)
         self._lock.release()
         self._announce(run, "-", "-", "run", "succeeded")
+
+    def _try_out(self, run: dict[str, Any], openstack: dict[str, Any], engine: Engine) -> None:
+        """Have the cloud do something real on what this run updated. Raises RolloutError."""
+        updated = {
+            role: [
+                node for node, record in engine.records.items() if record["role"] == role and _applied(record)
+            ]
+            for role in ("compute", "gateway")
+        }
+        if any(updated.values()):
+            run["verified"] = self._parts.verification(openstack, updated["compute"], updated["gateway"])
 
     def _refuse_over_budget(self, engine: Engine, stage: str, members: Membership) -> None:
         for role in members.roles:
@@ -338,6 +350,10 @@ class Rollout:
             f"openstack/rollout/{run['id']}/{stage}/{node}/{step}",
             {"run": run["id"], "stage": stage, "node": node, "step": step, "status": status, **data},
         )
+
+
+def _applied(record: Mapping[str, Any]) -> bool:
+    return any(entry["step"] == "apply" and entry["outcome"] == "done" for entry in record["history"])
 
 
 def _open_stages(facts: Mapping[str, Any], stages: Iterable[str]) -> list[str]:

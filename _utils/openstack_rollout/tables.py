@@ -1,4 +1,4 @@
-"""What status, plan and report look like in a terminal. Only layout: every fact comes with the data."""
+"""What status, plan, risks, report look like in a terminal. Only layout: every fact comes with the data."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from openstack_rollout.procedure import STAGES
 
 
 def text(data: Mapping[str, Any]) -> str:
-    """The text of a status, a plan or a report, told apart by what they hold."""
+    """The text of a status, a plan, risks or a report, told apart by what they hold."""
     if "available" in data:
         return status(data)
+    if "risks" in data:
+        return risks(data)
     return plan(data) if "waves" in data else report(data)
 
 
@@ -95,6 +97,28 @@ def plan(data: Mapping[str, Any]) -> str:
 def _predicted(change: Mapping[str, Any]) -> str:
     comment = " ".join(change["comment"].split())
     return ": ".join(filter(None, (change["state"], "would fail" if change["fails"] else "", comment)))
+
+
+def risks(data: Mapping[str, Any]) -> str:
+    """The text of workload.risks: a line for each server and router, its risks below it."""
+    parts = []
+    if data["servers"]:
+        rows = [
+            (one["server"], one["host"], one["status"], f"{one['memory_mib']} MiB", one["will"])
+            for one in data["servers"]
+        ]
+        parts.append(table(("SERVER", "HOST", "STATUS", "MEMORY", "WILL"), rows))
+    if data["routers"]:
+        routers = [
+            (one["router"], one["host"], "yes" if one["ha"] else "no", one["will"]) for one in data["routers"]
+        ]
+        parts.append(table(("ROUTER", "HOST", "HA", "WILL"), routers))
+    lines = [
+        f"{one['server']}: {word}: {text}" for one in data["servers"] for word, text in one["risks"].items()
+    ]
+    lines += [f"{node}: {text}" for node, text in data["failures"].items()]
+    parts += ["\n".join(lines)] if lines else []
+    return "\n\n".join(parts) or f"nothing runs on {data['risks']}"
 
 
 def report(data: Mapping[str, Any]) -> str:

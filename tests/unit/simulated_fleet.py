@@ -263,6 +263,7 @@ class Master:
         self.journal = Journal(MemoryStore(), lambda: cloud.now)
         self.lock = Lock(folder / "lock")
         self.missing = []  # what the registry lacks
+        self.verification = lambda openstack, computes, gateways: ""
         self.before_poll = lambda: None
         self.drain = SimulatedDrain(cloud)
 
@@ -274,6 +275,7 @@ class Master:
             pillar=lambda: self.cloud.openstack,
             registry=lambda images: self.missing,
             clock=lambda: self.cloud.now,
+            verification=self.verification,
             drains=lambda openstack: Drains(openstack, {}, {"simulated": lambda *made_of: self.drain}),
         )
 

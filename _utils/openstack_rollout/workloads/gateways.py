@@ -42,7 +42,7 @@ class MoveRouters:
         for binary, agents in self._agents().items():
             for node in nodes:
                 here = match_host(node, {one.host: one for one in agents})
-                if here and here.admin_up and not _peers(here, agents, [here.host]):
+                if here and here.admin_up and not peers(here, agents):
                     text = (
                         f"no other {binary} like that of {node} is alive and up, nothing could take its load"
                     )
@@ -131,12 +131,12 @@ class MoveRouters:
         routers = [one for one in neutron.routers_on(self.cloud, source.id) if not one.ha]
         if not routers:
             return
-        peers = [one for one in neutron.agents(self.cloud, L3) if _peer(source, one) and one.note != MARK]
-        load = {one.id: len(neutron.routers_on(self.cloud, one.id)) for one in peers}
+        able = [one for one in peers(source, neutron.agents(self.cloud, L3)) if one.note != MARK]
+        load = {one.id: len(neutron.routers_on(self.cloud, one.id)) for one in able}
         at_once = self.policy.routers_at_once
         for first in range(0, len(routers), at_once):
             group = routers[first : first + at_once]
-            self._move_group(group, source, record, lambda router: _choices(router, source, peers, load))
+            self._move_group(group, source, record, lambda router: _choices(router, source, able, load))
 
     def _move_group(
         self,
@@ -356,7 +356,8 @@ def _peer(agent: Agent, other: Agent) -> bool:
     )
 
 
-def _peers(agent: Agent, agents: Iterable[Agent], away: Sequence[str]) -> list[Agent]:
+def peers(agent: Agent, agents: Iterable[Agent], away: Sequence[str] = ()) -> list[Agent]:
+    """The agents that could take over from one, but for those of hosts that are away."""
     return [one for one in agents if _peer(agent, one) and one.host not in away]
 
 
@@ -365,7 +366,7 @@ def _spared(nodes: Sequence[str], agents: Sequence[Agent]) -> bool:
     by_host = {one.host: one for one in agents}
     here = [agent for node in nodes if (agent := match_host(node, by_host)) is not None]
     away = [agent.host for agent in here]
-    return all(_peers(agent, agents, away) for agent in here)
+    return all(peers(agent, agents, away) for agent in here)
 
 
 def _choices(router: Router, source: Agent, peers: Iterable[Agent], load: dict[str, int]) -> list[Agent]:

@@ -118,7 +118,7 @@ def _state(guest: Guest) -> list[Risk]:
     found = []
     if guest.status == "ERROR":
         found.append(Risk("error", "is in ERROR: nobody can tell what runs", blocks=True))
-    elif not guest.running and guest.status != "BUILD":
+    elif not guest.running and not guest.task:
         found.append(Risk("status", f"is {guest.status}: only ACTIVE and PAUSED servers move", blocks=True))
     if guest.locked:
         found.append(Risk("locked", "is locked: its owner wants nothing done to it", blocks=True))

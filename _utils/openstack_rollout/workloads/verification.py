@@ -7,7 +7,7 @@ happens in a project of its own, which is emptied before and after: what a kille
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from openstack_rollout.engine import one_line
@@ -21,7 +21,7 @@ _LOOK = 1.0
 _CIDR = "192.0.2.0/24"  # TEST-NET-1: nobody's
 
 
-def verify(openstack: dict[str, Any], computes: Sequence[str], gateways: Sequence[str]) -> str:
+def verify(openstack: Mapping[str, Any], computes: Sequence[str], gateways: Sequence[str]) -> str:
     """Try every node; returns one line on what was tried, "" when the pillar wants nothing tried.
 
     openstack (dict): the validated pillar. computes, gateways: node ids. Raises RolloutError

@@ -2,7 +2,9 @@
 
 import pytest
 
-from openstack_rollout.workloads import gateways, settings
+from openstack_rollout import tables
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.workloads import gateways, risk_report, settings
 from openstack_rollout.workloads.cloud import match_host
 from openstack_rollout.workloads.neutron import L3, Agent, Router
 
@@ -72,3 +74,43 @@ def test_policies_of_a_role_are_read_over_the_defaults():
     found = settings.of_role(pillar, "compute")
     assert (found.unmovable, found.migrate_back, found.on_timeout) == ("skip", True, "abort")
     assert settings.of_role(pillar, "gateway") == settings.Gateway()
+
+
+@pytest.mark.parametrize(
+    ("pillar", "enabled"),
+    [
+        ({}, False),
+        ({"policies": {"compute": {"drain": "none"}}}, False),
+        ({"policies": {"gateway": {"drain": "ovn_failover"}}}, False),
+        ({"policies": {"compute": {"drain": "live_migrate"}}}, True),
+        ({"policies": {"compute": {"drain": "live_migrate"}}, "verification": {"enabled": False}}, False),
+        ({"verification": {"enabled": True}}, True),
+    ],
+)
+def test_the_cloud_is_tried_out_where_its_api_is_spoken_to_anyway(pillar, enabled):
+    assert settings.verification(pillar).enabled is enabled
+
+
+def test_the_risks_of_a_name_that_is_neither_node_nor_role_are_refused():
+    with pytest.raises(RolloutError) as error:
+        risk_report.report({}, {"compute": ["cmp1"]}, "cmp9")
+    assert error.value.reason == "NO_NODES"
+
+
+def test_the_risk_table_has_a_line_for_each_server_router_and_risk():
+    server = {"server": "web", "host": "cmp1", "status": "ACTIVE", "memory_mib": 64, "will": "stays"}
+    router = {"router": "r1", "host": "gtw1", "ha": False, "will": "moves to gtw2"}
+    text = tables.text(
+        {
+            "risks": "cmp1",
+            "servers": [{**server, "risks": {"locked": "is locked"}}],
+            "routers": [router],
+            "failures": {"cmp2": "has no nova-compute"},
+        }
+    )
+    assert "web     cmp1  ACTIVE  64 MiB  stays" in text
+    assert "r1      gtw1  no  moves to gtw2" in text
+    assert "web: locked: is locked" in text
+    assert "cmp2: has no nova-compute" in text
+    nothing = {"risks": "cmp1", "servers": [], "routers": [], "failures": {}}
+    assert tables.text(nothing) == "nothing runs on cmp1"

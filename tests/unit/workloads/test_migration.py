@@ -103,10 +103,13 @@ def test_a_request_that_nova_forgot_has_failed(cloud):
 def test_at_its_limit_a_migration_is_aborted_and_the_server_stays(cloud):
     one = journey(cloud, limit=100)
     one.begin()
-    cloud.now = 99
+    cloud.now = 50
+    assert one.look(cloud.record("preparing")) is None
+    assert one.look(cloud.record("running")) is None  # from here on it counts
+    cloud.now = 149
     assert one.look(cloud.record("running")) is None
     assert cloud.asked == ["live"]
-    cloud.now = 101
+    cloud.now = 151
     assert one.look(cloud.record("running")) is None
     assert cloud.asked == ["live", "abort"]
     cloud.guest = VM
@@ -117,7 +120,7 @@ def test_at_its_limit_a_migration_is_aborted_and_the_server_stays(cloud):
 def test_what_can_be_neither_finished_nor_aborted_is_broken(cloud):
     one = journey(cloud, limit=100)
     one.begin()
-    for now in (101, 162):
+    for now in (0, 101, 162):
         cloud.now = now
         outcome = one.look(cloud.record("running"))
     assert outcome.state == BROKEN
@@ -132,7 +135,7 @@ def test_what_can_be_neither_finished_nor_aborted_is_broken(cloud):
 def test_force_complete_comes_before_the_abort(cloud):
     one = journey(cloud, limit=100, on_timeout="force_complete")
     one.begin()
-    for now in (101, 150, 202):
+    for now in (0, 101, 150, 202):
         cloud.now = now
         assert one.look(cloud.record("running")) is None
     assert cloud.asked == ["live", "force", "abort"]

@@ -1,0 +1,78 @@
+"""What an operator reads before the first drain: every server and router of a host or role, what may go
+wrong with it, and what the policy will do. Nothing is touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.workloads import gateways, neutron, nova, risks, settings
+from openstack_rollout.workloads.cloud import Cloud
+from openstack_rollout.workloads.neutron import L3, Agent
+
+
+def report(openstack: Mapping[str, Any], roles: Mapping[str, Sequence[str]], target: str) -> dict[str, Any]:
+    """The risks of a host or a role.
+
+    openstack (dict): the validated pillar. roles: role -> node ids. target (str): a node id or a role.
+    Returns {"risks": target, "servers": [...], "routers": [...], "failures": {node: text}}. Raises
+    RolloutError NO_NODES, API_UNREACHABLE.
+    """
+    nodes = roles.get(target) or [target]
+    of_role = {role: [node for node in nodes if node in members] for role, members in roles.items()}
+    if not any(of_role.values()):
+        named = ", ".join(roles)
+        raise RolloutError("NO_NODES", f"{target} is neither a node of the cloud nor a role ({named})")
+    cloud = Cloud(openstack.get("cloud") or settings.CLOUD)
+    cloud.reach()
+    failures: dict[str, str] = {}
+    return {
+        "risks": target,
+        "servers": _servers(cloud, openstack, of_role.get("compute") or [], failures),
+        "routers": _routers(cloud, of_role.get("gateway") or []),
+        "failures": failures,
+    }
+
+
+def _servers(
+    cloud: Cloud, openstack: Mapping[str, Any], nodes: Iterable[str], failures: dict[str, str]
+) -> list[dict[str, Any]]:
+    policy = settings.of_role(openstack, "compute")
+    found = []
+    for node in nodes:
+        try:
+            host = nova.service_of(cloud, node).host
+        except RolloutError as error:
+            failures[node] = str(error)
+            continue
+        found += risks.report(risks.servers_at_risk(cloud, host, policy), policy)
+    return found
+
+
+def _routers(cloud: Cloud, nodes: Iterable[str]) -> list[dict[str, Any]]:
+    agents = neutron.agents(cloud, L3)
+    found = []
+    for node in nodes:
+        agent = neutron.agent_of(cloud, node, L3)
+        if agent is not None:
+            found += [
+                {"router": one.name, "id": one.id, "host": agent.host, "ha": one.ha, "will": will}
+                for one in neutron.routers_on(cloud, agent.id)
+                for will in [_will(cloud, one, agent, agents)]
+            ]
+    return found
+
+
+def _will(cloud: Cloud, router: neutron.Router, agent: Agent, agents: Sequence[Agent]) -> str:
+    """What a drain will do with a router."""
+    if not agent.admin_up:
+        return "stays: the agent is down by its operator"
+    if router.ha:
+        others = [one.host for one, _ in neutron.agents_hosting(cloud, router.id) if one.able]
+        others = [host for host in others if host != agent.host]
+        return f"fails over to {' or '.join(others)}" if others else "drain fails: no other agent has it"
+    peers = gateways.peers(agent, agents)
+    able = [one.host for one in peers if not router.zones or one.zone in router.zones]
+    return f"moves to {' or '.join(able)}" if able else "drain fails: no other agent can take it"
