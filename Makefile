@@ -6,10 +6,10 @@ SUITE ?= foundation
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv host demo test acceptance lint
+.PHONY: help venv host demo test acceptance bench-network lint
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 $(BIN)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +29,9 @@ test: host venv lint ## lint, unit, functional, integration and the short lab su
 
 acceptance: host venv ## the long lab suites: make acceptance SUITE=foundation
 	$(BIN)/python -m pytest tests/lab/acceptance/test_$(SUITE).py
+
+bench-network: host venv ## packets lost and gaps of the OVN and OVS stages, ours against plain restarts and EDPM's
+	$(BIN)/python -m tests.lab.bench_network
 
 lint: venv ## ruff, mypy, salt-lint, yamllint
 	$(BIN)/ruff check .

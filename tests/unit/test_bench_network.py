@@ -1,0 +1,36 @@
+"""What the benchmark makes of a run: each phase gets the packets that were sent in its own windows."""
+
+from tests.lab.bench_network import Phase, plot, summary, table
+from tests.lab.probe import Measurement
+
+START = 1_000_000.0
+
+
+def traffic():
+    """A pair over 6 s; 30 packets are lost from the second second on."""
+    times = [START + number / 100 for number in range(600)]
+    packets = [(n, at, None if 100 <= n < 130 else at + 0.001) for n, at in enumerate(times)]
+    return Measurement({"a to b": packets}, START, START + 6)
+
+
+def phases():
+    plain = {"cmp1": (START + 0.5, START + 2), "cmp2": (START + 2, START + 2.995)}
+    return [
+        Phase("ovn", "systemctl restart", plain),
+        Phase("ovn", "openstack-rollout", {"cmp1": (START + 3, START + 4.995)}),
+    ]
+
+
+def test_losses_are_put_down_to_the_phase_and_the_node_they_fell_in():
+    plain, ours = summary(phases(), traffic())
+    assert (plain["lost"], ours["lost"]) == (30, 0)
+    assert plain["nodes"]["cmp1"]["lost"] == 30 and plain["nodes"]["cmp2"]["lost"] == 0
+    assert round(plain["longest_gap_ms"]) == 310 and ours["longest_gap_ms"] < 11
+    assert ours["sent"] == 200
+    text = table([plain, ours])
+    assert "systemctl restart" in text and "310 ms" in text
+
+
+def test_the_plot_is_written(tmp_path):
+    plot(phases(), traffic(), tmp_path / "gaps.png")
+    assert (tmp_path / "gaps.png").read_bytes().startswith(b"\x89PNG")
