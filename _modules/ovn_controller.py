@@ -22,6 +22,7 @@ _PROC = Path("/proc")
 _PROTOCOLS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
 _LEAVE = 15  # seconds for a controller to leave by itself
 _POLL = 0.5
+_AGREED, _QUIET = 2, 10  # polls in a row with the same answer
 _AT_ONCE = "0"  # let the new flows in now
 _FRESH = 3600  # seconds after which the flows of a change that was left say nothing about today's any more
 
@@ -86,6 +87,7 @@ def before_stop(container: str) -> dict:
     }
     __salt__["datapath.record"]()
     token["set"] = ours
+    __salt__["datapath.record"]()  # for the stage, which compares at its end
     _record(container, token)
     _set(token["wait_key"], ours)
     _leave(container)
@@ -178,20 +180,21 @@ def pending(container: str) -> dict | None:
 
 
 def _take_over(container: str, before: dict, deadline: float) -> None:
-    """Let the new flows in once they are computed: two answers in a row agree, and on no less than before.
+    """Let the new flows in once they are computed: as many as before, or enough of them and no more coming.
 
     A controller that does not tell how much it computed takes them over by itself when its time is up.
     """
-    enough = chassis.SHARE * (before.get("desired_kb") or 0)
-    last = None
+    wanted = before.get("desired_kb") or 0
+    last, agreed = None, 1
     while time.monotonic() < deadline:
         ready = _ask(container, "connection-status").strip() == "connected"
-        ready = ready and _ask(container, "debug/status").strip() == "running"
+        ready = ready and _ask(container, "debug/status").strip() != "unknown"  # not yet told by the database
         size = chassis.desired_flows(_ask(container, "memory/show")) if ready else None
-        if size and size == last and size >= enough:
-            _set(before["wait_key"], _AT_ONCE)
-            return
         if ready and size is None:
+            return
+        agreed = agreed + 1 if size and size == last else 1
+        if size and size >= chassis.SHARE * wanted and agreed >= (_AGREED if size >= wanted > 0 else _QUIET):
+            _set(before["wait_key"], _AT_ONCE)
             return
         last = size
         time.sleep(_POLL)

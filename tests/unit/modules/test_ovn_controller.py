@@ -22,7 +22,7 @@ class Node(Commands):
         self.ids = {"system-id": "cmp1", "ovn-remote": "tcp:10.88.0.11:6642"}
         if wait is not None:
             self.ids[chassis.WAIT] = wait
-        self.waits_set = []
+        self.waits_set, self.changes = [], []
         self.running, self.southbound, self.connection = True, True, "connected"
         self.age, self.flow_age, self.flows, self.ports, self.desired = 3.0, 100.0, 500, ["vm1"], 40
         self.takes_over = True
@@ -30,6 +30,7 @@ class Node(Commands):
     def __call__(self, command, **options):
         line = " ".join(command)
         if "ovs-vsctl" in line and (" set " in line or " remove " in line):
+            self.changes.append(command)
             self._change(command[-1] if " set " in line else None)
         if "exit --restart" in line:
             self.running = False
@@ -89,6 +90,7 @@ def guard(node, folder):
         "datapath.record": lambda: True,
         "cmd.run_all": node,
         "cmd.has_exec": lambda name: True,
+        "datapath.record": lambda: node.ran.append(["datapath.record"]),
         "podman.containers": lambda: {NAME: {"running": node.running}},
     }
     module = load("modules", "ovn_controller", salt=salt)
@@ -119,7 +121,7 @@ def test_a_controller_leaves_by_itself_and_only_once_its_flows_are_safe(tmp_path
     lines = node.lines()
     (leave,) = [index for index, line in enumerate(lines) if line.endswith("exit --restart")]
     (safe,) = [index for index, line in enumerate(lines) if "external_ids:" in line and " set " in line]
-    assert safe < leave
+    assert lines.index("datapath.record") < safe < leave
     assert not [line for line in lines if "systemctl" in line]
 
 
@@ -169,6 +171,17 @@ def test_new_flows_are_not_let_in_before_as_many_are_computed_as_there_were(tmp_
     with pytest.raises(CommandExecutionError, match="those of the previous controller are still there"):
         module.after_start(NAME, token, 60)
     assert node.waits_set == ["24000"]
+
+
+@pytest.mark.parametrize(("desired", "polls"), [(40, 2), (36, 10)])
+def test_fewer_flows_than_before_have_to_be_the_last_word(tmp_path, desired, polls):
+    node = Node()
+    module = guard(node, tmp_path)
+    token = module.before_stop(NAME)
+    node.desired, asked = desired, len([line for line in node.lines() if "memory/show" in line])
+    module.after_start(NAME, token, 60)
+    before = node.lines()[: node.ran.index(node.changes[1])]
+    assert len([line for line in before if "memory/show" in line]) - asked == polls
 
 
 def test_a_change_that_died_is_finished_with_what_was_there_before_it(tmp_path):
