@@ -86,6 +86,14 @@ def chassis(node):
     return node
 
 
+@pytest.fixture
+def way_back(chassis):
+    """Puts the page, and ovn-controller alone, back after a test."""
+    yield
+    chassis.edit()
+    chassis.converge("openstack.ovn")
+
+
 def change(node, image=None):
     """Have the node want another image of ovn-controller: that of the next release, or one by reference."""
     node.edit(custom_images={IMAGE: image or node.releases["1.0.1"]["images"][IMAGE]})
@@ -129,7 +137,7 @@ def test_a_plain_restart_loses_packets(chassis):
         chassis.exec(["ovs-vsctl", "set", "Open_vSwitch", ".", f"{WAIT}={OPERATORS}"])
 
 
-def test_a_new_image_costs_no_packet(chassis, page):
+def test_a_new_image_costs_no_packet(chassis, way_back):
     change(chassis)
     assert chassis.predict("openstack.ovn") == {"ovn container ovn_controller"}
     began = time.time()
@@ -143,7 +151,7 @@ def test_a_new_image_costs_no_packet(chassis, page):
     assert chassis.predict("openstack.ovn") == set()
 
 
-def test_an_image_that_cannot_run_costs_no_packet(chassis, page):
+def test_an_image_that_cannot_run_costs_no_packet(chassis, way_back):
     digest = chassis.digest("ovn_controller")
     change(chassis, chassis.images["broken"])
     with Traffic(chassis) as traffic:
@@ -166,7 +174,7 @@ def test_an_image_that_cannot_run_costs_no_packet(chassis, page):
     assert_nothing_is_left(chassis)
 
 
-def test_without_the_southbound_database_nothing_is_touched(chassis, page):
+def test_without_the_southbound_database_nothing_is_touched(chassis, way_back):
     change(chassis)
     before = started(chassis)
     with Traffic(chassis) as traffic:
@@ -182,7 +190,7 @@ def test_without_the_southbound_database_nothing_is_touched(chassis, page):
     assert wait_for(lambda: chassis.out(status) == "connected", 60)
 
 
-def test_a_change_that_is_killed_in_the_middle_is_finished_by_the_next(chassis, page):
+def test_a_change_that_is_killed_in_the_middle_is_finished_by_the_next(chassis, way_back):
     change(chassis)
     record = ["test", "-e", "/var/lib/openstack-rollout/guard/ovn_controller.json"]
     apply = ["systemd-run", "--quiet", "--unit=killed", "salt-call", "state.apply", "openstack.ovn"]
@@ -200,7 +208,7 @@ def test_a_change_that_is_killed_in_the_middle_is_finished_by_the_next(chassis, 
     assert_nothing_is_left(chassis)
 
 
-def test_taking_over_from_an_earlier_installer_costs_no_packet(chassis, page):
+def test_taking_over_from_an_earlier_installer_costs_no_packet(chassis, way_back):
     chassis.edit(services={"ovn": {"enabled": False}})
     chassis.converge()
     mounts = [word for path in ("/run/openvswitch", "/run/ovn") for word in ("-v", f"{path}:{path}")]
