@@ -87,7 +87,6 @@ def before_stop(container: str) -> dict:
     }
     __salt__["datapath.record"]()
     token["set"] = ours
-    __salt__["datapath.record"]()  # for the stage, which compares at its end
     _record(container, token)
     _set(token["wait_key"], ours)
     _leave(container)

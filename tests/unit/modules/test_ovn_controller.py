@@ -87,7 +87,6 @@ class Node(Commands):
 
 def guard(node, folder):
     salt = {
-        "datapath.record": lambda: True,
         "cmd.run_all": node,
         "cmd.has_exec": lambda name: True,
         "datapath.record": lambda: node.ran.append(["datapath.record"]),
