@@ -1,0 +1,208 @@
+"""Build what the profile `openstack` runs on: one heavy image layer with Debian's OpenStack, shared by all of its
+services, and the images of the lab's releases over it.
+
+The heavy layer is in an image store that every machine has beside its own, read-only, so that a pull moves
+only a release's own few megabytes. The databases are made once and packed into them.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.lab import base, cache, chroot, images, settings
+
+from . import configuration
+
+_FILES = settings.HERE / "files" / "openstack"
+_PACKAGES = (
+    *("mariadb-server", "rabbitmq-server", "keystone", "placement-api", "glance-api"),
+    *("nova-api", "nova-conductor", "nova-scheduler"),
+    *("neutron-server", "neutron-l3-agent", "neutron-dhcp-agent", "neutron-openvswitch-agent"),
+    *("openvswitch-switch", "iptables", "keepalived", "sudo", "iproute2", "procps"),
+    *("python3-pymysql", "python3-openstacksdk", "uwsgi-plugin-python3"),
+)
+_BOOTSTRAP = ("ca-certificates", "iproute2", "procps", "python3", "systemd")
+#: what a container does not need, seen from the root; the databases' first files are packed apart
+_LEFT_OUT = (
+    *("./dev/*", "./proc/*", "./run/*", "./tmp/*", "./boot/*", "./var/lib/mysql/*", "./var/log/*"),
+    *("./usr/share/doc/*", "./usr/share/man/*", "./usr/share/locale/*", "./var/cache/*", "./usr/lib/udev/hwdb*"),
+)
+#: where the machines see the store
+STORE = "/srv/image-store"
+#: image key -> whether the release's image is one of these services; the rest stay the lab's small ones
+KEYS = (
+    *("mariadb_image", "rabbitmq_image", "keystone_api_image", "placement_api_image", "glance_api_image"),
+    *("neutron_api_image", "nova_api_image", "nova_conductor_image", "nova_scheduler_image"),
+    *("nova_compute_image", "neutron_openvswitch_agent_image", "neutron_l3_agent_image"),
+    "edpm_neutron_dhcp_agent_image",
+)
+
+
+@dataclass(frozen=True)
+class Heavy:
+    """The root the services run from, as a directory, as an image layer, and in a store for machines."""
+
+    root: Path
+    layer: Path
+    digest: str
+    store: Path
+
+
+def heavy(core: Path) -> Heavy:
+    """The heavy layer, made when the cache lacks it (two to four minutes).
+
+    Args:
+        core: The lab's base image: its podman writes the store.
+
+    Raises:
+        RuntimeError: A step failed; the message has the end of its output.
+    """
+    key = cache.digest_of(_PACKAGES, _BOOTSTRAP, _LEFT_OUT, base.SUITE, platform.machine())
+    place = cache.ensure("openstack", key, lambda work: _build(work, core))
+    digest = (place / "digest").read_text()
+    return Heavy(place / "root", place / "layer.tar", digest, place / "store")
+
+
+def ensure(core: Path, plain: images.Images) -> images.Images:
+    """The lab's images with those of the profile's services in place of the small ones.
+
+    Args:
+        core: The lab's base image.
+        plain: The lab's images.
+
+    Raises:
+        RuntimeError: A step failed; the message has the end of its output.
+    """
+    layer = heavy(core)
+    code = [settings.HERE / "openstack" / name for name in ("material.py", "configuration.py")]
+    key = cache.digest_of(*code, _FILES, layer.digest, plain.storage.parent.name)
+    place = cache.ensure("openstack-images", key, lambda work: _build_images(work, layer, plain))
+    index = json.loads((place / "index.json").read_text())
+    return images.Images(place / "storage", index, plain.extra)
+
+
+def _build(work: Path, core: Path) -> None:
+    log = cache.log("openstack")
+    root = work / "root"
+    base.bootstrap(root, _BOOTSTRAP, log)
+    (root / "etc/hostname").write_text("ctl1\n")  # a package asks for it while it is configured
+    for argv in (
+        ["apt-get", "-qq", "update"],
+        ["apt-get", "-qq", "-o", "Dpkg::Use-Pty=0", "install", "-y", *_PACKAGES],
+        ["apt-get", "clean"],
+    ):
+        chroot.run(root, argv, log=log)
+    base.clean(root)
+    left_out = [f"--exclude={pattern}" for pattern in _LEFT_OUT]
+    reproducible = ["--sort=name", "--mtime=@0", "--numeric-owner", "--format=gnu"]
+    subprocess.run(
+        ["tar", "-C", str(root), *reproducible, *left_out, "-cf", str(work / "layer.tar"), "."], check=True
+    )
+    with (work / "layer.tar").open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    (work / "digest").write_text(digest)
+    _fill_store(work, core, digest)
+
+
+def _fill_store(work: Path, core: Path, digest: str) -> None:
+    """Make an image store with the layer in it, by the podman of the machines."""
+    layout = images.Storage(work / "registry")
+    layout.adopt(work / "layer.tar", digest)
+    manifest = layout.image("heavy", "heavy", [digest], {}).rpartition(":")[2]
+    blobs = work / "oci/blobs/sha256"
+    blobs.mkdir(parents=True)
+    for blob in (work / "registry").glob("docker/registry/v2/blobs/sha256/*/*/data"):
+        os.link(blob, blobs / blob.parent.name)
+    index = {"schemaVersion": 2, "manifests": [layout.manifest(manifest)]}
+    (work / "oci/index.json").write_text(json.dumps(index))
+    (work / "oci/oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+    (work / "store").mkdir()
+    chroot.run(
+        work / "scratch/upper",
+        [*_podman("/srv/store"), "pull", "--quiet", "oci:/srv/oci"],
+        log=cache.log("openstack"),
+        lower=core,
+        binds={work / "store": "/srv/store", work / "oci": "/srv/oci"},
+    )
+    for name in ("registry", "oci", "scratch"):
+        shutil.rmtree(work / name)
+
+
+def _podman(store: str) -> list[str]:
+    return ["podman", "--root", store, "--runroot", "/run/store", "--storage-driver=overlay"]
+
+
+def _build_images(work: Path, layer: Heavy, plain: images.Images) -> None:
+    # Hard links: the small images' files are shared with their own place.
+    shutil.copytree(plain.storage, work / "storage", copy_function=os.link)
+    storage = images.Storage(work / "storage")
+    storage.adopt(layer.layer, layer.digest)
+    own = _own_files(work, layer)
+    releases = {}
+    for version in settings.RELEASES:
+        layers = [layer.digest, storage.blob(_own_layer(own, version))]
+        special = {
+            key: storage.image(images.repository(key), version, layers, _settings(key, version)) for key in KEYS
+        }
+        releases[version] = plain.releases[version] | special
+    shutil.rmtree(work / "databases")
+    (work / "index.json").write_text(json.dumps(releases, indent=1))
+
+
+def _settings(key: str, version: str) -> dict:
+    variables = {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "SERVICE": key.removesuffix("_image"),
+        "VERSION": version,
+        "LC_ALL": "C.UTF-8",
+    }
+    return {
+        "Env": [f"{name}={value}" for name, value in variables.items()],
+        "Entrypoint": ["/openstack/start"],
+        "Labels": {"org.opencontainers.image.version": version, "org.opencontainers.image.title": key},
+    }
+
+
+def _own_files(work: Path, layer: Heavy) -> dict[str, bytes]:
+    """What the services have over the heavy layer: configuration, scripts, keys and the first databases."""
+    endpoints = {
+        "keystone": configuration.KEYSTONE,
+        "password": configuration.PASSWORD,
+        "region": configuration.REGION,
+        "endpoints": configuration.ENDPOINTS,
+    }
+    files = {path: text.encode() for path, text in configuration.files().items()} | {
+        **{f"openstack/{path.name}": path.read_bytes() for path in (_FILES / "image").iterdir()},
+        "openstack/endpoints.json": json.dumps(endpoints).encode(),
+        "usr/lib/python3/dist-packages/nova/virt/lab.py": (_FILES / "driver.py").read_bytes(),
+    }
+    upper = work / "databases/upper"
+    for name, content in files.items():
+        path = upper / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        path.chmod(_mode(name))
+    isolated = ["unshare", "--net", "--uts", "--"]
+    log = cache.log("openstack-images")
+    log.write_text("")
+    chroot.run(upper, [*isolated, "/openstack/initialise"], log=log, lower=layer.root)
+    made = [upper / "openstack/databases.tar.gz", *(upper / "etc/keystone").glob("*-keys/*")]
+    return files | {str(path.relative_to(upper)): path.read_bytes() for path in made}
+
+
+def _own_layer(files: dict[str, bytes], version: str) -> bytes:
+    layer = images.Layer()
+    for name in sorted({str(p) for path in files for p in Path(path).parents} - {"."}):
+        layer.directory(name)
+    for name, content in sorted((files | {"openstack/version": f"{version}\n".encode()}).items()):
+        layer.file(name, content, mode=_mode(name))
+    return layer.content()
+
+
+def _mode(name: str) -> int:
+    return 0o755 if name.startswith("openstack/") else 0o644
