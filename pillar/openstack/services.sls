@@ -205,6 +205,22 @@ openstack:
       stage: services, order: 40, enabled: true, legacy_units: [edpm_ovn_metadata_agent, tripleo_ovn_metadata_agent]}
     neutron-ovn: {image: edpm_neutron_ovn_agent_image, container: ovn_agent, roles: [gateway], stage: services,
       order: 50, enabled: true, legacy_units: [edpm_ovn_agent]}
+    # Clouds whose networks are of Open vSwitch's agents instead of OVN.
+    neutron-openvswitch: &neutron_agent
+      image: neutron_openvswitch_agent_image
+      container: neutron_ovs_agent
+      roles: [gateway, compute]
+      stage: services
+      order: 52
+      quadlet: {Container: {SecurityLabelDisable: true}}
+      legacy_units: [tripleo_neutron_ovs_agent]
+    neutron-l3:
+      <<: *neutron_agent
+      image: neutron_l3_agent_image
+      container: neutron_l3_agent
+      roles: [gateway]
+      order: 54
+      legacy_units: [tripleo_neutron_l3_agent]
     multipathd: {image: edpm_multipathd_image, container: multipathd, roles: [compute, storage], stage: services,
       order: 60, legacy_units: [edpm_multipathd, tripleo_multipathd]}
     nova:

@@ -5,7 +5,7 @@ import os
 import sys
 import time
 
-from . import base, images, packages, settings
+from . import base, images, operator, packages, settings
 from .cloud import Lab
 from .enclosure import LabError
 from .network import Overlay
@@ -55,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     one = verbs.add_parser("probe", help="100 packets/s a pair; lost packets and longest gaps")
     one.add_argument("seconds", type=float)
     one.set_defaults(do=_probe)
+    text = "bring a new lab to its first release; with an API, until it works"
+    one = commands.add_parser("install", help=text)
+    one.set_defaults(do=_install)
     return parser
 
 
@@ -63,6 +66,17 @@ def _up(options: argparse.Namespace) -> None:
     lab = Lab(profile=options.profile)
     lab.up()
     print(f"{' '.join(lab.nodes)} are up and answer, after {time.monotonic() - began:.0f} s")
+
+
+def _install(_: argparse.Namespace) -> None:
+    began = time.monotonic()
+    lab = Lab()
+    operator.install(lab, settings.RELEASES[0])
+    if lab.profile == settings.OPENSTACK:
+        from .openstack.api import Api
+
+        Api(lab).wait_until_ready()
+    print(f"at {settings.RELEASES[0]}, after {time.monotonic() - began:.0f} s")
 
 
 def _build(_: argparse.Namespace) -> None:

@@ -13,17 +13,20 @@ from pathlib import Path
 
 from . import base, images, packages, services, settings
 from .enclosure import Enclosure, LabError, wait_for
+from .openstack import configuration, material
 from .pillar import Pillar, initial_page, initial_services
 
+#: in the lab's home: how the master's runners reach the OpenStack API of the profile `openstack`
+CLOUDS = "clouds.yaml"
 _Material = tuple[packages.Repositories, images.Images, Path]
 
 
 class Lab:
     """A cloud in a home directory. Any process may call its methods: what runs is read from the kernel.
 
-    Args:
-        home: Where its run state is kept.
-        profile: One of `settings.PROFILES`; None: the one it was started with, else `small`.
+        Args:
+            home: Where its run state is kept.
+            profile: One of `settings.PROFILES`; None: the one it was started with, else `small`.
     """
 
     def __init__(self, home: Path = settings.HOME, profile: str | None = None) -> None:
@@ -182,6 +185,15 @@ class Lab:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         return done.stdout + done.stderr
 
+    @property
+    def network_namespace(self) -> Path:
+        """The kernel's name of the lab's network, in which its API answers.
+
+        Raises:
+            LabError: The lab is not up.
+        """
+        return self._enclosure.network_namespace
+
     # -- on the master
 
     def master(
@@ -212,6 +224,8 @@ class Lab:
         """The host's command that runs `argv` on the master."""
         if argv[0].startswith("salt"):
             argv = [str(settings.salt_tool(argv[0])), "-c", str(self.home / "salt"), *argv[1:]]
+        if (clouds := self.home / CLOUDS).exists():
+            argv = ["env", f"OS_CLIENT_CONFIG_FILE={clouds}", *argv]
         return self._enclosure.command(argv)
 
     def salt(self, target: list[str] | str, function: str, *arguments: str, timeout: int = 60) -> dict:
@@ -241,10 +255,9 @@ class Lab:
         Nothing is kept of what an earlier call set. Without arguments: the page of a new lab. `services`
         adds to those of a new lab, which are what its network stands on.
         """
-        nodes = tuple(self.nodes.values())
         if "services" in keys:
-            keys["services"] = initial_services(nodes) | keys["services"]
-        self.pillar.write_page(initial_page(nodes) | keys)
+            keys["services"] = initial_services(self.profile) | keys["services"]
+        self.pillar.write_page(initial_page(self.profile) | keys)
 
     def add_release(
         self, version: str, *, like: str, packages_like: str | None = None, images: dict | None = None
@@ -269,15 +282,21 @@ class Lab:
         """What the cache holds, made when it lacks it."""
         if self._made is None:
             root = base.ensure()
-            self._made = packages.ensure(root), images.ensure(root), root
+            pictures = images.ensure(root)
+            if self.profile == settings.OPENSTACK:
+                pictures = material.ensure(pictures)
+            self._made = packages.ensure(root), pictures, root
         return self._made
 
     def _write(self) -> None:
         repositories, pictures, root = self._material()
         self.home.mkdir(parents=True)
         layers = [str(repositories.layer), str(root)]
-        self._record.write_text(json.dumps({"profile": self.profile, "layers": layers}))
+        record = {"profile": self.profile, "layers": layers, "store": pictures.store and str(pictures.store)}
+        self._record.write_text(json.dumps(record))
         services.write(self.home, pictures.storage, repositories.place)
+        if self.profile == settings.OPENSTACK:
+            configuration.write_clouds(self.home / CLOUDS)
         for version in settings.RELEASES:
             self.pillar.write_release(version, pictures.releases[version], repositories.releases[version])
         self.set_pillar()

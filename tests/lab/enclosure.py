@@ -72,6 +72,17 @@ class Enclosure:
         if not wait_for(lambda: _removed(cgroup), timeout):
             raise LabError(f"{cgroup} cannot be removed")
 
+    @property
+    def network_namespace(self) -> Path:
+        """The kernel's name of the lab's network namespace.
+
+        Raises:
+            LabError: There is no lab.
+        """
+        if not self.keeper:
+            raise LabError("the lab is not up: python -m tests.lab up")
+        return Path(f"/proc/{self.keeper}/ns/net")
+
     def members(self, group: str) -> list[int]:
         """Process ids in a group, those of its subgroups too."""
         found = []

@@ -6,15 +6,13 @@ northd are the real ones, with the base image's binaries. The registry's storage
 content-addressed), which takes a second where pushing takes minutes.
 """
 
-import hashlib
-import io
 import json
 import subprocess
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import cache, settings
+from .registry_storage import Layer, Storage
 
 _GROUPS = {
     "": "agent ansibleee apache glance_api horizon keystone_api ksm mariadb net_utils neutron_api "
@@ -55,9 +53,6 @@ HOTFIX_KEY = "edpm_neutron_metadata_agent_image"
 
 _FILES = settings.HERE / "files" / "images"
 _FIRST_PORT = 20000
-_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-_CONFIG = "application/vnd.oci.image.config.v1+json"
-_LAYER = "application/vnd.oci.image.layer.v1.tar"
 #: Programs and data of OVN's images, from the base image.
 _OVN_PROGRAMS = (
     *("/usr/bin/ovn-controller", "/usr/bin/ovn-appctl", "/usr/bin/ovn-northd"),
@@ -75,6 +70,8 @@ class Images:
     storage: Path
     releases: dict[str, dict[str, object]]
     extra: dict[str, str]
+    #: a read-only image store that the machines have beside their own
+    store: Path | None = None
 
 
 def ensure(root: Path) -> Images:
@@ -83,8 +80,8 @@ def ensure(root: Path) -> Images:
     Args:
         root: The base image, whose OVN the images of OVN get.
     """
-    code = settings.HERE / "images.py"
-    key = cache.digest_of(code, _FILES, root.parent.name, settings.REGISTRY, settings.RELEASES)
+    code = [settings.HERE / name for name in ("images.py", "registry_storage.py")]
+    key = cache.digest_of(*code, _FILES, root.parent.name, settings.REGISTRY, settings.RELEASES)
     place = cache.ensure("images", key, lambda work: _build(work, root))
     index = json.loads((place / "index.json").read_text())
     return Images(place / "storage", index["releases"], index["extra"])
@@ -96,7 +93,7 @@ def repository(key: str) -> str:
 
 
 def _build(work: Path, root: Path) -> None:
-    storage = _Storage(work / "storage")
+    storage = Storage(work / "storage")
     busybox = storage.blob(_busybox_layer())
     ovn = storage.blob(_ovn_layer(root))
     releases = {}
@@ -145,66 +142,11 @@ def _settings(key: str, version: str, program: str = "serve", health: str = "goo
     }
 
 
-class _Storage:
-    """A docker registry's storage directory, written as the registry writes it."""
-
-    def __init__(self, place: Path) -> None:
-        self._root = place / "docker/registry/v2"
-        self._sizes: dict[str, int] = {}
-        self._architecture = _output("dpkg", "--print-architecture").strip()
-
-    def blob(self, content: bytes) -> str:
-        """Store content; its digest."""
-        digest = hashlib.sha256(content).hexdigest()
-        path = self._root / "blobs/sha256" / digest[:2] / digest / "data"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        self._sizes[digest] = len(content)
-        return digest
-
-    def image(self, repository: str, tag: str, layers: list[str], config: dict) -> str:
-        """Store an image of existing layers under a repository and tag; its reference by digest."""
-        configuration = self._document(
-            {
-                "created": "2026-01-01T00:00:00Z",
-                "architecture": self._architecture,
-                "os": "linux",
-                "config": config,
-                "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer}" for layer in layers]},
-            }
-        )
-        manifest = self._document(
-            {
-                "schemaVersion": 2,
-                "mediaType": _MANIFEST,
-                "config": self._descriptor(_CONFIG, configuration),
-                "layers": [self._descriptor(_LAYER, layer) for layer in layers],
-            }
-        )
-        for digest in (configuration, *layers):
-            self._link(f"{repository}/_layers/sha256/{digest}/link", digest)
-        self._link(f"{repository}/_manifests/revisions/sha256/{manifest}/link", manifest)
-        self._link(f"{repository}/_manifests/tags/{tag}/current/link", manifest)
-        self._link(f"{repository}/_manifests/tags/{tag}/index/sha256/{manifest}/link", manifest)
-        return f"{settings.REGISTRY}/{repository}@sha256:{manifest}"
-
-    def _document(self, value: dict) -> str:
-        return self.blob(json.dumps(value, sort_keys=True).encode())
-
-    def _descriptor(self, kind: str, digest: str) -> dict:
-        return {"mediaType": kind, "digest": f"sha256:{digest}", "size": self._sizes[digest]}
-
-    def _link(self, name: str, digest: str) -> None:
-        path = self._root / "repositories" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"sha256:{digest}")
-
-
 def _busybox_layer() -> bytes:
     """A root of static busybox, merged as Debian's is (bin -> usr/bin): the OVN layer has to fit over it."""
     busybox = Path("/bin/busybox")
     applets = _output(str(busybox), "--list").split()
-    layer = _Layer()
+    layer = Layer()
     for name in ("etc", "openstack", "run", "tmp", "usr", "usr/bin", "usr/lib", "usr/lib64", "var"):
         layer.directory(name)
     for name in ("bin", "lib", "lib64"):
@@ -221,7 +163,7 @@ def _busybox_layer() -> bytes:
 
 
 def _scripts_layer(version: str) -> bytes:
-    layer = _Layer()
+    layer = Layer()
     layer.directory("openstack")
     layer.file("openstack/version", f"{version}\n".encode())
     for path in sorted(_FILES.iterdir()):
@@ -233,7 +175,7 @@ def _ovn_layer(root: Path) -> bytes:
     """The base image's OVN and its tools, with every library they load."""
     listing = _output("chroot", str(root), "ldd", *_OVN_PROGRAMS)
     libraries = {word for line in listing.splitlines() for word in line.split() if word.startswith("/lib")}
-    layer = _Layer()
+    layer = Layer()
     folders = set()
     for name in sorted({*_OVN_PROGRAMS, *_OVN_DATA, *libraries}):
         inside = name.lstrip("/") if name.startswith("/usr/") else f"usr{name}"
@@ -244,32 +186,6 @@ def _ovn_layer(root: Path) -> bytes:
         target = inside.replace("usr/sbin/", "usr/bin/")  # one directory, as in the busybox layer
         layer.file(target, (root / inside).resolve().read_bytes(), mode=0o755)
     return layer.content()
-
-
-class _Layer:
-    """A tar whose bytes depend on its content alone."""
-
-    def __init__(self) -> None:
-        self._buffer = io.BytesIO()
-        self._tar = tarfile.TarFile(fileobj=self._buffer, mode="w", format=tarfile.PAX_FORMAT)
-
-    def directory(self, name: str) -> None:
-        self._add(name, tarfile.DIRTYPE, 0o755)
-
-    def link(self, name: str, target: str) -> None:
-        self._add(name, tarfile.SYMTYPE, 0o777, target=target)
-
-    def file(self, name: str, content: bytes, mode: int = 0o644) -> None:
-        self._add(name, tarfile.REGTYPE, mode, content)
-
-    def content(self) -> bytes:
-        self._tar.close()
-        return self._buffer.getvalue()
-
-    def _add(self, name: str, kind: bytes, mode: int, content: bytes = b"", target: str = "") -> None:
-        entry = tarfile.TarInfo(name)
-        entry.type, entry.mode, entry.size, entry.linkname = kind, mode, len(content), target
-        self._tar.addfile(entry, io.BytesIO(content))
 
 
 def _output(*argv: str) -> str:

@@ -15,6 +15,8 @@ from pathlib import Path
 from . import settings
 
 _FILES = settings.HERE / "files" / "node"
+#: beside them, where the machines share an image store
+_STORE_FILES = settings.HERE / "files" / "openstack" / "node"
 _ENABLED = (
     *("lab-network.service", "lab-underlay.service", "lab-chassis.service", "lab-workloads.service"),
     "salt-minion.service",
@@ -36,14 +38,17 @@ def main(home: Path, name: str) -> None:
     if not root.is_mount():
         _mount(place, cloud["layers"])
     if not (root / _CONFIGURED).exists():
-        _configure(root, node, nodes)
+        _configure(root, node, nodes, cloud["store"])
     while True:
         extra = _extra_interfaces(node)
         for interface in (f"vb-{name}", *extra):  # of a machine that was killed
             subprocess.run(["ip", "link", "delete", interface], capture_output=True, check=False)
         with (place / "console.log").open("ab") as console:
             nspawn = subprocess.Popen(
-                _command(place, node), stdin=subprocess.DEVNULL, stdout=console, stderr=console
+                _command(place, node, cloud["store"]),
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
             )
         for interface, (_, bridge) in extra.items():
             _attach(interface, bridge, nspawn)
@@ -59,8 +64,10 @@ def _mount(place: Path, layers: list[str]) -> None:
     subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, str(place / "root")], check=True)
 
 
-def _configure(root: Path, node: settings.Node, nodes: tuple[settings.Node, ...]) -> None:
+def _configure(root: Path, node: settings.Node, nodes: tuple[settings.Node, ...], store: str | None) -> None:
     shutil.copytree(_FILES, root, dirs_exist_ok=True)
+    if store:
+        shutil.copytree(_STORE_FILES, root, dirs_exist_ok=True)
     # Where there is no controller, the only machine is its own OVN central.
     centrals = [n for n in nodes if n.role == "controller"] or [nodes[0]]
     last = int(node.address.rsplit(".", 1)[1])
@@ -107,7 +114,7 @@ def _extra_interfaces(node: settings.Node) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _command(place: Path, node: settings.Node) -> list[str]:
+def _command(place: Path, node: settings.Node, store: str | None) -> list[str]:
     name = node.name
     return [
         *("systemd-nspawn", "--quiet", "--boot", f"--directory={place / 'root'}"),
@@ -119,6 +126,7 @@ def _command(place: Path, node: settings.Node) -> list[str]:
         *("--capability=all", "--system-call-filter=@keyring bpf perf_event_open", "--bind=/dev/net/tun"),
         # podman's overlay does not stack on an overlay
         f"--bind={place / 'containers'}:/var/lib/containers",
+        *([f"--bind-ro={store}:{settings.IMAGE_STORE_IN_NODE}"] if store else []),
         f"--bind-ro={settings.CHECKOUT}:{settings.CHECKOUT_IN_NODE}",
     ]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import yaml
 
 from . import settings
+from .openstack import page as openstack
 
 
 class Pillar:
@@ -33,8 +34,9 @@ class Pillar:
         _write(self._page, {"openstack": page})
 
 
-def initial_page(nodes: tuple[settings.Node, ...]) -> dict:
+def initial_page(profile: str) -> dict:
     """The operator's page of a new lab: its roles and zones, and release 1.0.0 as target."""
+    nodes = settings.PROFILES[profile]
     roles = {node.role: f"{settings.ROLES[node.role]}*" for node in nodes}
     zones = sorted({node.zone for node in nodes if node.zone})
     return {
@@ -46,13 +48,15 @@ def initial_page(nodes: tuple[settings.Node, ...]) -> dict:
         "policies": {},
         # Without a kernel module every switch of the lab is a userspace one.
         "ovs": {"userspace": "accept"},
-        "services": initial_services(nodes),
+        "services": initial_services(profile),
     }
 
 
-def initial_services(nodes: tuple[settings.Node, ...]) -> dict:
-    """What every page of the lab says of the catalogue: its controllers have OVN's databases."""
-    if not any(node.role == "controller" for node in nodes):
+def initial_services(profile: str) -> dict:
+    """What every page of the lab says of the catalogue: what its network stands on."""
+    if profile == settings.OPENSTACK:
+        return openstack.services()
+    if not any(node.role == "controller" for node in settings.PROFILES[profile]):
         return {}
     return {name: {"enabled": True} for name in ("ovn-nb", "ovn-sb", "ovn-northd")}
 

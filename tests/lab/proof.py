@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 
+from . import settings
 from .cloud import Lab
 
 #: what runs on a node, by the first letters of its name: container → image key. Written down here, not asked
@@ -42,6 +43,33 @@ CONTAINERS = {
         "node_exporter": "edpm_node_exporter_image",
     },
 }
+#: the same of the profile with a real OpenStack, whose networks are of neutron's own agents
+_AGENT = {"neutron_ovs_agent": "neutron_openvswitch_agent_image"}
+_OPENSTACK = {
+    "ctl": {
+        "rabbitmq": "rabbitmq_image",
+        "mariadb": "mariadb_image",
+        "keystone": "keystone_api_image",
+        "placement_api": "placement_api_image",
+        "glance_api": "glance_api_image",
+        "neutron_api": "neutron_api_image",
+        "nova_api": "nova_api_image",
+        "nova_conductor": "nova_conductor_image",
+        "nova_scheduler": "nova_scheduler_image",
+    },
+    "gtw": _AGENT
+    | {
+        "neutron_l3_agent": "neutron_l3_agent_image",
+        "neutron_dhcp": "edpm_neutron_dhcp_agent_image",
+        "node_exporter": "edpm_node_exporter_image",
+    },
+    "cmp": _AGENT | {"nova_compute": "nova_compute_image", "node_exporter": "edpm_node_exporter_image"},
+}
+
+
+def containers(lab: Lab, node: str) -> dict[str, str]:
+    """container → image key, of what has to run on a node of the lab's profile."""
+    return (_OPENSTACK if lab.profile == settings.OPENSTACK else CONTAINERS)[node[:3]]
 
 
 def running_digests(lab: Lab, node: str) -> dict[str, str]:
@@ -85,7 +113,7 @@ def assert_node_at(lab: Lab, node: str, version: str) -> str:
     """Raise AssertionError where the node is not at the release, naming the thing; else a line of facts."""
     wanted = lab.releases[version]
     digests = {
-        container: wanted["images"][key].partition("@")[2] for container, key in CONTAINERS[node[:3]].items()
+        container: wanted["images"][key].partition("@")[2] for container, key in containers(lab, node).items()
     }
     running = running_digests(lab, node)
     assert running == digests, f"{node} runs {running}, release {version} has {digests}"

@@ -9,6 +9,8 @@ HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parent.parent
 #: where a node sees the checkout
 CHECKOUT_IN_NODE = "/srv/openstack-rollout"
+#: where a node sees the image store that machines share; files/openstack/node names it too
+IMAGE_STORE_IN_NODE = "/srv/image-store"
 
 HOME = Path(os.environ.get("OPENSTACK_ROLLOUT_LAB_HOME", "/var/lib/openstack-rollout-lab"))
 CACHE = Path(os.environ.get("OPENSTACK_ROLLOUT_LAB_CACHE", "/var/cache/openstack-rollout-lab"))
@@ -72,10 +74,13 @@ def salt_tool(name: str) -> Path:
     return beside if beside.exists() else CHECKOUT / ".venv/bin" / name
 
 
+#: the profile with a real OpenStack API; the others run stand-ins of its services
+OPENSTACK = "openstack"
 PROFILES = {
     "one": _nodes(0, 0, 1),
     "small": _nodes(1, 1, 2),
     "gateways": _nodes(1, 2, 1),
     "network": _nodes(1, 2, 2),
     "full": _nodes(3, 2, 4),
+    OPENSTACK: _nodes(1, 2, 3),
 }

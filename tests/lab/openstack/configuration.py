@@ -6,6 +6,9 @@ nova-compute's own file. Intervals are short, so that a test sees a dead service
 
 import configparser
 import io
+from pathlib import Path
+
+import yaml
 
 CONTROLLER = "10.88.0.11"
 PASSWORD = "lab"
@@ -198,6 +201,19 @@ SERVER_ADDITIONAL_ERL_ARGS="+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none"
 def files() -> dict[str, str]:
     """Every configuration file's text, by its path in the image."""
     return {path: _ini(sections) for path, sections in FILES.items()} | TEXTS
+
+
+def write_clouds(path: Path) -> None:
+    """Write how an administrator reaches the API, as openstacksdk reads it."""
+    user = {
+        "auth_url": KEYSTONE,
+        "username": "admin",
+        "password": PASSWORD,
+        "project_name": "admin",
+        "user_domain_name": "Default",
+        "project_domain_name": "Default",
+    }
+    path.write_text(yaml.safe_dump({"clouds": {"openstack": {"auth": user, "region_name": REGION}}}))
 
 
 def _ini(sections: dict[str, dict[str, object]]) -> str:

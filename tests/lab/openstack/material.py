@@ -1,5 +1,5 @@
-"""Build what the profile `openstack` runs on: one heavy image layer with Debian's OpenStack, shared by all of its
-services, and the images of the lab's releases over it.
+"""Build what the profile `openstack` runs on: one heavy image layer with Debian's OpenStack, and the images
+of the lab's releases over it.
 
 The heavy layer is in an image store that every machine has beside its own, read-only, so that a pull moves
 only a release's own few megabytes. The databases are made once and packed into them.
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab import base, cache, chroot, images, settings
+from tests.lab.registry_storage import Layer, Storage
 
 from . import configuration
 
@@ -30,11 +31,15 @@ _BOOTSTRAP = ("ca-certificates", "iproute2", "procps", "python3", "systemd")
 #: what a container does not need, seen from the root; the databases' first files are packed apart
 _LEFT_OUT = (
     *("./dev/*", "./proc/*", "./run/*", "./tmp/*", "./boot/*", "./var/lib/mysql/*", "./var/log/*"),
-    *("./usr/share/doc/*", "./usr/share/man/*", "./usr/share/locale/*", "./var/cache/*", "./usr/lib/udev/hwdb*"),
+    *(
+        "./usr/share/doc/*",
+        "./usr/share/man/*",
+        "./usr/share/locale/*",
+        "./var/cache/*",
+        "./usr/lib/udev/hwdb*",
+    ),
 )
-#: where the machines see the store
-STORE = "/srv/image-store"
-#: image key -> whether the release's image is one of these services; the rest stay the lab's small ones
+#: Image keys with a real service; the rest of a release stays the lab's small ones.
 KEYS = (
     *("mariadb_image", "rabbitmq_image", "keystone_api_image", "placement_api_image", "glance_api_image"),
     *("neutron_api_image", "nova_api_image", "nova_conductor_image", "nova_scheduler_image"),
@@ -53,43 +58,39 @@ class Heavy:
     store: Path
 
 
-def heavy(core: Path) -> Heavy:
+def heavy() -> Heavy:
     """The heavy layer, made when the cache lacks it (two to four minutes).
-
-    Args:
-        core: The lab's base image: its podman writes the store.
 
     Raises:
         RuntimeError: A step failed; the message has the end of its output.
     """
     key = cache.digest_of(_PACKAGES, _BOOTSTRAP, _LEFT_OUT, base.SUITE, platform.machine())
-    place = cache.ensure("openstack", key, lambda work: _build(work, core))
+    place = cache.ensure("openstack-layer", key, _build)
     digest = (place / "digest").read_text()
     return Heavy(place / "root", place / "layer.tar", digest, place / "store")
 
 
-def ensure(core: Path, plain: images.Images) -> images.Images:
-    """The lab's images with those of the profile's services in place of the small ones.
+def ensure(plain: images.Images) -> images.Images:
+    """The lab's images, with those of the profile's services in place of the small ones.
 
     Args:
-        core: The lab's base image.
         plain: The lab's images.
 
     Raises:
         RuntimeError: A step failed; the message has the end of its output.
     """
-    layer = heavy(core)
+    layer = heavy()
     code = [settings.HERE / "openstack" / name for name in ("material.py", "configuration.py")]
     key = cache.digest_of(*code, _FILES, layer.digest, plain.storage.parent.name)
     place = cache.ensure("openstack-images", key, lambda work: _build_images(work, layer, plain))
     index = json.loads((place / "index.json").read_text())
-    return images.Images(place / "storage", index, plain.extra)
+    return images.Images(place / "storage", index, plain.extra, layer.store)
 
 
-def _build(work: Path, core: Path) -> None:
-    log = cache.log("openstack")
+def _build(work: Path) -> None:
+    log = cache.log("openstack-layer")
     root = work / "root"
-    base.bootstrap(root, _BOOTSTRAP, log)
+    _bootstrap(root, log)
     (root / "etc/hostname").write_text("ctl1\n")  # a package asks for it while it is configured
     for argv in (
         ["apt-get", "-qq", "update"],
@@ -97,7 +98,13 @@ def _build(work: Path, core: Path) -> None:
         ["apt-get", "clean"],
     ):
         chroot.run(root, argv, log=log)
-    base.clean(root)
+    base._clean(root)
+    _pack(work)
+
+
+def _pack(work: Path) -> None:
+    """Make the layer, its digest and the store of the root."""
+    root = work / "root"
     left_out = [f"--exclude={pattern}" for pattern in _LEFT_OUT]
     reproducible = ["--sort=name", "--mtime=@0", "--numeric-owner", "--format=gnu"]
     subprocess.run(
@@ -106,12 +113,25 @@ def _build(work: Path, core: Path) -> None:
     with (work / "layer.tar").open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     (work / "digest").write_text(digest)
-    _fill_store(work, core, digest)
+    _fill_store(work, digest)
 
 
-def _fill_store(work: Path, core: Path, digest: str) -> None:
-    """Make an image store with the layer in it, by the podman of the machines."""
-    layout = images.Storage(work / "registry")
+def _bootstrap(root: Path, log: Path) -> None:
+    """A Debian of the base image's suite, able to install packages from where the base image has them."""
+    with log.open("w") as output:
+        include = f"--include={','.join(_BOOTSTRAP)}"
+        subprocess.run(
+            ["debootstrap", "--variant=minbase", include, base.SUITE, root, base._mirror()],
+            check=True,
+            stdout=output,
+            stderr=output,
+        )
+    base._configure_packaging(root)
+
+
+def _fill_store(work: Path, digest: str) -> None:
+    """Make an image store with the layer in it."""
+    layout = Storage(work / "registry")
     layout.adopt(work / "layer.tar", digest)
     manifest = layout.image("heavy", "heavy", [digest], {}).rpartition(":")[2]
     blobs = work / "oci/blobs/sha256"
@@ -121,37 +141,37 @@ def _fill_store(work: Path, core: Path, digest: str) -> None:
     index = {"schemaVersion": 2, "manifests": [layout.manifest(manifest)]}
     (work / "oci/index.json").write_text(json.dumps(index))
     (work / "oci/oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
-    (work / "store").mkdir()
-    chroot.run(
-        work / "scratch/upper",
-        [*_podman("/srv/store"), "pull", "--quiet", "oci:/srv/oci"],
-        log=cache.log("openstack"),
-        lower=core,
-        binds={work / "store": "/srv/store", work / "oci": "/srv/oci"},
-    )
-    for name in ("registry", "oci", "scratch"):
-        shutil.rmtree(work / name)
-
-
-def _podman(store: str) -> list[str]:
-    return ["podman", "--root", store, "--runroot", "/run/store", "--storage-driver=overlay"]
+    target = f"containers-storage:[overlay@{work / 'store'}+{work / 'run'}]{settings.REGISTRY}/heavy:heavy"
+    # It tries mounts, which are to go with it.
+    private = ["unshare", "--mount", "--propagation=private", "--"]
+    subprocess.run([*private, "skopeo", "copy", "--quiet", f"oci:{work / 'oci'}", target], check=True)
+    for name in ("registry", "oci", "run"):
+        shutil.rmtree(work / name, ignore_errors=True)
 
 
 def _build_images(work: Path, layer: Heavy, plain: images.Images) -> None:
-    # Hard links: the small images' files are shared with their own place.
-    shutil.copytree(plain.storage, work / "storage", copy_function=os.link)
-    storage = images.Storage(work / "storage")
+    shutil.copytree(plain.storage, work / "storage", copy_function=_copied)
+    storage = Storage(work / "storage")
     storage.adopt(layer.layer, layer.digest)
     own = _own_files(work, layer)
     releases = {}
     for version in settings.RELEASES:
         layers = [layer.digest, storage.blob(_own_layer(own, version))]
         special = {
-            key: storage.image(images.repository(key), version, layers, _settings(key, version)) for key in KEYS
+            key: storage.image(images.repository(key), version, layers, _settings(key, version))
+            for key in KEYS
         }
         releases[version] = plain.releases[version] | special
     shutil.rmtree(work / "databases")
     (work / "index.json").write_text(json.dumps(releases, indent=1))
+
+
+def _copied(source: str, target: str) -> None:
+    """Share a blob with where it comes from; copy a reference, which may be written anew."""
+    if source.endswith("/data"):
+        os.link(source, target)
+    else:
+        shutil.copy(source, target)
 
 
 def _settings(key: str, version: str) -> dict:
@@ -182,6 +202,7 @@ def _own_files(work: Path, layer: Heavy) -> dict[str, bytes]:
         "usr/lib/python3/dist-packages/nova/virt/lab.py": (_FILES / "driver.py").read_bytes(),
     }
     upper = work / "databases/upper"
+    upper.mkdir(parents=True)
     for name, content in files.items():
         path = upper / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -196,7 +217,7 @@ def _own_files(work: Path, layer: Heavy) -> dict[str, bytes]:
 
 
 def _own_layer(files: dict[str, bytes], version: str) -> bytes:
-    layer = images.Layer()
+    layer = Layer()
     for name in sorted({str(p) for path in files for p in Path(path).parents} - {"."}):
         layer.directory(name)
     for name, content in sorted((files | {"openstack/version": f"{version}\n".encode()}).items()):
