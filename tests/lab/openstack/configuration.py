@@ -6,6 +6,7 @@ nova-compute's own file. Intervals are short, so that a test sees a dead service
 
 import configparser
 import io
+import json
 from pathlib import Path
 
 import yaml
@@ -184,6 +185,9 @@ FILES: dict[str, dict[str, dict[str, object]]] = {
 }
 #: what is no table of sections
 TEXTS = {
+    "openstack/endpoints.json": json.dumps(
+        {"keystone": KEYSTONE, "password": PASSWORD, "region": REGION, "endpoints": ENDPOINTS}
+    ),
     "etc/rabbitmq/rabbitmq.conf": f"""\
 listeners.tcp.default = 0.0.0.0:5672
 default_user = lab

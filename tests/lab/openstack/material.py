@@ -46,6 +46,11 @@ KEYS = (
     *("nova_compute_image", "neutron_openvswitch_agent_image", "neutron_l3_agent_image"),
     "edpm_neutron_dhcp_agent_image",
 )
+#: files that the databases are made without
+_NOT_OF_DATABASES = (
+    *("openstack/start", "openstack/healthcheck", "usr/lib/python3/dist-packages/nova/virt/lab.py"),
+    *("etc/neutron/openvswitch_agent.ini", "etc/neutron/l3_agent.ini", "etc/neutron/dhcp_agent.ini"),
+)
 
 
 @dataclass(frozen=True)
@@ -153,7 +158,7 @@ def _build_images(work: Path, layer: Heavy, plain: images.Images) -> None:
     shutil.copytree(plain.storage, work / "storage", copy_function=_copied)
     storage = Storage(work / "storage")
     storage.adopt(layer.layer, layer.digest)
-    own = _own_files(work, layer)
+    own = _own_files(layer)
     releases = {}
     for version in settings.RELEASES:
         layers = [layer.digest, storage.blob(_own_layer(own, version))]
@@ -162,7 +167,6 @@ def _build_images(work: Path, layer: Heavy, plain: images.Images) -> None:
             for key in KEYS
         }
         releases[version] = plain.releases[version] | special
-    shutil.rmtree(work / "databases")
     (work / "index.json").write_text(json.dumps(releases, indent=1))
 
 
@@ -188,32 +192,38 @@ def _settings(key: str, version: str) -> dict:
     }
 
 
-def _own_files(work: Path, layer: Heavy) -> dict[str, bytes]:
+def _own_files(layer: Heavy) -> dict[str, bytes]:
     """What the services have over the heavy layer: configuration, scripts, keys and the first databases."""
-    endpoints = {
-        "keystone": configuration.KEYSTONE,
-        "password": configuration.PASSWORD,
-        "region": configuration.REGION,
-        "endpoints": configuration.ENDPOINTS,
-    }
-    files = {path: text.encode() for path, text in configuration.files().items()} | {
+    files = {
+        **{path: text.encode() for path, text in configuration.files().items()},
         **{f"openstack/{path.name}": path.read_bytes() for path in (_FILES / "image").iterdir()},
-        "openstack/endpoints.json": json.dumps(endpoints).encode(),
         "usr/lib/python3/dist-packages/nova/virt/lab.py": (_FILES / "driver.py").read_bytes(),
     }
-    upper = work / "databases/upper"
-    upper.mkdir(parents=True)
+    deciding = {name: content for name, content in files.items() if name not in _NOT_OF_DATABASES}
+    key = cache.digest_of(layer.digest, sorted(deciding.items()))
+    place = cache.ensure("openstack-databases", key, lambda work: _make_databases(work, layer, deciding))
+    return files | {
+        str(path.relative_to(place)): path.read_bytes() for path in sorted(place.rglob("*")) if path.is_file()
+    }
+
+
+def _make_databases(work: Path, layer: Heavy, files: dict[str, bytes]) -> None:
+    """Run the services' own tools for it, over the heavy layer and in a network of their own."""
+    upper = work / "scratch/upper"
     for name, content in files.items():
         path = upper / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         path.chmod(_mode(name))
-    isolated = ["unshare", "--net", "--uts", "--"]
-    log = cache.log("openstack-images")
+    log = cache.log("openstack-databases")
     log.write_text("")
+    isolated = ["unshare", "--net", "--uts", "--"]
     chroot.run(upper, [*isolated, "/openstack/initialise"], log=log, lower=layer.root)
-    made = [upper / "openstack/databases.tar.gz", *(upper / "etc/keystone").glob("*-keys/*")]
-    return files | {str(path.relative_to(upper)): path.read_bytes() for path in made}
+    for path in (upper / "openstack/databases.tar.gz", *(upper / "etc/keystone").glob("*-keys/*")):
+        target = work / path.relative_to(upper)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    shutil.rmtree(work / "scratch")
 
 
 def _own_layer(files: dict[str, bytes], version: str) -> bytes:
