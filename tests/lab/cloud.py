@@ -24,9 +24,9 @@ _Material = tuple[packages.Repositories, images.Images, Path]
 class Lab:
     """A cloud in a home directory. Any process may call its methods: what runs is read from the kernel.
 
-        Args:
-            home: Where its run state is kept.
-            profile: One of `settings.PROFILES`; None: the one it was started with, else `small`.
+    Args:
+        home: Where its run state is kept.
+        profile: One of `settings.PROFILES`; None: the one it was started with, else `small`.
     """
 
     def __init__(self, home: Path = settings.HOME, profile: str | None = None) -> None:
