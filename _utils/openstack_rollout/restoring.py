@@ -39,14 +39,10 @@ def restore(
     keep: nodes that are to stay drained. pausing: a failure counts against the budget of its role and raises
     RolloutError; else every node is tried.
     """
-    going = [
-        node
-        for node in left(journal)
-        if node not in keep and node in answers.facts and not answers.facts[node]["health"]
-    ]
     by_stage: dict[str, list[str]] = {}
-    for node in going:
-        by_stage.setdefault(journal.all_drained()[node]["stage"], []).append(node)
+    for node, record in left(journal).items():
+        if node not in keep and node in answers.facts and not answers.facts[node]["health"]:
+            by_stage.setdefault(record["stage"], []).append(node)
     for stage, nodes in by_stage.items():
         flight = Flight(stage, ("restore",), Window(TOGETHER))
         engine.fly(flight, [members.node(node) for node in nodes], None if pausing else len(members.ids))

@@ -74,6 +74,7 @@ class SaltJobs:
         self._ended: list[Ended] = []
         self._next_look = 0.0
         self._away = False
+        self._listened = time.monotonic()
 
     def close(self) -> None:
         """Leave the event bus."""
@@ -107,7 +108,11 @@ class SaltJobs:
 
     def poll(self, seconds: float) -> list[Ended]:
         """The jobs that ended; waits up to that long for the first."""
-        until = time.monotonic() + seconds
+        now = time.monotonic()
+        # Nobody listened since the last poll; that is not the nodes' silence.
+        for job in self._jobs.values():
+            job.heard = min(now, job.heard + now - self._listened)
+        until = now + seconds
         while not self._ended:
             now = time.monotonic()
             if now >= self._next_look:
@@ -119,6 +124,7 @@ class SaltJobs:
         while self._listen(0):
             pass
         ended, self._ended = self._ended, []
+        self._listened = time.monotonic()
         return ended
 
     def _expect(self, nodes: Iterable[str], jid: str, silence: float, look_after: float) -> None:

@@ -158,3 +158,13 @@ def test_a_job_that_cannot_be_published_fails_at_once(jobs, world):
     ended = end_of(jobs, world)
     assert {e.node for e in ended} == {"cmp1", "cmp2"} and {e.reason for e in ended} == {"NODE_ERROR"}
     assert "Is master running" in ended[0].message
+
+
+def test_time_in_which_nobody_listened_is_not_the_nodes_silence(jobs, world):
+    world.minions["cmp1"] = "busy"
+    jobs.start(["cmp1"], APPLY, "1", 30)
+    jobs.poll(1.0)
+    world.now += 300  # the engine waited for an API
+    assert jobs.poll(1.0) == []
+    world.minions["cmp1"] = "dead"
+    assert [ended.reason for ended in end_of(jobs, world)] == ["NODE_SILENT"]
