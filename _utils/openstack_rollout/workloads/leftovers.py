@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from openstack_rollout.engine import one_line
@@ -31,7 +32,7 @@ def sweep(cloud: Cloud) -> list[str]:
     found = cloud.patiently("projects", lambda: list(cloud.api.identity.projects(name=NAME)))
     left: list[str] = []
     for one in found:
-        left += _empty(cloud.api, one.id)
+        left += cloud.patiently(f"project {NAME}", partial(_empty, cloud.api, one.id))
         if not left:
             left += _delete("project", [one], cloud.api.identity.delete_project)
     return left
@@ -66,7 +67,13 @@ def _empty(api: Any, project_id: str) -> list[str]:
 
 def _delete(what: str, found: Iterable[Any], delete: Callable[[Any], Any]) -> list[str]:
     left = []
-    for one in list(found):
+    try:
+        there = list(found)
+    except Exception as error:
+        if status_of(error) != 404:  # an extension that this cloud does not have
+            raise
+        there = []
+    for one in there:
         try:
             delete(one)
         except Exception as error:
