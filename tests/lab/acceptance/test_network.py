@@ -138,8 +138,8 @@ def test_dnf_killed_in_mid_transaction_leaves_a_node_that_forwards_and_converges
     )
     flows = {node: overlay.flows(node) for node in chassis(overlay)}
     machines = switches(overlay)
-    done, whole, _ = stage_under_traffic(overlay, "orch.ovs", check=False)
-    report("OVS stage, dnf killed in the middle", {}, whole)
+    done, whole, steps = stage_under_traffic(overlay, "orch.ovs", check=False)
+    report(f"OVS stage, reload: false, dnf killed on {KILLED}", longest(steps, "ovs"), whole)
     assert done.returncode != 0
     half = switch_packages(lab, KILLED)
     assert half != before and not is_at(lab, KILLED, NEW), half
@@ -149,7 +149,7 @@ def test_dnf_killed_in_mid_transaction_leaves_a_node_that_forwards_and_converges
     assert switches(overlay)[KILLED][2:] == machines[KILLED][2:]
 
     _, whole, steps = stage_under_traffic(overlay, "orch.ovs")
-    report("OVS stage resumed, reload: false", longest(steps, "ovs"), whole)
+    report("OVS stage, reload: false, resumed", longest(steps, "ovs"), whole)
     assert whole.lost == 0, whole.table()
     for node in chassis(overlay):
         assert is_at(lab, node, NEW), (node, switch_packages(lab, node))
