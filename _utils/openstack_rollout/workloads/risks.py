@@ -178,10 +178,10 @@ def _placing(guest: Guest, around: Surroundings) -> tuple[list[str], list[Risk]]
     against = {host: landscape.unsuited(guest.host, host) for host in spares}
     able = [host for host in spares if not against[host]]
     found = []
-    texts = list(dict.fromkeys(text for text in against.values() if text))
-    if texts:
-        word = "cpu" if any("CPU" in text for text in texts) else "qemu"
-        found.append(Risk(word, "; ".join(texts[:3]), blocks=not able, cold=True))
+    for word in ("CPU", "QEMU"):
+        texts = list(dict.fromkeys(text for text in against.values() if word in text))
+        if texts:
+            found.append(Risk(word.lower(), "; ".join(texts[:3]), blocks=not able, cold=True))
     newer = landscape.newer_qemu(guest.host, able)
     if newer:
         found.append(Risk("qemu_newer", f"could not come back from {', '.join(newer)}: newer QEMU there"))

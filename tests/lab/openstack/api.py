@@ -21,7 +21,7 @@ from . import configuration, inside
 MICROVERSION = "2.90"
 NETWORK, SUBNETS, IMAGE, FLAVOR = "lab", "10.60.{}.0/24", "tiny", "small"
 #: while a service restarts the API answers by a refusal, an error or not at all
-_UNREACHABLE = (SDKException, ClientException, OSError)
+UNREACHABLE = (SDKException, ClientException, OSError)
 
 
 class Api:
@@ -64,7 +64,7 @@ class Api:
         def ready() -> bool:
             try:
                 seen[:] = [self.alive()]
-            except _UNREACHABLE as error:
+            except UNREACHABLE as error:
                 seen[:] = [error]
                 return False
             return wanted <= seen[0]
