@@ -138,6 +138,21 @@ class LiveMigrate(_Compute):
         super().__init__(openstack, role, opts)
         self._slots = Slots(self.policy.migrations_per_host, self.policy.migrations_per_cloud)
 
+    def refuse(self, nodes: Sequence[str]) -> None:
+        """As for both kinds; WORKLOADS_STAY too when a drain would fail on a server that is there."""
+        super().refuse(nodes)
+        if self.policy.unmovable not in ("fail", "cold"):
+            return
+        services = nova.services(self.cloud)
+        hosts = {found.host: node for node in nodes if (found := match_host(node, services))}
+        stay = risks.blocked(self.cloud, hosts, self.policy)
+        if stay:
+            lines = [f"{hosts[host]}: {one.guest.name} {one.why}" for host in stay for one in stay[host]]
+            named = [hosts[host] for host in stay]
+            raise RolloutError(
+                "WORKLOADS_STAY", f"policy unmovable: {self.policy.unmovable}; {_some(lines)}", named
+            )
+
     def room(self, nodes: Sequence[str]) -> int:
         """As many as the other computes have room for the servers of, as Placement counts now."""
         landscape = Landscape.of(self.cloud, groups=False)

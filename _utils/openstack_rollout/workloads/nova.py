@@ -108,10 +108,11 @@ def enable(cloud: Cloud, service: Service) -> None:
     cloud.patiently(f"enable {service.host}", lambda: cloud.api.compute.enable_service(service.id))
 
 
-def servers_on(cloud: Cloud, host: str) -> list[Guest]:
-    """The servers of all projects on a host."""
+def servers_on(cloud: Cloud, host: str | None) -> list[Guest]:
+    """The servers of all projects on a host; of the whole cloud for None."""
+    query = {"compute_host": host} if host else {}
     found = cloud.patiently(
-        f"servers on {host}", lambda: list(cloud.api.compute.servers(all_projects=True, compute_host=host))
+        f"servers on {host}", lambda: list(cloud.api.compute.servers(all_projects=True, **query))
     )
     return [_guest(one) for one in found]
 

@@ -19,6 +19,7 @@ from openstack_rollout.workloads.nova import Guest
 from openstack_rollout.workloads.settings import Compute
 
 _TIED_PORTS = ("direct", "direct-physical", "macvtap", "accelerator-direct", "accelerator-direct-physical")
+_ASKED_ONE_BY_ONE = 10  # hosts; of more, all servers of the cloud are listed at once
 LIVE, COLD, STAYS, SKIPPED, FAILS = "live", "cold", "stays", "node is skipped", "drain fails"
 BY_POLICY = {"fail": FAILS, "skip": SKIPPED, "leave": STAYS}
 
@@ -59,17 +60,20 @@ class Surroundings:
     away: frozenset[str] = frozenset()
 
 
-def gather(cloud: Cloud, host: str, guests: Iterable[Guest], away: Iterable[str] = ()) -> Surroundings:
-    """Ask Nova, Placement, Neutron and Glance. Raises RolloutError API_UNREACHABLE."""
+def gather(cloud: Cloud, host: str, guests: Iterable[Guest]) -> Surroundings:
+    """What the verdict on guests of a host needs: asks Nova, Placement, Neutron and Glance.
+
+    Raises RolloutError API_UNREACHABLE.
+    """
     ports: dict[str, list[str]] = {}
-    for port in cloud.patiently("ports", lambda: list(cloud.api.network.ports(**{"binding:host_id": host}))):
-        if port.binding_vnic_type in _TIED_PORTS:
-            ports.setdefault(port.device_id, []).append(port.binding_vnic_type)
+    tied = {"binding:vnic_type": list(_TIED_PORTS)}
+    for port in cloud.patiently("ports", lambda: list(cloud.api.network.ports(**tied))):
+        ports.setdefault(port.device_id, []).append(port.binding_vnic_type)
     images = {}
     for image in {guest.image for guest in guests if guest.image}:
         found = cloud.patiently("images", partial(cloud.api.image.find_image, image))
         images[image] = dict(found.to_dict(computed=False), **(found.properties or {})) if found else {}
-    return Surroundings(Landscape.of(cloud), ports, images, frozenset((host, *away)))
+    return Surroundings(Landscape.of(cloud), ports, images, frozenset((host,)))
 
 
 def verdicts(guests: Iterable[Guest], around: Surroundings, settings: Compute) -> list[Verdict]:
@@ -197,6 +201,24 @@ def _placing(guest: Guest, around: Surroundings) -> tuple[list[str], list[Risk]]
 def _image_specs(properties: Mapping[str, Any]) -> dict[str, str]:
     names = ("hw_cpu_policy", "hw_numa_nodes", "hw_tpm_version")
     return {name.replace("hw_", "hw:", 1): str(properties[name]) for name in names if properties.get(name)}
+
+
+def blocked(cloud: Cloud, hosts: Iterable[str], settings: Compute) -> dict[str, list[Verdict]]:
+    """The servers with which a drain of their host would fail or be skipped, by host; a handful of calls."""
+    by_host: dict[str, list[Guest]] = {host: [] for host in hosts}
+    if len(by_host) > _ASKED_ONE_BY_ONE:
+        for guest in nova.servers_on(cloud, None):
+            by_host.get(guest.host, []).append(guest)
+    else:
+        by_host = {host: nova.servers_on(cloud, host) for host in by_host}
+    around = gather(cloud, "", [guest for guests in by_host.values() for guest in guests])
+    found = {}
+    for host, guests in by_host.items():
+        around.away = frozenset((host,))
+        judged = [one for one in verdicts(guests, around, settings) if one.course in (FAILS, SKIPPED)]
+        if judged:
+            found[host] = judged
+    return found
 
 
 def servers_at_risk(cloud: Cloud, host: str, settings: Compute) -> list[Verdict]:
