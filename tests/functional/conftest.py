@@ -92,9 +92,10 @@ def failures(answer: dict[str, dict]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def node() -> Iterator[Node]:
-    """A machine of its own for each module, brought to release 1.0.0."""
-    lab = Lab(home=settings.HOME.with_name(f"{settings.HOME.name}-functional"), profile="one")
+def node(request: pytest.FixtureRequest) -> Iterator[Node]:
+    """A machine of its own for each module, brought to release 1.0.0; a module's LAB_PROFILE says which."""
+    profile = getattr(request.module, "LAB_PROFILE", "one")
+    lab = Lab(home=settings.HOME.with_name(f"{settings.HOME.name}-functional"), profile=profile)
     lab.down()
     try:
         lab.up()

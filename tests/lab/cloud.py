@@ -11,7 +11,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from . import base, images, packages, services, settings
+from . import base, debs, images, packages, services, settings
 from .enclosure import Enclosure, LabError, wait_for
 from .openstack import configuration, material
 from .pillar import Pillar, initial_page, initial_services
@@ -285,13 +285,14 @@ class Lab:
             pictures = images.ensure(root)
             if self.profile == settings.OPENSTACK:
                 pictures = material.ensure(pictures)
-            self._made = packages.ensure(root), pictures, root
+            maker = debs if self.profile == settings.DEBIAN else packages
+            self._made = maker.ensure(root), pictures, root
         return self._made
 
     def _write(self) -> None:
         repositories, pictures, root = self._material()
         self.home.mkdir(parents=True)
-        layers = [str(repositories.layer), str(root)]
+        layers = [str(layer) for layer in (repositories.layer, root) if layer]
         record = {"profile": self.profile, "layers": layers, "store": pictures.store and str(pictures.store)}
         self._record.write_text(json.dumps(record))
         services.write(self.home, pictures.storage, repositories.place)

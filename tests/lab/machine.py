@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 
 from . import settings
@@ -17,6 +18,8 @@ from . import settings
 _FILES = settings.HERE / "files" / "node"
 #: beside them, where the machines share an image store
 _STORE_FILES = settings.HERE / "files" / "openstack" / "node"
+#: what a machine of a profile has beside or instead of those
+_FILES_OF = {settings.DEBIAN: [settings.HERE / "files" / "debian"]}
 _ENABLED = (
     *("lab-network.service", "lab-underlay.service", "lab-chassis.service", "lab-workloads.service"),
     "salt-minion.service",
@@ -38,7 +41,10 @@ def main(home: Path, name: str) -> None:
     if not root.is_mount():
         _mount(place, cloud["layers"])
     if not (root / _CONFIGURED).exists():
-        _configure(root, node, nodes, cloud["store"])
+        if cloud["profile"] == settings.DEBIAN:
+            _stay_debian(root)
+        more = [_STORE_FILES] if cloud["store"] else _FILES_OF.get(cloud["profile"], [])
+        _configure(root, node, nodes, more)
     while True:
         extra = _extra_interfaces(node)
         for interface in (f"vb-{name}", *extra):  # of a machine that was killed
@@ -64,10 +70,22 @@ def _mount(place: Path, layers: list[str]) -> None:
     subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, str(place / "root")], check=True)
 
 
-def _configure(root: Path, node: settings.Node, nodes: tuple[settings.Node, ...], store: str | None) -> None:
-    shutil.copytree(_FILES, root, dirs_exist_ok=True)
-    if store:
-        shutil.copytree(_STORE_FILES, root, dirs_exist_ok=True)
+def _stay_debian(root: Path) -> None:
+    """Undo what makes the switch of the other machines one of RPM packages."""
+    for name in ("openvswitch-switch.service", "ovsdb-server.service", "ovs-vswitchd.service"):
+        (root / "etc/systemd/system" / name).unlink(missing_ok=True)
+    subprocess.run(
+        ["systemctl", f"--root={root}", "--quiet", "enable", "openvswitch-switch.service"], check=True
+    )
+    for path in (root / "etc/apt/sources.list", *(root / "etc/apt/sources.list.d").glob("*")):
+        path.unlink(missing_ok=True)
+
+
+def _configure(
+    root: Path, node: settings.Node, nodes: tuple[settings.Node, ...], more: Iterable[Path] = ()
+) -> None:
+    for files in (_FILES, *more):
+        shutil.copytree(files, root, dirs_exist_ok=True)
     # Where there is no controller, the only machine is its own OVN central.
     centrals = [n for n in nodes if n.role == "controller"] or [nodes[0]]
     last = int(node.address.rsplit(".", 1)[1])

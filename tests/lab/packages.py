@@ -72,7 +72,7 @@ class Repositories:
     """The repositories (one directory a release), what is in each, and the layer with the first installed."""
 
     place: Path
-    layer: Path
+    layer: Path | None
     releases: dict[str, dict[str, str]]
 
 

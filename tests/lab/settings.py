@@ -76,8 +76,11 @@ def salt_tool(name: str) -> Path:
 
 #: the profile with a real OpenStack API; the others run stand-ins of its services
 OPENSTACK = "openstack"
+#: The profile of one machine that is plain Debian, its packages by apt.
+DEBIAN = "debian"
 PROFILES = {
     "one": _nodes(0, 0, 1),
+    DEBIAN: _nodes(0, 0, 1),
     "small": _nodes(1, 1, 2),
     "gateways": _nodes(1, 2, 1),
     "network": _nodes(1, 2, 2),

@@ -1,0 +1,53 @@
+"""Kill a package manager in the middle of its transaction, at a moment that the file system tells."""
+
+from __future__ import annotations
+
+from .cloud import Lab
+
+_UNIT = "lab-half-transaction"
+#: Waits until a file says a word, then kills every process of these names. It looks without a pause, and at a
+#: high priority: what it waits for may be over after some milliseconds.
+_PROGRAM = """
+import contextlib, os, pathlib, signal, sys
+path, word, *names = sys.argv[1:]
+with contextlib.suppress(OSError):
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))
+with contextlib.suppress(OSError):
+    os.nice(-20)
+print("waiting", flush=True)
+while True:
+    with contextlib.suppress(OSError):
+        if word.encode() in pathlib.Path(path).read_bytes()[:4096]:
+            break
+for process in pathlib.Path("/proc").glob("[0-9]*"):
+    with contextlib.suppress(OSError):
+        argv = (process / "cmdline").read_bytes().split(b"\\0")
+        if any(pathlib.Path(os.fsdecode(one)).name in names for one in argv[:2]):
+            os.kill(int(process.name), signal.SIGKILL)
+            print("killed", *map(os.fsdecode, argv), flush=True)
+"""
+_MANAGERS = ("dnf", "dnf-3", "apt-get", "dpkg")
+
+
+def arm(lab: Lab, node: str, path: str, word: str = "") -> None:
+    """Have the node's package managers killed as soon as a file is there and says a word.
+
+    Args:
+        lab: The cloud.
+        node: The machine.
+        path: A file of a package that the transaction moves.
+        word: What it says once it is the new one.
+    """
+    disarm(lab, node)
+    watcher = ["/usr/bin/python3", "-c", _PROGRAM, path, word, *_MANAGERS]
+    lab.exec(node, ["systemd-run", "--quiet", f"--unit={_UNIT}", "--property=Type=exec", *watcher])
+
+
+def disarm(lab: Lab, node: str) -> str:
+    """End the watch; what it killed, one line each."""
+    lab.exec(node, ["systemctl", "stop", _UNIT], check=False)
+    said = lab.exec(
+        node, ["journalctl", f"--unit={_UNIT}.service", "--output=cat", "--no-pager"], check=False
+    ).stdout
+    lab.exec(node, ["systemctl", "reset-failed", _UNIT], check=False)
+    return "\n".join(line for line in said.splitlines() if line.startswith("killed"))
