@@ -30,7 +30,8 @@ def measured() -> dict | None:
 
     Returns {"bridges": {name: {"type", "ports", "controllers", "flows"}}, "interfaces": {name: {"type",
     "works", "remote", "bfd", "iface_id", "installed"}}, "addresses": {name: [address]}, "routes": [route],
-    "ovn": whether ovn-controller is connected, None where there is none}; None on a node without a switch.
+    "ovn": whether ovn-controller is connected, None where there is none, "restoring": whether the switch
+    waits for its saved flows}; None on a node without a switch.
     Raises CommandExecutionError led by OVS_FAILED when the switch's database does not answer.
 
     CLI Example:
@@ -47,6 +48,7 @@ def measured() -> dict | None:
             *("--", f"--columns={_BRIDGES}", "list", "Bridge", "--", "--columns=_uuid,name", "list", "Port"),
             *("--", "--columns=_uuid,target,is_connected", "list", "Controller"),
             *("--", f"--columns={_INTERFACES}", "list", "Interface"),
+            *("--", "--columns=other_config", "list", "Open_vSwitch"),
         ]
     )
     tables = [datapath.rows(line) for line in reply.splitlines() if line.strip()]
@@ -60,6 +62,7 @@ def measured() -> dict | None:
         "addresses": datapath.addresses(_said(["ip", "-json", "address", "show"]), internal),
         "routes": [one for listing in routes for one in datapath.routes(listing, internal)],
         "ovn": _ovn_connected(),
+        "restoring": tables[4][0]["other_config"].get("flow-restore-wait") == "true",
     }
 
 

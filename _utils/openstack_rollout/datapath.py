@@ -13,7 +13,9 @@ from typing import Any
 
 #: per cent of a bridge's flows that may be missing: a new version may need a few less for the same
 TOLERANCE = 10
-#: routes of these origins come and go with a routing daemon
+_NO_OVN = "ovn-controller: is not connected to the southbound database"
+_RESTORING = "switch: forwards nothing new, it waits for its saved flows (other_config:flow-restore-wait)"
+#: of other origins are the routes that come and go with a routing daemon
 _LASTING_ROUTES = ("kernel", "static", "boot", "dhcp")
 
 
@@ -115,12 +117,12 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any], tolerance: 
         ]
     lost += [f"route {one} is gone" for one in before["routes"] if one not in after["routes"]]
     if before["ovn"] and not after["ovn"]:
-        lost.append("ovn-controller: is not connected to the southbound database")
-    return lost
+        lost.append(_NO_OVN)
+    return [*lost, *([_RESTORING] if after.get("restoring") else [])]
 
 
 def disconnected(measured: Mapping[str, Any]) -> list[str]:
-    """The controllers of a node that do not reach what controls them, one line each.
+    """What keeps a node from being told what to forward, whatever it was before; one line each.
 
     measured (dict): of datapath.measured. Neither a bridge without controllers nor a node without OVN counts.
     """
@@ -131,8 +133,8 @@ def disconnected(measured: Mapping[str, Any]) -> list[str]:
         if not connected
     ]
     if measured["ovn"] is False:
-        found.append("ovn-controller: is not connected to the southbound database")
-    return found
+        found.append(_NO_OVN)
+    return [*found, *([_RESTORING] if measured.get("restoring") else [])]
 
 
 def workloads(measured: Mapping[str, Any]) -> list[str]:

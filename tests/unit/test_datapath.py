@@ -74,6 +74,7 @@ def test_the_same_is_no_difference():
         (lambda d: d.update(routes=[]), "route 10.90.0.0/24 dev br-ex is gone"),
         (lambda d: d.update(ovn=False), "ovn-controller: is not connected to the southbound database"),
         (lambda d: d.update(ovn=None), "ovn-controller: is not connected to the southbound database"),
+        (lambda d: d.update(restoring=True), datapath._RESTORING),
     ],
 )
 def test_what_is_lost_is_named(change, line):
@@ -114,7 +115,7 @@ def test_controllers_that_are_away():
     assert datapath.disconnected(BEFORE) == []
     assert datapath.disconnected({**BEFORE, "ovn": None}) == []
     away = after(lambda d: d["bridges"]["br-int"]["controllers"].update({"tcp:127.0.0.1:6633": False}))
-    assert len(datapath.disconnected({**away, "ovn": False})) == 2
+    assert len(datapath.disconnected({**away, "ovn": False, "restoring": True})) == 3
 
 
 def test_only_ports_on_userspace_are_workloads_of_a_reload():
