@@ -7,6 +7,7 @@ force, and tests plant facts in /var/lib/nova/lab.json of a node, read anew each
 """
 
 import json
+import socket
 import time
 from pathlib import Path
 
@@ -24,6 +25,17 @@ def _planted():
         return json.loads(_PLANTED.read_text())
     except (OSError, ValueError):
         return {}
+
+
+def _runs(host):
+    """Whether a machine is there: it refuses a connection that nobody waits for."""
+    try:
+        socket.create_connection((host, 1), timeout=3).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 class Driver(fake.FakeDriverWithoutFakeNodes):
@@ -65,11 +77,14 @@ class Driver(fake.FakeDriverWithoutFakeNodes):
         began = time.monotonic()
         self._ended.pop(instance.uuid, None)
         while instance.uuid not in self._ended:
+            if not _runs(dest):
+                recover_method(context, instance, dest, migrate_data)
+                return
             planted = _planted()
             over = time.monotonic() - began >= planted.get("migration_seconds", _SECONDS)
             if over and not planted.get("hang"):
                 break
-            time.sleep(0.1)
+            time.sleep(0.2)
         if self._ended.pop(instance.uuid, "completed") == "completed":
             post_method(context, instance, dest, block_migration, migrate_data)
         else:
