@@ -23,6 +23,8 @@ _RUN = Path("/run/openvswitch")
 _PROC = Path("/proc")
 _DATABASE = Path("/etc/openvswitch/conf.db")
 _SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
+#: a setting of no meaning, that the switch has to take note of
+_SIGN = "openstack-rollout-reload"
 _RESTORE_WAIT = "flow-restore-wait"
 _TAKES = 60
 
@@ -152,10 +154,11 @@ def ensure_service(unit: str | None = None) -> None:
 
 
 def reload(timeout: int = _TAKES) -> dict:
-    """Have what is installed run, by a reload that saves the flows and puts them back; never by a restart.
+    """Have what is installed run: the switch by a reload that saves its flows and puts them back.
 
-    The database's schema is converted where it has to be, after the conversion was tried on a copy: one that
-    fails would leave the switch with an empty database. A daemon that is not stale is left alone.
+    The database goes first, while the switch goes on. Its schema is converted where it has to be, after the
+    conversion was tried on a copy: one that fails would leave the switch with an empty database. A daemon that
+    is not stale is left alone.
 
     timeout (int): seconds for each daemon to say its new version.
 
@@ -171,16 +174,16 @@ def reload(timeout: int = _TAKES) -> dict:
     old = {name: found["running"] for name in _DAEMONS if (found := _daemon(name))["stale"]}
     if not old:
         return {}
-    if "ovsdb-server" in old:
-        _try_conversion()
+    done = {}
     identity = _system_id()
     try:
-        # The database's own unit, reloaded alone, would forget which chassis this is (Debian's calls ovs-ctl
-        # without the system's id), and have systemd reload the switch without anyone waiting for it.
-        _systemctl("reload", __salt__["ovs.unit"]() if "ovsdb-server" in old else "ovs-vswitchd.service")
-        return {
-            name: {"old": version, "new": _wait_until_new(name, timeout)} for name, version in old.items()
-        }
+        for name, version in old.items():
+            if name == "ovsdb-server":
+                _renew_database(timeout)
+            else:
+                _systemctl("reload", f"{name}.service")
+            done[name] = {"old": version, "new": _wait_until_new(name, timeout)}
+        return done
     finally:
         ensure_service()
         _end_restoring()
@@ -220,6 +223,25 @@ def _program_was_replaced(pid: int) -> bool:
         return str((_PROC / str(pid) / "exe").readlink()).endswith(" (deleted)")
     except OSError:
         return False
+
+
+def _renew_database(timeout: int) -> None:
+    """Have the installed database server run, while the old switch goes on with its flows.
+
+    As Open vSwitch's own reload does it, for the database alone: no other unit is touched. A reload of its
+    unit would forget which chassis this is (Debian's calls ovs-ctl without the system's id), and have systemd
+    reload the switch without anyone waiting for it. That the switch follows again is waited for, so that two
+    short pauses do not become a long one.
+    """
+    _try_conversion()
+    _systemctl("--job-mode=ignore-dependencies", "restart", "ovsdb-server.service")
+    asked = _run(["ovs-vsctl", f"--timeout={timeout}", "set", "Open_vSwitch", ".", f"external_ids:{_SIGN}=1"])
+    _ovs_vsctl("--if-exists", "remove", "Open_vSwitch", ".", "external_ids", _SIGN)
+    if asked["retcode"]:
+        raise CommandExecutionError(
+            f"OVS_FAILED: ovs-vswitchd does not follow the new database server after {timeout} s, and was not"
+            f" reloaded: {asked['stderr'].strip()[-300:]}"
+        )
 
 
 def _try_conversion() -> None:

@@ -20,7 +20,7 @@ class Host(Commands):
         self.enabled, self.dead, self.reload_works = enabled, set(dead), reload_works
         self.running = {"ovs-vswitchd": runs, "ovsdb-server": database}
         self.installed = "3.4.0"
-        self.convertible, self.conversion = True, "no"
+        self.convertible, self.conversion, self.follows = True, "no", True
         self.system_id, self.reload_forgets_id = "cmp1", False
 
     def __call__(self, command, **options):
@@ -28,17 +28,17 @@ class Host(Commands):
             self.enabled = True
         if command[:2] == ["systemctl", "start"]:
             self.dead -= set(command[2:])
-        if command[:2] == ["systemctl", "reload"] and self.reload_works:
-            names = DAEMONS if command[2] == "openvswitch.service" else ["ovs-vswitchd"]
-            self.running |= dict.fromkeys(names, self.installed)
+        if command[0] == "systemctl" and command[-2] in ("reload", "restart") and self.reload_works:
+            self.running[command[-1].removesuffix(".service")] = self.installed
             self.system_id = "" if self.reload_forgets_id else self.system_id
-        if "set" in command and command[0] == "ovs-vsctl":
+        if command[0] == "ovs-vsctl" and "system-id=" in command[-1]:
             self.system_id = command[-1].partition("=")[2]
         self.answers = {
             "systemctl show": "\n\n".join(self._unit(name) for name in UNITS),
             "ovsdb-tool needs-conversion": self.conversion,
             "ovsdb-tool convert": {"retcode": int(not self.convertible), "stderr": "syntax error"},
             "ovs-vsctl --timeout=10 --no-wait --if-exists get": f'"{self.system_id}"',
+            "ovs-vsctl --timeout=60 set Open_vSwitch .": {"retcode": int(not self.follows)},
             **{f"{name} --version": f"{name} (Open vSwitch) {self.installed}" for name in DAEMONS},
             **{
                 f"ovs-appctl --timeout=10 --target={name} version": f"{name} (Open vSwitch) {version}"
@@ -157,8 +157,12 @@ def test_a_reload_brings_what_is_installed():
     host = Host()
     host.installed = "3.5.0"
     assert ovs(host).reload() == {name: {"old": "3.4.0", "new": "3.5.0"} for name in DAEMONS}
-    assert "systemctl reload openvswitch.service" in host.lines()
-    assert not [line for line in host.lines() if "restart" in line or "systemctl stop" in line]
+    lines = [line for line in host.lines() if line.startswith("systemctl") and "show" not in line]
+    assert lines == [
+        "systemctl --job-mode=ignore-dependencies restart ovsdb-server.service",
+        "systemctl reload ovs-vswitchd.service",
+        "systemctl daemon-reload",
+    ]
 
 
 def test_only_the_stale_daemon_is_reloaded():
@@ -179,7 +183,15 @@ def test_a_conversion_that_would_fail_is_refused_before_the_reload():
     host.installed, host.conversion, host.convertible = "3.5.0", "yes", False
     with pytest.raises(CommandExecutionError, match=r"^OVS_FAILED: .*nothing was reloaded: syntax error"):
         ovs(host).reload()
-    assert not [line for line in host.lines() if line.startswith("systemctl")]
+    assert host.running == dict.fromkeys(DAEMONS, "3.4.0")
+
+
+def test_a_switch_that_does_not_follow_the_new_database_is_not_reloaded():
+    host = Host()
+    host.installed, host.follows = "3.5.0", False
+    with pytest.raises(CommandExecutionError, match=r"^OVS_FAILED: ovs-vswitchd does not follow"):
+        ovs(host).reload()
+    assert host.running == {"ovsdb-server": "3.5.0", "ovs-vswitchd": "3.4.0"}
 
 
 def test_a_reload_that_does_not_take_is_a_failure_and_ends_the_wait_for_flows():
