@@ -157,7 +157,7 @@ def reload(timeout: int = _TAKES) -> dict:
     """Have what is installed run: the switch by a reload that saves its flows and puts them back.
 
     The database goes first, while the switch goes on. Its schema is converted where it has to be, after the
-    conversion was tried on a copy: one that fails would leave the switch with an empty database. A daemon that
+    conversion was tried on a copy: one that fails would leave the switch an empty database. A daemon that
     is not stale is left alone.
 
     timeout (int): seconds for each daemon to say its new version.
