@@ -199,3 +199,17 @@ def test_pause_and_abort_reach_a_running_engine(cloud):
     assert update.returncode == 1 and output.strip().startswith("ABORTED: ")
     assert cloud.at("cmp2")["ovn"] == "1.0.1"
     assert cloud.json("rollout.status")["run"]["state"] == "aborted"
+
+
+def test_drains_that_cannot_reach_their_cloud_refuse_in_one_line(cloud):
+    cloud.fresh(cloud="nowhere", policies={"compute": {"drain": "live_migrate"}})
+    for words, reason in (
+        (("workload.risks", "storage"), "NO_NODES"),
+        (("workload.risks", "compute"), "INVALID_PILLAR: openstack:cloud: "),
+        (("workload.drain", "cmp1"), "INVALID_PILLAR: openstack:cloud: "),
+        (("state.orchestrate", "orch.update"), "INVALID_PILLAR: openstack:cloud: "),
+    ):
+        refused = cloud.run(*words)
+        assert refused.returncode == 1
+        assert reason in refused.stdout + refused.stderr and "Traceback" not in refused.stderr, refused
+    assert [cloud.at(name) for name in ("cmp1", "cmp2")] == [{}, {}]

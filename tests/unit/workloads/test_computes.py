@@ -1,0 +1,245 @@
+"""What a drain of a compute leaves in its record, and what its way back does with it.
+
+Nova is a table here: what no real one can be brought into at will (another hand in the middle, a death
+between two calls) is set in it. The same code runs on a real Nova in the lab.
+"""
+
+import copy
+import itertools
+from dataclasses import replace
+
+import pytest
+
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.workloads import computes, instance_ha, nova, risks
+from openstack_rollout.workloads.computes import REASON, LiveMigrate, RequireEmpty
+from openstack_rollout.workloads.landscape import Landscape
+from openstack_rollout.workloads.nova import Guest, Migration, Service
+
+ROOM = {"VCPU": 8, "MEMORY_MB": 4096, "DISK_GB": 100}
+
+
+class Dead(BaseException):
+    """What ends a master."""
+
+
+class Nova:
+    def __init__(self, monkeypatch):
+        self.beats = itertools.count()
+        self.hosts = {
+            host: Service(host, host, "nova", True, True, "", "") for host in ("cmp1", "cmp2", "cmp3")
+        }
+        self.guests = {name: self.guest(name, "cmp1") for name in ("a", "b")}
+        self.migrations = []
+        self.dies_after = None
+        calls = {
+            "services": lambda cloud: {
+                host: replace(one, heartbeat=str(next(self.beats)) if one.up else "dead")
+                for host, one in self.hosts.items()
+            },
+            "disable": lambda cloud, service, reason: self.change(service.host, enabled=False, reason=reason),
+            "enable": lambda cloud, service: self.change(service.host, enabled=True, reason=""),
+            "servers_on": lambda cloud, host: [g for g in self.guests.values() if host in (None, g.host)],
+            "server": lambda cloud, server: self.guests.get(server),
+            "migrations_of": lambda cloud, server: [m for m in self.migrations if m.server == server],
+            "migrations_from": lambda cloud, host: [m for m in self.migrations if m.source == host],
+            "live_migrate": lambda cloud, server, host: self.move(server, host),
+        }
+        for name, call in calls.items():
+            monkeypatch.setattr(nova, name, call)
+        monkeypatch.setattr(Landscape, "of", classmethod(lambda cls, cloud, groups=True: self.landscape()))
+        monkeypatch.setattr(
+            risks,
+            "gather",
+            lambda cloud, host, guests: risks.Surroundings(self.landscape(), away=frozenset({host})),
+        )
+        monkeypatch.setattr(instance_ha, "stand_still", lambda *about: None)
+        monkeypatch.setattr("openstack_rollout.workloads.cloud.Cloud.reach", lambda cloud: None)
+        monkeypatch.setattr("openstack_rollout.workloads.convoy.time.sleep", lambda seconds: None)
+
+    def landscape(self):
+        return Landscape(self.hosts, {}, {host: dict(ROOM) for host in self.hosts})
+
+    @staticmethod
+    def guest(name, host, **changes):
+        return Guest(**{"id": name, "name": name, "host": host, "status": "ACTIVE", "task": ""} | changes)
+
+    def change(self, host, **changes):
+        self.hosts[host] = replace(self.hosts[host], **changes)
+
+    def move(self, server, host):
+        source = self.guests[server].host
+        target = host or next(h for h, one in self.hosts.items() if one.enabled and h != source)
+        number = len(self.migrations) + 1
+        self.migrations.insert(0, Migration(number, server, "live-migration", "completed", source, target))
+        self.guests[server] = replace(self.guests[server], host=target)
+        if self.dies_after == number:
+            self.dies_after = None
+            raise Dead
+
+    @property
+    def where(self):
+        return {name: guest.host for name, guest in self.guests.items()}
+
+
+class Record:
+    """Keeps what was saved last, as the journal would after a death."""
+
+    def __init__(self):
+        self.data, self.saved = {}, {}
+
+    def save(self):
+        self.saved = copy.deepcopy(self.data)
+
+
+@pytest.fixture
+def cloud(monkeypatch):
+    return Nova(monkeypatch)
+
+
+@pytest.fixture
+def record():
+    return Record()
+
+
+def live(**policy):
+    return LiveMigrate({"policies": {"compute": {"migrate_back": True, **policy}}})
+
+
+def test_servers_leave_and_come_back_and_the_compute_is_open_again(cloud, record):
+    drain = live()
+    assert drain.drain("cmp1", record) == "2 servers moved (2 to cmp2)"
+    assert (cloud.hosts["cmp1"].enabled, cloud.hosts["cmp1"].reason) == (False, REASON)
+    assert drain.drain("cmp1", record) == "2 servers moved (2 to cmp2)"
+    assert drain.restore("cmp1", record) == "is enabled, 2 servers are back"
+    assert cloud.where == {"a": "cmp1", "b": "cmp1"}
+    assert cloud.hosts["cmp1"].enabled
+
+
+def test_servers_stay_away_unless_the_policy_wants_them_back(cloud, record):
+    drain = live(migrate_back=False)
+    drain.drain("cmp1", record)
+    assert drain.restore("cmp1", record) == "is enabled"
+    assert cloud.where == {"a": "cmp2", "b": "cmp2"}
+
+
+def test_only_servers_that_are_still_where_we_moved_them_come_back(cloud, record):
+    drain = live()
+    drain.drain("cmp1", record)
+    cloud.guests["a"] = replace(cloud.guests["a"], host="cmp3")
+    del cloud.guests["b"]
+    cloud.guests["new"] = cloud.guest("new", "cmp2")
+    assert drain.restore("cmp1", record) == "is enabled"
+    assert cloud.where == {"a": "cmp3", "new": "cmp2"}
+
+
+def test_a_compute_that_an_operator_had_disabled_stays_so_with_its_reason(cloud, record):
+    cloud.change("cmp1", enabled=False, reason="bad disk")
+    drain = live()
+    drain.drain("cmp1", record)
+    assert drain.restore("cmp1", record).startswith("stays disabled, as it was before")
+    assert (cloud.hosts["cmp1"].enabled, cloud.hosts["cmp1"].reason) == (False, "bad disk")
+
+
+def test_what_another_hand_disabled_in_between_stays_disabled(cloud, record):
+    drain = live()
+    drain.drain("cmp1", record)
+    cloud.change("cmp1", reason="smells of smoke")
+    assert "smells of smoke" in drain.restore("cmp1", record)
+    assert not cloud.hosts["cmp1"].enabled
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_master_that_dies_right_after_a_request_forgets_no_server(cloud, record, number):
+    drain = live(migrations_per_host=1)
+    cloud.dies_after = number
+    with pytest.raises(Dead):
+        drain.drain("cmp1", record)
+    record.data = copy.deepcopy(record.saved)
+    assert live().drain("cmp1", record) == "2 servers moved (2 to cmp2)"
+    assert live().restore("cmp1", record) == "is enabled, 2 servers are back"
+    assert len(cloud.migrations) == 4
+
+
+def test_half_a_drain_is_undone(cloud, record):
+    drain = live(migrations_per_host=1)
+    cloud.dies_after = 1
+    with pytest.raises(Dead):
+        drain.drain("cmp1", record)
+    record.data = copy.deepcopy(record.saved)
+    assert live().restore("cmp1", record) == "is enabled, 1 servers are back"
+    assert cloud.where == {"a": "cmp1", "b": "cmp1"}
+
+
+def test_a_compute_that_is_not_back_stays_closed(cloud, record, monkeypatch):
+    drain = live()
+    drain.drain("cmp1", record)
+    cloud.change("cmp1", up=False)
+    seconds = itertools.count(step=100)
+    monkeypatch.setattr(computes.time, "monotonic", lambda: next(seconds))
+    with pytest.raises(RolloutError) as error:
+        drain.restore("cmp1", record)
+    assert error.value.reason == "RESTORE_FAILED"
+    assert not cloud.hosts["cmp1"].enabled
+    assert cloud.where == {"a": "cmp2", "b": "cmp2"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "reason"), [("fail", "DRAIN_FAILED"), ("skip", "WORKLOADS_STAY"), ("cold", "DRAIN_FAILED")]
+)
+def test_a_server_that_cannot_move_ends_the_drain_before_it_begins(cloud, record, policy, reason):
+    cloud.guests["a"] = replace(cloud.guests["a"], locked=True)
+    with pytest.raises(RolloutError) as error:
+        live(unmovable=policy).drain("cmp1", record)
+    assert error.value.reason == reason
+    assert cloud.hosts["cmp1"].enabled and cloud.migrations == [] and record.data == {}
+
+
+def test_a_server_that_cannot_move_may_be_left(cloud, record):
+    cloud.guests["a"] = replace(cloud.guests["a"], locked=True)
+    said = live(unmovable="leave").drain("cmp1", record)
+    assert "1 servers moved (1 to cmp2); 1 stay: a is locked" in said
+    assert cloud.where == {"a": "cmp1", "b": "cmp2"}
+
+
+def test_a_run_is_refused_when_the_policy_lets_a_drain_fail_on_a_server(cloud):
+    cloud.guests["a"] = replace(cloud.guests["a"], status="ERROR")
+    for policy, refuses in (("fail", True), ("cold", True), ("skip", False), ("leave", False)):
+        drain = live(unmovable=policy)
+        if refuses:
+            with pytest.raises(RolloutError) as error:
+                drain.refuse(["cmp1", "cmp2"])
+            assert error.value.reason == "WORKLOADS_STAY" and "a is in ERROR" in error.value.message
+        else:
+            drain.refuse(["cmp1", "cmp2"])
+
+
+def test_a_compute_without_a_spare_is_refused(cloud):
+    cloud.change("cmp2", enabled=False)
+    cloud.change("cmp3", up=False)
+    for drain in (live(), RequireEmpty({})):
+        with pytest.raises(RolloutError) as error:
+            drain.refuse(["cmp1"])
+        assert error.value.reason == "NO_SPARE"
+        assert drain.room(["cmp1"]) == 0
+
+
+def test_no_more_computes_are_away_than_the_others_have_room_for(cloud):
+    drain = live()
+    assert drain.room(["cmp1", "cmp2", "cmp3"]) == 2
+    cloud.guests |= {name: cloud.guest(name, "cmp2", memory=3000) for name in ("c", "d")}
+    assert drain.room(["cmp1", "cmp2", "cmp3"]) == 1
+    assert drain.room(["cmp2", "cmp1"]) == 1
+    cloud.guests["e"] = cloud.guest("e", "cmp1", memory=5000)
+    assert drain.room(["cmp1", "cmp2"]) == 0
+
+
+def test_a_compute_has_to_be_empty_where_nothing_is_moved(cloud, record):
+    drain = RequireEmpty({})
+    with pytest.raises(RolloutError) as error:
+        drain.drain("cmp1", record)
+    assert (error.value.reason, record.data, cloud.hosts["cmp1"].enabled) == ("WORKLOADS_STAY", {}, True)
+    cloud.guests = {"off": cloud.guest("off", "cmp1", status="SHUTOFF")}
+    assert drain.drain("cmp1", record) == "no server runs on it"
+    assert not cloud.hosts["cmp1"].enabled
+    assert drain.restore("cmp1", record) == "is enabled"
