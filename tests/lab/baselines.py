@@ -10,7 +10,6 @@ from .network import Overlay
 
 SWITCH = "openvswitch.service"
 _CONTAINER = "ovn_controller"
-_STREAMS = ("openvswitch3.4", "openvswitch3.5")
 
 
 def restart_controller(lab: Lab, node: str) -> None:
@@ -32,29 +31,24 @@ def restart_switch(lab: Lab, node: str) -> None:
 
 def move_switch_packages(lab: Lab, node: str, version: str) -> None:
     """As EDPM does: Open vSwitch by dnf without scripts; what runs is left as it is until a reboot."""
-    wanted = [
-        f"{name}-{number}"
-        for name, number in lab.releases[version]["packages"].items()
-        if "openvswitch" in name
-    ]
-    lab.exec(
-        node,
-        ["dnf", "--assumeyes", "--quiet", "--releasever=9", "--setopt=tsflags=noscripts", "install", *wanted],
-        timeout=600,
-    )
+    wanted = [f"{name}-{number}" for name, number in _switch_packages(lab, version).items()]
+    dnf = ["dnf", "--assumeyes", "--quiet", "--releasever=9", "--setopt=tsflags=noscripts"]
+    only = ["--disablerepo=*", f"--enablerepo=release-{version}"]
+    lab.exec(node, [*dnf, *only, "install", *wanted], timeout=600)
 
 
 def put_switch_packages_back(lab: Lab, node: str, version: str) -> None:
     """An older release's Open vSwitch in place of a newer one; the switch that runs is not touched."""
-    names = {n: v for n, v in lab.releases[version]["packages"].items() if "openvswitch" in n}
     listed = lab.exec(node, ["rpm", "-qa", "--queryformat", "%{NAME}\\n"]).stdout.split()
     installed = sorted({name for name in listed if "openvswitch" in name})
-    repository = lab.exec(node, ["grep", "-h", "^baseurl=", "/etc/yum.repos.d/openstack.repo"]).stdout
-    place = next(line.partition("=")[2] for line in repository.splitlines() if line.endswith(version))
-    files = [f"{place}/{name}-{number}.noarch.rpm" for name, number in names.items()]
     lab.exec(node, ["rpm", "--erase", "--noscripts", "--nodeps", *installed])
-    lab.exec(node, ["rpm", "--install", "--noscripts", "--nodeps", *files])
+    move_switch_packages(lab, node, version)
     lab.exec(node, ["systemctl", "daemon-reload"])
+
+
+def _switch_packages(lab: Lab, version: str) -> dict[str, str]:
+    packages = lab.releases[version]["packages"]
+    return {name: number for name, number in packages.items() if "openvswitch" in name}
 
 
 def fail_over(overlay: Overlay, away_from: str) -> None:
