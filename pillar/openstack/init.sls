@@ -34,7 +34,8 @@ openstack:
   #   soak          seconds to wait after the canaries
   #   per_zone      nodes in flight in one zone, 0: no limit
   #   drain         how workloads leave a node before it is touched: none; for gateways also ovn_failover (their
-  #                 router ports go to another gateway of OVN while the switch or the system is updated)
+  #                 router ports go to another gateway of OVN while the switch or the system is updated) and
+  #                 move_routers, for computes also live_migrate and require_empty (through OpenStack's API; README)
   #   silence       seconds without a sign of life after which a node counts as failed
   policies:
     controller: {batch: 1}

@@ -36,11 +36,12 @@ def schema(node):
     return node.out(["ovsdb-client", "get-schema-version", "unix:/run/openvswitch/db.sock", "Open_vSwitch"])
 
 
-def states(node):
-    units = (UNIT, "ovsdb-server.service", "ovs-vswitchd.service")
+def states(node, unit=UNIT):
+    """Whether the service is enabled; whether it and its daemons are active, which may be not."""
+    units = (unit, "ovsdb-server.service", "ovs-vswitchd.service")
     return [
-        node.out(["systemctl", "is-enabled", UNIT]),
-        *(node.out(["systemctl", "is-active", u]) for u in units),
+        node.out(["systemctl", "is-enabled", unit]),
+        *(node.exec(["systemctl", "is-active", one], check=False).stdout.strip() for one in units),
     ]
 
 

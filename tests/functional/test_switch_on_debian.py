@@ -7,7 +7,7 @@ import pytest
 from tests.lab import half_transaction, settings
 
 from . import forwarding
-from .test_switch import running, switch_pid
+from .test_switch import RUNNING, running, states, switch_pid
 
 LAB_PROFILE = settings.DEBIAN
 UNIT = "openvswitch-switch.service"
@@ -27,17 +27,6 @@ def versions(node):
     return found
 
 
-def states(node):
-    units = (UNIT, "ovsdb-server.service", "ovs-vswitchd.service")
-    return [
-        node.out(["systemctl", "is-enabled", UNIT]),
-        *(node.exec(["systemctl", "is-active", unit], check=False).stdout.strip() for unit in units),
-    ]
-
-
-RUNNING = ["enabled", "active", "active", "active"]
-
-
 @pytest.fixture(scope="module")
 def story(node):
     """The ovs stage under traffic: with a package on hold, killed in its middle, run again, then reloaded."""
@@ -54,10 +43,10 @@ def story(node):
     half_transaction.arm(node.lab, "cmp1", UNPACKING)
     found["failure"] = node.failure("openstack.ovs")
     found["killed"] = half_transaction.disarm(node.lab, "cmp1")
-    found["half"] = versions(node), states(node), switch_pid(node)
+    found["half"] = versions(node), states(node, UNIT), switch_pid(node)
     found["predicted"] = node.predict("openstack.ovs")
     found["changed"] = node.converge("openstack.ovs")
-    found["whole"] = versions(node), states(node), switch_pid(node)
+    found["whole"] = versions(node), states(node, UNIT), switch_pid(node)
     found["loss"] = forwarding.stop(node)
     return found
 
@@ -99,7 +88,7 @@ def test_a_reload_brings_the_new_switch_with_the_old_flows(node, story):
     forwarding.start(node)
     assert node.converge("openstack.ovs") == {"ovs packages"}
     print(f"reload: {forwarding.stop(node)}")
-    assert old != running(node) and states(node) == RUNNING
+    assert old != running(node) and states(node, UNIT) == RUNNING
     assert forwarding.flows(node) == story["flows"]
     assert node.call("openstack_node.facts", "fresh=True")["switch"]["stale"] is False
     assert node.predict("openstack.ovs") == set()

@@ -43,7 +43,7 @@ def main() -> int:
 
 def play(lab: Lab) -> None:
     """The cloud at 1.0.0, the edit, the update, the proof, and the second run that changes nothing."""
-    with chapter(f"A cloud at {OLD}: salt '*' state.apply"):
+    with chapter(f"A cloud at {OLD}, by state.apply: controllers first, then all"):
         operator.install(lab, OLD)
         proof.assert_cloud_at(lab, OLD)
     show(lab, ["salt-run", "rollout.status"])

@@ -82,24 +82,9 @@ class Nova:
         return {name: guest.host for name, guest in self.guests.items()}
 
 
-class Record:
-    """Keeps what was saved last, as the journal would after a death."""
-
-    def __init__(self):
-        self.data, self.saved = {}, {}
-
-    def save(self):
-        self.saved = copy.deepcopy(self.data)
-
-
 @pytest.fixture
 def cloud(monkeypatch):
     return Nova(monkeypatch)
-
-
-@pytest.fixture
-def record():
-    return Record()
 
 
 def live(**policy):

@@ -16,6 +16,8 @@ from openstack_rollout.workloads import gateways, neutron
 from openstack_rollout.workloads.gateways import MARK, MoveRouters
 from openstack_rollout.workloads.neutron import DHCP, L3, Agent, Router
 
+from .conftest import Record
+
 
 class Refused(Exception):
     status_code = 409
@@ -104,22 +106,9 @@ class Neutron:
             raise Dead
 
 
-class Record:
-    def __init__(self):
-        self.data, self.saved = {}, {}
-
-    def save(self):
-        self.saved = copy.deepcopy(self.data)
-
-
 @pytest.fixture
 def cloud(monkeypatch):
     return Neutron(monkeypatch)
-
-
-@pytest.fixture
-def record():
-    return Record()
 
 
 def drains(**policy):
