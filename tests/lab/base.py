@@ -55,6 +55,51 @@ def salt_requirement() -> str:
     return f"salt=={_output(str(program), '--version').split()[1]}"
 
 
+def mirror() -> str:
+    """The host's own Debian mirror, when the host is a Debian that has one; else Debian's."""
+    lines = [
+        line.split()
+        for path in (Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("debian*")))
+        if path.is_file()
+        for line in path.read_text().splitlines()
+    ]
+    found = [
+        word.rstrip("/")
+        for words in lines
+        if words and words[0] in ("deb", "URIs:")
+        for word in words[1:]
+        if word.startswith(("http://", "https://")) and word.rstrip("/").endswith("/debian")
+    ]
+    return found[0] if found else _MIRROR
+
+
+def configure_packaging(root: Path) -> None:
+    """Have a root's apt reach what the host's does, install without documents and start no service.
+
+    Args:
+        root: The directory of a bootstrapped Debian; `clean` takes the host's part out again.
+    """
+    (root / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
+    (root / "usr/sbin/policy-rc.d").chmod(0o755)
+    excluded = "".join(f"path-exclude=/usr/share/{name}/*\n" for name in ("doc", "man", "locale", "info"))
+    (root / "etc/dpkg/dpkg.cfg.d/01-lab").write_text(f"{excluded}force-unsafe-io\n")
+    dump = _output("apt-config", "dump", "Acquire")
+    wanted = ("Acquire::http", "Acquire::https", "Acquire::Check-", "Acquire::Retries", "Acquire::Force")
+    reach = [line for line in dump.splitlines() if line.startswith(wanted)]
+    (root / "etc/apt/apt.conf.d/99lab").write_text(
+        "\n".join([*reach, 'APT::Install-Recommends "false";', 'Acquire::Languages "none";', ""])
+    )
+
+
+def clean(root: Path) -> None:
+    """Take out of a root what was only for its making, and what every machine has of its own."""
+    for name in ("usr/sbin/policy-rc.d", "etc/apt/apt.conf.d/99lab", "etc/machine-id", "etc/hostname"):
+        (root / name).unlink(missing_ok=True)
+    (root / "etc/pip.conf").unlink(missing_ok=True)
+    shutil.rmtree(root / "root/.config", ignore_errors=True)
+    shutil.rmtree(root / "var/lib/apt/lists", ignore_errors=True)
+
+
 def _key(profile: str) -> str:
     code = [settings.HERE / name for name in ("base.py", "chroot.py")]
     return cache.digest_of(*code, PACKAGES[profile], salt_requirement(), SUITE, platform.machine())
@@ -64,12 +109,12 @@ def _build(root: Path, profile: str) -> None:
     log = cache.log("base")
     with log.open("w") as output:
         subprocess.run(
-            ["debootstrap", "--variant=minbase", f"--include={','.join(_BOOTSTRAP)}", SUITE, root, _mirror()],
+            ["debootstrap", "--variant=minbase", f"--include={','.join(_BOOTSTRAP)}", SUITE, root, mirror()],
             check=True,
             stdout=output,
             stderr=output,
         )
-    _configure_packaging(root)
+    configure_packaging(root)
     for argv in (
         ["apt-get", "-qq", "update"],
         ["apt-get", "-qq", "-o", "Dpkg::Use-Pty=0", "install", "-y", *PACKAGES[profile]],
@@ -85,7 +130,7 @@ def _build(root: Path, profile: str) -> None:
     site = next((root / "opt/salt/lib").glob("python3*/site-packages"))
     (site / "rpm").symlink_to("/usr/lib/python3/dist-packages/rpm")
     _adapt_services(root)
-    _clean(root)
+    clean(root)
 
 
 def _salt_dependencies(root: Path) -> list[str]:
@@ -103,37 +148,6 @@ def _output(*argv: str) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
 
-def _mirror() -> str:
-    """The host's own Debian mirror, when the host is a Debian that has one."""
-    lines = [
-        line.split()
-        for path in (Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("debian*")))
-        if path.is_file()
-        for line in path.read_text().splitlines()
-    ]
-    found = [
-        word.rstrip("/")
-        for words in lines
-        if words and words[0] in ("deb", "URIs:")
-        for word in words[1:]
-        if word.startswith(("http://", "https://")) and word.rstrip("/").endswith("/debian")
-    ]
-    return found[0] if found else _MIRROR
-
-
-def _configure_packaging(root: Path) -> None:
-    (root / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
-    (root / "usr/sbin/policy-rc.d").chmod(0o755)
-    excluded = "".join(f"path-exclude=/usr/share/{name}/*\n" for name in ("doc", "man", "locale", "info"))
-    (root / "etc/dpkg/dpkg.cfg.d/01-lab").write_text(f"{excluded}force-unsafe-io\n")
-    dump = _output("apt-config", "dump", "Acquire")
-    wanted = ("Acquire::http", "Acquire::https", "Acquire::Check-", "Acquire::Retries", "Acquire::Force")
-    reach = [line for line in dump.splitlines() if line.startswith(wanted)]
-    (root / "etc/apt/apt.conf.d/99lab").write_text(
-        "\n".join([*reach, 'APT::Install-Recommends "false";', 'Acquire::Languages "none";', ""])
-    )
-
-
 def _adapt_services(root: Path) -> None:
     # In the RHEL flavour the switch's wrapper unit is openvswitch.service, and comes from the RPM: the
     # daemons' units must be part of that one, so that stopping it stops the switch. A drop-in cannot take a
@@ -146,11 +160,3 @@ def _adapt_services(root: Path) -> None:
     for name in _DISABLED:  # some of them are not installed
         subprocess.run([*systemctl, "disable", name], check=False, capture_output=True)
     subprocess.run([*systemctl, "mask", "openvswitch-switch.service"], check=True)
-
-
-def _clean(root: Path) -> None:
-    for name in ("usr/sbin/policy-rc.d", "etc/apt/apt.conf.d/99lab", "etc/machine-id", "etc/hostname"):
-        (root / name).unlink(missing_ok=True)
-    (root / "etc/pip.conf").unlink(missing_ok=True)
-    shutil.rmtree(root / "root/.config", ignore_errors=True)
-    shutil.rmtree(root / "var/lib/apt/lists", ignore_errors=True)

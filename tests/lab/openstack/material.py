@@ -103,7 +103,7 @@ def _build(work: Path) -> None:
         ["apt-get", "clean"],
     ):
         chroot.run(root, argv, log=log)
-    base._clean(root)
+    base.clean(root)
     _pack(work)
 
 
@@ -126,12 +126,12 @@ def _bootstrap(root: Path, log: Path) -> None:
     with log.open("w") as output:
         include = f"--include={','.join(_BOOTSTRAP)}"
         subprocess.run(
-            ["debootstrap", "--variant=minbase", include, base.SUITE, root, base._mirror()],
+            ["debootstrap", "--variant=minbase", include, base.SUITE, root, base.mirror()],
             check=True,
             stdout=output,
             stderr=output,
         )
-    base._configure_packaging(root)
+    base.configure_packaging(root)
 
 
 def _fill_store(work: Path, digest: str) -> None:
