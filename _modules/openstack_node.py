@@ -64,7 +64,8 @@ def facts(fresh: bool = False) -> dict:
     try:
         openstack = validation.checked(_fresh_pillar() if fresh else __pillar__)
         node = _node(openstack)
-        found = measure.facts(openstack, node, measured(release.references(openstack, node)))
+        reboots = (openstack.get("system") or {}).get("reboot", "never") != "never"
+        found = measure.facts(openstack, node, measured(release.references(openstack, node), reboots))
         wanted = {
             service["container"]: service
             for service in release.resolve(openstack, found["target"], node)["services"]
@@ -80,12 +81,12 @@ def facts(fresh: bool = False) -> dict:
     return found
 
 
-def measured(references: list[str] | None = None) -> dict:
-    """The node's containers, local images, packages, switch and data path, as they are.
+def measured(references: list[str] | None = None, thorough: bool = False) -> dict:
+    """The node as it is: containers, local images, packages, switch, data path, and why it needs a reboot.
 
-    references (list): the image references to look up.
+    references (list): the image references to look up. thorough (bool): of reboot_needed.evidence.
 
-    Returns {"containers", "images", "packages", "openvswitch", "switch", "datapath"}.
+    Returns {"containers", "images", "packages", "openvswitch", "switch", "datapath", "reboot"}.
     Raises CommandExecutionError led by NODE_ERROR when the node cannot tell.
 
     CLI Example:
@@ -104,6 +105,7 @@ def measured(references: list[str] | None = None) -> dict:
             "openvswitch": __salt__["ovs.status"](),
             "switch": __salt__["ovs.switch"](),
             "datapath": __salt__["datapath.health"](),
+            "reboot": __salt__["reboot_needed.evidence"](thorough),
         }
     except CommandExecutionError as error:
         raise CommandExecutionError(f"NODE_ERROR: {error}") from error

@@ -36,10 +36,12 @@ REASONS = {
         "Bring back what the message names, or accept its loss (salt NODE datapath.forget), then run again."
     ),
     "WORKLOADS_PRESENT": (
-        "Drain the node (a drain policy, or by hand), or set openstack:ovs:userspace: accept; then run again."
+        "Drain the node (a drain policy, or by hand), or accept it: openstack:ovs:userspace for a reload,"
+        " openstack:policies:ROLE:reboot_occupied for a reboot; then run again."
     ),
     "OVS_FAILED": "Check the Open vSwitch service on the node, then run again.",
     "APPLY_FAILED": "Read the failed state's comment, mend the node, then run again.",
+    "REBOOT_TIMEOUT": "Bring the node back: the message says what is missing; then run again.",
     "VERIFY_FAILED": "The node is not what the release wants: read the differences, then run again.",
     "NO_SPARE": "Bring a healthy spare for the node back, or set the drain policy of its role to none.",
     "DRAIN_FAILED": "Mend what the message names, then run again: the drain goes on where it stopped.",

@@ -1,4 +1,5 @@
-"""A fleet whose drain and restore steps run here, in threads of the engine's process; all else is another's.
+"""A fleet whose drain, reboot and restore steps run here, in threads of the engine's process; all else is
+another's.
 
 The threads are daemons: an engine that is interrupted ends at once, as one that was killed, and what its
 threads had written into the records is what the next one goes on from.
@@ -16,16 +17,24 @@ from openstack_rollout.errors import RolloutError
 from openstack_rollout.fleet import Answers, Fleet, Outcome
 from openstack_rollout.journal import Journal
 from openstack_rollout.moves import Moves
+from openstack_rollout.reboots import Reboots
 
 TOGETHER = 16  # threads that work at a time; more nodes than that wait for one
 LOOK_EVERY = 0.5
+_INTERRUPTED = {"drain": "DRAIN_FAILED", "restore": "RESTORE_FAILED"}
 
 
 class FleetWithDrains:
-    """Implements fleet.Fleet over another fleet. drains (Drains), journal (Journal), clock (seconds)."""
+    """Implements fleet.Fleet over another fleet. drains (Drains), reboots (Reboots), journal (Journal), clock
+    (seconds).
+    """
 
-    def __init__(self, fleet: Fleet, drains: Drains, journal: Journal, clock: Callable[[], float]):
+    def __init__(
+        self, fleet: Fleet, drains: Drains, reboots: Reboots, journal: Journal, clock: Callable[[], float]
+    ):
         self._fleet = fleet
+        self._reboots = reboots
+        self._here = {"drain": self._drain, "reboot": self._reboot, "restore": self._restore}
         self._drains = drains
         self._journal = journal
         self._moves = Moves(journal, drains, clock)
@@ -48,29 +57,24 @@ class FleetWithDrains:
     def start(
         self, node: str, step: str, stage: str, jid: str, silence: float, *, run: Mapping[str, Any]
     ) -> None:
-        """Start a step: drain and restore in a thread, others on the node."""
-        if step not in ("drain", "restore"):
+        """Start a step: drain, reboot and restore in a thread, others on the node."""
+        if step not in self._here:
             self._fleet.start(node, step, stage, jid, silence, run=run)
             return
         role = (self._journal.node(run["id"], node) or {})["role"]
         place = {"node": node, "role": role, "kind": self._drains.kind(role), "run": run["id"]}
-        move = self._drain if step == "drain" else self._restore
-        self._under_way += 1
-        threading.Thread(
-            target=self._work,
-            args=(move, {**place, "stage": stage}, jid),
-            name=f"{step} {node}",
-            daemon=True,
-        ).start()
+        self._in_thread(self._here[step], {**place, "stage": stage}, jid)
 
     def adopt(self, node: str, step: str, stage: str, jid: str, silence: float) -> None:
-        """Wait for a job that a dead engine left; its threads died with it."""
-        if step not in ("drain", "restore"):
+        """Wait for a job that a dead engine left; its threads died with it, a reboot goes on."""
+        if step not in self._here:
             self._fleet.adopt(node, step, stage, jid, silence)
-            return
-        self._under_way += 1
-        reason = "DRAIN_FAILED" if step == "drain" else "RESTORE_FAILED"
-        self._ended.put(Outcome(node, jid, False, reason, "interrupted: its process ended"))
+        elif step == "reboot":
+            self._in_thread(self._settle, {"node": node}, jid)
+        else:
+            self._under_way += 1
+            outcome = Outcome(node, jid, False, _INTERRUPTED[step], "interrupted: its process ended")
+            self._ended.put(outcome)
 
     def poll(self, seconds: float) -> list[Outcome]:
         """The steps that ended; waits up to that long for the first."""
@@ -91,6 +95,13 @@ class FleetWithDrains:
             self._under_way -= 1
         return ended
 
+    def _in_thread(
+        self, move: Callable[[Mapping[str, str]], str], place: Mapping[str, str], jid: str
+    ) -> None:
+        self._under_way += 1
+        name = f"{move.__name__} {place['node']}"
+        threading.Thread(target=self._work, args=(move, place, jid), name=name, daemon=True).start()
+
     def _work(self, move: Callable[[Mapping[str, str]], str], place: Mapping[str, str], jid: str) -> None:
         try:
             with self._places:
@@ -103,6 +114,15 @@ class FleetWithDrains:
 
     def _drain(self, place: Mapping[str, str]) -> str:
         return self._moves.take_away(place)
+
+    def _reboot(self, place: Mapping[str, str]) -> str:
+        record = self._journal.drained(place["node"])
+        drained = record is not None and record["state"] == "drained"
+        return self._reboots.reboot(place["node"], place["role"], drained)
+
+    def _settle(self, place: Mapping[str, str]) -> str:
+        self._reboots.settle(place["node"])
+        return "is there; what it needs is measured again"
 
     def _restore(self, place: Mapping[str, str]) -> str:
         if self._moves.is_by_hand(place["node"]):

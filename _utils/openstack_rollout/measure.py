@@ -158,6 +158,11 @@ def facts(
     target = release.target(openstack)
     desired = release.resolve(openstack, target, node)
     names = image_names(openstack, node, measured)
+    stages = differences(desired, measured, names)
+    why = list(measured.get("reboot", ()))
+    if "system" in stages and desired["reboot"] != "never":
+        # Beside the differences: a node that only has to be rebooted is at its release.
+        stages["system"] += [f"reboot is needed: {line}" for line in why]
     return {
         "id": node["id"],
         "roles": desired["roles"],
@@ -166,9 +171,10 @@ def facts(
         "boot_id": node.get("boot_id"),
         "target": target,
         "deployed": deployed(openstack, node, measured),
-        "stages": differences(desired, measured, names),
+        "stages": stages,
         "health": health(desired, measured),
         "switch": _switch_fact(measured),
+        "reboot": why,
         "services": {one["name"]: _service_fact(one, measured, names) for one in desired["services"]},
         "packages": _package_facts(desired, measured),
         "notes": _notes(desired, measured),

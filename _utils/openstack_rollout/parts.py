@@ -11,6 +11,7 @@ from openstack_rollout.drain import Drains
 from openstack_rollout.fleet import Fleet
 from openstack_rollout.journal import Journal
 from openstack_rollout.lock import Lock
+from openstack_rollout.reboots import Reboots
 from openstack_rollout.workloads.verification import verify
 
 Registry = Callable[[Mapping[str, str]], list[tuple[str, str]]]
@@ -23,8 +24,8 @@ class Parts:
     """The parts by name.
 
     pillar: compiles and validates the master's `openstack` mapping. registry: what the registry lacks of
-    {name: reference}, as [(reason, line)]. drains: makes the Drains of a pillar. verification: has the cloud
-    do something real on computes and gateways, and tells what.
+    {name: reference}, as [(reason, line)]. drains, reboots: make the Drains and the Reboots of a pillar.
+    verification: has the cloud do something real on computes and gateways, and tells what.
     """
 
     fleet: Fleet
@@ -34,4 +35,5 @@ class Parts:
     registry: Registry
     clock: Callable[[], float] = time.time
     drains: Callable[[Mapping[str, Any]], Drains] = Drains
+    reboots: Callable[[Mapping[str, Any]], Reboots] = Reboots
     verification: Verification = verify

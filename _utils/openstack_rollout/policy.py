@@ -14,7 +14,8 @@ class Policy:
     batch (int or "N%"): nodes in flight together. max_failures (int): nodes that may fail before no more
     start. canary (int): nodes that go first, alone. soak (int): seconds to wait after the canaries. per_zone
     (int): nodes in flight in one zone, 0 = no limit. drain (str): how workloads leave a node. silence (int):
-    seconds without a sign of life after which a node counts as lost.
+    seconds without a sign of life after which a node counts as lost. reboot_occupied (bool): whether
+    a node may be rebooted that was neither drained nor is empty.
     """
 
     batch: int | str = 1
@@ -24,6 +25,7 @@ class Policy:
     per_zone: int = 0
     drain: str = "none"
     silence: int = 60
+    reboot_occupied: bool = False
 
 
 BATCH_HELP = "give a number of nodes from 1, or a percentage from 1% to 100%"

@@ -1,8 +1,4 @@
-"""What happens to a node, and in which order roles and stages go: tables, no logic.
-
-A step that has no place in this version (reboot) stands in the table with an empty phase, so that its place
-in the procedure is fixed before it exists.
-"""
+"""What happens to a node, and in which order roles and stages go: tables, no logic."""
 
 from __future__ import annotations
 
@@ -13,12 +9,11 @@ from openstack_rollout.catalog import STAGES
 PREFETCH = "prefetch"  # the phase before the first disruption; it has a stage's name in journal and events
 STAGE = "stage"
 DRAINED = "drained"  # in a stage, for nodes whose policy drains them before it
+REBOOTED = "rebooted"  # in a stage that may want a reboot, where the policy allows one
 
 
 class Step(NamedTuple):
-    """A step: name (str), and the phase of a run in which it happens (PREFETCH, STAGE, DRAINED or "" for not
-    in this version).
-    """
+    """A step: name (str), and the phase of a run in which it happens (PREFETCH, STAGE, DRAINED, REBOOTED)."""
 
     name: str
     phase: str
@@ -28,7 +23,7 @@ PROCEDURE = (
     Step("prefetch", PREFETCH),
     Step("drain", DRAINED),
     Step("apply", STAGE),
-    Step("reboot", ""),
+    Step("reboot", REBOOTED),
     Step("verify", STAGE),
     Step("restore", DRAINED),
 )
@@ -61,6 +56,7 @@ __all__ = [
     "MUST_BE_DONE",
     "PREFETCH",
     "PROCEDURE",
+    "REBOOTED",
     "ROLE_ORDER",
     "STAGE",
     "STAGES",

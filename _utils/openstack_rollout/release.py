@@ -85,6 +85,7 @@ def resolve(openstack: Mapping[str, Any], version: str, node: Mapping[str, Any])
         "exclude": essential_excludes(openstack),
         "ovs": {"reload": bool(ovs.get("reload", False)), "userspace": ovs.get("userspace", "refuse")},
         "system_exclude": ["openvswitch*", *((openstack.get("system") or {}).get("exclude") or ())],
+        "reboot": (openstack.get("system") or {}).get("reboot", "never"),
     }
 
 

@@ -20,11 +20,13 @@ from openstack_rollout.lock import me
 from openstack_rollout.membership import Membership
 from openstack_rollout.moves import Room
 from openstack_rollout.parts import Parts
-from openstack_rollout.procedure import DRAINED, PREFETCH, ROLE_ORDER, STAGE, STAGES
+from openstack_rollout.procedure import DRAINED, PREFETCH, REBOOTED, ROLE_ORDER, STAGE, STAGES
+from openstack_rollout.reboots import NEVER
 from openstack_rollout.window import Window, in_order
 
 PREFETCH_TOGETHER = 20
 UPDATE = "orch.update"
+SYSTEM = "system"
 
 
 class Rollout:
@@ -209,7 +211,7 @@ class Rollout:
             for node in nodes:
                 if not facts[node.id]["stages"][stage]:
                     engine.skip(node, stage)
-            steps, room = self._way(drains, stage, role)
+            steps, room = self._way(openstack, stage, role)
             engine.role(stage, steps, nodes, needing, room)
             touched = touched or bool(needing)
         if before.get("state") == "done" and not touched:
@@ -221,12 +223,16 @@ class Rollout:
         self._announce(run, stage, "-", "stage", "succeeded")
         return _summary(run, stage)
 
-    def _way(self, drains: Drains, stage: str, role: str) -> tuple[tuple[str, ...], Room | None]:
+    def _way(
+        self, openstack: Mapping[str, Any], stage: str, role: str
+    ) -> tuple[tuple[str, ...], Room | None]:
         """The steps of a role's nodes in a stage, and how many of them may be away together."""
-        drain = drains.before(stage, role)
+        reboots = stage == SYSTEM and self._parts.reboots(openstack).wanted != NEVER
+        phases = [STAGE, *([REBOOTED] if reboots else [])]
+        drain = self._drains(openstack).before(stage, role)
         if drain is None:
-            return procedure.steps(STAGE), None
-        return procedure.steps(STAGE, DRAINED), Room(drain, self._clock)
+            return procedure.steps(*phases), None
+        return procedure.steps(*phases, DRAINED), Room(drain, self._clock)
 
     def _close(self, run: dict[str, Any]) -> None:
         openstack = self._pillar()
@@ -331,7 +337,13 @@ class Rollout:
 
     def _engine(self, run: dict[str, Any], openstack: Mapping[str, Any]) -> Engine:
         policies = {role: policy.of_role(openstack, role) for role in openstack["roles"]}
-        fleet = FleetWithDrains(self._fleet, self._drains(openstack), self._journal, self._clock)
+        fleet = FleetWithDrains(
+            self._fleet,
+            self._drains(openstack),
+            self._parts.reboots(openstack),
+            self._journal,
+            self._clock,
+        )
         return Engine(fleet, self._journal, run, policies, self._clock)
 
     def _drains(self, openstack: Mapping[str, Any]) -> Drains:

@@ -15,6 +15,7 @@ from openstack_rollout.fleet import Fleet
 from openstack_rollout.journal import Journal
 from openstack_rollout.lock import Lock
 from openstack_rollout.parts import Parts
+from openstack_rollout.reboots import Reboots
 
 
 def master_options(opts: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,6 +32,7 @@ def parts(opts: Mapping[str, Any], fleet: Fleet) -> Parts:
         pillar=lambda: pillar(opts),
         registry=registry.problems,
         drains=lambda openstack: Drains(openstack, opts),
+        reboots=lambda openstack: Reboots(openstack, opts),
     )
 
 

@@ -79,6 +79,7 @@ def _node(role: str, name: str, answers: Answers, record: Mapping[str, Any]) -> 
         "message": message,
         "health": list(facts["health"]) if facts else [],
         "switch": facts.get("switch") if facts else None,
+        "reboot": list(facts.get("reboot", ())) if facts else [],
         "differences": {stage: list(lines) for stage, lines in stages.items() if lines},
         "notes": list(facts["notes"]) if facts else [],
     }

@@ -51,6 +51,11 @@ def status(data: Mapping[str, Any]) -> str:
         for line in (*filter(None, [_reason(node)]), *node["health"])
     ]
     trouble += [stale(name, node["switch"]) for name, node in data["nodes"].items() if _is_stale(node)]
+    trouble += [
+        f"{name}: needs a reboot: {'; '.join(node['reboot'])}"
+        for name, node in data["nodes"].items()
+        if node.get("reboot")
+    ]
     trouble += [drained(name, record) for name, record in data["drained"].items()]
     return "\n\n".join([*parts, *(["\n".join(trouble)] if trouble else [])])
 

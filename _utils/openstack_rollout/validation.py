@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from openstack_rollout import catalog, drain, policy, references, release
+from openstack_rollout import catalog, drain, policy, reboots, references, release
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.release_file import check_image, check_releases, references_of, unpinned
 from openstack_rollout.schema import Problems, suggestion
@@ -38,7 +38,6 @@ KEYS = (
     "auxiliary_images",
     "releases",
 )
-_REBOOTS_LATER = ("when_required", "always")
 _PILLAR_MATCHER = re.compile(r"(?:^|[\s(])[IJ]@")
 _RENDER_ERROR = re.compile(r"SLS '(?P<sls>[^']+)'")
 
@@ -192,6 +191,8 @@ def _check_policies(found: Problems, openstack: Mapping[str, Any]) -> None:
                     policy.batch_size(value, 1)
                 except ValueError as error:
                     found.add(f"{path}:batch", str(error))
+            elif key == "reboot_occupied":
+                found.flag(f"{path}:reboot_occupied", value)
             elif key == "drain":
                 found.choice(f"{path}:drain", value, drain.words(role), drain.words_later(role))
             else:
@@ -200,10 +201,11 @@ def _check_policies(found: Problems, openstack: Mapping[str, Any]) -> None:
 
 def _check_stage_settings(found: Problems, openstack: Mapping[str, Any]) -> None:
     system = found.mapping("openstack:system", openstack.get("system"))
-    found.keys("openstack:system", system, ("exclude", "depth", "reboot"))
+    found.keys("openstack:system", system, ("exclude", "depth", "reboot", "reboot_timeout"))
     found.strings("openstack:system:exclude", system.get("exclude"))
     found.choice("openstack:system:depth", system.get("depth", "upgrade"), ("upgrade",), ("dist_upgrade",))
-    found.choice("openstack:system:reboot", system.get("reboot", "never"), ("never",), _REBOOTS_LATER)
+    found.choice("openstack:system:reboot", system.get("reboot", reboots.NEVER), reboots.POLICIES)
+    found.number("openstack:system:reboot_timeout", system.get("reboot_timeout", reboots.TIMEOUT), 1)
     ovs = found.mapping("openstack:ovs", openstack.get("ovs"))
     found.keys("openstack:ovs", ovs, ("reload", "userspace"))
     found.flag("openstack:ovs:reload", ovs.get("reload", False))

@@ -20,6 +20,7 @@ from openstack_rollout.fleet import Answers, Outcome
 from openstack_rollout.journal import Journal
 from openstack_rollout.lock import Lock
 from openstack_rollout.parts import Parts
+from openstack_rollout.reboots import Reboots
 from openstack_rollout.run import Rollout
 
 STAGES_OF = {
@@ -266,6 +267,7 @@ class Master:
         self.verification = lambda openstack, computes, gateways: ""
         self.before_poll = lambda: None
         self.drain = SimulatedDrain(cloud)
+        self.reboots = Reboots
 
     def parts(self):
         return Parts(
@@ -276,6 +278,7 @@ class Master:
             registry=lambda images: self.missing,
             clock=lambda: self.cloud.now,
             verification=self.verification,
+            reboots=self.reboots,
             drains=lambda openstack: Drains(openstack, {}, {"simulated": lambda *made_of: self.drain}),
         )
 

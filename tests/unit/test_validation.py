@@ -110,8 +110,8 @@ BATCH = "is not allowed: give a number of nodes from 1, or a percentage from 1% 
         ("zones/az1", "", "zones:az1: has to be a string, not an empty string"),
         (
             "system/reboot",
-            "when_required",
-            "system:reboot: when_required is not built yet: set reboot: never",
+            "sometimes",
+            "system:reboot: sometimes is not one of never, when_required, always",
         ),
         ("system/depth", "dist_upgrade", "system:depth: dist_upgrade is not built yet: set depth: upgrade"),
         ("system/exclude", "kernel", "system:exclude: has to be a list, not a string"),

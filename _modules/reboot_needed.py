@@ -1,0 +1,102 @@
+"""Does this node need a reboot? Several evidences, each told by its name; nothing is recorded."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from openstack_rollout import kernels
+
+# Debian's packages leave the first, with the packages' names in the second.
+_REQUIRED = (Path("/run/reboot-required"), Path("/var/run/reboot-required"))
+# A file here asks for a reboot until it is gone, and says why in its first line. Of a reboot, those in /run
+# are gone; one in the other place is for whoever left it to remove.
+MARKERS = (Path("/run/openstack-rollout/reboot.d"), Path("/etc/openstack-rollout/reboot.d"))
+_LISTED = re.compile(r"^\s*\* (\S+)$", re.M)
+_SHOWN = 5
+
+
+def evidence(thorough: bool = True) -> list[str]:
+    """Why this node needs a reboot, one line each, led by the evidence's name; none when it does not.
+
+    thorough (bool): also ask what takes a second: needs-restarting, on nodes with dnf.
+
+    The names: `kernel` (a newer one is installed than runs), `reboot-required` (Debian's file), `marker` (a
+    file in /run/openstack-rollout/reboot.d or /etc/openstack-rollout/reboot.d), `switch` (Open vSwitch runs
+    older programs than are installed), `needs-restarting`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' reboot_needed.evidence
+    """
+    found = {
+        "kernel": _kernel(),
+        "reboot-required": _required(),
+        "marker": _markers(),
+        "switch": _switch(),
+    }
+    if thorough:
+        found |= {"needs-restarting": _needs_restarting()}
+    return [f"{name}: {line}" for name, line in found.items() if line]
+
+
+def _kernel() -> str:
+    running = str(__grains__.get("kernelrelease", ""))
+    family = str(__grains__.get("os_family", "RedHat"))
+    packages = __salt__["package_set.installed"]()
+    newest = kernels.waiting(running, packages, family, __salt__["pkg.version_cmp"])
+    return f"{running} runs, {newest} is installed" if newest else ""
+
+
+def _required() -> str:
+    for path in _REQUIRED:
+        if path.exists():
+            names = _lines(path.with_name("reboot-required.pkgs"))
+            return f"{path}" + (f" of {_some(sorted(set(names)))}" if names else "")
+    return ""
+
+
+def _markers() -> str:
+    found = []
+    for folder in MARKERS:
+        for path in sorted(folder.glob("*")) if folder.is_dir() else ():
+            why = next(iter(_lines(path)), "")
+            found.append(f"{path}" + (f" ({why})" if why else ""))
+    return _some(found)
+
+
+def _switch() -> str:
+    switch = __salt__["ovs.switch"]()
+    if not switch or not switch["stale"]:
+        return ""
+    return f"{switch['running']} runs, {switch['installed']} is installed"
+
+
+def _needs_restarting() -> str:
+    """What dnf's plugin says: packages that only a boot brings into use, installed since this boot."""
+    if __grains__.get("os_family") != "RedHat" or not __salt__["cmd.which"]("dnf"):
+        return ""
+    said = __salt__["cmd.run_all"](
+        ["dnf", "--cacheonly", "--quiet", "needs-restarting", "--reboothint"],
+        python_shell=False,
+        ignore_retcode=True,
+        env={"LC_ALL": "C"},
+    )
+    # 1 is the plugin's yes, and dnf's own error; only a yes lists packages.
+    names = _LISTED.findall(said["stdout"]) if said["retcode"] == 1 else []
+    return _some(sorted(set(names)))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").split("\n")[:20]
+    except OSError:
+        return []
+
+
+def _some(names: list[str]) -> str:
+    names = [name for name in names if name]
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

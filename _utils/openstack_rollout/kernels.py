@@ -1,0 +1,67 @@
+"""Kernels among the installed packages, and whether a newer one waits for the next boot.
+
+Pure functions over what `pkg.list_pkgs` and the grains of a node say.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+# The packages that hold a kernel itself: RPM ones by name, each with several versions side by side; Debian's
+# name holds the kernel's release.
+_RPM = ("kernel-core", "kernel-rt-core", "kernel-64k-core", "kernel")
+_DEB = re.compile(r"^linux-image-(?:unsigned-)?(?P<release>\d[\w.+~]*-.+)$")
+# What a node gets with a kernel, and would not boot well without.
+PACKAGES = ("kernel", "kernel-*", "linux-image-*", "linux-headers-*", "linux-modules-*")
+
+# Compares two versions as the node's package manager does: negative, 0 or positive.
+Compare = Callable[[str, str], "int | None"]
+
+
+def installed(packages: Mapping[str, Sequence[str]], os_family: str, flavour: str = "") -> list[str]:
+    """The releases of the installed kernels, as `uname -r` would tell them (RPM: without architecture).
+
+    packages (dict): name -> versions. flavour (str): on Debian, the ending of the wanted ones (amd64,
+    cloud-amd64): a node may have several, and boots the kind it runs.
+    """
+    if os_family == "Debian":
+        found = [match["release"] for name in packages if (match := _DEB.match(name))]
+        return [release for release in found if not flavour or _flavour(release) == flavour]
+    for name in _RPM:
+        if name in packages:
+            return list(packages[name])
+    return []
+
+
+def waiting(
+    running: str, packages: Mapping[str, Sequence[str]], os_family: str, compare: Compare
+) -> str | None:
+    """The newest installed kernel, when an older installed one runs; None when there is nothing to wait for.
+
+    running (str): what `uname -r` tells. A kernel that none of the node's packages holds (that of a
+    container's host, one that was built by hand) tells nothing: None.
+    """
+    flavour = _flavour(running) if os_family == "Debian" else ""
+    kernels = installed(packages, os_family, flavour)
+    own = next((one for one in kernels if running in (one, *_with_architecture(one, running))), None)
+    if own is None:
+        return None
+
+    def order(one: str, other: str) -> int:
+        return compare(one, other) or 0
+
+    newest = max(kernels, key=functools.cmp_to_key(order))
+    return newest if newest != own else None
+
+
+def _with_architecture(release: str, running: str) -> list[str]:
+    rest = running.removeprefix(f"{release}.")
+    return [f"{release}.{rest}"] if rest != running and re.fullmatch(r"[\w+]+", rest) else []
+
+
+def _flavour(release: str) -> str:
+    """amd64 of 6.12.48+deb13-amd64, cloud-amd64 of 6.12.48+deb13-cloud-amd64."""
+    match = re.match(r"^[\d.]+(?:[+~][\w.]+)?(?:-\d[\w.]*)*-(?P<flavour>[a-z].*)$", release)
+    return match["flavour"] if match else ""

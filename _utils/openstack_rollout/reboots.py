@@ -1,0 +1,133 @@
+"""Reboot a node between its update and its proof, and wait until it is back whole.
+
+Whether one is needed is the node's to say (`reboot_needed`); whether it may be, the policy's and the drain's.
+Like drains, this runs in threads of the engine's process.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from openstack_rollout import policy
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.salt_ask import Answer, SaltAsk
+
+NEVER = "never"
+POLICIES = (NEVER, "when_required", "always")
+TIMEOUT = 900  # seconds from the order to a node that is back
+LOOK_EVERY = 2.0
+ANSWER_WITHIN = 10
+SOON = 60  # a healthy node answers by then
+CLOCK_MAY_JUMP = 5.0  # seconds, against the master's clock, from before the reboot to after it
+
+
+class Reboots:
+    """The reboots of a cloud.
+
+    openstack (dict): the validated pillar. opts (dict): the master's options. ask (SaltAsk), clock: the
+    time of day, and a function that waits.
+    """
+
+    def __init__(
+        self,
+        openstack: Mapping[str, Any],
+        opts: Mapping[str, Any] | None = None,
+        ask: SaltAsk | None = None,
+        clock: tuple[Callable[[], float], Callable[[float], None]] = (time.time, time.sleep),
+    ):
+        self._openstack = openstack
+        self._salt = ask or SaltAsk(opts or {})
+        self._clock, self._sleep = clock
+        self._system = openstack.get("system") or {}
+
+    @property
+    def wanted(self) -> str:
+        """The policy: never, when_required or always (str)."""
+        return str(self._system.get("reboot", NEVER))
+
+    def reboot(self, node: str, role: str, drained: bool) -> str:
+        """Reboot the node if the policy wants it; returns one line on what was done.
+
+        drained: its workloads were taken away by a drain that succeeded. Raises RolloutError
+        WORKLOADS_PRESENT (nothing was done), REBOOT_TIMEOUT or NODE_ERROR.
+        """
+        why = self._value(node, "reboot_needed.evidence", SOON)
+        if self.wanted != "always" and not why:
+            return "no reboot is needed"
+        if not drained and not self._may_go_as_it_is(role):
+            self._refuse_occupied(node, why)
+        before = self._value(node, "node_reboot.state")
+        drift = float(before["time"]) - self._clock()
+        self._value(node, "node_reboot.start", SOON, {"boot_id": before["boot_id"]})
+        begun = self._clock()
+        self._wait(node, begun, lambda: self._missing(node, before, drift))
+        self._value(node, "datapath.verify", SOON + 60)
+        took = self._clock() - begun
+        return f"rebooted in {took:.0f} s ({'; '.join(why) or 'the policy reboots always'})"
+
+    def settle(self, node: str) -> None:
+        """Wait for a node that an earlier engine may have rebooted, and died. Raises RolloutError."""
+        self._wait(node, self._clock(), lambda: self._missing(node, None, 0.0))
+
+    def _may_go_as_it_is(self, role: str) -> bool:
+        return policy.of_role(self._openstack, role).reboot_occupied
+
+    def _refuse_occupied(self, node: str, why: list[str]) -> None:
+        on_it = self._value(node, "node_workloads.found", SOON)
+        if on_it:
+            wants = f"needs a reboot ({'; '.join(why) or 'always'}) and was not drained"
+            raise RolloutError("WORKLOADS_PRESENT", f"{node}: {wants}: {'; '.join(on_it)}", [node])
+
+    def _missing(self, node: str, before: Mapping[str, Any] | None, drift: float) -> str:
+        """What keeps the node from being back, as far as it can be told now; empty when it is."""
+        answer = self._ask(node, "node_reboot.state", ANSWER_WITHIN)
+        if answer.error:
+            return f"no answer ({answer.error})"
+        known = before or {"boot_id": "", "failed": answer.value["failed"], "unmounted": []}
+        wrong = _not_in_order(answer.value, known)
+        jump = float(answer.value["time"]) - self._clock() - drift
+        if not wrong and before and abs(jump) > CLOCK_MAY_JUMP:
+            wrong = f"its clock is {jump:+.0f} s from where it was"
+        if wrong:
+            return wrong
+        answer = self._ask(node, "openstack_node.facts", ANSWER_WITHIN * 3, {"fresh": True})
+        return answer.error or "; ".join(answer.value["health"])
+
+    def _wait(self, node: str, begun: float, missing: Callable[[], str]) -> None:
+        timeout = float(self._system.get("reboot_timeout", TIMEOUT))
+        while True:
+            what = missing()
+            if not what:
+                return
+            if self._clock() - begun > timeout:
+                raise RolloutError(
+                    "REBOOT_TIMEOUT", f"{node}: not back after {timeout:.0f} s: {what}", [node]
+                )
+            self._sleep(LOOK_EVERY)
+
+    def _ask(
+        self, node: str, function: str, within: int, keywords: Mapping[str, Any] | None = None
+    ) -> Answer:
+        return self._salt.ask([node], function, keywords, timeout=within)[node]
+
+    def _value(
+        self, node: str, function: str, within: int = SOON, keywords: Mapping[str, Any] | None = None
+    ) -> Any:
+        answer = self._ask(node, function, within, keywords)
+        if answer.error:
+            raise RolloutError("NODE_ERROR", f"{node}: {function}: {answer.error}", [node])
+        return answer.value
+
+
+def _not_in_order(state: Mapping[str, Any], before: Mapping[str, Any]) -> str:
+    """What a boot lacks that the one before it had."""
+    if state["boot_id"] == before["boot_id"]:
+        return "still runs the boot from before"
+    if not state["settled"]:
+        return "systemd is still starting units"
+    units = [unit for unit in state["failed"] if unit not in before["failed"]]
+    lost = [place for place in state["unmounted"] if place not in before["unmounted"]]
+    found = [f"failed units: {', '.join(units)}"] if units else []
+    return "; ".join(found + ([f"not mounted: {', '.join(lost)}"] if lost else []))

@@ -1,0 +1,113 @@
+"""reboot_needed and node_reboot: each evidence by its name; a reboot that is ordered once and told apart."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.loading import Commands, load
+
+HINT = """Core libraries or services have been updated since boot-up:
+  * glibc
+  * kernel-core
+
+Reboot is required to fully utilize these updates.
+"""
+
+
+@pytest.fixture
+def node(tmp_path):
+    def make(running="5.14.0-1.el9.x86_64", hint=None, stale=False, family="RedHat"):
+        said = {"retcode": 1, "stdout": HINT} if hint else {"retcode": 0}
+        salt = {
+            "package_set.installed": lambda: {"kernel-core": ["5.14.0-1.el9", "5.14.0-2.el9"]},
+            "pkg.version_cmp": lambda one, other: (one > other) - (one < other),
+            "ovs.switch": lambda: {"running": "3.4.0", "installed": "3.5.0", "stale": stale},
+            "cmd.which": lambda name: f"/usr/bin/{name}",
+            "cmd.run_all": Commands({"dnf --cacheonly --quiet needs-restarting": said}),
+        }
+        module = load(
+            "modules", "reboot_needed", salt=salt, grains={"kernelrelease": running, "os_family": family}
+        )
+        module._REQUIRED = (tmp_path / "reboot-required",)
+        module.MARKERS = (tmp_path / "reboot.d",)
+        return module
+
+    return make
+
+
+def test_a_node_that_is_as_it_booted_has_no_evidence(node):
+    assert node(running="5.14.0-2.el9.x86_64").evidence() == []
+
+
+def test_each_evidence_has_its_name(node, tmp_path):
+    (tmp_path / "reboot-required").touch()
+    (tmp_path / "reboot-required.pkgs").write_text("linux-base\nlinux-base\n")
+    (tmp_path / "reboot.d").mkdir()
+    (tmp_path / "reboot.d/firmware").write_text("new firmware\n")
+    assert node(hint=True, stale=True).evidence() == [
+        "kernel: 5.14.0-1.el9.x86_64 runs, 5.14.0-2.el9 is installed",
+        f"reboot-required: {tmp_path}/reboot-required of linux-base",
+        f"marker: {tmp_path}/reboot.d/firmware (new firmware)",
+        "switch: 3.4.0 runs, 3.5.0 is installed",
+        "needs-restarting: glibc, kernel-core",
+    ]
+
+
+def test_what_takes_long_is_left_out_when_it_is_not_wanted(node):
+    module = node(running="5.14.0-2.el9.x86_64", hint=True)
+    assert module.evidence(thorough=False) == [] and module.evidence() != []
+
+
+def test_an_error_of_dnf_is_no_evidence(node):
+    module = node(running="5.14.0-2.el9.x86_64")
+    module.__salt__["cmd.run_all"].answers = {"dnf": {"retcode": 1, "stderr": "Error: no such command"}}
+    assert module.evidence() == []
+
+
+@pytest.fixture
+def reboot(tmp_path):
+    commands = Commands(
+        {"systemctl is-system-running": "degraded", "systemctl list-units": "a.service loaded"}
+    )
+    recorded = []
+    module = load(
+        "modules",
+        "node_reboot",
+        salt={
+            "cmd.run_all": commands,
+            "datapath.record": lambda: recorded.append(True),
+            "mount.active": lambda: {"/": {}},
+            "mount.fstab": lambda: {
+                "/": {"fstype": "xfs", "opts": ["defaults"]},
+                "/srv": {"fstype": "xfs", "opts": ["defaults"]},
+                "/mnt": {"fstype": "nfs", "opts": ["noauto"]},
+                "none": {"fstype": "swap", "opts": ["sw"]},
+            },
+        },
+    )
+    module._BOOT_ID = tmp_path / "boot_id"
+    module._BOOT_ID.write_text("first\n")
+    return module, commands, recorded
+
+
+def test_a_reboot_is_detached_and_only_of_the_boot_that_was_meant(reboot):
+    module, commands, recorded = reboot
+    assert module.start("first") is True and recorded
+    assert commands.lines()[-1].startswith("systemd-run") and commands.lines()[-1].endswith(
+        "systemctl reboot"
+    )
+    before = len(commands.ran)
+    assert module.start("earlier") is False and len(commands.ran) == before
+
+
+def test_a_reboot_that_is_due_is_not_ordered_again(reboot):
+    module, commands, recorded = reboot
+    commands.answers["systemctl show"] = "active"
+    assert module.start("first") is True and not recorded
+    assert module.state()["settled"] is False
+
+
+def test_a_boot_tells_what_is_not_in_order(reboot):
+    state = reboot[0].state()
+    assert (state["boot_id"], state["settled"]) == ("first", True)
+    assert (state["failed"], state["unmounted"]) == (["a.service"], ["/srv"])

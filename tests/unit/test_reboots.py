@@ -1,0 +1,118 @@
+"""Reboots: only where one is needed and allowed; back means a new boot, healthy, clock and mounts sane."""
+
+from __future__ import annotations
+
+import pytest
+
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.reboots import Reboots
+from openstack_rollout.salt_ask import Answer
+
+
+class Machine:
+    """A node that is away for a while after its reboot is ordered; stands in for SaltAsk and the clock."""
+
+    def __init__(self, evidence=("kernel: 1 runs, 2 is installed",), away=30.0, after=None):
+        self.now = 1000.0
+        self.evidence = list(evidence)
+        self.away = away
+        self.after = after or {}
+        self.down_until = None
+        self.workloads = []
+        self.health = []
+        self.asked = []
+
+    def ask(self, nodes, function, keywords=None, timeout=15):
+        self.asked.append(function)
+        self.now += 1
+        if self.down_until and self.now < self.down_until:
+            return {nodes[0]: Answer(None, "no answer")}
+        return {nodes[0]: Answer(getattr(self, function.replace(".", "_"))(**(keywords or {})))}
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+    def reboot_needed_evidence(self):
+        return self.evidence
+
+    def node_workloads_found(self):
+        return self.workloads
+
+    def node_reboot_start(self, boot_id):
+        assert boot_id == "first"
+        self.down_until = self.now + self.away
+        return True
+
+    def node_reboot_state(self):
+        state = {"boot_id": "first", "time": self.now + 7, "settled": True, "failed": [], "unmounted": []}
+        if self.down_until:
+            state |= {"boot_id": "second"} | self.after
+            state["time"] += self.after.get("jump", 0)
+        return state
+
+    def openstack_node_facts(self, fresh):
+        return {"health": self.health}
+
+    def datapath_verify(self):
+        return {"verified": True}
+
+
+def reboots(machine, policy="when_required", **more):
+    openstack = {"system": {"reboot": policy, "reboot_timeout": 100}, **more}
+    return Reboots(openstack, ask=machine, clock=(lambda: machine.now, machine.sleep))
+
+
+def test_a_node_that_needs_one_is_rebooted_and_waited_for():
+    machine = Machine()
+    line = reboots(machine).reboot("cmp1", "compute", True)
+    assert line.startswith("rebooted in ") and "kernel: 1 runs" in line
+    assert machine.asked[-1] == "datapath.verify" and "node_workloads.found" not in machine.asked
+
+
+def test_a_node_that_needs_none_is_left_alone_unless_the_policy_says_always():
+    assert reboots(Machine(evidence=())).reboot("cmp1", "compute", True) == "no reboot is needed"
+    assert reboots(Machine(evidence=()), "always").reboot("cmp1", "compute", True).startswith("rebooted")
+
+
+def test_a_node_that_was_not_drained_must_be_empty_or_named_by_the_policy():
+    machine = Machine()
+    machine.workloads = ["2 logical ports (a, b)"]
+    with pytest.raises(RolloutError) as refused:
+        reboots(machine).reboot("cmp1", "compute", False)
+    assert refused.value.reason == "WORKLOADS_PRESENT" and "logical ports" in refused.value.message
+    assert machine.down_until is None
+    accepting = {"policies": {"compute": {"reboot_occupied": True}}}
+    assert reboots(machine, **accepting).reboot("cmp1", "compute", False).startswith("rebooted")
+    assert reboots(Machine()).reboot("cmp1", "compute", False).startswith("rebooted")
+
+
+@pytest.mark.parametrize(
+    ("after", "health", "missing"),
+    [
+        ({"boot_id": "first"}, [], "still runs the boot from before"),
+        ({"settled": False}, [], "systemd is still starting units"),
+        ({"failed": ["x.service"]}, [], "failed units: x.service"),
+        ({"unmounted": ["/srv"]}, [], "not mounted: /srv"),
+        ({"jump": 3600}, [], "its clock is +"),
+        ({}, ["container nova_compute: not running"], "container nova_compute: not running"),
+    ],
+)
+def test_a_node_that_is_not_back_whole_in_time_is_told_with_what_is_missing(after, health, missing):
+    machine = Machine(after=after)
+    machine.health = health
+    with pytest.raises(RolloutError) as failed:
+        reboots(machine).reboot("cmp1", "compute", True)
+    assert failed.value.reason == "REBOOT_TIMEOUT" and missing in failed.value.message
+
+
+def test_a_node_that_never_answers_again_is_told_so():
+    with pytest.raises(RolloutError) as failed:
+        reboots(Machine(away=10_000)).reboot("cmp1", "compute", True)
+    assert str(failed.value).startswith("REBOOT_TIMEOUT: cmp1: not back after 100 s: no answer")
+
+
+def test_a_node_that_an_earlier_engine_rebooted_is_waited_for():
+    machine = Machine()
+    machine.down_until = machine.now + 20
+    reboots(machine).settle("cmp1")
+    assert machine.now >= 1020
