@@ -46,8 +46,12 @@ openstack:
   # exclude: never moved with the services (kernel, kernel-core and openvswitch* never are).
   packages: {essential: [openstack-selinux], exclude: []}
 
-  # exclude: packages (globs) that the system stage leaves alone.
-  system: {exclude: [], depth: upgrade, reboot: never}
+  # exclude         packages (globs) that the system stage leaves alone
+  # reboot          never; when_required: nodes that need it, drained or empty, between their update and their proof;
+  #                 always: every node that the stage updates. A role with reboot_occupied: true under policies is
+  #                 rebooted with what is on it
+  # reboot_timeout  seconds until a rebooted node has to be back
+  system: {exclude: [], depth: upgrade, reboot: never, reboot_timeout: 900}
 
   # reload     false: Open vSwitch's packages are updated, the running switch stays, stale until a reload or a reboot.
   #            true: it is reloaded, too, with its flows saved and put back. It is never restarted.

@@ -18,7 +18,7 @@ from .pillar import Pillar, initial_page, initial_services
 
 #: in the lab's home: how the master's runners reach the OpenStack API of the profile `openstack`
 CLOUDS = "clouds.yaml"
-_Material = tuple[packages.Repositories, images.Images, Path]
+_Material = tuple[list[packages.Repositories], images.Images, Path]
 
 
 class Lab:
@@ -285,26 +285,39 @@ class Lab:
             pictures = images.ensure(root)
             if self.profile == settings.OPENSTACK:
                 pictures = material.ensure(pictures)
-            maker = debs if self.profile == settings.DEBIAN else packages
-            self._made = maker.ensure(root), pictures, root
+            flavours = {node.debian for node in self.nodes.values()}
+            makers = [maker for maker, debian in ((packages, False), (debs, True)) if debian in flavours]
+            self._made = [maker.ensure(root) for maker in makers], pictures, root
         return self._made
 
     def _write(self) -> None:
         repositories, pictures, root = self._material()
         self.home.mkdir(parents=True)
-        layers = [str(layer) for layer in (repositories.layer, root) if layer]
+        layers = [str(layer) for layer in (*(one.layer for one in repositories), root) if layer]
         record = {"profile": self.profile, "layers": layers, "store": pictures.store and str(pictures.store)}
         self._record.write_text(json.dumps(record))
-        services.write(self.home, pictures.storage, repositories.place)
+        services.write(self.home, pictures.storage, [one.place for one in repositories])
         if self.profile == settings.OPENSTACK:
             configuration.write_clouds(self.home / CLOUDS)
         for version in settings.RELEASES:
-            self.pillar.write_release(version, pictures.releases[version], repositories.releases[version])
+            packaged = _by_family([one.releases[version] for one in repositories])
+            self.pillar.write_release(version, pictures.releases[version], packaged)
         self.set_pillar()
 
     def _known(self, name: str) -> None:
         if name not in self.nodes and name not in services.NAMES:
             raise LabError(f"no {name} in the lab; there are {', '.join([*self.nodes, *services.NAMES])}")
+
+
+def _by_family(packaged: list[dict[str, str]]) -> dict:
+    """The packages of a release; where there are two flavours of nodes, RPM's first, by os_family."""
+    if len(packaged) == 1:
+        return packaged[0]
+    found: dict[str, dict[str, str]] = {}
+    for family, named in zip(("RedHat", "Debian"), packaged, strict=True):
+        for name, number in named.items():
+            found.setdefault(name, {})[family] = number
+    return found
 
 
 def _checked(

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 from . import settings
@@ -18,8 +18,10 @@ from . import settings
 _FILES = settings.HERE / "files" / "node"
 #: beside them, where the machines share an image store
 _STORE_FILES = settings.HERE / "files" / "openstack" / "node"
-#: what a machine of a profile has beside or instead of those
-_FILES_OF = {settings.DEBIAN: [settings.HERE / "files" / "debian"]}
+#: what a machine of plain Debian has beside or instead of those
+_DEBIAN_FILES = settings.HERE / "files" / "debian"
+#: what a machine has that tells a running kernel of its own
+_KERNEL_FILES = settings.HERE / "files" / "kernel"
 _ENABLED = (
     *("lab-network.service", "lab-underlay.service", "lab-chassis.service", "lab-workloads.service"),
     "salt-minion.service",
@@ -39,11 +41,15 @@ def main(home: Path, name: str) -> None:
     place = home / "nodes" / name
     root = place / "root"
     if not root.is_mount():
-        _mount(place, cloud["layers"])
+        # the upper one is that of the RPM packages
+        _mount(place, cloud["layers"][-1:] if node.debian else cloud["layers"])
     if not (root / _CONFIGURED).exists():
-        if cloud["profile"] == settings.DEBIAN:
+        more = [_STORE_FILES] if cloud["store"] else []
+        if node.debian:
             _stay_debian(root)
-        more = [_STORE_FILES] if cloud["store"] else _FILES_OF.get(cloud["profile"], [])
+            more.append(_DEBIAN_FILES)
+        if cloud["profile"] == settings.SYSTEM:
+            more.append(_KERNEL_FILES)
         _configure(root, node, nodes, more)
     while True:
         extra = _extra_interfaces(node)
@@ -82,7 +88,7 @@ def _stay_debian(root: Path) -> None:
 
 
 def _configure(
-    root: Path, node: settings.Node, nodes: tuple[settings.Node, ...], more: Iterable[Path] = ()
+    root: Path, node: settings.Node, nodes: tuple[settings.Node, ...], more: Collection[Path] = ()
 ) -> None:
     for files in (_FILES, *more):
         shutil.copytree(files, root, dirs_exist_ok=True)
@@ -115,6 +121,7 @@ def _configure(
         files["etc/ovn/cluster"] = [f"LOCAL={node.address}", f'MEMBERS="{members}"']
     enabled = [
         *_ENABLED,
+        *(["lab-kernel.service"] if _KERNEL_FILES in more else []),
         *(["ovn-central.service"] if node.role != "controller" and node in centrals else []),
     ]
     subprocess.run(["systemctl", f"--root={root}", "--quiet", "enable", *enabled], check=True)

@@ -58,6 +58,8 @@ class Package:
     scriptlets: dict[str, str] = field(default_factory=dict)
     #: files it installs beside its own version file: {path inside: file here}
     files: dict[str, Path] = field(default_factory=dict)
+    #: those of its files that are configuration, which an operator's edit survives
+    configuration: tuple[str, ...] = ()
     #: several versions of it stay installed side by side
     installonly: bool = False
 
@@ -147,7 +149,7 @@ def _build(work: Path, root: Path) -> None:
         directory.mkdir(parents=True)
         with ThreadPoolExecutor(max_workers=4) as pool:
             scratch = work / "rpmbuild" / version
-            list(pool.map(lambda p, d=directory, s=scratch: _rpm(p, d, s), packages))
+            list(pool.map(lambda p, d=directory, s=scratch: build(p, d, s), packages))
         subprocess.run(["createrepo_c", "--quiet", str(directory)], check=True)
         index[version] = {package.name: f"{package.evr}.{_DIST}" for package in packages}
     shutil.rmtree(work / "rpmbuild")
@@ -166,7 +168,7 @@ def _build(work: Path, root: Path) -> None:
     (work / "index.json").write_text(json.dumps(index, indent=1))
 
 
-def _rpm(package: Package, target: Path, scratch: Path) -> None:
+def build(package: Package, target: Path, scratch: Path) -> None:
     """Build one RPM into a repository's directory."""
     top = scratch / f"{package.name}-{package.version}-{package.release}"
     top.mkdir(parents=True)
@@ -216,7 +218,7 @@ def _spec(package: Package) -> str:
         ),
         "%files",
         f"{home}/VERSION",
-        *package.files,
+        *(f"%config(noreplace) {p}" if p in package.configuration else p for p in package.files),
     ]
     for name, body in package.scriptlets.items():
         lines += [f"%{name}", f'echo "{package.name} {name} $1" >> {_LOG}', body]

@@ -16,7 +16,7 @@ class Pillar:
         self._page = place / "openstack" / "init.sls"
         self._releases = place / "openstack" / "releases"
 
-    def write_release(self, version: str, images: dict, packages: dict[str, str]) -> None:
+    def write_release(self, version: str, images: dict, packages: dict) -> None:
         """Write a release's file, e.g. openstack/releases/1_0_0.sls."""
         content = {"images": images, "packages": packages, "defaults": {}, "notes": []}
         path = self._releases / f"{version.replace('.', '_')}.sls"

@@ -83,12 +83,15 @@ def running_digests(lab: Lab, node: str) -> dict[str, str]:
 
 
 def installed(lab: Lab, node: str) -> dict[str, list[str]]:
-    """package name → installed versions (version-release), by rpm."""
-    output = lab.exec(node, ["rpm", "-qa", "--queryformat", "%{NAME} %{VERSION}-%{RELEASE}\\n"]).stdout
+    """package name → installed versions (version-release), by rpm; on plain Debian by dpkg."""
+    by_rpm = ["rpm", "-qa", "--queryformat", "%{NAME} %{VERSION}-%{RELEASE}\\n"]
+    by_dpkg = ["dpkg-query", "--show"]
+    output = lab.exec(node, by_dpkg if lab.nodes[node].debian else by_rpm).stdout
     packages: dict[str, list[str]] = {}
     for line in sorted(output.splitlines()):
-        name, version = line.split()
-        packages.setdefault(name, []).append(version)
+        name, _, version = line.replace("\t", " ").partition(" ")
+        if version:  # dpkg also names what was removed
+            packages.setdefault(name.partition(":")[0], []).append(version)
     return packages
 
 
@@ -112,21 +115,27 @@ def assert_cloud_at(lab: Lab, version: str) -> list[str]:
 def assert_node_at(lab: Lab, node: str, version: str) -> str:
     """Raise AssertionError where the node is not at the release, naming the thing; else a line of facts."""
     wanted = lab.releases[version]
+    family = "Debian" if lab.nodes[node].debian else "RedHat"
+    numbers = {
+        name: number.get(family) if isinstance(number, dict) else number
+        for name, number in wanted["packages"].items()
+    }
     digests = {
         container: wanted["images"][key].partition("@")[2] for container, key in containers(lab, node).items()
     }
     running = running_digests(lab, node)
     assert running == digests, f"{node} runs {running}, release {version} has {digests}"
     packages = installed(lab, node)
-    for name, number in wanted["packages"].items():
-        if name in packages:
+    for name, number in numbers.items():
+        if number and name in packages:
             assert number in packages[name], (
                 f"{node}: {name} is {packages[name]}, release {version} has {number}"
             )
+    unit = "openvswitch-switch.service" if lab.nodes[node].debian else "openvswitch.service"
     for question in ("is-enabled", "is-active"):
-        answer = lab.exec(node, ["systemctl", question, "openvswitch.service"], check=False).stdout.strip()
-        assert answer in {"enabled", "active"}, f"{node}: openvswitch.service {question}: {answer}"
-    managed = sum(name in packages for name in wanted["packages"])
+        answer = lab.exec(node, ["systemctl", question, unit], check=False).stdout.strip()
+        assert answer in {"enabled", "active"}, f"{node}: {unit} {question}: {answer}"
+    managed = sum(bool(number) and name in packages for name, number in numbers.items())
     return (
         f"{node}: {len(running)} containers at the digests of {version},"
         f" {managed} packages at their versions, openvswitch enabled and active"

@@ -1,6 +1,7 @@
 """What runs beside the machines: image registry, package repositories, Salt master."""
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
@@ -11,7 +12,7 @@ from . import settings
 NAMES = ("registry", "repositories", "master")
 
 
-def write(home: Path, images: Path, repositories: Path) -> None:
+def write(home: Path, images: Path, repositories: Iterable[Path]) -> None:
     """Write what the services need into the lab's home.
 
     Args:
@@ -19,7 +20,8 @@ def write(home: Path, images: Path, repositories: Path) -> None:
         images: The registry's storage; it is served read-only.
         repositories: The package repositories; they are copied, so that a test may spoil them.
     """
-    shutil.copytree(repositories, home / "repositories")
+    for place in repositories:
+        shutil.copytree(place, home / "repositories", dirs_exist_ok=True)
     registry = {
         "version": 0.1,
         "log": {"level": "warn", "accesslog": {"disabled": True}},

@@ -42,6 +42,8 @@ class Node:
     role: str
     number: int
     zone: str | None = None
+    #: plain Debian, its packages by apt; else of the RHEL flavour, by dnf
+    debian: bool = False
 
     @property
     def _last_octet(self) -> int:
@@ -58,11 +60,17 @@ class Node:
         return f"10.89.0.{self._last_octet}"
 
 
-def _nodes(controllers: int, gateways: int, computes: int) -> tuple[Node, ...]:
+def _nodes(controllers: int, gateways: int, computes: int, debian: tuple[str, ...] = ()) -> tuple[Node, ...]:
     counts = {"controller": controllers, "gateway": gateways, "compute": computes}
     zones = ("az1", "az2")
     return tuple(
-        Node(f"{ROLES[role]}{n}", role, n, zones[(n - 1) % 2] if role == "compute" else None)
+        Node(
+            name := f"{ROLES[role]}{n}",
+            role,
+            n,
+            zones[(n - 1) % 2] if role == "compute" else None,
+            name in debian,
+        )
         for role, count in counts.items()
         for n in range(1, count + 1)
     )
@@ -76,14 +84,17 @@ def salt_tool(name: str) -> Path:
 
 #: the profile with a real OpenStack API; the others run stand-ins of its services
 OPENSTACK = "openstack"
-#: The profile of one machine that is plain Debian, its packages by apt.
+#: the profile of one machine that is plain Debian
 DEBIAN = "debian"
+#: the profile with nodes of both flavours, and packages that no release names
+SYSTEM = "system"
 PROFILES = {
     "one": _nodes(0, 0, 1),
-    DEBIAN: _nodes(0, 0, 1),
+    DEBIAN: _nodes(0, 0, 1, debian=("cmp1",)),
     "small": _nodes(1, 1, 2),
     "gateways": _nodes(1, 2, 1),
     "network": _nodes(1, 2, 2),
+    SYSTEM: _nodes(1, 2, 2, debian=("gtw2", "cmp2")),
     "full": _nodes(3, 2, 4),
     OPENSTACK: _nodes(1, 2, 3),
 }
