@@ -39,6 +39,13 @@ class Cloud:
             self._local.connection = self._connect()
         return self._local.connection
 
+    @property
+    def second(self) -> Any:
+        """Another connection of this thread, for a request that is under way beside one of the first."""
+        if not hasattr(self._local, "second"):
+            self._local.second = self._connect()
+        return self._local.second
+
     def patiently(self, what: str, call: Callable[[], T], patience: float | None = None) -> T:
         """call() until it answers. what (str): named in the error. patience (seconds): else the cloud's own.
 

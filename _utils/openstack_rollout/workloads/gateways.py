@@ -159,7 +159,7 @@ class MoveRouters:
         for router in [one for one in routers if one.id in late]:
             text = f"not active on {gone[router.id].host} after {self.policy.router_timeout} s"
             failed[router.name] = f"{text}, back on {source.host}"
-            self._swap(gone[router.id].id, source.id, router.id)
+            neutron.move_router(self.cloud, gone[router.id].id, source.id, router.id)
             del record.data["routers"][router.id]
             record.save()
         for moved in gone:
@@ -178,7 +178,7 @@ class MoveRouters:
             record.data["routers"][router.id] = entry
             record.save()
             try:
-                self._swap(source.id, target.id, router.id)
+                neutron.move_router(self.cloud, source.id, target.id, router.id)
                 return target
             except Exception as error:
                 if not status_of(error):
@@ -188,11 +188,6 @@ class MoveRouters:
                 del record.data["routers"][router.id]
                 record.save()
         raise RolloutError("DRAIN_FAILED", why)
-
-    def _swap(self, source: str, target: str, router: str) -> None:
-        """The two requests of a move, as near to each other as can be: Neutron has no single one."""
-        neutron.unschedule_router(self.cloud, source, router)
-        neutron.schedule_router(self.cloud, target, router)
 
     def _active_ports(self, routers: Iterable[Router], agent: Agent) -> set[str]:
         """The ports that worked before: what did not is not asked for afterwards."""
@@ -266,7 +261,7 @@ class MoveRouters:
             entry["state"] = "returning"
             record.save()
             try:
-                self._swap(away.id, home.id, router)
+                neutron.move_router(self.cloud, away.id, home.id, router)
             except Exception as error:
                 if not status_of(error):
                     raise
@@ -276,7 +271,7 @@ class MoveRouters:
         late = self._wait_active({router: home.host for router, _, _ in routers}, active)
         for router, entry, away in routers:
             if router in late:
-                self._swap(home.id, away.id, router)
+                neutron.move_router(self.cloud, home.id, away.id, router)
                 entry["state"] = "moved"
             else:
                 del record.data["routers"][router]

@@ -6,13 +6,19 @@ from a success.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from openstack_rollout.workloads.cloud import Cloud, match_host
+from openstack_rollout.workloads.cloud import Cloud, away, match_host, status_of
 
 L3, DHCP = "neutron-l3-agent", "neutron-dhcp-agent"
+_TOO_EARLY = 409  # the answer to who adds a router that an agent still has
+_TRIES_BESIDE = 5
+_ASKED_AT_ONCE = 50  # devices whose ports are asked for: their ids stand in a URL
 _CENTRAL = ("legacy", "dvr_snat")  # modes of L3 agents that host whole routers
 
 
@@ -90,14 +96,39 @@ def agents_hosting(cloud: Cloud, router_id: str) -> list[tuple[Agent, str]]:
     return [(_agent(one), one.ha_state or "") for one in found]
 
 
-def unschedule_router(cloud: Cloud, agent_id: str, router_id: str) -> None:
-    """Take a router from an agent; nothing when it is not there."""
-    _change(cloud, "delete", f"/agents/{agent_id}/l3-routers/{router_id}", None, (404, 409))
-
-
 def schedule_router(cloud: Cloud, agent_id: str, router_id: str) -> None:
     """Give a router to an agent; nothing when it is there already. Raises what the API refuses."""
-    _change(cloud, "post", f"/agents/{agent_id}/l3-routers", {"router_id": router_id}, ())
+    cloud.patiently(f"router for agent {agent_id}", lambda: _schedule(cloud.api, agent_id, router_id))
+
+
+def move_router(cloud: Cloud, source_id: str, target_id: str, router_id: str) -> None:
+    """Take a router from one agent and give it to another, with as little in between as Neutron allows.
+
+    Neutron moves a router in one step (`reschedule_router`) only by itself, from an agent that died. Its API
+    has a removal and an addition, and refuses the addition as long as an agent has the router. So the two
+    are under way together, on connections that are open: while the router is taken away, the addition has
+    its token and its policy checked already, and one that came too early is sent again at once.
+
+    Raises what the API refuses of the addition: then the router is on no agent.
+    """
+    for api in (cloud.api, cloud.second):
+        cloud.patiently("network agent", partial(api.network.get, f"/agents/{target_id}"))
+    removal = _beside(partial(_unschedule, cloud, cloud.second, source_id, router_id))
+    for _ in range(_TRIES_BESIDE):
+        if removal.done():
+            break
+        try:
+            _schedule(cloud.api, target_id, router_id)
+        except Exception as error:
+            if status_of(error) == _TOO_EARLY:
+                continue
+            if not status_of(error) and not away(error):
+                raise
+            break
+        removal.result()
+        return
+    removal.result()
+    schedule_router(cloud, target_id, router_id)
 
 
 def networks_on(cloud: Cloud, agent_id: str) -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -118,20 +149,23 @@ def agents_serving(cloud: Cloud, network_id: str) -> list[Agent]:
 
 def serve_network(cloud: Cloud, agent_id: str, network_id: str) -> None:
     """Have a DHCP agent serve a network, beside those that do; nothing when it does already."""
-    _change(cloud, "post", f"/agents/{agent_id}/dhcp-networks", {"network_id": network_id}, (409,))
+    url, body = f"/agents/{agent_id}/dhcp-networks", {"network_id": network_id}
+    cloud.patiently(url, lambda: _change(cloud.api, "post", url, body, (409,)))
 
 
 def leave_network(cloud: Cloud, agent_id: str, network_id: str) -> None:
     """Have a DHCP agent no longer serve a network; nothing when it does not."""
-    _change(cloud, "delete", f"/agents/{agent_id}/dhcp-networks/{network_id}", None, (404, 409))
+    url = f"/agents/{agent_id}/dhcp-networks/{network_id}"
+    cloud.patiently(url, lambda: _change(cloud.api, "delete", url, None, (404, 409)))
 
 
 def ports_of(cloud: Cloud, devices: Iterable[str]) -> dict[str, list[Any]]:
-    """The ports of routers, by router."""
+    """The ports of routers or servers, by router or server."""
     found: dict[str, list[Any]] = {device: [] for device in devices}
-    if found:
-        ask = {"device_id": list(found)}
-        for port in cloud.patiently("ports", lambda: list(cloud.api.network.ports(**ask))):
+    asked = list(found)
+    for first in range(0, len(asked), _ASKED_AT_ONCE):
+        some = {"device_id": asked[first : first + _ASKED_AT_ONCE]}
+        for port in cloud.patiently("ports", partial(_listed_ports, cloud, some)):
             found[port.device_id].append(port)
     return found
 
@@ -152,16 +186,44 @@ def has_dhcp(cloud: Cloud, network_id: str) -> bool:
     return any(subnet.is_dhcp_enabled for subnet in found)
 
 
-def _change(cloud: Cloud, method: str, url: str, body: dict[str, str] | None, fine: Sequence[int]) -> None:
+def _listed_ports(cloud: Cloud, asked: Mapping[str, Any]) -> list[Any]:
+    return list(cloud.api.network.ports(**asked))
+
+
+def _schedule(api: Any, agent_id: str, router_id: str) -> None:
+    _change(api, "post", f"/agents/{agent_id}/l3-routers", {"router_id": router_id})
+
+
+def _unschedule(cloud: Cloud, api: Any, agent_id: str, router_id: str) -> None:
+    """Take a router from an agent; nothing when it is not there."""
+    url = f"/agents/{agent_id}/l3-routers/{router_id}"
+    cloud.patiently(url, lambda: _change(api, "delete", url, None, (404, 409)))
+
+
+def _beside(call: Callable[[], None]) -> Future[None]:
+    """Make a call in a thread of its own."""
+    ended: Future[None] = Future()
+
+    def work() -> None:
+        try:
+            call()
+            ended.set_result(None)
+        except BaseException as error:
+            ended.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return ended
+
+
+def _change(
+    api: Any, method: str, url: str, body: dict[str, str] | None = None, fine: Sequence[int] = ()
+) -> None:
     """One request; fine: statuses that mean it was so already."""
     import openstack.exceptions  # noqa: PLC0415 - nodes do not have the SDK
 
-    def ask() -> None:
-        answer = getattr(cloud.api.network, method)(url, **({"json": body} if body else {}))
-        if answer.status_code not in fine:
-            openstack.exceptions.raise_from_response(answer)
-
-    cloud.patiently(f"{method} {url}", ask)
+    answer = getattr(api.network, method)(url, **({"json": body} if body else {}))
+    if answer.status_code not in fine:
+        openstack.exceptions.raise_from_response(answer)
 
 
 def _agent(one: Any) -> Agent:

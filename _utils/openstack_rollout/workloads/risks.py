@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from openstack_rollout.workloads import nova
+from openstack_rollout.workloads import neutron, nova
 from openstack_rollout.workloads.cloud import Cloud
 from openstack_rollout.workloads.landscape import Landscape
 from openstack_rollout.workloads.migration import limit_of
@@ -65,10 +65,11 @@ def gather(cloud: Cloud, host: str, guests: Iterable[Guest]) -> Surroundings:
 
     Raises RolloutError API_UNREACHABLE.
     """
-    ports: dict[str, list[str]] = {}
-    tied = {"binding:vnic_type": list(_TIED_PORTS)}
-    for port in cloud.patiently("ports", lambda: list(cloud.api.network.ports(**tied))):
-        ports.setdefault(port.device_id, []).append(port.binding_vnic_type)
+    guests = list(guests)
+    ports = {
+        guest: [port.binding_vnic_type for port in found if port.binding_vnic_type in _TIED_PORTS]
+        for guest, found in neutron.ports_of(cloud, [guest.id for guest in guests]).items()
+    }
     images = {}
     for image in {guest.image for guest in guests if guest.image}:
         found = cloud.patiently("images", partial(cloud.api.image.find_image, image))
@@ -193,7 +194,7 @@ def _placing(guest: Guest, around: Surroundings) -> tuple[list[str], list[Risk]]
     if able and not fitting:
         text = f"no host has {guest.vcpus} CPUs, {guest.memory} MiB and {guest.disk} GiB free for it"
         found.append(Risk("no_room", text, blocks=True))
-    if guest.zone and not any(landscape.services[host].zone == guest.zone for host in fitting):
+    if guest.zone and fitting and not any(landscape.services[host].zone == guest.zone for host in fitting):
         found.append(Risk("zone", f"no host of its availability zone {guest.zone} can take it"))
     return fitting, found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -20,6 +21,8 @@ from . import configuration, inside
 #: of nova; live migrations are asynchronous from 2.34 on
 MICROVERSION = "2.90"
 NETWORK, SUBNETS, IMAGE, FLAVOR = "lab", "10.60.{}.0/24", "tiny", "small"
+# What it writes of each request and answer would drown a failed test's report.
+logging.getLogger("keystoneauth").setLevel(logging.WARNING)
 #: while a service restarts the API answers by a refusal, an error or not at all
 UNREACHABLE = (SDKException, ClientException, OSError)
 
@@ -80,6 +83,7 @@ class Api:
     def prepare(self) -> None:
         """Make the image, the flavour and the network that servers of tests use, unless they are there."""
         sdk = self.sdk
+        sdk.set_compute_quotas(sdk.current_project_id, cores=-1, instances=-1, ram=-1)
         if not sdk.image.find_image(IMAGE):
             sdk.image.create_image(name=IMAGE, disk_format="raw", container_format="bare", data=b"x" * 1024)
         if not sdk.compute.find_flavor(FLAVOR):

@@ -53,7 +53,7 @@ class Neutron:
             "set_agent": lambda cloud, agent, up, note: self.set_agent(agent.id, up, note),
             "routers_on": lambda cloud, agent: [self.routers[name] for name in self.on[agent]],
             "agents_hosting": lambda cloud, router: self.hosting(router),
-            "unschedule_router": lambda cloud, agent, router: self.unschedule(agent, router),
+            "move_router": lambda cloud, source, target, router: self.move(source, target, router),
             "schedule_router": lambda cloud, agent, router: self.schedule(agent, router),
             "ports_of": lambda cloud, routers: {router: self.ports(router) for router in routers},
             "networks_on": lambda cloud, agent: {name: (name, ()) for name in self.networks[agent]},
@@ -82,6 +82,10 @@ class Neutron:
         found = [self.agents[agent] for agent, names in self.on.items() if router in names]
         state = "active" if self.active_elsewhere else "standby"
         return [(one, state if self.routers[router].ha else "") for one in found]
+
+    def move(self, source, target, router):
+        self.unschedule(source, router)
+        self.schedule(target, router)
 
     def unschedule(self, agent, router):
         self.on[agent].remove(router)
