@@ -16,6 +16,7 @@ from openstack_rollout.parts import Parts
 from openstack_rollout.policy import batch_size
 from openstack_rollout.procedure import ROLE_ORDER, STAGES
 from openstack_rollout.window import Window
+from openstack_rollout.workloads import risk_report, settings
 
 # Node ids, stage -> {node id: what would change there}.
 DryRun = Callable[[Iterable[str], str], Mapping[str, list[dict[str, Any]]]]
@@ -24,9 +25,9 @@ DryRun = Callable[[Iterable[str], str], Mapping[str, list[dict[str, Any]]]]
 def plan(openstack: dict[str, Any], parts: Parts, dry_run: DryRun) -> dict[str, Any]:
     """The whole plan as data.
 
-    dry_run: applies a stage's node state with test=True. Returns {"target", "refused", "waves", "nodes",
-    "failures"}: refused is the line under which the update would not begin, or None. Raises RolloutError
-    NO_NODES.
+    dry_run: applies a stage's node state with test=True. Returns {"target", "refused", "waves", "workloads",
+    "nodes", "failures"}: refused is the line under which the update would not begin, or None; workloads what
+    workload.risks says of the nodes that will be drained, or None. Raises RolloutError NO_NODES.
     """
     target = release.target(openstack)
     drains = parts.drains(openstack)
@@ -47,6 +48,7 @@ def plan(openstack: dict[str, Any], parts: Parts, dry_run: DryRun) -> dict[str, 
         "target": target,
         "refused": _refusal(openstack, members, answers, parts, drains),
         "waves": waves,
+        "workloads": _workloads(openstack, waves),
         "nodes": nodes,
         "failures": {name: f"{reason}: {message}" for name, (reason, message) in answers.failures.items()},
     }
@@ -71,6 +73,19 @@ def _waves(
         drain = drains.kind(role) if drains.before(stage, role) else NONE
         found.append({"stage": stage, "role": role, "batch": window.size, "drain": drain, "waves": waves})
     return found
+
+
+def _workloads(openstack: dict[str, Any], waves: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """What OpenStack's API says of the servers and routers that will have to leave their nodes."""
+    leaving: dict[str, list[str]] = {}
+    for one in waves:
+        if one["drain"] in settings.DRAINS:
+            nodes = leaving.setdefault(one["role"], [])
+            nodes += [node for wave in one["waves"] for node in wave if node not in nodes]
+    try:
+        return risk_report.of_nodes(openstack, leaving) if leaving else None
+    except RolloutError:
+        return None  # an API that is away is what the refusal names
 
 
 def _refusal(

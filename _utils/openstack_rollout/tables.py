@@ -91,6 +91,8 @@ def plan(data: Mapping[str, Any]) -> str:
         lines.append(f"{wave['stage']}, {wave['role']} (batch {wave['batch']}{drain}): {order}")
     if not data["waves"]:
         lines.append("no node needs anything")
+    if data["workloads"]:
+        lines += ["", "Workloads that will be moved:", risks(data["workloads"])]
     for name, stages in data["nodes"].items():
         for stage, changes in stages.items():
             lines += ["", f"{name}, {stage}:"]
@@ -123,7 +125,7 @@ def risks(data: Mapping[str, Any]) -> str:
     ]
     lines += [f"{node}: {text}" for node, text in data["failures"].items()]
     parts += ["\n".join(lines)] if lines else []
-    return "\n\n".join(parts) or f"nothing runs on {data['risks']}"
+    return "\n\n".join(parts) or f"nothing runs on {data.get('risks', 'these nodes')}"
 
 
 def report(data: Mapping[str, Any]) -> str:

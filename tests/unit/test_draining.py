@@ -320,3 +320,15 @@ def test_the_plan_shows_who_is_drained_and_what_would_be_refused(cloud, master):
     assert drained == {("ovs", "compute"), ("system", "compute")}
     assert data["refused"].startswith("NO_SPARE")
     assert "ovs, compute (batch 1, drained by simulated): compute1, then" in tables.text(data)
+
+
+def test_the_plan_names_the_risks_of_servers_that_will_be_moved(cloud, master, monkeypatch):
+    asked = []
+    server = {"server": "vm", "host": "compute1", "status": "ACTIVE", "memory_mib": 64, "will": "drain fails"}
+    found = {"servers": [{**server, "risks": {"locked": "is locked"}}], "routers": [], "failures": {}}
+    monkeypatch.setattr(plan.risk_report, "of_nodes", lambda _, roles: asked.append(roles) or found)
+    assert plan.plan(cloud.openstack, master.parts(), lambda nodes, stage: {})["workloads"] is None
+    monkeypatch.setattr(plan.settings, "DRAINS", ("simulated",))
+    data = plan.plan(cloud.openstack, master.parts(), lambda nodes, stage: {})
+    assert asked == [{"compute": list(HOME)}]
+    assert "vm: locked: is locked" in tables.text(data)

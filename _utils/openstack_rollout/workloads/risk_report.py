@@ -25,13 +25,17 @@ def report(openstack: Mapping[str, Any], roles: Mapping[str, Sequence[str]], tar
     if not any(of_role.values()):
         named = ", ".join(roles)
         raise RolloutError("NO_NODES", f"{target} is neither a node of the cloud nor a role ({named})")
+    return {"risks": target, **of_nodes(openstack, of_role)}
+
+
+def of_nodes(openstack: Mapping[str, Any], roles: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """The risks of nodes, by role: as report, but for `risks`. Raises RolloutError API_UNREACHABLE."""
     cloud = Cloud(openstack.get("cloud") or settings.CLOUD)
     cloud.reach()
     failures: dict[str, str] = {}
     return {
-        "risks": target,
-        "servers": _servers(cloud, openstack, of_role.get("compute") or [], failures),
-        "routers": _routers(cloud, of_role.get("gateway") or []),
+        "servers": _servers(cloud, openstack, roles.get("compute") or [], failures),
+        "routers": _routers(cloud, roles.get("gateway") or []),
         "failures": failures,
     }
 
