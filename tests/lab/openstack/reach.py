@@ -1,0 +1,93 @@
+"""Pings a router's interface all the time from a host on its network: what a move costs those behind it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from itertools import pairwise
+
+from tests.lab.enclosure import LabError, wait_for
+
+from .api import Api
+
+_EVERY = 0.1
+_ANSWER = re.compile(r"^\[(\d+\.\d+)\] .*icmp_seq=(\d+) ")
+
+
+class Reach:
+    """A host on a router's network, on one compute, that sends ten packets a second to the router.
+
+    Args:
+        api: The cloud.
+        router: The router's name, which its network and subnet have too, as `Api.add_routers` makes them.
+        node: The compute.
+    """
+
+    def __init__(self, api: Api, router: str, node: str = "cmp1") -> None:
+        self._api, self._node, self._name = api, node, f"reach-{router}"
+        network = api.sdk.network
+        subnet = network.find_subnet(router, ignore_missing=False)
+        self.gateway = subnet.gateway_ip
+        self._port = network.create_port(
+            network_id=subnet.network_id, name=self._name, device_owner="compute:lab", binding_host_id=node
+        )
+        self._client: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Reach:
+        self._attach()
+        reached = ["ip", "netns", "exec", self._name, "ping", "-c1", "-W1", self.gateway]
+        if not wait_for(lambda: self._exec(reached, check=False).returncode == 0, 60, 1):
+            raise LabError(f"{self.gateway} does not answer {self._name} on {self._node}")
+        ping = ["ip", "netns", "exec", self._name, "ping", "-D", "-n", f"-i{_EVERY}", self.gateway]
+        self._client = subprocess.Popen(
+            self._api.lab.exec_command(self._node, ping),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.stop()
+        self._exec(["ovs-vsctl", "--if-exists", "del-port", "br-int", self._device], check=False)
+        self._exec(["ip", "netns", "del", self._name], check=False)
+        self._api.sdk.network.delete_port(self._port)
+
+    def stop(self) -> tuple[int, int, float]:
+        """End it; packets sent, how many were lost, the longest time (seconds) without an answer."""
+        if self._client is None:
+            return self._found
+        self._exec(["pkill", "-INT", "-f", f"ping -D -n -i{_EVERY} {self.gateway}"], check=False)
+        printed, _ = self._client.communicate(timeout=30)
+        self._client = None
+        seen = [(float(m[1]), int(m[2])) for line in printed.splitlines() if (m := _ANSWER.match(line))]
+        times = [at for at, _ in seen]
+        longest = max((after - before for before, after in pairwise(times)), default=0.0)
+        sent = seen[-1][1] if seen else 0
+        self._found = sent, sent - len(seen), longest
+        return self._found
+
+    @property
+    def _device(self) -> str:
+        return f"tap{self._port.id[:11]}"
+
+    def _attach(self) -> None:
+        """Plug the port as a hypervisor would: the L2 agent does the rest."""
+        mac = self._port.mac_address
+        address = f"{self._port.fixed_ips[0]['ip_address']}/24"
+        inside = ["ip", "netns", "exec", self._name]
+        told = {"iface-id": self._port.id, "iface-status": "active", "attached-mac": mac}
+        external = [f"external_ids:{key}={value}" for key, value in told.items()]
+        plug = ["ovs-vsctl", "add-port", "br-int", self._device]
+        for argv in (
+            ["ip", "netns", "add", self._name],
+            ["ip", "link", "add", self._device, "type", "veth", "peer", "name", "in", "netns", self._name],
+            [*inside, "ip", "link", "set", "in", "address", mac, "up"],
+            [*inside, "ip", "address", "add", address, "dev", "in"],
+            ["ip", "link", "set", self._device, "up"],
+            [*plug, "--", "set", "Interface", self._device, *external],
+        ):
+            self._exec(argv)
+
+    def _exec(self, argv: list[str], check: bool = True) -> subprocess.CompletedProcess[str]:
+        return self._api.lab.exec(self._node, argv, check=check)
