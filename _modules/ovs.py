@@ -154,15 +154,16 @@ def ensure_service(unit: str | None = None) -> None:
 
 
 def reload(timeout: int = _TAKES) -> dict:
-    """Have what is installed run: the switch by a reload that saves its flows and puts them back.
+    """Have what is installed run: the switch keeps its flows.
 
     The database goes first, while the switch goes on. Its schema is converted where it has to be, after the
-    conversion was tried on a copy: one that fails would leave the switch an empty database. A daemon that
-    is not stale is left alone.
+    conversion was tried on a copy: one that fails would leave the switch an empty database. A userspace data
+    path is handed over to the new switch (`ovs_handover`), any other is reloaded by its own service, which
+    saves the flows and puts them back. A daemon that is not stale is left alone.
 
     timeout (int): seconds for each daemon to say its new version.
 
-    Returns {daemon: {"old": version, "new": version}}.
+    Returns {daemon: {"old": version, "new": version, "how": text, of the switch}}.
     Raises CommandExecutionError led by OVS_FAILED.
 
     CLI Example:
@@ -178,11 +179,12 @@ def reload(timeout: int = _TAKES) -> dict:
     identity = _system_id()
     try:
         for name, version in old.items():
+            done[name] = {"old": version}
             if name == "ovsdb-server":
                 _renew_database(timeout)
             else:
-                _systemctl("reload", f"{name}.service")
-            done[name] = {"old": version, "new": _wait_until_new(name, timeout)}
+                done[name]["how"] = _renew_switch(name)
+            done[name]["new"] = _wait_until_new(name, timeout)
         return done
     finally:
         ensure_service()
@@ -223,6 +225,18 @@ def _program_was_replaced(pid: int) -> bool:
         return str((_PROC / str(pid) / "exe").readlink()).endswith(" (deleted)")
     except OSError:
         return False
+
+
+def _renew_switch(name: str) -> str:
+    """Have the installed switch run with the flows of the old one; says how."""
+    obstacle = __salt__["ovs_handover.obstacle"]()
+    if not obstacle:
+        report = __salt__["ovs_handover.reload"]()
+        if report["outcome"] == "done":
+            return f"handed over: {report['gap']} s without its {sum(report['flows'].values())} flows"
+        obstacle = report["error"]
+    _systemctl("reload", f"{name}.service")
+    return f"reloaded by its own service: {obstacle}"
 
 
 def _renew_database(timeout: int) -> None:

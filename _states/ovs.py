@@ -11,7 +11,7 @@ def updated(name, packages=None, unit=None, reload=False, userspace="refuse"):
     name (str): any text. packages (dict): {name: version}; an installed stream that is not among them goes.
     unit (str): the service that is left enabled and active; the distribution's by default.
     reload (bool): have the installed switch run, too, by a reload that saves the flows and puts them back;
-    else the running switch stays as it is, stale until a reload or a reboot.
+    else the running switch stays as it is, stale until a reload or a reboot. The changes say how it was done.
     userspace (str): `refuse` a reload while workloads use a userspace data path, which it interrupts, or
     `accept` it.
 

@@ -1,0 +1,175 @@
+"""The handover itself: the order of its steps, and what becomes of it where one fails."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from openstack_rollout.switch_handover import (
+    BROKEN_OFF,
+    DONE,
+    NOT_POSSIBLE,
+    NOTHING_TOUCHED,
+    RUN,
+    Failed,
+    NotPossible,
+    heard,
+    run,
+)
+from openstack_rollout.switch_handover.bridge import Bridge
+from openstack_rollout.switch_handover.switch import WAITS, Switch
+
+_DAEMON = "ovs-vswitchd"
+_PATIENCE = 40.0  # seconds for each step while the old switch forwards
+_LEAVES = 10.0  # seconds until the old one is killed
+_TAKES = 60.0  # seconds for the new one to have its bridges
+_AGAIN = 10  # times that flows which change meanwhile are read again
+
+
+class Handover:
+    """One handover; `run` does it, `report` says how it went."""
+
+    def __init__(self) -> None:
+        self.report: dict = {"outcome": NOTHING_TOUCHED, "step": "", "error": "", "gap": None, "flows": {}}
+        self._bridges: list[Bridge] = []
+
+    def run(self) -> None:
+        """Hand over, or say in the report why not."""
+        try:
+            self._step("look")
+            _end_strays()
+            old = Switch(_pid(RUN / f"{_DAEMON}.pid"))
+            with self._successor(old) as (new, pidfile):
+                self._read()
+                if not old.alive:
+                    raise Failed("the old switch ended meanwhile")
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)  # now nothing may break it off
+                self.report["outcome"] = BROKEN_OFF
+                self._swap(old, new, pidfile)
+                self.report["outcome"] = DONE
+        except NotPossible as error:
+            self.report |= {"error": str(error), "outcome": NOT_POSSIBLE}
+        except (Failed, OSError, ValueError) as error:
+            self.report["error"] = str(error)
+        finally:
+            for bridge in self._bridges:
+                bridge.drop()
+            _set_waiting(False)
+
+    def _step(self, name: str) -> None:
+        self.report["step"] = name
+        print(name, flush=True)
+
+    @contextlib.contextmanager
+    def _successor(self, old: Switch) -> Iterator[tuple[Switch, Path]]:
+        """A new switch that waits for the old one's lock; it is ended where the handover breaks off."""
+        self._step("start the new switch")
+        # Its own name stands in the old one's arguments, and goes with it.
+        pidfile = RUN / f"{_DAEMON}.after-{old.pid}.pid"
+        _set_waiting(True)
+        with tempfile.TemporaryFile("w+") as words:
+            process = old.start_another(pidfile, words)
+
+            def ended() -> str:
+                return f"it ended: {heard(words)[-300:]}" if process.poll() is not None else ""
+
+            try:
+                self._wait_until(lambda: WAITS in heard(words) and pidfile.exists(), _PATIENCE, ended)
+                new = Switch(_pid(pidfile))
+                if new.domain() != old.domain():
+                    raise NotPossible(f"the new switch would run as {new.domain()}, not as {old.domain()}")
+                yield new, pidfile
+            except BaseException:
+                with contextlib.suppress(OSError, ValueError):
+                    os.kill(_pid(pidfile), signal.SIGKILL)
+                pidfile.unlink(missing_ok=True)
+                process.kill()
+                process.wait()
+                raise
+
+    def _read(self) -> None:
+        """Read the flows and have them parsed, again as long as they change meanwhile."""
+        self._step("read the flows")
+        listed = run(["ovs-vsctl", "--timeout=10", "list-br"])
+        if listed.returncode:
+            raise Failed(f"the switch's database does not answer: {listed.stderr.strip()}")
+        self._bridges = [Bridge(name) for name in listed.stdout.split()]
+        changed = self._bridges
+        for _ in range(_AGAIN):
+            for bridge in changed:
+                bridge.feed()
+            self._wait_until(lambda: all([bridge.parsed() for bridge in self._bridges]), _PATIENCE)
+            changed = [bridge for bridge in self._bridges if bridge.read()]
+            if not changed:
+                break
+        else:
+            raise Failed(f"flows change all the time: {', '.join(bridge.name for bridge in changed)}")
+        self.report["flows"] = {bridge.name: bridge.flows for bridge in self._bridges}
+
+    def _swap(self, old: Switch, new: Switch, pidfile: Path) -> None:
+        """From here on nothing forwards, until the new switch has its flows."""
+        self._step("end the old switch")
+        began = time.monotonic()
+        os.kill(old.pid, signal.SIGTERM)
+        try:
+            self._wait_until(lambda: not old.alive, _LEAVES)
+        except Failed:
+            os.kill(old.pid, signal.SIGKILL)
+            self._wait_until(lambda: not old.alive, _LEAVES)
+        pidfile.rename(RUN / f"{_DAEMON}.pid")  # which systemd reads when this program has ended
+        self._step("restore the flows")
+        refused = []
+
+        def ended() -> str:
+            return "" if new.alive else "the new switch ended"
+
+        for bridge in self._bridges:
+            try:
+                self._wait_until((RUN / f"{bridge.name}.mgmt").exists, _TAKES, ended)
+                bridge.begin()
+            except Failed as error:  # the others go on
+                refused.append(str(error))
+        refused += [found for bridge in self._bridges if (found := bridge.end())]
+        _set_waiting(False)
+        self.report["gap"] = round(time.monotonic() - began, 3)
+        self.report["error"] = "; ".join(refused)
+        if not new.alive:
+            raise Failed(f"the new switch ended: {self.report['error']}")
+        self._step("done")
+
+    def _wait_until(
+        self, condition: Callable[[], bool], timeout: float, hopeless: Callable[[], str] = str
+    ) -> None:
+        """Wait in steps of 2 ms; hopeless: says why there is no use in waiting any more, else ""."""
+        until = time.monotonic() + timeout
+        while not condition():
+            why = hopeless() or (f"not done after {timeout:.0f} s" if time.monotonic() > until else "")
+            if why:
+                raise Failed(f"{self.report['step']}: {why}")
+            time.sleep(0.002)
+
+
+def _set_waiting(waiting: bool) -> None:
+    """Whether a switch that starts waits for its flows; one that runs does not ask any more."""
+    change = ["set", "Open_vSwitch", ".", "other_config:flow-restore-wait=true"]
+    if not waiting:
+        change = ["--if-exists", "remove", "Open_vSwitch", ".", "other_config", "flow-restore-wait"]
+    run(["ovs-vsctl", "--timeout=10", "--no-wait", *change])
+
+
+def _pid(file: Path) -> int:
+    return int(file.read_text(encoding="ascii"))
+
+
+def _end_strays() -> None:
+    """End a new switch that a handover which was killed has left waiting."""
+    for file in RUN.glob(f"{_DAEMON}.after-*.pid"):
+        with contextlib.suppress(OSError, ValueError):
+            if Path(Switch(_pid(file)).arguments[0]).name == _DAEMON:
+                os.kill(_pid(file), signal.SIGKILL)
+        file.unlink(missing_ok=True)
