@@ -141,6 +141,73 @@ def test_nothing_is_left_to_do_and_the_node_is_no_longer_stale(node, story):
     assert node.call("openstack_node.facts", "fresh=True")["switch"]["stale"] is False
 
 
+PROGRAM = "/usr/sbin/ovs-vswitchd"
+#: says its version and does nothing else
+BROKEN = f"#!/bin/sh\n[ $1 = --version ] && exec {PROGRAM}.whole --version\necho no such option >&2\nexit 1\n"
+
+
+def replace_program(node):
+    """Have another file of the same program, as a rebuilt package of the same version brings."""
+    node.exec(["cp", "--archive", PROGRAM, f"{PROGRAM}.new"])
+    node.exec(["mv", f"{PROGRAM}.new", PROGRAM])
+
+
+def everything(node):
+    """What a handover has to keep: flows, groups, meters, port numbers."""
+    asked = [f"dump-{kind}" for kind in ("groups", "meters", "ports-desc")]
+    dumps = [node.out(["ovs-ofctl", "-O", "OpenFlow15", verb, forwarding.BRIDGE]) for verb in asked]
+    kept = [line for dump in dumps for line in dump.splitlines() if "xid=" not in line]
+    return forwarding.flows(node), kept
+
+
+def followed(node):
+    """The process that systemd takes for the switch, if it is its child, and no other ovs-vswitchd runs."""
+    pid = node.out(["systemctl", "show", "--property=MainPID", "--value", "ovs-vswitchd.service"])
+    assert node.out(["pidof", "ovs-vswitchd"]) == pid == switch_pid(node)
+    assert node.out(["ps", "--pid", pid, "--format", "ppid="]).strip() == "1"
+    return pid
+
+
+def test_the_service_follows_the_switch_that_was_handed_over(node, story):
+    assert followed(node) != story["pid"]
+    assert "ovs-ctl" in node.out(["systemctl", "show", "--property=ExecReload", "ovs-vswitchd.service"])
+
+
+def test_a_second_handover_keeps_groups_and_meters_too(node, story):
+    ofctl = ["ovs-ofctl", "-O", "OpenFlow15"]
+    node.exec([*ofctl, "add-group", forwarding.BRIDGE, "group_id=7,type=all,bucket=output:1"])
+    node.exec(
+        [*ofctl, "add-meter", forwarding.BRIDGE, "meter=3,pktps,burst,bands=type=drop,rate=9,burst_size=9"]
+    )
+    flow = "cookie=0x7,priority=9,udp,udp_dst=9,actions=meter:3,group:7"
+    node.exec([*ofctl, "add-flow", forwarding.BRIDGE, flow])
+    before, pid = everything(node), followed(node)
+    replace_program(node)
+    forwarding.start(node)
+    done = node.call("ovs.reload")
+    print(f"second handover: {done}, {forwarding.stop(node)}")
+    assert done["ovs-vswitchd"]["how"].startswith("handed over: ")
+    assert everything(node) == before and followed(node) != pid
+    assert states(node) == RUNNING
+    node.exec([*ofctl, "del-flows", forwarding.BRIDGE, "cookie=0x7/-1"])
+
+
+def test_a_new_switch_that_does_not_start_leaves_the_old_one_forwarding(node, story):
+    before, pid = everything(node), followed(node)
+    node.exec(["mv", PROGRAM, f"{PROGRAM}.whole"])
+    node.exec(["tee", PROGRAM], stdin=BROKEN)
+    node.exec(["chmod", "755", PROGRAM])
+    forwarding.start(node)
+    said = node.call("ovs.reload")
+    loss = forwarding.stop(node)
+    node.exec(["mv", f"{PROGRAM}.whole", PROGRAM])
+    assert "OVS_FAILED: " in said and "no such option" in said and "the old switch goes on" in said
+    assert loss.sent > 100 and loss.lost == 0, loss
+    assert everything(node) == before and followed(node) == pid and states(node) == RUNNING
+    assert "flow-restore-wait" not in node.out(["ovs-vsctl", "get", "open_vswitch", ".", "other_config"])
+    assert "ovs-ctl" in node.out(["systemctl", "show", "--property=ExecReload", "ovs-vswitchd.service"])
+
+
 def test_a_data_path_that_is_not_what_it_was_is_named_until_it_is_back(node, story):
     node.call("datapath.record")
     node.exec(["ovs-ofctl", "del-flows", forwarding.BRIDGE])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -19,7 +20,8 @@ def main(report: str, *changes: str) -> int:
     for file in changes:
         Path(file).unlink(missing_ok=True)
     signal.signal(signal.SIGTERM, _give_up)
-    os.setpriority(os.PRIO_PROCESS, 0, _NICE)
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
     handover = Handover()
     handover.run()
     Path(report).write_text(json.dumps(handover.report), encoding="utf-8")

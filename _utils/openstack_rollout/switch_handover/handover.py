@@ -44,13 +44,13 @@ class Handover:
             self._step("look")
             _end_strays()
             old = Switch(_pid(RUN / f"{_DAEMON}.pid"))
-            with self._successor(old) as (new, pidfile):
+            with self._successor(old) as new:
                 self._read()
                 if not old.alive:
                     raise Failed("the old switch ended meanwhile")
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)  # now nothing may break it off
                 self.report["outcome"] = BROKEN_OFF
-                self._swap(old, new, pidfile)
+                self._swap(old, new)
                 self.report["outcome"] = DONE
         except NotPossible as error:
             self.report |= {"error": str(error), "outcome": NOT_POSSIBLE}
@@ -66,7 +66,7 @@ class Handover:
         print(name, flush=True)
 
     @contextlib.contextmanager
-    def _successor(self, old: Switch) -> Iterator[tuple[Switch, Path]]:
+    def _successor(self, old: Switch) -> Iterator[Switch]:
         """A new switch that waits for the old one's lock; it is ended where the handover breaks off."""
         self._step("start the new switch")
         # Its own name stands in the old one's arguments, and goes with it.
@@ -83,7 +83,13 @@ class Handover:
                 new = Switch(_pid(pidfile))
                 if new.domain() != old.domain():
                     raise NotPossible(f"the new switch would run as {new.domain()}, not as {old.domain()}")
-                yield new, pidfile
+                yield new
+                # systemd looks into the service's pidfile when the old one ends, and again when this program
+                # ends. It notices the end of its own children alone, which the new one is only now.
+                with contextlib.suppress(Failed):
+                    self._wait_until(lambda: process.poll() is not None, _LEAVES)
+                pidfile.rename(RUN / f"{_DAEMON}.pid")
+                self._step("done")
             except BaseException:
                 with contextlib.suppress(OSError, ValueError):
                     os.kill(_pid(pidfile), signal.SIGKILL)
@@ -111,7 +117,7 @@ class Handover:
             raise Failed(f"flows change all the time: {', '.join(bridge.name for bridge in changed)}")
         self.report["flows"] = {bridge.name: bridge.flows for bridge in self._bridges}
 
-    def _swap(self, old: Switch, new: Switch, pidfile: Path) -> None:
+    def _swap(self, old: Switch, new: Switch) -> None:
         """From here on nothing forwards, until the new switch has its flows."""
         self._step("end the old switch")
         began = time.monotonic()
@@ -121,7 +127,6 @@ class Handover:
         except Failed:
             os.kill(old.pid, signal.SIGKILL)
             self._wait_until(lambda: not old.alive, _LEAVES)
-        pidfile.rename(RUN / f"{_DAEMON}.pid")  # which systemd reads when this program has ended
         self._step("restore the flows")
         refused = []
 
@@ -140,7 +145,6 @@ class Handover:
         self.report["error"] = "; ".join(refused)
         if not new.alive:
             raise Failed(f"the new switch ended: {self.report['error']}")
-        self._step("done")
 
     def _wait_until(
         self, condition: Callable[[], bool], timeout: float, hopeless: Callable[[], str] = str
@@ -170,6 +174,6 @@ def _end_strays() -> None:
     """End a new switch that a handover which was killed has left waiting."""
     for file in RUN.glob(f"{_DAEMON}.after-*.pid"):
         with contextlib.suppress(OSError, ValueError):
-            if Path(Switch(_pid(file)).arguments[0]).name == _DAEMON:
+            if Switch(_pid(file)).name == _DAEMON:
                 os.kill(_pid(file), signal.SIGKILL)
         file.unlink(missing_ok=True)

@@ -32,6 +32,11 @@ class Switch:
         self.arguments = self._text("cmdline").split("\0")[:-1]
 
     @property
+    def name(self) -> str:
+        """What the kernel calls its program."""
+        return self._text("comm").strip()
+
+    @property
     def alive(self) -> bool:
         """Whether it runs; a zombie does not."""
         try:

@@ -54,8 +54,10 @@ class Host(Commands):
         )
 
 
-def ovs(host, move=None, os_family="RedHat"):
+def ovs(host, move=None, os_family="RedHat", obstacle="the kernel forwards for br-int", handover=None):
     salt = {
+        "ovs_handover.obstacle": lambda: obstacle,
+        "ovs_handover.reload": handover,
         "cmd.run_all": host,
         "cmd.which": lambda program: f"/usr/sbin/{program}",
         "ovs_packages.move": move or (lambda install, remove: {"moved": {"old": "1", "new": "2"}}),
@@ -156,13 +158,54 @@ def test_a_node_without_the_switch():
 def test_a_reload_brings_what_is_installed():
     host = Host()
     host.installed = "3.5.0"
-    assert ovs(host).reload() == {name: {"old": "3.4.0", "new": "3.5.0"} for name in DAEMONS}
+    renewed = {"old": "3.4.0", "new": "3.5.0"}
+    how = "reloaded by its own service: the kernel forwards for br-int"
+    assert ovs(host).reload() == {"ovsdb-server": renewed, "ovs-vswitchd": renewed | {"how": how}}
     lines = [line for line in host.lines() if line.startswith("systemctl") and "show" not in line]
     assert lines == [
         "systemctl --job-mode=ignore-dependencies restart ovsdb-server.service",
         "systemctl reload ovs-vswitchd.service",
         "systemctl daemon-reload",
     ]
+
+
+def handed_over(host, **report):
+    def handover():
+        if report["outcome"] == "done":
+            host.running["ovs-vswitchd"] = host.installed
+        return {"error": "", "gap": 0.3, "flows": {"br-int": 7, "br-ex": 1}} | report
+
+    return handover
+
+
+def test_a_userspace_data_path_is_handed_over_and_not_reloaded():
+    host = Host(database="3.5.0")
+    host.installed = "3.5.0"
+    done = ovs(host, obstacle=None, handover=handed_over(host, outcome="done")).reload()
+    how = "handed over: 0.3 s without its 8 flows"
+    assert done == {"ovs-vswitchd": {"old": "3.4.0", "how": how, "new": "3.5.0"}}
+    assert not [line for line in touching(host) if "ovs-vswitchd" in line]
+
+
+def test_where_a_handover_turns_out_to_be_impossible_the_service_reloads_the_switch():
+    host = Host(database="3.5.0")
+    host.installed = "3.5.0"
+    handover = handed_over(host, outcome="not possible", error="by the kernel's policy")
+    done = ovs(host, obstacle=None, handover=handover).reload()
+    assert done["ovs-vswitchd"]["how"] == "reloaded by its own service: by the kernel's policy"
+    assert "systemctl reload ovs-vswitchd.service" in host.lines()
+
+
+def test_a_handover_that_failed_is_not_followed_by_a_reload_and_ends_the_wait_for_flows():
+    def fail():
+        raise CommandExecutionError("OVS_FAILED: the switch was not handed over; the old switch goes on")
+
+    host = Host(database="3.5.0")
+    host.installed = "3.5.0"
+    with pytest.raises(CommandExecutionError, match="the old switch goes on"):
+        ovs(host, obstacle=None, handover=fail).reload()
+    assert not [line for line in touching(host) if "ovs-vswitchd" in line]
+    assert any(line.endswith("remove Open_vSwitch . other_config flow-restore-wait") for line in host.lines())
 
 
 def test_only_the_stale_daemon_is_reloaded():

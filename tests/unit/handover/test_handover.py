@@ -1,0 +1,197 @@
+"""The handover's program, run for real between fakes of Open vSwitch's programs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from openstack_rollout.switch_handover import NotPossible
+from openstack_rollout.switch_handover.switch import Switch
+
+HERE = Path(__file__).resolve().parent
+UTILS = HERE.parents[2] / "_utils"
+FLOWS = " priority=5,in_port=1,actions=output:2\n cookie=0x7, priority=1,igmp,igmp_type=17 actions=drop\n"
+GROUPS = " group_id=7,type=all,bucket=bucket_id:0,actions=output:1\n"
+OPTIONS = " max option space=256\n 0x102\t0x80\t4\ttun_metadata0\n"
+METERS = "meter=3 pktps burst bands=\ntype=drop rate=100 burst_size=10\n"
+
+
+class Host:
+    """A place with an old switch that runs."""
+
+    def __init__(self, place: Path):
+        self.run = place
+        (place / "bin").mkdir()
+        for name in ("ovs-vsctl", "ovs-ofctl", "ovs-vswitchd"):
+            program = place / "bin" / name
+            program.write_text(f"#!{sys.executable} -IS\n" + (HERE / "fake_switch.py").read_text())
+            program.chmod(0o755)
+        (place / "bridges").write_text("br-int")
+        for kind, text in {"flows": FLOWS, "groups": GROUPS, "tlv-map": OPTIONS, "meters": METERS}.items():
+            (place / f"dump-{kind}.br-int").write_text(text)
+        self.environment = os.environ | {
+            "OVS_RUNDIR": str(place),
+            "PATH": f"{place / 'bin'}:{os.environ['PATH']}",
+            "PYTHONPATH": str(UTILS),
+        }
+        start = ["ovs-vswitchd", "unix:db", "--mlockall", f"--pidfile={self.pidfile}", "--detach"]
+        subprocess.run(start, env=self.environment, check=True)
+        self.old = self.pid()
+
+    @property
+    def pidfile(self) -> Path:
+        return self.run / "ovs-vswitchd.pid"
+
+    def pid(self) -> int:
+        return int(self.pidfile.read_text())
+
+    def fails(self, mode: str) -> None:
+        (self.run / "mode").write_text(mode)
+
+    def hand_over(self) -> tuple[int, dict]:
+        """Run the program; its exit status and its report."""
+        change = self.run / "drop-in"
+        change.write_text("")
+        module = [sys.executable, "-P", "-m", "openstack_rollout.switch_handover"]
+        done = subprocess.run(
+            [*module, str(self.run / "report"), str(change)], env=self.environment, check=False
+        )
+        assert not change.exists()
+        return done.returncode, json.loads((self.run / "report").read_text())
+
+    def given(self, verb: str, bridge: str = "br-int") -> list[str]:
+        file = self.run / f"{verb}.{bridge}"
+        return file.read_text().splitlines() if file.exists() else []
+
+    def switches(self) -> list[int]:
+        """The processes of this place's ovs-vswitchd that live and are no one's parent."""
+        found = []
+        for place in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                mine = f"OVS_RUNDIR={self.run}".encode() in (place / "environ").read_bytes().split(b"\0")
+                words = (place / "cmdline").read_bytes().split(b"\0")
+                if mine and any(word.endswith(b"/ovs-vswitchd") for word in words[:3]):
+                    found.append(int(place.name))
+        return found
+
+    def arguments(self, pid: int) -> list[str]:
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[3:-1]
+
+
+@pytest.fixture
+def host(tmp_path):
+    place = Host(tmp_path)
+    yield place
+    for pid in place.switches():
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def assert_the_old_one_goes_on(host: Host) -> None:
+    assert host.pid() == host.old
+    assert wait_for(lambda: host.switches() == [host.old]), host.switches()
+    assert not (host.run / "waiting").exists() and not host.given("bundle")
+    assert not list(host.run.glob("*.after-*"))
+
+
+def wait_for(condition) -> bool:
+    until = time.monotonic() + 10
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.02)
+    return condition()
+
+
+def test_everything_is_at_the_new_switch_and_its_pidfile_is_the_services(host):
+    status, report = host.hand_over()
+    assert (status, report["outcome"], report["error"]) == (0, "done", "")
+    assert report["flows"] == {"br-int": 2} and report["gap"] > 0
+    assert host.pid() != host.old and wait_for(lambda: host.switches() == [host.pid()])
+    assert host.given("bundle") == [
+        "flow delete_strict table=0,priority=0",
+        "group add group_id=7,type=all,bucket=bucket_id:0,actions=output:1",
+        "flow add cookie=0x7, priority=1,ip,nw_proto=2,tp_src=17 actions=drop",
+        "flow add priority=5,in_port=1,actions=output:2",
+    ]
+    assert host.given("add-tlv-map") == ["{class=0x102,type=0x80,len=4}->tun_metadata0"]
+    assert host.given("add-meter") == ["meter=3,pktps,burst,bands=type=drop,rate=100,burst_size=10"]
+    assert not (host.run / "waiting").exists()
+
+
+def test_a_second_handover_has_a_pidfile_of_its_own_name(host):
+    host.hand_over()
+    second = host.pid()
+    assert f"--pidfile={host.run}/ovs-vswitchd.after-{host.old}.pid" in host.arguments(second)
+    status, _ = host.hand_over()
+    assert status == 0 and host.pid() not in (host.old, second)
+    words = host.arguments(host.pid())
+    assert f"--pidfile={host.run}/ovs-vswitchd.after-{second}.pid" in words
+    assert len(words) == len(set(words)) and words[:2] == ["unix:db", "--mlockall"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "error"), [("dies", "cannot start"), ("changes", "flows change all the time")]
+)
+def test_what_fails_beforehand_leaves_the_old_switch(host, mode, error):
+    host.fails(mode)
+    status, report = host.hand_over()
+    assert status == 1 and report["outcome"] == "nothing touched" and error in report["error"]
+    assert_the_old_one_goes_on(host)
+
+
+def test_a_database_without_a_bridge_that_answers_leaves_the_old_switch(host):
+    (host.run / "bin/ovs-ofctl").write_text("#!/bin/sh\necho no such bridge >&2\nexit 1\n")
+    status, report = host.hand_over()
+    assert status == 1 and "no such bridge" in report["error"]
+    assert_the_old_one_goes_on(host)
+
+
+def test_flows_that_ovs_ofctl_does_not_take_leave_the_old_switch(host):
+    program = host.run / "bin/ovs-ofctl"
+    refuse = 'if "bundle" in sys.argv:\n    sys.exit("unknown keyword")\n'
+    program.write_text(program.read_text().replace('if __name__ == "__main__":\n', f"{refuse}if True:\n"))
+    status, report = host.hand_over()
+    assert status == 1 and "unknown keyword" in report["error"]
+    assert_the_old_one_goes_on(host)
+
+
+def test_a_switch_that_cannot_be_started_like_the_old_one_is_not_possible(host, monkeypatch):
+    def denied(*_arguments, **_options):
+        raise PermissionError("by the kernel's policy")
+
+    monkeypatch.setattr(subprocess, "Popen", denied)
+    with pytest.raises(NotPossible, match="by the kernel's policy"):
+        Switch(host.old).start_another(host.run / "new.pid", None)
+
+
+def test_a_new_switch_that_dies_when_it_takes_over_is_for_the_service_to_start(host):
+    host.fails("dies late")
+    status, report = host.hand_over()
+    assert (status, report["outcome"]) == (1, "broken off") and "the new switch ended" in report["error"]
+    assert wait_for(lambda: not host.switches()) and not (host.run / "waiting").exists()
+
+
+def test_flows_that_the_new_switch_refuses_together_are_given_one_by_one(host):
+    host.fails("refuses")
+    status, report = host.hand_over()
+    assert (status, report["outcome"]) == (0, "done") and "OFPT_ERROR: nonsense" in report["error"]
+    assert len(host.given("add-flows")) == 2 and len(host.given("add-groups")) == 1
+    assert not (host.run / "waiting").exists()
+
+
+def test_a_switch_that_a_killed_handover_left_waiting_is_ended(host):
+    stray = host.run / "ovs-vswitchd.after-1.pid"
+    start = ["ovs-vswitchd", "unix:db", f"--pidfile={stray}", "--detach"]
+    process = subprocess.Popen(start, env=host.environment, stderr=subprocess.DEVNULL)
+    assert wait_for(stray.exists)
+    left = int(stray.read_text())
+    assert host.hand_over()[0] == 0
+    assert left not in host.switches() and wait_for(lambda: host.switches() == [host.pid()])
+    process.wait()
