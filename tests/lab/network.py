@@ -53,10 +53,10 @@ class Overlay:
         lab: The lab; its OVN containers have to run when something is built or asked.
         ports: Logical ports that no VM has.
         rules: Access rules that no packet needs, each of an address set and some TCP ports.
-        addresses: How many addresses each set has; a rule is about as many flows on each compute.
+        addresses: How many addresses each set has; a rule is twice as many flows on each compute.
     """
 
-    def __init__(self, lab: Lab, *, ports: int = 300, rules: int = 120, addresses: int = 100) -> None:
+    def __init__(self, lab: Lab, *, ports: int = 300, rules: int = 120, addresses: int = 40) -> None:
         self.lab = lab
         self._ports = ports
         self._rules = rules

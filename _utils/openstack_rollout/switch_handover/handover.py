@@ -8,6 +8,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from openstack_rollout.switch_handover import (
@@ -101,7 +102,7 @@ class Handover:
     def _read(self) -> None:
         """Read the flows and have them parsed, again as long as they change meanwhile."""
         self._step("read the flows")
-        listed = run(["ovs-vsctl", "--timeout=10", "list-br"])
+        listed = run(["ovs-vsctl", "--timeout=10", "--", "--real", "list-br"])
         if listed.returncode:
             raise Failed(f"the switch's database does not answer: {listed.stderr.strip()}")
         self._bridges = [Bridge(name) for name in listed.stdout.split()]
@@ -120,6 +121,7 @@ class Handover:
     def _swap(self, old: Switch, new: Switch) -> None:
         """From here on nothing forwards, until the new switch has its flows."""
         self._step("end the old switch")
+        sockets = {bridge.name: _socket(bridge.name) for bridge in self._bridges}
         began = time.monotonic()
         os.kill(old.pid, signal.SIGTERM)
         try:
@@ -135,7 +137,8 @@ class Handover:
 
         for bridge in self._bridges:
             try:
-                self._wait_until((RUN / f"{bridge.name}.mgmt").exists, _TAKES, ended)
+                listens = partial(_listens_anew, bridge.name, sockets[bridge.name])
+                self._wait_until(listens, _TAKES, ended)
                 bridge.begin()
             except Failed as error:  # the others go on
                 refused.append(str(error))
@@ -156,6 +159,20 @@ class Handover:
             if why:
                 raise Failed(f"{self.report['step']}: {why}")
             time.sleep(0.002)
+
+
+def _socket(bridge: str) -> tuple[int, int] | None:
+    """Where a switch listens for the bridge, as something that differs from switch to switch."""
+    try:
+        found = (RUN / f"{bridge}.mgmt").stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_ctime_ns
+
+
+def _listens_anew(bridge: str, before: tuple[int, int] | None) -> bool:
+    """A switch that was killed has left its socket."""
+    return _socket(bridge) not in (None, before)
 
 
 def _set_waiting(waiting: bool) -> None:

@@ -53,7 +53,7 @@ def vswitchd(words):
             time.sleep(0.005)
         os._exit(0)
     os.setsid()
-    signal.signal(signal.SIGTERM, lambda *_: leave([pidfile, *bridges]))
+    signal.signal(signal.SIGTERM, lambda *_: leave([pidfile, *bridges]) if MODE != "hangs" else None)
     lock = (RUN / "lock").open("w")
     pidfile.write_text(f"{os.getpid()}\n")
     if not first:
@@ -62,9 +62,11 @@ def vswitchd(words):
     if MODE == "dies late" and not first:
         os._exit(1)
     for bridge in bridges:
+        bridge.unlink(missing_ok=True)
         bridge.write_text("")
     (RUN / f"up.{os.getpid()}").write_text("")
-    time.sleep(60)
+    while True:
+        time.sleep(60)
 
 
 def leave(files):

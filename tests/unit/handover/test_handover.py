@@ -27,8 +27,9 @@ METERS = "meter=3 pktps burst bands=\ntype=drop rate=100 burst_size=10\n"
 class Host:
     """A place with an old switch that runs."""
 
-    def __init__(self, place: Path):
+    def __init__(self, place: Path, mode: str = ""):
         self.run = place
+        self.fails(mode)
         (place / "bin").mkdir()
         for name in ("ovs-vsctl", "ovs-ofctl", "ovs-vswitchd"):
             program = place / "bin" / name
@@ -56,13 +57,19 @@ class Host:
     def fails(self, mode: str) -> None:
         (self.run / "mode").write_text(mode)
 
-    def hand_over(self) -> tuple[int, dict]:
-        """Run the program; its exit status and its report."""
+    def hand_over(self, leaves: float = 10) -> tuple[int, dict]:
+        """Run the program, which gives the old switch so many seconds; its exit status and its report."""
         change = self.run / "drop-in"
         change.write_text("")
-        module = [sys.executable, "-P", "-m", "openstack_rollout.switch_handover"]
+        (self.run / "program.py").write_text(
+            "import sys\n"
+            "from openstack_rollout.switch_handover import __main__, handover\n"
+            f"handover._LEAVES = {leaves}\n"
+            "sys.exit(__main__.main(*sys.argv[1:]))\n"
+        )
+        program = [sys.executable, "-P", str(self.run / "program.py")]
         done = subprocess.run(
-            [*module, str(self.run / "report"), str(change)], env=self.environment, check=False
+            [*program, str(self.run / "report"), str(change)], env=self.environment, check=False
         )
         assert not change.exists()
         return done.returncode, json.loads((self.run / "report").read_text())
@@ -87,8 +94,8 @@ class Host:
 
 
 @pytest.fixture
-def host(tmp_path):
-    place = Host(tmp_path)
+def host(request, tmp_path):
+    place = Host(tmp_path, getattr(request, "param", ""))
     yield place
     for pid in place.switches():
         with contextlib.suppress(OSError):
@@ -176,6 +183,14 @@ def test_a_new_switch_that_dies_when_it_takes_over_is_for_the_service_to_start(h
     status, report = host.hand_over()
     assert (status, report["outcome"]) == (1, "broken off") and "the new switch ended" in report["error"]
     assert wait_for(lambda: not host.switches()) and not (host.run / "waiting").exists()
+
+
+@pytest.mark.parametrize("host", ["hangs"], indirect=True)
+def test_an_old_switch_that_does_not_end_is_killed_and_its_socket_not_mistaken_for_the_new_ones(host):
+    host.fails("")
+    status, report = host.hand_over(leaves=0.5)
+    assert (status, report["outcome"], report["error"]) == (0, "done", "") and report["gap"] > 0.5
+    assert host.given("bundle") and wait_for(lambda: host.switches() == [host.pid()])
 
 
 def test_flows_that_the_new_switch_refuses_together_are_given_one_by_one(host):
