@@ -54,8 +54,8 @@ openstack:
   system: {exclude: [], depth: upgrade, reboot: never, reboot_timeout: 900}
 
   # reload     false: Open vSwitch's packages are updated, the running switch stays, stale until a reload or a reboot.
-  #            true: it is reloaded, too, with its flows saved and put back. It is never restarted.
-  # userspace  a reload interrupts a userspace (DPDK) data path: refuse it while workloads are on the node, or accept
+  #            true: the installed one takes over, with the flows. It is never restarted.
+  # userspace  that interrupts a userspace (DPDK) data path: refuse it while workloads are on the node, or accept
   ovs: {reload: false, userspace: refuse}
 
   # Changes to the service catalogue (openstack/services.sls), by service; any key of a type can be set.
