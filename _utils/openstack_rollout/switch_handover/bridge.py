@@ -87,8 +87,8 @@ class Bridge:
         groups = _lines(self._ofctl("dump-groups"))
         table = [line.split() for line in self._ofctl("dump-tlv-map").splitlines() if " 0x" in line]
         options = ",".join(f"{{class={o[0]},type={o[1]},len={o[2]}}}->{o[3]}" for o in table)
-        self._content = (options, _meters(self._ofctl("dump-meters")), sorted(groups), sorted(flows))
-        return self._content != before
+        self._content = (options, _meters(self._ofctl("dump-meters")), groups, flows)
+        return _unordered(self._content) != _unordered(before)
 
     @property
     def flows(self) -> int:
@@ -146,6 +146,11 @@ class Bridge:
         if done.returncode:
             raise Failed(f"{words[-1]} {self.name}: {done.stderr.strip()[-300:]}")
         return done.stdout
+
+
+def _unordered(content: tuple) -> tuple:
+    """A bridge's content to compare with another: of two readings the order may differ."""
+    return tuple(sorted(part) for part in content)
 
 
 def _parseable(flow: str) -> str:

@@ -124,8 +124,8 @@ def test_everything_is_at_the_new_switch_and_its_pidfile_is_the_services(host):
     assert host.given("bundle") == [
         "flow delete_strict table=0,priority=0",
         "group add group_id=7,type=all,bucket=bucket_id:0,actions=output:1",
-        "flow add cookie=0x7, priority=1,ip,nw_proto=2,tp_src=17 actions=drop",
         "flow add priority=5,in_port=1,actions=output:2",
+        "flow add cookie=0x7, priority=1,ip,nw_proto=2,tp_src=17 actions=drop",
     ]
     assert host.given("add-tlv-map") == ["{class=0x102,type=0x80,len=4}->tun_metadata0"]
     assert host.given("add-meter") == ["meter=3,pktps,burst,bands=type=drop,rate=100,burst_size=10"]
