@@ -194,9 +194,10 @@ def test_a_second_handover_keeps_groups_and_meters_too(node, story):
 
 def test_a_new_switch_that_does_not_start_leaves_the_old_one_forwarding(node, story):
     before, pid = everything(node), followed(node)
-    node.exec(["mv", PROGRAM, f"{PROGRAM}.whole"])
-    node.exec(["tee", PROGRAM], stdin=BROKEN)
-    node.exec(["chmod", "755", PROGRAM])
+    node.exec(["cp", "--archive", PROGRAM, f"{PROGRAM}.whole"])
+    node.exec(["tee", f"{PROGRAM}.new"], stdin=BROKEN)
+    node.exec(["chmod", "755", f"{PROGRAM}.new"])
+    node.exec(["mv", f"{PROGRAM}.new", PROGRAM])
     forwarding.start(node)
     said = node.call("ovs.reload")
     loss = forwarding.stop(node)
@@ -206,6 +207,8 @@ def test_a_new_switch_that_does_not_start_leaves_the_old_one_forwarding(node, st
     assert everything(node) == before and followed(node) == pid and states(node) == RUNNING
     assert "flow-restore-wait" not in node.out(["ovs-vsctl", "get", "open_vswitch", ".", "other_config"])
     assert "ovs-ctl" in node.out(["systemctl", "show", "--property=ExecReload", "ovs-vswitchd.service"])
+    assert node.call("ovs.reload")["ovs-vswitchd"]["how"].startswith("handed over: ")
+    assert everything(node) == before and followed(node) != pid
 
 
 def test_a_data_path_that_is_not_what_it_was_is_named_until_it_is_back(node, story):
