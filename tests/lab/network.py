@@ -128,7 +128,7 @@ class Overlay:
         return 100 - 10 * self.gateways.index(gateway)
 
     def flows(self, node: str, bridge: str = "br-int") -> set[str]:
-        """The OpenFlow flows of a node's bridge, without counters, ages, and what OVN learns from the wire."""
+        """The OpenFlow flows of a node's bridge, without counters, ages, and what OVN hears on the wire."""
         dump = ["ovs-ofctl", "--no-stats", "dump-flows", bridge]
         found = [line.strip() for line in self.lab.exec(node, dump).stdout.splitlines()]
         return {one for one in found if "actions=" in one and not any(table in one for table in _LEARNED)}
