@@ -46,10 +46,11 @@ def desired(stage: str | None = None) -> dict:
     return {**whole, "services": services, "packages": whole["packages"].get(stage, {}), "images": images}
 
 
-def facts(fresh: bool = False) -> dict:
+def facts(fresh: bool = False, refresh: bool = False) -> dict:
     """What this node is, compared with its release: small, and without secrets, for the event bus.
 
     fresh (bool): ask the master for the pillar first; a minion's own copy is old right after an edit.
+    refresh (bool): ask the package repositories first what is newer there.
 
     Returns measure.facts: id, roles, zone, target, deployed, differences by stage, health, services, packages
     and notes. Raises CommandExecutionError led by the reason (INVALID_PILLAR, …), also when the node cannot
@@ -64,8 +65,10 @@ def facts(fresh: bool = False) -> dict:
     try:
         openstack = validation.checked(_fresh_pillar() if fresh else __pillar__)
         node = _node(openstack)
-        reboots = (openstack.get("system") or {}).get("reboot", "never") != "never"
-        found = measure.facts(openstack, node, measured(release.references(openstack, node), reboots))
+        system = release.resolve(openstack, release.target(openstack), node)["system"]
+        references = release.references(openstack, node)
+        whole = measured(references, system["reboot"] != "never") | {"newer": _newer(system, refresh)}
+        found = measure.facts(openstack, node, whole)
         wanted = {
             service["container"]: service
             for service in release.resolve(openstack, found["target"], node)["services"]
@@ -86,7 +89,8 @@ def measured(references: list[str] | None = None, thorough: bool = False) -> dic
 
     references (list): the image references to look up. thorough (bool): of reboot_needed.evidence.
 
-    Returns {"containers", "images", "packages", "openvswitch", "switch", "datapath", "reboot"}.
+    Returns {"containers", "images", "packages", "openvswitch", "switch", "datapath", "reboot", "minion",
+    "held", "configuration"}.
     Raises CommandExecutionError led by NODE_ERROR when the node cannot tell.
 
     CLI Example:
@@ -106,9 +110,26 @@ def measured(references: list[str] | None = None, thorough: bool = False) -> dic
             "switch": __salt__["ovs.switch"](),
             "datapath": __salt__["datapath.health"](),
             "reboot": __salt__["reboot_needed.evidence"](thorough),
+            "minion": __salt__["minion_package.state"]()["state"],
+            "held": __salt__["system_packages.held"](),
+            "configuration": __salt__["system_packages.configuration"](),
         }
     except CommandExecutionError as error:
         raise CommandExecutionError(f"NODE_ERROR: {error}") from error
+
+
+def _newer(system: dict, refresh: bool) -> dict:
+    """What is newer of the packages that no release names. A refresh that fails raises; without one, what
+    cannot be told is told so.
+    """
+    if not system["others"]:
+        return {}
+    if refresh:
+        __salt__["system_packages.refresh"]()
+    try:
+        return __salt__["system_packages.plan"](system["depth"], system["kept"])
+    except CommandExecutionError as error:
+        return {"unknown": f"newer packages: {error}"}
 
 
 def _resolved() -> dict:

@@ -6,30 +6,25 @@ afterwards: a package manager that reports success is not taken at its word.
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout import measure
+from openstack_rollout import measure, package_errors
 
 # Downloaded packages outlive the next transaction: what was fetched beforehand must still be there later.
 _KEEP = "keepcache=1"
 _REFRESHED = "openstack_rollout.package_metadata_refreshed"
-# In what dnf and apt say, the lines that an operator needs; dnf may put a repository's settings after them.
-_TELLING = re.compile(
-    r"\b(?:Error|Problem)(?: \d+)?: *\S|\bE: |nothing provides|conflicts with|No match for"
-    r"|No package \S+ avail|(?:Curl|GPG|OpenPGP|Checksum) .*(?:error|failed)|[Nn]o space left|Status code",
-)
-_SETTING = re.compile(r"\s*(?:\[[\w.:-]+\]$|[\w.-]+ ?=)")
-_LONGEST = 400
 
 
-def changes(packages: Mapping[str, str], stage: str = "system") -> dict:
+def changes(packages: Mapping[str, str], stage: str = "services") -> dict:
     """What would have to happen to bring packages to these versions.
 
-    packages (dict): {name: version}. stage (str): the stage that moves them; `ovs` also changes streams.
+    packages (dict): {name: version}. stage (str): the stage that moves them; `ovs` also changes
+    streams, `system` leaves alone what the operator holds.
 
     Returns {"install": {name: version}, "remove": [name, …]}, both empty when nothing would.
 
@@ -39,6 +34,9 @@ def changes(packages: Mapping[str, str], stage: str = "system") -> dict:
 
         salt 'cmp1' package_set.changes '{openstack-selinux: 0.8.41-1}'
     """
+    if stage == "system":
+        held = __salt__["system_packages.held"]()
+        packages = {name: version for name, version in packages.items() if name not in held}
     install, remove = measure.package_changes(stage, packages, installed())
     return {"install": install, "remove": remove}
 
@@ -62,7 +60,10 @@ def bring(packages: Mapping[str, str], exclude: Sequence[str] = (), setopt: Sequ
     that must not move, not even as a dependency. setopt (list): further options of dnf.
 
     Returns {name: {"old", "new"}} of every package that moved.
-    Raises CommandExecutionError led by PACKAGE_FAILED when the transaction fails or a version is not reached.
+    Raises CommandExecutionError led by PACKAGE_FAILED when the transaction fails or a version is not
+    reached, or by
+    the reason that the package manager's words tell (DISK_FULL, SIGNATURE_WRONG, REPOSITORY_BROKEN,
+    PACKAGE_LOCKED).
 
     CLI Example:
 
@@ -70,13 +71,14 @@ def bring(packages: Mapping[str, str], exclude: Sequence[str] = (), setopt: Sequ
 
         salt 'cmp1' package_set.bring '{openstack-selinux: 0.8.41-1}' exclude='[kernel]'
     """
-    try:
+    with _lock_awaited("PACKAGE_FAILED"):
         if missing_downloads(packages):
             _refresh()
         _refuse_excluded(packages, exclude)
+        automatic = _automatic(packages)
         moved = __salt__["pkg.install"](pkgs=_pkgs(packages), **_options(exclude, setopt))
-    except CommandExecutionError as error:
-        raise CommandExecutionError(f"PACKAGE_FAILED: {_said(error)}") from error
+        if automatic:
+            _run(["apt-mark", "auto", *automatic])
     now = {name: [] for name in packages} | installed()
     left, _ = measure.package_changes("system", packages, now)
     if left:
@@ -108,7 +110,7 @@ def download(packages: Mapping[str, str]) -> dict:
     packages (dict): {name: version}.
 
     Returns {name: {"old", "new"}} of what was fetched.
-    Raises CommandExecutionError led by PACKAGE_DOWNLOAD_FAILED.
+    Raises CommandExecutionError led by PACKAGE_DOWNLOAD_FAILED, or by a reason as `bring` does.
 
     CLI Example:
 
@@ -116,15 +118,34 @@ def download(packages: Mapping[str, str]) -> dict:
 
         salt 'cmp1' package_set.download '{openstack-selinux: 0.8.41-1}'
     """
-    try:
+    with _lock_awaited("PACKAGE_DOWNLOAD_FAILED"):
         _refresh()
         __salt__["pkg.install"](pkgs=_pkgs(packages), downloadonly=True, **_options((), ()))
-    except CommandExecutionError as error:
-        raise CommandExecutionError(f"PACKAGE_DOWNLOAD_FAILED: {_said(error)}") from error
     left = missing_downloads(packages)
     if left:
         raise CommandExecutionError(f"PACKAGE_DOWNLOAD_FAILED: not fetched: {_names(left)}")
     return {name: {"old": "", "new": version} for name, version in packages.items()}
+
+
+@contextlib.contextmanager
+def _lock_awaited(reason: str) -> Iterator[None]:
+    """Begin when nobody holds the package manager's locks; errors come out under their reason, or this
+    one.
+    """
+    __salt__["package_lock.wait"]()
+    try:
+        yield
+    except CommandExecutionError as error:
+        raise CommandExecutionError(package_errors.told(_text(error), reason)) from error
+
+
+def _automatic(packages: Iterable[str]) -> list[str]:
+    """Those that apt installed because others need them: naming a package would make it one that is
+    wanted.
+    """
+    if not _is_apt():
+        return []
+    return sorted(set(_run(["apt-mark", "showauto"])["stdout"].split()) & set(packages))
 
 
 def _refresh() -> None:
@@ -139,16 +160,15 @@ def _refuse_excluded(packages: Mapping[str, str], exclude: Sequence[str]) -> Non
     if not exclude or not _is_apt():
         return
     asked = [f"{name}={version}" for name, version in packages.items()]
-    simulated = __salt__["cmd.run_all"](
-        ["apt-get", "--simulate", "--allow-downgrades", "install", *asked],
-        python_shell=False,
-        ignore_retcode=True,
-        env={"LC_ALL": "C"},
-    )
+    simulated = _run(["apt-get", "--simulate", "--allow-downgrades", "install", *asked])
     moving = re.findall(r"^(?:Inst|Remv) (\S+)", simulated["stdout"], re.M)
     refused = sorted({name for name in moving if any(fnmatchcase(name, glob) for glob in exclude)})
     if refused:
         raise CommandExecutionError(f"excluded packages would move: {', '.join(refused)}")
+
+
+def _run(command: list[str]) -> dict:
+    return __salt__["cmd.run_all"](command, python_shell=False, ignore_retcode=True, env={"LC_ALL": "C"})
 
 
 def _options(exclude: Sequence[str], setopt: Sequence[str]) -> dict:
@@ -172,10 +192,9 @@ def _names(packages: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in sorted(packages.items()))
 
 
-def _said(error: CommandExecutionError) -> str:
-    """What the package manager said, as one line: the lines that tell what is wrong, else the last ones."""
-    errors = (error.info or {}).get("errors") if isinstance(error.info, dict) else None
-    text = "\n".join(map(str, errors or ())) or str(error)
-    lines = [line.strip(" -") for line in text.splitlines() if not _SETTING.match(line)]
-    telling = [line for line in lines if _TELLING.search(line)] or [line for line in lines if line][-3:]
-    return "; ".join(dict.fromkeys(telling))[:_LONGEST]
+def _text(error: CommandExecutionError) -> str:
+    """All that the package manager said."""
+    info = error.info if isinstance(error.info, dict) else {}
+    said = info.get("result") or {}
+    parts = [*map(str, info.get("errors") or ()), str(said.get("stdout", "")), str(said.get("stderr", ""))]
+    return "\n".join(part for part in parts if part) or str(error)

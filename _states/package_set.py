@@ -5,11 +5,12 @@ from __future__ import annotations
 from salt.exceptions import CommandExecutionError
 
 
-def at_release(name, packages=None, exclude=()):
+def at_release(name, packages=None, exclude=(), stage="services"):
     """Have those of the packages that the node has at these versions.
 
     name (str): any text. packages (dict): {name: version}.
     exclude (list): globs of packages that must not move, not even as a dependency of the others.
+    stage (str): `system` leaves alone what the operator holds.
 
     The comment of a failure is led by PACKAGE_FAILED.
 
@@ -21,7 +22,7 @@ def at_release(name, packages=None, exclude=()):
             - exclude: [kernel, kernel-core, 'openvswitch*']
     """
     try:
-        due = __salt__["package_set.changes"](packages or {})["install"]
+        due = __salt__["package_set.changes"](packages or {}, stage)["install"]
         if not due:
             return _answer(name, True, "every package is at its version")
         if __opts__["test"]:

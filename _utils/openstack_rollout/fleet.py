@@ -42,8 +42,10 @@ class Fleet(Protocol):
     def members(self, target: str) -> list[str]:
         """Ids of the accepted nodes that a compound target matches, those that are down included."""
 
-    def facts(self, nodes: Iterable[str], silence: float) -> Answers:
-        """Measure nodes now. silence (seconds): how long a node may give no sign of life."""
+    def facts(self, nodes: Iterable[str], silence: float, refresh: bool = False) -> Answers:
+        """Measure nodes now. silence (seconds): how long a node may give no sign of life. refresh: have them
+        ask their package repositories first.
+        """
 
     def new_job(self) -> str:
         """An identifier for a job that is about to start, so that the journal can hold it before it runs."""

@@ -1,5 +1,5 @@
-"""A fleet whose drain, reboot and restore steps run here, in threads of the engine's process; all else is
-another's.
+"""A fleet whose drain, minion, reboot and restore steps run here, in threads of the engine's process; all
+else is another's.
 
 The threads are daemons: an engine that is interrupted ends at once, as one that was killed, and what its
 threads had written into the records is what the next one goes on from.
@@ -34,7 +34,12 @@ class FleetWithDrains:
     ):
         self._fleet = fleet
         self._reboots = reboots
-        self._here = {"drain": self._drain, "reboot": self._reboot, "restore": self._restore}
+        self._here = {
+            "drain": self._drain,
+            "minion": self._minion,
+            "reboot": self._reboot,
+            "restore": self._restore,
+        }
         self._drains = drains
         self._journal = journal
         self._moves = Moves(journal, drains, clock)
@@ -46,9 +51,9 @@ class FleetWithDrains:
         """Ids of the accepted nodes that a compound target matches."""
         return self._fleet.members(target)
 
-    def facts(self, nodes: Iterable[str], silence: float) -> Answers:
+    def facts(self, nodes: Iterable[str], silence: float, refresh: bool = False) -> Answers:
         """Measure nodes now."""
-        return self._fleet.facts(nodes, silence)
+        return self._fleet.facts(nodes, silence, refresh)
 
     def new_job(self) -> str:
         """An identifier for a job that is about to start."""
@@ -57,7 +62,7 @@ class FleetWithDrains:
     def start(
         self, node: str, step: str, stage: str, jid: str, silence: float, *, run: Mapping[str, Any]
     ) -> None:
-        """Start a step: drain, reboot and restore in a thread, others on the node."""
+        """Start a step: those that wait for the node, or for the cloud, in a thread; others on the node."""
         if step not in self._here:
             self._fleet.start(node, step, stage, jid, silence, run=run)
             return
@@ -66,11 +71,11 @@ class FleetWithDrains:
         self._in_thread(self._here[step], {**place, "stage": stage}, jid)
 
     def adopt(self, node: str, step: str, stage: str, jid: str, silence: float) -> None:
-        """Wait for a job that a dead engine left; its threads died with it, a reboot goes on."""
+        """Wait for a job that a dead engine left; its threads died with it, what they waited for goes on."""
         if step not in self._here:
             self._fleet.adopt(node, step, stage, jid, silence)
-        elif step == "reboot":
-            self._in_thread(self._settle, {"node": node}, jid)
+        elif step in ("minion", "reboot"):
+            self._in_thread(self._minion if step == "minion" else self._settle, {"node": node}, jid)
         else:
             self._under_way += 1
             outcome = Outcome(node, jid, False, _INTERRUPTED[step], "interrupted: its process ended")
@@ -114,6 +119,9 @@ class FleetWithDrains:
 
     def _drain(self, place: Mapping[str, str]) -> str:
         return self._moves.take_away(place)
+
+    def _minion(self, place: Mapping[str, str]) -> str:
+        return self._reboots.minion(place["node"])
 
     def _reboot(self, place: Mapping[str, str]) -> str:
         record = self._journal.drained(place["node"])

@@ -13,6 +13,7 @@ from openstack_rollout import release
 from openstack_rollout.errors import RolloutError
 
 # openvswitch3.4-devel: the stream is part of the package's name, so a new stream is another package.
+_SHOWN = 5
 _OVS_STREAM = re.compile(r"^openvswitch(?P<stream>\d+\.\d+)?(?P<part>-.+)?$")
 
 
@@ -29,8 +30,11 @@ def differences(
         problem = _container_difference(service, measured, names or {})
         if problem:
             found[service["stage"]].append(problem)
+    held = measured.get("held", ())
     for stage, packages in desired["packages"].items():
         install, remove = package_changes(stage, packages, measured["packages"])
+        if stage == "system":  # what the operator holds is told, and stays
+            install = {name: version for name, version in install.items() if name not in held}
         for name, version in install.items():
             installed = ", ".join(measured["packages"].get(name, ())) or "not installed"
             found[stage].append(f"package {name}: {installed}, wants {version}")
@@ -160,9 +164,14 @@ def facts(
     names = image_names(openstack, node, measured)
     stages = differences(desired, measured, names)
     why = list(measured.get("reboot", ()))
-    if "system" in stages and desired["reboot"] != "never":
-        # Beside the differences: a node that only has to be rebooted is at its release.
-        stages["system"] += [f"reboot is needed: {line}" for line in why]
+    if "system" in stages:
+        # Beside the differences: a node that has newer packages, or only has to be rebooted, is at its
+        # release.
+        stages["system"] += _newer(measured.get("newer", {}))
+        if measured.get("minion") in ("waiting", "failed"):
+            stages["system"].append(f"salt-minion: its renewal is {measured['minion']}")
+        if desired["system"]["reboot"] != "never":
+            stages["system"] += [f"reboot is needed: {line}" for line in why]
     return {
         "id": node["id"],
         "roles": desired["roles"],
@@ -175,6 +184,9 @@ def facts(
         "health": health(desired, measured),
         "switch": _switch_fact(measured),
         "reboot": why,
+        "minion": _renews_minion(stages.get("system", ()), measured),
+        "held": _held(desired, measured),
+        "configuration": list(measured.get("configuration", ())),
         "services": {one["name"]: _service_fact(one, measured, names) for one in desired["services"]},
         "packages": _package_facts(desired, measured),
         "notes": _notes(desired, measured),
@@ -215,6 +227,31 @@ def _service_fact(
 def _switch_fact(measured: Mapping[str, Any]) -> dict[str, Any] | None:
     switch = measured.get("switch")
     return {key: switch[key] for key in ("running", "installed", "stale")} if switch else None
+
+
+def _newer(plan: Mapping[str, Any]) -> list[str]:
+    """What the repositories have of packages that no release names (system_packages.plan), as one line."""
+    newer = sorted(plan.get("upgrade", ()))
+    if not newer:
+        return [plan["unknown"]] if "unknown" in plan else []
+    more = f" and {len(newer) - _SHOWN} more" if len(newer) > _SHOWN else ""
+    return [f"newer packages: {', '.join(newer[:_SHOWN])}{more}"]
+
+
+def _renews_minion(open_ends: Iterable[str], measured: Mapping[str, Any]) -> bool:
+    """Whether the system stage would move Salt's own packages."""
+    newer = measured.get("newer", {}).get("upgrade", ())
+    begun = ("salt-minion: ", *(f"package {name}: " for name in release.MINION_PACKAGES))
+    return any(name in newer for name in release.MINION_PACKAGES) or any(
+        line.startswith(begun) for line in open_ends
+    )
+
+
+def _held(desired: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str, str]:
+    """What the operator's holds and locks keep back: {name: the version that there would be}."""
+    install, _ = package_changes("system", desired["packages"].get("system", {}), measured["packages"])
+    pinned = {name: version for name, version in install.items() if name in measured.get("held", ())}
+    return {**measured.get("newer", {}).get("held", {}), **pinned}
 
 
 def _stale(switch: Mapping[str, Any]) -> str:

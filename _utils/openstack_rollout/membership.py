@@ -68,13 +68,13 @@ class Membership:
             if node in taking_part and node not in taken
         ]
 
-    def measure(self, fleet: Fleet, target: str, nodes: Iterable[str]) -> Answers:
-        """Ask nodes for their facts.
+    def measure(self, fleet: Fleet, target: str, nodes: Iterable[str], refresh: bool = False) -> Answers:
+        """Ask nodes for their facts. refresh: have them ask their package repositories first.
 
         A node whose own pillar has another target is a failure: it would be brought to that.
         """
         silence = max(settings.silence for settings in self.policies.values())
-        answers = fleet.facts(nodes, silence)
+        answers = fleet.facts(nodes, silence, refresh)
         facts, failures = {}, dict(answers.failures)
         for node, answer in answers.facts.items():
             self.zones[node] = answer.get("zone")

@@ -9,11 +9,14 @@ from openstack_rollout.catalog import STAGES
 PREFETCH = "prefetch"  # the phase before the first disruption; it has a stage's name in journal and events
 STAGE = "stage"
 DRAINED = "drained"  # in a stage, for nodes whose policy drains them before it
+RENEWED = "renewed"  # in a stage that moves Salt's own packages
 REBOOTED = "rebooted"  # in a stage that may want a reboot, where the policy allows one
 
 
 class Step(NamedTuple):
-    """A step: name (str), and the phase of a run in which it happens (PREFETCH, STAGE, DRAINED, REBOOTED)."""
+    """A step: name (str), and the phase of a run in which it happens (PREFETCH, STAGE, DRAINED, RENEWED,
+    …).
+    """
 
     name: str
     phase: str
@@ -23,6 +26,7 @@ PROCEDURE = (
     Step("prefetch", PREFETCH),
     Step("drain", DRAINED),
     Step("apply", STAGE),
+    Step("minion", RENEWED),
     Step("reboot", REBOOTED),
     Step("verify", STAGE),
     Step("restore", DRAINED),
@@ -57,6 +61,7 @@ __all__ = [
     "PREFETCH",
     "PROCEDURE",
     "REBOOTED",
+    "RENEWED",
     "ROLE_ORDER",
     "STAGE",
     "STAGES",

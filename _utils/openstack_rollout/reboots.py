@@ -1,4 +1,4 @@
-"""Reboot a node between its update and its proof, and wait until it is back whole.
+"""Wait for a node whose minion is renewed, or that is rebooted, between its update and its proof.
 
 Whether one is needed is the node's to say (`reboot_needed`); whether it may be, the policy's and the drain's.
 Like drains, this runs in threads of the engine's process.
@@ -19,6 +19,7 @@ POLICIES = (NEVER, "when_required", "always")
 TIMEOUT = 900  # seconds from the order to a node that is back
 LOOK_EVERY = 2.0
 ANSWER_WITHIN = 10
+MINION_WITHIN = 900  # seconds from the end of its job to a minion that answers
 SOON = 60  # a healthy node answers by then
 CLOCK_MAY_JUMP = 5.0  # seconds, against the master's clock, from before the reboot to after it
 
@@ -66,6 +67,28 @@ class Reboots:
         self._value(node, "datapath.verify", SOON + 60)
         took = self._clock() - begun
         return f"rebooted in {took:.0f} s ({'; '.join(why) or 'the policy reboots always'})"
+
+    def minion(self, node: str) -> str:
+        """Wait until the node's minion is renewed, where its update began that; returns one line.
+
+        Raises RolloutError MINION_FAILED.
+        """
+        begun = self._clock()
+        while True:
+            answer = self._ask(node, "minion_package.state", ANSWER_WITHIN)
+            state = answer.value or {}
+            if not answer.error and state["state"] != "waiting":
+                break
+            if self._clock() - begun > MINION_WITHIN:
+                message = f"{node}: not renewed after {MINION_WITHIN} s {answer.error}"
+                raise RolloutError("MINION_FAILED", message.strip(), [node])
+            self._sleep(LOOK_EVERY)
+        if state["state"] == "none":
+            return "nothing of Salt was due"
+        wrong = state["message"] or _other_version(state["running"], state["installed"])
+        if wrong:
+            raise RolloutError("MINION_FAILED", f"{node}: {wrong}", [node])
+        return f"Salt {state['running']} answers"
 
     def settle(self, node: str) -> None:
         """Wait for a node that an earlier engine may have rebooted, and died. Raises RolloutError."""
@@ -119,6 +142,13 @@ class Reboots:
         if answer.error:
             raise RolloutError("NODE_ERROR", f"{node}: {function}: {answer.error}", [node])
         return answer.value
+
+
+def _other_version(running: str, installed: str | None) -> str:
+    """What is wrong when the Salt that answers is not the installed one."""
+    if installed is None or installed.rpartition(":")[2].partition("-")[0].partition("+")[0] == running:
+        return ""
+    return f"Salt {running} answers, {installed} is installed"
 
 
 def _not_in_order(state: Mapping[str, Any], before: Mapping[str, Any]) -> str:

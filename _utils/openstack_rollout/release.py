@@ -18,6 +18,9 @@ from openstack_rollout.errors import RolloutError
 ALWAYS_EXCLUDED = ("kernel", "kernel-core", "openvswitch*")
 OVS_PACKAGES = ("openvswitch*", "*-openvswitch")
 DEFAULT_ESSENTIAL = ("openstack-selinux",)
+# Salt's own packages move last, apart from all others: their scripts restart what runs the update on the
+# node.
+MINION_PACKAGES = ("salt", "salt-common", "salt-minion")
 
 
 def version_key(version: str) -> tuple[int, Version, str]:
@@ -72,6 +75,7 @@ def resolve(openstack: Mapping[str, Any], version: str, node: Mapping[str, Any])
     release = get(openstack, version)
     roles = [role for role in catalog.ROLES if role in node["roles"]]
     ovs = openstack.get("ovs") or {}
+    packages = _packages(openstack, release, roles, node.get("os_family", "RedHat"))
     services = [
         _service(openstack, release, version, entry) for entry in catalog.of_node(openstack, roles, release)
     ]
@@ -81,11 +85,30 @@ def resolve(openstack: Mapping[str, Any], version: str, node: Mapping[str, Any])
         "zone": node.get("zone"),
         "stages": _stages(roles, services),
         "services": services,
-        "packages": _packages(openstack, release, roles, node.get("os_family", "RedHat")),
+        "packages": packages,
         "exclude": essential_excludes(openstack),
         "ovs": {"reload": bool(ovs.get("reload", False)), "userspace": ovs.get("userspace", "refuse")},
-        "system_exclude": ["openvswitch*", *((openstack.get("system") or {}).get("exclude") or ())],
-        "reboot": (openstack.get("system") or {}).get("reboot", "never"),
+        "system": _system(openstack, release, packages["system"]),
+    }
+
+
+def _system(
+    openstack: Mapping[str, Any], release: Mapping[str, Any], packages: Mapping[str, str]
+) -> dict[str, Any]:
+    """How the system stage goes about its packages.
+
+    packages: those of the release, without Salt's. others: whether it moves what no release names. exclude:
+    what it never moves. kept: the same, and the packages that the release or another step moves.
+    """
+    settings = openstack.get("system") or {}
+    exclude = [*OVS_PACKAGES, *(settings.get("exclude") or ())]
+    return {
+        "depth": settings.get("depth", "upgrade"),
+        "others": settings.get("packages", "all") == "all",
+        "reboot": settings.get("reboot", "never"),
+        "exclude": exclude,
+        "packages": {n: version for n, version in packages.items() if n not in MINION_PACKAGES},
+        "kept": [*exclude, *sorted(release.get("packages") or {})],
     }
 
 

@@ -20,7 +20,7 @@ from openstack_rollout.lock import me
 from openstack_rollout.membership import Membership
 from openstack_rollout.moves import Room
 from openstack_rollout.parts import Parts
-from openstack_rollout.procedure import DRAINED, PREFETCH, REBOOTED, ROLE_ORDER, STAGE, STAGES
+from openstack_rollout.procedure import DRAINED, PREFETCH, REBOOTED, RENEWED, ROLE_ORDER, STAGE, STAGES
 from openstack_rollout.reboots import NEVER
 from openstack_rollout.window import Window, in_order
 
@@ -55,7 +55,7 @@ class Rollout:
             checks.target_changed(left, target)
             left = self._take_over(left, orchestration, openstack)
             members = Membership.of(openstack, self._fleet)
-            answers = members.measure(self._fleet, target, members.ids)
+            answers = members.measure(self._fleet, target, members.ids, refresh=SYSTEM in stages)
             members.within_budget(answers.failures)
             checks.before_a_run(openstack, answers.facts, stages, self._parts)
             checks.undrainable(members, answers.facts, stages, self._drains(openstack))
@@ -211,7 +211,8 @@ class Rollout:
             for node in nodes:
                 if not facts[node.id]["stages"][stage]:
                     engine.skip(node, stage)
-            steps, room = self._way(openstack, stage, role)
+            renewing = any(facts[node.id].get("minion") for node in needing)
+            steps, room = self._way(openstack, stage, role, renewing)
             engine.role(stage, steps, nodes, needing, room)
             touched = touched or bool(needing)
         if before.get("state") == "done" and not touched:
@@ -224,11 +225,15 @@ class Rollout:
         return _summary(run, stage)
 
     def _way(
-        self, openstack: Mapping[str, Any], stage: str, role: str
+        self, openstack: Mapping[str, Any], stage: str, role: str, renewing: bool
     ) -> tuple[tuple[str, ...], Room | None]:
-        """The steps of a role's nodes in a stage, and how many of them may be away together."""
-        reboots = stage == SYSTEM and self._parts.reboots(openstack).wanted != NEVER
-        phases = [STAGE, *([REBOOTED] if reboots else [])]
+        """The steps of a role's nodes in a stage, and how many of them may be away together.
+
+        renewing: some of them get a new salt-minion.
+        """
+        phases = [STAGE, *([RENEWED] if stage == SYSTEM and renewing else [])]
+        if stage == SYSTEM and self._parts.reboots(openstack).wanted != NEVER:
+            phases.append(REBOOTED)
         drain = self._drains(openstack).before(stage, role)
         if drain is None:
             return procedure.steps(*phases), None

@@ -37,10 +37,11 @@ class SaltFleet:
         """Accepted minions that a compound target matches, the silent ones too."""
         return list(salt.utils.minions.CkMinions(self._opts).check_minions(target, "compound")["minions"])
 
-    def facts(self, nodes: Iterable[str], silence: float) -> Answers:
+    def facts(self, nodes: Iterable[str], silence: float, refresh: bool = False) -> Answers:
         """Ask nodes for openstack_node.facts, with one job for some hundreds of them."""
         facts, failures = {}, {}
-        for ended in self.ask(nodes, FACTS, silence):
+        call = FACTS._replace(keywords={**FACTS.keywords, "refresh": True}) if refresh else FACTS
+        for ended in self.ask(nodes, call, silence):
             outcome = _outcome(ended, "verify")
             if outcome.succeeded:
                 facts[outcome.node] = dict(outcome.data)

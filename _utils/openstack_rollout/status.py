@@ -79,6 +79,8 @@ def _node(role: str, name: str, answers: Answers, record: Mapping[str, Any]) -> 
         "message": message,
         "health": list(facts["health"]) if facts else [],
         "switch": facts.get("switch") if facts else None,
+        "held": dict(facts.get("held", {})) if facts else {},
+        "configuration": list(facts.get("configuration", ())) if facts else [],
         "reboot": list(facts.get("reboot", ())) if facts else [],
         "differences": {stage: list(lines) for stage, lines in stages.items() if lines},
         "notes": list(facts["notes"]) if facts else [],

@@ -56,6 +56,12 @@ def status(data: Mapping[str, Any]) -> str:
         for name, node in data["nodes"].items()
         if node.get("reboot")
     ]
+    for name, node in data["nodes"].items():
+        if node.get("held"):
+            kept = ", ".join(f"{package} {version}" for package, version in sorted(node["held"].items()))
+            trouble.append(f"{name}: held back by the node's operator: {kept}")
+        if node.get("configuration"):
+            trouble.append(f"{name}: new configuration files to merge: {', '.join(node['configuration'])}")
     trouble += [drained(name, record) for name, record in data["drained"].items()]
     return "\n\n".join([*parts, *(["\n".join(trouble)] if trouble else [])])
 

@@ -201,9 +201,10 @@ def _check_policies(found: Problems, openstack: Mapping[str, Any]) -> None:
 
 def _check_stage_settings(found: Problems, openstack: Mapping[str, Any]) -> None:
     system = found.mapping("openstack:system", openstack.get("system"))
-    found.keys("openstack:system", system, ("exclude", "depth", "reboot", "reboot_timeout"))
+    found.keys("openstack:system", system, ("exclude", "packages", "depth", "reboot", "reboot_timeout"))
     found.strings("openstack:system:exclude", system.get("exclude"))
-    found.choice("openstack:system:depth", system.get("depth", "upgrade"), ("upgrade",), ("dist_upgrade",))
+    found.choice("openstack:system:packages", system.get("packages", "all"), ("all", "release"))
+    found.choice("openstack:system:depth", system.get("depth", "upgrade"), ("upgrade", "dist_upgrade"))
     found.choice("openstack:system:reboot", system.get("reboot", reboots.NEVER), reboots.POLICIES)
     found.number("openstack:system:reboot_timeout", system.get("reboot_timeout", reboots.TIMEOUT), 1)
     ovs = found.mapping("openstack:ovs", openstack.get("ovs"))
@@ -211,8 +212,9 @@ def _check_stage_settings(found: Problems, openstack: Mapping[str, Any]) -> None
     found.flag("openstack:ovs:reload", ovs.get("reload", False))
     found.choice("openstack:ovs:userspace", ovs.get("userspace", "refuse"), ("refuse", "accept"))
     packages = found.mapping("openstack:packages", openstack.get("packages"))
-    for key in found.keys("openstack:packages", packages, ("essential", "exclude")):
-        found.strings(f"openstack:packages:{key}", packages[key])
+    for key in found.keys("openstack:packages", packages, ("essential", "exclude", "lock_timeout")):
+        check = found.strings if key != "lock_timeout" else lambda path, value: found.number(path, value, 1)
+        check(f"openstack:packages:{key}", packages[key])
 
 
 def _check_custom_images(found: Problems, openstack: Mapping[str, Any]) -> None:

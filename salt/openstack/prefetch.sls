@@ -18,6 +18,14 @@ prefetch packages of {{ stage }}:
     - stage: {{ stage }}
     - failhard: True
 {%- endfor %}
-{%- if not images and not stages %}
+{%- set others = "system" in asked and "system" in node.stages and node.system.others %}
+{%- if others %}
+prefetch what is newer of the system:
+  system_packages.downloaded:
+    - depth: {{ node.system.depth }}
+    - kept: {{ node.system.kept | json }}
+    - failhard: True
+{%- endif %}
+{%- if not images and not stages and not others %}
 {{ nothing("prefetch") }}
 {%- endif %}

@@ -7,11 +7,12 @@ first generation from `Patches.install_first`, and the second is there when `Pat
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -160,13 +161,15 @@ def index(place: Path, keys: Path, foreign: Path | None = None) -> None:
         for path in sorted((place / "deb").glob("Packages*"))
     ]
     dated = "Suite: lab\nDate: Thu, 01 Jan 2026 00:00:00 UTC\nSHA256:\n"
-    signed = subprocess.run(
-        [*_gpg(foreign or keys), "--clearsign"],
-        input=dated + "\n".join(lines) + "\n",
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    home = foreign or keys
+    with _agent(home):
+        signed = subprocess.run(
+            [*_gpg(home), "--clearsign"],
+            input=dated + "\n".join(lines) + "\n",
+            capture_output=True,
+            text=True,
+            check=True,
+        )
     (place / "deb/InRelease").write_text(signed.stdout)
 
 
@@ -257,12 +260,18 @@ def _only(position: int, version: str) -> tuple[str | None, str | None]:
 
 def _make_key(home: Path) -> None:
     home.mkdir(mode=0o700)
-    subprocess.run(
-        [*_gpg(home), "--passphrase", "", "--quick-generate-key", _KEY, "rsa2048", "sign", "never"],
-        check=True,
-        capture_output=True,
-    )
-    subprocess.run(["gpgconf", f"--homedir={home}", "--kill", "all"], check=False, capture_output=True)
+    making = ["--passphrase", "", "--quick-generate-key", _KEY, "rsa2048", "sign", "never"]
+    with _agent(home):
+        subprocess.run([*_gpg(home), *making], check=True, capture_output=True)
+
+
+@contextlib.contextmanager
+def _agent(home: Path) -> Iterator[None]:
+    """The agent that gpg starts for a home ends with what it was started for."""
+    try:
+        yield
+    finally:
+        subprocess.run(["gpgconf", f"--homedir={home}", "--kill", "all"], check=False, capture_output=True)
 
 
 def _gpg(home: Path) -> list[str]:
@@ -272,4 +281,5 @@ def _gpg(home: Path) -> list[str]:
 def _sign_rpm(path: Path, home: Path) -> None:
     macros = {"_gpg_name": _KEY, "_gpg_path": str(home), "__gpg": str(shutil.which("gpg"))}
     defines = [f"--define={name} {value}" for name, value in macros.items()]
-    subprocess.run(["rpmsign", *defines, "--resign", str(path)], check=True, capture_output=True)
+    with _agent(home):
+        subprocess.run(["rpmsign", *defines, "--resign", str(path)], check=True, capture_output=True)

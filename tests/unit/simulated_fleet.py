@@ -142,7 +142,7 @@ class SimulatedFleet:
     def members(self, target):
         return [name for name in self.cloud.nodes if name.startswith(target.rstrip("*"))]
 
-    def facts(self, nodes, silence):
+    def facts(self, nodes, silence, refresh=False):
         asked = list(nodes)
         silent = [name for name in asked if self.cloud.nodes[name].silent]
         self.cloud.now += silence if silent else 2
@@ -256,6 +256,16 @@ class SimulatedDrain:
             raise fault
 
 
+class NoReboots(Reboots):
+    """Nothing of Salt is ever due, and no node needs a reboot."""
+
+    def minion(self, node):
+        return "nothing of Salt was due"
+
+    def reboot(self, node, role, drained):
+        return "no reboot is needed"
+
+
 class Master:
     """A master of a cloud: journal and lock live on when its process (fleet) dies."""
 
@@ -267,7 +277,7 @@ class Master:
         self.verification = lambda openstack, computes, gateways: ""
         self.before_poll = lambda: None
         self.drain = SimulatedDrain(cloud)
-        self.reboots = Reboots
+        self.reboots = NoReboots
 
     def parts(self):
         return Parts(

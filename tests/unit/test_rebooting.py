@@ -5,12 +5,10 @@ from __future__ import annotations
 import pytest
 
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.reboots import Reboots
-
-from .simulated_fleet import Cloud, Master, refusal
+from tests.unit.simulated_fleet import Cloud, Master, NoReboots, refusal
 
 
-class Recorded(Reboots):
+class Recorded(NoReboots):
     """Notes who is rebooted, and fails where it is told to."""
 
     calls: list

@@ -113,7 +113,7 @@ BATCH = "is not allowed: give a number of nodes from 1, or a percentage from 1% 
             "sometimes",
             "system:reboot: sometimes is not one of never, when_required, always",
         ),
-        ("system/depth", "dist_upgrade", "system:depth: dist_upgrade is not built yet: set depth: upgrade"),
+        ("system/depth", "full", "system:depth: full is not one of upgrade, dist_upgrade"),
         ("system/exclude", "kernel", "system:exclude: has to be a list, not a string"),
         ("ovs/userspace", "acept", "ovs:userspace: acept is not one of refuse, accept, did you mean accept?"),
         ("ovs/userspace", True, "ovs:userspace: True is not one of refuse, accept"),

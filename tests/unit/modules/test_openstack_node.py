@@ -68,6 +68,10 @@ def measuring(containers, local, **functions):
         "ovs.switch": lambda: None,
         "datapath.health": list,
         "reboot_needed.evidence": lambda thorough: [],
+        "minion_package.state": lambda: {"state": "none"},
+        "system_packages.held": list,
+        "system_packages.configuration": list,
+        "system_packages.plan": lambda depth, kept: {"upgrade": {}, "held": {}},
         **functions,
     }
 

@@ -49,13 +49,32 @@ class Packages:
 
 
 def package_set(packages, os_family="RedHat", commands=None):
-    salt = {**packages.functions(), "cmd.run_all": commands or Commands()}
+    salt = {
+        **packages.functions(),
+        "cmd.run_all": commands or Commands(),
+        "package_lock.wait": lambda: 0.0,
+        "system_packages.held": lambda: ["held"],
+    }
     return load("modules", "package_set", salt=salt, grains={"os_family": os_family})
 
 
 def test_only_installed_packages_that_differ_are_to_be_changed():
     module = package_set(Packages({"a": "1-1", "b": "2-1"}, {}))
     assert module.changes({"a": "1-2", "b": "2-1", "c": "3-1"}) == {"install": {"a": "1-2"}, "remove": []}
+
+
+def test_the_system_stage_leaves_alone_what_the_operator_holds():
+    module = package_set(Packages({"a": "1-1", "held": "1-1"}, {}))
+    wanted = {"a": "1-2", "held": "1-2"}
+    assert module.changes(wanted, "system")["install"] == {"a": "1-2"}
+    assert module.changes(wanted, "services")["install"] == wanted
+
+
+def test_what_apt_had_installed_by_itself_stays_so():
+    packages = Packages({"a": "1-1", "b": "1-1"}, {"a": "1-2", "b": "1-2"})
+    commands = Commands({"apt-mark showauto": "b\nc\n"})
+    package_set(packages, "Debian", commands).bring({"a": "1-2", "b": "1-2"})
+    assert commands.lines()[-1] == "apt-mark auto b"
 
 
 def test_one_transaction_with_excludes_and_a_cache_that_is_kept():
@@ -165,7 +184,7 @@ ODD = "something new\nbaseurl = http://repo.example\n\nthat nobody foresaw"
         (GONE, "No package a-1-2 available.; Error: No packages marked for downgrade."),
         (
             UNREACHABLE,
-            "Curl error (7): Couldn't connect to server for http://repo.example/repodata/repomd.xml"
+            "REPOSITORY_BROKEN: Curl error (7): Couldn't connect to server for http://repo.example/repodata/repomd.xml"
             " [Failed to connect]; Error: Failed to download metadata for repo 'openstack': Cannot download"
             " repomd.xml: All mirrors were tried",
         ),
@@ -183,4 +202,4 @@ def test_of_the_package_managers_talk_the_telling_lines_are_told(output, told):
     module.__salt__["pkg.install"] = fails
     with pytest.raises(CommandExecutionError) as refused:
         module.bring({"a": "1-2"})
-    assert str(refused.value) == f"PACKAGE_FAILED: {told}"
+    assert str(refused.value) == (told if told.startswith("REPOSITORY") else f"PACKAGE_FAILED: {told}")

@@ -25,7 +25,7 @@ def fail(reason):
 def test_at_release_predicts_and_moves_only_what_differs():
     asked = []
     functions = {
-        "package_set.changes": lambda packages: {"install": {"a": "1-2"}, "remove": []},
+        "package_set.changes": lambda packages, stage: {"install": {"a": "1-2"}, "remove": []},
         "package_set.bring": lambda packages, exclude: (
             asked.append((packages, exclude)) or {"a": {"new": "1-2"}}
         ),

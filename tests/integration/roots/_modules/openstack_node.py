@@ -12,7 +12,7 @@ STAGES = {
 }
 
 
-def facts(fresh=False):
+def facts(fresh=False, refresh=False):
     """As the real one: differences by stage, from the pillar as it is now and the node as it is now."""
     compiled = salt.pillar.get_pillar(__opts__, __grains__, __opts__["id"], "base").compile_pillar()
     openstack = compiled["openstack"]

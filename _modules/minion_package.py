@@ -1,0 +1,167 @@
+"""Salt's own packages on this node: which are due, renewing them apart from the job that asks, and how that
+went.
+
+On a node that has the master's packages nothing of Salt is touched: those are the operator's, and told.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import salt.version
+from salt.exceptions import CommandExecutionError
+
+from openstack_rollout import renew_minion
+from openstack_rollout.release import MINION_PACKAGES
+
+UNIT = "openstack-rollout-minion"
+_RECORD = Path("/var/lib/openstack-rollout/minion.json")
+_MASTERS = ("salt-master", "salt-syndic", "salt-api")
+_SERVICE = "salt-minion.service"
+
+
+def due(
+    packages: Mapping[str, str], depth: str = "upgrade", exclude: Sequence[str] = (), others: bool = True
+) -> dict:
+    """Salt's packages that have to move: {name: version}.
+
+    packages (dict): of the release, {name: version}. depth (str), exclude (list): as in system_packages.plan.
+    others (bool): whether a newer version than installed is due where the release names none.
+
+    Returns {} on a node with the master's packages (`masters` tells).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' minion_package.due '{salt-minion: 3008.4-1}'
+    """
+    if masters():
+        return {}
+    pinned = {name: version for name, version in packages.items() if name in MINION_PACKAGES}
+    found = __salt__["package_set.changes"](pinned, "system")["install"]
+    if others:
+        plan = __salt__["system_packages.plan"](depth, list(exclude))["upgrade"]
+        found |= {name: plan[name] for name in MINION_PACKAGES if name in plan}
+    return found
+
+
+def masters() -> dict[str, list[str]]:
+    """The master's packages on this node, with their versions.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' minion_package.masters
+    """
+    installed = __salt__["package_set.installed"]()
+    return {name: installed[name] for name in _MASTERS if name in installed}
+
+
+def renew(packages: Mapping[str, str]) -> dict:
+    """Begin to move Salt's packages: after this job's end, in a unit of systemd's own.
+
+    packages (dict): {name: version}. Returns {name: {"old", "new"}} of what will move.
+    Raises CommandExecutionError led by MINION_FAILED, PACKAGE_DOWNLOAD_FAILED, …; the files are fetched
+    before.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' minion_package.renew '{salt-minion: 3008.4-1}'
+    """
+    if state()["state"] == "waiting":
+        return {}
+    missing = __salt__["package_set.missing_downloads"](packages)
+    if missing:
+        __salt__["package_set.download"](missing)
+    task = {
+        "state": "waiting",
+        "message": "",
+        # A minion whose jobs are threads ends none of its processes.
+        "job": os.getpid() if __opts__.get("multiprocessing", True) else 0,
+        "commands": [_transaction(packages)],
+        "restart": ["systemctl", "restart", _SERVICE],
+    }
+    _RECORD.parent.mkdir(parents=True, exist_ok=True)
+    _RECORD.write_text(json.dumps(task), encoding="utf-8")
+    said = __salt__["cmd.run_all"](
+        [
+            *("systemd-run", "--quiet", "--collect", f"--unit={UNIT}"),
+            *(sys.executable, renew_minion.__file__, str(_RECORD)),
+        ],
+        python_shell=False,
+        ignore_retcode=True,
+    )
+    if said["retcode"]:
+        _RECORD.unlink()
+        raise CommandExecutionError(f"MINION_FAILED: systemd-run: {said['stderr'].strip()}")
+    installed = __salt__["package_set.installed"]()
+    return {name: {"old": ",".join(installed.get(name, ())), "new": new} for name, new in packages.items()}
+
+
+def forget() -> None:
+    """Drop the record of the last renewal: nothing is due.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' minion_package.forget
+    """
+    _RECORD.unlink(missing_ok=True)
+
+
+def state() -> dict:
+    """How the last renewal stands, and which Salt answers.
+
+    Returns {"state": none, waiting, done or failed, "message", "running": the version of Salt that answers,
+    "installed": that of the package salt-minion, or None}.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' minion_package.state
+    """
+    try:
+        task = json.loads(_RECORD.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        task = {"state": "none", "message": ""}
+    if task["state"] == "waiting" and not _is_under_way():
+        task.update(state="failed", message=f"{UNIT}.service ended in the middle of it")
+    versions = __salt__["package_set.installed"]().get("salt-minion")
+    return {
+        "state": task["state"],
+        "message": task["message"],
+        "running": salt.version.__version__,
+        "installed": versions[-1] if versions else None,
+    }
+
+
+def _is_under_way() -> bool:
+    said = __salt__["cmd.run_all"](
+        ["systemctl", "show", "--property=ActiveState", "--value", f"{UNIT}.service"],
+        python_shell=False,
+        ignore_retcode=True,
+    )
+    return said["stdout"].strip() in ("active", "activating", "deactivating")
+
+
+def _transaction(packages: Mapping[str, str]) -> list[str]:
+    if __grains__.get("os_family") == "Debian":
+        asked = [f"{name}={version}" for name, version in sorted(packages.items())]
+        options = [f"DPkg::Options::=--force-{one}" for one in ("confold", "confdef")]
+        options.append(f"DPkg::Lock::Timeout={__salt__['package_lock.patience']():.0f}")
+        return [
+            *("apt-get", "--quiet", "--yes", *(word for one in options for word in ("-o", one))),
+            *("install", "--only-upgrade", *asked),
+        ]
+    asked = [f"{name}-{version}" for name, version in sorted(packages.items())]
+    return ["dnf", "--quiet", "--assumeyes", "--setopt=keepcache=1", "install", *asked]

@@ -1,0 +1,117 @@
+"""Who holds the package manager's locks on this node, and waiting for them, but not for ever."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from pathlib import Path
+
+from salt.exceptions import CommandExecutionError
+
+# Locks of the kernel's, and files with the process id of their holder.
+_FILES = {
+    "Debian": ("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock"),
+    "RedHat": ("/var/lib/rpm/.rpm.lock", "/usr/lib/sysimage/rpm/.rpm.lock"),
+}
+_PID_FILES = {
+    "Debian": (),
+    "RedHat": (
+        "/var/lib/dnf/rpmdb_lock.pid",
+        "/var/cache/dnf/metadata_lock.pid",
+        "/var/cache/dnf/download_lock.pid",
+    ),
+}
+_PROC = Path("/proc")
+_LOOK_EVERY = 1.0
+#: seconds, where the pillar does not say
+PATIENCE = 300
+
+
+def holders() -> list[str]:
+    """Who holds a lock of the package manager now, one line each: "FILE by COMMAND (PID)".
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' package_lock.holders
+    """
+    family = __grains__.get("os_family", "RedHat")
+    found = {path: _holder(Path(path)) for path in _FILES.get(family, ())}
+    found |= {path: _owner(Path(path)) for path in _PID_FILES.get(family, ())}
+    return [f"{path} by {_command(pid)} ({pid})" for path, pid in found.items() if pid]
+
+
+def wait(timeout: float | None = None) -> float:
+    """Wait until nobody holds a lock of the package manager; returns the seconds it took.
+
+    timeout (float): seconds; `openstack:packages:lock_timeout` of the pillar by default, or 300.
+    Raises CommandExecutionError led by PACKAGE_LOCKED, with the holder.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' package_lock.wait 60
+    """
+    begun = time.monotonic()
+    limit = patience() if timeout is None else float(timeout)
+    while who := holders():
+        if time.monotonic() - begun >= limit:
+            raise CommandExecutionError(f"PACKAGE_LOCKED: for {limit:.0f} s {who[0]}")
+        time.sleep(_LOOK_EVERY)
+    return round(time.monotonic() - begun, 1)
+
+
+def patience() -> float:
+    """How long a lock may be held by others, in seconds (float).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' package_lock.patience
+    """
+    settings = (__pillar__.get("openstack") or {}).get("packages") or {}
+    return float(settings.get("lock_timeout", PATIENCE))
+
+
+def _holder(path: Path) -> int:
+    """The process that has a file locked; 0 when none has."""
+    try:
+        with path.open("rb+") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return 0
+    except OSError:
+        return _locker(path)
+    return 0
+
+
+def _locker(path: Path) -> int:
+    """By the kernel's list of locks; 1 when it does not tell, since somebody does."""
+    try:
+        status = path.stat()
+        wanted = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+        lines = (_PROC / "locks").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return 1
+    found = [line.split() for line in lines if wanted in line and "->" not in line]
+    return max(1, *(int(words[4]) for words in found)) if found else 1
+
+
+def _owner(path: Path) -> int:
+    """The living process that a file names; 0 when there is none."""
+    try:
+        pid = int(path.read_text(encoding="utf-8").strip() or 0)
+    except (OSError, ValueError):
+        return 0
+    return pid if pid and (_PROC / str(pid)).exists() else 0
+
+
+def _command(pid: int) -> str:
+    try:
+        return (_PROC / str(pid) / "comm").read_text(encoding="utf-8").strip()
+    except OSError:
+        return "a process"

@@ -1,0 +1,86 @@
+"""The packages of a node that no release names, at the newest that its repositories have."""
+
+from __future__ import annotations
+
+from salt.exceptions import CommandExecutionError
+
+from openstack_rollout.release import MINION_PACKAGES
+
+
+def upgraded(name, depth="upgrade", exclude=(), kept=()):
+    """Have everything at the newest, as far as the depth goes; new configuration files are left beside the
+    old.
+
+    name (str): any text. depth (str): `upgrade` or `dist_upgrade`, as in system_packages.plan.
+    exclude (list): globs of packages that must not move. kept (list): the same, and those that something else
+    brings to its own versions.
+
+    The comment of a failure is led by PACKAGE_FAILED, REPOSITORY_BROKEN, SIGNATURE_WRONG, PACKAGE_LOCKED or
+    DISK_FULL. What the operator holds or has locked stays, and is named.
+
+    .. code-block:: yaml
+
+        everything else:
+          system_packages.upgraded:
+            - depth: dist_upgrade
+            - exclude: ['openvswitch*']
+    """
+    try:
+        plan = __salt__["system_packages.plan"](depth, list(kept))
+        due = {name: version for name, version in plan["upgrade"].items() if name not in MINION_PACKAGES}
+        told = _held(plan)
+        if not due:
+            return _answer(name, True, f"nothing is newer in the repositories{told}")
+        coming = {**plan["install"], **due}
+        predicted = {package: {"old": "", "new": version} for package, version in coming.items()}
+        predicted |= {package: {"old": "installed", "new": ""} for package in plan["remove"]}
+        if __opts__["test"]:
+            return _answer(name, None, f"would be moved: {_names(coming)}{told}", predicted)
+        before = set(__salt__["system_packages.configuration"]())
+        moved = __salt__["package_set.bring"](due, exclude=list(exclude))
+        files = sorted(set(__salt__["system_packages.configuration"]()) - before)
+    except CommandExecutionError as error:
+        return _answer(name, False, str(error))
+    if files:
+        told += f"; new configuration files wait beside yours: {', '.join(files)}"
+    return _answer(name, True, f"moved: {_names(due)}{told}", moved)
+
+
+def downloaded(name, depth="upgrade", kept=()):
+    """Have the package files that `upgraded` will need in the package manager's cache.
+
+    name (str): any text. depth (str), kept (list): as in `upgraded`. The comment of a failure is led by a
+    reason as there, or by PACKAGE_DOWNLOAD_FAILED.
+
+    .. code-block:: yaml
+
+        everything else, downloaded:
+          system_packages.downloaded:
+            - depth: dist_upgrade
+    """
+    try:
+        plan = __salt__["system_packages.plan"](depth, list(kept))
+        due = __salt__["package_set.missing_downloads"]({**plan["install"], **plan["upgrade"]})
+        if not due:
+            return _answer(name, True, "what is newer is there")
+        if __opts__["test"]:
+            predicted = {package: {"old": "", "new": version} for package, version in due.items()}
+            return _answer(name, None, f"would be downloaded: {_names(due)}", predicted)
+        fetched = __salt__["package_set.download"](due)
+    except CommandExecutionError as error:
+        return _answer(name, False, str(error))
+    return _answer(name, True, f"downloaded: {_names(due)}", fetched)
+
+
+def _held(plan):
+    if not plan["held"]:
+        return ""
+    return f"; held back by the node's operator: {_names(plan['held'])}"
+
+
+def _names(packages):
+    return ", ".join(f"{package} {version}" for package, version in sorted(packages.items()))
+
+
+def _answer(name, result, comment, changes=None):
+    return {"name": name, "result": result, "comment": comment, "changes": changes or {}}

@@ -1,0 +1,56 @@
+"""What a package manager said when it failed, as one line under the reason that its words tell."""
+
+from __future__ import annotations
+
+import re
+
+# In what dnf and apt say, the lines that an operator needs; dnf may put a repository's settings after them.
+_TELLING = re.compile(
+    r"\b(?:Error|Problem)(?: \d+)?: *\S|\bE: |nothing provides|conflicts with|No match for"
+    r"|No package \S+ avail|(?:Curl|GPG|OpenPGP|Checksum) .*(?:error|failed|check)|[Nn]o space left"
+    r"|Status code|more space needed",
+)
+_SETTING = re.compile(r"\s*(?:\[[\w.:-]+\]$|[\w.-]+ ?=)")
+_LONGEST = 400
+# The first that matches; what none matches is the package manager's own trouble.
+_REASONS = (
+    ("DISK_FULL", re.compile(r"[Nn]o space left|more space needed|enough free space", re.I)),
+    (
+        "PACKAGE_LOCKED",
+        re.compile(
+            r"Could not get lock|Unable to (?:acquire|lock)|is being used by another|exit_on_lock", re.I
+        ),
+    ),
+    (
+        "SIGNATURE_WRONG",
+        re.compile(
+            r"GPG check FAILED|GPG error|OpenPGP signature|not signed|NO_PUBKEY|BADSIG|key is not trusted"
+            r"|(?:signature|digest)s? .*(?:BAD|NOKEY|NOT ?OK|not be verified|invalid)|is not installed.*GPG",
+            re.I,
+        ),
+    ),
+    (
+        "REPOSITORY_BROKEN",
+        re.compile(
+            r"Failed to (?:download|fetch|synchronize)|Cannot (?:download|prepare)|Unable to fetch|Curl error"
+            r"|repomd|Status code: [45]|Hash Sum mismatch|[Cc]hecksum doesn't match"
+            r"|does not have a Release file|Cache-only enabled but no cache",
+        ),
+    ),
+)
+
+
+def told(text: str, reason: str) -> str:
+    """One line led by a word of errors.REASONS.
+
+    text: what the package manager printed. reason: the word when its own words tell none.
+    """
+    found = next((word for word, pattern in _REASONS if pattern.search(text)), reason)
+    return f"{found}: {line(text)}"
+
+
+def line(text: str) -> str:
+    """What a package manager said, as one line: the lines that tell what is wrong, else the last ones."""
+    lines = [one.strip(" -") for one in text.splitlines() if not _SETTING.match(one)]
+    telling = [one for one in lines if _TELLING.search(one)] or [one for one in lines if one][-3:]
+    return "; ".join(dict.fromkeys(telling))[:_LONGEST]

@@ -1,0 +1,52 @@
+"""Renew salt-minion from outside of it: waits for the job that asked, moves the packages, restarts the
+minion.
+
+A program of its own (PYTHON renew_minion.py FILE), started as a unit of systemd's, so that neither the
+packages'
+scripts, which restart the minion, nor the restart itself can end it half way. FILE holds what to do, and gets
+the result: it needs nothing of Salt, whose files it replaces.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+JOB_MAY_LAST = 1800  # seconds
+_SAID = 800  # characters of a command's output that are kept
+
+
+def main(record: Path) -> int:
+    """Do what the record says ({"job": the process that asked, "commands": […], "restart": a command}).
+
+    Its "state" becomes `done` or `failed`, with a "message". Returns the exit status.
+    """
+    task = json.loads(record.read_text(encoding="utf-8"))
+    until = time.monotonic() + JOB_MAY_LAST
+    while task["job"] and Path(f"/proc/{task['job']}").exists() and time.monotonic() < until:
+        time.sleep(0.5)
+    failed = [failure for command in task["commands"] if (failure := _failure(command))]
+    # Also after a failure: half a transaction may have changed what the minion runs of.
+    message = "; ".join([*failed, *filter(None, [_failure(task["restart"])])])
+    task.update(state="failed" if message else "done", message=message)
+    scratch = record.with_suffix(".new")
+    scratch.write_text(json.dumps(task), encoding="utf-8")
+    scratch.rename(record)
+    return 1 if message else 0
+
+
+def _failure(command: list[str]) -> str:
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=environment
+    )
+    print(done.stdout, done.stderr, flush=True)
+    return f"{' '.join(command[:3])}: {(done.stdout + done.stderr)[-_SAID:]}" if done.returncode else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
