@@ -135,11 +135,13 @@ class Patches:
             self.lab.exec(node, ["tee", "/etc/yum.repos.d/patches.repo"], stdin=_REPO_FILE)
             self.lab.exec(node, ["dnf", "--assumeyes", "--quiet", "install", *names], timeout=300)
 
-    def resign(self, name: str) -> None:
-        """Have one package signed with a key that no node trusts; on Debian, the whole repository."""
-        for path in self.place.glob(f"rpm/{name}-[0-9]*"):
+    def resign(self, name: str = "") -> None:
+        """Have an RPM package signed with a key that no node trusts; without a name, apt's whole
+        repository.
+        """
+        for path in self.place.glob(f"rpm/{name}-[0-9]*") if name else ():
             _sign_rpm(path, self.made / "foreign")
-        index(self.place, self.made / "gnupg", foreign=self.made / "foreign")
+        index(self.place, self.made / "gnupg", foreign=None if name else self.made / "foreign")
 
 
 def index(place: Path, keys: Path, foreign: Path | None = None) -> None:

@@ -1,0 +1,229 @@
+"""The system stage over dnf and apt nodes: every package, kernels and reboots, and what may come in between.
+
+The tests are one story: a vendor publishes packages that no release names, the stage brings them to two
+gateways, two computes and a controller, and each of its ways to fail is tried on the way.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from .. import operator, patches, proof, settings
+from ..events import EventLog, most_in_flight
+from ..patches import GENERATIONS, MINION, Patches
+
+LAB_PROFILE = settings.SYSTEM
+FIRST, SECOND = GENERATIONS
+INSTALLED = ("lab-plain", "lab-held", "lab-excluded", "lab-grows", "lab-config", "salt-minion")
+POLICIES = {"gateway": {"drain": "ovn_failover"}, "controller": {"reboot_occupied": True}}
+SYSTEM = {"exclude": ["lab-excluded"], "reboot_timeout": 240}
+OPERATORS = "mine = 1\n"
+HOLD = (
+    "import fcntl, sys, signal; f = open(sys.argv[1], 'a'); fcntl.lockf(f, fcntl.LOCK_EX);"
+    " print(1, flush=True); signal.pause()"
+)
+#: the nodes whose kernel packages move: gtw2 has one of Debian's, cmp2 has none
+WITH_KERNEL = {"ctl1", "gtw1", "gtw2", "cmp1"}
+
+
+def page(cloud, lock_timeout=300, **system):
+    cloud.set_pillar(policies=POLICIES, system=SYSTEM | system, packages={"lock_timeout": lock_timeout})
+
+
+def boots(cloud) -> dict[str, str]:
+    return {
+        node: cloud.exec(node, ["cat", "/proc/sys/kernel/random/boot_id"]).stdout.strip()
+        for node in cloud.nodes
+    }
+
+
+def services(cloud, node: str) -> tuple:
+    """What runs on a node: its containers with their starts, and its switch."""
+    started = cloud.exec(node, ["podman", "ps", "--format", "{{.Names}} {{.ImageID}} {{.StartedAt}}"]).stdout
+    switch = cloud.exec(
+        node, ["systemctl", "show", "-p", "MainPID", "--value", "ovs-vswitchd.service"]
+    ).stdout
+    return sorted(started.splitlines()), switch
+
+
+def versions(cloud, node: str) -> dict[str, list[str]]:
+    """The lab's own packages and kernels of a node, without the distribution's ending."""
+    return {
+        name: [version.removesuffix(".el9") for version in found]
+        for name, found in proof.installed(cloud, node).items()
+        if name.startswith(("lab-", "salt-", "kernel-core", "linux-image"))
+    }
+
+
+@pytest.fixture(scope="module")
+def vendor(cloud) -> Patches:
+    """The first generation is installed everywhere, and a second one is published."""
+    release = cloud.releases["1.0.0"]
+    without = {name: number for name, number in release["packages"].items() if not name.startswith("kernel")}
+    cloud.pillar.write_release("1.0.0", release["images"], without)
+    vendor = Patches(cloud)
+    vendor.publish(FIRST)
+    for node in cloud.nodes:
+        vendor.install_first(node, [*INSTALLED, *(["linux-image-amd64"] if node == "gtw2" else [])])
+        cloud.exec(node, ["tee", patches.CONFIGURATION], stdin=OPERATORS)
+    cloud.exec("gtw2", ["systemctl", "restart", "lab-kernel.service", "salt-minion.service"])
+    cloud.exec("cmp1", ["dnf", "--quiet", "versionlock", "add", "lab-held"])
+    cloud.exec("cmp2", ["apt-mark", "hold", "lab-held"])
+    cloud.wait_for_minions()
+    vendor.publish(SECOND)
+    page(cloud)
+    return vendor
+
+
+def paused(cloud, reason: str, node: str) -> str:
+    """orch.system has to fail under a reason, naming the node; nothing that runs there has changed."""
+    before = services(cloud, node)
+    failed = operator.update(cloud, "orch.system", check=False)
+    said = failed.stdout + failed.stderr
+    assert failed.returncode != 0 and f"{reason}: " in said and node in said, said[-3000:]
+    assert services(cloud, node) == before
+    return said
+
+
+@pytest.mark.parametrize(("folder", "node"), [("rpm/repodata/repomd.xml", "cmp1"), ("deb/InRelease", "gtw2")])
+def test_a_repository_that_is_broken_pauses_by_name(cloud, vendor, folder, node):
+    (vendor.place / folder).write_text("this is none\n")
+    paused(cloud, "REPOSITORY_BROKEN", node)
+    vendor.publish(SECOND)
+
+
+@pytest.mark.parametrize(("name", "node"), [("lab-plain", "ctl1"), ("", "gtw2")])
+def test_a_wrong_signature_pauses_by_name(cloud, vendor, name, node):
+    vendor.resign(name)
+    paused(cloud, "SIGNATURE_WRONG", node)
+    assert versions(cloud, node)["lab-plain"] == ["1.0-1"]
+    vendor.publish(SECOND)
+
+
+@pytest.mark.parametrize(
+    ("node", "lock"), [("cmp1", "/var/lib/rpm/.rpm.lock"), ("cmp2", "/var/lib/dpkg/lock-frontend")]
+)
+def test_a_lock_that_is_held_for_ever_pauses_by_name(cloud, vendor, node, lock):
+    holder = ["systemd-run", "--quiet", "--unit=lab-lock", "/usr/bin/python3", "-c", HOLD, lock]
+    cloud.exec(node, holder)
+    page(cloud, lock_timeout=4)
+    try:
+        assert lock in paused(cloud, "PACKAGE_LOCKED", node)
+    finally:
+        cloud.exec(node, ["systemctl", "stop", "lab-lock.service"])
+        page(cloud)
+
+
+@pytest.fixture(scope="module")
+def upgraded(cloud, vendor):
+    """orch.system at depth upgrade, in which two disks are full at first."""
+    full = "/usr/share/lab-plain"
+    said = {}
+    for node in ("cmp1", "cmp2"):
+        cloud.exec(node, ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", full])
+        cloud.exec(node, ["dd", "if=/dev/zero", f"of={full}/filler", "bs=4096", "count=1"])
+    for node in ("cmp1", "cmp2"):
+        said[node] = paused(cloud, "DISK_FULL", node)
+        cloud.exec(node, ["umount", full])
+    before = boots(cloud)
+    operator.update(cloud, "orch.system")
+    return said, before
+
+
+def test_a_full_disk_pauses_by_name_and_the_resumed_run_converges(cloud, upgraded):
+    said, _ = upgraded
+    assert set(said) == {"cmp1", "cmp2"}
+    for node in cloud.nodes:
+        assert versions(cloud, node)["lab-plain"] == ["1.1-1"], node
+
+
+def test_depth_upgrade_installs_nothing_new_and_no_kernel(cloud, upgraded):
+    for node in ("gtw2", "cmp2"):
+        found = versions(cloud, node)
+        assert "lab-new" not in found and found["lab-grows"] == ["1.0-1"]
+        assert f"linux-image-{patches.KERNELS_DEB[1]}" not in found
+    assert versions(cloud, "cmp1")["kernel-core"] == ["5.14.0-1"]
+    assert boots(cloud) == upgraded[1], "nothing reboots without the policy"
+
+
+def test_salt_minion_was_renewed_on_every_node_in_the_same_run(cloud, upgraded):
+    for node in cloud.nodes:
+        assert versions(cloud, node)["salt-minion"] == [f"{MINION[1]}-1"]
+    assert set(cloud.salt("*", "test.version").values()) == {MINION[1]}
+    run = cloud.master(["salt-run", "rollout.report"]).stdout
+    assert f"Salt {MINION[1]} answers" in run
+
+
+def test_what_the_operator_excluded_held_and_edited_is_as_it_was_and_told(cloud, upgraded):
+    status = operator.status(cloud)["nodes"]
+    for node in cloud.nodes:
+        assert versions(cloud, node)["lab-excluded"] == ["1.0-1"]
+        assert cloud.exec(node, ["cat", patches.CONFIGURATION]).stdout == OPERATORS
+        ending = "dpkg-dist" if cloud.nodes[node].debian else "rpmnew"
+        assert status[node]["configuration"] == [f"{patches.CONFIGURATION}.{ending}"]
+    for node in ("cmp1", "cmp2"):
+        assert versions(cloud, node)["lab-held"] == ["1.0-1"]
+        assert list(status[node]["held"]) == ["lab-held"]
+    assert versions(cloud, "gtw1")["lab-held"] == ["1.1-1"]
+
+
+@pytest.fixture(scope="module")
+def rebooted(cloud, upgraded):
+    """orch.system at depth dist_upgrade: kernels come, and the nodes that need it are rebooted."""
+    page(cloud, depth="dist_upgrade", reboot="when_required")
+    before = boots(cloud)
+    with EventLog(cloud) as log:
+        operator.update(cloud, "orch.system")
+    print(cloud.master(["salt-run", "rollout.report"]).stdout)
+    return before, boots(cloud), log.steps(stage="system")
+
+
+def test_exactly_the_nodes_with_a_new_kernel_were_rebooted(cloud, rebooted):
+    before, after, _ = rebooted
+    assert {node for node in cloud.nodes if before[node] != after[node]} == WITH_KERNEL
+    assert "5.14.0-3" in versions(cloud, "cmp1")["kernel-core"]
+    assert f"linux-image-{patches.KERNELS_DEB[1]}" in versions(cloud, "gtw2")
+    running = cloud.salt("*", "grains.get", "kernelrelease")
+    assert running["gtw2"] == patches.KERNELS_DEB[1] and running["cmp1"].startswith("5.14.0-3.")
+
+
+def test_one_node_of_a_role_at_a_time_drained_first_and_proven_after(cloud, rebooted):
+    _, _, events = rebooted
+    for role in ({"gtw1", "gtw2"}, {"cmp1", "cmp2"}):
+        assert max(len(nodes) for nodes in most_in_flight(events, role)) == 1
+    for node in ("gtw1", "gtw2"):
+        done = [e["step"] for e in events if e["node"] == node and e["status"] == "succeeded"]
+        assert done == ["drain", "apply", "reboot", "verify", "restore"]
+
+
+def test_depth_dist_upgrade_installs_what_is_new(cloud, rebooted):
+    for node in ("gtw2", "cmp2"):
+        found = versions(cloud, node)
+        assert found["lab-new"] == ["1.0-1"] and found["lab-grows"] == ["1.1-1"]
+
+
+def test_everything_is_back_and_a_second_run_does_nothing(cloud, rebooted):
+    for node in cloud.nodes:
+        proof.assert_node_at(cloud, node, "1.0.0")
+    before = proof.fingerprint(cloud)
+    operator.update(cloud, "orch.system")
+    assert proof.fingerprint(cloud) == before and boots(cloud) == rebooted[1]
+
+
+def test_ad_hoc_a_node_is_never_rebooted(cloud, rebooted):
+    cloud.exec("cmp1", ["mkdir", "-p", "/run/openstack-rollout/reboot.d"])
+    cloud.exec("cmp1", ["tee", "/run/openstack-rollout/reboot.d/firmware"], stdin="new firmware\n")
+    cloud.master(["salt", "cmp*", "state.apply", "openstack.system", "-t", "300"])
+    assert boots(cloud) == rebooted[1]
+
+
+def test_a_node_that_does_not_come_back_pauses_by_name_and_the_resumed_run_converges(cloud, rebooted):
+    page(cloud, depth="dist_upgrade", reboot="when_required", reboot_timeout=30)
+    cloud.exec("cmp1", ["systemctl", "disable", "salt-minion.service"])
+    failed = operator.update(cloud, "orch.system", check=False)
+    said = failed.stdout + failed.stderr
+    assert failed.returncode != 0 and "REBOOT_TIMEOUT: cmp1" in said and "no answer" in said, said[-3000:]
+    cloud.exec("cmp1", ["systemctl", "enable", "--now", "salt-minion.service"])
+    cloud.wait_for_minions()
+    operator.update(cloud, "orch.system")
+    proof.assert_node_at(cloud, "cmp1", "1.0.0")

@@ -1,0 +1,56 @@
+"""package_lock: a lock that another process holds is named, and waited for no longer than is said."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from salt.exceptions import CommandExecutionError
+
+from tests.unit.loading import load
+
+HOLD = (
+    "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.lockf(f, fcntl.LOCK_EX);"
+    " print(1, flush=True); input()"
+)
+
+
+@pytest.fixture
+def lock(tmp_path):
+    module = load("modules", "package_lock", grains={"os_family": "Debian"})
+    path = tmp_path / "lock"
+    path.touch()
+    module._FILES = {"Debian": (str(path), str(tmp_path / "absent"))}
+    module._PID_FILES = {"Debian": (str(tmp_path / "pid"),)}
+    return module, path
+
+
+def test_a_free_lock_is_not_waited_for(lock):
+    assert lock[0].holders() == [] and lock[0].wait(1) < 1
+
+
+def test_a_lock_that_is_held_for_ever_is_named_with_its_holder(lock):
+    module, path = lock
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdin=-1, stdout=-1, text=True) as other:
+        other.stdout.readline()
+        with pytest.raises(
+            CommandExecutionError, match=rf"^PACKAGE_LOCKED: for 0 s {path} by python.* \({other.pid}\)"
+        ):
+            module.wait(0)
+        other.communicate("\n")
+    assert module.wait(0) < 1
+
+
+def test_a_pid_file_counts_while_its_process_lives(lock, tmp_path):
+    module, _ = lock
+    (tmp_path / "pid").write_text("999999999")
+    assert module.holders() == []
+    (tmp_path / "pid").write_text("1")
+    assert len(module.holders()) == 1
+
+
+def test_the_pillar_says_how_long(lock):
+    assert lock[0].patience() == 300
+    lock[0].__pillar__ = {"openstack": {"packages": {"lock_timeout": 5}}}
+    assert lock[0].patience() == 5
