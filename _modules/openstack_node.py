@@ -25,7 +25,8 @@ def desired(stage: str | None = None) -> dict:
     Returns the node's desired state as release.resolve gives it, plus `containers`: the names of all its
     containers, and `last`: the last of its stages that has containers. A node that no role matches, or a
     pillar without `openstack`, has no stages.
-    Raises CommandExecutionError led by the reason (INVALID_PILLAR, UNKNOWN_TARGET, …); by TARGET_CHANGED when
+    Without a target there is the system stage alone. Raises CommandExecutionError led by the reason
+    (INVALID_PILLAR, UNKNOWN_TARGET, …); by TARGET_CHANGED when
     a run to another target asks (it says so in the pillar's `openstack_rollout`).
 
     CLI Example:
@@ -34,7 +35,7 @@ def desired(stage: str | None = None) -> dict:
 
         salt 'cmp1' openstack_node.desired services
     """
-    whole = _resolved()
+    whole = _resolved(stage)
     whole["containers"] = [service["container"] for service in whole["services"]]
     whole["last"] = next((s for s in reversed(whole["stages"]) if s in catalog.SERVICE_STAGES), None)
     if stage is None:
@@ -65,7 +66,7 @@ def facts(fresh: bool = False, refresh: bool = False) -> dict:
     try:
         openstack = validation.checked(_fresh_pillar() if fresh else __pillar__)
         node = _node(openstack)
-        system = release.resolve(openstack, release.target(openstack), node)["system"]
+        system = release.resolve(openstack, release.wanted(openstack), node)["system"]
         references = release.references(openstack, node)
         whole = measured(references, system["reboot"] != "never") | {"newer": _newer(system, refresh)}
         found = measure.facts(openstack, node, whole)
@@ -132,13 +133,14 @@ def _newer(system: dict, refresh: bool) -> dict:
         return {"unknown": f"newer packages: {error}"}
 
 
-def _resolved() -> dict:
+def _resolved(stage: str | None) -> dict:
     if not __pillar__.get("openstack"):
         return {"version": None, "roles": [], "zone": None, "stages": [], "services": [], "packages": {}}
     try:
         openstack = validation.checked(__pillar__)
-        target = release.target(openstack)
-        wanted = (__pillar__.get("openstack_rollout") or {}).get("target", target)
+        run = __pillar__.get("openstack_rollout") or {}
+        target = release.wanted(openstack, [stage] if stage else run.get("stages", catalog.STAGES))
+        wanted = run.get("target", target)
         if wanted != target:
             raise RolloutError(
                 "TARGET_CHANGED", f"openstack:target_version is now {target}, the run is for {wanted}"

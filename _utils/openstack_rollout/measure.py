@@ -159,9 +159,12 @@ def facts(
     boot_id. measured (dict): of openstack_node.measured. Raises RolloutError as
     release.resolve does.
     """
-    target = release.target(openstack)
+    target = release.wanted(openstack)
     desired = release.resolve(openstack, target, node)
     names = image_names(openstack, node, measured)
+    found = deployed(openstack, node, measured)
+    # What has to run, where no release is wanted, is that of the release that runs.
+    own = desired if target or found is None else release.resolve(openstack, found, node)
     stages = differences(desired, measured, names)
     why = list(measured.get("reboot", ()))
     if "system" in stages:
@@ -179,17 +182,17 @@ def facts(
         "os_family": node.get("os_family"),
         "boot_id": node.get("boot_id"),
         "target": target,
-        "deployed": deployed(openstack, node, measured),
+        "deployed": found,
         "stages": stages,
-        "health": health(desired, measured),
+        "health": health(own, measured),
         "switch": _switch_fact(measured),
         "reboot": why,
         "minion": _renews_minion(stages.get("system", ()), measured),
         "held": _held(desired, measured),
         "configuration": list(measured.get("configuration", ())),
-        "services": {one["name"]: _service_fact(one, measured, names) for one in desired["services"]},
+        "services": {one["name"]: _service_fact(one, measured, names) for one in own["services"]},
         "packages": _package_facts(desired, measured),
-        "notes": _notes(desired, measured),
+        "notes": _notes(own, measured),
     }
 
 

@@ -18,6 +18,8 @@ from openstack_rollout.errors import RolloutError
 ALWAYS_EXCLUDED = ("kernel", "kernel-core", "openvswitch*")
 OVS_PACKAGES = ("openvswitch*", "*-openvswitch")
 DEFAULT_ESSENTIAL = ("openstack-selinux",)
+# What a run has as its target that only brings the system up to date, whatever the release.
+NO_RELEASE = ""
 # Salt's own packages move last, apart from all others: their scripts restart what runs the update on the
 # node.
 MINION_PACKAGES = ("salt", "salt-common", "salt-minion")
@@ -50,8 +52,24 @@ def target(openstack: Mapping[str, Any]) -> str:
     return str(version)
 
 
+def wanted(openstack: Mapping[str, Any], stages: Iterable[str] = ("system",)) -> str:
+    """The version the operator wants for stages; "" where none is set and none is needed: for the system
+    alone.
+
+    Raises RolloutError UNKNOWN_TARGET.
+    """
+    if not openstack.get("target_version") and set(stages) == {"system"}:
+        return NO_RELEASE
+    return target(openstack)
+
+
 def get(openstack: Mapping[str, Any], version: str) -> dict[str, Any]:
-    """The release of that version (dict). Raises RolloutError when there is none, or it is no mapping."""
+    """The release of that version (dict), an empty one for NO_RELEASE.
+
+    Raises RolloutError when there is none, or it is no mapping.
+    """
+    if version == NO_RELEASE:
+        return {}
     releases = openstack.get("releases") or {}
     if not releases:
         raise RolloutError("EMPTY_CATALOGUE", "openstack:releases: there is no release")
@@ -76,14 +94,13 @@ def resolve(openstack: Mapping[str, Any], version: str, node: Mapping[str, Any])
     roles = [role for role in catalog.ROLES if role in node["roles"]]
     ovs = openstack.get("ovs") or {}
     packages = _packages(openstack, release, roles, node.get("os_family", "RedHat"))
-    services = [
-        _service(openstack, release, version, entry) for entry in catalog.of_node(openstack, roles, release)
-    ]
+    entries = catalog.of_node(openstack, roles, release) if version != NO_RELEASE else []
+    services = [_service(openstack, release, version, entry) for entry in entries]
     return {
         "version": version,
         "roles": roles,
         "zone": node.get("zone"),
-        "stages": _stages(roles, services),
+        "stages": _stages(roles, services) if version != NO_RELEASE else [*(["system"] if roles else [])],
         "services": services,
         "packages": packages,
         "exclude": essential_excludes(openstack),
@@ -212,6 +229,8 @@ def _packages(
     openstack: Mapping[str, Any], release: Mapping[str, Any], roles: list[str], os_family: str
 ) -> dict[str, dict[str, str]]:
     partition: dict[str, dict[str, str]] = {"ovs": {}, "system": {}}
+    if not release:
+        return {"system": {}}
     if "controller" in roles:
         partition["control_plane"] = {}
     elif roles:

@@ -51,7 +51,7 @@ class Rollout:
         left = self._journal.unfinished()
         try:
             openstack = self._pillar()
-            target = release.target(openstack)
+            target = release.wanted(openstack, stages)
             checks.target_changed(left, target)
             left = self._take_over(left, orchestration, openstack)
             members = Membership.of(openstack, self._fleet)
@@ -183,7 +183,7 @@ class Rollout:
         if run["stage"].get(stage, {}).get("state") == "skipped":
             return _summary(run, stage)
         openstack = self._pillar()
-        checks.target_changed(run, release.target(openstack))
+        checks.target_changed(run, release.wanted(openstack, run["stages"]))
         members = Membership.of(openstack, self._fleet)
         engine = self._engine(run, openstack)
         halt = engine.requested()
@@ -260,7 +260,7 @@ class Rollout:
             )
         restoring.restore(engine, self._journal, members, answers, wrong)
         open_ends = any(any(answer["stages"].values()) for answer in answers.facts.values())
-        if run["orchestration"] == UPDATE or not (answers.failures or open_ends):
+        if run["target"] and (run["orchestration"] == UPDATE or not (answers.failures or open_ends)):
             self._journal.track_custom_images(run["target"], openstack.get("custom_images") or {})
         if left_out:
             named = ", ".join(f"{node} ({record['reason']})" for node, record in sorted(left_out.items()))

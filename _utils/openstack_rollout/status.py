@@ -30,7 +30,7 @@ def status(
     facts, failures: as Membership.measure gives them. run, records: of the journal, None and {} before the
     first. drained: the records of drained nodes (drain.NodeRecord).
     """
-    target = release.target(openstack)
+    target = release.wanted(openstack)
     nodes = {}
     for name in members.ids:
         record = records.get(name, {}) if run and run["state"] in _TOLD else {}
@@ -43,7 +43,10 @@ def status(
         "deployed": versions.pop() if len(versions) == 1 else None,
         "run": _run(run),
         "roles": {
-            role: {"at_target": sum(nodes[name]["deployed"] == target for name in names), "total": len(names)}
+            role: {
+                "at_target": sum(target in ("", nodes[name]["deployed"]) for name in names),
+                "total": len(names),
+            }
             for role, names in members.roles.items()
         },
         "nodes": nodes,
@@ -57,7 +60,7 @@ def status(
 def _node(role: str, name: str, answers: Answers, record: Mapping[str, Any]) -> dict[str, Any]:
     facts, failure = answers.facts.get(name), answers.failures.get(name)
     stages = facts["stages"] if facts else {}
-    at_target = facts is not None and facts["deployed"] == facts["target"]
+    at_target = facts is not None and facts["target"] in ("", facts["deployed"])
     if at_target and facts and not facts["health"] and record.get("state") == "failed":
         record = {}  # mended since; what is measured counts
     reason, message = failure or (record.get("reason", ""), record.get("message", ""))

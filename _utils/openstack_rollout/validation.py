@@ -45,19 +45,20 @@ _RENDER_ERROR = re.compile(r"SLS '(?P<sls>[^']+)'")
 def checked(pillar: Mapping[str, Any]) -> dict[str, Any]:
     """The `openstack` mapping of a whole pillar, when all of it is right.
 
-    pillar (dict): `__pillar__`, or what master_pillar.compiled gives. Raises RolloutError as `validate` does.
+    pillar (dict): `__pillar__`, or what master_pillar.compiled gives. Raises RolloutError as
+    `validate` does, but not where no target is set: whoever needs one finds out by release.target.
     """
     openstack = pillar.get("openstack")
-    validate(openstack, pillar.get("_errors") or ())
+    validate(openstack, pillar.get("_errors") or (), target_needed=False)
     return dict(openstack or {})
 
 
-def validate(openstack: Any, render_errors: Iterable[Any] = ()) -> None:
+def validate(openstack: Any, render_errors: Iterable[Any] = (), target_needed: bool = True) -> None:
     """Raise the first problem as one line, and say how many more there are.
 
     Raises RolloutError: INVALID_PILLAR, UNKNOWN_TARGET or EMPTY_CATALOGUE.
     """
-    found = reasons(openstack, render_errors)
+    found = reasons(openstack, render_errors, target_needed)
     if found:
         reason, line = found[0]
         more = f" (and {len(found) - 1} more: salt-run release.check)" if len(found) > 1 else ""
@@ -73,7 +74,9 @@ def problems(openstack: Any, render_errors: Iterable[Any] = ()) -> list[str]:
     return [line for _, line in reasons(openstack, render_errors)]
 
 
-def reasons(openstack: Any, render_errors: Iterable[Any] = ()) -> list[tuple[str, str]]:
+def reasons(
+    openstack: Any, render_errors: Iterable[Any] = (), target_needed: bool = True
+) -> list[tuple[str, str]]:
     """The same as `problems`, each with the word of errors.REASONS that it would be refused under."""
     found = Problems()
     for error in render_errors:
@@ -97,7 +100,7 @@ def reasons(openstack: Any, render_errors: Iterable[Any] = ()) -> list[tuple[str
     check_catalogue(found, openstack)
     check_releases(found, openstack)
     _check_custom_images(found, openstack)
-    if not found.found:
+    if not found.found and (target_needed or openstack.get("target_version")):
         _check_target(found, openstack)
     return found.found
 
@@ -132,8 +135,8 @@ def check_custom_images(openstack: Mapping[str, Any], tracked: Mapping[str, Any]
     target.
     """
     custom = {name: reference for name, _, reference in references_of(openstack.get("custom_images"))}
-    wanted = release.target(openstack)
-    if not tracked or not custom or tracked["version"] == wanted:
+    wanted = release.wanted(openstack)
+    if not wanted or not tracked or not custom or tracked["version"] == wanted:
         return
     before = {name: reference for name, _, reference in references_of(tracked.get("custom_images"))}
     if openstack.get("keep_custom_images_for") == wanted or custom.items() - before.items():
@@ -150,11 +153,11 @@ def check_direction(openstack: Mapping[str, Any], deployed: Mapping[str, str | N
     deployed (dict): minion id -> measured version, None where it is between releases.
     Raises RolloutError DOWNGRADE_REFUSED with the nodes that are newer.
     """
-    wanted = release.target(openstack)
+    wanted = release.wanted(openstack)
     newer = {
         node: version
         for node, version in sorted(deployed.items())
-        if version and release.version_key(version) > release.version_key(wanted)
+        if wanted and version and release.version_key(version) > release.version_key(wanted)
     }
     if newer:
         named = ", ".join(f"{node} is at {version}" for node, version in newer.items())
