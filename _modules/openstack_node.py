@@ -90,8 +90,8 @@ def measured(references: list[str] | None = None, thorough: bool = False) -> dic
 
     references (list): the image references to look up. thorough (bool): of reboot_needed.evidence.
 
-    Returns {"containers", "images", "packages", "openvswitch", "switch", "datapath", "reboot", "minion",
-    "held", "configuration"}.
+    Returns {"containers", "images", "packages", "openvswitch", "switch", "datapath", "reboot", "bootc",
+    "minion", "held", "configuration"}.
     Raises CommandExecutionError led by NODE_ERROR when the node cannot tell.
 
     CLI Example:
@@ -111,6 +111,7 @@ def measured(references: list[str] | None = None, thorough: bool = False) -> dic
             "switch": __salt__["ovs.switch"](),
             "datapath": __salt__["datapath.health"](),
             "reboot": __salt__["reboot_needed.evidence"](thorough),
+            "bootc": __salt__["bootc.status"](),
             "minion": __salt__["minion_package.state"]()["state"],
             "held": __salt__["system_packages.held"](),
             "configuration": __salt__["system_packages.configuration"](),
@@ -123,7 +124,7 @@ def _newer(system: dict, refresh: bool) -> dict:
     """What is newer of the packages that no release names. A refresh that fails raises; without one, what
     cannot be told is told so.
     """
-    if not system["others"]:
+    if not system["others"] or __salt__["bootc.status"]():
         return {}
     if refresh:
         __salt__["system_packages.refresh"]()

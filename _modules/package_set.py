@@ -34,6 +34,8 @@ def changes(packages: Mapping[str, str], stage: str = "services") -> dict:
 
         salt 'cmp1' package_set.changes '{openstack-selinux: 0.8.41-1}'
     """
+    if __salt__["bootc.status"]():  # its packages come with its image
+        return {"install": {}, "remove": []}
     if stage == "system":
         held = __salt__["system_packages.held"]()
         packages = {name: version for name, version in packages.items() if name not in held}

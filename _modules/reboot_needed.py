@@ -22,8 +22,9 @@ def evidence(thorough: bool = True) -> list[str]:
     thorough (bool): also ask what takes a second: needs-restarting, on nodes with dnf.
 
     The names: `kernel` (a newer one is installed than runs), `reboot-required` (Debian's file), `marker` (a
-    file in /run/openstack-rollout/reboot.d or /etc/openstack-rollout/reboot.d), `switch` (Open vSwitch runs
-    older programs than are installed), `needs-restarting`.
+    file in /run/openstack-rollout/reboot.d or /etc/openstack-rollout/reboot.d), `bootc` (an image is staged),
+    `switch` (Open vSwitch runs older programs than are installed), `libraries` (services run deleted
+    files and cannot be restarted safely), `needs-restarting`.
 
     CLI Example:
 
@@ -35,7 +36,9 @@ def evidence(thorough: bool = True) -> list[str]:
         "kernel": _kernel(),
         "reboot-required": _required(),
         "marker": _markers(),
+        "bootc": _image(),
         "switch": _switch(),
+        "libraries": _some(__salt__["stale_services.unsafe"]()),
     }
     if thorough:
         found |= {"needs-restarting": _needs_restarting()}
@@ -65,6 +68,11 @@ def _markers() -> str:
             why = next(iter(_lines(path)), "")
             found.append(f"{path}" + (f" ({why})" if why else ""))
     return _some(found)
+
+
+def _image() -> str:
+    status = __salt__["bootc.status"]()
+    return f"{status['staged']} is staged" if status and status["staged"] else ""
 
 
 def _switch() -> str:

@@ -31,7 +31,11 @@ def differences(
         if problem:
             found[service["stage"]].append(problem)
     held = measured.get("held", ())
-    for stage, packages in desired["packages"].items():
+    # The packages of a bootc host are those of its image.
+    image_based = bool(measured.get("bootc"))
+    if image_based and "system" in found:
+        found["system"] += _image_difference(desired["system"]["os_image"], measured["bootc"])
+    for stage, packages in desired["packages"].items() if not image_based else ():
         install, remove = package_changes(stage, packages, measured["packages"])
         if stage == "system":  # what the operator holds is told, and stays
             install = {name: version for name, version in install.items() if name not in held}
@@ -230,6 +234,12 @@ def _service_fact(
 def _switch_fact(measured: Mapping[str, Any]) -> dict[str, Any] | None:
     switch = measured.get("switch")
     return {key: switch[key] for key in ("running", "installed", "stale")} if switch else None
+
+
+def _image_difference(wanted: str | None, bootc: Mapping[str, Any]) -> list[str]:
+    """What keeps a bootc host from its image; one that is staged waits for a reboot alone."""
+    coming = bootc["staged"] or bootc["booted"]
+    return [f"system image: {coming}, wants {wanted}"] if wanted and coming != wanted else []
 
 
 def _newer(plan: Mapping[str, Any]) -> list[str]:

@@ -12,12 +12,14 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
-from openstack_rollout import catalog
+from openstack_rollout import catalog, kernels
 from openstack_rollout.errors import RolloutError
 
 ALWAYS_EXCLUDED = ("kernel", "kernel-core", "openvswitch*")
 OVS_PACKAGES = ("openvswitch*", "*-openvswitch")
 DEFAULT_ESSENTIAL = ("openstack-selinux",)
+# The image that a bootc host's whole system is.
+OS_IMAGE = "os_container_image"
 # What a run has as its target that only brings the system up to date, whatever the release.
 NO_RELEASE = ""
 # Salt's own packages move last, apart from all others: their scripts restart what runs the update on the
@@ -118,11 +120,13 @@ def _system(
     what it never moves. kept: the same, and the packages that the release or another step moves.
     """
     settings = openstack.get("system") or {}
-    exclude = [*OVS_PACKAGES, *(settings.get("exclude") or ())]
+    exclude = system_excludes(openstack)
     return {
         "depth": settings.get("depth", "upgrade"),
         "others": settings.get("packages", "all") == "all",
         "reboot": settings.get("reboot", "never"),
+        "kpatch": bool(settings.get("kpatch", False)),
+        "os_image": image(openstack, release, OS_IMAGE, None),
         "exclude": exclude,
         "packages": {n: version for n, version in packages.items() if n not in MINION_PACKAGES},
         "kept": [*exclude, *sorted(release.get("packages") or {})],
@@ -173,9 +177,16 @@ def package_stage(openstack: Mapping[str, Any], name: str, roles: Iterable[str])
         name, essential_excludes(openstack)
     ):
         return "control_plane" if "controller" in roles else "services"
-    if _matches(name, (openstack.get("system") or {}).get("exclude") or ()):
+    if _matches(name, system_excludes(openstack)):
         return None
     return "system"
+
+
+def system_excludes(openstack: Mapping[str, Any]) -> list[str]:
+    """Package globs that the system stage never moves: kernels too, where the running one is live-patched."""
+    settings = openstack.get("system") or {}
+    patched = kernels.PACKAGES if settings.get("kpatch") else ()
+    return [*OVS_PACKAGES, *patched, *(settings.get("exclude") or ())]
 
 
 def essential_excludes(openstack: Mapping[str, Any]) -> list[str]:

@@ -18,7 +18,7 @@ prefetch packages of {{ stage }}:
     - stage: {{ stage }}
     - failhard: True
 {%- endfor %}
-{%- set others = "system" in asked and "system" in node.stages and node.system.others %}
+{%- set others = "system" in asked and "system" in node.stages and node.system.others and not salt["bootc.status"]() %}
 {%- if others %}
 prefetch what is newer of the system:
   system_packages.downloaded:

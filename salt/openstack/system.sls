@@ -1,8 +1,19 @@
-# Every other package: those of the release that this node has, then what is newer of all that no release names.
-# Nothing reboots.
+# Every other package: those of the release that this node has, then what is newer of all that no release names; a node
+# whose system is an image gets that instead. Nothing reboots.
 {%- from "openstack/macros.jinja" import packages, nothing %}
 {%- set node = salt["openstack_node.desired"]("system") %}
-{%- if "system" in node.stages %}
+{%- if "system" not in node.stages %}
+{{ nothing("system") }}
+{%- elif salt["bootc.status"]() %}
+{%- if node.system.os_image %}
+system image:
+  bootc.staged:
+    - image: {{ node.system.os_image }}
+    - failhard: True
+{%- else %}
+{{ nothing("system") }}
+{%- endif %}
+{%- else %}
 {%- set ordinary = dict(node, packages=node.system.packages) %}
 {{ packages("system", ordinary, node.system.exclude) }}
 {%- if node.system.others %}
@@ -13,6 +24,15 @@ system other packages:
     - kept: {{ node.system.kept | json }}
     - failhard: True
 {%- endif %}
+{%- if node.system.kpatch %}
+system live patches:
+  kpatch.patched:
+    - exclude: {{ node.system.exclude | json }}
+    - failhard: True
+{%- endif %}
+system services with deleted libraries:
+  stale_services.restarted:
+    - failhard: True
 # The last: it takes effect when this job has ended.
 system salt-minion:
   minion_package.renewed:
@@ -21,6 +41,4 @@ system salt-minion:
     - exclude: {{ node.system.kept | json }}
     - others: {{ node.system.others }}
     - failhard: True
-{%- else %}
-{{ nothing("system") }}
 {%- endif %}

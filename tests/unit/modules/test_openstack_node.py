@@ -68,6 +68,7 @@ def measuring(containers, local, **functions):
         "ovs.switch": lambda: None,
         "datapath.health": list,
         "reboot_needed.evidence": lambda thorough: [],
+        "bootc.status": lambda: None,
         "minion_package.state": lambda: {"state": "none"},
         "system_packages.held": list,
         "system_packages.configuration": list,

@@ -54,6 +54,7 @@ def package_set(packages, os_family="RedHat", commands=None):
         "cmd.run_all": commands or Commands(),
         "package_lock.wait": lambda: 0.0,
         "system_packages.held": lambda: ["held"],
+        "bootc.status": lambda: None,
     }
     return load("modules", "package_set", salt=salt, grains={"os_family": os_family})
 

@@ -16,11 +16,13 @@ Reboot is required to fully utilize these updates.
 
 @pytest.fixture
 def node(tmp_path):
-    def make(running="5.14.0-1.el9.x86_64", hint=None, stale=False, family="RedHat"):
+    def make(running="5.14.0-1.el9.x86_64", hint=None, stale=False, family="RedHat", bootc=None, unsafe=()):
         said = {"retcode": 1, "stdout": HINT} if hint else {"retcode": 0}
         salt = {
             "package_set.installed": lambda: {"kernel-core": ["5.14.0-1.el9", "5.14.0-2.el9"]},
             "pkg.version_cmp": lambda one, other: (one > other) - (one < other),
+            "bootc.status": lambda: bootc,
+            "stale_services.unsafe": lambda: unsafe,
             "ovs.switch": lambda: {"running": "3.4.0", "installed": "3.5.0", "stale": stale},
             "cmd.which": lambda name: f"/usr/bin/{name}",
             "cmd.run_all": Commands({"dnf --cacheonly --quiet needs-restarting": said}),
@@ -44,11 +46,13 @@ def test_each_evidence_has_its_name(node, tmp_path):
     (tmp_path / "reboot-required.pkgs").write_text("linux-base\nlinux-base\n")
     (tmp_path / "reboot.d").mkdir()
     (tmp_path / "reboot.d/firmware").write_text("new firmware\n")
-    assert node(hint=True, stale=True).evidence() == [
+    assert node(hint=True, stale=True, bootc={"staged": "os:2"}, unsafe=["dbus.service"]).evidence() == [
         "kernel: 5.14.0-1.el9.x86_64 runs, 5.14.0-2.el9 is installed",
         f"reboot-required: {tmp_path}/reboot-required of linux-base",
         f"marker: {tmp_path}/reboot.d/firmware (new firmware)",
+        "bootc: os:2 is staged",
         "switch: 3.4.0 runs, 3.5.0 is installed",
+        "libraries: dbus.service",
         "needs-restarting: glibc, kernel-core",
     ]
 

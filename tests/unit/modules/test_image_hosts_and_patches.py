@@ -1,0 +1,144 @@
+"""bootc, kpatch, stale_services: what is staged, patched and restarted, by programs that answer as
+documented.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from salt.exceptions import CommandExecutionError
+
+from tests.unit.loading import Commands, load
+
+WANTED = "registry.example/os@sha256:" + "b" * 64
+
+
+def spec(image, digest="sha256:1"):
+    return {"image": {"image": {"image": image, "transport": "registry"}, "imageDigest": digest}}
+
+
+class Bootc(Commands):
+    """Behaves as `bootc status`, `bootc switch`: a switch stages, and only a boot takes it."""
+
+    def __init__(self, booted="os:1", staged=None, broken=False):
+        super().__init__()
+        self.host = {"booted": booted and spec(booted), "staged": staged and spec(staged)}
+        self.broken = broken
+
+    def __call__(self, command, **options):
+        super().__call__(command, **options)
+        if command[:2] == ["bootc", "switch"]:
+            if self.broken:
+                return {"retcode": 1, "stdout": "", "stderr": "error: manifest unknown"}
+            self.host["staged"] = spec(command[2])
+        said = {"apiVersion": "org.containers.bootc/v1", "kind": "BootcHost", "status": self.host}
+        return {"retcode": 0, "stdout": json.dumps(said), "stderr": ""}
+
+
+def bootc(commands, present=True):
+    salt = {"cmd.run_all": commands, "cmd.which": lambda name: present and f"/usr/bin/{name}"}
+    module = load("modules", "bootc", salt=salt)
+    salt |= {"bootc.status": module.status, "bootc.stage": module.stage}
+    return module, lambda test=False: load("states", "bootc", salt=salt, opts={"test": test}).staged(
+        "x", WANTED
+    )
+
+
+def test_a_node_without_bootc_or_that_it_did_not_boot_is_none():
+    assert bootc(Bootc(), present=False)[0].status() is None
+    assert bootc(Bootc(booted=None))[0].status() is None
+
+
+def test_an_image_is_staged_once_and_waits_for_the_next_boot():
+    commands = Bootc()
+    module, state = bootc(commands)
+    assert state(test=True)["result"] is None and module.status()["staged"] is None
+    assert state()["changes"]["staged"] == {"old": "os:1", "new": WANTED}
+    assert module.status() == {"booted": "os:1", "digest": "sha256:1", "staged": WANTED}
+    again = state()
+    assert again["result"] is True and not again["changes"] and "next boot" in again["comment"]
+    commands.host = {"booted": spec(WANTED), "staged": None}
+    assert state()["changes"] == {}
+
+
+def test_an_image_that_cannot_be_had_is_named():
+    answer = bootc(Bootc(broken=True))[1]()
+    assert answer["result"] is False and answer["comment"].startswith("IMAGE_PULL_FAILED: bootc switch: ")
+
+
+@pytest.fixture
+def kpatch():
+    def make(patch="kpatch-patch-5_14_0-1 1-2.el9\n", installed=None):
+        commands = Commands({"dnf --quiet --cacheonly": "kpatch 0.9.7-2.el9\n"})
+        commands.answers[
+            "dnf --quiet --cacheonly --setopt=skip_if_unavailable=0 repoquery --latest-limit=1"
+            " --queryformat=%{name} %{evr} --whatprovides kpatch-patch = 5.14.0-1.el9.x86_64"
+        ] = patch
+        brought = []
+        salt = {
+            "cmd.run_all": commands,
+            "package_set.installed": lambda: installed or {},
+            "package_set.bring": lambda packages, exclude: brought.append((packages, exclude)) or packages,
+        }
+        grains = {"os_family": "RedHat", "kernelrelease": "5.14.0-1.el9.x86_64"}
+        salt["kpatch.due"] = load("modules", "kpatch", salt=salt, grains=grains).due
+        return salt, brought
+
+    return make
+
+
+def test_the_tool_and_the_patch_of_the_running_kernel_are_installed(kpatch):
+    salt, brought = kpatch()
+    answer = load("states", "kpatch", salt=salt, opts={"test": False}).patched("x", ["kernel*"])
+    assert answer["result"] is True
+    assert brought == [({"kpatch": "0.9.7-2.el9", "kpatch-patch-5_14_0-1": "1-2.el9"}, ["kernel*"])]
+
+
+def test_a_kernel_without_a_patch_needs_none(kpatch):
+    salt, brought = kpatch(patch="", installed={"kpatch": ["0.9.7-2.el9"]})
+    answer = load("states", "kpatch", salt=salt, opts={"test": False}).patched("x")
+    assert answer["result"] is True and not answer["changes"] and brought == []
+
+
+@pytest.fixture
+def processes(tmp_path):
+    def process(pid, unit, maps, comm="daemon", namespace="mnt:[1]"):
+        place = tmp_path / str(pid)
+        (place / "ns").mkdir(parents=True)
+        (place / "ns/mnt").symlink_to(namespace)
+        (place / "comm").write_text(f"{comm}\n")
+        (place / "maps").write_text(maps)
+        (place / "cgroup").write_text(f"0::/system.slice/{unit}\n")
+
+    deleted = "7f00-7f01 r-xp 00000000 00:2a 12  /usr/lib64/libx.so.1 (deleted)\n"
+    process(1, "init.scope", "")
+    process(10, "chronyd.service", deleted)
+    process(11, "dbus-broker.service", deleted)
+    process(12, "rsyslog.service", "7f00-7f01 r-xp 00000000 00:2a 12  /usr/lib64/libx.so.1\n")
+    process(13, "nova_compute.service", deleted, comm="conmon")
+    process(14, "nova_compute.service", deleted, namespace="mnt:[2]")
+    process(15, "salt-minion.service", deleted)
+    process(16, "a.service/sub", "7f00-7f01 rw-s 00000000 00:01 3  /dev/shm/x (deleted)\n")
+    restarted = []
+    salt = {"service.restart": lambda unit: not restarted.append(unit), "service.status": lambda unit: True}
+    module = load("modules", "stale_services", salt=salt)
+    module._PROC = tmp_path
+    return module, restarted
+
+
+def test_what_may_be_restarted_is_and_the_rest_is_told(processes):
+    module, restarted = processes
+    assert module.found() == {
+        "chronyd.service": ["/usr/lib64/libx.so.1"],
+        "dbus-broker.service": ["/usr/lib64/libx.so.1"],
+    }
+    assert module.unsafe() == ["dbus-broker.service"]
+    assert module.restart() == restarted == ["chronyd.service"]
+
+
+def test_a_service_that_does_not_come_back_is_named(processes):
+    module, _ = processes
+    module.__salt__["service.status"] = lambda unit: False
+    with pytest.raises(CommandExecutionError, match=r"^NODE_ERROR: not active after a restart: chronyd"):
+        module.restart()
