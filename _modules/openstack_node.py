@@ -111,6 +111,7 @@ def measured(references: list[str] | None = None, thorough: bool = False) -> dic
             "switch": __salt__["ovs.switch"](),
             "datapath": __salt__["datapath.health"](),
             "reboot": __salt__["reboot_needed.evidence"](thorough),
+            "migrations": __salt__["rollout_hooks.due"](),
             "bootc": __salt__["bootc.status"](),
             "minion": __salt__["minion_package.state"]()["state"],
             "held": __salt__["system_packages.held"](),

@@ -47,6 +47,7 @@ REASONS = {
     "OVS_FAILED": "Check the Open vSwitch service on the node, then run again.",
     "APPLY_FAILED": "Read the failed state's comment, mend the node, then run again.",
     "REBOOT_TIMEOUT": "Bring the node back: the message says what is missing; then run again.",
+    "HOOK_FAILED": "Mend what the operator's hook or the release's migration says, then run again.",
     "VERIFY_FAILED": "The node is not what the release wants: read the differences, then run again.",
     "NO_SPARE": "Bring a healthy spare for the node back, or set the drain policy of its role to none.",
     "DRAIN_FAILED": "Mend what the message names, then run again: the drain goes on where it stopped.",

@@ -170,6 +170,9 @@ def facts(
     # What has to run, where no release is wanted, is that of the release that runs.
     own = desired if target or found is None else release.resolve(openstack, found, node)
     stages = differences(desired, measured, names)
+    for one in measured.get("migrations", ()):
+        if one["stage"] in stages:
+            stages[one["stage"]].append(f"migration {one['name']}: is due")
     why = list(measured.get("reboot", ()))
     if "system" in stages:
         # Beside the differences: a node that has newer packages, or only has to be rebooted, is at its

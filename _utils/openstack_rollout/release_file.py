@@ -7,11 +7,11 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
-from openstack_rollout import catalog, references
+from openstack_rollout import catalog, hooks, references
 from openstack_rollout.schema import Problems
 from openstack_rollout.service_entry import check_entry
 
-RELEASE_KEYS = ("images", "packages", "defaults", "notes")
+RELEASE_KEYS = ("images", "packages", "defaults", "migrations", "notes")
 OS_FAMILIES = ("RedHat", "Debian")
 
 
@@ -37,6 +37,7 @@ def check_releases(found: Problems, openstack: Mapping[str, Any]) -> None:
             check_image(found, f"{here}:images:{key}", key, images[key])
         _check_packages(found, f"{here}:packages", release.get("packages"))
         _check_defaults(found, f"{here}:defaults", release.get("defaults"), types)
+        hooks.check_migrations(found, f"{here}:migrations", release.get("migrations"))
         found.strings(f"{here}:notes", release.get("notes"))
 
 

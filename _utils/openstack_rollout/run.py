@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from openstack_rollout import checks, policy, procedure, release, restoring
+from openstack_rollout import checks, hooks, policy, procedure, release, restoring
 from openstack_rollout.drain import Drains
 from openstack_rollout.engine import Engine, Flight, one_line
 from openstack_rollout.errors import RolloutError
@@ -235,9 +235,10 @@ class Rollout:
         if stage == SYSTEM and self._parts.reboots(openstack).wanted != NEVER:
             phases.append(REBOOTED)
         drain = self._drains(openstack).before(stage, role)
-        if drain is None:
-            return procedure.steps(*phases), None
-        return procedure.steps(*phases, DRAINED), Room(drain, self._clock)
+        if drain is not None:
+            phases.append(DRAINED)
+        steps = hooks.steps(openstack, stage, procedure.steps(*phases), release.wanted(openstack, [stage]))
+        return steps, Room(drain, self._clock) if drain else None
 
     def _close(self, run: dict[str, Any]) -> None:
         openstack = self._pillar()

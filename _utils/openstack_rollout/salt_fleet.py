@@ -7,9 +7,10 @@ from typing import Any
 
 import salt.utils.minions
 
+from openstack_rollout import hooks
 from openstack_rollout.fleet import Answers, Outcome
 from openstack_rollout.salt_jobs import Call, Ended, SaltJobs
-from openstack_rollout.salt_returns import facts_outcome, state_outcome
+from openstack_rollout.salt_returns import facts_outcome, hooks_outcome, state_outcome
 
 ASKED_TOGETHER = 500
 # A number makes a state run wait for an earlier one in its own process, so that it is never taken for lost.
@@ -101,6 +102,8 @@ def _call(step: str, stage: str, run: Mapping[str, Any]) -> Call:
     """
     if step == "verify":
         return FACTS
+    if hooks.is_moment(step):
+        return Call("rollout_hooks.run", (stage, step))
     sls = "prefetch" if step == "prefetch" else stage
     told = {"openstack_rollout": {"target": run["target"], "stages": list(run["stages"])}}
     return Call("state.sls", (f"openstack.{sls}",), {"queue": QUEUE, "pillar": told})
@@ -109,5 +112,7 @@ def _call(step: str, stage: str, run: Mapping[str, Any]) -> Call:
 def _outcome(ended: Ended, step: str) -> Outcome:
     if ended.reason:
         return Outcome(ended.node, ended.jid, False, ended.reason, ended.message)
+    if hooks.is_moment(step):
+        return hooks_outcome(ended.node, ended.jid, ended.answer)
     read = facts_outcome if step == "verify" else state_outcome
     return read(ended.node, ended.jid, ended.answer)

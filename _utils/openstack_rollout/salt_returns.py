@@ -23,6 +23,14 @@ def facts_outcome(node: str, jid: str, answer: Any) -> Outcome:
     return _failed(node, jid, text, "NODE_ERROR")
 
 
+def hooks_outcome(node: str, jid: str, answer: Any) -> Outcome:
+    """Read what rollout_hooks.run returned; an error comes as a string."""
+    if isinstance(answer, Mapping) and "hooks" in answer:
+        said = "; ".join(f"{name}: {how}" for name, how in answer["hooks"].items())
+        return Outcome(node, jid, True, message=said)
+    return _failed(node, jid, error_text(answer), "HOOK_FAILED")
+
+
 def state_outcome(node: str, jid: str, answer: Any) -> Outcome:
     """Read a state run: every state must have succeeded; a list or a string is an error before the first
     state.

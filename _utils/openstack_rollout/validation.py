@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from openstack_rollout import catalog, drain, policy, reboots, references, release
+from openstack_rollout import catalog, drain, hooks, policy, reboots, references, release
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.release_file import check_image, check_releases, references_of, unpinned
 from openstack_rollout.schema import Problems, suggestion
@@ -30,6 +30,7 @@ KEYS = (
     "opencontrail",
     "verification",
     "system",
+    "hooks",
     "ovs",
     "packages",
     "services",
@@ -97,6 +98,7 @@ def reasons(
     _check_policies(found, openstack)
     _check_stage_settings(found, openstack)
     workloads.check_cloud(found, openstack)
+    hooks.check(found, openstack)
     check_catalogue(found, openstack)
     check_releases(found, openstack)
     _check_custom_images(found, openstack)

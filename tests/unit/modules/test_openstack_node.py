@@ -69,6 +69,7 @@ def measuring(containers, local, **functions):
         "datapath.health": list,
         "reboot_needed.evidence": lambda thorough: [],
         "bootc.status": lambda: None,
+        "rollout_hooks.due": list,
         "minion_package.state": lambda: {"state": "none"},
         "system_packages.held": list,
         "system_packages.configuration": list,
