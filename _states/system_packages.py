@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 from salt.exceptions import CommandExecutionError
 
 from openstack_rollout.release import MINION_PACKAGES
@@ -44,6 +46,41 @@ def upgraded(name, depth="upgrade", exclude=(), kept=()):
     if files:
         told += f"; new configuration files wait beside yours: {', '.join(files)}"
     return _answer(name, True, f"moved: {_names(due)}{told}", moved)
+
+
+def undisturbed(name, disruptive=(), packages=None, depth=None, kept=()):
+    """Refuse, before anything moves, packages whose update disturbs workloads that are on this node.
+
+    name (str): any text. disruptive (list): globs of such packages. packages (dict): of the release, {name:
+    version}. depth (str), kept (list): as in `upgraded`; without a depth nothing beside those packages moves.
+
+    A run that has drained the node says so in the pillar. The comment of a refusal is led by
+    WORKLOADS_PRESENT.
+
+    .. code-block:: yaml
+
+        workloads first:
+          system_packages.undisturbed:
+            - disruptive: ['qemu*', 'libvirt*']
+    """
+    try:
+        drained = (__pillar__.get("openstack_rollout") or {}).get("drained", False)
+        coming = __salt__["package_set.changes"](packages or {}, "system")["install"]
+        if depth:
+            coming |= __salt__["system_packages.plan"](depth, list(kept))["upgrade"]
+        due = sorted(one for one in coming if any(fnmatchcase(one, glob) for glob in disruptive))
+        if not due or drained:
+            return _answer(name, True, "nothing that comes disturbs workloads")
+        on_it = __salt__["node_workloads.found"]()
+    except CommandExecutionError as error:
+        return _answer(name, False, str(error))
+    if not on_it:
+        return _answer(name, True, f"no workload is here that would be disturbed by {', '.join(due)}")
+    comment = (
+        f"WORKLOADS_PRESENT: {__grains__['id']}: nothing was touched, for {', '.join(due)} would move under"
+        f" {'; '.join(on_it)}: a run that drains it first (policies:<role>:drain, orch.system) can"
+    )
+    return _answer(name, False, comment)
 
 
 def downloaded(name, depth="upgrade", kept=()):

@@ -55,7 +55,8 @@ class Fleet(Protocol):
     ) -> None:
         """Start a step under that identifier and return at once; its end comes out of poll.
 
-        run: the run's target and stages. A node whose pillar has another target by now must refuse.
+        run: the run's target and stages, and whether the node is drained. A node whose pillar has another
+        target by now must refuse.
         """
 
     def adopt(self, node: str, step: str, stage: str, jid: str, silence: float) -> None:

@@ -64,7 +64,8 @@ class FleetWithDrains:
     ) -> None:
         """Start a step: those that wait for the node, or for the cloud, in a thread; others on the node."""
         if step not in self._here:
-            self._fleet.start(node, step, stage, jid, silence, run=run)
+            told = {**run, "drained": self._is_drained(node)}
+            self._fleet.start(node, step, stage, jid, silence, run=told)
             return
         role = (self._journal.node(run["id"], node) or {})["role"]
         place = {"node": node, "role": role, "kind": self._drains.kind(role), "run": run["id"]}
@@ -124,9 +125,11 @@ class FleetWithDrains:
         return self._reboots.minion(place["node"])
 
     def _reboot(self, place: Mapping[str, str]) -> str:
-        record = self._journal.drained(place["node"])
-        drained = record is not None and record["state"] == "drained"
-        return self._reboots.reboot(place["node"], place["role"], drained)
+        return self._reboots.reboot(place["node"], place["role"], self._is_drained(place["node"]))
+
+    def _is_drained(self, node: str) -> bool:
+        record = self._journal.drained(node)
+        return record is not None and record["state"] == "drained"
 
     def _settle(self, place: Mapping[str, str]) -> str:
         self._reboots.settle(place["node"])

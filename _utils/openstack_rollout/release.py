@@ -18,6 +18,8 @@ from openstack_rollout.errors import RolloutError
 ALWAYS_EXCLUDED = ("kernel", "kernel-core", "openvswitch*")
 OVS_PACKAGES = ("openvswitch*", "*-openvswitch")
 DEFAULT_ESSENTIAL = ("openstack-selinux",)
+# Packages whose update disturbs guests that run.
+DISRUPTIVE = ("qemu*", "libvirt*")
 # The image that a bootc host's whole system is.
 OS_IMAGE = "os_container_image"
 # What a run has as its target that only brings the system up to date, whatever the release.
@@ -107,24 +109,31 @@ def resolve(openstack: Mapping[str, Any], version: str, node: Mapping[str, Any])
         "packages": packages,
         "exclude": essential_excludes(openstack),
         "ovs": {"reload": bool(ovs.get("reload", False)), "userspace": ovs.get("userspace", "refuse")},
-        "system": _system(openstack, release, packages["system"]),
+        "system": _system(openstack, release, roles, packages["system"]),
     }
 
 
 def _system(
-    openstack: Mapping[str, Any], release: Mapping[str, Any], packages: Mapping[str, str]
+    openstack: Mapping[str, Any],
+    release: Mapping[str, Any],
+    roles: Iterable[str],
+    packages: Mapping[str, str],
 ) -> dict[str, Any]:
     """How the system stage goes about its packages.
 
     packages: those of the release, without Salt's. others: whether it moves what no release names. exclude:
-    what it never moves. kept: the same, and the packages that the release or another step moves.
+    what it never moves. kept: the same, and the packages that the release or another step moves. disruptive:
+    what moves only under no workload, unless the policy of a role accepts it.
     """
     settings = openstack.get("system") or {}
     exclude = system_excludes(openstack)
+    policies = openstack.get("policies") or {}
     return {
         "depth": settings.get("depth", "upgrade"),
         "others": settings.get("packages", "all") == "all",
         "reboot": settings.get("reboot", "never"),
+        "disruptive": list(settings.get("disruptive", DISRUPTIVE)),
+        "accept": any((policies.get(role) or {}).get("reboot_occupied", False) for role in roles),
         "kpatch": bool(settings.get("kpatch", False)),
         "os_image": image(openstack, release, OS_IMAGE, None),
         "exclude": exclude,

@@ -105,8 +105,12 @@ def _call(step: str, stage: str, run: Mapping[str, Any]) -> Call:
     if hooks.is_moment(step):
         return Call("rollout_hooks.run", (stage, step))
     sls = "prefetch" if step == "prefetch" else stage
-    told = {"openstack_rollout": {"target": run["target"], "stages": list(run["stages"])}}
-    return Call("state.sls", (f"openstack.{sls}",), {"queue": QUEUE, "pillar": told})
+    told = {
+        "target": run["target"],
+        "stages": list(run["stages"]),
+        "drained": bool(run.get("drained", False)),
+    }
+    return Call("state.sls", (f"openstack.{sls}",), {"queue": QUEUE, "pillar": {"openstack_rollout": told}})
 
 
 def _outcome(ended: Ended, step: str) -> Outcome:

@@ -207,9 +207,12 @@ def _check_policies(found: Problems, openstack: Mapping[str, Any]) -> None:
 def _check_stage_settings(found: Problems, openstack: Mapping[str, Any]) -> None:
     system = found.mapping("openstack:system", openstack.get("system"))
     found.keys(
-        "openstack:system", system, ("exclude", "packages", "depth", "kpatch", "reboot", "reboot_timeout")
+        "openstack:system",
+        system,
+        ("exclude", "packages", "depth", "kpatch", "disruptive", "reboot", "reboot_timeout"),
     )
     found.strings("openstack:system:exclude", system.get("exclude"))
+    found.strings("openstack:system:disruptive", system.get("disruptive"))
     found.flag("openstack:system:kpatch", system.get("kpatch", False))
     found.choice("openstack:system:packages", system.get("packages", "all"), ("all", "release"))
     found.choice("openstack:system:depth", system.get("depth", "upgrade"), ("upgrade", "dist_upgrade"))

@@ -14,6 +14,15 @@ system image:
 {{ nothing("system") }}
 {%- endif %}
 {%- else %}
+{%- if not node.system.accept %}
+system workloads:
+  system_packages.undisturbed:
+    - disruptive: {{ node.system.disruptive | json }}
+    - packages: {{ node.system.packages | json }}
+    - depth: {{ (node.system.depth if node.system.others else none) | json }}
+    - kept: {{ node.system.kept | json }}
+    - failhard: True
+{%- endif %}
 {%- set ordinary = dict(node, packages=node.system.packages) %}
 {{ packages("system", ordinary, node.system.exclude) }}
 {%- if node.system.others %}
@@ -33,6 +42,8 @@ system live patches:
 system services with deleted libraries:
   stale_services.restarted:
     - failhard: True
+system reboot:
+  reboot_needed.told
 # The last: it takes effect when this job has ended.
 system salt-minion:
   minion_package.renewed:

@@ -10,5 +10,5 @@ def test_a_node_is_told_the_runs_target_and_stages():
         call = salt_fleet._call(step, "ovn", RUN)
         assert (call.function, call.arguments) == ("state.sls", (sls,))
         assert call.keywords["pillar"] == {
-            "openstack_rollout": {"target": "1.0.1", "stages": ["ovn", "system"]}
+            "openstack_rollout": {"target": "1.0.1", "stages": ["ovn", "system"], "drained": False}
         }

@@ -167,3 +167,85 @@ def test_a_reload_under_workloads_may_be_accepted():
     module, did = switch_state(ports=["port-1"], install={"openvswitch3.5": "1"})
     assert module.updated("ovs", WANTED, reload=True, userspace="accept")["result"] is True
     assert did == ["record", "update", "reload"]
+
+
+PLAN = {
+    "upgrade": {"qemu-kvm": "9-1", "bash": "5.2", "salt-minion": "3008.4-1"},
+    "install": {"new": "1"},
+    "remove": [],
+    "held": {"kept": "2"},
+}
+
+
+def system(test=False, on_it=(), pillar=None, **functions):
+    found = {
+        "system_packages.plan": lambda depth, kept: PLAN,
+        "system_packages.configuration": list,
+        "package_set.changes": lambda packages, stage: {"install": dict(packages), "remove": []},
+        "node_workloads.found": lambda: list(on_it),
+        **functions,
+    }
+    grains = {"id": "cmp1"}
+    return load(
+        "states", "system_packages", salt=found, opts={"test": test}, grains=grains, pillar=pillar or {}
+    )
+
+
+def test_everything_newer_moves_but_salt_and_what_is_held_is_told():
+    brought = []
+    files = iter([[], ["/etc/a.rpmnew"]])
+    functions = {
+        "package_set.bring": lambda packages, exclude: brought.append((packages, exclude)) or {"bash": {}},
+        "system_packages.configuration": lambda: next(files),
+    }
+    predicted = system(True).upgraded("x")
+    assert predicted["result"] is None and set(predicted["changes"]) == {"qemu-kvm", "bash", "new"}
+    answer = system(**functions).upgraded("x", "upgrade", ("excluded",), ("excluded", "pinned"))
+    assert answer["result"] is True and brought == [({"qemu-kvm": "9-1", "bash": "5.2"}, ["excluded"])]
+    assert "held back by the node's operator: kept 2" in answer["comment"]
+    assert "/etc/a.rpmnew" in answer["comment"]
+
+
+def test_a_plan_that_cannot_be_made_fails_by_its_reason():
+    broken = {"system_packages.plan": fail("REPOSITORY_BROKEN")}
+    for answer in (system(**broken).upgraded("x"), system(**broken).downloaded("x")):
+        assert answer["result"] is False and answer["comment"].startswith("REPOSITORY_BROKEN: ")
+
+
+@pytest.mark.parametrize(
+    ("on_it", "pillar", "good"),
+    [
+        (["1 virtual machine (process 7)"], {}, False),
+        (["1 virtual machine (process 7)"], {"openstack_rollout": {"drained": True}}, True),
+        ([], {}, True),
+    ],
+)
+def test_what_disturbs_workloads_is_refused_where_there_are_some(on_it, pillar, good):
+    answer = system(on_it=on_it, pillar=pillar).undisturbed("x", ("qemu*",), depth="upgrade")
+    assert answer["result"] is good and not answer["changes"]
+    if not good:
+        assert answer["comment"].startswith("WORKLOADS_PRESENT: cmp1: nothing was touched, for qemu-kvm")
+    assert system(on_it=["x"]).undisturbed("x", ("libvirt*",), depth="upgrade")["result"] is True
+
+
+def test_a_reboot_that_is_needed_is_told_and_ad_hoc_warned_of():
+    functions = {"reboot_needed.evidence": lambda: ["kernel: 1 runs, 2 is installed"]}
+    ad_hoc = load("states", "reboot_needed", salt=functions).told("x")
+    assert ad_hoc["result"] is True and "orch.system" in ad_hoc["warnings"][0] and not ad_hoc["changes"]
+    in_a_run = load("states", "reboot_needed", salt=functions, pillar={"openstack_rollout": {"target": "1"}})
+    assert "warnings" not in in_a_run.told("x")
+
+
+@pytest.mark.parametrize("masters", [{}, {"salt-master": ["1"]}])
+def test_salts_packages_are_due_after_the_job_or_left_beside_the_masters(masters):
+    begun = []
+    functions = {
+        "minion_package.due": lambda *_: {"salt-minion": "3008.4-1"} if not masters else {},
+        "minion_package.masters": lambda: masters,
+        "minion_package.forget": lambda: None,
+        "minion_package.renew": lambda due: begun.append(due) or {"salt-minion": {"new": "3008.4-1"}},
+    }
+    assert state("minion_package", True, **functions).renewed("x")["result"] is (True if masters else None)
+    answer = state("minion_package", **functions).renewed("x")
+    assert answer["result"] is True and begun == ([] if masters else [{"salt-minion": "3008.4-1"}])
+    assert ("master" in answer["comment"]) == bool(masters)

@@ -1,0 +1,25 @@
+"""Whether this node needs a reboot, told at the end of a state run; node states never reboot."""
+
+from __future__ import annotations
+
+
+def told(name):
+    """Say why this node needs a reboot, and what brings it; nothing is done.
+
+    name (str): any text.
+
+    .. code-block:: yaml
+
+        a reboot:
+          reboot_needed.told
+    """
+    why = __salt__["reboot_needed.evidence"]()
+    answer = {"name": name, "result": True, "comment": "none is needed", "changes": {}}
+    if not why:
+        return answer
+    line = f"this node needs a reboot: {'; '.join(why)}"
+    if __pillar__.get("openstack_rollout"):
+        return answer | {"comment": line}
+    # Ad hoc: who reads this decides.
+    instead = "salt-run state.orchestrate orch.system drains and reboots it (openstack:system:reboot)"
+    return answer | {"comment": line, "warnings": [f"{line}; {instead}"]}
