@@ -68,7 +68,10 @@ def facts(fresh: bool = False, refresh: bool = False) -> dict:
         node = _node(openstack)
         system = release.resolve(openstack, release.wanted(openstack), node)["system"]
         references = release.references(openstack, node)
-        whole = measured(references, system["reboot"] != "never") | {"newer": _newer(system, refresh)}
+        whole = measured(references, system["reboot"] != "never") | {
+            "newer": _newer(system, refresh),
+            "compare": __salt__["pkg.version_cmp"],
+        }
         found = measure.facts(openstack, node, whole)
         wanted = {
             service["container"]: service

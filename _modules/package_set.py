@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from salt.exceptions import CommandExecutionError
 
 from openstack_rollout import measure, package_errors
+from openstack_rollout.release import FLOOR
 
 # Downloaded packages outlive the next transaction: what was fetched beforehand must still be there later.
 _KEEP = "keepcache=1"
@@ -39,7 +40,7 @@ def changes(packages: Mapping[str, str], stage: str = "services") -> dict:
     if stage == "system":
         held = __salt__["system_packages.held"]()
         packages = {name: version for name, version in packages.items() if name not in held}
-    install, remove = measure.package_changes(stage, packages, installed())
+    install, remove = measure.package_changes(stage, packages, installed(), __salt__["pkg.version_cmp"])
     return {"install": install, "remove": remove}
 
 
@@ -76,13 +77,14 @@ def bring(packages: Mapping[str, str], exclude: Sequence[str] = (), setopt: Sequ
     with _lock_awaited("PACKAGE_FAILED"):
         if missing_downloads(packages):
             _refresh()
-        _refuse_excluded(packages, exclude)
+        concrete = _concrete(packages)
+        _refuse_excluded(concrete, exclude)
         automatic = _automatic(packages)
-        moved = __salt__["pkg.install"](pkgs=_pkgs(packages), **_options(exclude, setopt))
+        moved = __salt__["pkg.install"](pkgs=_pkgs(concrete), **_options(exclude, setopt))
         if automatic:
             _run(["apt-mark", "auto", *automatic])
     now = {name: [] for name in packages} | installed()
-    left, _ = measure.package_changes("system", packages, now)
+    left, _ = measure.package_changes("system", packages, now, __salt__["pkg.version_cmp"])
     if left:
         raise CommandExecutionError(f"PACKAGE_FAILED: not reached: {_names(left)}")
     return moved
@@ -103,7 +105,7 @@ def missing_downloads(packages: Mapping[str, str]) -> dict[str, str]:
         return {}
     cached = {name: list(found) for name, found in __salt__["pkg.list_downloaded"]().items()}
     have = {name: cached.get(name, []) for name in packages}
-    return measure.package_changes("system", packages, have)[0]
+    return measure.package_changes("system", packages, have, __salt__["pkg.version_cmp"])[0]
 
 
 def download(packages: Mapping[str, str]) -> dict:
@@ -122,7 +124,7 @@ def download(packages: Mapping[str, str]) -> dict:
     """
     with _lock_awaited("PACKAGE_DOWNLOAD_FAILED"):
         _refresh()
-        __salt__["pkg.install"](pkgs=_pkgs(packages), downloadonly=True, **_options((), ()))
+        __salt__["pkg.install"](pkgs=_pkgs(_concrete(packages)), downloadonly=True, **_options((), ()))
     left = missing_downloads(packages)
     if left:
         raise CommandExecutionError(f"PACKAGE_DOWNLOAD_FAILED: not fetched: {_names(left)}")
@@ -139,6 +141,18 @@ def _lock_awaited(reason: str) -> Iterator[None]:
         yield
     except CommandExecutionError as error:
         raise CommandExecutionError(package_errors.told(_text(error), reason)) from error
+
+
+def _concrete(packages: Mapping[str, str]) -> dict[str, str]:
+    """The newest that the repositories have for those of which only the least version is said."""
+    found = dict(packages)
+    for name, version in packages.items():
+        if version.startswith(FLOOR):
+            newest = __salt__["pkg.latest_version"](name, refresh=False)
+            if not newest:
+                raise CommandExecutionError(f"{name}: the repositories have none {version}")
+            found[name] = newest
+    return found
 
 
 def _automatic(packages: Iterable[str]) -> list[str]:

@@ -19,7 +19,7 @@ _SHOWN = 5
 def evidence(thorough: bool = True) -> list[str]:
     """Why this node needs a reboot, one line each, led by the evidence's name; none when it does not.
 
-    thorough (bool): also ask what takes a second: needs-restarting, on nodes with dnf.
+    thorough (bool): also ask what takes a second: the last two of these.
 
     The names: `kernel` (a newer one is installed than runs), `reboot-required` (Debian's file), `marker` (a
     file in /run/openstack-rollout/reboot.d or /etc/openstack-rollout/reboot.d), `bootc` (an image is staged),
@@ -38,10 +38,10 @@ def evidence(thorough: bool = True) -> list[str]:
         "marker": _markers(),
         "bootc": _image(),
         "switch": _switch(),
-        "libraries": _some(__salt__["stale_services.unsafe"]()),
     }
     if thorough:
-        found |= {"needs-restarting": _needs_restarting()}
+        found["libraries"] = _some(__salt__["stale_services.unsafe"]())
+        found["needs-restarting"] = _needs_restarting()
     return [f"{name}: {line}" for name, line in found.items() if line]
 
 

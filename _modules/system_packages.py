@@ -37,7 +37,9 @@ _DECISIVE = {
         "/etc/apt/preferences.d/*",
     ),
     "RedHat": (
-        "/var/lib/rpm/rpmdb.sqlite*",
+        "/var/lib/rpm/rpmdb.sqlite",
+        "/usr/lib/sysimage/rpm/rpmdb.sqlite",
+        "/var/lib/dnf/history.sqlite",
         "/var/cache/dnf/*/repodata/repomd.xml",
         "/etc/dnf/dnf.conf",
         "/etc/dnf/plugins/*",

@@ -11,6 +11,8 @@ from typing import Any
 
 from openstack_rollout import release
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.kernels import Compare
+from openstack_rollout.release import FLOOR
 
 # openvswitch3.4-devel: the stream is part of the package's name, so a new stream is another package.
 _SHOWN = 5
@@ -36,7 +38,7 @@ def differences(
     if image_based and "system" in found:
         found["system"] += _image_difference(desired["system"]["os_image"], measured["bootc"])
     for stage, packages in desired["packages"].items() if not image_based else ():
-        install, remove = package_changes(stage, packages, measured["packages"])
+        install, remove = package_changes(stage, packages, measured["packages"], measured.get("compare"))
         if stage == "system":  # what the operator holds is told, and stays
             install = {name: version for name, version in install.items() if name not in held}
         for name, version in install.items():
@@ -58,13 +60,16 @@ def differences(
 
 
 def package_changes(
-    stage: str, packages: Mapping[str, str], installed: Mapping[str, Sequence[str]]
+    stage: str,
+    packages: Mapping[str, str],
+    installed: Mapping[str, Sequence[str]],
+    compare: Compare | None = None,
 ) -> tuple[dict[str, str], list[str]]:
     """What has to happen to the packages of a stage.
 
     stage (str): `ovs` also follows Open vSwitch from one stream's package to the next. packages (dict): name
-    -> version the release wants. installed (dict): name -> versions, as pkg.list_pkgs(versions_as_list=True)
-    gives.
+    -> version the release wants, or the least one (">=1.2-3"), which compare tells. installed (dict): name ->
+    versions, as pkg.list_pkgs(versions_as_list=True) gives.
 
     Returns ({name: version} to bring to that version, [names] to remove, of `ovs` also name-version of what a
     killed transaction left beside the wanted version). A package that a node does not have
@@ -91,9 +96,16 @@ def package_changes(
     install = {
         name: version
         for name, version in wanted.items()
-        if _plain(version) not in map(_plain, installed.get(name, ()))
+        if not _is_there(version, installed.get(name, ()), compare)
     }
     return install, remove
+
+
+def _is_there(wanted: str, installed: Sequence[str], compare: Compare | None) -> bool:
+    if not wanted.startswith(FLOOR):
+        return _plain(wanted) in map(_plain, installed)
+    least = wanted.removeprefix(FLOOR).strip()
+    return any(compare is not None and (compare(one, least) or 0) >= 0 for one in installed)
 
 
 def deployed(
@@ -265,7 +277,8 @@ def _renews_minion(open_ends: Iterable[str], measured: Mapping[str, Any]) -> boo
 
 def _held(desired: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str, str]:
     """What the operator's holds and locks keep back: {name: the version that there would be}."""
-    install, _ = package_changes("system", desired["packages"].get("system", {}), measured["packages"])
+    wanted = desired["packages"].get("system", {})
+    install, _ = package_changes("system", wanted, measured["packages"], measured.get("compare"))
     pinned = {name: version for name, version in install.items() if name in measured.get("held", ())}
     return {**measured.get("newer", {}).get("held", {}), **pinned}
 
@@ -288,7 +301,7 @@ def _doubles(wanted: Mapping[str, str], installed: Mapping[str, Sequence[str]]) 
 def _package_facts(desired: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     found = {}
     for stage, packages in desired["packages"].items():
-        install, remove = package_changes(stage, packages, measured["packages"])
+        install, remove = package_changes(stage, packages, measured["packages"], measured.get("compare"))
         for name, version in packages.items():
             if name in measured["packages"] or name in install:
                 installed = list(measured["packages"].get(name, ()))

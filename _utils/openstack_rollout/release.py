@@ -18,6 +18,8 @@ from openstack_rollout.errors import RolloutError
 ALWAYS_EXCLUDED = ("kernel", "kernel-core", "openvswitch*")
 OVS_PACKAGES = ("openvswitch*", "*-openvswitch")
 DEFAULT_ESSENTIAL = ("openstack-selinux",)
+# Before a version of a release's package: that one or any newer.
+FLOOR = ">="
 # Packages whose update disturbs guests that run.
 DISRUPTIVE = ("qemu*", "libvirt*")
 # The image that a bootc host's whole system is.
@@ -128,6 +130,8 @@ def _system(
     settings = openstack.get("system") or {}
     exclude = system_excludes(openstack)
     policies = openstack.get("policies") or {}
+    floors = {name for name, version in packages.items() if version.startswith(FLOOR)}
+    pinned = sorted(set(release.get("packages") or {}) - floors)
     return {
         "depth": settings.get("depth", "upgrade"),
         "others": settings.get("packages", "all") == "all",
@@ -138,7 +142,7 @@ def _system(
         "os_image": image(openstack, release, OS_IMAGE, None),
         "exclude": exclude,
         "packages": {n: version for n, version in packages.items() if n not in MINION_PACKAGES},
-        "kept": [*exclude, *sorted(release.get("packages") or {})],
+        "kept": [*exclude, *pinned],
     }
 
 

@@ -69,6 +69,7 @@ def measuring(containers, local, **functions):
         "datapath.health": list,
         "reboot_needed.evidence": lambda thorough: [],
         "bootc.status": lambda: None,
+        "pkg.version_cmp": lambda one, other: 0,
         "rollout_hooks.due": list,
         "minion_package.state": lambda: {"state": "none"},
         "system_packages.held": list,

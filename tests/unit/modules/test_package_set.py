@@ -44,8 +44,22 @@ class Packages:
     def functions(self):
         return {
             f"pkg.{name}": getattr(self, name)
-            for name in ("list_pkgs", "list_downloaded", "refresh_db", "install")
+            for name in (
+                "list_pkgs",
+                "list_downloaded",
+                "refresh_db",
+                "install",
+                "latest_version",
+                "version_cmp",
+            )
         }
+
+    def latest_version(self, name, refresh):
+        assert refresh is False
+        return self.available.get(name, "")
+
+    def version_cmp(self, one, other):
+        return (one > other) - (one < other)
 
 
 def package_set(packages, os_family="RedHat", commands=None):
@@ -69,6 +83,17 @@ def test_the_system_stage_leaves_alone_what_the_operator_holds():
     wanted = {"a": "1-2", "held": "1-2"}
     assert module.changes(wanted, "system")["install"] == {"a": "1-2"}
     assert module.changes(wanted, "services")["install"] == wanted
+
+
+def test_of_a_package_with_a_least_version_the_newest_is_brought():
+    packages = Packages({"a": "1-1", "b": "1-5"}, {"a": "1-4"})
+    module = package_set(packages)
+    wanted = {"a": ">=1-3", "b": ">=1-3"}
+    assert module.changes(wanted)["install"] == {"a": ">=1-3"}
+    module.bring({"a": ">=1-3"})
+    assert packages.installed["a"] == ["1-4"] and module.changes(wanted)["install"] == {}
+    with pytest.raises(CommandExecutionError, match=r"^PACKAGE_FAILED: not reached: a >=1-9"):
+        module.bring({"a": ">=1-9"})
 
 
 def test_what_apt_had_installed_by_itself_stays_so():
