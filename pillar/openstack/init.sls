@@ -1,7 +1,7 @@
 # The operator's page. Edit target_version, then: salt-run state.orchestrate orch.update
 # Check what you wrote at any time, it touches nothing: salt-run release.check
 openstack:
-  # The release that every node has to be at: a file of openstack/releases/. Empty: nothing can be updated.
+  # The release that every node has to be at: a file of openstack/releases/. Empty: only orch.system can run.
   target_version: ''
 
   # Images that replace those of the release, by image key. Where the key is a map of back ends, by back end:
@@ -47,11 +47,17 @@ openstack:
   packages: {essential: [openstack-selinux], exclude: []}
 
   # exclude         packages (globs) that the system stage leaves alone
+  # packages        all: what no release names moves to the newest of the repositories; release: it stays
+  # depth           upgrade: what is installed, no kernels; dist_upgrade: kernels and new packages too
+  # kpatch          true: live patches of the running kernel instead of new kernels
   # reboot          never; when_required: nodes that need it, drained or empty, between their update and their proof;
   #                 always: every node that the stage updates. A role with reboot_occupied: true under policies is
   #                 rebooted with what is on it
   # reboot_timeout  seconds until a rebooted node has to be back
-  system: {exclude: [], depth: upgrade, reboot: never, reboot_timeout: 900}
+  system: {exclude: [], packages: all, depth: upgrade, kpatch: false, reboot: never, reboot_timeout: 900}
+
+  # Commands or SLS of yours before and after the steps of a stage, on the nodes (README: Hooks and migrations).
+  hooks: {}
 
   # reload     false: Open vSwitch's packages are updated, the running switch stays, stale until a reload or a reboot.
   #            true: the installed one takes over, with the flows. It is never restarted.

@@ -23,6 +23,8 @@ from .cloud import Lab
 FOLDER = "patches"
 GENERATIONS = ("1", "2")
 KERNEL_RPM = "5.14.0-3.el9"
+#: the live patch of the kernel that a new machine of the lab says it runs
+LIVE_PATCH = "kpatch-patch-5_14_0-1"
 KERNELS_DEB = ("6.12.48+deb13-amd64", "6.12.57+deb13-amd64")
 #: salt-minion's versions: its package brings Salt's own file of its version, and nothing else
 MINION = ("3008.3", "3008.4")
@@ -57,13 +59,15 @@ _SOURCE = (
 class Patch:
     """A package in both of its generations; None where a generation does not have it.
 
-    needs: what the second generation requires. files: by path on a node, per generation. rpm, deb: whether
+    needs: what the second generation requires. provides: of RPM. files: by path on a node, per generation.
+    rpm, deb: whether
     that flavour has it. post: what its script does on RPM nodes (postun) and on Debian (postinst).
     """
 
     name: str
     versions: tuple[str | None, str | None] = PLAIN
     needs: tuple[str, ...] = ()
+    provides: tuple[str, ...] = ()
     files: dict[str, tuple[str, str]] = field(default_factory=dict)
     configuration: tuple[str, ...] = ()
     rpm: bool = True
@@ -93,6 +97,8 @@ def patches(salt: str) -> list[Patch]:
         Patch("lab-config", files={CONFIGURATION: ("shipped = 1\n", "shipped = 2\n")},
               configuration=(CONFIGURATION,)),
         Patch("lab-library", files={"/usr/lib/systemd/system/lab-library.service": (_SERVICE, _SERVICE)}),
+        Patch("kpatch", (None, "0.9.7-2"), deb=False),
+        Patch(LIVE_PATCH, (None, "1-1"), provides=("kpatch-patch = 5.14.0-1.el9.x86_64",), deb=False),
         Patch("salt-minion", (f"{MINION[0]}-1", f"{MINION[1]}-1"), post=(_RESTART_RPM, _RESTART_DEB),
               files={f"/{salt}/_version.txt": MINION}),
         *kernels,
@@ -219,7 +225,7 @@ def _make(patch: Patch, position: int, place: Path, scratch: Path, library: Path
     needs = patch.needs if position else ()
     if patch.rpm:
         scriptlets = {"postun": patch.post[0]} if patch.post[0] else {}
-        provides = ("installonlypkg(kernel)",) if patch.installonly else ()
+        provides = ("installonlypkg(kernel)",) if patch.installonly else patch.provides
         package = packages.Package(
             patch.name, version, release, requires=needs, provides=provides, scriptlets=scriptlets,
             files=files, configuration=patch.configuration, installonly=patch.installonly,

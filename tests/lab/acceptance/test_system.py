@@ -14,10 +14,23 @@ from ..patches import GENERATIONS, MINION, Patches
 
 LAB_PROFILE = settings.SYSTEM
 FIRST, SECOND = GENERATIONS
-INSTALLED = ("lab-plain", "lab-held", "lab-excluded", "lab-grows", "lab-config", "salt-minion")
+INSTALLED = ("lab-plain", "lab-held", "lab-excluded", "lab-grows", "lab-config", "lab-library", "salt-minion")
 POLICIES = {"gateway": {"drain": "ovn_failover"}, "controller": {"reboot_occupied": True}}
 SYSTEM = {"exclude": ["lab-excluded"], "reboot_timeout": 240}
 OPERATORS = "mine = 1\n"
+LIBRARY = "lab-library.service"
+HOOKS = {
+    "system": {
+        "before_apply": [{"name": "before", "command": ["/usr/bin/touch", "/run/lab-before"]}],
+        "after_apply": [
+            {
+                "name": "after",
+                "command": ["/usr/bin/cp", "/run/lab-before", "/run/lab-after"],
+                "nodes": "cmp*",
+            }
+        ],
+    }
+}
 HOLD = (
     "import fcntl, sys, signal; f = open(sys.argv[1], 'a'); fcntl.lockf(f, fcntl.LOCK_EX);"
     " print(1, flush=True); signal.pause()"
@@ -26,8 +39,9 @@ HOLD = (
 WITH_KERNEL = {"ctl1", "gtw1", "gtw2", "cmp1"}
 
 
-def page(cloud, lock_timeout=300, **system):
-    cloud.set_pillar(policies=POLICIES, system=SYSTEM | system, packages={"lock_timeout": lock_timeout})
+def page(cloud, lock_timeout=300, page=None, **system):
+    packages = {"lock_timeout": lock_timeout}
+    cloud.set_pillar(policies=POLICIES, system=SYSTEM | system, packages=packages, **(page or {}))
 
 
 def boots(cloud) -> dict[str, str]:
@@ -44,6 +58,10 @@ def services(cloud, node: str) -> tuple:
         node, ["systemctl", "show", "-p", "MainPID", "--value", "ovs-vswitchd.service"]
     ).stdout
     return sorted(started.splitlines()), switch
+
+
+def main_pid(cloud, node: str) -> str:
+    return cloud.exec(node, ["systemctl", "show", "-p", "MainPID", "--value", LIBRARY]).stdout.strip()
 
 
 def versions(cloud, node: str) -> dict[str, list[str]]:
@@ -66,6 +84,7 @@ def vendor(cloud) -> Patches:
     for node in cloud.nodes:
         vendor.install_first(node, [*INSTALLED, *(["linux-image-amd64"] if node == "gtw2" else [])])
         cloud.exec(node, ["tee", patches.CONFIGURATION], stdin=OPERATORS)
+        cloud.exec(node, ["systemctl", "enable", "--now", LIBRARY])
     cloud.exec("gtw2", ["systemctl", "restart", "lab-kernel.service", "salt-minion.service"])
     cloud.exec("cmp1", ["dnf", "--quiet", "versionlock", "add", "lab-held"])
     cloud.exec("cmp2", ["apt-mark", "hold", "lab-held"])
@@ -125,13 +144,13 @@ def upgraded(cloud, vendor):
     for node in ("cmp1", "cmp2"):
         said[node] = paused(cloud, "DISK_FULL", node)
         cloud.exec(node, ["umount", full])
-    before = boots(cloud)
+    before = boots(cloud), {node: main_pid(cloud, node) for node in cloud.nodes}
     operator.update(cloud, "orch.system")
-    return said, before
+    return said, *before
 
 
 def test_a_full_disk_pauses_by_name_and_the_resumed_run_converges(cloud, upgraded):
-    said, _ = upgraded
+    said, *_ = upgraded
     assert set(said) == {"cmp1", "cmp2"}
     for node in cloud.nodes:
         assert versions(cloud, node)["lab-plain"] == ["1.1-1"], node
@@ -144,6 +163,11 @@ def test_depth_upgrade_installs_nothing_new_and_no_kernel(cloud, upgraded):
         assert f"linux-image-{patches.KERNELS_DEB[1]}" not in found
     assert versions(cloud, "cmp1")["kernel-core"] == ["5.14.0-1"]
     assert boots(cloud) == upgraded[1], "nothing reboots without the policy"
+
+
+def test_a_service_with_a_deleted_library_was_restarted_and_not_its_host(cloud, upgraded):
+    for node, pid in upgraded[2].items():
+        assert main_pid(cloud, node) not in (pid, "0"), node
 
 
 def test_salt_minion_was_renewed_on_every_node_in_the_same_run(cloud, upgraded):
@@ -168,9 +192,36 @@ def test_what_the_operator_excluded_held_and_edited_is_as_it_was_and_told(cloud,
 
 
 @pytest.fixture(scope="module")
-def rebooted(cloud, upgraded):
-    """orch.system at depth dist_upgrade: kernels come, and the nodes that need it are rebooted."""
-    page(cloud, depth="dist_upgrade", reboot="when_required")
+def patched(cloud, upgraded):
+    """orch.system at depth dist_upgrade with live patches, and with hooks."""
+    page(cloud, depth="dist_upgrade", kpatch=True, reboot="when_required", page={"hooks": HOOKS})
+    operator.update(cloud, "orch.system")
+
+
+def test_with_kpatch_kernels_are_left_and_nothing_reboots(cloud, patched, upgraded):
+    found = proof.installed(cloud, "cmp1")
+    assert found["kernel-core"] == ["5.14.0-1.el9"] and found["kpatch"] == ["0.9.7-2.el9"]
+    assert found[patches.LIVE_PATCH] == ["1-1.el9"]
+    assert f"linux-image-{patches.KERNELS_DEB[1]}" not in versions(cloud, "gtw2")
+    assert boots(cloud) == upgraded[1]
+
+
+def test_depth_dist_upgrade_installs_what_is_new(cloud, patched):
+    for node in ("gtw2", "cmp2"):
+        found = versions(cloud, node)
+        assert found["lab-new"] == ["1.0-1"] and found["lab-grows"] == ["1.1-1"]
+
+
+def test_hooks_ran_before_and_after_where_they_are_for(cloud, patched):
+    for node, there in (("cmp1", {"before", "after"}), ("gtw1", {"before"})):
+        listed = cloud.exec(node, ["find", "/run", "-maxdepth", "1", "-name", "lab-[ab]*"]).stdout.split()
+        assert {path.removeprefix("/run/lab-") for path in listed} == there
+
+
+@pytest.fixture(scope="module")
+def rebooted(cloud, patched):
+    """orch.system without a target_version: kernels come, and the nodes that need it are rebooted."""
+    page(cloud, depth="dist_upgrade", reboot="when_required", page={"target_version": ""})
     before = boots(cloud)
     with EventLog(cloud) as log:
         operator.update(cloud, "orch.system")
@@ -196,15 +247,10 @@ def test_one_node_of_a_role_at_a_time_drained_first_and_proven_after(cloud, rebo
         assert done == ["drain", "apply", "reboot", "verify", "restore"]
 
 
-def test_depth_dist_upgrade_installs_what_is_new(cloud, rebooted):
-    for node in ("gtw2", "cmp2"):
-        found = versions(cloud, node)
-        assert found["lab-new"] == ["1.0-1"] and found["lab-grows"] == ["1.1-1"]
-
-
 def test_everything_is_back_and_a_second_run_does_nothing(cloud, rebooted):
     for node in cloud.nodes:
         proof.assert_node_at(cloud, node, "1.0.0")
+    page(cloud, depth="dist_upgrade", reboot="when_required")
     before = proof.fingerprint(cloud)
     operator.update(cloud, "orch.system")
     assert proof.fingerprint(cloud) == before and boots(cloud) == rebooted[1]
