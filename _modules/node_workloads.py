@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from salt.exceptions import CommandExecutionError
-
 _PROC = Path("/proc")
+_NAMESPACES = Path("/run/netns")
 _GUESTS = ("qemu-", "kvm")
 _CONTROL_PLANE = "controller"
 _SHOWN = 3
@@ -30,7 +29,7 @@ def found() -> list[str]:
     """
     kinds = {"virtual machine": _guests(), "logical port": _ports(), "router's namespace": _routers()}
     lines = [_line(kind, names) for kind, names in kinds.items() if names]
-    if _CONTROL_PLANE in __salt__["openstack_node.desired"]()["roles"]:
+    if _CONTROL_PLANE in __salt__["openstack_node.desired"]("system")["roles"]:
         lines.append("a member of the control plane")
     return lines
 
@@ -57,10 +56,7 @@ def _ports() -> list[str]:
 
 
 def _routers() -> list[str]:
-    try:
-        return sorted(one.name for one in Path("/run/netns").glob("qrouter-*"))
-    except OSError as error:
-        raise CommandExecutionError(f"NODE_ERROR: /run/netns: {error}") from error
+    return sorted(one.name for one in _NAMESPACES.glob("qrouter-*"))
 
 
 def _line(kind: str, names: list[str]) -> str:

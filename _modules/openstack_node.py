@@ -70,6 +70,7 @@ def facts(fresh: bool = False, refresh: bool = False) -> dict:
         references = release.references(openstack, node)
         whole = measured(references, system["reboot"] != "never") | {
             "newer": _newer(system, refresh),
+            "live_patches": __salt__["kpatch.due"]() if system["kpatch"] else {},
             "compare": __salt__["pkg.version_cmp"],
         }
         found = measure.facts(openstack, node, whole)
@@ -131,7 +132,7 @@ def _newer(system: dict, refresh: bool) -> dict:
     if not system["others"] or __salt__["bootc.status"]():
         return {}
     if refresh:
-        __salt__["system_packages.refresh"]()
+        __salt__["system_packages.refresh"](system["lock_timeout"])
     try:
         return __salt__["system_packages.plan"](system["depth"], system["kept"])
     except CommandExecutionError as error:

@@ -110,7 +110,7 @@ def _left(remove: Sequence[str]) -> dict[str, str]:
 
 def _by_apt(install: Mapping[str, str], remove: Sequence[str]) -> dict:
     with _switch_services_denied():
-        _finish_interrupted()
+        __salt__["package_set.finish_interrupted"](switch=True)
         held = sorted(set(install) & _held())
         if held:
             raise CommandExecutionError(
@@ -125,19 +125,6 @@ def _by_apt(install: Mapping[str, str], remove: Sequence[str]) -> dict:
         if left:
             __salt__["pkg.remove"](pkgs=sorted(left))
     return {**moved, **{name: {"old": version, "new": ""} for name, version in left.items()}}
-
-
-def _finish_interrupted() -> None:
-    """What a killed dpkg unpacked and did not configure; apt refuses to work before."""
-    if not _run(["dpkg", "--audit"])["stdout"].strip() and not any(Path("/var/lib/dpkg/updates").glob("*")):
-        return
-    result = _run(
-        ["systemd-run", "--scope", "--quiet", "dpkg", "--force-confold", "--configure", "--pending"],
-        env={"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"},
-    )
-    if result["retcode"]:
-        raise CommandExecutionError(f"PACKAGE_FAILED: dpkg --configure: {result['stderr'].strip()[-400:]}")
-    __context__.pop("pkg.list_pkgs", None)
 
 
 def _refuse_others(install: Mapping[str, str], remove: Sequence[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import time
 from pathlib import Path
 
@@ -23,6 +22,7 @@ _PID_FILES = {
     ),
 }
 _PROC = Path("/proc")
+_SOMEBODY = -1
 _LOOK_EVERY = 1.0
 #: seconds, where the pillar does not say
 PATIENCE = 300
@@ -40,7 +40,7 @@ def holders() -> list[str]:
     family = __grains__.get("os_family", "RedHat")
     found = {path: _holder(Path(path)) for path in _FILES.get(family, ())}
     found |= {path: _owner(Path(path)) for path in _PID_FILES.get(family, ())}
-    return [f"{path} by {_command(pid)} ({pid})" for path, pid in found.items() if pid]
+    return [f"{path} by {_called(pid)}" for path, pid in found.items() if pid]
 
 
 def wait(timeout: float | None = None) -> float:
@@ -90,15 +90,16 @@ def _holder(path: Path) -> int:
 
 
 def _locker(path: Path) -> int:
-    """By the kernel's list of locks; 1 when it does not tell, since somebody does."""
+    """By the kernel's list of locks; _SOMEBODY when it does not tell. An overlay's files have other devices
+    there.
+    """
     try:
-        status = path.stat()
-        wanted = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+        inode = f":{path.stat().st_ino}"
         lines = (_PROC / "locks").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return 1
-    found = [line.split() for line in lines if wanted in line and "->" not in line]
-    return max(1, *(int(words[4]) for words in found)) if found else 1
+        return _SOMEBODY
+    found = [line.split() for line in lines if "->" not in line]
+    return next((int(words[4]) for words in found if words[5].endswith(inode)), _SOMEBODY)
 
 
 def _owner(path: Path) -> int:
@@ -110,8 +111,9 @@ def _owner(path: Path) -> int:
     return pid if pid and (_PROC / str(pid)).exists() else 0
 
 
-def _command(pid: int) -> str:
+def _called(pid: int) -> str:
     try:
-        return (_PROC / str(pid) / "comm").read_text(encoding="utf-8").strip()
+        name = (_PROC / str(pid) / "comm").read_text(encoding="utf-8").strip()
     except OSError:
-        return "a process"
+        return "a process that the kernel does not name"
+    return f"{name} ({pid})"

@@ -10,14 +10,18 @@ import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from salt.exceptions import CommandExecutionError
 
 from openstack_rollout import measure, package_errors
-from openstack_rollout.release import FLOOR
+from openstack_rollout.errors import reason_of
+from openstack_rollout.release import FLOOR, OVS_PACKAGES
 
 # Downloaded packages outlive the next transaction: what was fetched beforehand must still be there later.
 _KEEP = "keepcache=1"
+# dpkg's journal of a transaction that did not end
+_UPDATES = Path("/var/lib/dpkg/updates")
 _REFRESHED = "openstack_rollout.package_metadata_refreshed"
 
 
@@ -75,6 +79,8 @@ def bring(packages: Mapping[str, str], exclude: Sequence[str] = (), setopt: Sequ
         salt 'cmp1' package_set.bring '{openstack-selinux: 0.8.41-1}' exclude='[kernel]'
     """
     with _lock_awaited("PACKAGE_FAILED"):
+        if _is_apt():
+            finish_interrupted(switch=all(_of_the_switch(name) for name in packages))
         if missing_downloads(packages):
             _refresh()
         concrete = _concrete(packages)
@@ -88,6 +94,34 @@ def bring(packages: Mapping[str, str], exclude: Sequence[str] = (), setopt: Sequ
     if left:
         raise CommandExecutionError(f"PACKAGE_FAILED: not reached: {_names(left)}")
     return moved
+
+
+def finish_interrupted(switch: bool = False) -> None:
+    """Configure what a killed or failed dpkg unpacked and did not configure; apt refuses to work before.
+
+    switch (bool): Open vSwitch may be among it; its scripts would stop it, unless they are denied that.
+
+    Raises CommandExecutionError led by PACKAGE_FAILED.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' package_set.finish_interrupted
+    """
+    found = _run(["dpkg", "--audit"])["stdout"].strip()
+    if not found and not any(_UPDATES.glob("*")):
+        return
+    if "openvswitch" in found and not switch:
+        raise CommandExecutionError(
+            "PACKAGE_FAILED: Open vSwitch is half installed: run the stage ovs before"
+        )
+    command = ["systemd-run", "--scope", "--quiet", "dpkg", "--force-confold", "--configure", "--pending"]
+    result = _run(command)
+    if result["retcode"]:
+        said = f"{result['stdout']}\n{result['stderr']}"
+        raise CommandExecutionError(package_errors.told(said, "PACKAGE_FAILED"))
+    __context__.pop("pkg.list_pkgs", None)
 
 
 def missing_downloads(packages: Mapping[str, str]) -> dict[str, str]:
@@ -140,7 +174,13 @@ def _lock_awaited(reason: str) -> Iterator[None]:
     try:
         yield
     except CommandExecutionError as error:
+        if reason_of(str(error), "") == "PACKAGE_FAILED":  # told already
+            raise
         raise CommandExecutionError(package_errors.told(_text(error), reason)) from error
+
+
+def _of_the_switch(name: str) -> bool:
+    return any(fnmatchcase(name, glob) for glob in OVS_PACKAGES)
 
 
 def _concrete(packages: Mapping[str, str]) -> dict[str, str]:
@@ -184,7 +224,8 @@ def _refuse_excluded(packages: Mapping[str, str], exclude: Sequence[str]) -> Non
 
 
 def _run(command: list[str]) -> dict:
-    return __salt__["cmd.run_all"](command, python_shell=False, ignore_retcode=True, env={"LC_ALL": "C"})
+    environment = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
+    return __salt__["cmd.run_all"](command, python_shell=False, ignore_retcode=True, env=environment)
 
 
 def _options(exclude: Sequence[str], setopt: Sequence[str]) -> dict:

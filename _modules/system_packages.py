@@ -94,8 +94,10 @@ def plan(depth: str = UPGRADE, exclude: Sequence[str] = ()) -> dict:
     return made
 
 
-def refresh() -> bool:
+def refresh(lock_timeout: float | None = None) -> bool:
     """Fetch what the repositories have now; the packages that run do not change.
+
+    lock_timeout (float): seconds that others may hold the package manager's locks; as in package_lock.wait.
 
     Raises CommandExecutionError led by REPOSITORY_BROKEN, SIGNATURE_WRONG, PACKAGE_LOCKED or DISK_FULL.
 
@@ -105,7 +107,7 @@ def refresh() -> bool:
 
         salt 'cmp1' system_packages.refresh
     """
-    __salt__["package_lock.wait"]()
+    __salt__["package_lock.wait"](lock_timeout)
     command = ["apt-get", "--quiet", "--error-on=any", "update"]
     if not _is_apt():
         command = ["dnf", "--quiet", *_DNF, "--refresh", "makecache"]

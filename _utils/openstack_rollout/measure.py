@@ -190,6 +190,8 @@ def facts(
         # Beside the differences: a node that has newer packages, or only has to be rebooted, is at its
         # release.
         stages["system"] += _newer(measured.get("newer", {}))
+        patches = sorted(measured.get("live_patches", ()))
+        stages["system"] += [f"live patches: {', '.join(patches)}"] if patches else []
         if measured.get("minion") in ("waiting", "failed"):
             stages["system"].append(f"salt-minion: its renewal is {measured['minion']}")
         if desired["system"]["reboot"] != "never":

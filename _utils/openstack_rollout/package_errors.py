@@ -8,13 +8,13 @@ import re
 _TELLING = re.compile(
     r"\b(?:Error|Problem)(?: \d+)?: *\S|\bE: |nothing provides|conflicts with|No match for"
     r"|No package \S+ avail|(?:Curl|GPG|OpenPGP|Checksum) .*(?:error|failed|check)|[Nn]o space left"
-    r"|Status code|more space needed",
+    r"|Status code|more space",
 )
 _SETTING = re.compile(r"\s*(?:\[[\w.:-]+\]$|[\w.-]+ ?=)")
 _LONGEST = 400
 # The first that matches; what none matches is the package manager's own trouble.
 _REASONS = (
-    ("DISK_FULL", re.compile(r"[Nn]o space left|more space needed|enough free space", re.I)),
+    ("DISK_FULL", re.compile(r"[Nn]o space left|more space (?:needed|on the)|enough free space", re.I)),
     (
         "PACKAGE_LOCKED",
         re.compile(

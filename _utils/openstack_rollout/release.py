@@ -131,13 +131,16 @@ def _system(
     exclude = system_excludes(openstack)
     policies = openstack.get("policies") or {}
     floors = {name for name, version in packages.items() if version.startswith(FLOOR)}
-    pinned = sorted(set(release.get("packages") or {}) - floors)
+    # What belongs to releases waits for one, where none is wanted.
+    named = [release] if release else (openstack.get("releases") or {}).values()
+    pinned = sorted({name for one in named for name in one.get("packages") or {}} - floors)
     return {
         "depth": settings.get("depth", "upgrade"),
         "others": settings.get("packages", "all") == "all",
         "reboot": settings.get("reboot", "never"),
         "disruptive": list(settings.get("disruptive", DISRUPTIVE)),
         "accept": any((policies.get(role) or {}).get("reboot_occupied", False) for role in roles),
+        "lock_timeout": (openstack.get("packages") or {}).get("lock_timeout"),
         "kpatch": bool(settings.get("kpatch", False)),
         "os_image": image(openstack, release, OS_IMAGE, None),
         "exclude": exclude,

@@ -30,6 +30,16 @@ def test_a_node_has_the_system_stage_alone_and_is_as_healthy_as_its_release():
     assert measure.facts(openstack, node("compute"), newer)["stages"]["system"] == ["newer packages: bash"]
 
 
+def test_what_releases_name_waits_for_a_release():
+    openstack = {**valid(), "target_version": ""}
+    settings = release.resolve(openstack, release.NO_RELEASE, node("compute"))["system"]
+    assert {"curl", "openstack-selinux"} <= set(settings["kept"]) and settings["packages"] == {}
+    openstack["releases"] = {}
+    assert release.resolve(openstack, release.NO_RELEASE, node("compute"))["system"]["kept"] == [
+        *release.OVS_PACKAGES
+    ]
+
+
 def test_the_stage_runs_and_the_update_is_refused(tmp_path):
     cloud = Cloud(compute=2, target="")
     for one in cloud.nodes.values():

@@ -76,9 +76,11 @@ def versions(cloud, node: str) -> dict[str, list[str]]:
 @pytest.fixture(scope="module")
 def vendor(cloud) -> Patches:
     """The first generation is installed everywhere, and a second one is published."""
-    release = cloud.releases["1.0.0"]
-    without = {name: number for name, number in release["packages"].items() if not name.startswith("kernel")}
-    cloud.pillar.write_release("1.0.0", release["images"], without)
+    for version, release in cloud.releases.items():
+        named = {
+            name: number for name, number in release["packages"].items() if not name.startswith("kernel")
+        }
+        cloud.pillar.write_release(version, release["images"], named)
     vendor = Patches(cloud)
     vendor.publish(FIRST)
     for node in cloud.nodes:
@@ -104,9 +106,10 @@ def paused(cloud, reason: str, node: str) -> str:
     return said
 
 
-@pytest.mark.parametrize(("folder", "node"), [("rpm/repodata/repomd.xml", "cmp1"), ("deb/InRelease", "gtw2")])
-def test_a_repository_that_is_broken_pauses_by_name(cloud, vendor, folder, node):
-    (vendor.place / folder).write_text("this is none\n")
+@pytest.mark.parametrize(("files", "node"), [("rpm/repodata/*", "cmp1"), ("deb/Packages*", "gtw2")])
+def test_a_repository_that_is_broken_pauses_by_name(cloud, vendor, files, node):
+    for path in vendor.place.glob(files):
+        path.unlink()
     paused(cloud, "REPOSITORY_BROKEN", node)
     vendor.publish(SECOND)
 

@@ -85,6 +85,18 @@ def test_the_system_stage_leaves_alone_what_the_operator_holds():
     assert module.changes(wanted, "services")["install"] == wanted
 
 
+def test_a_killed_dpkg_is_finished_first_but_not_where_it_would_stop_the_switch():
+    packages = Packages({"a": "1-1"}, {"a": "1-2"})
+    commands = Commands({"dpkg --audit": "The following packages are only half configured: b"})
+    module = package_set(packages, "Debian", commands)
+    module.bring({"a": "1-2"})
+    assert any("--configure" in line for line in commands.lines())
+    commands.answers["dpkg --audit"] = "only half configured: openvswitch-switch"
+    with pytest.raises(CommandExecutionError, match=r"^PACKAGE_FAILED: Open vSwitch is half installed"):
+        module.bring({"a": "1-2"})
+    module.finish_interrupted(switch=True)
+
+
 def test_of_a_package_with_a_least_version_the_newest_is_brought():
     packages = Packages({"a": "1-1", "b": "1-5"}, {"a": "1-4"})
     module = package_set(packages)

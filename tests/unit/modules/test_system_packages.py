@@ -36,7 +36,7 @@ def node(tmp_path):
         )
         salt = {
             "cmd.run_all": commands,
-            "package_lock.wait": lambda: 0.0,
+            "package_lock.wait": lambda timeout=None: 0.0,
             "package_set.installed": lambda: {"lab-plain": ["1"], "lab-held": ["1"], "salt-minion": ["1"]},
             "minion_package.masters": lambda: masters or {},
             "pkg.latest_version": lambda *names, refresh: "1.1-1",
