@@ -40,6 +40,9 @@ def plan(openstack: dict[str, Any], parts: Parts, dry_run: DryRun) -> dict[str, 
         needing = [name for name in members.ids if name in facts and facts[name]["stages"].get(stage)]
         waves += _waves(stage, members, facts, needing, drains)
         taking_part = [name for name in members.ids if name in facts and stage in facts[name]["stages"]]
+        if stage == "system":
+            reboots = parts.reboots(openstack).wanted
+            waves = [wave | {"reboot": reboots} if wave["stage"] == stage else wave for wave in waves]
         if taking_part:
             for name, changes in dry_run(taking_part, stage).items():
                 if changes:

@@ -8,6 +8,8 @@ from typing import Any
 
 from openstack_rollout.procedure import STAGES
 
+REBOOTS = {"when_required": "when required", "always": "always"}
+
 
 def text(data: Mapping[str, Any]) -> str:
     """The text of a status, a plan, risks or a report, told apart by what they hold."""
@@ -94,7 +96,8 @@ def plan(data: Mapping[str, Any]) -> str:
     for wave in data["waves"]:
         order = ", then ".join(" + ".join(nodes) for nodes in wave["waves"])
         drain = f", drained by {wave['drain']}" if wave["drain"] != "none" else ""
-        lines.append(f"{wave['stage']}, {wave['role']} (batch {wave['batch']}{drain}): {order}")
+        reboot = f", rebooted {REBOOTS[wave['reboot']]}" if wave.get("reboot") in REBOOTS else ""
+        lines.append(f"{wave['stage']}, {wave['role']} (batch {wave['batch']}{drain}{reboot}): {order}")
     if not data["waves"]:
         lines.append("no node needs anything")
     if data["workloads"]:

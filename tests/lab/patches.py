@@ -91,6 +91,7 @@ def patches(salt: str) -> list[Patch]:
     return [
         Patch("lab-plain"),
         Patch("lab-held"),
+        Patch("qemu-lab"),
         Patch("lab-excluded"),
         Patch("lab-grows", needs=("lab-new",)),
         Patch("lab-new", (None, "1.0-1")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from openstack_rollout import plan, tables
 from openstack_rollout.errors import RolloutError
 from tests.unit.simulated_fleet import Cloud, Master, NoReboots, refusal
 
@@ -56,6 +57,11 @@ def test_it_is_told_whether_the_node_was_drained(master):
         "compute1": True,
         "compute2": True,
     }
+
+
+def test_the_plan_tells_that_nodes_may_be_rebooted(master):
+    data = plan.plan(master.cloud.openstack, master.parts(), lambda nodes, stage: {})
+    assert "system, compute (batch 1, rebooted when required): compute1" in tables.text(data)
 
 
 def test_never_means_that_there_is_no_such_step(master):

@@ -6,6 +6,8 @@ gateways, two computes and a controller, and each of its ways to fail is tried o
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from .. import operator, patches, proof, settings
@@ -14,7 +16,10 @@ from ..patches import GENERATIONS, MINION, Patches
 
 LAB_PROFILE = settings.SYSTEM
 FIRST, SECOND = GENERATIONS
-INSTALLED = ("lab-plain", "lab-held", "lab-excluded", "lab-grows", "lab-config", "lab-library", "salt-minion")
+INSTALLED = (
+    *("lab-plain", "lab-held", "lab-excluded", "lab-grows", "lab-config", "lab-library"),
+    *("qemu-lab", "salt-minion"),
+)
 POLICIES = {"gateway": {"drain": "ovn_failover"}, "controller": {"reboot_occupied": True}}
 SYSTEM = {"exclude": ["lab-excluded"], "reboot_timeout": 240}
 OPERATORS = "mine = 1\n"
@@ -134,6 +139,26 @@ def test_a_lock_that_is_held_for_ever_pauses_by_name(cloud, vendor, node, lock):
     finally:
         cloud.exec(node, ["systemctl", "stop", "lab-lock.service"])
         page(cloud)
+
+
+@contextlib.contextmanager
+def guest(cloud, node: str):
+    """A process on the node that looks like a virtual machine's, as long as it lasts."""
+    cloud.exec(node, ["cp", "/usr/bin/sleep", "/run/qemu-lab"])
+    cloud.exec(node, ["systemd-run", "--quiet", "--unit=lab-guest", "/run/qemu-lab", "infinity"])
+    try:
+        yield
+    finally:
+        cloud.exec(node, ["systemctl", "stop", "lab-guest.service"])
+
+
+def test_ad_hoc_what_disturbs_guests_is_refused_before_anything_moves(cloud, vendor):
+    before = versions(cloud, "cmp1"), versions(cloud, "cmp2")
+    with guest(cloud, "cmp1"), guest(cloud, "cmp2"):
+        cloud.salt("cmp*", "system_packages.refresh")
+        done = cloud.master(["salt", "cmp*", "state.apply", "openstack.system", "-t", "120"], check=False)
+        assert done.stdout.count("WORKLOADS_PRESENT: cmp") == 2 and "orch.system" in done.stdout, done.stdout
+    assert (versions(cloud, "cmp1"), versions(cloud, "cmp2")) == before
 
 
 @pytest.fixture(scope="module")
@@ -259,14 +284,26 @@ def test_everything_is_back_and_a_second_run_does_nothing(cloud, rebooted):
     assert proof.fingerprint(cloud) == before and boots(cloud) == rebooted[1]
 
 
-def test_ad_hoc_a_node_is_never_rebooted(cloud, rebooted):
+@pytest.fixture(scope="module")
+def marked(cloud, rebooted):
+    """A compute that something else than packages wants rebooted."""
     cloud.exec("cmp1", ["mkdir", "-p", "/run/openstack-rollout/reboot.d"])
     cloud.exec("cmp1", ["tee", "/run/openstack-rollout/reboot.d/firmware"], stdin="new firmware\n")
-    cloud.master(["salt", "cmp*", "state.apply", "openstack.system", "-t", "300"])
+
+
+def test_ad_hoc_a_node_is_never_rebooted_but_the_need_is_told(cloud, rebooted, marked):
+    done = cloud.master(["salt", "cmp*", "state.apply", "openstack.system", "-t", "300"])
+    assert "this node needs a reboot: marker: " in done.stdout and "orch.system" in done.stdout
     assert boots(cloud) == rebooted[1]
 
 
-def test_a_node_that_does_not_come_back_pauses_by_name_and_the_resumed_run_converges(cloud, rebooted):
+def test_a_node_that_is_neither_drained_nor_empty_is_not_rebooted(cloud, rebooted, marked):
+    with guest(cloud, "cmp1"):
+        assert "virtual machine" in paused(cloud, "WORKLOADS_PRESENT", "cmp1")
+    assert boots(cloud) == rebooted[1]
+
+
+def test_a_node_that_does_not_come_back_pauses_by_name_and_the_resumed_run_converges(cloud, rebooted, marked):
     page(cloud, depth="dist_upgrade", reboot="when_required", reboot_timeout=30)
     cloud.exec("cmp1", ["systemctl", "disable", "salt-minion.service"])
     failed = operator.update(cloud, "orch.system", check=False)
