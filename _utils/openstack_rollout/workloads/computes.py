@@ -172,14 +172,16 @@ class LiveMigrate(_Compute):
     def drain(self, node: str, record: Record) -> str:
         """Close the compute and move its servers. Raises RolloutError DRAIN_FAILED or WORKLOADS_STAY."""
         service = nova.service_of(self.cloud, node)
+        around = None
         if "service" not in record.data:
-            self._refuse_blocked(node, service.host)
+            around = self._refuse_blocked(node, service.host)
         self.close(service, record)
         staying: dict[str, str] = {}
         ended = self._settle(record)
         _refuse_broken(node, record, ended)
         while True:
-            verdicts = self._verdicts(service.host, staying)
+            verdicts = self._verdicts(service.host, staying, around)
+            around = None  # it has been used up: servers will be elsewhere
             moving = [one for one in verdicts if one.course in (LIVE, COLD)]
             staying.update(
                 {one.guest.id: f"{one.guest.name} {one.why}" for one in verdicts if one not in moving}
@@ -209,13 +211,20 @@ class LiveMigrate(_Compute):
         back = self._bring_back(node, record)
         return f"{line}, {back}" if back else line
 
-    def _refuse_blocked(self, node: str, host: str) -> None:
-        """Say no before anything is touched, by policy."""
-        found = risks.servers_at_risk(self.cloud, host, self.policy)
-        _refuse_verdicts(node, found)
+    def _refuse_blocked(self, node: str, host: str) -> risks.Surroundings:
+        """Say no before anything is touched, by policy; returns what that was judged by."""
+        guests = nova.servers_on(self.cloud, host)
+        around = risks.gather(self.cloud, host, guests)
+        _refuse_verdicts(node, risks.verdicts(guests, around, self.policy))
+        return around
 
-    def _verdicts(self, host: str, staying: Mapping[str, str]) -> list[Verdict]:
-        """What becomes of the servers on a host; waits a while for what their users have begun."""
+    def _verdicts(
+        self, host: str, staying: Mapping[str, str], around: risks.Surroundings | None = None
+    ) -> list[Verdict]:
+        """What becomes of the servers on a host; waits a while for what their users have begun.
+
+        around: gathered a moment ago, of use unless there are servers that it does not know.
+        """
         until = time.monotonic() + _TASKS
         while True:
             guests = [one for one in nova.servers_on(self.cloud, host) if one.id not in staying]
@@ -225,7 +234,8 @@ class LiveMigrate(_Compute):
             time.sleep(_LOOK)
         if not guests:
             return []
-        around = risks.gather(self.cloud, host, guests)
+        if around is None or not around.knows(guests):
+            around = risks.gather(self.cloud, host, guests)
         found = risks.verdicts([one for one in guests if one not in busy], around, self.policy)
         late = [
             Verdict(one, (), risks.BY_POLICY.get(self.policy.unmovable, risks.FAILS), f"is still {one.task}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from openstack_rollout.workloads import nova
 from openstack_rollout.workloads.cloud import Cloud
 from openstack_rollout.workloads.migration import BROKEN, FAILED, Journey, Outcome
+from openstack_rollout.workloads.nova import Migration
 
 LOOK = 0.5
 ATTEMPTS = 2
@@ -52,6 +53,8 @@ class Convoy:
     make: Callable[[str], Journey | None]
     stubborn: bool = True
     ended: dict[str, Outcome] = field(default_factory=dict)
+    #: by source: the newest migration from there that was seen
+    newest: dict[str, int] = field(default_factory=dict)
 
     def run(self, servers: Iterable[str]) -> dict[str, Outcome]:
         """Move servers (ids); returns how each that was started ended. Servers in flight always finish."""
@@ -91,7 +94,9 @@ class Convoy:
             waiting.remove(server)
             attempts[server] += 1
             flying[server] = journey
-            outcome = journey.begin()
+            if journey.source not in self.newest:
+                self._migrations(journey.source)
+            outcome = journey.begin(self.newest[journey.source])
             if outcome is not None:
                 self.slots.give(flying.pop(server).source)
                 if outcome.state == FAILED and attempts[server] < ATTEMPTS:
@@ -101,6 +106,11 @@ class Convoy:
 
     def _look(self, flying: dict[str, Journey]) -> list[tuple[str, Outcome]]:
         sources = {journey.source for journey in flying.values()}
-        found = {source: nova.migrations_from(self.cloud, source) for source in sources}
+        found = {source: self._migrations(source) for source in sources}
         looked = [(server, journey.look(found[journey.source])) for server, journey in flying.items()]
         return [(server, outcome) for server, outcome in looked if outcome is not None]
+
+    def _migrations(self, source: str) -> list[Migration]:
+        found = nova.migrations_from(self.cloud, source)
+        self.newest[source] = max([self.newest.get(source, 0), *(one.number for one in found)])
+        return found

@@ -82,8 +82,11 @@ class Journey:
         self._confirmed = False
         self._runs = False
 
-    def begin(self) -> Outcome | None:
-        """Ask Nova for the move, or take up the one that a killed drain had asked for."""
+    def begin(self, newest: int) -> Outcome | None:
+        """Ask Nova for the move, or take up the one that a killed drain had asked for.
+
+        newest (int): a number that no migration from its source exceeds yet.
+        """
         now = time.monotonic()
         self._deadline, self._unseen_until = now + self._way.limit, now + _UNSEEN
         if self.entry.get("moving"):
@@ -91,13 +94,12 @@ class Journey:
                 return None
             if self.guest.host != self.source:
                 return self._end(Outcome(MOVED, to=self.guest.host))
-        before = nova.migrations_of(self._cloud, self.guest.id)
         self.entry.update(
             moving=True,
             name=self.guest.name,
             how=self._way.how,
             source=self.source,
-            after=max((one.number for one in before), default=0),
+            after=newest,
         )
         self._save()
         try:

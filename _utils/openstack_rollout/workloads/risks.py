@@ -59,6 +59,10 @@ class Surroundings:
     images: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     away: frozenset[str] = frozenset()
 
+    def knows(self, guests: Iterable[Guest]) -> bool:
+        """Whether it was gathered for these servers too."""
+        return all(guest.id in self.ports for guest in guests)
+
 
 def gather(cloud: Cloud, host: str, guests: Iterable[Guest]) -> Surroundings:
     """What the verdict on guests of a host needs: asks Nova, Placement, Neutron and Glance.

@@ -48,7 +48,7 @@ def journey(cloud, entry=None, **way):
 
 def test_the_record_is_written_before_nova_is_asked(cloud):
     one = journey(cloud)
-    assert one.begin() is None
+    assert one.begin(0) is None
     entry, asked = one.saved[0]
     assert (entry["moving"], entry["source"], asked) == (True, "cmp1", [])
     assert cloud.asked == ["live"]
@@ -56,7 +56,7 @@ def test_the_record_is_written_before_nova_is_asked(cloud):
 
 def test_a_server_has_moved_when_record_and_host_agree(cloud):
     one = journey(cloud)
-    one.begin()
+    one.begin(0)
     assert one.look(cloud.record("running")) is None
     cloud.guest = replace(VM, host="cmp2")
     outcome = one.look(cloud.record("completed"))
@@ -68,7 +68,7 @@ def test_a_server_has_moved_when_record_and_host_agree(cloud):
 @pytest.mark.parametrize(("host", "said"), [("cmp1", "it is still on cmp1"), ("cmp3", "it is on cmp3")])
 def test_a_completed_migration_that_the_host_denies_is_a_failure(cloud, host, said):
     one = journey(cloud)
-    one.begin()
+    one.begin(0)
     cloud.guest = replace(VM, host=host)
     outcome = one.look(cloud.record("completed"))
     assert outcome.state == BROKEN
@@ -77,7 +77,7 @@ def test_a_completed_migration_that_the_host_denies_is_a_failure(cloud, host, sa
 
 def test_the_record_may_end_before_the_task_does(cloud):
     one = journey(cloud)
-    one.begin()
+    one.begin(0)
     assert one.look(cloud.record("completed")) is None
     cloud.now = 1000
     assert one.look(cloud.record("completed")).state == BROKEN
@@ -86,14 +86,14 @@ def test_the_record_may_end_before_the_task_does(cloud):
 def test_an_older_migration_is_not_taken_for_ours(cloud):
     cloud.record("completed", number=7)
     one = journey(cloud)
-    one.begin()
+    one.begin(7)
     assert one.ours(cloud.found) is None
     assert one.ours(cloud.record("queued", number=8)).number == 8
 
 
 def test_a_request_that_nova_forgot_has_failed(cloud):
     one = journey(cloud)
-    one.begin()
+    one.begin(0)
     cloud.guest = VM
     assert one.look([]) is None
     cloud.now = 31
@@ -102,7 +102,7 @@ def test_a_request_that_nova_forgot_has_failed(cloud):
 
 def test_at_its_limit_a_migration_is_aborted_and_the_server_stays(cloud):
     one = journey(cloud, limit=100)
-    one.begin()
+    one.begin(0)
     cloud.now = 50
     assert one.look(cloud.record("preparing")) is None
     assert one.look(cloud.record("running")) is None  # from here on it counts
@@ -119,13 +119,13 @@ def test_at_its_limit_a_migration_is_aborted_and_the_server_stays(cloud):
 
 def test_what_can_be_neither_finished_nor_aborted_is_broken(cloud):
     one = journey(cloud, limit=100)
-    one.begin()
+    one.begin(0)
     for now in (0, 101, 162):
         cloud.now = now
         outcome = one.look(cloud.record("running"))
     assert outcome.state == BROKEN
     one = journey(cloud, limit=100)
-    one.begin()
+    one.begin(0)
     for now in (300, 500):
         cloud.now = now
         outcome = one.look(cloud.record("post-migrating", 2))
@@ -134,7 +134,7 @@ def test_what_can_be_neither_finished_nor_aborted_is_broken(cloud):
 
 def test_force_complete_comes_before_the_abort(cloud):
     one = journey(cloud, limit=100, on_timeout="force_complete")
-    one.begin()
+    one.begin(0)
     for now in (0, 101, 150, 202):
         cloud.now = now
         assert one.look(cloud.record("running")) is None
@@ -144,7 +144,7 @@ def test_force_complete_comes_before_the_abort(cloud):
 def test_a_killed_drain_takes_its_migration_up_again(cloud):
     cloud.record("running", number=5)
     one = journey(cloud, {"moving": True, "source": "cmp1", "after": 4})
-    assert one.begin() is None
+    assert one.begin(0) is None
     assert cloud.asked == []
     cloud.guest = replace(VM, host="cmp2")
     assert one.look(cloud.record("completed", number=5)).state == MOVED
@@ -153,7 +153,7 @@ def test_a_killed_drain_takes_its_migration_up_again(cloud):
 def test_a_server_in_error_stops_the_convoy_and_a_deleted_one_does_not(cloud):
     cloud.guest = None
     one = journey(cloud)
-    one.begin()
+    one.begin(0)
     assert one.look(cloud.record("running")) is None
     assert one.look(cloud.record("error")).state == GONE
     cloud.guest = replace(VM, status="ERROR")
@@ -174,7 +174,7 @@ def test_a_convoy_tries_twice_and_then_tells(cloud, monkeypatch):
 
     def fails_at_once(cloud_, server, host):
         original(cloud_, server, host)
-        cloud.record("failed")
+        cloud.record("failed", number=len(made))
 
     monkeypatch.setattr(nova, "live_migrate", fails_at_once)
     slots = Slots(1, 1)
