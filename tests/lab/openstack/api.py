@@ -191,8 +191,13 @@ class Api:
         first = len(list(network.networks())) + 1
         for number, (name, host) in enumerate(hosts.items(), first):
             own = network.create_network(name=name)
+            # without DHCP: one network with it shows what becomes of them, and each costs an agent seconds
             subnet = network.create_subnet(
-                name=name, network_id=own.id, ip_version=4, cidr=SUBNETS.format(number)
+                name=name,
+                network_id=own.id,
+                ip_version=4,
+                cidr=SUBNETS.format(number),
+                is_dhcp_enabled=False,
             )
             router = network.create_router(name=name, is_ha=ha)
             if not ha:
