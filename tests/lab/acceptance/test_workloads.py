@@ -30,7 +30,7 @@ COMPUTE = {
 }
 # An agent builds a router's namespace in seconds, on a machine that has nothing else to do.
 GATEWAY = {"drain": "move_routers", "return_timeout": 180, "router_timeout": 300}
-#: seconds that a router may be on no agent while it moves: far more than was ever seen, far less than a reboot
+#: seconds that a router may be on no agent while it moves: far more than was seen, far less than a reboot
 GAP = 5.0
 PLANTED = "/var/lib/nova/lab.json"
 
@@ -289,9 +289,7 @@ def test_a_whole_update_moves_everything_and_brings_it_back(cloud, api, servers,
         operator.update(cloud)
         sent, lost, longest = reach.stop()
     print(witness.summary())
-    print(
-        f"a host behind r1 sent {sent} packets, {lost} were lost, {longest:.1f} s at most without an answer"
-    )
+    print(f"a host behind r1 sent {sent} packets, {lost} lost, at most {longest:.1f} s without an answer")
     proof.assert_cloud_at(cloud, "1.0.1")
     assert_as_before(api, cloud, placed)
     of_servers, of_routers = witness.statuses()
