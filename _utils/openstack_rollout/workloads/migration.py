@@ -25,7 +25,8 @@ GONE = "gone"  # its owner deleted it
 
 _COMPLETED = ("completed", "finished", "confirmed")
 _UNDONE = ("error", "failed", "cancelled", "reverted", "aborted")
-_ABORTABLE = ("queued", "preparing", "running")
+_QUEUED = "queued"
+_ABORTABLE = (_QUEUED, "preparing", "running")
 _UNSEEN = 30.0  # seconds for Nova to make a record of what it accepted, and to settle what has ended
 _TO_ABORT = 60.0
 _TO_SETTLE = 180.0  # a source that cannot reach its target waits for the message bus to tell it so
@@ -121,6 +122,9 @@ class Journey:
         """Where it stands, None while it is under way. migrations: the newest ones from its source."""
         ours = self.ours(migrations)
         if ours is not None and ours.status not in (*_COMPLETED, *_UNDONE):
+            if ours.status == _QUEUED and not self._pressed and self._others_run(ours, migrations):
+                # Nova itself takes only so many from a host at a time: its limit has not begun.
+                self._deadline = time.monotonic() + self._way.limit
             return self._hurry(ours)
         guest = nova.server(self._cloud, self.guest.id)
         if guest is None or guest.status == "ERROR":
@@ -139,6 +143,11 @@ class Journey:
         """The record of this journey among migrations (newest first)."""
         number = int(self.entry.get("after", 0))
         return next((one for one in migrations if one.server == self.guest.id and one.number > number), None)
+
+    def _others_run(self, ours: Migration, migrations: Sequence[Migration]) -> bool:
+        """Whether Nova is at another migration from its source."""
+        waiting = (_QUEUED, *_COMPLETED, *_UNDONE)
+        return any(one.number != ours.number and one.status not in waiting for one in migrations)
 
     def _unrecorded(self, guest: Guest) -> Outcome | None:
         """Nova took the request in, and has no record of it: not yet, or never."""

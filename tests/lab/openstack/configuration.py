@@ -61,6 +61,7 @@ NOVA: dict[str, dict[str, object]] = {
         "report_interval": 2,
         "periodic_fuzzy_delay": 0,
         "update_resources_interval": 5,
+        "max_concurrent_live_migrations": 4,
         "rpc_response_timeout": 30,
         "service_down_time": DOWN_AFTER,
         "vif_plugging_is_fatal": "false",

@@ -160,6 +160,19 @@ def test_a_server_in_error_stops_the_convoy_and_a_deleted_one_does_not(cloud):
     assert one.look(cloud.record("error")).state == BROKEN
 
 
+def test_what_nova_has_in_its_queue_behind_another_has_no_limit_yet(cloud):
+    one = journey(cloud, limit=100)
+    one.begin(0)
+    queued = cloud.record("queued", number=2)
+    ahead = Migration(1, "other", "live-migration", "running", "cmp1", "cmp2")
+    for cloud.now in (90, 180, 270):
+        assert one.look([*queued, ahead]) is None
+    assert cloud.asked == ["live"]
+    cloud.now = 380
+    assert one.look([*queued, replace(ahead, status="completed")]) is None
+    assert cloud.asked == ["live", "abort"]
+
+
 def test_a_convoy_tries_twice_and_then_tells(cloud, monkeypatch):
     monkeypatch.setattr("openstack_rollout.workloads.convoy.time.sleep", lambda seconds: None)
     cloud.guest = VM
