@@ -6,9 +6,9 @@ afterwards: a package manager that reports success is not taken at its word.
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from openstack_rollout.errors import reason_of
 from openstack_rollout.release import FLOOR, OVS_PACKAGES
 
 # Downloaded packages outlive the next transaction: what was fetched beforehand must still be there later.
-_KEEP = "keepcache=1"
+# A lock that somebody holds is waited for by us, who give up at some time.
+_DNF = ("keepcache=1", "exit_on_lock=1")
 # dpkg's journal of a transaction that did not end
 _UPDATES = Path("/var/lib/dpkg/updates")
 _REFRESHED = "openstack_rollout.package_metadata_refreshed"
@@ -78,17 +79,7 @@ def bring(packages: Mapping[str, str], exclude: Sequence[str] = (), setopt: Sequ
 
         salt 'cmp1' package_set.bring '{openstack-selinux: 0.8.41-1}' exclude='[kernel]'
     """
-    with _lock_awaited("PACKAGE_FAILED"):
-        if _is_apt():
-            finish_interrupted(switch=all(_of_the_switch(name) for name in packages))
-        if missing_downloads(packages):
-            _refresh()
-        concrete = _concrete(packages)
-        _refuse_excluded(concrete, exclude)
-        automatic = _automatic(packages)
-        moved = __salt__["pkg.install"](pkgs=_pkgs(concrete), **_options(exclude, setopt))
-        if automatic:
-            _run(["apt-mark", "auto", *automatic])
+    moved = _unlocked("PACKAGE_FAILED", lambda: _transaction(packages, exclude, setopt))
     now = {name: [] for name in packages} | installed()
     left, _ = measure.package_changes("system", packages, now, __salt__["pkg.version_cmp"])
     if left:
@@ -156,27 +147,48 @@ def download(packages: Mapping[str, str]) -> dict:
 
         salt 'cmp1' package_set.download '{openstack-selinux: 0.8.41-1}'
     """
-    with _lock_awaited("PACKAGE_DOWNLOAD_FAILED"):
-        _refresh()
-        __salt__["pkg.install"](pkgs=_pkgs(_concrete(packages)), downloadonly=True, **_options((), ()))
+    _unlocked("PACKAGE_DOWNLOAD_FAILED", lambda: _fetched(packages))
     left = missing_downloads(packages)
     if left:
         raise CommandExecutionError(f"PACKAGE_DOWNLOAD_FAILED: not fetched: {_names(left)}")
     return {name: {"old": "", "new": version} for name, version in packages.items()}
 
 
-@contextlib.contextmanager
-def _lock_awaited(reason: str) -> Iterator[None]:
-    """Begin when nobody holds the package manager's locks; errors come out under their reason, or this
-    one.
+def _transaction(packages: Mapping[str, str], exclude: Sequence[str], setopt: Sequence[str]) -> dict:
+    if _is_apt():
+        finish_interrupted(switch=all(_of_the_switch(name) for name in packages))
+    if missing_downloads(packages):
+        _refresh()
+    concrete = _concrete(packages)
+    _refuse_excluded(concrete, exclude)
+    automatic = _automatic(packages)
+    moved = __salt__["pkg.install"](pkgs=_pkgs(concrete), **_options(exclude, setopt))
+    if automatic:
+        _run(["apt-mark", "auto", *automatic])
+    return moved
+
+
+def _fetched(packages: Mapping[str, str]) -> dict:
+    _refresh()
+    return __salt__["pkg.install"](pkgs=_pkgs(_concrete(packages)), downloadonly=True, **_options((), ()))
+
+
+def _unlocked(reason: str, action: Callable[[], dict]) -> dict:
+    """Do something when nobody holds the package manager's locks, and again when somebody was faster.
+
+    Errors come out under the reason that the package manager's words tell, or under this one.
     """
-    __salt__["package_lock.wait"]()
-    try:
-        yield
-    except CommandExecutionError as error:
-        if reason_of(str(error), "") == "PACKAGE_FAILED":  # told already
-            raise
-        raise CommandExecutionError(package_errors.told(_text(error), reason)) from error
+    until = time.monotonic() + __salt__["package_lock.patience"]()
+    while True:
+        __salt__["package_lock.wait"]()
+        try:
+            return action()
+        except CommandExecutionError as error:
+            told = str(error)
+            if reason_of(told, "") != reason:  # else it is told already
+                told = package_errors.told(_text(error), reason)
+            if not told.startswith("PACKAGE_LOCKED") or time.monotonic() > until:
+                raise CommandExecutionError(told) from error
 
 
 def _of_the_switch(name: str) -> bool:
@@ -231,7 +243,7 @@ def _run(command: list[str]) -> dict:
 def _options(exclude: Sequence[str], setopt: Sequence[str]) -> dict:
     if _is_apt():
         return {}
-    options = [_KEEP, *setopt]
+    options = [*_DNF, *setopt]
     if exclude:
         options.append(f"excludepkgs={','.join(exclude)}")
     return {"setopt": options}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from openstack_rollout import policy
-from openstack_rollout.errors import RolloutError
+from openstack_rollout.errors import RolloutError, reason_of
 from openstack_rollout.salt_ask import Answer, SaltAsk
 
 NEVER = "never"
@@ -140,7 +140,8 @@ class Reboots:
     ) -> Any:
         answer = self._ask(node, function, within, keywords)
         if answer.error:
-            raise RolloutError("NODE_ERROR", f"{node}: {function}: {answer.error}", [node])
+            reason = reason_of(answer.error, "NODE_ERROR")
+            raise RolloutError(reason, f"{node}: {function}: {answer.error}", [node])
         return answer.value
 
 

@@ -67,6 +67,7 @@ def package_set(packages, os_family="RedHat", commands=None):
         **packages.functions(),
         "cmd.run_all": commands or Commands(),
         "package_lock.wait": lambda: 0.0,
+        "package_lock.patience": lambda: 300.0,
         "system_packages.held": lambda: ["held"],
         "bootc.status": lambda: None,
     }
@@ -97,6 +98,26 @@ def test_a_killed_dpkg_is_finished_first_but_not_where_it_would_stop_the_switch(
     module.finish_interrupted(switch=True)
 
 
+def test_whoever_takes_the_lock_first_is_waited_for_but_not_for_ever():
+    packages = Packages({"a": "1-1"}, {"a": "1-2"})
+    module = package_set(packages)
+    install, tries = packages.install, []
+
+    def held_at_first(**options):
+        tries.append(options)
+        if len(tries) < 3:
+            raise CommandExecutionError("Failed to obtain the transaction lock (logged in as: root).")
+        return install(**options)
+
+    module.__salt__["pkg.install"] = held_at_first
+    module.bring({"a": "1-2"})
+    assert len(tries) == 3 and packages.installed["a"] == ["1-2"]
+    tries.clear()
+    module.__salt__["package_lock.patience"] = lambda: -1.0
+    with pytest.raises(CommandExecutionError, match=r"^PACKAGE_LOCKED: Failed to obtain"):
+        module.bring({"a": "1-2"})
+
+
 def test_of_a_package_with_a_least_version_the_newest_is_brought():
     packages = Packages({"a": "1-1", "b": "1-5"}, {"a": "1-4"})
     module = package_set(packages)
@@ -122,7 +143,7 @@ def test_one_transaction_with_excludes_and_a_cache_that_is_kept():
         {
             "pkgs": [{"a": "1-2"}, {"b": "1-2"}],
             "downloadonly": False,
-            "setopt": ["keepcache=1", "excludepkgs=kernel,openvswitch*"],
+            "setopt": ["keepcache=1", "exit_on_lock=1", "excludepkgs=kernel,openvswitch*"],
         }
     ]
     assert moved == {"a": {"old": "1-1", "new": "1-2"}, "b": {"old": "1-1", "new": "1-2"}}
