@@ -1,8 +1,8 @@
 """Nodes whose whole system is an image (bootc): which one runs, which waits for the next boot, and staging
-one.
+it.
 
-What bootc documents is used and nothing more: `status --format=json` and `switch IMAGE`. A release names its image
-by digest, so that nothing is left to `upgrade`.
+What bootc documents is used and nothing more: `status --format=json` and `switch IMAGE`. A release names its
+image by digest, so that nothing is left to `upgrade`.
 """
 
 from __future__ import annotations

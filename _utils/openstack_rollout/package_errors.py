@@ -18,7 +18,7 @@ _REASONS = (
     (
         "PACKAGE_LOCKED",
         re.compile(
-            r"Could not get lock|Unable to (?:acquire|lock)|is being used by another|exit_on_lock", re.I
+            r"Could not get lock|Unable to (?:acquire|lock)|is being used by another|obtain the .* lock", re.I
         ),
     ),
     (

@@ -111,7 +111,7 @@ def paused(cloud, reason: str, node: str) -> str:
     return said
 
 
-@pytest.mark.parametrize(("files", "node"), [("rpm/repodata/*", "cmp1"), ("deb/Packages*", "gtw2")])
+@pytest.mark.parametrize(("files", "node"), [("rpm/repodata/*", "ctl1"), ("deb/Packages*", "gtw2")])
 def test_a_repository_that_is_broken_pauses_by_name(cloud, vendor, files, node):
     for path in vendor.place.glob(files):
         path.unlink()
