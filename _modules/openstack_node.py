@@ -19,8 +19,9 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 def desired(stage: str | None = None) -> dict:
     """What this node must be at the pillar's target_version.
 
-    stage (str): narrows `services` to that stage's, `packages` to that stage's {name: version}, and adds
-    `images`: the references which that stage is the first to need.
+    stage (str): narrows `services` to that stage's (to those of its round that a run names in the pillar's
+    `openstack_rollout`), `packages` to that stage's {name: version}, and adds `images`: the references which
+    that stage is the first to need.
 
     Returns the node's desired state as release.resolve gives it, plus `containers`: the names of all its
     containers, and `last`: the last of its stages that has containers. A node that no role matches, or a
@@ -40,7 +41,12 @@ def desired(stage: str | None = None) -> dict:
     whole["last"] = next((s for s in reversed(whole["stages"]) if s in catalog.SERVICE_STAGES), None)
     if stage is None:
         return whole
-    services = [service for service in whole["services"] if service["stage"] == stage]
+    asked = (__pillar__.get("openstack_rollout") or {}).get("services")
+    services = [
+        service
+        for service in whole["services"]
+        if service["stage"] == stage and (asked is None or service["name"] in asked)
+    ]
     earlier = catalog.STAGES[: catalog.STAGES.index(stage)]
     pulled = {service["image"] for service in whole["services"] if service["stage"] in earlier}
     images = list(dict.fromkeys(service["image"] for service in services if service["image"] not in pulled))

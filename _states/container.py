@@ -29,6 +29,7 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
     config_files=(),
     legacy_units=(),
     guard="none",
+    turn=False,
     on_failure="restore",
     because=(),
 ):
@@ -42,6 +43,7 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
     config_files (list): paths whose contents are part of the container: it restarts when they change.
     legacy_units (list): units of earlier installers that ran this service; removed once ours is healthy.
     guard (str): the module that sees what the container serves through the change, `none` without one.
+    turn (bool): whether this node has to have the controllers' turn while its container changes.
     on_failure (str): `restore` starts what ran before again when the new container fails, `leave` leaves it.
     because (list): reasons to restart it that this state cannot see itself.
 
@@ -73,10 +75,15 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
         _pull(image)
         plan = {"text": wanted["text"], "health": health, "legacy": legacy, "guard": guard}
         plan["running"] = bool(now and now["running"])
-        _replace(container, image, plan, on_failure)
+        said = (
+            _in_turn(container, image, plan, on_failure)
+            if turn
+            else _replace(container, image, plan, on_failure)
+        )
     except CommandExecutionError as error:
         return _answer(name, False, str(error))
-    return _answer(name, True, f"{container} was started: {'; '.join(reasons)}", changes)
+    comment = f"{container} was started: {'; '.join(reasons)}"
+    return _answer(name, True, f"{comment}. {said}" if said else comment, changes)
 
 
 def mod_watch(name, sfun=None, **kwargs):
@@ -87,7 +94,17 @@ def mod_watch(name, sfun=None, **kwargs):
     """
     if sfun != "running":
         return _answer(name, True, "nothing to restart")
-    known = ("image", "container", "quadlet", "health", "config_files", "legacy_units", "guard", "on_failure")
+    known = (
+        "image",
+        "container",
+        "quadlet",
+        "health",
+        "config_files",
+        "legacy_units",
+        "guard",
+        "turn",
+        "on_failure",
+    )
     arguments = {key: kwargs[key] for key in known if key in kwargs}
     return running(name, because=["a configuration file changed"], **arguments)
 
@@ -169,8 +186,22 @@ def _pull(image):
         __salt__["podman.pull"](image)
 
 
+def _in_turn(container, image, plan, on_failure):
+    """Replace a container while no other controller disturbs its own; a first start disturbs nobody."""
+    if not plan["running"]:
+        return _replace(container, image, plan, on_failure)
+    job = __salt__["controller_turn.take"](f"container {container}")
+    try:
+        return _replace(container, image, plan, on_failure)
+    finally:
+        __salt__["controller_turn.give"](job)
+
+
 def _replace(container, image, plan, on_failure):
-    """Start the planned container in place of what runs, and prove it; else bring back what ran."""
+    """Start the planned container in place of what runs, and prove it; else bring back what ran.
+
+    Returns what the guard says of it, "" without a word.
+    """
     legacy, guard = plan["legacy"], plan["guard"]
     aside = f"{container}-legacy"
     unit = f"{container}.service"
@@ -186,16 +217,19 @@ def _replace(container, image, plan, on_failure):
         _restart(container, unit, started)
         __salt__["unit_hold.release"]([unit, *legacy])
         _prove(container, image, plan["health"], started)
-        _guarded(guard, "after_start", container, token, plan["health"]["timeout"])
+        said = _guarded(guard, "after_start", container, token, plan["health"]["timeout"])
         done = True
     except CommandExecutionError as error:
         __salt__["unit_hold.release"]([unit, *legacy])
         if on_failure != "restore":
             raise
-        said = _restore(container, unit, aside, legacy, ours)
-        if guard != "none" and plan["running"]:
-            said += _settle(container, token, plan)
-        raise CommandExecutionError(f"{error}\n{said}") from error
+        restored = _restore(container, unit, aside, legacy, ours)
+        behind = _settle(container, token, plan) if guard != "none" and plan["running"] else ""
+        if behind.startswith("QUORUM_"):  # what the cluster lacks now counts for more than why it came to it
+            raise CommandExecutionError(f"{behind}\n{error}\n{restored}") from error
+        raise CommandExecutionError(
+            f"{error}\n{restored}" + (f"\nIt is not back in service: {behind}" if behind else "")
+        ) from error
     finally:
         if not done:
             _guarded(guard, "undo", container, token)
@@ -203,6 +237,7 @@ def _replace(container, image, plan, on_failure):
     if legacy:
         __salt__["podman.remove"](aside)
         __salt__["legacy_unit.remove"](legacy)
+    return said or ""
 
 
 def _guarded(guard, function, *arguments):
@@ -227,11 +262,11 @@ def _leave(container, units, guard, running):
 
 
 def _settle(container, token, plan):
-    """Give what was started again the time to take over; a sentence when it did not."""
+    """Give what was started again the time to take over; why it did not, "" when it did."""
     try:
         _guarded(plan["guard"], "after_start", container, token, plan["health"]["timeout"])
     except CommandExecutionError as error:
-        return f"\nIt is not back in service: {error}"
+        return str(error)
     return ""
 
 

@@ -16,7 +16,7 @@ SERVICE_STAGES = ("ovn", "control_plane", "services")
 BACKEND_MAPS = ("cinder_volume_images", "manila_share_images")
 HEALTH_TIMEOUT = 60
 #: Execution modules that see a service's container through its change; `none` is a service without one.
-GUARDS = ("none", "ovn_controller")
+GUARDS = ("none", "ovn_controller", "rabbitmq_cluster", "galera", "ovsdb_cluster", "pacemaker")
 
 
 def service_types(openstack: Mapping[str, Any]) -> dict[str, Any]:

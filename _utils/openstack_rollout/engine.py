@@ -15,6 +15,7 @@ from openstack_rollout.errors import RolloutError
 from openstack_rollout.fleet import Fleet, Outcome
 from openstack_rollout.journal import Journal
 from openstack_rollout.policy import Policy, batch_size
+from openstack_rollout.rounds import Round
 from openstack_rollout.window import Node, Window
 
 POLL = 1.0
@@ -31,12 +32,14 @@ class Flight:
     """What the nodes of one pass go through: stage (its name), steps (their names, in order), window.
 
     room: what the cloud can spare at the moment, beside the window; None when no node is drained.
+    round: the part of the stage that this pass is, None when it is all of it.
     """
 
     stage: str
     steps: Sequence[str]
     window: Window
     room: Room | None = None
+    round: Round | None = None
 
 
 class Engine:
@@ -65,19 +68,21 @@ class Engine:
         """What the run did to its nodes so far, by node id."""
         return self._records
 
-    def role(
+    def role(  # noqa: PLR0917
         self,
         stage: str,
         steps: Sequence[str],
         members: Sequence[Node],
         needing: Sequence[Node],
         room: Room | None = None,
+        part: Round | None = None,
     ) -> None:
-        """Take one role through a stage: canaries one by one, a soak, then the rest by batch.
+        """Take one role through a stage, or a round of it: canaries one by one, a soak, then the rest by
+        batch.
 
         members: all nodes of the role in their order, of which `batch` may be a part. needing: those to be
-        taken. room: as in Flight. Raises RolloutError when the run must pause or end; nodes in flight have
-        finished by then.
+        taken. room, part (the round): as in Flight. Raises RolloutError when the run must pause or end;
+        nodes in flight have finished by then.
         """
         if not needing:
             return
@@ -89,7 +94,7 @@ class Engine:
             if not first:
                 break
             # A canary that is left out has proven nothing: another takes its place.
-            self.fly(Flight(stage, steps, Window(1), room), first, tolerated=0)
+            self.fly(Flight(stage, steps, Window(1), room, part), first, tolerated=0)
             tried |= {node.id for node in first}
         if policy.soak and not trial["soaked"]:
             self._soak(stage, [node for node in members if node.id in trial["canaries"]], policy.soak)
@@ -97,7 +102,7 @@ class Engine:
         self._journal.save(self._run)
         window = Window(batch_size(policy.batch, len(members)), policy.per_zone)
         rest = [node for node in needing if node.id not in tried | set(trial["canaries"])]
-        self.fly(Flight(stage, steps, window, room), rest)
+        self.fly(Flight(stage, steps, window, room, part), rest)
 
     def fly(self, flight: Flight, nodes: Iterable[Node], tolerated: int | None = None) -> None:
         """Take nodes through the steps of a flight in a sliding window.
@@ -108,7 +113,10 @@ class Engine:
         flying: dict[str, Node] = {}
         halt: RolloutError | None = None
         for node in waiting:
-            self._note(node, stage=flight.stage, step="", jid="", state="waiting", reason="", message="")
+            part = flight.round.name if flight.round else ""
+            self._note(
+                node, stage=flight.stage, part=part, step="", jid="", state="waiting", reason="", message=""
+            )
         while True:
             halt = halt or self.requested()
             if halt is None:
@@ -206,7 +214,8 @@ class Engine:
             message="",
         )
         self._tell(node, record, step, "started", flying)
-        self._fleet.start(node.id, step, flight.stage, jid, self._silence(node.role), run=self._run)
+        told = {**self._run, "services": flight.round.services} if flight.round else self._run
+        self._fleet.start(node.id, step, flight.stage, jid, self._silence(node.role), run=told)
 
     def _settle(self, flight: Flight, node: Node, outcome: Outcome, flying: dict[str, Node]) -> bool:
         """Take in the end of a step and go on with the next; False when the node failed."""
@@ -214,7 +223,8 @@ class Engine:
         step = record["step"]
         reason, message = outcome.reason, outcome.message
         if outcome.succeeded and step == "verify":
-            reason, message = verdict(outcome.data, flight.stage, self._run["target"])
+            ends = (flight.round or Round(flight.stage)).ends(outcome.data)
+            reason, message = verdict(outcome.data, ends, self._run["target"])
         if reason or not outcome.succeeded:
             del flying[node.id]
             self._fail(node, (flight.stage, step), reason or "NODE_ERROR", message, flying)
@@ -318,6 +328,7 @@ class Engine:
             {
                 "run": self._run["id"],
                 "stage": record["stage"],
+                "part": record.get("part", ""),
                 "node": node.id,
                 "role": node.role,
                 "zone": node.zone,
@@ -334,11 +345,14 @@ class Engine:
         return policy.silence if policy else DEFAULT_SILENCE
 
 
-def verdict(facts: Mapping[str, Any], stage: str, target: str) -> tuple[str, str]:
-    """Why a measured node did not pass a stage (reason, message); ("", "") when it did."""
+def verdict(facts: Mapping[str, Any], ends: Sequence[str], target: str) -> tuple[str, str]:
+    """Why a measured node did not pass (reason, message); ("", "") when it did.
+
+    ends: what is still open of what it went through.
+    """
     if facts.get("target") != target:
         return "TARGET_CHANGED", f"the node's pillar wants {facts.get('target')}, this run is for {target}"
-    open_ends = [*facts["stages"].get(stage, ()), *facts["health"]]
+    open_ends = [*ends, *facts["health"]]
     return ("VERIFY_FAILED", "; ".join(open_ends)) if open_ends else ("", "")
 
 

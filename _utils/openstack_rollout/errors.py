@@ -37,6 +37,15 @@ REASONS = {
     "OVN_NOT_CAUGHT_UP": (
         "Mend what the chassis waits for, as the message says (database, flows, ports), then run again."
     ),
+    "QUORUM_AT_RISK": "Bring back the members that the message names, then run again; nothing was stopped.",
+    "QUORUM_NOT_RESTORED": "Bring the member that the message names back into its cluster, then run again.",
+    "RESOURCE_STUCK": (
+        "Mend what keeps the resource that the message names (pcs resource cleanup RESOURCE), then run again."
+    ),
+    "NO_TURN": (
+        "Let the controller that has the turn finish (salt-run controller_turn.status), or let nodes ask the"
+        " master for it (peer_run in etc/master); then run again."
+    ),
     "DATAPATH_BROKEN": (
         "Bring back what the message names, or accept its loss (salt NODE datapath.forget), then run again."
     ),

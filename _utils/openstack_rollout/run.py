@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from openstack_rollout import checks, hooks, policy, procedure, release, restoring
+from openstack_rollout import checks, hooks, policy, procedure, release, restoring, rounds
 from openstack_rollout.drain import Drains
 from openstack_rollout.engine import Engine, Flight, one_line
 from openstack_rollout.errors import RolloutError
@@ -207,14 +207,16 @@ class Rollout:
         checks.undrainable(members, facts, [stage], drains)
         for role in ROLE_ORDER[stage]:
             nodes = members.of_stage(stage, role, taking_part)
-            needing = [node for node in nodes if facts[node.id]["stages"][stage]]
             for node in nodes:
                 if not facts[node.id]["stages"][stage]:
                     engine.skip(node, stage)
-            renewing = any(facts[node.id].get("minion") for node in needing)
-            steps, room = self._way(openstack, stage, role, renewing)
-            engine.role(stage, steps, nodes, needing, room)
-            touched = touched or bool(needing)
+            for part in rounds.of_stage(openstack, run["target"], stage):
+                gone = engine.failures()
+                needing = [node for node in nodes if part.ends(facts[node.id]) and node.id not in gone]
+                renewing = any(facts[node.id].get("minion") for node in needing)
+                steps, room = self._way(openstack, stage, role, renewing)
+                engine.role(stage, steps, nodes, needing, room, part if part.name else None)
+                touched = touched or bool(needing)
         if before.get("state") == "done" and not touched:
             # Measured again after a pause: what the stage did, and how long it took, was before.
             self._mark(run, stage, **before)

@@ -109,6 +109,7 @@ def _call(step: str, stage: str, run: Mapping[str, Any]) -> Call:
         "target": run["target"],
         "stages": list(run["stages"]),
         "drained": bool(run.get("drained", False)),
+        **({"services": list(run["services"])} if "services" in run else {}),
     }
     return Call("state.sls", (f"openstack.{sls}",), {"queue": QUEUE, "pillar": {"openstack_rollout": told}})
 

@@ -16,6 +16,7 @@ TYPE_KEYS = (
     "roles",
     "stage",
     "order",
+    "alone",
     "config",
     "config_files",
     "options",
@@ -75,7 +76,7 @@ def _check_key(found: Problems, path: str, key: str, value: Any) -> None:
         found.choice(path, value, _WORDS[key])
     elif key == "order":
         found.number(path, value, 0)
-    elif key == "enabled":
+    elif key in ("enabled", "alone"):
         found.flag(path, value)
     elif key == "legacy_units":
         found.strings(path, value)

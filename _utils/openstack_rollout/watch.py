@@ -57,19 +57,20 @@ class Board:
         if data["node"] == "-":
             return self._take_run(data)
         node, stage, step, status = data["node"], data["stage"], data["step"], data["status"]
+        where = f"{stage} ({data['part']})" if data.get("part") else stage
         self.roles[node] = data["role"]
         self.reasons.pop(node, None)
         if status == "failed":
             self._set(node, stage, "failed")
             self.reasons[node] = f"{data['reason']}: {data['message']}"
-            return f"{stage}: {node}: {step} failed: {self.reasons[node]}"
+            return f"{where}: {node}: {step} failed: {self.reasons[node]}"
         if status == "skipped":
             self._set(node, stage, "skipped")
             return f"{stage}: {node}: done already"
         last = step in (PREFETCH, "verify", "restore")
         self._set(node, stage, "done" if status == "succeeded" and last else step)
         said = f" ({data['message']})" if data.get("message") else ""
-        return f"{stage}: {node}: {step} {status}{said}"
+        return f"{where}: {node}: {step} {status}{said}"
 
     @property
     def ended(self) -> bool:

@@ -12,7 +12,10 @@
 #   config_files  path on the node: template. options: what the template gets
 #   quadlet       sections of the quadlet unit. A host directory in Volume has to exist, or be made by ExecStartPre
 #   health        command that exits 0 in a healthy container (none: it only has to run), timeout in seconds
-#   guard         module of a node that sees the container through its change (none; ovn_controller: no flow is lost)
+#   guard         module of a node that sees the container through its change: none; ovn_controller: no flow is lost;
+#                 rabbitmq_cluster, galera, ovsdb_cluster: the other members carry the cluster before this one stops,
+#                 and it is back in before the next one does; pacemaker: addresses (VIPs) leave the node first
+#   alone         goes over all controllers, one at a time, before the next service begins
 #   legacy_units  units of earlier tools that ran this container; removed, since two may not run it
 #   enabled       only the core of a cloud is on; switch others on under openstack:services
 # Most services are one mapping, wrapped.
@@ -46,14 +49,39 @@ openstack:
       legacy_units: [edpm_ovn_controller, tripleo_ovn_controller]
 
     # -- control_plane: one controller at a time; messaging, database, cache and identity go first ------------------
-    rabbitmq: {image: rabbitmq_image, container: rabbitmq, roles: [controller], stage: control_plane, order: 10,
-      enabled: true, legacy_units: [tripleo_rabbitmq]}
-    mariadb: {image: mariadb_image, container: mariadb, roles: [controller], stage: control_plane, order: 20,
-      enabled: true, legacy_units: [tripleo_mysql]}
+    # A broker and a database need their time to stop in order: killed, a member may have to copy everything.
+    rabbitmq:
+      image: rabbitmq_image
+      container: rabbitmq
+      roles: [controller]
+      stage: control_plane
+      order: 10
+      enabled: true
+      alone: true
+      guard: rabbitmq_cluster
+      quadlet:
+        Container: {PodmanArgs: --stop-timeout=120}
+        Service: {TimeoutStopSec: 150}
+      health: {timeout: 300}
+      legacy_units: [tripleo_rabbitmq]
+    mariadb:
+      image: mariadb_image
+      container: mariadb
+      roles: [controller]
+      stage: control_plane
+      order: 20
+      enabled: true
+      alone: true
+      guard: galera
+      quadlet:
+        Container: {PodmanArgs: --stop-timeout=300}
+        Service: {TimeoutStopSec: 330}
+      health: {timeout: 600}
+      legacy_units: [tripleo_mysql]
     memcached: {image: infra_memcached_image, container: memcached, roles: [controller], stage: control_plane,
-      order: 30, enabled: true, legacy_units: [tripleo_memcached]}
+      order: 30, enabled: true, alone: true, legacy_units: [tripleo_memcached]}
     keystone: {image: keystone_api_image, container: keystone, roles: [controller], stage: control_plane, order: 40,
-      enabled: true, legacy_units: [tripleo_keystone]}
+      enabled: true, alone: true, guard: pacemaker, legacy_units: [tripleo_keystone]}
     # The databases live on the host, so that they outlive a container; /etc/ovn tells each member who it is.
     ovn-nb: &ovn_database
       image: ovn_nb_dbcluster_image
@@ -61,6 +89,8 @@ openstack:
       roles: [controller]
       stage: control_plane
       order: 50
+      alone: true
+      guard: ovsdb_cluster
       quadlet:
         Container:
           SecurityLabelDisable: true
@@ -78,13 +108,15 @@ openstack:
       image: ovn_northd_image
       container: ovn_northd
       order: 70
+      alone: false
+      guard: none
       legacy_units: [tripleo_ovn_northd]
     placement: {image: placement_api_image, container: placement_api, roles: [controller], stage: control_plane,
-      order: 80, enabled: true, legacy_units: [tripleo_placement_api]}
+      order: 80, enabled: true, guard: pacemaker, legacy_units: [tripleo_placement_api]}
     glance: {image: glance_api_image, container: glance_api, roles: [controller], stage: control_plane, order: 90,
-      enabled: true, legacy_units: [tripleo_glance_api]}
+      enabled: true, guard: pacemaker, legacy_units: [tripleo_glance_api]}
     cinder-api: {image: cinder_api_image, container: cinder_api, roles: [controller], stage: control_plane,
-      order: 100, legacy_units: [tripleo_cinder_api]}
+      order: 100, guard: pacemaker, legacy_units: [tripleo_cinder_api]}
     cinder-scheduler: {image: cinder_scheduler_image, container: cinder_scheduler, roles: [controller],
       stage: control_plane, order: 110, legacy_units: [tripleo_cinder_scheduler]}
     cinder-backup: {image: cinder_backup_image, container: cinder_backup, roles: [controller], stage: control_plane,
@@ -93,23 +125,23 @@ openstack:
     cinder-volume: {image: cinder_volume_images, container: cinder_volume, roles: [controller], stage: control_plane,
       order: 130, legacy_units: [tripleo_cinder_volume]}
     neutron: {image: neutron_api_image, container: neutron_api, roles: [controller], stage: control_plane, order: 140,
-      enabled: true, legacy_units: [tripleo_neutron_api]}
+      enabled: true, guard: pacemaker, legacy_units: [tripleo_neutron_api]}
     nova-api: {image: nova_api_image, container: nova_api, roles: [controller], stage: control_plane, order: 150,
-      enabled: true, legacy_units: [tripleo_nova_api]}
+      enabled: true, guard: pacemaker, legacy_units: [tripleo_nova_api]}
     nova-conductor: {image: nova_conductor_image, container: nova_conductor, roles: [controller],
       stage: control_plane, order: 160, enabled: true, legacy_units: [tripleo_nova_conductor]}
     nova-scheduler: {image: nova_scheduler_image, container: nova_scheduler, roles: [controller],
       stage: control_plane, order: 170, enabled: true, legacy_units: [tripleo_nova_scheduler]}
     nova-novnc: {image: nova_novnc_image, container: nova_novnc, roles: [controller], stage: control_plane,
-      order: 180, enabled: true, legacy_units: [tripleo_nova_vnc_proxy]}
+      order: 180, enabled: true, guard: pacemaker, legacy_units: [tripleo_nova_vnc_proxy]}
     heat-api: {image: heat_api_image, container: heat_api, roles: [controller], stage: control_plane, order: 190,
-      legacy_units: [tripleo_heat_api]}
+      guard: pacemaker, legacy_units: [tripleo_heat_api]}
     heat-cfnapi: {image: heat_cfnapi_image, container: heat_cfnapi, roles: [controller], stage: control_plane,
-      order: 200, legacy_units: [tripleo_heat_cfnapi]}
+      order: 200, guard: pacemaker, legacy_units: [tripleo_heat_cfnapi]}
     heat-engine: {image: heat_engine_image, container: heat_engine, roles: [controller], stage: control_plane,
       order: 210, legacy_units: [tripleo_heat_engine]}
     ironic-api: {image: ironic_api_image, container: ironic_api, roles: [controller], stage: control_plane,
-      order: 220, legacy_units: [tripleo_ironic_api]}
+      order: 220, guard: pacemaker, legacy_units: [tripleo_ironic_api]}
     ironic-conductor: {image: ironic_conductor_image, container: ironic_conductor, roles: [controller],
       stage: control_plane, order: 230, legacy_units: [tripleo_ironic_conductor]}
     ironic-inspector: {image: ironic_inspector_image, container: ironic_inspector, roles: [controller],
@@ -119,14 +151,14 @@ openstack:
     ironic-pxe: {image: ironic_pxe_image, container: ironic_pxe, roles: [controller], stage: control_plane,
       order: 260, legacy_units: [tripleo_ironic_pxe]}
     manila-api: {image: manila_api_image, container: manila_api, roles: [controller], stage: control_plane,
-      order: 270, legacy_units: [tripleo_manila_api]}
+      order: 270, guard: pacemaker, legacy_units: [tripleo_manila_api]}
     manila-scheduler: {image: manila_scheduler_image, container: manila_scheduler, roles: [controller],
       stage: control_plane, order: 280, legacy_units: [tripleo_manila_scheduler]}
     # As cinder-volume.
     manila-share: {image: manila_share_images, container: manila_share, roles: [controller], stage: control_plane,
       order: 290, legacy_units: [tripleo_manila_share]}
     horizon: {image: horizon_image, container: horizon, roles: [controller], stage: control_plane, order: 300,
-      legacy_units: [tripleo_horizon]}
+      guard: pacemaker, legacy_units: [tripleo_horizon]}
     ceilometer-central: {image: ceilometer_central_image, container: ceilometer_central, roles: [controller],
       stage: control_plane, order: 310, legacy_units: [tripleo_ceilometer_central]}
     ceilometer-notification: {image: ceilometer_notification_image, container: ceilometer_notification,
@@ -136,7 +168,7 @@ openstack:
     ceilometer-mysqld-exporter: {image: ceilometer_mysqld_exporter_image, container: ceilometer_mysqld_exporter,
       roles: [controller], stage: control_plane, order: 340, legacy_units: [tripleo_ceilometer_mysqld_exporter]}
     aodh-api: {image: aodh_api_image, container: aodh_api, roles: [controller], stage: control_plane, order: 350,
-      legacy_units: [tripleo_aodh_api]}
+      guard: pacemaker, legacy_units: [tripleo_aodh_api]}
     aodh-evaluator: {image: aodh_evaluator_image, container: aodh_evaluator, roles: [controller],
       stage: control_plane, order: 360, legacy_units: [tripleo_aodh_evaluator]}
     aodh-listener: {image: aodh_listener_image, container: aodh_listener, roles: [controller], stage: control_plane,
@@ -144,7 +176,7 @@ openstack:
     aodh-notifier: {image: aodh_notifier_image, container: aodh_notifier, roles: [controller], stage: control_plane,
       order: 380, legacy_units: [tripleo_aodh_notifier]}
     cloudkitty-api: {image: cloudkitty_api_image, container: cloudkitty_api, roles: [controller],
-      stage: control_plane, order: 390, legacy_units: [tripleo_cloudkitty_api]}
+      stage: control_plane, order: 390, guard: pacemaker, legacy_units: [tripleo_cloudkitty_api]}
     cloudkitty-proc: {image: cloudkitty_proc_image, container: cloudkitty_proc, roles: [controller],
       stage: control_plane, order: 400, legacy_units: [tripleo_cloudkitty_proc]}
     controller-node-exporter: {image: telemetry_node_exporter_image, container: controller_node_exporter,
@@ -152,7 +184,7 @@ openstack:
     controller-network-exporter: {image: openstack_network_exporter_image, container: controller_network_exporter,
       roles: [controller], stage: control_plane, order: 420, legacy_units: [tripleo_controller_network_exporter]}
     barbican-api: {image: barbican_api_image, container: barbican_api, roles: [controller], stage: control_plane,
-      order: 430, legacy_units: [tripleo_barbican_api]}
+      order: 430, guard: pacemaker, legacy_units: [tripleo_barbican_api]}
     barbican-keystone-listener: {image: barbican_keystone_listener_image, container: barbican_keystone_listener,
       roles: [controller], stage: control_plane, order: 440, legacy_units: [tripleo_barbican_keystone_listener]}
     barbican-worker: {image: barbican_worker_image, container: barbican_worker, roles: [controller],
@@ -162,7 +194,7 @@ openstack:
     dnsmasq: {image: infra_dnsmasq_image, container: dnsmasq, roles: [controller], stage: control_plane, order: 470,
       legacy_units: [tripleo_dnsmasq]}
     octavia-api: {image: octavia_api_image, container: octavia_api, roles: [controller], stage: control_plane,
-      order: 480, legacy_units: [tripleo_octavia_api]}
+      order: 480, guard: pacemaker, legacy_units: [tripleo_octavia_api]}
     octavia-healthmanager: {image: octavia_healthmanager_image, container: octavia_healthmanager, roles: [controller],
       stage: control_plane, order: 490, legacy_units: [tripleo_octavia_healthmanager]}
     octavia-housekeeping: {image: octavia_housekeeping_image, container: octavia_housekeeping, roles: [controller],
@@ -172,7 +204,7 @@ openstack:
     octavia-rsyslog: {image: octavia_rsyslog_image, container: octavia_rsyslog, roles: [controller],
       stage: control_plane, order: 520, legacy_units: [tripleo_octavia_rsyslog]}
     designate-api: {image: designate_api_image, container: designate_api, roles: [controller], stage: control_plane,
-      order: 530, legacy_units: [tripleo_designate_api]}
+      order: 530, guard: pacemaker, legacy_units: [tripleo_designate_api]}
     designate-central: {image: designate_central_image, container: designate_central, roles: [controller],
       stage: control_plane, order: 540, legacy_units: [tripleo_designate_central]}
     designate-mdns: {image: designate_mdns_image, container: designate_mdns, roles: [controller],
@@ -186,9 +218,9 @@ openstack:
     designate-unbound: {image: designate_unbound_image, container: designate_unbound, roles: [controller],
       stage: control_plane, order: 590, legacy_units: [tripleo_designate_unbound]}
     swift-proxy: {image: swift_proxy_image, container: swift_proxy, roles: [controller], stage: control_plane,
-      order: 600, legacy_units: [tripleo_swift_proxy]}
+      order: 600, guard: pacemaker, legacy_units: [tripleo_swift_proxy]}
     watcher-api: {image: watcher_api_image, container: watcher_api, roles: [controller], stage: control_plane,
-      order: 610, legacy_units: [tripleo_watcher_api]}
+      order: 610, guard: pacemaker, legacy_units: [tripleo_watcher_api]}
     watcher-applier: {image: watcher_applier_image, container: watcher_applier, roles: [controller],
       stage: control_plane, order: 620, legacy_units: [tripleo_watcher_applier]}
     watcher-decision-engine: {image: watcher_decision_engine_image, container: watcher_decision_engine,

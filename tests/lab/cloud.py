@@ -12,13 +12,15 @@ import time
 from pathlib import Path
 
 from . import base, debs, images, packages, services, settings
+from .clusters import images as cluster_images
+from .clusters import layer as cluster_layer
 from .enclosure import Enclosure, LabError, wait_for
 from .openstack import configuration, material
 from .pillar import Pillar, initial_page, initial_services
 
 #: in the lab's home: how the master's runners reach the OpenStack API of the profile `openstack`
 CLOUDS = "clouds.yaml"
-_Material = tuple[list[packages.Repositories], images.Images, Path]
+_Material = tuple[list[packages.Repositories], images.Images, list[Path]]
 
 
 class Lab:
@@ -282,18 +284,21 @@ class Lab:
         """What the cache holds, made when it lacks it."""
         if self._made is None:
             root = base.ensure()
-            pictures = images.ensure(root)
+            pictures, layers = images.ensure(root), [root]
             if self.profile == settings.OPENSTACK:
                 pictures = material.ensure(pictures)
+            if self.profile == settings.CONTROLLERS:
+                layers.insert(0, cluster_layer.ensure(root))
+                pictures = cluster_images.ensure(pictures, layers[0])
             flavours = {node.debian for node in self.nodes.values()}
             makers = [maker for maker, debian in ((packages, False), (debs, True)) if debian in flavours]
-            self._made = [maker.ensure(root) for maker in makers], pictures, root
+            self._made = [maker.ensure(root) for maker in makers], pictures, layers
         return self._made
 
     def _write(self) -> None:
-        repositories, pictures, root = self._material()
+        repositories, pictures, roots = self._material()
         self.home.mkdir(parents=True)
-        layers = [str(layer) for layer in (*(one.layer for one in repositories), root) if layer]
+        layers = [str(layer) for layer in (*(one.layer for one in repositories), *roots) if layer]
         record = {"profile": self.profile, "layers": layers, "store": pictures.store and str(pictures.store)}
         self._record.write_text(json.dumps(record))
         services.write(self.home, pictures.storage, [one.place for one in repositories])

@@ -22,6 +22,9 @@ _STORE_FILES = settings.HERE / "files" / "openstack" / "node"
 _DEBIAN_FILES = settings.HERE / "files" / "debian"
 #: what a machine has that tells a running kernel of its own
 _KERNEL_FILES = settings.HERE / "files" / "kernel"
+#: what a member of real clusters has, and the units that it runs
+_CLUSTER_FILES = settings.HERE / "files" / "clusters" / "node"
+_CLUSTER_UNITS = ("corosync.service", "pacemaker.service")
 _ENABLED = (
     *("lab-network.service", "lab-underlay.service", "lab-chassis.service", "lab-workloads.service"),
     "salt-minion.service",
@@ -50,6 +53,8 @@ def main(home: Path, name: str) -> None:
             more.append(_DEBIAN_FILES)
         if cloud["profile"] == settings.SYSTEM:
             more.append(_KERNEL_FILES)
+        if cloud["profile"] == settings.CONTROLLERS:
+            more.append(_CLUSTER_FILES)
         _configure(root, node, nodes, more)
     while True:
         extra = _extra_interfaces(node)
@@ -122,6 +127,7 @@ def _configure(
     enabled = [
         *_ENABLED,
         *(["lab-kernel.service"] if _KERNEL_FILES in more else []),
+        *(_CLUSTER_UNITS if _CLUSTER_FILES in more else []),
         *(["ovn-central.service"] if node.role != "controller" and node in centrals else []),
     ]
     subprocess.run(["systemctl", f"--root={root}", "--quiet", "enable", *enabled], check=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 import yaml
 
 from . import settings
+from .clusters import page as clusters
 from .openstack import page as openstack
 
 
@@ -56,9 +57,14 @@ def initial_services(profile: str) -> dict:
     """What every page of the lab says of the catalogue: what its network stands on."""
     if profile == settings.OPENSTACK:
         return openstack.services()
+    if profile == settings.CONTROLLERS:
+        return clusters.services()
     if not any(node.role == "controller" for node in settings.PROFILES[profile]):
         return {}
-    return {name: {"enabled": True} for name in ("ovn-nb", "ovn-sb", "ovn-northd")}
+    stand_ins = {
+        name: {"guard": "none"} for name in ("rabbitmq", "mariadb")
+    }  # of no cluster that could be asked
+    return stand_ins | {name: {"enabled": True} for name in ("ovn-nb", "ovn-sb", "ovn-northd")}
 
 
 def _write(path: Path, content: dict) -> None:

@@ -65,11 +65,21 @@ _OPENSTACK = {
     },
     "cmp": _AGENT | {"nova_compute": "nova_compute_image", "node_exporter": "edpm_node_exporter_image"},
 }
+#: of three controllers with real clusters
+_CONTROLLERS = {
+    "ctl": {
+        container: key
+        for container, key in CONTAINERS["ctl"].items()
+        if not container.startswith(("nova_", "neutron_"))
+    }
+}
 
 
 def containers(lab: Lab, node: str) -> dict[str, str]:
     """container → image key, of what has to run on a node of the lab's profile."""
-    return (_OPENSTACK if lab.profile == settings.OPENSTACK else CONTAINERS)[node[:3]]
+    return {settings.OPENSTACK: _OPENSTACK, settings.CONTROLLERS: _CONTROLLERS}.get(lab.profile, CONTAINERS)[
+        node[:3]
+    ]
 
 
 def running_digests(lab: Lab, node: str) -> dict[str, str]:

@@ -84,6 +84,8 @@ def salt_tool(name: str) -> Path:
 
 #: the profile with a real OpenStack API; the others run stand-ins of its services
 OPENSTACK = "openstack"
+#: the profile of three controllers with real clusters
+CONTROLLERS = "controllers"
 #: the profile of one machine that is plain Debian
 DEBIAN = "debian"
 #: the profile with nodes of both flavours, and packages that no release names
@@ -97,4 +99,5 @@ PROFILES = {
     SYSTEM: _nodes(1, 2, 2, debian=("gtw2", "cmp2")),
     "full": _nodes(3, 2, 4),
     OPENSTACK: _nodes(1, 2, 3),
+    CONTROLLERS: _nodes(3, 0, 0),
 }

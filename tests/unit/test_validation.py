@@ -140,7 +140,8 @@ BATCH = "is not allowed: give a number of nodes from 1, or a percentage from 1% 
         (
             "services/ovn",
             {"guard": "ovn"},
-            "services:ovn:guard: ovn is not one of none, ovn_controller",
+            "services:ovn:guard: ovn is not one of none, ovn_controller, rabbitmq_cluster, galera,"
+            " ovsdb_cluster, pacemaker",
         ),
         ("services/nova", {"config": "update"}, "services:nova:config: update is not one of run, rerender"),
         ("services/nova", {"enabled": "yes"}, "services:nova:enabled: has to be true or false, not a string"),

@@ -90,7 +90,9 @@ def ensure(plain: images.Images) -> images.Images:
     layer = heavy()
     code = [settings.HERE / "openstack" / name for name in ("material.py", "configuration.py")]
     key = cache.digest_of(*code, _FILES, layer.digest, plain.storage.parent.name)
-    place = cache.ensure("openstack-images", key, lambda work: _build_images(work, layer, plain))
+    place = cache.ensure(
+        "openstack-images", key, lambda work: write(work, layer, plain, KEYS, own_files(layer))
+    )
     index = json.loads((place / "index.json").read_text())
     return images.Images(place / "storage", index, plain.extra, layer.store)
 
@@ -154,17 +156,27 @@ def _fill_store(work: Path, digest: str) -> None:
         shutil.rmtree(work / name, ignore_errors=True)
 
 
-def _build_images(work: Path, layer: Heavy, plain: images.Images) -> None:
+def write(
+    work: Path, layer: Heavy, plain: images.Images, keys: tuple[str, ...], files: dict[str, bytes]
+) -> None:
+    """Write a registry's storage and the releases' index into a directory: real images in place of some.
+
+    Args:
+        work: The directory.
+        layer: What the real ones stand on.
+        plain: The lab's images.
+        keys: The image keys of the real ones.
+        files: What they have over the heavy layer, by path.
+    """
     shutil.copytree(plain.storage, work / "storage", copy_function=_copied)
     storage = Storage(work / "storage")
     storage.adopt(layer.layer, layer.digest)
-    own = _own_files(layer)
     releases = {}
     for version in settings.RELEASES:
-        layers = [layer.digest, storage.blob(_own_layer(own, version))]
+        layers = [layer.digest, storage.blob(_own_layer(files, version))]
         special = {
             key: storage.image(images.repository(key), version, layers, _settings(key, version))
-            for key in KEYS
+            for key in keys
         }
         releases[version] = plain.releases[version] | special
     (work / "index.json").write_text(json.dumps(releases, indent=1))
@@ -180,7 +192,8 @@ def _copied(source: str, target: str) -> None:
 
 def _settings(key: str, version: str) -> dict:
     variables = {
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        # rabbitmq's own tools, not the distribution's wrappers, which change the user
+        "PATH": "/usr/lib/rabbitmq/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "SERVICE": key.removesuffix("_image"),
         "VERSION": version,
         "LC_ALL": "C.UTF-8",
@@ -192,7 +205,7 @@ def _settings(key: str, version: str) -> dict:
     }
 
 
-def _own_files(layer: Heavy) -> dict[str, bytes]:
+def own_files(layer: Heavy) -> dict[str, bytes]:
     """What the services have over the heavy layer: configuration, scripts, keys and the first databases."""
     files = {
         **{path: text.encode() for path, text in configuration.files().items()},

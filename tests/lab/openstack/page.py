@@ -34,8 +34,8 @@ def services() -> dict[str, dict]:
             name: _container(["/var/lib/nova"], [])
             for name in ("nova-api", "nova-conductor", "nova-scheduler")
         },
-        "mariadb": _container(["/var/lib/mysql"], []),
-        "rabbitmq": _container(["/var/lib/rabbitmq"], []),
+        "mariadb": _container(["/var/lib/mysql"], []) | {"guard": "none"},
+        "rabbitmq": _container(["/var/lib/rabbitmq"], []) | {"guard": "none"},
         "glance": _container(["/var/lib/glance"], []),
         "nova": _container(["/var/lib/nova"], ["/etc/openstack/nova:/etc/nova:ro", "/etc/lab:/etc/lab:ro"])
         | {"options": options},

@@ -1,0 +1,228 @@
+"""The guard of a Galera member: its container changes only while the others carry the database, and counts as
+changed only when it is a member again.
+
+The database is asked inside its container, as the root there reaches it (its own option files); the other
+members are asked over the network, since a member does not know whether another one is synced.
+"""
+
+from __future__ import annotations
+
+import time
+
+from salt.exceptions import CommandExecutionError
+
+from openstack_rollout import guard_record, quorum
+
+PATIENCE = 60  # seconds for a cluster that is about to be whole again
+_POLL = 1.0
+_CLIENT = ("mariadb", "--connect-timeout=5", "--batch", "--skip-column-names")
+_NO_SERVER = ("ERROR 2002", "ERROR 2003", "ERROR 2013")  # behind the socket, or one that goes
+_NO_CONTAINER = 125  # podman's own exit code, as for a container that does not run
+_QUESTION = (
+    "SELECT LOWER(VARIABLE_NAME), VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS"
+    " WHERE VARIABLE_NAME LIKE 'wsrep\\_%' UNION SELECT LOWER(VARIABLE_NAME), VARIABLE_VALUE"
+    " FROM information_schema.GLOBAL_VARIABLES"
+    " WHERE VARIABLE_NAME IN ('wsrep_on', 'wsrep_cluster_address', 'wsrep_node_name', 'port')"
+)
+
+
+def status(container: str = "mariadb") -> dict | None:
+    """How this member and its cluster are.
+
+    container (str): the name of the database's container.
+
+    Returns None where the database is no member of a cluster, else {"name", "state", "cluster", "size",
+    "expected": [hosts], "members": {host: state, or why it does not tell}, "lacks": [what the cluster
+    lacks]}. Raises CommandExecutionError when the database does not answer.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' galera.status
+    """
+    own = _ask(container)
+    members = _members(container, own)
+    if members is None:
+        return None
+    return {
+        "name": own.get("wsrep_node_name"),
+        "state": own.get("wsrep_local_state_comment"),
+        "cluster": own.get("wsrep_cluster_status"),
+        "size": int(own.get("wsrep_cluster_size") or 0),
+        "expected": list(members),
+        "members": {
+            host: row if isinstance(row, str) else row.get("wsrep_local_state_comment")
+            for host, row in members.items()
+        },
+        "lacks": quorum.galera(members, len(members)),
+    }
+
+
+def may_stop(container: str = "mariadb", patience: float = PATIENCE) -> dict | None:
+    """Make sure that the cluster can spare this member: every member is synced, in one primary component.
+
+    container (str): its name. patience (float): seconds in which a cluster may become whole.
+
+    Returns this member's own variables, None without a cluster or without a database that answers here.
+    Raises CommandExecutionError led by QUORUM_AT_RISK that names the members and what they lack.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' galera.may_stop
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        own = _ask(container, absent=True)
+        members = own and _members(container, own)
+        if not members:
+            return None
+        lacks = quorum.galera(members, len(members))
+        if not lacks:
+            return own
+        if time.monotonic() > deadline:
+            raise CommandExecutionError(
+                f"QUORUM_AT_RISK: {container} of {own.get('wsrep_node_name')} is not stopped, its cluster"
+                f" cannot spare it: {'; '.join(lacks)}"
+            )
+        time.sleep(_POLL)
+
+
+def before_stop(container: str) -> dict:
+    """As `may_stop`; the token for `after_start`.
+
+    container (str): its name. Raises CommandExecutionError led by QUORUM_AT_RISK; nothing was touched.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' galera.before_stop mariadb
+    """
+    own = may_stop(container)
+    token = {"member": None, "begun": time.time()}
+    if own:
+        token |= {"member": own.get("wsrep_node_name"), "size": int(own["wsrep_cluster_size"])}
+        guard_record.write(container, token)
+    return token
+
+
+def after_start(container: str, token: dict | None, timeout: float) -> str:
+    """Wait until this member is back: synced, in the primary component, and that as large as before.
+
+    container (str): its name. token (dict): of `before_stop`, None when no container ran before.
+    timeout (float): seconds.
+
+    Returns how it came back, one line. Raises CommandExecutionError led by QUORUM_NOT_RESTORED that names the
+    member and what is missing.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' galera.after_start mariadb None 600
+    """
+    token = token or {}
+    deadline = time.monotonic() + timeout
+    while True:
+        own = _ask(container, absent=True)
+        if own and own.get("wsrep_on") != "ON":
+            break
+        lacks = ["its database does not answer"]
+        if own:
+            # A cluster that is being founded has no size yet; a member that left has the one it left.
+            lacks = quorum.galera_member(own, int(token.get("size") or 1))
+        if not lacks:
+            break
+        if time.monotonic() > deadline:
+            raise CommandExecutionError(
+                f"QUORUM_NOT_RESTORED: {container}: member {_member(token, own)} is not back after"
+                f" {timeout:.0f} s: {', '.join(lacks)}"
+            )
+        time.sleep(_POLL)
+    undo(container, token)
+    return _said(container, token, own)
+
+
+def undo(container: str, token: dict | None) -> None:
+    """Forget a change; the guard itself has set nothing.
+
+    container (str): its name. token (dict): of `before_stop`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' galera.undo mariadb None
+    """
+    guard_record.forget(container)
+
+
+def pending(container: str) -> dict | None:
+    """The token of a change that was begun and not finished (a dict), None when there is none.
+
+    container (str): its name.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' galera.pending mariadb
+    """
+    return guard_record.read(container)
+
+
+def _member(token: dict, own: dict | None) -> str:
+    return token.get("member") or (own or {}).get("wsrep_node_name") or __grains__["id"]
+
+
+def _said(container: str, token: dict, own: dict) -> str:
+    if not token.get("member"):
+        return ""
+    since = f"--since=@{int(token['begun'])}"
+    journal = [
+        "journalctl",
+        f"--unit={container}.service",
+        since,
+        "--no-pager",
+        "--output=cat",
+        "--grep=[IS]ST",
+    ]
+    how = quorum.transfer(_run(journal)["stdout"].splitlines())
+    by = {"SST": "by SST: the whole database was copied", "IST": "by IST"}.get(how, "")
+    return f"{token['member']} is synced again, one of {own['wsrep_cluster_size']} {by}".strip()
+
+
+def _members(container: str, own: dict) -> dict | None:
+    """Every member: host → its wsrep_ variables, or why it does not tell. None without a cluster."""
+    if own.get("wsrep_on") != "ON":
+        return None
+    found = quorum.hosts(own.get("wsrep_cluster_address", ""), own.get("wsrep_incoming_addresses", ""))
+    if len(found) < 2:
+        return None
+    members = {}
+    for host in found:
+        try:
+            members[host] = _ask(container, host, own.get("port", "3306"))
+        except CommandExecutionError as error:
+            members[host] = str(error)
+    return members
+
+
+def _ask(container: str, host: str = "", port: str = "", absent: bool = False) -> dict | None:
+    """The wsrep_ variables of a member; None, where `absent` allows it, when no server is there."""
+    where = [f"--host={host}", f"--port={port}"] if host else []
+    command = ["podman", "exec", container, *_CLIENT, *where, f"--execute={_QUESTION}"]
+    result = _run(command)
+    if not result["retcode"]:
+        return dict(line.split("\t", 1) for line in result["stdout"].splitlines() if "\t" in line)
+    said = " ".join(result["stderr"].split())[:200]
+    if absent and (result["retcode"] == _NO_CONTAINER or said.startswith(_NO_SERVER)):
+        return None
+    raise CommandExecutionError(said if host else f"QUORUM_AT_RISK: {container} cannot be asked: {said}")
+
+
+def _run(command: list[str]) -> dict:
+    return __salt__["cmd.run_all"](command, python_shell=False, ignore_retcode=True)

@@ -1,0 +1,180 @@
+"""The guard of a member of OVN's northbound or southbound database: its container changes only while the
+others are connected and have a leader, and it leaves in good order, so that a leader hands over first.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+
+from salt.exceptions import CommandExecutionError
+
+from openstack_rollout import guard_record, quorum
+
+PATIENCE = 60  # seconds for a cluster that is about to be whole again
+_POLL = 0.5
+_LEAVE = 15  # seconds for a server to leave by itself
+_CONTROL = re.compile(r"--unixctl=(\S+)")
+
+
+def status(container: str) -> dict | None:
+    """How this member and its cluster are.
+
+    container (str): the name of the database's container.
+
+    Returns None where the database is no cluster, else {"database", "status", "leader", "role", "servers",
+    "self", "away", "applied", "lacks": [what is missing]}. Raises CommandExecutionError when it does not
+    answer.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' ovsdb_cluster.status ovn_nb_db
+    """
+    control = _control(container)
+    if control is None:
+        raise CommandExecutionError(f"QUORUM_AT_RISK: {container}: no database server runs in it")
+    found = _raft(container, control)
+    return {**found, "lacks": quorum.raft_lacks(found)} if found else None
+
+
+def may_stop(container: str, patience: float = PATIENCE) -> dict | None:
+    """Make sure that the cluster can spare this member: every other one is connected, and there is a leader.
+
+    container (str): its name. patience (float): seconds in which a cluster may become whole.
+
+    Returns {"control", "self", "servers"}; None where the database is no cluster, or its server does not run.
+    Raises CommandExecutionError led by QUORUM_AT_RISK that says what is missing.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' ovsdb_cluster.may_stop ovn_nb_db
+    """
+    control = _control(container)
+    found = _raft(container, control) if control else None
+    deadline = time.monotonic() + patience
+    while found:
+        lacks = quorum.raft_lacks(found)
+        if not lacks:
+            return {"control": control, "self": found["self"], "servers": len(found["servers"])}
+        if time.monotonic() > deadline:
+            raise CommandExecutionError(
+                f"QUORUM_AT_RISK: {container} of {__grains__['id']} is not stopped, the cluster of"
+                f" {found['database']} cannot spare it: {', '.join(lacks)}"
+            )
+        time.sleep(_POLL)
+        found = _raft(container, control)
+    return None
+
+
+def before_stop(container: str) -> dict:
+    """As `may_stop`; then have the server leave by itself. Its unit must not start it again.
+
+    container (str): its name.
+
+    Returns the token for `after_start`. Raises CommandExecutionError led by QUORUM_AT_RISK; nothing was
+    touched.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' ovsdb_cluster.before_stop ovn_nb_db
+    """
+    token = may_stop(container) or {}
+    if token:
+        guard_record.write(container, token)
+        _appctl(container, token["control"], "exit")
+        deadline = time.monotonic() + _LEAVE
+        while time.monotonic() < deadline and _control(container):
+            time.sleep(0.1)
+    return token
+
+
+def after_start(container: str, token: dict | None, timeout: float) -> str:
+    """Wait until this member is connected to every other one and has what the cluster wrote meanwhile.
+
+    container (str): its name. token (dict): of `before_stop`, None when no container ran before.
+    timeout (float): seconds.
+
+    Returns how it came back, one line. Raises CommandExecutionError led by QUORUM_NOT_RESTORED that says what
+    is missing.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' ovsdb_cluster.after_start ovn_nb_db None 60
+    """
+    if not token:
+        return ""
+    deadline = time.monotonic() + timeout
+    while True:
+        control = _control(container)
+        found = _raft(container, control) if control else None
+        lacks = quorum.raft_lacks(found) if found else ["its server does not answer"]
+        if not lacks:
+            break
+        if time.monotonic() > deadline:
+            raise CommandExecutionError(
+                f"QUORUM_NOT_RESTORED: {container}: member {__grains__['id']} is not back after"
+                f" {timeout:.0f} s: {', '.join(lacks)}"
+            )
+        time.sleep(_POLL)
+    guard_record.forget(container)
+    return f"{found['role']} again, one of {len(found['servers'])}"
+
+
+def undo(container: str, token: dict | None) -> None:
+    """Forget a change; the guard itself has set nothing.
+
+    container (str): its name. token (dict): of `before_stop`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' ovsdb_cluster.undo ovn_nb_db None
+    """
+    guard_record.forget(container)
+
+
+def pending(container: str) -> dict | None:
+    """The token of a change that was begun and not finished (a dict), None when there is none.
+
+    container (str): its name.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' ovsdb_cluster.pending ovn_nb_db
+    """
+    return guard_record.read(container)
+
+
+def _raft(container: str, control: str) -> dict | None:
+    """This member's view of its cluster; None without a cluster, or without an answer."""
+    listed = _appctl(container, control, "ovsdb-server/list-dbs")["stdout"].split()
+    database = next((name for name in listed if not name.startswith("_")), None)
+    if database is None:
+        return None
+    found = quorum.raft(_appctl(container, control, "cluster/status", database)["stdout"])
+    return {"database": database, **found} if found else None
+
+
+def _control(container: str) -> str | None:
+    """The control socket of the server in a container, None when none runs."""
+    found = _CONTROL.search(_run(["podman", "top", container, "args"])["stdout"])
+    return found.group(1) if found else None
+
+
+def _appctl(container: str, control: str, *command: str) -> dict:
+    return _run(["podman", "exec", container, "ovs-appctl", "--timeout=10", "-t", control, *command])
+
+
+def _run(command: list[str]) -> dict:
+    return __salt__["cmd.run_all"](command, python_shell=False, ignore_retcode=True)

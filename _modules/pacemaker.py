@@ -1,0 +1,281 @@
+"""Pacemaker, asked and steered from one of its nodes: addresses leave a node before its services stop, a
+node goes to standby and back, and what an operator has set stays set.
+
+As a guard (before_stop, after_start, undo, pending) it stands beside the services that are reached by a
+VIP. Where no Pacemaker runs, it has nothing to do.
+"""
+
+from __future__ import annotations
+
+import time
+
+from salt.exceptions import CommandExecutionError
+
+from openstack_rollout import crm, guard_record
+
+PATIENCE = 60  # seconds for resources to move
+BAN_MINUTES = 30  # after which Pacemaker itself forgets a ban whose maker died
+_POLL = 0.5
+_STANDBY = "pacemaker-standby"  # the record of a standby that is ours
+
+
+def status() -> dict | None:
+    """How the cluster is, as this node sees it.
+
+    Returns None where no Pacemaker runs, else crm.read's data and "node": this node's name, "lacks": [what is
+    missing]. Raises CommandExecutionError led by QUORUM_AT_RISK when Pacemaker is enabled and does not
+    answer.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' pacemaker.status
+    """
+    found = _cluster()
+    return None if found is None else {**found, "lacks": crm.lacks(found)}
+
+
+def before_stop(container: str) -> dict:
+    """Have the addresses leave this node, by a ban that ends by itself.
+
+    container (str): the container that is about to change; the record has its name.
+
+    Returns the token for `after_start` and `undo`. Raises CommandExecutionError led by QUORUM_AT_RISK when
+    the cluster cannot take them, RESOURCE_STUCK when one does not leave.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' pacemaker.before_stop keystone
+    """
+    found = _cluster()
+    if found is None or _unmanaged(found):
+        return {}
+    here = crm.addresses(found, found["node"])
+    token = {"node": found["node"], "banned": sorted({one["part_of"] for one in here})}
+    if not token["banned"]:
+        return token
+    lacks = crm.lacks(found)
+    if not crm.takers(found, found["node"]):
+        lacks.append("no other node may take the address")
+    if lacks:
+        raise CommandExecutionError(
+            f"QUORUM_AT_RISK: {container} is not stopped, {', '.join(token['banned'])} cannot leave"
+            f" {found['node']}: {'; '.join(lacks)}"
+        )
+    guard_record.write(container, token)
+    for resource in token["banned"]:
+        _crm_resource(
+            "--ban", "--resource", resource, "--node", token["node"], f"--lifetime=PT{BAN_MINUTES}M"
+        )
+    _until_gone(token["node"], {one["id"] for one in here}, PATIENCE)
+    _no_address_stays([one["id"] for one in here])
+    return token
+
+
+def after_start(container: str, token: dict | None, timeout: float) -> str:
+    """Lift the bans, and wait until nothing in the cluster is failed or under way.
+
+    container (str): its name. token (dict): of `before_stop`. timeout (float): seconds.
+
+    Returns one line. Raises CommandExecutionError led by RESOURCE_STUCK.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' pacemaker.after_start keystone None 60
+    """
+    undo(container, token)
+    if not token or not token.get("banned"):
+        return ""
+    _settled(timeout)
+    return f"{', '.join(token['banned'])} was kept off {token['node']} meanwhile"
+
+
+def undo(container: str, token: dict | None) -> None:
+    """Lift the bans of a change. A second time changes nothing.
+
+    container (str): its name. token (dict): of `before_stop`; None: what a run that died has left.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' pacemaker.undo keystone None
+    """
+    token = token or pending(container) or {}
+    for resource in token.get("banned", ()):
+        _crm_resource("--clear", "--resource", resource, "--node", token["node"])
+    guard_record.forget(container)
+
+
+def pending(container: str) -> dict | None:
+    """The token of a change that was begun and not finished (a dict), None when there is none.
+
+    container (str): its name.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' pacemaker.pending keystone
+    """
+    return guard_record.read(container)
+
+
+def standby(timeout: float = 300) -> dict:
+    """Put this node to standby and wait until no managed resource is left on it.
+
+    timeout (float): seconds.
+
+    Returns {"node", "was": the standby that an operator had set, "left": ids that left}; {} without
+    Pacemaker.
+    Raises CommandExecutionError led by QUORUM_AT_RISK when the cluster cannot spare the node, RESOURCE_STUCK
+    that names the resources which stay.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' pacemaker.standby
+    """
+    found = _cluster()
+    if found is None:
+        return {}
+    node = found["node"]
+    before = guard_record.read(_STANDBY) or {"node": node, "was": found["nodes"][node]["standby"]}
+    if before["was"] or _unmanaged(found):
+        return {**before, "left": []}
+    lacks = crm.lacks(found)
+    if not crm.takers(found, node):
+        lacks.append("no other node may take its resources")
+    if lacks:
+        raise CommandExecutionError(f"QUORUM_AT_RISK: {node} does not go to standby: {'; '.join(lacks)}")
+    guard_record.write(_STANDBY, before)
+    here = {one["id"] for one in crm.on(found, node) if one["managed"]}
+    _crm_standby("on")
+    _until_gone(node, here, timeout)
+    return {**before, "left": sorted(here)}
+
+
+def unstandby(timeout: float = 300) -> dict:
+    """End a standby that is ours, and wait until the node is online and nothing is failed or under way.
+
+    timeout (float): seconds.
+
+    Returns {"node", "was"}; {} where no standby is ours. Raises CommandExecutionError led by RESOURCE_STUCK.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' pacemaker.unstandby
+    """
+    before = guard_record.read(_STANDBY)
+    if before is None:
+        return {}
+    _until_online(before["node"], timeout)
+    if not before["was"]:
+        _crm_standby("off")
+    _settled(timeout)
+    guard_record.forget(_STANDBY)
+    return before
+
+
+def _cluster() -> dict | None:
+    """What crm_mon shows, with this node's name; None where no Pacemaker is to run."""
+    if not __salt__["cmd.has_exec"]("crm_mon"):
+        return None
+    result = _run(["crm_mon", "--one-shot", "--inactive", "--output-as=xml"])
+    try:
+        found = crm.read(result["stdout"]) if not result["retcode"] else None
+    except ValueError:
+        found = None
+    if found is not None:
+        return {**found, "node": _run(["crm_node", "--name"])["stdout"].strip()}
+    if _run(["systemctl", "is-enabled", "pacemaker.service"])["stdout"].strip() != "enabled":
+        return None
+    said = " ".join((result["stderr"] or result["stdout"]).split())[:200]
+    raise CommandExecutionError(f"QUORUM_AT_RISK: Pacemaker of {__grains__['id']} does not answer: {said}")
+
+
+def _unmanaged(found: dict) -> bool:
+    """Whether an operator keeps Pacemaker from moving anything on this node."""
+    return found["maintenance"] or found["nodes"].get(found["node"], {}).get("maintenance", False)
+
+
+def _until_gone(node: str, resources: set[str], timeout: float) -> None:
+    """Wait until none of the resources is on a node. Raises CommandExecutionError led by RESOURCE_STUCK."""
+    deadline = time.monotonic() + timeout
+    while True:
+        found = _cluster() or {"resources": [], "failures": []}
+        left = sorted(one["id"] for one in crm.on(found, node) if one["id"] in resources)
+        blocked = [one["id"] for one in crm.on(found, node) if one["blocked"] and one["id"] in resources]
+        if not left:
+            return
+        if blocked or time.monotonic() > deadline:
+            why = "; ".join(crm.broken(found)) or f"no answer within {timeout:.0f} s"
+            raise CommandExecutionError(f"RESOURCE_STUCK: {', '.join(left)} does not leave {node}: {why}")
+        time.sleep(_POLL)
+
+
+def _until_online(node: str, timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            one = (_cluster() or {"nodes": {}})["nodes"].get(node, {})
+        except CommandExecutionError:
+            one = {}  # it is just being started, after a reboot
+        if one.get("online") and not one.get("pending"):
+            return
+        if time.monotonic() > deadline:
+            raise CommandExecutionError(f"RESOURCE_STUCK: {node} is not online within {timeout:.0f} s")
+        time.sleep(_POLL)
+
+
+def _settled(timeout: float) -> None:
+    """Wait until Pacemaker has nothing to do, and find nothing failed. Raises RESOURCE_STUCK."""
+    waited = _run(["crm_resource", "--wait", f"--timeout={timeout:.0f}"])
+    found = _cluster()
+    lines = crm.broken(found) if found else []
+    if waited["retcode"]:
+        lines.append(" ".join(waited["stderr"].split())[-200:] or f"still busy after {timeout:.0f} s")
+    if lines:
+        raise CommandExecutionError(f"RESOURCE_STUCK: {'; '.join(lines)}")
+
+
+def _no_address_stays(resources: list[str]) -> None:
+    """Make sure that an address left the machine, not only Pacemaker's view of it."""
+    on_links = _run(["ip", "-oneline", "address", "show"])["stdout"].split()
+    here = {word.partition("/")[0] for word in on_links}
+    for resource in resources:
+        wanted = _run(["crm_resource", "--resource", resource, "--get-parameter=ip"])["stdout"].strip()
+        if wanted and wanted in here:
+            raise CommandExecutionError(
+                f"RESOURCE_STUCK: {resource}: Pacemaker moved it, its address {wanted} is still on"
+                f" {__grains__['id']}"
+            )
+
+
+def _crm_standby(state: str) -> None:
+    result = _run(
+        ["crm_standby", "--node", _run(["crm_node", "--name"])["stdout"].strip(), "--update", state]
+    )
+    if result["retcode"]:
+        raise CommandExecutionError(
+            f"RESOURCE_STUCK: crm_standby: {' '.join(result['stderr'].split())[:200]}"
+        )
+
+
+def _crm_resource(*arguments: str) -> None:
+    result = _run(["crm_resource", *arguments])
+    if result["retcode"]:
+        said = " ".join(result["stderr"].split())[:200]
+        raise CommandExecutionError(f"RESOURCE_STUCK: crm_resource {' '.join(arguments)}: {said}")
+
+
+def _run(command: list[str]) -> dict:
+    return __salt__["cmd.run_all"](command, python_shell=False, ignore_retcode=True)

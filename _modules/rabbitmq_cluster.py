@@ -1,0 +1,252 @@
+"""The guard of a RabbitMQ node: its container changes only while no queue needs it, and counts as changed
+only when it is back in its cluster and every quorum queue has a member to spare again.
+
+Salt's own module of RabbitMQ calls its tools on the machine; here they are in the container.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+
+from salt.exceptions import CommandExecutionError
+
+from openstack_rollout import guard_record, quorum
+
+PATIENCE = 60  # seconds for a cluster that is about to be whole again
+_POLL = 1.0
+_SPARE = ("rabbitmq-diagnostics", "check_if_node_is_quorum_critical")
+_DRAINED_IN = 60  # seconds for leaders of queues to move
+
+
+def status(container: str = "rabbitmq") -> dict | None:
+    """How this node and its cluster are.
+
+    container (str): the name of the broker's container.
+
+    Returns None where the broker is alone, else {"name", "members", "running", "partitions", "feature_flags":
+    {flag: state}, "lacks": [what the cluster lacks]}. Raises CommandExecutionError when it does not answer.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' rabbitmq_cluster.status
+    """
+    found = _cluster(container)
+    if found is None:
+        return None
+    own = _name(container)
+    return {
+        "name": own,
+        "members": sorted(found["disk_nodes"]),
+        "running": sorted(found["running_nodes"]),
+        "partitions": found.get("partitions") or {},
+        "feature_flags": _flags(found),
+        "lacks": [*quorum.rabbitmq(found, own), *_critical(container)],
+    }
+
+
+def feature_flags(container: str = "rabbitmq", enabled: list[str] | None = None) -> list[str]:
+    """What a release asks for of the broker's feature flags and is not so: a check of a release.
+
+    container (str): its name. enabled (list): the flags that have to be on.
+
+    Returns one line for each flag that is not on. Raises CommandExecutionError when the broker does not
+    answer.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' rabbitmq_cluster.feature_flags enabled='[khepri_db]'
+    """
+    known = _flags(_json(container, "rabbitmqctl", "list_feature_flags", "name", "state"))
+    return [
+        f"RabbitMQ's feature flag {flag} is {known.get(flag, 'unknown')}: rabbitmqctl enable_feature_flag"
+        f" {flag}"
+        for flag in enabled or ()
+        if known.get(flag) != "enabled"
+    ]
+
+
+def may_stop(container: str = "rabbitmq", patience: float = PATIENCE) -> str | None:
+    """Make sure that the cluster can spare this node: all run, none is cut off, no queue would lose its
+    quorum.
+
+    container (str): its name. patience (float): seconds in which a cluster may become whole.
+
+    Returns this node's name, None where the broker is alone or does not run here.
+    Raises CommandExecutionError led by QUORUM_AT_RISK that says what is missing.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' rabbitmq_cluster.may_stop
+    """
+    deadline = time.monotonic() + patience
+    own = ""
+    while True:
+        found = _cluster(container, absent=True)
+        if found is None:
+            return None
+        own = own or _name(container)
+        lacks = quorum.rabbitmq(found, own) or _critical(container)
+        if not lacks:
+            return own
+        if time.monotonic() > deadline:
+            raise CommandExecutionError(
+                f"QUORUM_AT_RISK: {container}: {own} is not stopped, its cluster cannot spare it:"
+                f" {'; '.join(lacks)}"
+            )
+        time.sleep(_POLL)
+
+
+def before_stop(container: str) -> dict:
+    """As `may_stop`; then have the node hand over what it leads and its clients go elsewhere.
+
+    container (str): its name.
+
+    Returns the token for `after_start`. Raises CommandExecutionError led by QUORUM_AT_RISK; the node serves
+    on.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' rabbitmq_cluster.before_stop rabbitmq
+    """
+    own = may_stop(container)
+    token = {"node": own, "begun": time.time()}
+    if own:
+        guard_record.write(container, token)
+        result = _run(container, "rabbitmq-upgrade", "--timeout", str(_DRAINED_IN), "drain")
+        if result["retcode"]:
+            raise CommandExecutionError(
+                f"QUORUM_AT_RISK: {container}: {own} cannot be drained: {_tail(result)}"
+            )
+    return token
+
+
+def after_start(container: str, token: dict | None, timeout: float) -> str:
+    """Wait until this node is back in its cluster, and no quorum queue is without a member to spare.
+
+    container (str): its name. token (dict): of `before_stop`, None when no container ran before.
+    timeout (float): seconds.
+
+    Returns how it came back, one line. Raises CommandExecutionError led by QUORUM_NOT_RESTORED that says what
+    is missing.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' rabbitmq_cluster.after_start rabbitmq None 120
+    """
+    own = (token or {}).get("node")
+    deadline = time.monotonic() + timeout
+    while own:
+        found = _cluster(container, absent=True)
+        lacks = ["its broker does not answer, or is alone"]
+        if found:
+            lacks = quorum.rabbitmq(found, own) or _critical(container)
+        if not lacks:
+            break
+        if time.monotonic() > deadline:
+            raise CommandExecutionError(
+                f"QUORUM_NOT_RESTORED: {container}: member {own} is not back after {timeout:.0f} s:"
+                f" {'; '.join(lacks)}"
+            )
+        time.sleep(_POLL)
+    guard_record.forget(container)
+    return f"{own} runs again, one of {len(found['running_nodes'])}" if own else ""
+
+
+def undo(container: str, token: dict | None) -> None:
+    """Take a node that was only drained back into service. A second time changes nothing.
+
+    container (str): its name. token (dict): of `before_stop`; None: what a run that died has left.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' rabbitmq_cluster.undo rabbitmq None
+    """
+    own = (token or pending(container) or {}).get("node")
+    if own:
+        found = _cluster(container, absent=True) or {}
+        if (found.get("maintenance_status") or {}).get(own, "unknown") not in (
+            "not under maintenance",
+            "unknown",
+        ):
+            _run(container, "rabbitmq-upgrade", "revive")
+    guard_record.forget(container)
+
+
+def pending(container: str) -> dict | None:
+    """The token of a change that was begun and not finished (a dict), None when there is none.
+
+    container (str): its name.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' rabbitmq_cluster.pending rabbitmq
+    """
+    return guard_record.read(container)
+
+
+def _cluster(container: str, absent: bool = False) -> dict | None:
+    """`cluster_status`; None of a broker that is alone, and, where `absent` allows it, of one that is
+    away."""
+    try:
+        found = _json(container, "rabbitmqctl", "cluster_status")
+    except CommandExecutionError:
+        if absent and not _answers(container):
+            return None
+        raise
+    return found if len({*found.get("disk_nodes", ()), *found.get("ram_nodes", ())}) > 1 else None
+
+
+def _answers(container: str) -> bool:
+    result = _run(container, "rabbitmq-diagnostics", "check_running")
+    if result["retcode"] in (126, 127):
+        raise CommandExecutionError(f"QUORUM_AT_RISK: {container} cannot be asked: {_tail(result)}")
+    return not result["retcode"]
+
+
+def _critical(container: str) -> list[str]:
+    """The queues that would lose their quorum without this node."""
+    result = _run(container, *_SPARE)
+    return [f"queues would lose their quorum ({_tail(result)})"] if result["retcode"] else []
+
+
+def _name(container: str) -> str:
+    return _run(container, "rabbitmqctl", "eval", "node().")["stdout"].strip().strip("'")
+
+
+def _flags(found: dict | list) -> dict[str, str]:
+    rows = found if isinstance(found, list) else found.get("feature_flags", ())
+    return {row["name"]: str(row["state"]) for row in rows}
+
+
+def _json(container: str, program: str, *arguments: str):
+    result = _run(container, program, "--formatter", "json", *arguments)
+    try:
+        return json.loads(result["stdout"])
+    except ValueError as error:
+        raise CommandExecutionError(
+            f"QUORUM_AT_RISK: {container} cannot be asked: {_tail(result)}"
+        ) from error
+
+
+def _tail(result: dict) -> str:
+    return " ".join((result["stderr"] or result["stdout"]).split())[-300:]
+
+
+def _run(container: str, program: str, *arguments: str) -> dict:
+    command = ["podman", "exec", container, program, "--quiet", *arguments]
+    return __salt__["cmd.run_all"](command, python_shell=False, ignore_retcode=True)

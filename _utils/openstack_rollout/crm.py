@@ -1,0 +1,110 @@
+"""What Pacemaker says of its cluster (`crm_mon --output-as=xml`), as plain data and as lines for an
+operator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from xml.etree import ElementTree
+
+_ADDRESS_AGENTS = ("IPaddr", "IPaddr2", "IPv6addr")
+_CONTAINERS = ("group", "clone", "bundle", "replica")
+
+
+def read(text: str) -> dict[str, Any]:
+    """The cluster, as crm_mon shows it.
+
+    Returns {"quorum": bool, "maintenance": bool, "nodes": {name: {"online", "standby", "maintenance",
+    "pending",
+    "unclean"}}, "resources": [{"id", "part_of" (its group or itself), "agent", "nodes", "failed", "blocked",
+    "managed", "active"}], "failures": [lines], "bans": {id: (resource, node)}}. Raises ValueError for
+    anything else.
+    """
+    try:
+        root = ElementTree.fromstring(text)  # noqa: S314 - of a program of this machine
+    except ElementTree.ParseError as error:
+        raise ValueError(f"crm_mon: {error}") from error
+    quorum = root.find("summary/current_dc")
+    options = root.find("summary/cluster_options")
+    return {
+        "quorum": quorum is not None and quorum.get("with_quorum") == "true",
+        "maintenance": options is not None and options.get("maintenance-mode") == "true",
+        "nodes": {node.get("name"): _flags(node, _NODE) for node in root.iterfind("nodes/node")},
+        "resources": list(_resources(root.find("resources"))),
+        "failures": [_failure(entry) for entry in root.iterfind("failures/failure")],
+        "bans": {ban.get("id"): (ban.get("resource"), ban.get("node")) for ban in root.iterfind("bans/ban")},
+    }
+
+
+def broken(found: Mapping[str, Any]) -> list[str]:
+    """What failed in a cluster, one line each; what is not managed is the operator's."""
+    lines = [
+        f"resource {one['id']} {'is blocked' if one['blocked'] else 'failed'}"
+        f" on {', '.join(one['nodes']) or 'no node'}"
+        for one in found["resources"]
+        if (one["failed"] or one["blocked"]) and one["managed"]
+    ]
+    return [*lines, *(found["failures"] if lines else ())]
+
+
+def lacks(found: Mapping[str, Any], away: Iterable[str] = ()) -> list[str]:
+    """What a cluster lacks to be whole, its nodes in `away` not counted."""
+    lines = [] if found["quorum"] else ["the cluster has no quorum"]
+    for name, node in sorted(found["nodes"].items()):
+        states = [word for word in ("unclean", "pending") if node[word]]
+        if not node["online"]:
+            states.insert(0, "offline")
+        if states and name not in away:
+            lines.append(f"node {name} is {' and '.join(states)}")
+    return [*lines, *broken(found)]
+
+
+def takers(found: Mapping[str, Any], node: str) -> list[str]:
+    """The other nodes that resources of a node may go to."""
+    return sorted(
+        name
+        for name, one in found["nodes"].items()
+        if name != node and one["online"] and not (one["standby"] or one["maintenance"] or one["unclean"])
+    )
+
+
+def on(found: Mapping[str, Any], node: str) -> list[dict[str, Any]]:
+    """The resources that are active on a node, or stuck there."""
+    return [one for one in found["resources"] if node in one["nodes"]]
+
+
+def addresses(found: Mapping[str, Any], node: str) -> list[dict[str, Any]]:
+    """The addresses (VIPs) among the managed resources on a node."""
+    return [
+        one
+        for one in on(found, node)
+        if one["agent"].rpartition(":")[2] in _ADDRESS_AGENTS and one["managed"]
+    ]
+
+
+_NODE = ("online", "standby", "maintenance", "pending", "unclean")
+_RESOURCE = ("failed", "blocked", "managed", "active")
+
+
+def _resources(parent: ElementTree.Element | None, part_of: str = ""):
+    for element in parent if parent is not None else ():
+        if element.tag == "resource":
+            yield {
+                "id": element.get("id"),
+                "part_of": part_of or element.get("id"),
+                "agent": element.get("resource_agent", ""),
+                "nodes": sorted({node.get("name") for node in element.iterfind("node")}),
+                **_flags(element, _RESOURCE),
+            }
+        elif element.tag in _CONTAINERS:
+            yield from _resources(element, part_of or element.get("id", ""))
+
+
+def _flags(element: ElementTree.Element, names: Iterable[str]) -> dict[str, bool]:
+    return {name: element.get(name) == "true" for name in names}
+
+
+def _failure(entry: ElementTree.Element) -> str:
+    what = entry.get("op_key") or entry.get("id")
+    reason = entry.get("exitreason") or entry.get("exitstatus") or ""
+    return f"{entry.get('task', 'an action')} of {what} on {entry.get('node')}: {reason}".rstrip(": ")

@@ -1,0 +1,127 @@
+"""What a cluster lacks before a member may stop, and after it came back: pure functions over what was
+measured.
+
+Each answers with lines for an operator; an empty list is a cluster that is whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+SYNCED, PRIMARY = "Synced", "Primary"
+_GROUP = re.compile(r"^gcomm://([^?]*)")
+_OVN_SERVER = re.compile(
+    r"^\s+(?P<id>[0-9a-f]{4}) \([0-9a-f]{4} at \w+:\[?(?P<address>.*?)\]?:\d+\)(?P<self> \(self\))?", re.M
+)
+
+
+def hosts(group: str, incoming: str) -> list[str]:
+    """The members of a Galera cluster, as its address names them; of one without, those that joined.
+
+    group (str): wsrep_cluster_address. incoming (str): wsrep_incoming_addresses.
+    """
+    match = _GROUP.match(group or "")
+    named = [_host(part) for part in (match.group(1) if match else "").split(",") if part.strip()]
+    joined = [_host(part) for part in (incoming or "").split(",") if part.strip() and part != "AUTO"]
+    return named or joined
+
+
+def galera_member(row: Mapping[str, str], expected: int) -> list[str]:
+    """What keeps one member (its wsrep_ variables) from being a whole part of a cluster of that size."""
+    found = []
+    if row.get("wsrep_cluster_status") != PRIMARY:
+        found.append(f"its component is {row.get('wsrep_cluster_status') or 'none'}, not {PRIMARY}")
+    elif int(row.get("wsrep_cluster_size") or 0) < expected:
+        found.append(f"it sees {row.get('wsrep_cluster_size')} of {expected} members")
+    if row.get("wsrep_local_state_comment") != SYNCED:
+        found.append(f"it is {row.get('wsrep_local_state_comment') or 'no member'}, not {SYNCED}")
+    if row.get("wsrep_ready") != "ON":
+        found.append("it does not take queries")
+    return found
+
+
+def galera(members: Mapping[str, Mapping[str, str] | str], expected: int) -> list[str]:
+    """What a Galera cluster lacks. members: host → its wsrep_ variables, or why it does not tell."""
+    found = []
+    for host, row in members.items():
+        lacks = [f"does not answer ({row})"] if isinstance(row, str) else galera_member(row, expected)
+        if lacks:
+            found.append(f"{host}: {', '.join(lacks)}")
+    return found
+
+
+def transfer(log: Iterable[str]) -> str:
+    """How a Galera member got what it had missed, by its log: `IST`, `SST`, or "" when it says neither."""
+    found = ""
+    for line in log:
+        if "Receiving IST" in line or "IST received" in line:
+            found = "IST"
+        elif re.search(r"SST (?:received|complete)|State transfer from .* complete", line) and not found:
+            found = "SST"
+    return found
+
+
+def rabbitmq(status: Mapping[str, Any], own: str = "") -> list[str]:
+    """What a RabbitMQ cluster lacks, by `cluster_status`. own (str): a node that has to be in it."""
+    members = {*status.get("disk_nodes", ()), *status.get("ram_nodes", ())}
+    running = set(status.get("running_nodes", ()))
+    found = [f"{node}: is not running" for node in sorted(members - running)]
+    if own and own not in running:
+        found.append(f"{own}: is not in the cluster")
+    partitions = status.get("partitions") or {}
+    found += [f"{node}: is cut off from {', '.join(others)}" for node, others in sorted(partitions.items())]
+    for alarm in status.get("alarms") or ():
+        named = alarm if isinstance(alarm, Mapping) else {"resource": alarm}
+        found.append(f"{named.get('node', 'a node')}: alarm {named.get('resource') or named.get('type')}")
+    for node, state in sorted((status.get("maintenance_status") or {}).items()):
+        if node in running and state not in ("not under maintenance", "unknown"):
+            found.append(f"{node}: is {state}")
+    return found
+
+
+def raft(text: str) -> dict[str, Any]:
+    """What `cluster/status` of an ovsdb-server says.
+
+    Returns {"status", "leader", "role", "servers": {id: address}, "self": id, "away": [addresses],
+    "applied": bool}; of a server without a cluster, an empty dict.
+    """
+    servers = {match["id"]: match["address"] for match in _OVN_SERVER.finditer(text)}
+    own = next((match["id"] for match in _OVN_SERVER.finditer(text) if match["self"]), None)
+    if not servers:
+        return {}
+    fields = dict(
+        re.findall(r"^(Status|Leader|Role|Connections|Entries not yet applied): ?(.*)$", text, re.M)
+    )
+    linked = set(re.findall(r"(?<!\()->([0-9a-f]{4})", fields.get("Connections", "")))
+    return {
+        "status": fields.get("Status", ""),
+        "leader": fields.get("Leader", ""),
+        "role": fields.get("Role", ""),
+        "servers": servers,
+        "self": own,
+        "away": [address for name, address in servers.items() if name not in {own, *linked}],
+        "applied": fields.get("Entries not yet applied", "0") == "0",
+    }
+
+
+def raft_lacks(found: Mapping[str, Any]) -> list[str]:
+    """What a member (of `raft`) lacks to be a whole part of a whole cluster."""
+    lacks = []
+    if found["status"] != "cluster member":
+        lacks.append(f"it is {found['status'] or 'no member'}")
+    if found["leader"] in ("", "unknown"):
+        lacks.append("the cluster has no leader")
+    if found["away"]:
+        lacks.append(f"no connection to {', '.join(found['away'])}")
+    if not found["applied"]:
+        lacks.append("it has not applied all that the cluster wrote")
+    return lacks
+
+
+def _host(address: str) -> str:
+    address = address.strip()
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.rpartition(":")[0] if address.count(":") == 1 else address

@@ -1,0 +1,1 @@
+"""Three controllers with real clusters, for the lab's profile `controllers`."""

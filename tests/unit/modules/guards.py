@@ -1,0 +1,22 @@
+"""What the tests of guards share: records in a folder of the test, a clock that runs with each look."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from openstack_rollout import guard_record
+
+
+def records(folder):
+    """guard_record, in that folder."""
+    return SimpleNamespace(
+        read=lambda name: guard_record.read(name, folder),
+        write=lambda name, token: guard_record.write(name, token, folder),
+        forget=lambda name: guard_record.forget(name, folder),
+    )
+
+
+def clock():
+    """time: a second later each time it is asked, and no sleep takes any."""
+    seconds = iter(range(10**6))
+    return SimpleNamespace(sleep=lambda _: None, monotonic=lambda: next(seconds), time=lambda: 1000.0)

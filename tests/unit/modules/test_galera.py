@@ -1,0 +1,138 @@
+"""galera: a member stops only while the others are synced, and is back only when it is one of them."""
+
+from __future__ import annotations
+
+import pytest
+from salt.exceptions import CommandExecutionError
+
+from tests.unit.loading import Commands, load
+from tests.unit.modules.guards import clock, records
+
+NAME = "mariadb"
+HOSTS = ("10.88.0.11", "10.88.0.12", "10.88.0.13")
+
+
+class Cluster(Commands):
+    """Three members, asked on the first: what each says of itself, in the words of its variables."""
+
+    def __init__(self):
+        super().__init__()
+        self.members = {
+            host: {
+                "wsrep_on": "ON",
+                "wsrep_cluster_address": f"gcomm://{','.join(HOSTS)}",
+                "wsrep_node_name": f"ctl{number}",
+                "wsrep_cluster_status": "Primary",
+                "wsrep_cluster_size": "3",
+                "wsrep_local_state_comment": "Synced",
+                "wsrep_ready": "ON",
+                "port": "3306",
+            }
+            for number, host in enumerate(HOSTS, 1)
+        }
+        self.errors, self.journal = {}, ""
+
+    def __call__(self, command, **options):
+        found = super().__call__(command, **options)
+        if command[0] == "journalctl":
+            return found | {"stdout": self.journal}
+        host = next((word.partition("=")[2] for word in command if word.startswith("--host=")), "")
+        if host in self.errors:
+            code, said = self.errors[host]
+            return found | {"retcode": code, "stderr": said}
+        row = self.members[host or HOSTS[0]]
+        return found | {"stdout": "\n".join(f"{key}\t{value}" for key, value in row.items())}
+
+
+def guard(cluster, folder):
+    module = load("modules", "galera", salt={"cmd.run_all": cluster}, grains={"id": "ctl1"})
+    module.time, module.guard_record = clock(), records(folder)
+    return module
+
+
+def test_a_whole_cluster_spares_a_member(tmp_path):
+    module = guard(Cluster(), tmp_path)
+    token = module.before_stop(NAME)
+    assert (token["member"], token["size"]) == ("ctl1", 3) and module.pending(NAME) == token
+    assert module.after_start(NAME, token, 60) == "ctl1 is synced again, one of 3"
+    assert module.pending(NAME) is None
+
+
+@pytest.mark.parametrize(("row", "lacks"), [
+    ({"wsrep_local_state_comment": "Donor/Desynced"}, "10.88.0.12: it is Donor/Desynced, not Synced"),
+    ({"wsrep_cluster_size": "2"}, "10.88.0.12: it sees 2 of 3 members"),
+    ({"wsrep_cluster_status": "non-Primary"}, "10.88.0.12: its component is non-Primary, not Primary"),
+    ({"wsrep_ready": "OFF"}, "10.88.0.12: it does not take queries"),
+])  # fmt: skip
+def test_a_cluster_that_is_not_whole_spares_none(tmp_path, row, lacks):
+    cluster = Cluster()
+    cluster.members["10.88.0.12"] |= row
+    module = guard(cluster, tmp_path)
+    with pytest.raises(CommandExecutionError, match=rf"^QUORUM_AT_RISK: mariadb of ctl1 .*{lacks}"):
+        module.before_stop(NAME)
+    assert module.pending(NAME) is None
+
+
+def test_a_member_that_does_not_answer_is_named(tmp_path):
+    cluster = Cluster()
+    cluster.errors["10.88.0.13"] = (1, "ERROR 2002 (HY000): Can't connect to server on '10.88.0.13'")
+    with pytest.raises(CommandExecutionError, match=r"10\.88\.0\.13: does not answer .*Can't connect"):
+        guard(cluster, tmp_path).before_stop(NAME)
+
+
+def test_a_database_that_does_not_answer_may_be_replaced(tmp_path):
+    cluster = Cluster()
+    cluster.errors[""] = (1, "ERROR 2002 (HY000): Can't connect to local server through socket")
+    assert guard(cluster, tmp_path).before_stop(NAME)["member"] is None
+
+
+@pytest.mark.parametrize(
+    "error", [(127, "executable file `mariadb` not found"), (1, "ERROR 1045 (28000): denied")]
+)
+def test_a_database_that_cannot_be_asked_is_not_stopped(tmp_path, error):
+    cluster = Cluster()
+    cluster.errors[""] = error
+    with pytest.raises(CommandExecutionError, match="^QUORUM_AT_RISK: mariadb cannot be asked"):
+        guard(cluster, tmp_path).before_stop(NAME)
+
+
+def test_a_database_without_a_cluster_is_not_guarded(tmp_path):
+    cluster = Cluster()
+    cluster.members[HOSTS[0]]["wsrep_on"] = "OFF"
+    module = guard(cluster, tmp_path)
+    token = module.before_stop(NAME)
+    assert (
+        module.status(NAME) is None and token["member"] is None and module.after_start(NAME, token, 5) == ""
+    )
+
+
+def test_a_member_that_does_not_come_back_is_named_with_what_it_lacks(tmp_path):
+    cluster = Cluster()
+    module = guard(cluster, tmp_path)
+    token = module.before_stop(NAME)
+    cluster.members[HOSTS[0]] |= {"wsrep_local_state_comment": "Joining", "wsrep_cluster_size": "2"}
+    with pytest.raises(
+        CommandExecutionError, match=r"^QUORUM_NOT_RESTORED: .*ctl1 .*2 of 3.*Joining, not Synced"
+    ):
+        module.after_start(NAME, token, 60)
+    cluster.errors[""] = (125, "no such container")
+    with pytest.raises(CommandExecutionError, match=r"^QUORUM_NOT_RESTORED: .*ctl1 .*does not answer"):
+        module.after_start(NAME, token, 60)
+    assert module.pending(NAME) == token
+
+
+@pytest.mark.parametrize(("line", "said"), [
+    ("WSREP: Receiving IST: 12 writesets, seqnos 4-16", "by IST"),
+    ("WSREP: SST received", "by SST: the whole database was copied"),
+])  # fmt: skip
+def test_how_a_member_came_back_is_reported(tmp_path, line, said):
+    cluster = Cluster()
+    module = guard(cluster, tmp_path)
+    token = module.before_stop(NAME)
+    cluster.journal = line
+    assert module.after_start(NAME, token, 60).endswith(said)
+
+
+def test_the_state_of_every_member_is_told(tmp_path):
+    found = guard(Cluster(), tmp_path).status(NAME)
+    assert found["members"] == dict.fromkeys(HOSTS, "Synced") and found["lacks"] == [] and found["size"] == 3

@@ -1,0 +1,100 @@
+"""ovsdb_cluster: a member of OVN's databases goes in order, and only while the others are connected."""
+
+from __future__ import annotations
+
+import pytest
+from salt.exceptions import CommandExecutionError
+
+from tests.unit.loading import Commands, load
+from tests.unit.modules.guards import clock, records
+
+NAME = "ovn_nb_db"
+CONTROL = "/run/ovn/ovnnb_db.ctl"
+STATUS = """\
+1f3c
+Name: OVN_Northbound
+Cluster ID: 5b5c (5b5cf7a8-1d5e-4d1f-8d1d-1a7e0b0f3b62)
+Server ID: 1f3c (1f3cb8d5-3a43-44a6-9b3a-7b7b2ef7a0d7)
+Address: tcp:10.88.0.11:6643
+Status: {status}
+Role: follower
+Term: 2
+Leader: {leader}
+Vote: 2b1e
+
+Election timer: 4000
+Log: [2, 9]
+Entries not yet committed: 0
+Entries not yet applied: {applied}
+Connections: {connections}
+Disconnections: 0
+Servers:
+    1f3c (1f3c at tcp:10.88.0.11:6643) (self)
+    2b1e (2b1e at tcp:10.88.0.12:6643) last msg 300 ms ago
+    9c77 (9c77 at tcp:10.88.0.13:6643)
+"""
+WHOLE = {
+    "status": "cluster member", "leader": "2b1e", "applied": "0", "connections": "->2b1e <-2b1e ->9c77 <-9c77",
+}  # fmt: skip
+
+
+class Server(Commands):
+    def __init__(self, **changes):
+        super().__init__()
+        self.state, self.runs = {**WHOLE, **changes}, True
+
+    def __call__(self, command, **options):
+        found = super().__call__(command, **options)
+        if command[1] == "top":
+            return found | {"stdout": f"ovsdb-server --unixctl={CONTROL} db" if self.runs else ""}
+        if command[-1] == "exit":
+            self.runs = False
+        if command[-1] == "ovsdb-server/list-dbs":
+            return found | {"stdout": "OVN_Northbound\n_Server\n" if self.state else "_Server\n"}
+        return found | {"stdout": STATUS.format(**self.state)}
+
+
+def guard(server, folder):
+    module = load("modules", "ovsdb_cluster", salt={"cmd.run_all": server}, grains={"id": "ctl1"})
+    module.time, module.guard_record = clock(), records(folder)
+    return module
+
+
+def test_a_member_leaves_by_itself_and_is_back(tmp_path):
+    server = Server()
+    module = guard(server, tmp_path)
+    token = module.before_stop(NAME)
+    assert not server.runs and token == {"control": CONTROL, "self": "1f3c", "servers": 3}
+    server.runs = True
+    assert module.after_start(NAME, token, 30) == "follower again, one of 3" and module.pending(NAME) is None
+
+
+@pytest.mark.parametrize(("change", "lacks"), [
+    ({"leader": "unknown"}, "the cluster has no leader"),
+    ({"connections": "->2b1e <-2b1e (->9c77)"}, r"no connection to 10\.88\.0\.13"),
+    ({"connections": ""}, r"no connection to 10\.88\.0\.12, 10\.88\.0\.13"),
+    ({"status": "joining cluster"}, "it is joining cluster"),
+    ({"applied": "4"}, "it has not applied"),
+])  # fmt: skip
+def test_a_cluster_that_is_not_whole_spares_none(tmp_path, change, lacks):
+    server = Server(**change)
+    module = guard(server, tmp_path)
+    with pytest.raises(CommandExecutionError, match=f"^QUORUM_AT_RISK: .*OVN_Northbound.*{lacks}"):
+        module.before_stop(NAME)
+    assert server.runs and module.pending(NAME) is None
+    server.state = WHOLE | change
+    with pytest.raises(CommandExecutionError, match=f"^QUORUM_NOT_RESTORED: .*ctl1.*{lacks}"):
+        module.after_start(NAME, {"control": CONTROL}, 30)
+
+
+def test_a_server_that_does_not_run_may_be_replaced(tmp_path):
+    server = Server()
+    server.runs = False
+    assert guard(server, tmp_path).before_stop(NAME) == {}
+
+
+def test_a_database_without_a_cluster_is_not_guarded(tmp_path):
+    server = Server()
+    server.state = {}
+    module = guard(server, tmp_path)
+    assert module.status(NAME) is None and module.before_stop(NAME) == {} and server.runs

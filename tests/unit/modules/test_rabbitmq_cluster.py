@@ -1,0 +1,136 @@
+"""rabbitmq_cluster: a node goes only while no queue needs it, drained, and is back only in a whole cluster."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from salt.exceptions import CommandExecutionError
+
+from tests.unit.loading import Commands, load
+from tests.unit.modules.guards import clock, records
+
+NAME = "rabbitmq"
+NODES = ["rabbit@ctl1", "rabbit@ctl2", "rabbit@ctl3"]
+
+
+class Broker(Commands):
+    """The broker of ctl1, by its tools."""
+
+    def __init__(self):
+        super().__init__()
+        self.cluster = {
+            "disk_nodes": list(NODES), "ram_nodes": [], "running_nodes": list(NODES), "partitions": {},
+            "alarms": [], "maintenance_status": dict.fromkeys(NODES, "not under maintenance"),
+            "feature_flags": [{"name": "khepri_db", "state": "disabled"}, {"name": "quorum_queue", "state": "enabled"}],
+        }  # fmt: skip
+        self.critical, self.running, self.drains = "", True, True
+        self.missing = 0
+
+    def __call__(self, command, **options):
+        found = super().__call__(command, **options)
+        line = " ".join(command)
+        if self.missing or not self.running:
+            return found | {"retcode": self.missing or 69, "stderr": "Error: not running"}
+        if line.endswith("cluster_status"):
+            return found | {"stdout": json.dumps(self.cluster)}
+        if "list_feature_flags" in line:
+            return found | {"stdout": json.dumps(self.cluster["feature_flags"])}
+        if line.endswith("node()."):
+            return found | {"stdout": "'rabbit@ctl1'\n"}
+        if line.endswith("check_if_node_is_quorum_critical") and self.critical:
+            return found | {"retcode": 69, "stderr": self.critical}
+        if line.endswith(" drain"):
+            self.cluster["maintenance_status"]["rabbit@ctl1"] = "marked for maintenance"
+            return found | {"retcode": 0 if self.drains else 1, "stderr": "timed out"}
+        return found
+
+
+def guard(broker, folder):
+    module = load("modules", "rabbitmq_cluster", salt={"cmd.run_all": broker}, grains={"id": "ctl1"})
+    module.time, module.guard_record = clock(), records(folder)
+    return module
+
+
+def ran(broker, word):
+    return [line for line in broker.lines() if line.endswith(word)]
+
+
+def test_a_node_is_drained_before_it_goes_and_back_afterwards(tmp_path):
+    broker = Broker()
+    module = guard(broker, tmp_path)
+    token = module.before_stop(NAME)
+    assert (
+        token["node"] == "rabbit@ctl1" and len(ran(broker, " drain")) == 1 and module.pending(NAME) == token
+    )
+    broker.cluster["maintenance_status"]["rabbit@ctl1"] = "not under maintenance"
+    assert module.after_start(NAME, token, 60) == "rabbit@ctl1 runs again, one of 3"
+    assert module.pending(NAME) is None
+
+
+@pytest.mark.parametrize(("change", "lacks"), [
+    ({"running_nodes": NODES[:2]}, "rabbit@ctl3: is not running"),
+    ({"partitions": {"rabbit@ctl2": ["rabbit@ctl3"]}}, "rabbit@ctl2: is cut off from rabbit@ctl3"),
+    ({"alarms": [{"node": "rabbit@ctl2", "resource": "disk"}]}, "rabbit@ctl2: alarm disk"),
+    ({"maintenance_status": {"rabbit@ctl2": "marked for maintenance"}}, "rabbit@ctl2: is marked for maintenance"),
+])  # fmt: skip
+def test_a_cluster_that_is_not_whole_spares_none(tmp_path, change, lacks):
+    broker = Broker()
+    broker.cluster |= change
+    module = guard(broker, tmp_path)
+    with pytest.raises(CommandExecutionError, match=f"^QUORUM_AT_RISK: .*{lacks}"):
+        module.before_stop(NAME)
+    assert ran(broker, " drain") == [] and module.pending(NAME) is None
+
+
+def test_a_queue_that_needs_the_node_keeps_it(tmp_path):
+    broker = Broker()
+    broker.critical = "Node is critical for queue tasks"
+    with pytest.raises(CommandExecutionError, match="^QUORUM_AT_RISK: .*critical for queue tasks"):
+        guard(broker, tmp_path).before_stop(NAME)
+
+
+def test_a_node_that_cannot_be_drained_serves_on(tmp_path):
+    broker = Broker()
+    broker.drains = False
+    module = guard(broker, tmp_path)
+    with pytest.raises(CommandExecutionError, match="^QUORUM_AT_RISK: .*cannot be drained"):
+        module.before_stop(NAME)
+    module.undo(NAME, None)
+    assert len(ran(broker, " revive")) == 1 and module.pending(NAME) is None
+
+
+def test_a_broker_that_does_not_run_may_be_replaced(tmp_path):
+    broker = Broker()
+    broker.running = False
+    assert guard(broker, tmp_path).before_stop(NAME)["node"] is None
+
+
+def test_a_broker_that_cannot_be_asked_is_not_stopped(tmp_path):
+    broker = Broker()
+    broker.missing = 127
+    with pytest.raises(CommandExecutionError, match="^QUORUM_AT_RISK: rabbitmq cannot be asked"):
+        guard(broker, tmp_path).before_stop(NAME)
+
+
+def test_a_broker_that_is_alone_is_not_guarded(tmp_path):
+    broker = Broker()
+    broker.cluster["disk_nodes"] = NODES[:1]
+    module = guard(broker, tmp_path)
+    assert module.status(NAME) is None and module.before_stop(NAME)["node"] is None
+
+
+def test_a_node_that_does_not_come_back_is_named(tmp_path):
+    broker = Broker()
+    module = guard(broker, tmp_path)
+    token = module.before_stop(NAME)
+    broker.running = False
+    with pytest.raises(CommandExecutionError, match="^QUORUM_NOT_RESTORED: .*rabbit@ctl1 .*does not answer"):
+        module.after_start(NAME, token, 30)
+
+
+def test_a_feature_flag_that_a_release_needs_is_asked_for(tmp_path):
+    module = guard(Broker(), tmp_path)
+    assert module.feature_flags(NAME, ["quorum_queue"]) == []
+    (line,) = module.feature_flags(NAME, ["quorum_queue", "khepri_db"])
+    assert "khepri_db is disabled" in line and "enable_feature_flag khepri_db" in line
