@@ -80,13 +80,12 @@ def facts(fresh: bool = False, refresh: bool = False) -> dict:
             "compare": __salt__["pkg.version_cmp"],
         }
         found = measure.facts(openstack, node, whole)
-        wanted = {
-            service["container"]: service
-            for service in release.resolve(openstack, found["target"], node)["services"]
-        }
+        aim = release.resolve(openstack, found["target"], node)
+        wanted = {service["container"]: service for service in aim["services"]}
     except RolloutError as error:
         raise CommandExecutionError(str(error)) from error
     found["notes"] += _leftovers(wanted)
+    found["checks"] = _release_checks(aim, found["stages"])
     for service in wanted.values():
         if service["guard"] != "none" and __salt__[f"{service['guard']}.pending"](service["container"]):
             found["stages"][service["stage"]].append(
@@ -186,6 +185,26 @@ def _fresh_pillar() -> dict:
         saltenv=__opts__.get("saltenv"),
         pillarenv=__opts__.get("pillarenv"),
     ).compile_pillar()
+
+
+def _release_checks(wanted: dict, ends: dict[str, list[str]]) -> dict[str, list[str]]:
+    """What the release asks for and is not so, by the stage of the service that is about to move to it."""
+    found: dict[str, list[str]] = {}
+    for check in wanted["checks"]:
+        for service in wanted["services"]:
+            mark = f"container {service['container']}: runs "
+            if service["type"] != check["service"] or not any(
+                line.startswith(mark) for line in ends.get(service["stage"], ())
+            ):
+                continue
+            try:
+                lines = __salt__[check["call"]](service["container"], **(check.get("arguments") or {}))
+            except KeyError:
+                lines = [f"{check['call']}: this node has no such function"]
+            except CommandExecutionError as error:
+                lines = [f"{check['call']}: {error}"]
+            found.setdefault(service["stage"], []).extend(lines or ())
+    return found
 
 
 def _leftovers(wanted: dict) -> list[str]:

@@ -32,12 +32,25 @@ def before_a_run(
     )
     validation.check_custom_images(openstack, parts.journal.tracked_custom_images() or None)
     out_of_order(stages[0], facts)
+    _release_checks(facts, stages)
     wanted = {name: image for answer in facts.values() for name, image in images_to_pull(answer, stages)}
     missing = parts.registry(wanted) if wanted else []
     if missing:
         reason, line = missing[0]
         more = f" (and {len(missing) - 1} more: salt-run release.check)" if missing[1:] else ""
         raise RolloutError(reason, line + more)
+
+
+def _release_checks(facts: Mapping[str, dict[str, Any]], stages: Sequence[str]) -> None:
+    """Raise RELEASE_CHECK while something is not so that the release asks for before its services move."""
+    found = {
+        node: [line for stage in stages for line in answer.get("checks", {}).get(stage, ())]
+        for node, answer in facts.items()
+    }
+    failed = {node: lines for node, lines in found.items() if lines}
+    if failed:
+        text = "; ".join(f"{node}: {', '.join(lines)}" for node, lines in failed.items())
+        raise RolloutError("RELEASE_CHECK", text, failed)
 
 
 def to_drain(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 from openstack_rollout.errors import RolloutError
@@ -20,12 +20,14 @@ BY_HAND = ""  # the run of a record that an operator made; no run brings such a 
 
 # kind -> module:class, called with (the validated `openstack` pillar, role, the master's options).
 KINDS = {
+    "standby": "openstack_rollout.standby:Standby",
     "ovn_failover": "openstack_rollout.ovn_failover:OvnFailover",
     "live_migrate": "openstack_rollout.workloads.computes:LiveMigrate",
     "require_empty": "openstack_rollout.workloads.computes:RequireEmpty",
     "move_routers": "openstack_rollout.workloads.gateways:MoveRouters",
 }
 _OF_ROLE = {
+    "controller": ("standby",),
     "gateway": ("ovn_failover", "move_routers"),
     "compute": ("require_empty", "live_migrate"),
 }
@@ -184,10 +186,4 @@ class Drains:
 
 def words(role: str) -> list[str]:
     """What the drain policy of a role may say."""
-    return [NONE, *(kind for kind in _OF_ROLE.get(role, ()) if kind in KINDS)]
-
-
-def words_later(role: str) -> list[str]:
-    """What it will be able to say: refused as not built yet, instead of as a misspelling."""
-    kinds: Iterable[str] = _OF_ROLE.get(role, ("standby",) if role == "controller" else ())
-    return [kind for kind in kinds if kind not in KINDS]
+    return [NONE, *_OF_ROLE.get(role, ())]

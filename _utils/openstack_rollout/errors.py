@@ -37,6 +37,7 @@ REASONS = {
     "OVN_NOT_CAUGHT_UP": (
         "Mend what the chassis waits for, as the message says (database, flows, ports), then run again."
     ),
+    "RELEASE_CHECK": "Do what the message says, then run again; nothing was touched.",
     "QUORUM_AT_RISK": "Bring back the members that the message names, then run again; nothing was stopped.",
     "QUORUM_NOT_RESTORED": "Bring the member that the message names back into its cluster, then run again.",
     "RESOURCE_STUCK": (

@@ -108,6 +108,7 @@ def resolve(openstack: Mapping[str, Any], version: str, node: Mapping[str, Any])
         "zone": node.get("zone"),
         "stages": _stages(roles, services) if version != NO_RELEASE else [*(["system"] if roles else [])],
         "services": services,
+        "checks": list(release.get("checks") or ()),
         "packages": packages,
         "exclude": essential_excludes(openstack),
         "ovs": {"reload": bool(ovs.get("reload", False)), "userspace": ovs.get("userspace", "refuse")},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,7 +12,8 @@ from openstack_rollout import catalog, hooks, references
 from openstack_rollout.schema import Problems
 from openstack_rollout.service_entry import check_entry
 
-RELEASE_KEYS = ("images", "packages", "defaults", "migrations", "notes")
+RELEASE_KEYS = ("images", "packages", "defaults", "migrations", "notes", "checks")
+_CALL = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
 OS_FAMILIES = ("RedHat", "Debian")
 
 
@@ -39,6 +41,22 @@ def check_releases(found: Problems, openstack: Mapping[str, Any]) -> None:
         _check_defaults(found, f"{here}:defaults", release.get("defaults"), types)
         hooks.check_migrations(found, f"{here}:migrations", release.get("migrations"))
         found.strings(f"{here}:notes", release.get("notes"))
+        _check_checks(found, f"{here}:checks", release.get("checks"), types)
+
+
+def _check_checks(found: Problems, path: str, checks: Any, types: Mapping[str, Any]) -> None:
+    if checks is not None and not isinstance(checks, list):
+        found.add(path, "has to be a list of {service, call, arguments}")
+        return
+    for number, entry in enumerate(checks or ()):
+        here = f"{path}:{number}"
+        check = found.mapping(here, entry)
+        found.keys(here, check, ("service", "call", "arguments"))
+        if types:
+            found.known(f"{here}:service", check.get("service"), types, "service type")
+        if found.string(f"{here}:call", check.get("call")) and not _CALL.fullmatch(check["call"]):
+            found.add(f"{here}:call", f"{check['call']} has to be a function of the node, module.function")
+        found.mapping(f"{here}:arguments", check.get("arguments"))
 
 
 def check_image(found: Problems, path: str, key: str, value: Any) -> None:

@@ -199,7 +199,7 @@ def _check_policies(found: Problems, openstack: Mapping[str, Any]) -> None:
             elif key == "reboot_occupied":
                 found.flag(f"{path}:reboot_occupied", value)
             elif key == "drain":
-                found.choice(f"{path}:drain", value, drain.words(role), drain.words_later(role))
+                found.choice(f"{path}:drain", value, drain.words(role))
             else:
                 found.number(f"{path}:{key}", value, 1 if key == "silence" else 0)
 

@@ -38,10 +38,9 @@ def test_a_kind_that_is_gone_is_refused_by_its_key():
         Drains({}).make("sample", "compute")
 
 
-def test_every_kind_is_some_roles_word_now_or_later():
+def test_every_kind_is_some_roles_word():
     words = {word for role in ROLES for word in drain.words(role)}
     assert words == {"none", *drain.KINDS}
-    assert not words & {word for role in ROLES for word in drain.words_later(role)}
 
 
 def test_a_record_survives_and_goes_on():

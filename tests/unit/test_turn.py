@@ -86,7 +86,7 @@ def test_a_controller_waits_for_the_others():
 def test_a_controller_that_waited_too_long_names_who_has_it():
     module, _ = node([{"job": "x", "node": "ctl2", "why": "container mariadb"}] * 99)
     with pytest.raises(
-        CommandExecutionError, match="^NO_TURN: ctl1 waited 9 s for ctl2, .*container mariadb"
+        CommandExecutionError, match=r"^NO_TURN: ctl1 waited 9 s for ctl2, .*container mariadb"
     ):
         module.take("container keystone", patience=9)
 
@@ -94,5 +94,5 @@ def test_a_controller_that_waited_too_long_names_who_has_it():
 @pytest.mark.parametrize("answer", [{}, "'controller_turn.take' runner publish timed out"])
 def test_without_the_masters_answer_nothing_is_disturbed(answer):
     module, _ = node([answer])
-    with pytest.raises(CommandExecutionError, match="^NO_TURN: ctl1: the master: "):
+    with pytest.raises(CommandExecutionError, match=r"^NO_TURN: ctl1: the master: "):
         module.take("container keystone")

@@ -58,11 +58,21 @@ BATCH = "is not allowed: give a number of nodes from 1, or a percentage from 1% 
         ("policies/compute/batch", None, f"policies:compute:batch: None {BATCH}"),
         ("policies/compute/canary", -1, "policies:compute:canary: -1 is not allowed: give a number from 0"),
         ("policies/compute/soak", "1m", "policies:compute:soak: has to be a whole number, not a string"),
+        (
+            "releases/1.0.1/checks",
+            [{"service": "rabbit", "call": "rabbitmq_cluster.feature_flags"}],
+            "releases:1.0.1:checks:0:service: rabbit is no known service type, did you mean rabbitmq?",
+        ),
+        (
+            "releases/1.0.1/checks",
+            [{"service": "rabbitmq", "call": "feature flags"}],
+            "releases:1.0.1:checks:0:call: feature flags has to be a function of the node, module.function",
+        ),
         ("policies/compute/silence", 0, "policies:compute:silence: 0 is not allowed: give a number from 1"),
         (
             "policies/controller/drain",
-            "standby",
-            "policies:controller:drain: standby is not built yet: set drain: none",
+            "stanby",
+            "policies:controller:drain: stanby is not one of none, standby, did you mean standby?",
         ),
         (
             "policies/compute/drain",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from tests.lab.cloud import Lab
 from tests.lab.enclosure import LabError, wait_for
 

@@ -1,4 +1,5 @@
-"""Run the clients of a cloud beside whatever happens to its controllers, and read what became of their requests."""
+"""Run the clients of a cloud beside what happens to its controllers, and read what became of their
+requests."""
 
 from __future__ import annotations
 

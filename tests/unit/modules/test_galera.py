@@ -92,7 +92,7 @@ def test_a_database_that_does_not_answer_may_be_replaced(tmp_path):
 def test_a_database_that_cannot_be_asked_is_not_stopped(tmp_path, error):
     cluster = Cluster()
     cluster.errors[""] = error
-    with pytest.raises(CommandExecutionError, match="^QUORUM_AT_RISK: mariadb cannot be asked"):
+    with pytest.raises(CommandExecutionError, match=r"^QUORUM_AT_RISK: mariadb cannot be asked"):
         guard(cluster, tmp_path).before_stop(NAME)
 
 

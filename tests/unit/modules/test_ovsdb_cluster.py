@@ -34,8 +34,11 @@ Servers:
     9c77 (9c77 at tcp:10.88.0.13:6643)
 """
 WHOLE = {
-    "status": "cluster member", "leader": "2b1e", "applied": "0", "connections": "->2b1e <-2b1e ->9c77 <-9c77",
-}  # fmt: skip
+    "status": "cluster member",
+    "leader": "2b1e",
+    "applied": "0",
+    "connections": "->2b1e <-2b1e ->9c77 <-9c77",
+}
 
 
 class Server(Commands):

@@ -1,4 +1,4 @@
-"""rabbitmq_cluster: a node goes only while no queue needs it, drained, and is back only in a whole cluster."""
+"""rabbitmq_cluster: a node goes drained, while no queue needs it, and is back only in a whole cluster."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ class Broker(Commands):
         self.cluster = {
             "disk_nodes": list(NODES), "ram_nodes": [], "running_nodes": list(NODES), "partitions": {},
             "alarms": [], "maintenance_status": dict.fromkeys(NODES, "not under maintenance"),
-            "feature_flags": [{"name": "khepri_db", "state": "disabled"}, {"name": "quorum_queue", "state": "enabled"}],
+            "feature_flags": [
+                {"name": "khepri_db", "state": "disabled"}, {"name": "quorum_queue", "state": "enabled"},
+            ],
         }  # fmt: skip
         self.critical, self.running, self.drains = "", True, True
         self.missing = 0
@@ -72,7 +74,7 @@ def test_a_node_is_drained_before_it_goes_and_back_afterwards(tmp_path):
     ({"running_nodes": NODES[:2]}, "rabbit@ctl3: is not running"),
     ({"partitions": {"rabbit@ctl2": ["rabbit@ctl3"]}}, "rabbit@ctl2: is cut off from rabbit@ctl3"),
     ({"alarms": [{"node": "rabbit@ctl2", "resource": "disk"}]}, "rabbit@ctl2: alarm disk"),
-    ({"maintenance_status": {"rabbit@ctl2": "marked for maintenance"}}, "rabbit@ctl2: is marked for maintenance"),
+    ({"maintenance_status": {"rabbit@ctl2": "marked for maintenance"}}, "rabbit@ctl2: is marked for"),
 ])  # fmt: skip
 def test_a_cluster_that_is_not_whole_spares_none(tmp_path, change, lacks):
     broker = Broker()
@@ -86,7 +88,7 @@ def test_a_cluster_that_is_not_whole_spares_none(tmp_path, change, lacks):
 def test_a_queue_that_needs_the_node_keeps_it(tmp_path):
     broker = Broker()
     broker.critical = "Node is critical for queue tasks"
-    with pytest.raises(CommandExecutionError, match="^QUORUM_AT_RISK: .*critical for queue tasks"):
+    with pytest.raises(CommandExecutionError, match=r"^QUORUM_AT_RISK: .*critical for queue tasks"):
         guard(broker, tmp_path).before_stop(NAME)
 
 
@@ -94,7 +96,7 @@ def test_a_node_that_cannot_be_drained_serves_on(tmp_path):
     broker = Broker()
     broker.drains = False
     module = guard(broker, tmp_path)
-    with pytest.raises(CommandExecutionError, match="^QUORUM_AT_RISK: .*cannot be drained"):
+    with pytest.raises(CommandExecutionError, match=r"^QUORUM_AT_RISK: .*cannot be drained"):
         module.before_stop(NAME)
     module.undo(NAME, None)
     assert len(ran(broker, " revive")) == 1 and module.pending(NAME) is None
@@ -109,7 +111,7 @@ def test_a_broker_that_does_not_run_may_be_replaced(tmp_path):
 def test_a_broker_that_cannot_be_asked_is_not_stopped(tmp_path):
     broker = Broker()
     broker.missing = 127
-    with pytest.raises(CommandExecutionError, match="^QUORUM_AT_RISK: rabbitmq cannot be asked"):
+    with pytest.raises(CommandExecutionError, match=r"^QUORUM_AT_RISK: rabbitmq cannot be asked"):
         guard(broker, tmp_path).before_stop(NAME)
 
 
@@ -125,7 +127,7 @@ def test_a_node_that_does_not_come_back_is_named(tmp_path):
     module = guard(broker, tmp_path)
     token = module.before_stop(NAME)
     broker.running = False
-    with pytest.raises(CommandExecutionError, match="^QUORUM_NOT_RESTORED: .*rabbit@ctl1 .*does not answer"):
+    with pytest.raises(CommandExecutionError, match=r"^QUORUM_NOT_RESTORED: .*rabbit@ctl1 .*does not answer"):
         module.after_start(NAME, token, 30)
 
 

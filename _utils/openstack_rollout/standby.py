@@ -1,0 +1,68 @@
+"""The drain of controllers: before a node is disturbed as a whole, its clusters agree, and Pacemaker's
+resources
+leave it by standby; afterwards it is back in all of them. A standby that an operator had set stays set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from openstack_rollout.drain import Record
+from openstack_rollout.errors import RolloutError, reason_of
+from openstack_rollout.salt_ask import SaltAsk
+
+PATIENCE = 300  # seconds for resources to leave, and to come back
+CLUSTERS = 900  # seconds for a node's clusters to be whole again
+_GRACE = 15  # seconds without a sign of the call
+
+
+class Standby:
+    """Implements drain.Drain. openstack: the pillar. role: of the controllers. opts: the master's options."""
+
+    stages = frozenset({"system"})
+
+    def __init__(
+        self, openstack: Mapping[str, Any], role: str, opts: Mapping[str, Any], ask: SaltAsk | None = None
+    ):
+        self._salt = ask or SaltAsk(opts)
+
+    def refuse(self, nodes: Sequence[str]) -> None:
+        """Raise QUORUM_AT_RISK when a cluster of one of the nodes is not whole."""
+        for node in nodes:
+            self._ask(node, "cluster_member.may_stop", "QUORUM_AT_RISK", patience=0)
+
+    def room(self, nodes: Sequence[str]) -> int:
+        """One: of each cluster, never two members."""
+        return min(1, len(nodes))
+
+    def drain(self, node: str, record: Record) -> str:
+        """Have the node's clusters agree, then put it to standby and wait until its resources are gone."""
+        if not record.data:
+            self._ask(node, "cluster_member.may_stop", "QUORUM_AT_RISK")
+        record.data["standby"] = True
+        record.save()
+        found = self._ask(node, "pacemaker.standby", "DRAIN_FAILED", timeout=PATIENCE)
+        if not found:
+            return "its clusters can spare it"
+        if found.get("was"):
+            return "is in standby by an operator's hand"
+        return f"in standby, left by {', '.join(found['left']) or 'nothing'}"
+
+    def restore(self, node: str, record: Record) -> str:
+        """End our standby, and wait until the node is a member of all its clusters again."""
+        if not record.data.get("standby"):
+            return "nothing had been done"
+        found = self._ask(node, "pacemaker.unstandby", "RESTORE_FAILED", timeout=PATIENCE)
+        members = self._ask(node, "cluster_member.is_back", "RESTORE_FAILED", timeout=CLUSTERS)
+        kept = "; stays in standby, as its operator had it" if found and found.get("was") else ""
+        return f"back in the clusters of {', '.join(members) or 'nothing'}{kept}"
+
+    def _ask(self, node: str, function: str, reason: str, **keywords: Any) -> Any:
+        """Call a function on a node. Raises RolloutError under its own word, else `reason`."""
+        answer = self._salt.ask([node], function, keywords, timeout=_GRACE)[node]
+        if answer.error == "no answer":
+            raise RolloutError("NODE_SILENT", f"{node}: no answer to {function}", [node])
+        if answer.error:
+            raise RolloutError(reason_of(answer.error, reason), f"{node}: {answer.error}", [node])
+        return answer.value
