@@ -47,6 +47,9 @@ def may_stop(patience: float = PATIENCE) -> list[str]:
     found = services()
     for container, guard in found.items():
         __salt__[f"{guard}.may_stop"](container, patience)
+    pacemaker = __salt__["pacemaker.status"]()
+    if pacemaker and pacemaker["lacks"]:
+        raise CommandExecutionError(f"QUORUM_AT_RISK: Pacemaker: {'; '.join(pacemaker['lacks'])}")
     return list(found)
 
 

@@ -54,7 +54,9 @@ def before_stop(container: str) -> dict:
     if found is None or _unmanaged(found):
         return {}
     here = crm.addresses(found, found["node"])
-    token = {"node": found["node"], "banned": sorted({one["part_of"] for one in here})}
+    parts = {one["part_of"] for one in here}
+    going = {one["id"] for one in crm.on(found, found["node"]) if one["part_of"] in parts}
+    token = {"node": found["node"], "banned": sorted(parts)}
     if not token["banned"]:
         return token
     lacks = crm.lacks(found)
@@ -70,7 +72,7 @@ def before_stop(container: str) -> dict:
         _crm_resource(
             "--ban", "--resource", resource, "--node", token["node"], f"--lifetime=PT{BAN_MINUTES}M"
         )
-    _until_gone(token["node"], {one["id"] for one in here}, PATIENCE)
+    _until_gone(token["node"], going, PATIENCE)
     _no_address_stays([one["id"] for one in here])
     return token
 

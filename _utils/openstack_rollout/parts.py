@@ -16,6 +16,8 @@ from openstack_rollout.workloads.verification import verify
 
 Registry = Callable[[Mapping[str, str]], list[tuple[str, str]]]
 
+Clusters = Callable[[Sequence[str]], None]
+
 Verification = Callable[[Mapping[str, Any], Sequence[str], Sequence[str]], str]
 
 
@@ -25,6 +27,7 @@ class Parts:
 
     pillar: compiles and validates the master's `openstack` mapping. registry: what the registry lacks of
     {name: reference}, as [(reason, line)]. drains, reboots: make the Drains and the Reboots of a pillar.
+    clusters: raises RolloutError QUORUM_AT_RISK when a cluster of one of these controllers is not whole.
     verification: has the cloud do something real on computes and gateways, and tells what.
     """
 
@@ -36,4 +39,5 @@ class Parts:
     clock: Callable[[], float] = time.time
     drains: Callable[[Mapping[str, Any]], Drains] = Drains
     reboots: Callable[[Mapping[str, Any]], Reboots] = Reboots
+    clusters: Clusters = lambda _: None
     verification: Verification = verify

@@ -94,7 +94,8 @@ def raft(text: str) -> dict[str, Any]:
     fields = dict(
         re.findall(r"^(Status|Leader|Role|Connections|Entries not yet applied): ?(.*)$", text, re.M)
     )
-    linked = set(re.findall(r"(?<!\()->([0-9a-f]{4})", fields.get("Connections", "")))
+    # Either direction: the one through which a member once joined is shown without its name.
+    linked = set(re.findall(r"(?<!\()(?:->|<-)([0-9a-f]{4})", fields.get("Connections", "")))
     return {
         "status": fields.get("Status", ""),
         "leader": fields.get("Leader", ""),

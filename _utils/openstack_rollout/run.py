@@ -59,6 +59,8 @@ class Rollout:
             members.within_budget(answers.failures)
             checks.before_a_run(openstack, answers.facts, stages, self._parts)
             checks.undrainable(members, answers.facts, stages, self._drains(openstack))
+            if "control_plane" in stages:
+                self._parts.clusters(_open_nodes(answers.facts, "control_plane"))
         except RolloutError as error:
             self._end(left, error)
             raise
@@ -378,6 +380,10 @@ def _applied(record: Mapping[str, Any]) -> bool:
 
 def _open_stages(facts: Mapping[str, Any], stages: Iterable[str]) -> list[str]:
     return [stage for stage in stages if facts["stages"].get(stage)]
+
+
+def _open_nodes(facts: Mapping[str, dict[str, Any]], stage: str) -> list[str]:
+    return in_order(node for node, answer in facts.items() if answer["stages"].get(stage))
 
 
 def _counts(engine: Engine, nodes: Iterable[str]) -> dict[str, int]:

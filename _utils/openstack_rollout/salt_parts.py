@@ -16,6 +16,8 @@ from openstack_rollout.journal import Journal
 from openstack_rollout.lock import Lock
 from openstack_rollout.parts import Parts
 from openstack_rollout.reboots import Reboots
+from openstack_rollout.salt_ask import SaltAsk
+from openstack_rollout.standby import may_stop
 
 
 def master_options(opts: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,6 +35,7 @@ def parts(opts: Mapping[str, Any], fleet: Fleet) -> Parts:
         registry=registry.problems,
         drains=lambda openstack: Drains(openstack, opts),
         reboots=lambda openstack: Reboots(openstack, opts),
+        clusters=lambda nodes: may_stop(SaltAsk(opts), nodes),
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from openstack_rollout.drain import Record
+from openstack_rollout.engine import one_line
 from openstack_rollout.errors import RolloutError, reason_of
 from openstack_rollout.salt_ask import SaltAsk
 
@@ -29,8 +30,7 @@ class Standby:
 
     def refuse(self, nodes: Sequence[str]) -> None:
         """Raise QUORUM_AT_RISK when a cluster of one of the nodes is not whole."""
-        for node in nodes:
-            self._ask(node, "cluster_member.may_stop", "QUORUM_AT_RISK", patience=0)
+        may_stop(self._salt, nodes)
 
     def room(self, nodes: Sequence[str]) -> int:
         """One: of each cluster, never two members."""
@@ -59,10 +59,25 @@ class Standby:
         return f"back in the clusters of {', '.join(members) or 'nothing'}{kept}"
 
     def _ask(self, node: str, function: str, reason: str, **keywords: Any) -> Any:
-        """Call a function on a node. Raises RolloutError under its own word, else `reason`."""
-        answer = self._salt.ask([node], function, keywords, timeout=_GRACE)[node]
-        if answer.error == "no answer":
+        """Call a function on the node. Raises RolloutError under its own word, else `reason`."""
+        return _values(self._salt, [node], function, reason, **keywords)[node]
+
+
+def may_stop(ask: SaltAsk, nodes: Sequence[str]) -> None:
+    """Raise QUORUM_AT_RISK when a cluster of one of these nodes is not whole now. Nothing is touched."""
+    if nodes:
+        _values(ask, nodes, "cluster_member.may_stop", "QUORUM_AT_RISK", patience=0)
+
+
+def _values(
+    ask: SaltAsk, nodes: Sequence[str], function: str, reason: str, **keywords: Any
+) -> dict[str, Any]:
+    """What each node returns. Raises RolloutError of the first that fails, its own word or `reason`."""
+    answers = ask.ask(nodes, function, keywords, timeout=_GRACE)
+    for node in nodes:
+        if answers[node].error == "no answer":
             raise RolloutError("NODE_SILENT", f"{node}: no answer to {function}", [node])
-        if answer.error:
-            raise RolloutError(reason_of(answer.error, reason), f"{node}: {answer.error}", [node])
-        return answer.value
+        if answers[node].error:
+            word = reason_of(answers[node].error, reason)
+            raise RolloutError(word, f"{node}: {one_line(answers[node].error, word)}", [node])
+    return {node: answers[node].value for node in nodes}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 
+from . import settings
 from .cloud import Lab
+from .clusters import pacemaker
 
 PATIENCE = 1800  # seconds for a whole update; a hang, not a slow machine, takes longer
 
@@ -17,6 +19,8 @@ def install(lab: Lab, version: str) -> None:
     has none. An update finds them running.
     """
     lab.set_pillar(target_version=version)
+    if lab.profile == settings.CONTROLLERS:
+        pacemaker.build(lab)  # the services reach each other by the VIP
     lab.master(["salt", "*", "saltutil.sync_all", "--out=quiet", "-t", "120"])
     controllers = [node.name for node in lab.nodes.values() if node.role == "controller"]
     if controllers:

@@ -37,7 +37,7 @@ WHOLE = {
     "status": "cluster member",
     "leader": "2b1e",
     "applied": "0",
-    "connections": "->2b1e <-2b1e ->9c77 <-9c77",
+    "connections": "->0000 <-2b1e ->9c77 <-9c77",
 }
 
 
