@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-LASTS = 60.0  # seconds since it was taken, or renewed
-RENEW_EVERY = 15.0
+LASTS = 120.0  # seconds since it was taken, or renewed
+RENEW_EVERY = 20.0
 
 
 class Turn:

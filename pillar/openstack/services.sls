@@ -89,7 +89,6 @@ openstack:
       roles: [controller]
       stage: control_plane
       order: 50
-      alone: true
       guard: ovsdb_cluster
       quadlet:
         Container:
@@ -108,7 +107,6 @@ openstack:
       image: ovn_northd_image
       container: ovn_northd
       order: 70
-      alone: false
       guard: none
       legacy_units: [tripleo_ovn_northd]
     placement: {image: placement_api_image, container: placement_api, roles: [controller], stage: control_plane,

@@ -25,6 +25,10 @@ _MOVED = {
     f"{configuration.CONTROLLER}:5000": f"{VIP}:{PORTS['keystone']}",
     f"{configuration.CONTROLLER}:8778": f"{VIP}:{PORTS['placement']}",
     f"{configuration.CONTROLLER}:9292": f"{VIP}:{PORTS['glance']}",
+    # so that not each request asks keystone for its token
+    "service_token_roles_required = false": (
+        f"service_token_roles_required = false\nmemcached_servers = {_CACHE}"
+    ),
     "dogpile.cache.memory": f"dogpile.cache.pymemcache\nmemcache_servers = {_CACHE}",
 }
 _GALERA = """\

@@ -117,9 +117,7 @@ def test_an_address_that_refuses_to_stop_is_named_and_the_ban_goes(tmp_path):
     cluster = Cluster()
     cluster.stuck = True
     module = module_of(cluster, tmp_path)
-    with pytest.raises(
-        CommandExecutionError, match=r"^RESOURCE_STUCK: vip does not leave ctl1: .*refuses"
-    ):
+    with pytest.raises(CommandExecutionError, match=r"^RESOURCE_STUCK: vip does not leave ctl1: .*refuses"):
         module.before_stop(NAME)
     assert cluster.banned == {("vip", "ctl1")}
     module.undo(NAME, None)
@@ -129,9 +127,7 @@ def test_an_address_that_refuses_to_stop_is_named_and_the_ban_goes(tmp_path):
 def test_an_address_that_stays_on_the_machine_is_found(tmp_path):
     cluster = Cluster()
     cluster.left_behind = True
-    with pytest.raises(
-        CommandExecutionError, match=r"^RESOURCE_STUCK: .*10\.88\.0\.10 is still on ctl1"
-    ):
+    with pytest.raises(CommandExecutionError, match=r"^RESOURCE_STUCK: .*10\.88\.0\.10 is still on ctl1"):
         module_of(cluster, tmp_path).before_stop(NAME)
 
 
@@ -164,9 +160,7 @@ def test_what_an_operator_keeps_still_is_left_alone(tmp_path, change):
 def test_a_pacemaker_that_should_answer_and_does_not_is_no_absent_one(tmp_path):
     cluster = Cluster()
     cluster.answers_at_all = False
-    with pytest.raises(
-        CommandExecutionError, match=r"^QUORUM_AT_RISK: Pacemaker of ctl1 .*: gone"
-    ):
+    with pytest.raises(CommandExecutionError, match=r"^QUORUM_AT_RISK: Pacemaker of ctl1 .*: gone"):
         module_of(cluster, tmp_path).before_stop(NAME)
 
 
