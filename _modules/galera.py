@@ -188,9 +188,9 @@ def _said(container: str, token: dict, own: dict) -> str:
         since,
         "--no-pager",
         "--output=cat",
-        "--grep=[IS]ST",
+        "--grep=[IS]ST|saved state",
     ]
-    how = quorum.transfer(_run(journal)["stdout"].splitlines())
+    how = quorum.transfer(_run(journal)["stdout"])
     by = {"SST": "by SST: the whole database was copied", "IST": "by IST"}.get(how, "")
     return f"{token['member']} is synced again, one of {own['wsrep_cluster_size']} {by}".strip()
 

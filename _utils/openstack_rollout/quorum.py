@@ -7,11 +7,13 @@ Each answers with lines for an operator; an empty list is a cluster that is whol
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 SYNCED, PRIMARY = "Synced", "Primary"
 _GROUP = re.compile(r"^gcomm://([^?]*)")
+_SAVED = re.compile(r"Found saved state: (\S+:-?\d+)")
+_RECEIVED = re.compile(r"SST received: (\S+:-?\d+)")
 _OVN_SERVER = re.compile(
     r"^\s+(?P<id>[0-9a-f]{4}) \([0-9a-f]{4} at \w+:\[?(?P<address>.*?)\]?:\d+\)(?P<self> \(self\))?", re.M
 )
@@ -52,15 +54,15 @@ def galera(members: Mapping[str, Mapping[str, str] | str], expected: int) -> lis
     return found
 
 
-def transfer(log: Iterable[str]) -> str:
-    """How a Galera member got what it had missed, by its log: `IST`, `SST`, or "" when it says neither."""
-    found = ""
-    for line in log:
-        if "Receiving IST" in line or "IST received" in line:
-            found = "IST"
-        elif re.search(r"SST (?:received|complete)|State transfer from .* complete", line) and not found:
-            found = "SST"
-    return found
+def transfer(log: str) -> str:
+    """How a Galera member got what it had missed, by its log: `IST`, `SST`, or "" when it says neither.
+
+    A member that needs IST alone runs through SST as well, and receives the very position that it had.
+    """
+    saved, received = _SAVED.findall(log), _RECEIVED.findall(log)
+    if received:
+        return "IST" if saved and saved[-1] == received[-1] else "SST"
+    return "IST" if "IST received" in log else ""
 
 
 def rabbitmq(status: Mapping[str, Any], own: str = "") -> list[str]:

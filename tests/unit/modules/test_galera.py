@@ -122,8 +122,10 @@ def test_a_member_that_does_not_come_back_is_named_with_what_it_lacks(tmp_path):
 
 
 @pytest.mark.parametrize(("line", "said"), [
-    ("WSREP: Receiving IST: 12 writesets, seqnos 4-16", "by IST"),
-    ("WSREP: SST received", "by SST: the whole database was copied"),
+    ("WSREP: IST received: 5e78:7352", "by IST"),
+    ("Found saved state: 5e78:7278, safe\nSST received: 5e78:7278\nIST received: 5e78:7352", "by IST"),
+    ("Found saved state: 5e78:-1, safe\nSST received: 5e78:7352", "by SST: the whole database was copied"),
+    ("Found saved state: 5e78:12, a\nSST received: 5e78:99\nIST received: 5e78:100", "database was copied"),
 ])  # fmt: skip
 def test_how_a_member_came_back_is_reported(tmp_path, line, said):
     cluster = Cluster()
