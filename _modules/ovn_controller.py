@@ -12,12 +12,11 @@ import os
 import time
 from pathlib import Path
 
-import salt.utils.files
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout import chassis
+from openstack_rollout import chassis, guard_record
 
-RECORDS = Path("/var/lib/openstack-rollout/guard")
+RECORDS = guard_record.FOLDER
 _PROC = Path("/proc")
 _PROTOCOLS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
 _LEAVE = 15  # seconds for a controller to leave by itself
@@ -87,7 +86,7 @@ def before_stop(container: str) -> dict:
     }
     __salt__["datapath.record"]()
     token["set"] = ours
-    _record(container, token)
+    guard_record.write(container, token, RECORDS)
     _set(token["wait_key"], ours)
     _leave(container)
     return token
@@ -152,7 +151,7 @@ def undo(container: str, token: dict | None) -> None:
         # Another value is one that the operator has set since.
         if now in (token.get("set"), _AT_ONCE):
             _set(token["wait_key"], token["wait"])
-    _file(container).unlink(missing_ok=True)
+    guard_record.forget(container, RECORDS)
 
 
 def pending(container: str) -> dict | None:
@@ -166,13 +165,9 @@ def pending(container: str) -> dict | None:
 
         salt 'cmp1' ovn_controller.pending ovn_controller
     """
-    file = _file(container)
-    try:
-        token = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    token = guard_record.read(container, RECORDS)
+    if token is None:
         return None
-    except (OSError, ValueError) as error:
-        raise CommandExecutionError(f"NODE_ERROR: {file}: {error}") from error
     if time.time() - token.get("begun", 0) > _FRESH:
         token |= {"flows": None, "desired_kb": None}
     return token
@@ -306,22 +301,6 @@ def _age(container: str) -> float | None:
     except (OSError, IndexError):
         return None
     return float(uptime) - int(started) / os.sysconf("SC_CLK_TCK")
-
-
-def _file(container: str) -> Path:
-    return RECORDS / f"{container}.json"
-
-
-def _record(container: str, token: dict) -> None:
-    file = _file(container)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_suffix(".new")
-        with salt.utils.files.set_umask(0o077):
-            temporary.write_text(json.dumps(token), encoding="utf-8")
-        os.replace(temporary, file)
-    except OSError as error:
-        raise CommandExecutionError(f"NODE_ERROR: {file}: {error}") from error
 
 
 def _set(key: str, value: str | None) -> None:

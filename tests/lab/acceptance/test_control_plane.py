@@ -82,12 +82,14 @@ def assert_nothing_lost(seen: dict) -> None:
 
 def assert_never_without_quorum(seen: dict) -> None:
     assert seen["samples"] > 0
-    assert seen["fewest_synced"] >= 2, [sample for sample in seen["members"] if sum(sample[1]) < 2]
-    assert seen["fewest_brokers"] >= 2, [sample for sample in seen["members"] if sum(sample[2]) < 2]
+    # A member that feeds another is a donor for a moment: it has everything and serves.
+    assert seen["fewest_serving"] >= 2, seen["members"]
+    assert seen["fewest_brokers"] >= 2, seen["members"]
 
 
 def told(title: str, seen: dict) -> None:
-    fewest = f"{seen['fewest_synced']} synced, {seen['fewest_brokers']} brokers"
+    fewest = f"{seen['fewest_serving']} database members ({seen['fewest_synced']} synced), "
+    fewest += f"{seen['fewest_brokers']} brokers"
     print(f"\n== {title}: {seen['seconds']:.0f} s, never below {fewest}")
     for name in ("api", "writer", "reader", "publisher", "consumer"):
         one = seen[name]
@@ -186,6 +188,12 @@ def synced(cloud) -> int:
     return sum("Synced" in cloud.exec(node, question, check=False).stdout for node in CONTROLLERS)
 
 
+def bootstrap(cloud) -> None:
+    """What an operator does when no member of a database is the last one of its cluster: choose one."""
+    state = "/var/lib/mysql/grastate.dat"
+    cloud.exec("ctl1", ["sed", "-i", "s/safe_to_bootstrap: 0/safe_to_bootstrap: 1/", state])
+
+
 def test_a_member_that_does_not_come_back_pauses_and_the_others_are_left_alone(cloud, figures):
     services = {"mariadb": {"health": {"timeout": 30}}}
     cloud.set_pillar(
@@ -214,13 +222,12 @@ def test_a_member_that_does_not_come_back_pauses_and_the_others_are_left_alone(c
 
 
 def test_a_resource_that_fails_to_stop_is_named_and_the_address_stays_usable(cloud, figures):
-    holder = pacemaker.holder(cloud)
     for node in CONTROLLERS:
         cloud.exec(node, ["mkdir", "-p", _AGENT.rpartition("/")[0]])
         cloud.exec(node, ["tee", _AGENT], stdin=_STUCK)
         cloud.exec(node, ["chmod", "755", _AGENT])
-    cloud.exec("ctl1", ["pcs", "--force", "resource", "create", "stuck", "ocf:lab:Stuck", "--group", "vips"])
-    cloud.exec("ctl1", ["pcs", "resource", "group", "add", "vips", "--before", "stuck", pacemaker.VIP])
+    cloud.exec("ctl1", ["pcs", "--force", "resource", "create", "stuck", "ocf:lab:Stuck"])
+    cloud.exec("ctl1", ["pcs", "resource", "group", "add", "vips", pacemaker.VIP, "stuck"])
     cloud.exec("ctl1", ["crm_resource", "--wait", "--timeout=60"])
     holder = pacemaker.holder(cloud)
     cloud.exec(holder, ["touch", _REFUSES])
@@ -253,8 +260,7 @@ def test_packages_move_on_controllers_in_standby_and_an_operators_standby_stays(
     drained = [event["node"] for event in log.steps(stage="system", step="drain", status="succeeded")]
     restored = [event["node"] for event in log.steps(stage="system", step="restore", status="succeeded")]
     assert drained == restored == list(CONTROLLERS)
-    shown = cloud.exec("ctl1", ["crm_mon", "-1"]).stdout
-    assert "Node ctl3: standby" in shown and shown.count("standby") == 1, shown
+    assert pacemaker.in_standby(cloud) == {"ctl3"}
     assert seen["api"]["failed_after_retry"] == 0, seen["api"]
     assert_never_without_quorum(seen)
     cloud.exec("ctl3", ["crm_standby", "--node", "ctl3", "--update", "off"])
@@ -290,8 +296,10 @@ def test_a_plain_restart_of_all_at_once_is_what_ours_is_held_against(cloud, figu
             shell.start()
         for shell in shells:
             shell.join()
+        if not wait_for(lambda: synced(cloud) == 3, 90, 2):
+            bootstrap(cloud)
         assert wait_for(lambda: synced(cloud) == 3, 300, 2), "the cluster does not come back"
     seen = figures["plain parallel restart"] = probe.result
     told("plain restart of all controllers' services at once", seen)
     assert seen["api"]["failed_after_retry"] > figures["ours"]["api"]["failed_after_retry"]
-    assert seen["fewest_synced"] < 2
+    assert seen["fewest_serving"] < 2

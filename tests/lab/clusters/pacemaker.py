@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from xml.etree import ElementTree
+
 from tests.lab.cloud import Lab
 from tests.lab.enclosure import LabError, wait_for
 
@@ -58,6 +60,13 @@ def bans(lab: Lab) -> list[str]:
     """The constraints that keep a resource off a node."""
     text = lab.exec(controllers(lab)[0], ["pcs", "constraint", "location", "--full"]).stdout
     return [line.strip() for line in text.splitlines() if "cli-ban" in line]
+
+
+def in_standby(lab: Lab) -> set[str]:
+    """The controllers in standby."""
+    shown = lab.exec(controllers(lab)[0], ["crm_mon", "-1", "--output-as=xml"]).stdout
+    nodes = ElementTree.fromstring(shown).iterfind("nodes/node")
+    return {node.get("name", "") for node in nodes if node.get("standby") == "true"}
 
 
 def status(lab: Lab) -> str:
