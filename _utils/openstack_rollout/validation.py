@@ -196,6 +196,11 @@ def _check_policies(found: Problems, openstack: Mapping[str, Any]) -> None:
                     policy.batch_size(value, 1)
                 except ValueError as error:
                     found.add(f"{path}:batch", str(error))
+                else:
+                    if role == "controller" and value != 1:
+                        found.add(
+                            f"{path}:batch", f"{value} is not allowed: controllers go one at a time, set 1"
+                        )
             elif key == "reboot_occupied":
                 found.flag(f"{path}:reboot_occupied", value)
             elif key == "drain":

@@ -35,7 +35,8 @@ openstack:
   #   per_zone      nodes in flight in one zone, 0: no limit
   #   drain         how workloads leave a node before it is touched: none; for gateways also ovn_failover (their
   #                 router ports go to another gateway of OVN while the switch or the system is updated) and
-  #                 move_routers, for computes also live_migrate and require_empty (through OpenStack's API; README)
+  #                 move_routers, for computes also live_migrate and require_empty (through OpenStack's API; README),
+  #                 for controllers also standby (of Pacemaker, before the system stage). Controllers: batch is 1
   #   silence       seconds without a sign of life after which a node counts as failed
   policies:
     controller: {batch: 1}

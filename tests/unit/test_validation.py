@@ -56,6 +56,11 @@ BATCH = "is not allowed: give a number of nodes from 1, or a percentage from 1% 
         ("policies/compute/batch", 1.5, f"policies:compute:batch: 1.5 {BATCH}"),
         ("policies/compute/batch", True, f"policies:compute:batch: True {BATCH}"),
         ("policies/compute/batch", None, f"policies:compute:batch: None {BATCH}"),
+        (
+            "policies/controller/batch",
+            "50%",
+            "policies:controller:batch: 50% is not allowed: controllers go one at a time, set 1",
+        ),
         ("policies/compute/canary", -1, "policies:compute:canary: -1 is not allowed: give a number from 0"),
         ("policies/compute/soak", "1m", "policies:compute:soak: has to be a whole number, not a string"),
         (
