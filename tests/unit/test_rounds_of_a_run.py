@@ -1,4 +1,4 @@
-"""A stage in rounds: each service over all controllers before the next one, and a round that fails ends it."""
+"""A stage in rounds: each service over all controllers before the next; a round that fails ends it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Controllers(Cloud):
         super().__init__(controller=3)
         self.openstack["service_types"] = {
             name: {
-                "image": f"{name}_image", "container": name, "roles": ["controller"], "stage": "control_plane",
-                "order": number, "alone": alone, "enabled": True,
+                "image": f"{name}_image", "container": name, "roles": ["controller"], "enabled": True,
+                "stage": "control_plane", "order": number, "alone": alone,
             }
             for number, (name, alone) in enumerate(SERVICES.items())
         }  # fmt: skip
@@ -99,7 +99,7 @@ def test_clusters_are_asked_before_anything_is_touched(cloud, master, monkeypatc
 
     parts = master.parts
     monkeypatch.setattr(master, "parts", lambda: _with(parts(), refuse))
-    with pytest.raises(RolloutError, match="^QUORUM_AT_RISK"):
+    with pytest.raises(RolloutError, match=r"^QUORUM_AT_RISK"):
         master.update()
     assert asked == [["controller1", "controller2", "controller3"]]
     assert cloud.told == [] and master.run is None

@@ -186,3 +186,43 @@ def test_a_run_to_another_target_is_refused_before_anything_is_rendered():
         CommandExecutionError, match=r"^TARGET_CHANGED: .*now 1\.0\.0, the run is for 1\.0\.1"
     ):
         node(pillar=edited).desired("services")
+
+
+def test_a_round_of_a_run_narrows_a_stage_and_not_what_the_node_wants():
+    told = {"target": "1.0.1", "services": ["mariadb"]}
+    whole, part = node("ctl1").desired("control_plane"), node("ctl1", PILLAR | {"openstack_rollout": told})
+    part = part.desired("control_plane")
+    assert [service["name"] for service in part["services"]] == ["mariadb"]
+    assert part["images"] == [part["services"][0]["image"]]
+    assert part["containers"] == whole["containers"] and part["packages"] == whole["packages"]
+
+
+@pytest.mark.parametrize(("runs", "found"), [("1.0.0", {"control_plane": ["a flag is off"]}), ("1.0.1", {})])
+def test_a_release_asks_before_its_service_moves_and_not_afterwards(runs, found):
+    pillar = copy.deepcopy(PILLAR)
+    pillar["openstack"]["releases"]["1.0.1"]["checks"] = [
+        {"service": "rabbitmq", "call": "rabbitmq_cluster.feature_flags", "arguments": {"enabled": ["one"]}}
+    ]
+    asked = []
+    local = [image("rabbitmq_image", version) for version in ("1.0.0", "1.0.1")]
+    running = {
+        "image_id": f"id-{image('rabbitmq_image', runs)}",
+        "running": True,
+        "healthy": True,
+        "labels": {},
+    }
+    functions = measuring({"rabbitmq": running}, local) | {
+        "rabbitmq_cluster.feature_flags": lambda *a, **k: asked.append((a, k)) or ["a flag is off"],
+        **{f"{guard}.pending": lambda container: None
+           for guard in ("galera", "rabbitmq_cluster", "ovsdb_cluster", "pacemaker")},
+    }  # fmt: skip
+    assert node("ctl1", pillar, **functions).facts()["checks"] == found
+    assert asked == ([(("rabbitmq",), {"enabled": ["one"]})] if found else [])
+
+
+def test_a_release_that_asks_for_what_a_node_cannot_tell_is_refused():
+    pillar = copy.deepcopy(PILLAR)
+    pillar["openstack"]["releases"]["1.0.1"]["checks"] = [{"service": "nova", "call": "no.such"}]
+    running = {"image_id": "id-old", "running": True, "healthy": True, "labels": {}}
+    found = node(pillar=pillar, **measuring({"nova_compute": running}, [])).facts()
+    assert found["checks"] == {"services": ["no.such: this node has no such function"]}

@@ -1,0 +1,78 @@
+"""cluster_member: a node's clusters together, before it is taken and after it came back."""
+
+from __future__ import annotations
+
+import pytest
+from salt.exceptions import CommandExecutionError
+
+from tests.unit.loading import load
+from tests.unit.modules.guards import clock
+
+SERVICES = [
+    {"container": "rabbitmq", "guard": "rabbitmq_cluster"},
+    {"container": "mariadb", "guard": "galera"},
+    {"container": "keystone", "guard": "pacemaker"},
+    {"container": "memcached", "guard": "none"},
+]
+
+
+class Node:
+    """A controller's guards: what each says of its cluster, and what was asked."""
+
+    def __init__(self):
+        self.asked, self.risks, self.lacks = [], {}, {"mariadb": [], "rabbitmq": []}
+        self.pacemaker = {"lacks": []}
+
+    def may_stop(self, container, patience):
+        self.asked.append((container, patience))
+        if container in self.risks:
+            raise CommandExecutionError(f"QUORUM_AT_RISK: {self.risks[container]}")
+
+    def status(self, container):
+        lacks = self.lacks[container]
+        if isinstance(lacks, str):
+            raise CommandExecutionError(lacks)
+        return None if lacks is None else {"lacks": lacks}
+
+    def module(self):
+        functions = {f"{guard}.{name}": getattr(self, name) for guard in ("galera", "rabbitmq_cluster")
+                     for name in ("may_stop", "status")}  # fmt: skip
+        functions |= {
+            "openstack_node.desired": lambda: {"services": SERVICES},
+            "pacemaker.status": lambda: self.pacemaker,
+        }
+        found = load("modules", "cluster_member", salt=functions, grains={"id": "ctl1"})
+        found.time = clock()
+        return found
+
+
+def test_every_cluster_is_asked_and_what_is_none_is_not():
+    node = Node()
+    assert node.module().may_stop(5) == ["rabbitmq", "mariadb"]
+    assert node.asked == [("rabbitmq", 5), ("mariadb", 5)]
+
+
+def test_one_cluster_that_is_not_whole_keeps_the_node():
+    node = Node()
+    node.risks["mariadb"] = "10.88.0.13 does not answer"
+    with pytest.raises(CommandExecutionError, match=r"^QUORUM_AT_RISK: 10\.88\.0\.13 does not answer"):
+        node.module().may_stop(0)
+
+
+def test_a_pacemaker_that_is_not_whole_keeps_the_node_and_none_does_not():
+    node = Node()
+    node.pacemaker = {"lacks": ["node ctl3 is offline"]}
+    with pytest.raises(CommandExecutionError, match=r"^QUORUM_AT_RISK: Pacemaker: node ctl3 is offline"):
+        node.module().may_stop(0)
+    node.pacemaker = None
+    assert node.module().may_stop(0) == ["rabbitmq", "mariadb"]
+
+
+@pytest.mark.parametrize("lacks", [["ctl1: it is Joining, not Synced"], "mariadb cannot be asked"])
+def test_a_node_is_back_only_in_all_of_its_clusters(lacks):
+    node = Node()
+    node.lacks["mariadb"] = lacks
+    with pytest.raises(CommandExecutionError, match=r"^QUORUM_NOT_RESTORED: ctl1 is not back .*mariadb: "):
+        node.module().is_back(30)
+    node.lacks |= {"mariadb": [], "rabbitmq": None}
+    assert node.module().is_back(30) == ["rabbitmq", "mariadb"]
