@@ -42,12 +42,13 @@ class Round:
         return not self.earlier
 
 
-def of_stage(openstack: Mapping[str, Any], version: str, stage: str) -> list[Round]:
-    """The rounds of a stage at a release, in their order; one without a name where the stage has no order.
+def of_stage(openstack: Mapping[str, Any], version: str, stage: str, nodes: int) -> list[Round]:
+    """The rounds of a stage at a release, in their order; one without a name where there is no order to keep.
 
-    openstack (dict): the validated pillar. version (str): the release.
+    openstack (dict): the validated pillar. version (str): the release. nodes (int): how many have the stage
+    open; one alone goes through all of it in the catalogue's order.
     """
-    if stage not in STAGES or not openstack.get("service_types"):
+    if stage not in STAGES or nodes < 2 or not openstack.get("service_types"):
         return [Round(stage)]
     entries = catalog.of_node(openstack, catalog.ROLES, release.get(openstack, version))
     groups: list[list[dict[str, Any]]] = []

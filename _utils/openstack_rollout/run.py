@@ -212,7 +212,8 @@ class Rollout:
             for node in nodes:
                 if not facts[node.id]["stages"][stage]:
                     engine.skip(node, stage)
-            for part in rounds.of_stage(openstack, run["target"], stage):
+            opened = sum(bool(facts[node.id]["stages"][stage]) for node in nodes)
+            for part in rounds.of_stage(openstack, run["target"], stage, opened):
                 gone = engine.failures()
                 needing = [node for node in nodes if part.ends(facts[node.id]) and node.id not in gone]
                 renewing = any(facts[node.id].get("minion") for node in needing)

@@ -10,9 +10,9 @@ def cloud():
     return valid()
 
 
-def of(stage="control_plane"):
+def of(stage="control_plane", nodes=3):
     openstack = cloud()
-    return rounds.of_stage(openstack, openstack["target_version"], stage)
+    return rounds.of_stage(openstack, openstack["target_version"], stage, nodes)
 
 
 def test_messages_database_cache_and_identity_go_first_each_alone():
@@ -22,8 +22,9 @@ def test_messages_database_cache_and_identity_go_first_each_alone():
     assert found[-1].name.endswith("…") and len(found[-1].services) > 1
 
 
-def test_other_stages_have_one_round():
+def test_other_stages_and_a_node_alone_have_one_round():
     assert [one.name for one in of("services")] == [""]
+    assert [one.name for one in of(nodes=1)] == [""]
 
 
 def test_what_is_open_belongs_to_one_round():
