@@ -17,6 +17,7 @@ from saltfactories.utils import random_string
 REPO = Path(__file__).resolve().parents[2]
 NODES = ("ctl1", "cmp1", "cmp2")
 DIGEST = "sha256:" + "a" * 64
+PATIENCE = 300  # seconds until a command counts as hung, also on a busy machine
 
 
 class SimulatedCloud:
@@ -75,7 +76,7 @@ class SimulatedCloud:
         self.openstack(**keys)
         shutil.rmtree(Path(self.master.config["cachedir"]) / "openstack", ignore_errors=True)
 
-    def run(self, *arguments, timeout=120):
+    def run(self, *arguments, timeout=PATIENCE):
         """salt-run to its end."""
         return subprocess.run(
             self._command(arguments), capture_output=True, text=True, timeout=timeout, check=False
@@ -130,7 +131,7 @@ class Events:
     def __exit__(self, *_):
         self._bus.destroy()
 
-    def until(self, timeout=60, **wanted):
+    def until(self, timeout=PATIENCE, **wanted):
         """Wait for an event with that data; every event up to it is kept in `seen`."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:

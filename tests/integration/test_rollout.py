@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.integration.simulated_cloud import NODES, SimulatedCloud
+from tests.integration.simulated_cloud import NODES, PATIENCE, SimulatedCloud
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def test_an_update_in_order_one_node_at_a_time(cloud):
         done = cloud.run("state.orchestrate", "orch.update")
         events.drain()
     assert done.returncode == 0, done.stdout
-    seen, _ = watch.communicate(timeout=30)
+    seen, _ = watch.communicate(timeout=PATIENCE)
     assert "services: cmp2: verify succeeded" in seen and seen.strip().endswith("completed")
     assert [set(cloud.at(name).values()) for name in NODES] == [{"1.0.1"}] * 3
     started = [
@@ -135,7 +135,7 @@ def test_a_stopped_minion_is_silent_until_it_is_back(cloud):
         update = cloud.popen("state.orchestrate", "orch.ovn")
         events.until(stage="ovn", node="cmp1", step="apply", status="started")
         cloud.minions["cmp1"].terminate()
-        output, _ = update.communicate(timeout=60)
+        output, _ = update.communicate(timeout=PATIENCE)
     assert update.returncode == 1
     assert "NODE_SILENT: cmp1 failed at ovn/apply: no sign of life for 8 s" in output
     assert "ovn" not in cloud.at("cmp2")
@@ -177,7 +177,7 @@ def test_a_minion_restarted_in_the_middle_of_its_job_is_noticed_before_the_silen
         time.sleep(1)
         cloud.minions["cmp1"].terminate()
         cloud.minions["cmp1"].start()
-        output, _ = update.communicate(timeout=60)
+        output, _ = update.communicate(timeout=PATIENCE)
     assert update.returncode == 1
     assert "NODE_ERROR: cmp1 failed at ovn/apply: lost its job" in output
     assert cloud.json("rollout.abort")["state"] == "aborted"
@@ -189,13 +189,13 @@ def test_pause_and_abort_reach_a_running_engine(cloud):
         update = cloud.popen("rollout.run", "ovn")
         events.until(stage="ovn", node="cmp1", step="apply", status="started")
         assert cloud.json("rollout.pause")["in_flight"] == ["cmp1"]
-        output, _ = update.communicate(timeout=60)
+        output, _ = update.communicate(timeout=PATIENCE)
         assert update.returncode == 1 and output.strip().startswith("OPERATOR: ")
         assert cloud.at("cmp1")["ovn"] == "1.0.1" and "ovn" not in cloud.at("cmp2")
         update = cloud.popen("rollout.resume")
         events.until(stage="ovn", node="cmp2", step="apply", status="started")
         assert cloud.json("rollout.abort")["state"] == "aborting"
-        output, _ = update.communicate(timeout=60)
+        output, _ = update.communicate(timeout=PATIENCE)
     assert update.returncode == 1 and output.strip().startswith("ABORTED: ")
     assert cloud.at("cmp2")["ovn"] == "1.0.1"
     assert cloud.json("rollout.status")["run"]["state"] == "aborted"
