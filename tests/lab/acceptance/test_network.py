@@ -303,17 +303,30 @@ def test_a_plain_restart_takes_five_times_as_long_as_our_reload(overlay, seen):
     place.write_text(json.dumps(asdict(seen), indent=2) + "\n")
     print(f"\n== longest gaps in ms: our reload, and systemctl restart (no switch touched: {seen.noise:.0f})")
     short = []
-    for node in chassis(overlay):
-        ours, theirs = ([gap for gap, _ in found[node]] for found in (seen.renewed, seen.restarted))
+    # The gateways carry one path between them: to restart the one that stands by interrupts nothing either.
+    for name, nodes in {"gateways": overlay.gateways, **{node: [node] for node in overlay.computes}}.items():
+        for node in nodes:
+            print(
+                f"   {node}: {_rounded(_gaps(seen.renewed[node]))}, {_rounded(_gaps(seen.restarted[node]))}"
+            )
+        ours, theirs = (_together(found, nodes) for found in (seen.renewed, seen.restarted))
         assert len(ours) == len(theirs) == ROUNDS
-        nothing = not any(lost for _, lost in seen.renewed[node]) and max(ours) <= seen.noise
+        lost = any(lost for node in nodes for _, lost in seen.renewed[node])
         factor = median(theirs) / median(ours)
-        print(
-            f"   {node}: {_rounded(ours)}, {_rounded(theirs)}: {'none' if nothing else f'{factor:.1f} times'}"
-        )
-        short += [] if nothing or factor >= SHORTER else [node]
+        none = not lost and max(ours) <= seen.noise
+        print(f"   {name}: {'none' if none else f'{factor:.1f} times shorter'}")
+        short += [] if none or factor >= SHORTER else [name]
     assert any(lost for found in seen.restarted.values() for _, lost in found)
     assert not short, f"not {SHORTER} times shorter on {', '.join(short)}"
+
+
+def _gaps(rounds: list[tuple[float, int]]) -> list[float]:
+    return [gap for gap, _ in rounds]
+
+
+def _together(found: dict[str, list[tuple[float, int]]], nodes: list[str]) -> list[float]:
+    """Of each round, the longest gap of any of these nodes."""
+    return [max(gaps) for gaps in zip(*(_gaps(found[node]) for node in nodes), strict=True)]
 
 
 def _rounded(gaps: list[float]) -> str:
