@@ -233,7 +233,8 @@ def _renew_switch(name: str) -> str:
     if not obstacle:
         report = __salt__["ovs_handover.reload"]()
         if report["outcome"] == "done":
-            return f"handed over: {report['gap']} s without its {sum(report['flows'].values())} flows"
+            late = f"; not alive again, says BFD: {', '.join(report['late'])}" if report["late"] else ""
+            return f"handed over: {report['gap']} s without its {sum(report['flows'].values())} flows{late}"
         obstacle = report["error"]
     _systemctl("reload", f"{name}.service")
     return f"reloaded by its own service: {obstacle}"

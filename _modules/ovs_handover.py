@@ -50,7 +50,8 @@ def reload() -> dict:
     Only where there is no `obstacle`.
 
     Returns {"outcome": "done" or "not possible", "step", "error": why it is not possible, "gap": seconds
-    without flows, "flows": {bridge: number}}; nothing was touched where it is not possible.
+    without flows, "flows": {bridge: number}, "late": [tunnels that BFD does not find alive any more]};
+    nothing was touched where it is not possible.
     Raises CommandExecutionError led by OVS_FAILED when it failed, which says whether the old switch goes on.
 
     CLI Example:
@@ -86,6 +87,8 @@ def reload() -> dict:
 
 
 def _tidy() -> None:
+    # What a program that was killed would leave: tunnels taken for alive whatever BFD says.
+    _run(["ovs-appctl", "--timeout=10", "--target=ovs-vswitchd", "bfd/set-forwarding", "normal"])
     _DROP_IN.unlink(missing_ok=True)
     if _DROP_IN.parent.exists() and not any(_DROP_IN.parent.iterdir()):
         _DROP_IN.parent.rmdir()

@@ -6,9 +6,9 @@ database's lock, the flows are read and parsed. Between the two remain the old o
 taking the flows in. Only the standard library is used: the Python that runs it need not be Salt's.
 
 `python -m openstack_rollout.switch_handover REPORT [FILE]` leaves a JSON object in REPORT: {"outcome",
-"step", "error", "gap": seconds without flows, "flows": {bridge: number}}; FILE, the unit's change that had
-it called, is removed first. With the outcomes NOT_POSSIBLE and NOTHING_TOUCHED the old switch goes on;
-BROKEN_OFF has the service started anew.
+"step", "error", "gap": seconds without flows, "flows": {bridge: number}, "late": [tunnels that BFD does not
+find alive any more]}; FILE, the unit's change that had it called, is removed first. With the outcomes
+NOT_POSSIBLE and NOTHING_TOUCHED the old switch goes on; BROKEN_OFF has the service started anew.
 """
 
 from __future__ import annotations

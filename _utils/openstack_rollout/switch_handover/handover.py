@@ -23,6 +23,7 @@ from openstack_rollout.switch_handover import (
     run,
 )
 from openstack_rollout.switch_handover.bridge import Bridge
+from openstack_rollout.switch_handover.liveness import Liveness
 from openstack_rollout.switch_handover.switch import WAITS, Switch
 
 _DAEMON = "ovs-vswitchd"
@@ -36,7 +37,14 @@ class Handover:
     """One handover; `run` does it, `report` says how it went."""
 
     def __init__(self) -> None:
-        self.report: dict = {"outcome": NOTHING_TOUCHED, "step": "", "error": "", "gap": None, "flows": {}}
+        self.report: dict = {
+            "outcome": NOTHING_TOUCHED,
+            "step": "",
+            "error": "",
+            "gap": None,
+            "flows": {},
+            "late": [],
+        }
         self._bridges: list[Bridge] = []
 
     def run(self) -> None:
@@ -51,8 +59,10 @@ class Handover:
                     raise Failed("the old switch ended meanwhile")
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)  # now nothing may break it off
                 self.report["outcome"] = BROKEN_OFF
-                self._swap(old, new)
+                liveness = Liveness(old.pid)
+                self._swap(old, new, liveness)
                 self.report["outcome"] = DONE
+            self.report["late"] = sorted(liveness.settle(new.pid))
         except NotPossible as error:
             self.report |= {"error": str(error), "outcome": NOT_POSSIBLE}
         except (Failed, OSError, ValueError) as error:
@@ -118,7 +128,7 @@ class Handover:
             raise Failed(f"flows change all the time: {', '.join(bridge.name for bridge in changed)}")
         self.report["flows"] = {bridge.name: bridge.flows for bridge in self._bridges}
 
-    def _swap(self, old: Switch, new: Switch) -> None:
+    def _swap(self, old: Switch, new: Switch, liveness: Liveness) -> None:
         """From here on nothing forwards, until the new switch has its flows."""
         self._step("end the old switch")
         sockets = {bridge.name: _socket(bridge.name) for bridge in self._bridges}
@@ -142,6 +152,7 @@ class Handover:
                 bridge.begin()
             except Failed as error:  # the others go on
                 refused.append(str(error))
+        liveness.assume(new.pid)
         refused += [found for bridge in self._bridges if (found := bridge.end())]
         _set_waiting(False)
         self.report["gap"] = round(time.monotonic() - began, 3)

@@ -42,6 +42,15 @@ def ofctl(words):
         output.write(given)
 
 
+def appctl(words):
+    pid = words[1].split(".")[-2]
+    if words[2] == "bfd/show":
+        print((RUN / "bfd").read_text() if (RUN / "bfd").exists() else "")
+    else:
+        with (RUN / "bfd-told").open("a") as output:
+            output.write(" ".join([pid, *words[3:]]) + "\n")
+
+
 def vswitchd(words):
     pidfile = Path(next(word.partition("=")[2] for word in words if word.startswith("--pidfile=")))
     first = not (RUN / "lock").exists()
@@ -77,4 +86,4 @@ def leave(files):
 
 if __name__ == "__main__":
     program, _, name = Path(sys.argv[0]).name.partition("-")
-    {"vsctl": vsctl, "ofctl": ofctl, "vswitchd": vswitchd}[name](sys.argv[1:])
+    {"vsctl": vsctl, "appctl": appctl, "ofctl": ofctl, "vswitchd": vswitchd}[name](sys.argv[1:])

@@ -31,7 +31,7 @@ class Host:
         self.run = place
         self.fails(mode)
         (place / "bin").mkdir()
-        for name in ("ovs-vsctl", "ovs-ofctl", "ovs-vswitchd"):
+        for name in ("ovs-vsctl", "ovs-ofctl", "ovs-appctl", "ovs-vswitchd"):
             program = place / "bin" / name
             program.write_text(f"#!{sys.executable} -IS\n" + (HERE / "fake_switch.py").read_text())
             program.chmod(0o755)
@@ -130,6 +130,30 @@ def test_everything_is_at_the_new_switch_and_its_pidfile_is_the_services(host):
     assert host.given("add-tlv-map") == ["{class=0x102,type=0x80,len=4}->tun_metadata0"]
     assert host.given("add-meter") == ["meter=3,pktps,burst,bands=type=drop,rate=100,burst_size=10"]
     assert not (host.run / "waiting").exists()
+
+
+def session(name, state):
+    return (
+        f"---- {name} ----\n\tForwarding: true\n\tLocal Session State: {state}\n\tRemote Session State: up\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("shown", "taken"),
+    [
+        (session("ovn-gtw1", "up") + session("ovn-gtw2", "up"), ["true", "normal"]),
+        (session("ovn-gtw1", "up") + session("ovn-gtw2", "down"), ["ovn-gtw1 true", "normal"]),
+        (session("ovn-gtw1", "down"), []),
+        ("", []),
+    ],
+)
+def test_tunnels_that_bfd_found_alive_stay_so_until_it_can_tell_again(host, shown, taken):
+    (host.run / "bfd").write_text(shown)
+    assert host.hand_over()[0] == 0
+    told = host.run / "bfd-told"
+    assert (told.read_text().splitlines() if told.exists() else []) == [
+        f"{host.pid()} {one}" for one in taken
+    ]
 
 
 def test_a_second_handover_has_a_pidfile_of_its_own_name(host):

@@ -173,7 +173,7 @@ def handed_over(host, **report):
     def handover():
         if report["outcome"] == "done":
             host.running["ovs-vswitchd"] = host.installed
-        return {"error": "", "gap": 0.3, "flows": {"br-int": 7, "br-ex": 1}} | report
+        return {"error": "", "gap": 0.3, "flows": {"br-int": 7, "br-ex": 1}, "late": []} | report
 
     return handover
 

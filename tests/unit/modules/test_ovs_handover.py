@@ -75,7 +75,9 @@ def test_the_units_reload_is_ours_for_the_moment(tmp_path):
     assert handover(host, tmp_path).reload()["gap"] == 0.3
     assert "-m" in host.line and "openstack_rollout.switch_handover" in host.line
     assert host.line.endswith(f'"{host.report_file}" "{host.drop_in}"')
-    assert host.lines() == ["systemctl daemon-reload", f"systemctl reload {UNIT}", "systemctl daemon-reload"]
+    normal = "ovs-appctl --timeout=10 --target=ovs-vswitchd bfd/set-forwarding normal"
+    systemd = ["systemctl daemon-reload", f"systemctl reload {UNIT}"]
+    assert host.lines() == [*systemd, normal, "systemctl daemon-reload"]
     assert not host.drop_in.parent.exists()
 
 
