@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections import defaultdict
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from statistics import median
 
 import pytest
@@ -300,7 +300,7 @@ def test_a_plain_restart_takes_five_times_as_long_as_our_reload(overlay, seen):
             seen.restarted[node].append((part.longest_gap_ms, part.lost))
     place = settings.CHECKOUT / "build" / "network.json"
     place.parent.mkdir(exist_ok=True)
-    place.write_text(json.dumps(asdict(seen), indent=2) + "\n")
+    place.write_text(json.dumps(vars(seen), indent=2) + "\n")
     print(f"\n== longest gaps in ms: our reload, and systemctl restart (no switch touched: {seen.noise:.0f})")
     short = []
     # The gateways carry one path between them: to restart the one that stands by interrupts nothing either.
