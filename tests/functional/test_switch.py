@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from tests.lab import half_transaction
+from tests.lab.enclosure import wait_for
 
 from . import forwarding
 
@@ -190,6 +191,30 @@ def test_a_second_handover_keeps_groups_and_meters_too(node, story):
     assert everything(node) == before and followed(node) != pid
     assert states(node) == RUNNING
     node.exec([*ofctl, "del-flows", forwarding.BRIDGE, "cookie=0x7/-1"])
+
+
+def watched(node, state, forwarding):
+    """Whether BFD's session of watch1 is in that state, and its interface taken for alive or not."""
+    said = node.out(["ovs-appctl", "bfd/show", "watch1"])
+    return f"Local Session State: {state}" in said and f"Forwarding: {forwarding}" in said
+
+
+def test_what_bfd_watches_is_alive_after_a_handover_and_still_watched(node, story):
+    node.exec(["ip", "link", "add", "watch1", "type", "veth", "peer", "name", "watch2"])
+    for name in ("watch1", "watch2"):
+        node.exec(["ip", "link", "set", name, "up"])
+        bfd = ["set", "interface", name, "bfd:enable=true"]
+        node.exec(["ovs-vsctl", "add-port", forwarding.BRIDGE, name, "--", *bfd])
+    assert wait_for(lambda: watched(node, "up", "true"), 30)
+    replace_program(node)
+    how = node.call("ovs.reload")["ovs-vswitchd"]["how"]
+    assert how.startswith("handed over: ") and "not alive" not in how
+    assert watched(node, "up", "true")
+    node.exec(["ovs-vsctl", "set", "interface", "watch2", "bfd:enable=false"])
+    assert wait_for(lambda: watched(node, "down", "false"), 30)
+    for name in ("watch1", "watch2"):
+        node.exec(["ovs-vsctl", "del-port", name])
+    node.exec(["ip", "link", "delete", "watch1"])
 
 
 def test_a_new_switch_that_does_not_start_leaves_the_old_one_forwarding(node, story):
