@@ -34,7 +34,7 @@ _REASONS = (
         re.compile(
             r"Failed to (?:download|fetch|synchronize)|Cannot (?:download|prepare)|Unable to fetch|Curl error"
             r"|repomd|Status code: [45]|Hash Sum mismatch|[Cc]hecksum doesn't match"
-            r"|does not have a Release file|Cache-only enabled but no cache",
+            r"|(?:does not have|no longer has) a Release file|Cache-only enabled but no cache",
         ),
     ),
 )

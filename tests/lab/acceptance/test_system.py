@@ -111,7 +111,7 @@ def paused(cloud, reason: str, node: str) -> str:
     return said
 
 
-@pytest.mark.parametrize(("files", "node"), [("rpm/repodata/*", "ctl1"), ("deb/Packages*", "gtw2")])
+@pytest.mark.parametrize(("files", "node"), [("rpm/repodata/*", "ctl1"), ("deb/InRelease", "gtw2")])
 def test_a_repository_that_is_broken_pauses_by_name(cloud, vendor, files, node):
     for path in vendor.place.glob(files):
         path.unlink()
@@ -166,13 +166,13 @@ def upgraded(cloud, vendor):
     """orch.system at depth upgrade, in which two disks are full at first."""
     full = "/usr/share/lab-plain"
     said = {}
+    before = boots(cloud), {node: main_pid(cloud, node) for node in cloud.nodes}
     for node in ("cmp1", "cmp2"):
         cloud.exec(node, ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", full])
         cloud.exec(node, ["dd", "if=/dev/zero", f"of={full}/filler", "bs=4096", "count=1"])
     for node in ("cmp1", "cmp2"):
         said[node] = paused(cloud, "DISK_FULL", node)
         cloud.exec(node, ["umount", full])
-    before = boots(cloud), {node: main_pid(cloud, node) for node in cloud.nodes}
     operator.update(cloud, "orch.system")
     return said, *before
 

@@ -139,6 +139,7 @@ def test_beside_the_masters_packages_nothing_of_salt_moves(node):
         ("W: GPG error: http://x ./ InRelease: NO_PUBKEY 12", "SIGNATURE_WRONG"),
         ("Error: Failed to download metadata for repo 'x': Cannot download repomd.xml", "REPOSITORY_BROKEN"),
         ("E: Failed to fetch http://x/Packages  404  File not found", "REPOSITORY_BROKEN"),
+        ("E: The repository 'http://x ./ Release' no longer has a Release file.", "REPOSITORY_BROKEN"),
         ("E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 1", "PACKAGE_LOCKED"),
         ("E: Unmet dependencies.", "PACKAGE_FAILED"),
     ],
