@@ -89,7 +89,8 @@ def vendor(cloud) -> Patches:
     vendor = Patches(cloud)
     vendor.publish(FIRST)
     for node in cloud.nodes:
-        vendor.install_first(node, [*INSTALLED, *(["linux-image-amd64"] if node == "gtw2" else [])])
+        kernel = ["linux-image-amd64", f"linux-image-{patches.KERNELS_DEB[0]}"] if node == "gtw2" else []
+        vendor.install_first(node, [*INSTALLED, *kernel])
         cloud.exec(node, ["tee", patches.CONFIGURATION], stdin=OPERATORS)
         cloud.exec(node, ["systemctl", "enable", "--now", LIBRARY])
     cloud.exec("gtw2", ["systemctl", "restart", "lab-kernel.service", "salt-minion.service"])

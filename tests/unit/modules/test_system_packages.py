@@ -146,3 +146,14 @@ def test_beside_the_masters_packages_nothing_of_salt_moves(node):
 )
 def test_the_package_managers_words_tell_the_reason(said, reason):
     assert package_errors.told(said, "PACKAGE_FAILED").startswith(f"{reason}: ")
+
+
+def test_the_package_is_named_whose_signature_is_wrong():
+    said = (
+        "Import of key(s) didn't help, wrong key(s)?\n"
+        "Public key for qemu-kvm-9.1-1.rpm is not installed. Failing package is: qemu-kvm-9.1-1.x86_64\n"
+        " GPG Keys are configured as: http://repo.example/key.asc\n"
+        "Error: GPG check FAILED"
+    )
+    told = package_errors.told(said, "PACKAGE_FAILED")
+    assert told.startswith("SIGNATURE_WRONG: ") and "qemu-kvm-9.1-1.x86_64" in told
