@@ -23,6 +23,8 @@ from openstack_rollout.release import FLOOR, OVS_PACKAGES
 _DNF = ("keepcache=1", "exit_on_lock=1")
 # dpkg's journal of a transaction that did not end
 _UPDATES = Path("/var/lib/dpkg/updates")
+# What dpkg says goes to a terminal of apt's own, and from there into this file alone: Salt has apt's errors.
+_TERMINAL = Path("/var/log/apt/term.log")
 _REFRESHED = "openstack_rollout.package_metadata_refreshed"
 
 
@@ -181,12 +183,13 @@ def _unlocked(reason: str, action: Callable[[], dict]) -> dict:
     until = time.monotonic() + __salt__["package_lock.patience"]()
     while True:
         __salt__["package_lock.wait"]()
+        before = _terminal_size()
         try:
             return action()
         except CommandExecutionError as error:
             told = str(error)
             if reason_of(told, "") != reason:  # else it is told already
-                told = package_errors.told(_text(error), reason)
+                told = package_errors.told(f"{_terminal(before)}{_text(error)}", reason)
             if not told.startswith("PACKAGE_LOCKED") or time.monotonic() > until:
                 raise CommandExecutionError(told) from error
 
@@ -267,3 +270,17 @@ def _text(error: CommandExecutionError) -> str:
     said = info.get("result") or {}
     parts = [*map(str, info.get("errors") or ()), str(said.get("stdout", "")), str(said.get("stderr", ""))]
     return "\n".join(part for part in parts if part) or str(error)
+
+
+def _terminal_size() -> int:
+    return _TERMINAL.stat().st_size if _is_apt() and _TERMINAL.exists() else 0
+
+
+def _terminal(since: int) -> str:
+    """What dpkg has said since apt's log of it had that size."""
+    size = _terminal_size()
+    if not size or size == since:
+        return ""
+    with _TERMINAL.open("rb") as log:
+        log.seek(since if since < size else 0)  # a smaller one is another file by now
+        return log.read().decode("utf-8", errors="replace") + "\n"

@@ -8,7 +8,8 @@ import re
 _TELLING = re.compile(
     r"\b(?:Error|Problem)(?: \d+)?: *\S|\bE: |nothing provides|conflicts with|No match for"
     r"|No package \S+ avail|(?:Curl|GPG|OpenPGP|Checksum) .*(?:error|failed|check)|[Nn]o space left"
-    r"|Status code|more space|Public key for \S+ is not|Failing package is",
+    r"|Status code|more space|Public key for \S+ is not|Failing package is"
+    r"|dpkg: error",
 )
 _SETTING = re.compile(r"\s*(?:\[[\w.:-]+\]$|[\w.-]+ ?=)")
 _LONGEST = 400

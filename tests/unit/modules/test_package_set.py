@@ -262,3 +262,25 @@ def test_of_the_package_managers_talk_the_telling_lines_are_told(output, told):
     with pytest.raises(CommandExecutionError) as refused:
         module.bring({"a": "1-2"})
     assert str(refused.value) == (told if told.startswith("REPOSITORY") else f"PACKAGE_FAILED: {told}")
+
+
+def test_what_dpkg_said_meanwhile_tells_the_reason(tmp_path):
+    module = package_set(Packages({"a": "1-1"}, {}), "Debian")
+    module._TERMINAL = tmp_path / "term.log"
+    module._TERMINAL.write_text("dpkg: error processing package earlier (--configure):\n")
+
+    def fails(**_):
+        with module._TERMINAL.open("a") as log:
+            log.write(
+                "Unpacking a (1-2) over (1-1) ...\r\n"
+                "dpkg: error processing archive a_1-2.deb (--unpack):\r\n"
+                " cannot copy extracted data: failed to write (No space left on device)\r\n"
+            )
+        said = "E: Sub-process /usr/bin/dpkg returned an error code (1)"
+        raise CommandExecutionError("Error", info={"errors": [said]})
+
+    module.__salt__["pkg.install"] = fails
+    with pytest.raises(CommandExecutionError) as refused:
+        module.bring({"a": "1-2"})
+    told = str(refused.value)
+    assert told.startswith("DISK_FULL: dpkg: error processing archive a_1-2.deb") and "earlier" not in told
