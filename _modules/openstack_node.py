@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import salt.pillar
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout import catalog, measure, release, validation
+from openstack_rollout import catalog, measure, node_pillar, release, validation
 from openstack_rollout.errors import RolloutError
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -76,6 +75,7 @@ def facts(fresh: bool = False, refresh: bool = False) -> dict:
         references = release.references(openstack, node)
         whole = measured(references, system["reboot"] != "never") | {
             "newer": _newer(system, refresh),
+            "migrations": __salt__["rollout_hooks.due"](openstack),
             "live_patches": __salt__["kpatch.due"]() if system["kpatch"] else {},
             "compare": __salt__["pkg.version_cmp"],
         }
@@ -120,7 +120,6 @@ def measured(references: list[str] | None = None, thorough: bool = False) -> dic
             "switch": __salt__["ovs.switch"](),
             "datapath": __salt__["datapath.health"](),
             "reboot": __salt__["reboot_needed.evidence"](thorough),
-            "migrations": __salt__["rollout_hooks.due"](),
             "bootc": __salt__["bootc.status"](),
             "minion": __salt__["minion_package.state"]()["state"],
             "held": __salt__["system_packages.held"](),
@@ -178,13 +177,7 @@ def _matches(target: str) -> bool:
 
 
 def _fresh_pillar() -> dict:
-    return salt.pillar.get_pillar(
-        __opts__,
-        dict(__grains__),
-        __opts__["id"],
-        saltenv=__opts__.get("saltenv"),
-        pillarenv=__opts__.get("pillarenv"),
-    ).compile_pillar()
+    return node_pillar.fresh(__opts__, __grains__)
 
 
 def _release_checks(wanted: dict, ends: dict[str, list[str]]) -> dict[str, list[str]]:

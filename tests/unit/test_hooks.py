@@ -7,7 +7,7 @@ import json
 import pytest
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout import hooks, measure, salt_returns, validation
+from openstack_rollout import hooks, measure, node_pillar, salt_returns, validation
 from tests.unit.cloud_pillar import NEW, OLD, measured_at, node, valid
 from tests.unit.loading import Commands, load
 from tests.unit.simulated_fleet import Cloud, Master
@@ -69,12 +69,15 @@ def test_a_migration_keeps_its_stage_open_until_it_is_done():
 
 
 @pytest.fixture
-def here(tmp_path):
+def here(tmp_path, monkeypatch):
+    """The module on a node whose own copy of the pillar is from before there were hooks."""
+
     def make(openstack, answers=None, matches=True):
         commands = Commands(answers or {})
         salt = {"cmd.run_all": commands, "match.compound": lambda target: matches}
         opts = {"conf_file": "/etc/salt/minion"}
-        module = load("modules", "rollout_hooks", salt=salt, opts=opts, pillar={"openstack": openstack})
+        module = load("modules", "rollout_hooks", salt=salt, opts=opts, pillar={"openstack": valid()})
+        monkeypatch.setattr(node_pillar, "fresh", lambda opts, grains: {"openstack": openstack})
         module._RECORD = tmp_path / "migrations.json"
         return module, commands
 

@@ -70,7 +70,7 @@ def measuring(containers, local, **functions):
         "reboot_needed.evidence": lambda thorough: [],
         "bootc.status": lambda: None,
         "pkg.version_cmp": lambda one, other: 0,
-        "rollout_hooks.due": list,
+        "rollout_hooks.due": lambda openstack: [],
         "minion_package.state": lambda: {"state": "none"},
         "system_packages.held": list,
         "system_packages.configuration": list,

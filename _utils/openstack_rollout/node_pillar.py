@@ -1,0 +1,19 @@
+"""A node's pillar as the master has it now: what a minion holds in memory is as old as its last refresh."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import salt.pillar
+
+
+def fresh(opts: Mapping[str, Any], grains: Mapping[str, Any]) -> dict[str, Any]:
+    """Have the master compile the pillar of the minion with these options and grains."""
+    return salt.pillar.get_pillar(
+        opts,
+        dict(grains),
+        opts["id"],
+        saltenv=opts.get("saltenv"),
+        pillarenv=opts.get("pillarenv"),
+    ).compile_pillar()
