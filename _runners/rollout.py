@@ -8,7 +8,7 @@ import time
 
 import salt.utils.event
 
-from openstack_rollout import control, restoring, salt_parts
+from openstack_rollout import control, restoring, salt_parts, tables
 from openstack_rollout import plan as planning
 from openstack_rollout import status as standing
 from openstack_rollout import watch as watching
@@ -233,7 +233,7 @@ def _watch(opts, timeout, wait):
             return "no run is running"
         board = watching.Board(found, journal.nodes(found["id"]))
         with watching.Screen(board) as screen:
-            screen.show(f"run {found['id']}: {found['orchestration']} to {found['target']}")
+            screen.show(f"run {found['id']}: {tables.aim(found)}")
             _follow(bus, board, screen, until, lambda: _as_found(journal.run(found["id"]), lock))
     return board.run["state"]
 

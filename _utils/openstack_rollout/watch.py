@@ -17,6 +17,7 @@ from rich.text import Text
 
 from openstack_rollout.errors import REASONS
 from openstack_rollout.procedure import PREFETCH
+from openstack_rollout.tables import aim
 from openstack_rollout.window import by_role
 
 ENDED = ("completed", "incomplete", "paused", "aborted")
@@ -83,7 +84,7 @@ class Board:
         height (int): the terminal's lines; of more nodes than fit, those in flight or failed are shown first.
         Once the run has ended everything is shown.
         """
-        title = f"{self.run['orchestration']} to {self.run['target']}: {self.run['state']}"
+        title = f"{aim(self.run)}: {self.run['state']}"
         stopped = self.run["state"] != "running"
         trouble = [f"{node}: {self.reasons[node]}" for node in by_role(self.roles) if node in self.reasons]
         room = None if stopped or height is None else max(1, height - _FRAME - min(len(trouble), _TROUBLE))
