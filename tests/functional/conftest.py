@@ -36,6 +36,12 @@ class Node:
         )
         return json.loads(done.stdout)["local"]
 
+    def refusal(self, function: str, *arguments: str) -> str:
+        """What an execution function of Salt says when it fails, as it has to."""
+        done = self.exec(["salt-call", "--log-level=error", function, *arguments], check=False, timeout=300)
+        assert done.returncode != 0, done.stdout
+        return done.stdout + done.stderr
+
     def apply(self, *sls: str, test: bool = False) -> dict[str, dict]:
         """state.apply: {state id: its answer}."""
         arguments = [*sls, *(["test=True"] if test else [])]

@@ -224,9 +224,11 @@ def test_a_new_switch_that_does_not_start_leaves_the_old_one_forwarding(node, st
     node.exec(["chmod", "755", f"{PROGRAM}.new"])
     node.exec(["mv", f"{PROGRAM}.new", PROGRAM])
     forwarding.start(node)
-    said = node.call("ovs.reload")
-    loss = forwarding.stop(node)
-    node.exec(["mv", f"{PROGRAM}.whole", PROGRAM])
+    try:
+        said = node.refusal("ovs.reload")
+    finally:
+        loss = forwarding.stop(node)
+        node.exec(["mv", f"{PROGRAM}.whole", PROGRAM])
     assert "OVS_FAILED: " in said and "no such option" in said and "the old switch goes on" in said
     assert loss.sent > 100 and loss.lost == 0, loss
     assert everything(node) == before and followed(node) == pid and states(node) == RUNNING
