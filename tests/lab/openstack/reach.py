@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tempfile
+import time
 from itertools import pairwise
 
 from tests.lab.enclosure import LabError, wait_for
@@ -11,7 +13,8 @@ from tests.lab.enclosure import LabError, wait_for
 from .api import Api
 
 _EVERY = 0.1
-_ANSWER = re.compile(r"^\[(\d+\.\d+)\] .*icmp_seq=(\d+) ")
+_ANSWER = re.compile(r"^\[(\d+\.\d+)\] .*icmp_seq=\d+ (?!.*DUP!)", re.M)
+_SENT = re.compile(r"^(\d+) packets transmitted", re.M)
 
 
 class Reach:
@@ -32,6 +35,7 @@ class Reach:
             network_id=subnet.network_id, name=self._name, device_owner="compute:lab", binding_host_id=node
         )
         self._client: subprocess.Popen[str] | None = None
+        self._printed = tempfile.TemporaryFile("w+")  # noqa: SIM115 - a pipe that nobody reads would stop ping
 
     def __enter__(self) -> Reach:
         self._attach()
@@ -41,7 +45,7 @@ class Reach:
         ping = ["ip", "netns", "exec", self._name, "ping", "-D", "-n", f"-i{_EVERY}", self.gateway]
         self._client = subprocess.Popen(
             self._api.lab.exec_command(self._node, ping),
-            stdout=subprocess.PIPE,
+            stdout=self._printed,
             stderr=subprocess.DEVNULL,
             text=True,
         )
@@ -57,14 +61,12 @@ class Reach:
         """End it; packets sent, how many were lost, the longest time (seconds) without an answer."""
         if self._client is None:
             return self._found
+        ended = time.time()
         self._exec(["pkill", "-INT", "-f", f"ping -D -n -i{_EVERY} {self.gateway}"], check=False)
-        printed, _ = self._client.communicate(timeout=30)
+        self._client.wait(timeout=30)
         self._client = None
-        seen = [(float(m[1]), int(m[2])) for line in printed.splitlines() if (m := _ANSWER.match(line))]
-        times = [at for at, _ in seen]
-        longest = max((after - before for before, after in pairwise(times)), default=0.0)
-        sent = seen[-1][1] if seen else 0
-        self._found = sent, sent - len(seen), longest
+        self._printed.seek(0)
+        self._found = tally(self._printed.read(), ended)
         return self._found
 
     @property
@@ -91,3 +93,18 @@ class Reach:
 
     def _exec(self, argv: list[str], check: bool = True) -> subprocess.CompletedProcess[str]:
         return self._api.lab.exec(self._node, argv, check=check)
+
+
+def tally(printed: str, ended: float) -> tuple[int, int, float]:
+    """What a ping that was interrupted says: packets sent, how many were lost, the longest time (seconds)
+    without an answer, the one up to its end (ended: seconds since the epoch) included.
+
+    Raises LabError when it did not live to count: silence is no proof.
+    """
+    counted = _SENT.search(printed)
+    times = [float(at) for at in _ANSWER.findall(printed)]
+    if not counted or not times:
+        raise LabError(f"the ping ended before it was told to, or never had an answer: {printed[-300:]!r}")
+    sent = int(counted[1])
+    longest = max(after - before for before, after in pairwise([*times, max(ended, times[-1])]))
+    return sent, sent - len(times), longest
