@@ -99,8 +99,8 @@ def measured(references: list[str] | None = None, thorough: bool = False) -> dic
 
     references (list): the image references to look up. thorough (bool): of reboot_needed.evidence.
 
-    Returns {"containers", "images", "packages", "openvswitch", "switch", "datapath", "reboot", "bootc",
-    "minion", "held", "configuration"}.
+    Returns {"containers", "managed", "images", "packages", "openvswitch", "switch", "datapath", "reboot",
+    "bootc", "minion", "held", "configuration"}.
     Raises CommandExecutionError led by NODE_ERROR when the node cannot tell.
 
     CLI Example:
@@ -114,6 +114,7 @@ def measured(references: list[str] | None = None, thorough: bool = False) -> dic
     try:
         return {
             "containers": __salt__["podman.containers"](),
+            "managed": sorted(__salt__["quadlet.managed"]()),
             "images": __salt__["podman.image_ids"](references or []),
             "packages": __salt__["package_set.installed"](),
             "openvswitch": __salt__["ovs.status"](),

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from openstack_rollout import release
+from openstack_rollout import catalog, release
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.kernels import Compare
 from openstack_rollout.release import FLOOR
@@ -151,15 +151,15 @@ def is_stale(measured: Mapping[str, Any]) -> bool:
     return bool((measured.get("switch") or {}).get("stale"))
 
 
-def health(desired: Mapping[str, Any], measured: Mapping[str, Any]) -> list[str]:
-    """What is broken on a node, whatever the version."""
+def health(containers: Iterable[str], measured: Mapping[str, Any]) -> list[str]:
+    """What is broken on a node that has to run these containers, whatever the version."""
     found = []
-    for service in desired["services"]:
-        container = measured["containers"].get(service["container"])
+    for name in containers:
+        container = measured["containers"].get(name)
         if container is None or not container["running"]:
-            found.append(f"container {service['container']}: not running")
+            found.append(f"container {name}: not running")
         elif container.get("healthy") is False:
-            found.append(f"container {service['container']}: unhealthy")
+            found.append(f"container {name}: unhealthy")
     switch = measured.get("openvswitch")
     if switch and not switch.get("active", True):
         found.append(f"unit {switch.get('unit', 'openvswitch.service')}: not active")
@@ -179,7 +179,7 @@ def facts(
     desired = release.resolve(openstack, target, node)
     names = image_names(openstack, node, measured)
     found = deployed(openstack, node, measured)
-    # What has to run, where no release is wanted, is that of the release that runs.
+    # What is told of services, where no release is wanted, is that of the release that runs.
     own = desired if target or found is None else release.resolve(openstack, found, node)
     stages = differences(desired, measured, names)
     for one in measured.get("migrations", ()):
@@ -205,7 +205,7 @@ def facts(
         "target": target,
         "deployed": found,
         "stages": stages,
-        "health": health(own, measured),
+        "health": health(_to_run(openstack, desired, measured), measured),
         "switch": _switch_fact(measured),
         "reboot": why,
         "minion": _renews_minion(stages.get("system", ()), measured),
@@ -215,6 +215,20 @@ def facts(
         "packages": _package_facts(desired, measured),
         "notes": _notes(own, measured),
     }
+
+
+def _to_run(
+    openstack: Mapping[str, Any], desired: Mapping[str, Any], measured: Mapping[str, Any]
+) -> list[str]:
+    """The containers that have to run; where no release is wanted, those of the catalogue that the node has.
+
+    That is not what the release that runs has: with a container down none is recognized.
+    """
+    if desired["version"] != release.NO_RELEASE:
+        return [service["container"] for service in desired["services"]]
+    has = {*measured["containers"], *measured.get("managed", ())}
+    entries = catalog.of_node(openstack, desired["roles"])
+    return [entry["container"] for entry in entries if entry["container"] in has]
 
 
 def _container_difference(

@@ -26,6 +26,19 @@ def test_a_node_has_the_system_stage_alone_and_is_as_healthy_as_its_release():
     facts = measure.facts(openstack, node("compute"), measured)
     assert (facts["target"], facts["deployed"], list(facts["stages"])) == ("", OLD, ["system"])
     assert facts["health"] == ["container nova_compute: unhealthy"]
+    # A container that does not run makes the node one of no release: what runs there is asked all the same.
+    measured["containers"] |= {"nova_compute": {**measured["containers"]["nova_compute"], "running": False}}
+    del measured["containers"]["ovn_controller"]
+    stopped = measure.facts(openstack, node("compute"), measured | {"managed": ["ovn_controller"]})
+    assert (stopped["deployed"], stopped["health"]) == (
+        None,
+        ["container ovn_controller: not running", "container nova_compute: not running"],
+    )
+
+
+def test_what_is_newer_is_open_without_a_target():
+    openstack = {**valid(), "target_version": ""}
+    measured = measured_at(openstack, OLD, node("compute"))
     newer = measured | {"newer": {"upgrade": {"bash": "5.2"}}}
     assert measure.facts(openstack, node("compute"), newer)["stages"]["system"] == ["newer packages: bash"]
 
