@@ -7,12 +7,14 @@ What a cluster is and how it is asked is its guard's affair (galera, rabbitmq_cl
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 from salt.exceptions import CommandExecutionError
 
 PATIENCE = 60  # seconds for clusters that are about to be whole again
 _POLL = 2.0
 _CLUSTERS = ("galera", "rabbitmq_cluster", "ovsdb_cluster")
+_PACEMAKER = "pacemaker"
 
 
 def services() -> dict[str, str]:
@@ -25,9 +27,9 @@ def services() -> dict[str, str]:
         salt 'ctl1' cluster_member.services
     """
     return {
-        service["container"]: service["guard"]
-        for service in __salt__["openstack_node.desired"]()["services"]
-        if service["guard"] in _CLUSTERS
+        container: guard
+        for container, guard in __salt__["openstack_node.guarded"]().items()
+        if guard in _CLUSTERS
     }
 
 
@@ -36,7 +38,8 @@ def may_stop(patience: float = PATIENCE) -> list[str]:
 
     patience (float): seconds in which each cluster may become whole.
 
-    Returns the containers that were asked. Raises CommandExecutionError led by QUORUM_AT_RISK.
+    Returns what it is a member of: names of containers, and `pacemaker`. Raises CommandExecutionError led by
+    QUORUM_AT_RISK.
 
     CLI Example:
 
@@ -44,21 +47,24 @@ def may_stop(patience: float = PATIENCE) -> list[str]:
 
         salt 'ctl1' cluster_member.may_stop
     """
-    found = services()
-    for container, guard in found.items():
-        __salt__[f"{guard}.may_stop"](container, patience)
+    found = [
+        container
+        for container, guard in services().items()
+        if __salt__[f"{guard}.may_stop"](container, patience)
+    ]
     pacemaker = __salt__["pacemaker.status"]()
     if pacemaker and pacemaker["lacks"]:
         raise CommandExecutionError(f"QUORUM_AT_RISK: Pacemaker: {'; '.join(pacemaker['lacks'])}")
-    return list(found)
+    return [*found, *([_PACEMAKER] if pacemaker else ())]
 
 
-def is_back(timeout: float = 600) -> list[str]:
+def is_back(timeout: float = 600, members: Iterable[str] | None = None) -> list[str]:
     """Wait until this node is a member of each of its clusters, and these are whole.
 
-    timeout (float): seconds for all together.
+    timeout (float): seconds for all together. members (list): what it was a member of, as `may_stop` told;
+    None: what it is configured to be, and Pacemaker where it runs.
 
-    Returns the containers that are members. Raises CommandExecutionError led by QUORUM_NOT_RESTORED that says
+    Returns the members' names. Raises CommandExecutionError led by QUORUM_NOT_RESTORED that says
     what is missing.
 
     CLI Example:
@@ -67,13 +73,15 @@ def is_back(timeout: float = 600) -> list[str]:
 
         salt 'ctl1' cluster_member.is_back
     """
-    found = services()
+    configured = services()
+    pacemaker = members is None and __salt__["pacemaker.status"]() is not None
+    names = list(members if members is not None else [*configured, *([_PACEMAKER] if pacemaker else ())])
     deadline = time.monotonic() + timeout
     while True:
-        lacks = {container: _lacks(container, guard) for container, guard in found.items()}
-        missing = [f"{container}: {', '.join(lines)}" for container, lines in lacks.items() if lines]
+        lacks = {name: _lacks(name, configured.get(name, _PACEMAKER), members is not None) for name in names}
+        missing = [f"{name}: {', '.join(lines)}" for name, lines in lacks.items() if lines]
         if not missing:
-            return list(found)
+            return names
         if time.monotonic() > deadline:
             raise CommandExecutionError(
                 f"QUORUM_NOT_RESTORED: {__grains__['id']} is not back after {timeout:.0f} s:"
@@ -82,9 +90,11 @@ def is_back(timeout: float = 600) -> list[str]:
         time.sleep(_POLL)
 
 
-def _lacks(container: str, guard: str) -> list[str]:
+def _lacks(name: str, guard: str, was_member: bool) -> list[str]:
     try:
-        found = __salt__[f"{guard}.status"](container)
+        found = __salt__[f"{guard}.status"](*([] if guard == _PACEMAKER else [name]))
     except CommandExecutionError as error:
         return [str(error)]
+    if found is None and was_member:
+        return ["is no member of a cluster any more"]
     return list(found["lacks"]) if found else []

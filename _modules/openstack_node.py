@@ -52,6 +52,26 @@ def desired(stage: str | None = None) -> dict:
     return {**whole, "services": services, "packages": whole["packages"].get(stage, {}), "images": images}
 
 
+def guarded() -> dict[str, str]:
+    """The containers of this node that a guard sees through a change, by the catalogue: {container: guard}.
+
+    Needs no target. Raises CommandExecutionError as `desired` does.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' openstack_node.guarded
+    """
+    try:
+        openstack = validation.checked(__pillar__)
+        wanted = release.get(openstack, release.wanted(openstack))
+        entries = catalog.of_node(openstack, _node(openstack)["roles"], wanted)
+    except RolloutError as error:
+        raise CommandExecutionError(str(error)) from error
+    return {entry["container"]: entry["guard"] for entry in entries if entry.get("guard", "none") != "none"}
+
+
 def facts(fresh: bool = False, refresh: bool = False) -> dict:
     """What this node is, compared with its release: small, and without secrets, for the event bus.
 

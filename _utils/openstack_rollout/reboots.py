@@ -6,13 +6,16 @@ Like drains, this runs in threads of the engine's process.
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from openstack_rollout import policy
 from openstack_rollout.errors import RolloutError, reason_of
 from openstack_rollout.salt_ask import Answer, SaltAsk
+from openstack_rollout.standby import CLUSTERS
 
 NEVER = "never"
 POLICIES = (NEVER, "when_required", "always")
@@ -21,6 +24,7 @@ LOOK_EVERY = 2.0
 ANSWER_WITHIN = 10
 MINION_WITHIN = 900  # seconds from the end of its job to a minion that answers
 SOON = 60  # a healthy node answers by then
+CONTROL_PLANE = "controller"  # the role whose nodes are members of clusters
 CLOCK_MAY_JUMP = 5.0  # seconds, against the master's clock, from before the reboot to after it
 
 
@@ -42,6 +46,7 @@ class Reboots:
         self._salt = ask or SaltAsk(opts or {})
         self._clock, self._sleep = clock
         self._system = openstack.get("system") or {}
+        self._one_member = threading.Lock()
 
     @property
     def wanted(self) -> str:
@@ -52,21 +57,39 @@ class Reboots:
         """Reboot the node if the policy wants it; returns one line on what was done.
 
         drained: its workloads were taken away by a drain that succeeded. Raises RolloutError
-        WORKLOADS_PRESENT (nothing was done), REBOOT_TIMEOUT or NODE_ERROR.
+        WORKLOADS_PRESENT or QUORUM_AT_RISK (nothing was done), REBOOT_TIMEOUT, QUORUM_NOT_RESTORED,
+        DATAPATH_BROKEN or NODE_ERROR.
         """
         why = self._value(node, "reboot_needed.evidence", SOON)
         if self.wanted != "always" and not why:
             return "no reboot is needed"
         if not drained and not self._may_go_as_it_is(role):
             self._refuse_occupied(node, why)
+        with self._as_cluster_member(node, role):
+            took = self._rebooted(node)
+        return f"rebooted in {took:.0f} s ({'; '.join(why) or 'the policy reboots always'})"
+
+    def _rebooted(self, node: str) -> float:
         before = self._value(node, "node_reboot.state")
         drift = float(before["time"]) - self._clock()
         self._value(node, "node_reboot.start", SOON, {"boot_id": before["boot_id"]})
         begun = self._clock()
         self._wait(node, begun, lambda: self._missing(node, before, drift))
         self._value(node, "datapath.verify", SOON + 60)
-        took = self._clock() - begun
-        return f"rebooted in {took:.0f} s ({'; '.join(why) or 'the policy reboots always'})"
+        return self._clock() - begun
+
+    @contextlib.contextmanager
+    def _as_cluster_member(self, node: str, role: str) -> Iterator[None]:
+        """Have the node's clusters agree before, and be whole after: whatever the batch, one member at a
+        time.
+        """
+        with self._one_member if role == CONTROL_PLANE else contextlib.nullcontext():
+            members = self._value(node, "cluster_member.may_stop")
+            yield
+            if members:
+                self._value(
+                    node, "cluster_member.is_back", keywords={"members": members, "timeout": CLUSTERS}
+                )
 
     def minion(self, node: str) -> str:
         """Wait until the node's minion is renewed, where its update began that; returns one line.

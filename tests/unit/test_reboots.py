@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from openstack_rollout.errors import RolloutError
@@ -21,12 +23,16 @@ class Machine:
         self.workloads = []
         self.health = []
         self.asked = []
+        self.members = []
+        self.risk = ""
 
     def ask(self, nodes, function, keywords=None, timeout=15):
         self.asked.append(function)
         self.now += 1
         if self.down_until and self.now < self.down_until:
             return {nodes[0]: Answer(None, "no answer")}
+        if self.risk and function == "cluster_member.may_stop":
+            return {nodes[0]: Answer(None, self.risk)}
         return {nodes[0]: Answer(getattr(self, function.replace(".", "_"))(**(keywords or {})))}
 
     def sleep(self, seconds):
@@ -52,6 +58,13 @@ class Machine:
 
     def openstack_node_facts(self, fresh):
         return {"health": self.health}
+
+    def cluster_member_may_stop(self):
+        return self.members
+
+    def cluster_member_is_back(self, members, timeout):
+        assert members == self.members and timeout > 60
+        return members
 
     def datapath_verify(self):
         return {"verified": True}
@@ -84,6 +97,58 @@ def test_a_node_that_was_not_drained_must_be_empty_or_named_by_the_policy():
     accepting = {"policies": {"compute": {"reboot_occupied": True}}}
     assert reboots(machine, **accepting).reboot("cmp1", "compute", False).startswith("rebooted")
     assert reboots(Machine()).reboot("cmp1", "compute", False).startswith("rebooted")
+
+
+def test_a_member_of_clusters_goes_when_they_agree_and_is_back_when_they_are_whole():
+    machine = Machine()
+    machine.members = ["mariadb", "pacemaker"]
+    assert reboots(machine).reboot("ctl1", "controller", True).startswith("rebooted")
+    begun = machine.asked.index("node_reboot.start")
+    assert machine.asked.index("cluster_member.may_stop") < begun
+    assert machine.asked[-1] == "cluster_member.is_back"
+
+
+def test_a_member_that_its_cluster_cannot_spare_stays_up():
+    machine = Machine()
+    machine.risk = "ERROR: QUORUM_AT_RISK: mariadb: ctl3 is away"
+    with pytest.raises(RolloutError, match=r"^QUORUM_AT_RISK: ctl1: .*ctl3 is away"):
+        reboots(machine).reboot("ctl1", "controller", True)
+    assert machine.down_until is None
+
+
+def test_of_controllers_one_is_away_at_a_time_whatever_the_batch():
+    machines = {"ctl1": Machine(), "ctl2": Machine()}
+    order = []
+    inside = threading.Event()
+    go_on = threading.Event()
+
+    def away(nodes, function, keywords=None, timeout=15):
+        if function in ("cluster_member.may_stop", "cluster_member.is_back"):
+            order.append((nodes[0], function.partition(".")[2]))
+        if (nodes[0], function) == ("ctl1", "cluster_member.may_stop"):
+            inside.set()
+            assert go_on.wait(10)
+        machines[nodes[0]].now = one.now
+        answer = machines[nodes[0]].ask(nodes, function, keywords, timeout)
+        one.now = machines[nodes[0]].now
+        return answer
+
+    one = Machine()
+    one.ask = away
+    both = reboots(one)
+    for machine in machines.values():
+        machine.members = ["mariadb"]
+    first = threading.Thread(target=both.reboot, args=("ctl1", "controller", True))
+    first.start()
+    assert inside.wait(10)
+    second = threading.Thread(target=both.reboot, args=("ctl2", "controller", True))
+    second.start()
+    second.join(0.2)
+    assert order == [("ctl1", "may_stop")]
+    go_on.set()
+    first.join(10)
+    second.join(10)
+    assert order == [(node, asked) for node in machines for asked in ("may_stop", "is_back")]
 
 
 @pytest.mark.parametrize(

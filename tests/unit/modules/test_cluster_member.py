@@ -8,12 +8,7 @@ from salt.exceptions import CommandExecutionError
 from tests.unit.loading import load
 from tests.unit.modules.guards import clock
 
-SERVICES = [
-    {"container": "rabbitmq", "guard": "rabbitmq_cluster"},
-    {"container": "mariadb", "guard": "galera"},
-    {"container": "keystone", "guard": "pacemaker"},
-    {"container": "memcached", "guard": "none"},
-]
+GUARDED = {"rabbitmq": "rabbitmq_cluster", "mariadb": "galera", "keystone": "pacemaker"}
 
 
 class Node:
@@ -27,6 +22,7 @@ class Node:
         self.asked.append((container, patience))
         if container in self.risks:
             raise CommandExecutionError(f"QUORUM_AT_RISK: {self.risks[container]}")
+        return None if self.lacks[container] is None else {"whole": True}
 
     def status(self, container):
         lacks = self.lacks[container]
@@ -38,7 +34,7 @@ class Node:
         functions = {f"{guard}.{name}": getattr(self, name) for guard in ("galera", "rabbitmq_cluster")
                      for name in ("may_stop", "status")}  # fmt: skip
         functions |= {
-            "openstack_node.desired": lambda: {"services": SERVICES},
+            "openstack_node.guarded": lambda: GUARDED,
             "pacemaker.status": lambda: self.pacemaker,
         }
         found = load("modules", "cluster_member", salt=functions, grains={"id": "ctl1"})
@@ -48,7 +44,7 @@ class Node:
 
 def test_every_cluster_is_asked_and_what_is_none_is_not():
     node = Node()
-    assert node.module().may_stop(5) == ["rabbitmq", "mariadb"]
+    assert node.module().may_stop(5) == ["rabbitmq", "mariadb", "pacemaker"]
     assert node.asked == [("rabbitmq", 5), ("mariadb", 5)]
 
 
@@ -75,4 +71,30 @@ def test_a_node_is_back_only_in_all_of_its_clusters(lacks):
     with pytest.raises(CommandExecutionError, match=r"^QUORUM_NOT_RESTORED: ctl1 is not back .*mariadb: "):
         node.module().is_back(30)
     node.lacks |= {"mariadb": [], "rabbitmq": None}
-    assert node.module().is_back(30) == ["rabbitmq", "mariadb"]
+    assert node.module().is_back(30) == ["rabbitmq", "mariadb", "pacemaker"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"pacemaker": {"lacks": ["node ctl1 is offline"]}}, "pacemaker: node ctl1 is offline"),
+        ({"pacemaker": None}, "pacemaker: is no member of a cluster any more"),
+        ({"lacks": {"mariadb": None}}, "mariadb: is no member of a cluster any more"),
+    ],
+)
+def test_a_node_that_was_a_member_is_back_when_it_is_one_again(change, told):
+    node = Node()
+    members = ["mariadb", "pacemaker"]
+    assert node.module().is_back(30, members) == members
+    for name, value in change.items():
+        setattr(node, name, value)
+    with pytest.raises(CommandExecutionError, match=rf"^QUORUM_NOT_RESTORED: ctl1 is not back .*: {told}$"):
+        node.module().is_back(30, members)
+
+
+def test_what_was_no_cluster_before_is_not_waited_for():
+    node = Node()
+    node.lacks["rabbitmq"] = node.pacemaker = None
+    assert node.module().may_stop(0) == ["mariadb"]
+    node.lacks["rabbitmq"] = "it cannot be asked"
+    assert node.module().is_back(30, ["mariadb"]) == ["mariadb"]

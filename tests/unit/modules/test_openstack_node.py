@@ -87,6 +87,14 @@ def test_a_compute_of_a_zone():
     assert {"ovn_controller", "nova_compute"} <= set(desired["containers"])
 
 
+def test_what_is_guarded_is_known_without_a_target():
+    known = node("ctl1").guarded()
+    assert known["mariadb"] == "galera" and "memcached" not in known
+    untargeted = {"openstack": {**PILLAR["openstack"], "target_version": ""}}
+    assert node("ctl1", untargeted).guarded() == known
+    assert node("cmp1", untargeted).guarded() == {"ovn_controller": "ovn_controller"}
+
+
 def test_a_stage_alone():
     desired = node().desired("services")
     assert {service["stage"] for service in desired["services"]} == {"services"}
