@@ -16,7 +16,10 @@ def restarted(name):
         services with old libraries:
           stale_services.restarted
     """
-    answer = {"name": name, "result": True, "comment": "no service runs deleted files", "changes": {}}
+    none = "no service runs deleted files"
+    if __opts__["test"]:
+        none += " now; those that would once packages have moved are restarted too"
+    answer = {"name": name, "result": True, "comment": none, "changes": {}}
     try:
         stale = __salt__["stale_services.found"]()
         left = __salt__["stale_services.unsafe"]() if stale else []
