@@ -10,6 +10,8 @@ from openstack_rollout.errors import RolloutError
 from openstack_rollout.journal import Journal
 
 ASK_AGAIN = 10.0
+# Agents are heard of again some time after their controller, or the message bus, is back.
+PATIENCE = 120.0
 
 
 class Moves:
@@ -80,18 +82,24 @@ class Room:
         self._drain = drain
         self._clock = clock
         self._asked: tuple[list[str], float, int] = ([], float("-inf"), 0)
+        self._none_since: float | None = None
 
     def __call__(self, away: Sequence[str], waiting: Sequence[str]) -> int:
         """away: the nodes in flight. waiting: the others, in their order.
 
-        Raises RolloutError NO_SPARE when none is away and none may be.
+        Raises RolloutError NO_SPARE when none is away and none may be, for PATIENCE seconds.
         """
         nodes = [*away, *waiting]
         before, at, room = self._asked
         if nodes != before or self._clock() - at >= ASK_AGAIN:
             room = self._drain.room(nodes)
             self._asked = (nodes, self._clock(), room)
-        if room < 1 and not away:
+        if room > 0 or away:
+            self._none_since = None
+            return room
+        now = self._clock()
+        self._none_since = now if self._none_since is None else self._none_since
+        if now - self._none_since >= PATIENCE:
             raise RolloutError("NO_SPARE", f"there is no room to drain {waiting[0]} now", waiting[:1])
         return room
 

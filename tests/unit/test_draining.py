@@ -122,6 +122,25 @@ def test_no_room_while_none_is_away_pauses(cloud, master):
     assert master.update()["state"] == "completed"
 
 
+def test_room_that_comes_in_time_is_waited_for():
+    now, spare = [0.0], [0]
+
+    class Spares:
+        def room(self, nodes):
+            return spare[0]
+
+    room = Room(Spares(), lambda: now[0])
+    for now[0] in (0.0, 60.0, 119.0):
+        assert room([], ["a"]) == 0
+    spare[0], now[0] = 1, 130.0
+    assert room([], ["a"]) == 1
+    spare[0], now[0] = 0, 200.0
+    assert room([], ["a"]) == 0
+    now[0] = 320.0
+    with pytest.raises(RolloutError, match="NO_SPARE: there is no room to drain a"):
+        room([], ["a"])
+
+
 def test_room_is_asked_again_when_something_changed_or_time_has_passed():
     now = [0.0]
     asked = []
