@@ -6,10 +6,11 @@ What a cluster is and how it is asked is its guard's affair (galera, rabbitmq_cl
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 
 from salt.exceptions import CommandExecutionError
+
+from openstack_rollout import waiting
 
 PATIENCE = 60  # seconds for clusters that are about to be whole again
 _POLL = 2.0
@@ -76,18 +77,16 @@ def is_back(timeout: float = 600, members: Iterable[str] | None = None) -> list[
     configured = services()
     pacemaker = members is None and __salt__["pacemaker.status"]() is not None
     names = list(members if members is not None else [*configured, *([_PACEMAKER] if pacemaker else ())])
-    deadline = time.monotonic() + timeout
-    while True:
-        lacks = {name: _lacks(name, configured.get(name, _PACEMAKER), members is not None) for name in names}
-        missing = [f"{name}: {', '.join(lines)}" for name, lines in lacks.items() if lines]
-        if not missing:
-            return names
-        if time.monotonic() > deadline:
-            raise CommandExecutionError(
-                f"QUORUM_NOT_RESTORED: {__grains__['id']} is not back after {timeout:.0f} s:"
-                f" {'; '.join(missing)}"
-            )
-        time.sleep(_POLL)
+
+    def lacks() -> list[str]:
+        told = {name: _lacks(name, configured.get(name, _PACEMAKER), members is not None) for name in names}
+        return [f"{name}: {', '.join(lines)}" for name, lines in told.items() if lines]
+
+    if missing := waiting.until_whole(lacks, timeout, _POLL):
+        raise CommandExecutionError(
+            f"QUORUM_NOT_RESTORED: {__grains__['id']} is not back after {timeout:.0f} s: {'; '.join(missing)}"
+        )
+    return names
 
 
 def _lacks(name: str, guard: str, was_member: bool) -> list[str]:

@@ -11,10 +11,9 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout import guard_record, quorum
+from openstack_rollout import guard_record, quorum, waiting
 
 PATIENCE = 60  # seconds for a cluster that is about to be whole again
-_POLL = 1.0
 _CLIENT = ("mariadb", "--connect-timeout=5", "--batch", "--skip-column-names")
 _NO_SERVER = ("ERROR 2002", "ERROR 2003", "ERROR 2013")  # behind the socket, or one that goes
 _NO_CONTAINER = 125  # podman's own exit code, as for a container that does not run
@@ -73,21 +72,22 @@ def may_stop(container: str = "mariadb", patience: float = PATIENCE) -> dict | N
 
         salt 'ctl1' galera.may_stop
     """
-    deadline = time.monotonic() + patience
-    while True:
+    own = None
+
+    def lacks() -> list[str]:
+        nonlocal own
         own = _ask(container, absent=True)
         members = own and _members(container, own)
         if not members:
-            return None
-        lacks = quorum.galera(members, len(members))
-        if not lacks:
-            return own
-        if time.monotonic() > deadline:
-            raise CommandExecutionError(
-                f"QUORUM_AT_RISK: {container} of {own.get('wsrep_node_name')} is not stopped, its cluster"
-                f" cannot spare it: {'; '.join(lacks)}"
-            )
-        time.sleep(_POLL)
+            own = None
+        return quorum.galera(members, len(members)) if members else []
+
+    if missing := waiting.until_whole(lacks, patience):
+        raise CommandExecutionError(
+            f"QUORUM_AT_RISK: {container} of {own.get('wsrep_node_name')} is not stopped, its cluster"
+            f" cannot spare it: {'; '.join(missing)}"
+        )
+    return own
 
 
 def before_stop(container: str) -> dict:
@@ -125,23 +125,21 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
         salt 'ctl1' galera.after_start mariadb None 600
     """
     token = token or {}
-    deadline = time.monotonic() + timeout
-    while True:
+    own = None
+
+    def lacks() -> list[str]:
+        nonlocal own
         own = _ask(container, absent=True)
-        if own and own.get("wsrep_on") != "ON":
-            break
-        lacks = ["its database does not answer"]
-        if own:
-            # A cluster that is being founded has no size yet; a member that left has the one it left.
-            lacks = quorum.galera_member(own, int(token.get("size") or 1))
-        if not lacks:
-            break
-        if time.monotonic() > deadline:
-            raise CommandExecutionError(
-                f"QUORUM_NOT_RESTORED: {container}: member {_member(token, own)} is not back after"
-                f" {timeout:.0f} s: {', '.join(lacks)}"
-            )
-        time.sleep(_POLL)
+        if not own:
+            return ["its database does not answer"]
+        # A cluster that is being founded has no size yet; a member that left has the one it left.
+        return quorum.galera_member(own, int(token.get("size") or 1)) if own.get("wsrep_on") == "ON" else []
+
+    if missing := waiting.until_whole(lacks, timeout):
+        raise CommandExecutionError(
+            f"QUORUM_NOT_RESTORED: {container}: member {_member(token, own)} is not back after"
+            f" {timeout:.0f} s: {', '.join(missing)}"
+        )
     undo(container, token)
     return _said(container, token, own)
 

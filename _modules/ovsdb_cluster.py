@@ -9,11 +9,13 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout import guard_record, quorum
+from openstack_rollout import guard_record, quorum, waiting
 
 PATIENCE = 60  # seconds for a cluster that is about to be whole again
 _POLL = 0.5
 _LEAVE = 15  # seconds for a server to leave by itself
+#: what a server says of clusters when its database is none
+_ALONE = ("is not a valid command", "unknown cluster")
 _CONTROL = re.compile(r"--unixctl=(\S+)")
 
 
@@ -35,7 +37,10 @@ def status(container: str) -> dict | None:
     control = _control(container)
     if control is None:
         raise CommandExecutionError(f"QUORUM_AT_RISK: {container}: no database server runs in it")
-    found = _raft(container, control)
+    try:
+        found = _raft(container, control)
+    except CommandExecutionError as error:
+        raise CommandExecutionError(f"QUORUM_AT_RISK: {container}: {error}") from error
     return {**found, "lacks": quorum.raft_lacks(found)} if found else None
 
 
@@ -53,21 +58,20 @@ def may_stop(container: str, patience: float = PATIENCE) -> dict | None:
 
         salt 'ctl1' ovsdb_cluster.may_stop ovn_nb_db
     """
-    control = _control(container)
-    found = _raft(container, control) if control else None
-    deadline = time.monotonic() + patience
-    while found:
-        lacks = quorum.raft_lacks(found)
-        if not lacks:
-            return {"control": control, "self": found["self"], "servers": len(found["servers"])}
-        if time.monotonic() > deadline:
-            raise CommandExecutionError(
-                f"QUORUM_AT_RISK: {container} of {__grains__['id']} is not stopped, the cluster of"
-                f" {found['database']} cannot spare it: {', '.join(lacks)}"
-            )
-        time.sleep(_POLL)
-        found = _raft(container, control)
-    return None
+    control = found = None
+
+    def lacks() -> list[str]:
+        nonlocal control, found
+        control = _control(container)
+        found = _raft(container, control) if control else None
+        return [f"{found['database']}: {line}" for line in quorum.raft_lacks(found)] if found else []
+
+    if missing := _waited(lacks, patience):
+        raise CommandExecutionError(
+            f"QUORUM_AT_RISK: {container} of {__grains__['id']} is not stopped, its cluster cannot spare it:"
+            f" {', '.join(missing)}"
+        )
+    return {"control": control, "self": found["self"], "servers": len(found["servers"])} if found else None
 
 
 def before_stop(container: str) -> dict:
@@ -111,19 +115,19 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
     """
     if not token:
         return ""
-    deadline = time.monotonic() + timeout
-    while True:
+    found = None
+
+    def lacks() -> list[str]:
+        nonlocal found
         control = _control(container)
         found = _raft(container, control) if control else None
-        lacks = quorum.raft_lacks(found) if found else ["its server does not answer"]
-        if not lacks:
-            break
-        if time.monotonic() > deadline:
-            raise CommandExecutionError(
-                f"QUORUM_NOT_RESTORED: {container}: member {__grains__['id']} is not back after"
-                f" {timeout:.0f} s: {', '.join(lacks)}"
-            )
-        time.sleep(_POLL)
+        return quorum.raft_lacks(found) if found else ["its server does not run, or is no member"]
+
+    if missing := _waited(lacks, timeout):
+        raise CommandExecutionError(
+            f"QUORUM_NOT_RESTORED: {container}: member {__grains__['id']} is not back after"
+            f" {timeout:.0f} s: {', '.join(missing)}"
+        )
     guard_record.forget(container)
     return f"{found['role']} again, one of {len(found['servers'])}"
 
@@ -156,14 +160,34 @@ def pending(container: str) -> dict | None:
     return guard_record.read(container)
 
 
+def _waited(lacks, patience: float) -> list[str]:
+    """What is missing when patience (seconds) is over; a server that gives no answer lacks that."""
+
+    def asked() -> list[str]:
+        try:
+            return lacks()
+        except CommandExecutionError as error:
+            return [str(error)]
+
+    return waiting.until_whole(asked, patience, _POLL)
+
+
 def _raft(container: str, control: str) -> dict | None:
-    """This member's view of its cluster; None without a cluster, or without an answer."""
-    listed = _appctl(container, control, "ovsdb-server/list-dbs")["stdout"].split()
-    database = next((name for name in listed if not name.startswith("_")), None)
+    """This member's view of its cluster; None of a database that is none. Raises CommandExecutionError when
+    the server does not answer: what it would say is not known then."""
+    listed = _appctl(container, control, "ovsdb-server/list-dbs")
+    if listed["retcode"]:
+        raise CommandExecutionError(f"its server does not answer ({_tail(listed)})")
+    database = next((name for name in listed["stdout"].split() if not name.startswith("_")), None)
     if database is None:
         return None
-    found = quorum.raft(_appctl(container, control, "cluster/status", database)["stdout"])
-    return {"database": database, **found} if found else None
+    told = _appctl(container, control, "cluster/status", database)
+    found = quorum.raft(told["stdout"])
+    if found:
+        return {"database": database, **found}
+    if any(words in told["stderr"] for words in _ALONE):
+        return None
+    raise CommandExecutionError(f"its server does not tell of {database} ({_tail(told)})")
 
 
 def _control(container: str) -> str | None:
@@ -174,6 +198,10 @@ def _control(container: str) -> str | None:
 
 def _appctl(container: str, control: str, *command: str) -> dict:
     return _run(["podman", "exec", container, "ovs-appctl", "--timeout=10", "-t", control, *command])
+
+
+def _tail(result: dict) -> str:
+    return " ".join((result["stderr"] or result["stdout"]).split())[-200:] or f"exit {result['retcode']}"
 
 
 def _run(command: list[str]) -> dict:

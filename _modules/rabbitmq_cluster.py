@@ -11,10 +11,9 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout import guard_record, quorum
+from openstack_rollout import guard_record, quorum, waiting
 
 PATIENCE = 60  # seconds for a cluster that is about to be whole again
-_POLL = 1.0
 _SPARE = ("rabbitmq-diagnostics", "check_if_node_is_quorum_critical")
 _DRAINED_IN = 60  # seconds for leaders of queues to move
 
@@ -85,22 +84,20 @@ def may_stop(container: str = "rabbitmq", patience: float = PATIENCE) -> str | N
 
         salt 'ctl1' rabbitmq_cluster.may_stop
     """
-    deadline = time.monotonic() + patience
-    own = ""
-    while True:
+    own = None
+
+    def lacks() -> list[str]:
+        nonlocal own
         found = _cluster(container, absent=True)
-        if found is None:
-            return None
-        own = own or _name(container)
-        lacks = quorum.rabbitmq(found, own) or _critical(container)
-        if not lacks:
-            return own
-        if time.monotonic() > deadline:
-            raise CommandExecutionError(
-                f"QUORUM_AT_RISK: {container}: {own} is not stopped, its cluster cannot spare it:"
-                f" {'; '.join(lacks)}"
-            )
-        time.sleep(_POLL)
+        own = found and (own or _name(container))
+        return quorum.rabbitmq(found, own) or _critical(container) if found else []
+
+    if missing := waiting.until_whole(lacks, patience):
+        raise CommandExecutionError(
+            f"QUORUM_AT_RISK: {container}: {own} is not stopped, its cluster cannot spare it:"
+            f" {'; '.join(missing)}"
+        )
+    return own
 
 
 def before_stop(container: str) -> dict:
@@ -145,20 +142,21 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
         salt 'ctl1' rabbitmq_cluster.after_start rabbitmq None 120
     """
     own = (token or {}).get("node")
-    deadline = time.monotonic() + timeout
-    while own:
+    found = None
+
+    def lacks() -> list[str]:
+        nonlocal found
         found = _cluster(container, absent=True)
-        lacks = ["its broker does not answer, or is alone"]
-        if found:
-            lacks = quorum.rabbitmq(found, own) or _critical(container)
-        if not lacks:
-            break
-        if time.monotonic() > deadline:
-            raise CommandExecutionError(
-                f"QUORUM_NOT_RESTORED: {container}: member {own} is not back after {timeout:.0f} s:"
-                f" {'; '.join(lacks)}"
-            )
-        time.sleep(_POLL)
+        if not found:
+            return ["its broker does not answer, or is alone"]
+        return quorum.rabbitmq(found, own) or _critical(container)
+
+    missing = waiting.until_whole(lacks, timeout) if own else []
+    if missing:
+        raise CommandExecutionError(
+            f"QUORUM_NOT_RESTORED: {container}: member {own} is not back after {timeout:.0f} s:"
+            f" {'; '.join(missing)}"
+        )
     guard_record.forget(container)
     return f"{own} runs again, one of {len(found['running_nodes'])}" if own else ""
 

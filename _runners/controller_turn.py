@@ -27,7 +27,7 @@ def take(job, why):
     why
         What the node is about to do.
 
-    Returns who has it now, the job of the caller or another.
+    Returns who has it now. The job of another is not told: with it, a node could give that turn back.
 
     CLI Example:
 
@@ -35,7 +35,8 @@ def take(job, why):
 
         salt 'ctl1' publish.runner controller_turn.take '[by-hand, maintenance]'
     """
-    return _turn().take(__opts__["id"], str(job), str(why))
+    holder = _turn().take(__opts__["id"], str(job), str(why))
+    return holder if holder["job"] == str(job) else {**holder, "job": ""}
 
 
 def give(job):

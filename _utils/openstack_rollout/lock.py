@@ -6,42 +6,38 @@ the steps of an orchestration all run in the process of salt-run.
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import psutil
 
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.state_file import StateFile
 
 
 class Lock:
     """The lock in a file (path) of the master's cache directory."""
 
     def __init__(self, path: str | os.PathLike[str]):
-        self._path = Path(path)
+        self._file = StateFile(path)
 
     def acquire(self) -> None:
         """Take the lock, also from a dead owner. Raises RolloutError RUN_IN_PROGRESS when a live process has
         it.
         """
-        with self._guarded():
+        with self._file.guarded():
             self.refuse_others()
-            owner = self._read()
+            owner = self._file.read()
             if not owner or not _is_me(owner):
-                self._write({**me(), "since": time.time(), "run": ""})
+                self._file.write({**me(), "since": time.time(), "run": ""})
 
     def refuse_others(self) -> None:
         """Raise RolloutError RUN_IN_PROGRESS, naming the owner, when a live process other than this one has
         the lock.
         """
-        owner = self._read()
+        owner = self._file.read()
         if owner and _alive(owner) and not _is_me(owner):
             since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(owner["since"]))
             raise RolloutError(
@@ -52,49 +48,29 @@ class Lock:
 
     def assign(self, run_id: str) -> None:
         """Write down for which run this process holds the lock."""
-        with self._guarded():
-            owner = self._read()
+        with self._file.guarded():
+            owner = self._file.read()
             if owner and _is_me(owner):
-                self._write({**owner, "run": run_id})
+                self._file.write({**owner, "run": run_id})
 
     def release(self) -> None:
         """Give the lock back; nothing happens when another process has it."""
-        with self._guarded():
-            owner = self._read()
+        with self._file.guarded():
+            owner = self._file.read()
             if owner and _is_me(owner):
-                self._path.unlink(missing_ok=True)
+                self._file.forget()
 
     def holder(self) -> dict[str, Any] | None:
         """The live owner {"pid", "created", "host", "run", "since"}, None when the lock is free or its owner
         died.
         """
-        owner = self._read()
+        owner = self._file.read()
         return owner if owner and _alive(owner) else None
 
     def mine(self) -> dict[str, Any] | None:
         """As holder, but only when this process is the owner."""
-        owner = self._read()
+        owner = self._file.read()
         return owner if owner and _is_me(owner) else None
-
-    @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """Hold off other processes while the file is read and written."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with open(f"{self._path}.guard", "a", encoding="utf-8") as guard:
-            fcntl.flock(guard, fcntl.LOCK_EX)
-            yield
-
-    def _read(self) -> dict[str, Any] | None:
-        try:
-            return json.loads(self._path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-
-    def _write(self, owner: dict[str, Any]) -> None:
-        # Written aside and renamed: a reader, or a master that dies now, never sees half a file.
-        aside = self._path.with_suffix(".new")
-        aside.write_text(json.dumps(owner), encoding="utf-8")
-        aside.replace(self._path)
 
 
 def me() -> dict[str, Any]:

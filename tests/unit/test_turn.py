@@ -57,6 +57,15 @@ def test_one_of_a_dead_node_ends_by_itself(turn, clock):
     assert turn.holder()["job"] == "b"
 
 
+def test_a_node_is_not_told_the_job_of_another(turn, monkeypatch):
+    runner = load("runners", "controller_turn", opts={"id": "ctl2"})
+    monkeypatch.setattr(runner, "_turn", lambda: turn)
+    turn.take("ctl1", "a", "galera")
+    assert (runner.take("b", "galera")["job"], runner.take("b", "galera")["node"]) == ("", "ctl1")
+    turn.give("a")
+    assert runner.take("b", "galera")["job"] == "b"
+
+
 def node(answers):
     asked = []
 

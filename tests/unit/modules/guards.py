@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from types import SimpleNamespace
 
-from openstack_rollout import guard_record
+from openstack_rollout import guard_record, waiting
 
 
 def records(folder):
@@ -20,3 +21,8 @@ def clock():
     """time: a second later each time it is asked, and no sleep takes any."""
     seconds = iter(range(10**6))
     return SimpleNamespace(sleep=lambda _: None, monotonic=lambda: next(seconds), time=lambda: 1000.0)
+
+
+def impatient():
+    """waiting, by that clock."""
+    return SimpleNamespace(until_whole=functools.partial(waiting.until_whole, clock=clock()))

@@ -6,7 +6,7 @@ import pytest
 from salt.exceptions import CommandExecutionError
 
 from tests.unit.loading import load
-from tests.unit.modules.guards import clock
+from tests.unit.modules.guards import impatient
 
 GUARDED = {"rabbitmq": "rabbitmq_cluster", "mariadb": "galera", "keystone": "pacemaker"}
 
@@ -38,7 +38,7 @@ class Node:
             "pacemaker.status": lambda: self.pacemaker,
         }
         found = load("modules", "cluster_member", salt=functions, grains={"id": "ctl1"})
-        found.time = clock()
+        found.waiting = impatient()
         return found
 
 

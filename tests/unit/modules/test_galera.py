@@ -6,7 +6,7 @@ import pytest
 from salt.exceptions import CommandExecutionError
 
 from tests.unit.loading import Commands, load
-from tests.unit.modules.guards import clock, records
+from tests.unit.modules.guards import clock, impatient, records
 
 NAME = "mariadb"
 HOSTS = ("10.88.0.11", "10.88.0.12", "10.88.0.13")
@@ -46,7 +46,7 @@ class Cluster(Commands):
 
 def guard(cluster, folder):
     module = load("modules", "galera", salt={"cmd.run_all": cluster}, grains={"id": "ctl1"})
-    module.time, module.guard_record = clock(), records(folder)
+    module.time, module.waiting, module.guard_record = clock(), impatient(), records(folder)
     return module
 
 

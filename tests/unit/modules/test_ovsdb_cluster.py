@@ -6,7 +6,7 @@ import pytest
 from salt.exceptions import CommandExecutionError
 
 from tests.unit.loading import Commands, load
-from tests.unit.modules.guards import clock, records
+from tests.unit.modules.guards import clock, impatient, records
 
 NAME = "ovn_nb_db"
 CONTROL = "/run/ovn/ovnnb_db.ctl"
@@ -44,12 +44,14 @@ WHOLE = {
 class Server(Commands):
     def __init__(self, **changes):
         super().__init__()
-        self.state, self.runs = {**WHOLE, **changes}, True
+        self.state, self.runs, self.replies = {**WHOLE, **changes}, True, True
 
     def __call__(self, command, **options):
         found = super().__call__(command, **options)
         if command[1] == "top":
             return found | {"stdout": f"ovsdb-server --unixctl={CONTROL} db" if self.runs else ""}
+        if not self.replies:
+            return found | {"retcode": 1, "stderr": "ovs-appctl: no answer: Connection timed out"}
         if command[-1] == "exit":
             self.runs = False
         if command[-1] == "ovsdb-server/list-dbs":
@@ -59,7 +61,7 @@ class Server(Commands):
 
 def guard(server, folder):
     module = load("modules", "ovsdb_cluster", salt={"cmd.run_all": server}, grains={"id": "ctl1"})
-    module.time, module.guard_record = clock(), records(folder)
+    module.time, module.waiting, module.guard_record = clock(), impatient(), records(folder)
     return module
 
 
@@ -101,3 +103,30 @@ def test_a_database_without_a_cluster_is_not_guarded(tmp_path):
     server.state = {}
     module = guard(server, tmp_path)
     assert module.status(NAME) is None and module.before_stop(NAME) == {} and server.runs
+
+
+def test_a_database_that_has_no_cluster_says_so(tmp_path):
+    server = Server()
+    refuses = {"retcode": 2, "stderr": '"cluster/status" is not a valid command'}
+    alone = Server.__call__
+    module = guard(
+        lambda command, **options: (
+            alone(server, command, **options)
+            | ({"stdout": "", **refuses} if "cluster/status" in command else {})
+        ),
+        tmp_path,
+    )
+    assert module.status(NAME) is None and module.before_stop(NAME) == {}
+
+
+def test_a_server_that_gives_no_answer_is_not_taken_for_one_without_a_cluster(tmp_path):
+    server = Server()
+    server.replies = False
+    module = guard(server, tmp_path)
+    with pytest.raises(
+        CommandExecutionError, match=r"^QUORUM_AT_RISK: ovn_nb_db: its server does not answer"
+    ):
+        module.status(NAME)
+    with pytest.raises(CommandExecutionError, match=r"^QUORUM_AT_RISK: .* is not stopped.*does not answer"):
+        module.before_stop(NAME)
+    assert server.runs and module.pending(NAME) is None

@@ -8,7 +8,7 @@ import pytest
 from salt.exceptions import CommandExecutionError
 
 from tests.unit.loading import Commands, load
-from tests.unit.modules.guards import clock, records
+from tests.unit.modules.guards import clock, impatient, records
 
 NAME = "rabbitmq"
 NODES = ["rabbit@ctl1", "rabbit@ctl2", "rabbit@ctl3"]
@@ -50,7 +50,7 @@ class Broker(Commands):
 
 def guard(broker, folder):
     module = load("modules", "rabbitmq_cluster", salt={"cmd.run_all": broker}, grains={"id": "ctl1"})
-    module.time, module.guard_record = clock(), records(folder)
+    module.time, module.waiting, module.guard_record = clock(), impatient(), records(folder)
     return module
 
 
