@@ -15,7 +15,7 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 def load(kind: str, name: str, **dunders) -> ModuleType:
     """The file _<kind>/<name>.py as a fresh module.
 
-    kind: modules or states. dunders: salt, opts, grains, pillar, context; what is not given is empty.
+    kind: modules, states or runners. dunders: salt, opts, grains, pillar, context; empty where not given.
     """
     path = _CHECKOUT / f"_{kind}" / f"{name}.py"
     spec = importlib.util.spec_from_file_location(f"tested_{kind}_{name}", path)
