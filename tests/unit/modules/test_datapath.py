@@ -7,6 +7,7 @@ import copy
 import pytest
 from salt.exceptions import CommandExecutionError
 
+from tests.unit.clocks import no_sleep
 from tests.unit.loading import load
 from tests.unit.test_datapath import BEFORE
 
@@ -17,12 +18,8 @@ def node(tmp_path):
     module._RECORD = tmp_path / "state/datapath.json"
     module.now = copy.deepcopy(BEFORE)
     module.measured = lambda: module.now
+    module.time = no_sleep()
     return module
-
-
-@pytest.fixture(autouse=True)
-def _no_sleep(monkeypatch):
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
 
 
 def broken(node):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.unit.clocks import no_sleep
 from tests.unit.loading import load
 
 from .machine import Guard, Machine
@@ -15,7 +16,7 @@ HEALTH = {"command": ["/openstack/healthcheck"], "timeout": 0}
 def state(machine, test=False, guard=None):
     functions = machine.functions() | (guard.functions() if guard else {})
     module = load("states", "container", salt=functions, opts={"test": test})
-    module.time.sleep = lambda seconds: None
+    module.time = no_sleep()
     return module
 
 
@@ -26,11 +27,6 @@ def at_old(**faults):
     machine.containers["nova"]["healthy"] = True
     machine.did.clear()
     return machine
-
-
-@pytest.fixture(autouse=True)
-def still_clock(monkeypatch):
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
 
 
 def test_a_new_image_is_pulled_first_then_started():

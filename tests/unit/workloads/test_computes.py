@@ -15,6 +15,7 @@ from openstack_rollout.workloads import computes, instance_ha, nova, risks
 from openstack_rollout.workloads.computes import REASON, LiveMigrate, RequireEmpty
 from openstack_rollout.workloads.landscape import Landscape
 from openstack_rollout.workloads.nova import Guest, Migration, Service
+from tests.unit.clocks import no_sleep, time_with
 
 ROOM = {"VCPU": 8, "MEMORY_MB": 4096, "DISK_GB": 100}
 
@@ -55,7 +56,8 @@ class Nova:
         )
         monkeypatch.setattr(instance_ha, "stand_still", lambda *about: None)
         monkeypatch.setattr("openstack_rollout.workloads.cloud.Cloud.reach", lambda cloud: None)
-        monkeypatch.setattr("openstack_rollout.workloads.convoy.time.sleep", lambda seconds: None)
+        for module in ("convoy", "computes"):
+            monkeypatch.setattr(f"openstack_rollout.workloads.{module}.time", no_sleep())
 
     def landscape(self):
         return Landscape(self.hosts, {}, {host: dict(ROOM) for host in self.hosts})
@@ -161,7 +163,7 @@ def test_a_compute_that_is_not_back_stays_closed(cloud, record, monkeypatch):
     drain.drain("cmp1", record)
     cloud.change("cmp1", up=False)
     seconds = itertools.count(step=100)
-    monkeypatch.setattr(computes.time, "monotonic", lambda: next(seconds))
+    monkeypatch.setattr(computes, "time", time_with(monotonic=lambda: next(seconds), sleep=lambda _: None))
     with pytest.raises(RolloutError) as error:
         drain.restore("cmp1", record)
     assert error.value.reason == "RESTORE_FAILED"

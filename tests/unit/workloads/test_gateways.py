@@ -12,9 +12,10 @@ from types import SimpleNamespace
 import pytest
 
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.workloads import gateways, neutron
+from openstack_rollout.workloads import dhcp, gateways, neutron
 from openstack_rollout.workloads.gateways import MARK, MoveRouters
 from openstack_rollout.workloads.neutron import DHCP, L3, Agent, Router
+from tests.unit.clocks import time_with
 
 from .conftest import Record
 
@@ -72,8 +73,9 @@ class Neutron:
             monkeypatch.setattr(neutron, name, call)
         monkeypatch.setattr("openstack_rollout.workloads.cloud.Cloud.reach", lambda cloud: None)
         seconds = itertools.count()
-        monkeypatch.setattr(gateways.time, "monotonic", lambda: next(seconds) * 20)
-        monkeypatch.setattr(gateways.time, "sleep", lambda seconds: None)
+        clock = time_with(monotonic=lambda: next(seconds) * 20, sleep=lambda _: None)
+        for module in (gateways, dhcp):
+            monkeypatch.setattr(module, "time", clock)
 
     def set_agent(self, agent, up, note):
         self.agents[agent] = replace(self.agents[agent], admin_up=up, note=note)

@@ -8,6 +8,7 @@ from openstack_rollout.workloads import migration, nova
 from openstack_rollout.workloads.convoy import Convoy, Slots
 from openstack_rollout.workloads.migration import BROKEN, FAILED, GONE, MOVED, Journey, Way
 from openstack_rollout.workloads.nova import Guest, Migration
+from tests.unit.clocks import no_sleep, time_with
 
 VM = Guest("vm", "vm", "cmp1", "ACTIVE", "")
 
@@ -20,7 +21,7 @@ class Cloud:
         self.guest = replace(VM, task="migrating")
         self.found = []
         self.asked = []
-        monkeypatch.setattr(migration.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(migration, "time", time_with(monotonic=lambda: self.now))
         monkeypatch.setattr(nova, "server", lambda cloud, server: self.guest)
         monkeypatch.setattr(nova, "migrations_of", lambda cloud, server: self.found)
         monkeypatch.setattr(nova, "migrations_from", lambda cloud, host: self.found)
@@ -174,7 +175,7 @@ def test_what_nova_has_in_its_queue_behind_another_has_no_limit_yet(cloud):
 
 
 def test_a_convoy_tries_twice_and_then_tells(cloud, monkeypatch):
-    monkeypatch.setattr("openstack_rollout.workloads.convoy.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("openstack_rollout.workloads.convoy.time", no_sleep())
     cloud.guest = VM
     made = []
 
