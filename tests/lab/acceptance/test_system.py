@@ -24,6 +24,7 @@ POLICIES = {"gateway": {"drain": "ovn_failover"}, "controller": {"reboot_occupie
 SYSTEM = {"exclude": ["lab-excluded"], "reboot_timeout": 240}
 OPERATORS = "mine = 1\n"
 LIBRARY = "lab-library.service"
+BOOTC = settings.HERE / "files/bootc-stand-in"
 HOOKS = {
     "system": {
         "before_apply": [{"name": "before", "command": ["/usr/bin/touch", "/run/lab-before"]}],
@@ -352,3 +353,20 @@ def test_a_node_that_does_not_come_back_pauses_by_name_and_the_resumed_run_conve
     cloud.wait_for_minions()
     operator.update(cloud, "orch.system")
     proof.assert_node_at(cloud, "cmp1", "1.0.0")
+
+
+def test_a_host_with_a_bootc_stand_in_gets_the_release_s_image_and_is_rebooted_into_it(cloud, rebooted):
+    cloud.exec(
+        "cmp1", ["install", "-m", "755", "/dev/stdin", "/usr/local/bin/bootc"], stdin=BOOTC.read_text()
+    )
+    wanted = cloud.releases["1.0.0"]["images"]["os_container_image"]
+    packages, before = proof.installed(cloud, "cmp1"), boots(cloud)
+    page(cloud, depth="dist_upgrade", reboot="when_required")
+    operator.update(cloud, "orch.system")
+    after = boots(cloud)
+    assert {node for node in cloud.nodes if before[node] != after[node]} == {"cmp1"}
+    status = cloud.salt("cmp1", "bootc.status")["cmp1"]
+    assert status == {"booted": wanted, "digest": wanted.partition("@")[2], "staged": None}
+    assert proof.installed(cloud, "cmp1") == packages
+    operator.update(cloud, "orch.system")
+    assert boots(cloud) == after
