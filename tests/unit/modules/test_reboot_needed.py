@@ -70,9 +70,9 @@ def test_an_error_of_dnf_is_no_evidence(node):
 
 @pytest.fixture
 def reboot(tmp_path):
-    commands = Commands(
-        {"systemctl is-system-running": "degraded", "systemctl list-units": "a.service loaded"}
-    )
+    look = f"{'0f' * 32}-75a1.service"  # podman's, at the health of a container
+    failed = f"a.service loaded failed\n{look} loaded failed"
+    commands = Commands({"systemctl is-system-running": "degraded", "systemctl list-units": failed})
     recorded = []
     module = load(
         "modules",
