@@ -1,7 +1,8 @@
 """The turn of this controller: while it has it, no other one disturbs its services, whoever asked for that.
 
 The master keeps the turn. It is renewed by a thread of the job that took it, and ends by itself with that
-job.
+job. A controller that goes from one container to the next keeps it between them, since the master takes
+seconds to answer when it is busy.
 """
 
 from __future__ import annotations
@@ -9,14 +10,66 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+from collections.abc import Callable
+from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.turn import RENEW_EVERY
+from openstack_rollout.turn import LASTS, RENEW_EVERY
 
 PATIENCE = 3600  # seconds to wait for other controllers
+SILENCE = 180  # seconds for a master that is restarted, or too busy to answer
+LINGERS = 2.0  # seconds between two containers of one job
 _POLL = 2.0
-_held: dict[str, threading.Event] = {}
+_Asked = Callable[[str, list[str]], Any]
+
+
+class _Held:
+    """A turn that this process has: its job, and how long the master has promised it (monotonic seconds)."""
+
+    def __init__(self, job: str, runner: _Asked):
+        self.job = job
+        self.until = 0.0
+        self._runner = runner  # threads are outside of the context in which the loader knows __salt__
+        self._over = threading.Event()
+        self._renewing = threading.Thread()
+
+    def ask(self, function: str, *arguments: str) -> Any:
+        """What the master's runner returns; a string when it could not be asked."""
+        asked = time.monotonic()
+        try:
+            answer = self._runner(f"controller_turn.{function}", [self.job, *arguments])
+        except Exception as error:  # a network that is away: the caller waits or refuses
+            return f"{type(error).__name__}: {error}"
+        if isinstance(answer, dict) and answer.get("job") == self.job:
+            self.until = asked + LASTS
+        return answer
+
+    def keep(self, why: str) -> None:
+        """Renew it from now on, until `leave`."""
+        self._over = over = threading.Event()
+
+        def renew() -> None:
+            while not over.wait(RENEW_EVERY):
+                self.ask("take", why)
+
+        self._renewing = threading.Thread(target=renew, name=f"turn {self.job}", daemon=True)
+        self._renewing.start()
+
+    def leave(self) -> None:
+        """Renew it no more."""
+        self._over.set()
+
+    def give(self) -> None:
+        """Tell the master, once no renewal is on its way there any more."""
+        if self._renewing.is_alive():
+            self._renewing.join()
+        self.ask("give")
+
+
+_lock = threading.Lock()
+_held: dict[str, _Held] = {}
+_lingering: dict[str, tuple[_Held, threading.Timer]] = {}
 
 
 def take(why: str, patience: float = PATIENCE) -> str:
@@ -33,28 +86,17 @@ def take(why: str, patience: float = PATIENCE) -> str:
 
         salt 'ctl1' controller_turn.take 'a look at the database'
     """
-    job = f"{time.strftime('%Y%m%d%H%M%S')}-{uuid.uuid4().hex[:8]}"
-    deadline = time.monotonic() + patience
-    while True:
-        holder = _ask("take", job, why)
-        if isinstance(holder, dict) and holder.get("job") == job:
-            break
-        if not isinstance(holder, dict) or not holder:
-            said = holder or "it does not let this node ask (peer_run, see etc/master)"
-            raise CommandExecutionError(f"NO_TURN: {__grains__['id']}: the master: {said}")
-        if time.monotonic() > deadline:
-            raise CommandExecutionError(
-                f"NO_TURN: {__grains__['id']} waited {patience:.0f} s for {holder['node']}, which has the"
-                f" turn for: {holder['why']}"
-            )
-        time.sleep(_POLL)
-    over = _held[job] = threading.Event()
-    threading.Thread(target=_renew, args=(job, why, over), name=f"turn {job}", daemon=True).start()
-    return job
+    held = _kept() or _Held(_new_job(), __salt__["publish.runner"])
+    if held.until < time.monotonic() + LASTS / 2:
+        _wait_for(held, why, patience)
+    held.keep(why)
+    _held[held.job] = held
+    return held.job
 
 
 def give(job: str) -> None:
-    """Give the turn back. One that the master cannot be told of ends by itself.
+    """Give the turn back, unless this job takes it again at once. One that the master cannot be told of ends
+    by itself.
 
     job (str): of `take`.
 
@@ -64,19 +106,58 @@ def give(job: str) -> None:
 
         salt 'ctl1' controller_turn.give 20261121161409-7c1f0000
     """
-    if over := _held.pop(job, None):
-        over.set()
-    _ask("give", job)
+    held = _held.pop(job, None)
+    if held is None:
+        _Held(job, __salt__["publish.runner"]).give()
+        return
+    held.leave()
+    # No daemon: a job that is over ends when the master knows.
+    timer = threading.Timer(LINGERS, _end, (held,))
+    with _lock:
+        _lingering[job] = held, timer
+    timer.start()
 
 
-def _renew(job: str, why: str, over: threading.Event) -> None:
-    while not over.wait(RENEW_EVERY):
-        _ask("take", job, why)
+def _new_job() -> str:
+    return f"{time.strftime('%Y%m%d%H%M%S')}-{uuid.uuid4().hex[:8]}"
 
 
-def _ask(function: str, *arguments: str):
-    """What the master's runner returns; a string or nothing when it could not be asked."""
-    try:
-        return __salt__["publish.runner"](f"controller_turn.{function}", list(arguments))
-    except Exception as error:  # a master that restarts, a network that is away: the caller waits or refuses
-        return f"{type(error).__name__}: {error}"
+def _kept() -> _Held | None:
+    """The turn that this process gave back a moment ago, and the master does not know of that yet."""
+    with _lock:
+        if not _lingering:
+            return None
+        _, (held, timer) = _lingering.popitem()
+    timer.cancel()
+    return held
+
+
+def _end(held: _Held) -> None:
+    with _lock:
+        if _lingering.pop(held.job, None) is None:
+            return
+    held.give()
+
+
+def _wait_for(held: _Held, why: str, patience: float) -> None:
+    deadline = time.monotonic() + patience
+    heard = time.monotonic()
+    while True:
+        holder = held.ask("take", why)
+        now = time.monotonic()
+        if not holder:
+            silent = "it does not let this node ask (peer_run, see etc/master)"
+        elif isinstance(holder, dict):
+            if holder["job"] == held.job:
+                return
+            heard, silent = now, ""
+            if now > deadline:
+                raise CommandExecutionError(
+                    f"NO_TURN: {__grains__['id']} waited {patience:.0f} s for {holder['node']}, which has the"
+                    f" turn for: {holder['why']}"
+                )
+        else:
+            silent = str(holder) if now > min(deadline, heard + SILENCE) else ""
+        if silent:
+            raise CommandExecutionError(f"NO_TURN: {__grains__['id']}: the master: {silent}")
+        time.sleep(_POLL)

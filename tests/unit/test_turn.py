@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextvars
+import threading
+
 import pytest
 from salt.exceptions import CommandExecutionError
 
@@ -66,42 +69,107 @@ def test_a_node_is_not_told_the_job_of_another(turn, monkeypatch):
     assert runner.take("b", "galera")["job"] == "b"
 
 
-def node(answers):
-    asked = []
+class Master:
+    """The master's runner: answers in turn, and then always that the caller has it."""
 
-    def runner(function, arguments):
-        asked.append((function, arguments))
-        answer = answers.pop(0) if answers else {"job": arguments[0], "node": "ctl1"}
-        return answer
+    def __init__(self, answers=()):
+        self.answers, self.asked = list(answers), []
 
-    module = load("modules", "controller_turn", salt={"publish.runner": runner}, grains={"id": "ctl1"})
+    def __call__(self, function, arguments):
+        self.asked.append((function.removeprefix("controller_turn."), arguments[0]))
+        return self.answers.pop(0) if self.answers else {"job": arguments[0], "node": "ctl1"}
+
+
+def node(master, lingers=0.0):
+    module = load("modules", "controller_turn", salt={"publish.runner": master}, grains={"id": "ctl1"})
     clock = iter(range(10**6))
     module.time = type("Time", (), {
         "sleep": staticmethod(lambda seconds: None), "monotonic": staticmethod(lambda: next(clock)),
         "strftime": staticmethod(lambda form: "20261121160000"),
     })  # fmt: skip
-    return module, asked
+    module.LINGERS = lingers
+    return module
+
+
+def until(reached):
+    """Wait for what other threads do, bounded."""
+    for _ in range(1000):
+        if reached():
+            return True
+        threading.Event().wait(0.01)
+    return False
 
 
 def test_a_controller_waits_for_the_others():
     other = {"job": "x", "node": "ctl2", "why": "container mariadb"}
-    module, asked = node([other, other])
+    master = Master([other, other])
+    module = node(master)
     job = module.take("container mariadb")
-    assert [function for function, _ in asked] == ["controller_turn.take"] * 3
+    assert master.asked == [("take", job)] * 3
     module.give(job)
-    assert asked[-1] == ("controller_turn.give", [job])
+    assert until(lambda: master.asked[-1] == ("give", job))
 
 
 def test_a_controller_that_waited_too_long_names_who_has_it():
-    module, _ = node([{"job": "x", "node": "ctl2", "why": "container mariadb"}] * 99)
+    module = node(Master([{"job": "x", "node": "ctl2", "why": "container mariadb"}] * 99))
     with pytest.raises(
         CommandExecutionError, match=r"^NO_TURN: ctl1 waited 9 s for ctl2, .*container mariadb"
     ):
         module.take("container keystone", patience=9)
 
 
-@pytest.mark.parametrize("answer", [{}, "'controller_turn.take' runner publish timed out"])
-def test_without_the_masters_answer_nothing_is_disturbed(answer):
-    module, _ = node([answer])
-    with pytest.raises(CommandExecutionError, match=r"^NO_TURN: ctl1: the master: "):
-        module.take("container keystone")
+def test_a_master_that_lets_no_node_ask_is_not_waited_for():
+    with pytest.raises(CommandExecutionError, match=r"^NO_TURN: ctl1: the master: .*peer_run"):
+        node(Master([{}])).take("container keystone")
+
+
+def test_a_master_that_does_not_answer_is_waited_for_and_then_nothing_is_disturbed():
+    late = "'controller_turn.take' runner publish timed out"
+    master = Master([late] * 3)
+    assert node(master).take("container keystone") == master.asked[-1][1]
+    with pytest.raises(CommandExecutionError, match=r"^NO_TURN: ctl1: the master: .*timed out"):
+        node(Master([late] * 999)).take("container keystone")
+
+
+def test_what_is_held_is_renewed_outside_of_salts_context():
+    master = Master()
+    module = node(master)
+    module.RENEW_EVERY = 0.01
+    context = contextvars.ContextVar("as the loader's", default=None)
+    context.set("of the job")
+
+    class OfTheJob(dict):
+        def __getitem__(self, name):
+            if context.get() is None:
+                raise TypeError("no loader here")
+            return super().__getitem__(name)
+
+    module.__salt__ = OfTheJob({"publish.runner": master})
+    job = module.take("container mariadb")
+    assert until(lambda: len(master.asked) > 3) and set(master.asked) == {("take", job)}
+    module.give(job)
+    assert until(lambda: master.asked[-1] == ("give", job))
+
+
+def test_between_two_containers_a_job_keeps_it():
+    master = Master()
+    module = node(master, lingers=0.2)
+    job = module.take("container mariadb")
+    module.give(job)
+    assert module.take("container keystone") == job
+    assert master.asked == [("take", job)]
+    module.give(job)
+    assert until(lambda: master.asked[-1] == ("give", job))
+    assert module.take("container glance") != job
+
+
+def test_one_kept_for_long_is_asked_for_again():
+    other = {"job": "x", "node": "ctl2", "why": "container mariadb"}
+    master = Master()
+    module = node(master, lingers=5)
+    job = module.take("container mariadb")
+    module.give(job)
+    master.answers.append(other)
+    module._lingering[job][0].until = 0
+    assert module.take("container keystone") == job
+    assert master.asked == [("take", job)] * 3
