@@ -82,6 +82,8 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
         )
     except CommandExecutionError as error:
         return _answer(name, False, str(error))
+    if said:
+        changes[container]["said"] = said
     comment = f"{container} was started: {'; '.join(reasons)}"
     return _answer(name, True, f"{comment}. {said}" if said else comment, changes)
 

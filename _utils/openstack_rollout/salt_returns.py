@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from openstack_rollout.errors import reason_of
@@ -42,7 +42,7 @@ def state_outcome(node: str, jid: str, answer: Any) -> Outcome:
         return _failed(node, jid, error_text(answer), "APPLY_FAILED")
     failed = [state for state in states if state["result"] is False]
     if not failed:
-        return Outcome(node, jid, True)
+        return Outcome(node, jid, True, message="; ".join(_said(states)))
     # The states that only fell because of another one say nothing of the cause.
     first = next((state for state in failed if _CONSEQUENCE not in str(state.get("comment"))), failed[0])
     comment = first.get("comment")
@@ -50,6 +50,12 @@ def state_outcome(node: str, jid: str, answer: Any) -> Outcome:
     name = first.get("__id__") or first.get("name") or "a state"
     reason = reason_of(text, "APPLY_FAILED")
     return _failed(node, jid, text if reason != "APPLY_FAILED" else f"{name}: {text}", "APPLY_FAILED")
+
+
+def _said(states: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What guards say of how services came back, e.g. a database member that had to be copied."""
+    changes = [change for state in states for change in (state.get("changes") or {}).values()]
+    return [str(change["said"]) for change in changes if isinstance(change, Mapping) and change.get("said")]
 
 
 def changes_of(answer: Any) -> list[dict[str, Any]]:

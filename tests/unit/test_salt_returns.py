@@ -18,6 +18,12 @@ def test_every_state_succeeded():
     assert state_outcome("cmp1", "1", {"a": state(0, True), "b": state(1, True)}).succeeded
 
 
+def test_what_a_guard_says_is_told():
+    by_sst = {"mariadb": {"old": "1", "new": "2", "said": "ctl1 is synced again, by SST"}}
+    answer = {"a": state(0, True, changes={"pkg": "1.0"}), "b": state(1, True, changes=by_sst)}
+    assert state_outcome("ctl1", "1", answer).message == "ctl1 is synced again, by SST"
+
+
 def test_the_first_cause_is_told_not_its_consequences():
     answer = {
         "b": state(1, False, "One or more requisite failed: ovn.a"),

@@ -74,3 +74,4 @@ def test_a_guards_word_is_in_the_comment():
     guard.after_start = lambda container, token, timeout: "ctl1 is synced again, one of 3 by IST"
     answer = with_turns(machine, guard).running("nova", NEW, turn=True, **GUARDED)
     assert answer["comment"].endswith("by IST")
+    assert answer["changes"]["nova"]["said"].endswith("by IST")
