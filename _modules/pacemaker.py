@@ -73,7 +73,7 @@ def before_stop(container: str) -> dict:
             "--ban", "--resource", resource, "--node", token["node"], f"--lifetime=PT{BAN_MINUTES}M"
         )
     _until_gone(token["node"], going, PATIENCE)
-    _no_address_stays([one["id"] for one in here])
+    _nothing_stays(token["node"])
     return token
 
 
@@ -136,7 +136,7 @@ def standby(timeout: float = 300) -> dict:
     Returns {"node", "was": the standby that an operator had set, "left": ids that left}; {} without
     Pacemaker.
     Raises CommandExecutionError led by QUORUM_AT_RISK when the cluster cannot spare the node, RESOURCE_STUCK
-    that names the resources which stay.
+    that names the resources, addresses or keepaliveds which stay.
 
     CLI Example:
 
@@ -149,7 +149,10 @@ def standby(timeout: float = 300) -> dict:
         return {}
     node = found["node"]
     before = guard_record.read(_STANDBY) or {"node": node, "was": found["nodes"][node]["standby"]}
-    if before["was"] or _unmanaged(found):
+    if _unmanaged(found):
+        return {**before, "left": []}
+    if before["was"]:
+        guard_record.write(_STANDBY, before)
         return {**before, "left": []}
     lacks = crm.lacks(found)
     if not crm.takers(found, node):
@@ -160,6 +163,11 @@ def standby(timeout: float = 300) -> dict:
     here = {one["id"] for one in crm.on(found, node) if one["managed"]}
     _crm_standby("on")
     _until_gone(node, here, timeout)
+    _nothing_stays(node)
+    if outlived := __salt__["left_behind.keepaliveds"]():
+        raise CommandExecutionError(
+            f"RESOURCE_STUCK: {node}: {'; '.join(outlived)}: end it, or start its agent again"
+        )
     return {**before, "left": sorted(here)}
 
 
@@ -249,15 +257,13 @@ def _settled(timeout: float) -> None:
         raise CommandExecutionError(f"RESOURCE_STUCK: {'; '.join(lines)}")
 
 
-def _no_address_stays(resources: list[str]) -> None:
-    """Make sure that an address left the machine, not only Pacemaker's view of it."""
-    on_links = _run(["ip", "-oneline", "address", "show"])["stdout"].split()
-    here = {word.partition("/")[0] for word in on_links}
-    for resource in resources:
-        wanted = _run(["crm_resource", "--resource", resource, "--get-parameter=ip"])["stdout"].strip()
-        if wanted and wanted in here:
+def _nothing_stays(node: str) -> None:
+    """Make sure that addresses left the machine, not only Pacemaker's view of it. Raises RESOURCE_STUCK."""
+    for resource in crm.addresses_elsewhere(_cluster() or {"resources": []}, node):
+        wanted = _run(["crm_resource", "--resource", resource, "--get-parameter=ip"])["stdout"].split()
+        for address in __salt__["left_behind.addresses"](wanted):
             raise CommandExecutionError(
-                f"RESOURCE_STUCK: {resource}: Pacemaker moved it, its address {wanted} is still on"
+                f"RESOURCE_STUCK: {resource}: Pacemaker moved it, its address {address} is still on"
                 f" {__grains__['id']}"
             )
 

@@ -75,11 +75,16 @@ def on(found: Mapping[str, Any], node: str) -> list[dict[str, Any]]:
 
 def addresses(found: Mapping[str, Any], node: str) -> list[dict[str, Any]]:
     """The addresses (VIPs) among the managed resources on a node."""
-    return [
-        one
-        for one in on(found, node)
-        if one["agent"].rpartition(":")[2] in _ADDRESS_AGENTS and one["managed"]
-    ]
+    return [one for one in on(found, node) if _is_address(one)]
+
+
+def addresses_elsewhere(found: Mapping[str, Any], node: str) -> list[str]:
+    """The ids of managed addresses that are not on a node."""
+    return [one["id"] for one in found["resources"] if _is_address(one) and node not in one["nodes"]]
+
+
+def _is_address(resource: Mapping[str, Any]) -> bool:
+    return resource["managed"] and resource["agent"].rpartition(":")[2] in _ADDRESS_AGENTS
 
 
 _NODE = ("online", "standby", "maintenance", "pending", "unclean")

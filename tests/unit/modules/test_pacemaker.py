@@ -23,6 +23,7 @@ class Cluster(Commands):
         super().__init__()
         self.nodes = {f"ctl{n}": {"online": True, "standby": False, "maintenance": False} for n in (1, 2, 3)}
         self.vip, self.banned = "ctl1", set()
+        self.outlived = []
         self.left_behind = self.stuck = self.maintenance = False
         self.quorum = self.installed = self.answers_at_all = self.enabled = True
 
@@ -48,10 +49,10 @@ class Cluster(Commands):
             self._move()
         if "--get-parameter=ip" in line:
             return found | {"stdout": "10.88.0.10\n"}
-        if command[0] == "ip":
-            here = self.vip == "ctl1" or self.left_behind
-            return found | {"stdout": f"2: host0 inet 10.88.0.{10 if here else 11}/24 scope"}
         return found
+
+    def left(self, wanted):
+        return [one for one in wanted if self.left_behind and one == "10.88.0.10"]
 
     def _move(self):
         if not self.stuck and (self.banned or self.nodes["ctl1"]["standby"]):
@@ -88,6 +89,7 @@ class Cluster(Commands):
 
 def module_of(cluster, folder):
     salt = {"cmd.run_all": cluster, "cmd.has_exec": lambda name: cluster.installed}
+    salt |= {"left_behind.addresses": cluster.left, "left_behind.keepaliveds": lambda: cluster.outlived}
     module = load("modules", "pacemaker", salt=salt, grains={"id": "ctl1"})
     module.time, module.guard_record = clock(), records(folder)
     return module
@@ -129,6 +131,16 @@ def test_an_address_that_stays_on_the_machine_is_found(tmp_path):
     cluster.left_behind = True
     with pytest.raises(CommandExecutionError, match=r"^RESOURCE_STUCK: .*10\.88\.0\.10 is still on ctl1"):
         module_of(cluster, tmp_path).before_stop(NAME)
+    for _ in range(2):  # also when it is asked again, in standby
+        with pytest.raises(CommandExecutionError, match=r"^RESOURCE_STUCK: .*10\.88\.0\.10 is still on ctl1"):
+            module_of(cluster, tmp_path).standby()
+
+
+def test_a_keepalived_that_outlived_its_agent_is_found(tmp_path):
+    cluster = Cluster()
+    cluster.outlived = ["keepalived (process 7 of neutron-l3-agent.service, inactive) runs on"]
+    with pytest.raises(CommandExecutionError, match=r"^RESOURCE_STUCK: ctl1: keepalived \(process 7 of"):
+        module_of(cluster, tmp_path).standby()
 
 
 @pytest.mark.parametrize(("change", "lacks"), [
@@ -179,7 +191,7 @@ def test_a_standby_of_an_operator_stays(tmp_path):
     cluster.nodes["ctl1"]["standby"] = True
     module = module_of(cluster, tmp_path)
     assert module.standby()["was"] is True
-    module.unstandby()
+    assert module.unstandby()["was"] is True and module.unstandby() == {}
     assert cluster.nodes["ctl1"]["standby"]
 
 
