@@ -27,15 +27,39 @@ def services() -> dict[str, str]:
 
         salt 'ctl1' cluster_member.services
     """
-    return {
-        container: guard
-        for container, guard in __salt__["openstack_node.guarded"]().items()
-        if guard in _CLUSTERS
-    }
+    return _guarded(*_CLUSTERS)
+
+
+def put_right() -> list[str]:
+    """Take back what a change that died has left half done: a member out of service, addresses kept away.
+
+    A change that is under way is left alone, and so is a container that was stopped already: the next change
+    of it goes on from there.
+
+    Returns the containers concerned.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' cluster_member.put_right
+    """
+    begun = [
+        (name, guard)
+        for name, guard in _guarded(*_CLUSTERS, _PACEMAKER).items()
+        if __salt__[f"{guard}.pending"](name)
+    ]
+    if not begun or __salt__["saltutil.is_running"]("state.*"):
+        return []
+    running = {name for name, one in __salt__["podman.containers"]().items() if one["running"]}
+    left = [(name, guard) for name, guard in begun if name in running]
+    for name, guard in left:
+        __salt__[f"{guard}.undo"](name, None)
+    return [name for name, _ in left]
 
 
 def may_stop(patience: float = PATIENCE) -> list[str]:
-    """Make sure that every cluster of this node can spare it. Nothing is touched.
+    """Make sure that every cluster of this node can spare it, after `put_right`; nothing else is touched.
 
     patience (float): seconds in which each cluster may become whole.
 
@@ -48,6 +72,7 @@ def may_stop(patience: float = PATIENCE) -> list[str]:
 
         salt 'ctl1' cluster_member.may_stop
     """
+    put_right()
     found = [
         container
         for container, guard in services().items()
@@ -87,6 +112,14 @@ def is_back(timeout: float = 600, members: Iterable[str] | None = None) -> list[
             f"QUORUM_NOT_RESTORED: {__grains__['id']} is not back after {timeout:.0f} s: {'; '.join(missing)}"
         )
     return names
+
+
+def _guarded(*guards: str) -> dict[str, str]:
+    return {
+        container: guard
+        for container, guard in __salt__["openstack_node.guarded"]().items()
+        if guard in guards
+    }
 
 
 def _lacks(name: str, guard: str, was_member: bool) -> list[str]:

@@ -14,6 +14,7 @@ from salt.exceptions import CommandExecutionError
 from openstack_rollout import guard_record, quorum, waiting
 
 PATIENCE = 60  # seconds for a cluster that is about to be whole again
+_LEAVE = 15  # seconds for clients to go to another member
 _CLIENT = ("mariadb", "--connect-timeout=5", "--batch", "--skip-column-names")
 _NO_SERVER = ("ERROR 2002", "ERROR 2003", "ERROR 2013")  # behind the socket, or one that goes
 _NO_CONTAINER = 125  # podman's own exit code, as for a container that does not run
@@ -21,7 +22,11 @@ _QUESTION = (
     "SELECT LOWER(VARIABLE_NAME), VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS"
     " WHERE VARIABLE_NAME LIKE 'wsrep\\_%' UNION SELECT LOWER(VARIABLE_NAME), VARIABLE_VALUE"
     " FROM information_schema.GLOBAL_VARIABLES"
-    " WHERE VARIABLE_NAME IN ('wsrep_on', 'wsrep_cluster_address', 'wsrep_node_name', 'port')"
+    " WHERE VARIABLE_NAME IN ('wsrep_on', 'wsrep_cluster_address', 'wsrep_node_name', 'wsrep_desync', 'port')"
+)
+_CLIENTS = (
+    "SELECT HOST FROM information_schema.PROCESSLIST WHERE USER != 'system user'"
+    " AND HOST != 'localhost' AND HOST NOT LIKE '127.0.0.1:%'"
 )
 
 
@@ -91,9 +96,16 @@ def may_stop(container: str = "mariadb", patience: float = PATIENCE) -> dict | N
 
 
 def before_stop(container: str) -> dict:
-    """As `may_stop`; the token for `after_start`.
+    """As `may_stop`; then have its clients go to other members.
 
-    container (str): its name. Raises CommandExecutionError led by QUORUM_AT_RISK; nothing was touched.
+    The member says that it is no longer in step (`wsrep_desync`), by which a proxy that asks for that sends
+    its clients elsewhere while it still serves: one that stops answers with errors until the proxy notices.
+    Where no proxy asks, or clients stay, it is waited for a few seconds.
+
+    container (str): its name.
+
+    Returns the token for `after_start`. Raises CommandExecutionError led by QUORUM_AT_RISK; the member serves
+    on.
 
     CLI Example:
 
@@ -106,6 +118,8 @@ def before_stop(container: str) -> dict:
     if own:
         token |= {"member": own.get("wsrep_node_name"), "size": int(own["wsrep_cluster_size"])}
         guard_record.write(container, token)
+        _desync(container, "ON")
+        waiting.until_whole(lambda: _clients(container), _LEAVE)
     return token
 
 
@@ -132,22 +146,26 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
         own = _ask(container, absent=True)
         if not own:
             return ["its database does not answer"]
+        if own.get("wsrep_on") != "ON":
+            return []
+        if token and own.get("wsrep_desync") == "ON":
+            _desync(container, "OFF")  # it was never stopped
         # A cluster that is being founded has no size yet; a member that left has the one it left.
-        return quorum.galera_member(own, int(token.get("size") or 1)) if own.get("wsrep_on") == "ON" else []
+        return quorum.galera_member(own, int(token.get("size") or 1))
 
     if missing := waiting.until_whole(lacks, timeout):
         raise CommandExecutionError(
             f"QUORUM_NOT_RESTORED: {container}: member {_member(token, own)} is not back after"
             f" {timeout:.0f} s: {', '.join(missing)}"
         )
-    undo(container, token)
+    guard_record.forget(container)
     return _said(container, token, own)
 
 
 def undo(container: str, token: dict | None) -> None:
-    """Forget a change; the guard itself has set nothing.
+    """Have a member that was not stopped keep in step again. A second time changes nothing.
 
-    container (str): its name. token (dict): of `before_stop`.
+    container (str): its name. token (dict): of `before_stop`; None: what a run that died has left.
 
     CLI Example:
 
@@ -155,6 +173,13 @@ def undo(container: str, token: dict | None) -> None:
 
         salt 'ctl1' galera.undo mariadb None
     """
+    if (token or pending(container) or {}).get("member"):
+        try:
+            own = _ask(container, absent=True)
+        except CommandExecutionError:
+            return  # the record stays, for the next run
+        if own and own.get("wsrep_desync") == "ON":
+            _desync(container, "OFF")
     guard_record.forget(container)
 
 
@@ -207,6 +232,18 @@ def _members(container: str, own: dict) -> dict | None:
         except CommandExecutionError as error:
             members[host] = str(error)
     return members
+
+
+def _desync(container: str, state: str) -> None:
+    result = _run(["podman", "exec", container, *_CLIENT, f"--execute=SET GLOBAL wsrep_desync = {state}"])
+    if result["retcode"]:
+        said = " ".join(result["stderr"].split())[:200]
+        raise CommandExecutionError(f"QUORUM_AT_RISK: {container}: wsrep_desync = {state}: {said}")
+
+
+def _clients(container: str) -> list[str]:
+    """Where clients are connected from, beside this machine."""
+    return _run(["podman", "exec", container, *_CLIENT, f"--execute={_CLIENTS}"])["stdout"].split()
 
 
 def _ask(container: str, host: str = "", port: str = "", absent: bool = False) -> dict | None:

@@ -82,15 +82,19 @@ def assert_nothing_lost(seen: dict) -> None:
 
 def assert_never_without_quorum(seen: dict) -> None:
     assert seen["samples"] > 0
-    # A member that feeds another is a donor for a moment: it has everything and serves.
+    # A member that feeds another is a donor for a moment, also by IST: it has everything and serves.
     assert seen["fewest_serving"] >= 2, seen["members"]
     assert seen["fewest_brokers"] >= 2, seen["members"]
+    assert seen["most_disturbed"] <= 1, seen["members"]
 
 
 def told(title: str, seen: dict) -> None:
-    fewest = f"{seen['fewest_serving']} database members ({seen['fewest_synced']} synced), "
-    fewest += f"{seen['fewest_brokers']} brokers"
-    print(f"\n== {title}: {seen['seconds']:.0f} s, never below {fewest}")
+    print(
+        f"\n== {title}: {seen['seconds']:.0f} s, {seen['samples']} samples: never below"
+        f" {seen['fewest_serving']} database members ({seen['fewest_synced']} synced; below two for"
+        f" {seen['below_two_synced_s']} s), {seen['fewest_brokers']} brokers; controllers disturbed at once:"
+        f" {seen['most_disturbed']}"
+    )
     for name in ("api", "writer", "reader", "publisher", "consumer"):
         one = seen[name]
         failed = f"{one['failed']} failed, {one['failed_after_retry']} also at a second try"

@@ -16,6 +16,11 @@ from tests.lab.openstack import material
 from . import configuration
 
 CALLS = 20  # a second, through the VIP
+#: what listens on each controller beside its database and its broker
+_LISTENERS = {
+    **{"memcached": 11211, "keystone": 5000, "placement": 8778, "glance": 9292},
+    **{"northbound": 6641, "southbound": 6642},
+}
 _PROGRAM = settings.HERE / "files" / "clusters" / "probe"
 
 
@@ -40,6 +45,7 @@ class Probe:
                 f"http://{vip}:{ports['glance']}/v2/images",
             ],
             "members": [node.address for node in lab.nodes.values() if node.role == "controller"],
+            "listeners": _LISTENERS,
             "password": single.PASSWORD,
             "calls": CALLS,
         }

@@ -17,6 +17,7 @@ class Node:
     def __init__(self):
         self.asked, self.risks, self.lacks = [], {}, {"mariadb": [], "rabbitmq": []}
         self.pacemaker = {"lacks": []}
+        self.begun, self.undone, self.stopped, self.applies = set(), [], set(), False
 
     def may_stop(self, container, patience):
         self.asked.append((container, patience))
@@ -30,11 +31,22 @@ class Node:
             raise CommandExecutionError(lacks)
         return None if lacks is None else {"lacks": lacks}
 
+    def pending(self, container):
+        return {"begun": 1} if container in self.begun else None
+
+    def undo(self, container, token):
+        self.undone.append((container, token))
+        self.begun.discard(container)
+        self.risks.pop(container, None)
+
     def module(self):
-        functions = {f"{guard}.{name}": getattr(self, name) for guard in ("galera", "rabbitmq_cluster")
-                     for name in ("may_stop", "status")}  # fmt: skip
+        functions = {f"{guard}.{name}": getattr(self, name)
+                     for guard in ("galera", "rabbitmq_cluster", "pacemaker")
+                     for name in ("may_stop", "status", "pending", "undo")}  # fmt: skip
         functions |= {
             "openstack_node.guarded": lambda: GUARDED,
+            "saltutil.is_running": lambda pattern: [{"fun": "state.sls"}] if self.applies else [],
+            "podman.containers": lambda: {name: {"running": name not in self.stopped} for name in GUARDED},
             "pacemaker.status": lambda: self.pacemaker,
         }
         found = load("modules", "cluster_member", salt=functions, grains={"id": "ctl1"})
@@ -62,6 +74,21 @@ def test_a_pacemaker_that_is_not_whole_keeps_the_node_and_none_does_not():
         node.module().may_stop(0)
     node.pacemaker = None
     assert node.module().may_stop(0) == ["rabbitmq", "mariadb"]
+
+
+def test_what_a_change_that_died_has_left_is_put_right_first():
+    node = Node()
+    node.begun, node.risks["mariadb"] = {"mariadb", "keystone"}, "10.88.0.11: it is Donor/Desynced"
+    assert node.module().may_stop(0) == ["rabbitmq", "mariadb", "pacemaker"]
+    assert node.undone == [("mariadb", None), ("keystone", None)]
+
+
+def test_a_change_that_is_under_way_is_left_alone_and_so_is_a_container_that_is_stopped():
+    node = Node()
+    node.begun, node.applies = {"mariadb"}, True
+    assert node.module().put_right() == []
+    node.applies, node.stopped = False, {"mariadb"}
+    assert node.module().put_right() == [] and node.undone == [] and node.begun == {"mariadb"}
 
 
 @pytest.mark.parametrize("lacks", [["ctl1: it is Joining, not Synced"], "mariadb cannot be asked"])

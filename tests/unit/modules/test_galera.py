@@ -26,11 +26,13 @@ class Cluster(Commands):
                 "wsrep_cluster_size": "3",
                 "wsrep_local_state_comment": "Synced",
                 "wsrep_ready": "ON",
+                "wsrep_desync": "OFF",
                 "port": "3306",
             }
             for number, host in enumerate(HOSTS, 1)
         }
         self.errors, self.journal = {}, ""
+        self.clients = [0]
 
     def __call__(self, command, **options):
         found = super().__call__(command, **options)
@@ -41,6 +43,13 @@ class Cluster(Commands):
             code, said = self.errors[host]
             return found | {"retcode": code, "stderr": said}
         row = self.members[host or HOSTS[0]]
+        if "SET GLOBAL wsrep_desync" in command[-1]:
+            on = command[-1].endswith("ON")
+            state = "Donor/Desynced" if on else "Synced"
+            row |= {"wsrep_desync": "ON" if on else "OFF", "wsrep_local_state_comment": state}
+            return found
+        if "PROCESSLIST" in command[-1]:
+            return found | {"stdout": "10.88.0.12:4711\n" * (self.clients.pop(0) if self.clients else 0)}
         return found | {"stdout": "\n".join(f"{key}\t{value}" for key, value in row.items())}
 
 
@@ -56,6 +65,40 @@ def test_a_whole_cluster_spares_a_member(tmp_path):
     assert (token["member"], token["size"]) == ("ctl1", 3) and module.pending(NAME) == token
     assert module.after_start(NAME, token, 60) == "ctl1 is synced again, one of 3"
     assert module.pending(NAME) is None
+
+
+def test_clients_leave_a_member_before_it_stops(tmp_path):
+    cluster = Cluster()
+    cluster.clients = [3, 1, 0, 7]
+    module = guard(cluster, tmp_path)
+    token = module.before_stop(NAME)
+    assert cluster.members[HOSTS[0]]["wsrep_desync"] == "ON" and cluster.clients == [7]
+    module.undo(NAME, token)
+    assert cluster.members[HOSTS[0]]["wsrep_desync"] == "OFF" and module.pending(NAME) is None
+
+
+def test_clients_that_stay_are_waited_for_a_few_seconds(tmp_path):
+    cluster = Cluster()
+    cluster.clients = [1] * 99
+    assert guard(cluster, tmp_path).before_stop(NAME)["member"] == "ctl1" and len(cluster.clients) > 80
+
+
+def test_a_member_that_was_not_stopped_after_all_keeps_in_step_again(tmp_path):
+    cluster = Cluster()
+    module = guard(cluster, tmp_path)
+    assert module.after_start(NAME, module.before_stop(NAME), 60).startswith("ctl1 is synced again")
+    module.before_stop(NAME)
+    module.undo(NAME, None)  # by the record that a run left which died
+    assert cluster.members[HOSTS[0]]["wsrep_desync"] == "OFF"
+
+
+def test_a_member_that_cannot_be_asked_is_put_right_later(tmp_path):
+    cluster = Cluster()
+    module = guard(cluster, tmp_path)
+    token = module.before_stop(NAME)
+    cluster.errors[""] = (1, "ERROR 1045 (28000): denied")
+    module.undo(NAME, token)
+    assert module.pending(NAME) == token
 
 
 @pytest.mark.parametrize(("row", "lacks"), [
@@ -110,7 +153,8 @@ def test_a_member_that_does_not_come_back_is_named_with_what_it_lacks(tmp_path):
     cluster = Cluster()
     module = guard(cluster, tmp_path)
     token = module.before_stop(NAME)
-    cluster.members[HOSTS[0]] |= {"wsrep_local_state_comment": "Joining", "wsrep_cluster_size": "2"}
+    started = {"wsrep_desync": "OFF", "wsrep_local_state_comment": "Joining", "wsrep_cluster_size": "2"}
+    cluster.members[HOSTS[0]] |= started
     with pytest.raises(
         CommandExecutionError, match=r"^QUORUM_NOT_RESTORED: .*ctl1 .*2 of 3.*Joining, not Synced"
     ):
