@@ -18,7 +18,7 @@ UNIT = "openvswitch.service"
 _DEBIANS_UNIT = "openvswitch-switch.service"
 _ENABLED = ("enabled", "enabled-runtime", "static", "generated", "indirect")
 _ACTIVE = ("active", "reloading", "activating")
-_DAEMONS = ("ovsdb-server", "ovs-vswitchd")
+_DAEMONS = _SERVER, _SWITCH = ("ovsdb-server", "ovs-vswitchd")
 _RUN = Path("/run/openvswitch")
 _PROC = Path("/proc")
 _DATABASE = Path("/etc/openvswitch/conf.db")
@@ -156,14 +156,15 @@ def ensure_service(unit: str | None = None) -> None:
 def reload(timeout: int = _TAKES) -> dict:
     """Have what is installed run: the switch keeps its flows.
 
-    The database goes first, while the switch goes on. Its schema is converted where it has to be, after the
-    conversion was tried on a copy: one that fails would leave the switch an empty database. A userspace data
-    path is handed over to the new switch (`ovs_handover`), any other is reloaded by its own service, which
-    saves the flows and puts them back. A daemon that is not stale is left alone.
+    The schema of the database is converted where it has to be, after the conversion was tried on a copy: one
+    that fails would leave the switch an empty database. A userspace data path, which stops with its database
+    server, is handed over to a new switch together with that server (`ovs_handover`). For any other the
+    server goes first, then the switch is reloaded by its own service, which saves the flows and puts them
+    back. Of daemons of which none needs the other one that is not stale is left alone.
 
     timeout (int): seconds for each daemon to say its new version.
 
-    Returns {daemon: {"old": version, "new": version, "how": text, of the switch}}.
+    Returns {stale daemon: {"old": version, "how": text, "new": version}}.
     Raises CommandExecutionError led by OVS_FAILED.
 
     CLI Example:
@@ -175,17 +176,13 @@ def reload(timeout: int = _TAKES) -> dict:
     old = {name: found["running"] for name in _DAEMONS if (found := _daemon(name))["stale"]}
     if not old:
         return {}
-    done = {}
     identity = _system_id()
     try:
-        for name, version in old.items():
-            done[name] = {"old": version}
-            if name == "ovsdb-server":
-                _renew_database(timeout)
-            else:
-                done[name]["how"] = _renew_switch(name)
-            done[name]["new"] = _wait_until_new(name, timeout)
-        return done
+        hows = _renew(list(old), timeout)
+        return {
+            name: {"old": old[name], "how": how, "new": _wait_until_new(name, timeout)}
+            for name, how in hows.items()
+        }
     finally:
         ensure_service()
         _end_restoring()
@@ -227,17 +224,33 @@ def _program_was_replaced(pid: int) -> bool:
         return False
 
 
-def _renew_switch(name: str) -> str:
-    """Have the installed switch run with the flows of the old one; says how."""
+def _renew(stale: list[str], timeout: int) -> dict[str, str]:
+    """Have the installed programs run in place of the stale ones; {daemon: how}."""
     obstacle = __salt__["ovs_handover.obstacle"]()
-    if not obstacle:
-        report = __salt__["ovs_handover.reload"]()
-        if report["outcome"] == "done":
-            late = f"; not alive again, says BFD: {', '.join(report['late'])}" if report["late"] else ""
-            return f"handed over: {report['gap']} s without its {sum(report['flows'].values())} flows{late}"
-        obstacle = report["error"]
-    _systemctl("reload", f"{name}.service")
-    return f"reloaded by its own service: {obstacle}"
+    hows = {}
+    if _SERVER in stale:
+        _try_conversion()
+        how, why = ("", obstacle) if obstacle else _hand_over(str(_SCHEMA))
+        if how:
+            return dict.fromkeys(stale, how)
+        _renew_database(timeout)
+        _wait_until_new(_SERVER, timeout)
+        hows[_SERVER] = f"restarted alone: {why}"
+    if _SWITCH in stale:
+        how, why = ("", obstacle) if obstacle else _hand_over()
+        if not how:
+            _systemctl("reload", f"{_SWITCH}.service")
+        hows[_SWITCH] = how or f"reloaded by its own service: {why}"
+    return hows
+
+
+def _hand_over(*schema: str) -> tuple[str, str]:
+    """Hand the switch over, with its database server given a schema; (how, why it is not possible)."""
+    report = __salt__["ovs_handover.reload"](*schema)
+    if report["outcome"] != "done":
+        return "", report["error"]
+    late = f"; not alive again, says BFD: {', '.join(report['late'])}" if report["late"] else ""
+    return f"handed over: {report['gap']} s without its {sum(report['flows'].values())} flows{late}", ""
 
 
 def _renew_database(timeout: int) -> None:

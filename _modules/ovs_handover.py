@@ -14,6 +14,7 @@ from pathlib import Path
 from salt.exceptions import CommandExecutionError
 
 from openstack_rollout import datapath, switch_handover
+from openstack_rollout.switch_handover import database
 
 _UNIT = "ovs-vswitchd.service"
 _DROP_IN = Path(f"/run/systemd/system/{_UNIT}.d/50-openstack-rollout-handover.conf")
@@ -44,10 +45,12 @@ def obstacle() -> str | None:
     return f"bridges do not speak OpenFlow15: {', '.join(older)}" if older else None
 
 
-def reload() -> dict:
+def reload(schema: str = "") -> dict:
     """Have a new switch take over bridges, flows, groups and meters, and the service follow it.
 
     Only where there is no `obstacle`.
+
+    schema (str): the file of the installed schema, to have the database's server renewed with the switch.
 
     Returns {"outcome": "done" or "not possible", "step", "error": why it is not possible, "gap": seconds
     without flows, "flows": {bridge: number}, "late": [tunnels that BFD does not find alive any more]};
@@ -66,6 +69,7 @@ def reload() -> dict:
         place = Path(switch_handover.__file__).parents[2]
         program = [sys.executable, "-P", "-m", switch_handover.__name__]
         words = ["/usr/bin/env", f"PYTHONPATH={place}", *program, str(_REPORT), str(_DROP_IN)]
+        words += [schema] if schema else []
         line = " ".join(json.dumps(word.replace("%", "%%").replace("$", "$$")) for word in words)
         _DROP_IN.write_text(f"[Service]\nExecReload=\nExecReload={line}\n", encoding="utf-8")
         _systemctl("daemon-reload")
@@ -87,7 +91,9 @@ def reload() -> dict:
 
 
 def _tidy() -> None:
-    # What a program that was killed would leave: tunnels taken for alive whatever BFD says.
+    # What a program that was killed would leave: a database that stands still, and tunnels taken for alive
+    # whatever BFD says.
+    database.recover()
     _run(["ovs-appctl", "--timeout=10", "--target=ovs-vswitchd", "bfd/set-forwarding", "normal"])
     _DROP_IN.unlink(missing_ok=True)
     if _DROP_IN.parent.exists() and not any(_DROP_IN.parent.iterdir()):

@@ -37,6 +37,19 @@ def schema(node):
     return node.out(["ovsdb-client", "get-schema-version", "unix:/run/openvswitch/db.sock", "Open_vSwitch"])
 
 
+def remotes(node):
+    """Where the database listens, and whether it does there: someone else's tools ask it on this port."""
+    listed = sorted(node.out(["ovs-appctl", "-t", "ovsdb-server", "ovsdb-server/list-remotes"]).split())
+    return listed, node.out(["ovsdb-client", "--timeout=10", "list-dbs", "tcp:127.0.0.1:6640"]).split()
+
+
+def left_behind(node):
+    """What a handover makes for its own use."""
+    places = ["/run/openvswitch", "/etc/openvswitch", "/var/lib/openvswitch"]
+    found = ["find", *places, "-name", "*before-*", "-o", "-name", "*after-*", "-o", "-name", ".handover-*"]
+    return node.out(found)
+
+
 def states(node, unit=UNIT):
     """Whether the service is enabled; whether it and its daemons are active, which may be not."""
     units = (unit, "ovsdb-server.service", "ovs-vswitchd.service")
@@ -55,7 +68,9 @@ def story(node):
     forwarding.build(node)
     node.edit(target_version="1.0.1")
     node.converge("openstack.prefetch")
+    node.exec(["ovs-vsctl", "set-manager", "ptcp:6640:127.0.0.1"])
     found = {"pid": switch_pid(node), "flows": forwarding.flows(node), "schema": schema(node)}
+    found["remotes"] = remotes(node)
     forwarding.start(node)
     half_transaction.arm(node.lab, "cmp1", "/usr/share/rhosp-openvswitch/VERSION", "3.5")
     found["failure"] = node.failure("openstack.ovs")
@@ -134,6 +149,9 @@ def test_a_reload_brings_the_new_switch_with_the_old_flows(node, story):
     assert schema(node) != story["schema"]
     assert node.out(["ovs-vsctl", "get", "open_vswitch", ".", "external_ids:system-id"]).strip('"') == "cmp1"
     assert "flow-restore-wait" not in node.out(["ovs-vsctl", "get", "open_vswitch", ".", "other_config"])
+    versions = node.out(["ovs-vsctl", "get", "open_vswitch", ".", "ovs_version", "db_version"]).split()
+    assert [one.strip('"') for one in versions] == [NEW, schema(node)]
+    assert remotes(node) == story["remotes"]
     node.exec(["ip", "netns", "exec", "probe1", "ping", "-c3", "-i0.2", "-W5", "192.0.2.2"])
 
 
@@ -142,15 +160,23 @@ def test_nothing_is_left_to_do_and_the_node_is_no_longer_stale(node, story):
     assert node.call("openstack_node.facts", "fresh=True")["switch"]["stale"] is False
 
 
-PROGRAM = "/usr/sbin/ovs-vswitchd"
+PROGRAM, SERVER = "/usr/sbin/ovs-vswitchd", "/usr/sbin/ovsdb-server"
 #: says its version and does nothing else
-BROKEN = f"#!/bin/sh\n[ $1 = --version ] && exec {PROGRAM}.whole --version\necho no such option >&2\nexit 1\n"
+BROKEN = "#!/bin/sh\n[ $1 = --version ] && exec {0}.whole --version\necho no such option >&2\nexit 1\n"
 
 
-def replace_program(node):
+def replace_program(node, program=PROGRAM):
     """Have another file of the same program, as a rebuilt package of the same version brings."""
-    node.exec(["cp", "--archive", PROGRAM, f"{PROGRAM}.new"])
-    node.exec(["mv", f"{PROGRAM}.new", PROGRAM])
+    node.exec(["cp", "--archive", program, f"{program}.new"])
+    node.exec(["mv", f"{program}.new", program])
+
+
+def spoil_program(node, program):
+    """Have a program that does not start; `mv program.whole program` mends it."""
+    node.exec(["cp", "--archive", program, f"{program}.whole"])
+    node.exec(["tee", f"{program}.new"], stdin=BROKEN.format(program))
+    node.exec(["chmod", "755", f"{program}.new"])
+    node.exec(["mv", f"{program}.new", program])
 
 
 def everything(node):
@@ -161,16 +187,20 @@ def everything(node):
     return forwarding.flows(node), kept
 
 
-def followed(node):
-    """The process that systemd takes for the switch, if it is its child, and no other ovs-vswitchd runs."""
-    pid = node.out(["systemctl", "show", "--property=MainPID", "--value", "ovs-vswitchd.service"])
-    assert node.out(["pidof", "ovs-vswitchd"]) == pid == switch_pid(node)
-    assert node.out(["ps", "--pid", pid, "--format", "ppid="]).strip() == "1"
+def followed(node, daemon="ovs-vswitchd"):
+    """The process that systemd takes for the daemon, if it is its child, and the unit has no other."""
+    unit = f"{daemon}.service"
+    pid = node.out(["systemctl", "show", "--property=MainPID", "--value", unit])
+    assert node.out(["cat", f"/run/openvswitch/{daemon}.pid"]) == pid
+    assert node.out(["cat", f"/sys/fs/cgroup/system.slice/{unit}/cgroup.procs"]) == pid
+    assert node.out(["ps", "--pid", pid, "--format", "ppid=,comm="]).split() == ["1", daemon]
     return pid
 
 
-def test_the_service_follows_the_switch_that_was_handed_over(node, story):
-    assert followed(node) != story["pid"]
+def test_the_services_follow_what_was_handed_over(node, story):
+    assert followed(node) != story["pid"] and followed(node, "ovsdb-server")
+    assert len(node.out(["pidof", "ovs-vswitchd"]).split()) == 1
+    assert not left_behind(node)
     assert "ovs-ctl" in node.out(["systemctl", "show", "--property=ExecReload", "ovs-vswitchd.service"])
 
 
@@ -217,25 +247,36 @@ def test_what_bfd_watches_is_alive_after_a_handover_and_still_watched(node, stor
     node.exec(["ip", "link", "delete", "watch1"])
 
 
-def test_a_new_switch_that_does_not_start_leaves_the_old_one_forwarding(node, story):
-    before, pid = everything(node), followed(node)
-    node.exec(["cp", "--archive", PROGRAM, f"{PROGRAM}.whole"])
-    node.exec(["tee", f"{PROGRAM}.new"], stdin=BROKEN)
-    node.exec(["chmod", "755", f"{PROGRAM}.new"])
-    node.exec(["mv", f"{PROGRAM}.new", PROGRAM])
+@pytest.mark.parametrize("broken", [SERVER, PROGRAM])
+def test_what_does_not_start_leaves_the_old_switch_forwarding_and_its_database(node, story, broken):
+    replace_program(node, SERVER)
+    before, pids = everything(node), (followed(node), followed(node, "ovsdb-server"))
+    spoil_program(node, broken)
     forwarding.start(node)
     try:
         said = node.refusal("ovs.reload")
+        node.exec(["ovs-vsctl", "--timeout=10", "set", "open_vswitch", ".", "external_ids:answers=yes"])
     finally:
         loss = forwarding.stop(node)
-        node.exec(["mv", f"{PROGRAM}.whole", PROGRAM])
+        node.exec(["mv", f"{broken}.whole", broken])
     assert "OVS_FAILED: " in said and "no such option" in said and "the old switch goes on" in said
     assert loss.sent > 20 and loss.lost == 0, loss
-    assert everything(node) == before and followed(node) == pid and states(node) == RUNNING
+    assert everything(node) == before and states(node) == RUNNING
+    assert (followed(node), followed(node, "ovsdb-server")) == pids and not left_behind(node)
     assert "flow-restore-wait" not in node.out(["ovs-vsctl", "get", "open_vswitch", ".", "other_config"])
     assert "ovs-ctl" in node.out(["systemctl", "show", "--property=ExecReload", "ovs-vswitchd.service"])
-    assert node.call("ovs.reload")["ovs-vswitchd"]["how"].startswith("handed over: ")
-    assert everything(node) == before and followed(node) != pid
+    assert remotes(node) == story["remotes"]
+
+
+def test_a_database_server_alone_is_renewed_with_the_switch_that_needs_it(node, story):
+    node.call("ovs.reload")
+    before, pids = everything(node), (followed(node), followed(node, "ovsdb-server"))
+    replace_program(node, SERVER)
+    done = node.call("ovs.reload")
+    assert list(done) == ["ovsdb-server"] and done["ovsdb-server"]["how"].startswith("handed over: ")
+    assert followed(node) != pids[0] and followed(node, "ovsdb-server") != pids[1]
+    assert everything(node) == before and remotes(node) == story["remotes"] and not left_behind(node)
+    assert node.out(["ovs-vsctl", "get", "open_vswitch", ".", "external_ids:answers"]) == "yes"
 
 
 def test_a_data_path_that_is_not_what_it_was_is_named_until_it_is_back(node, story):

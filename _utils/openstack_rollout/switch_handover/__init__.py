@@ -3,12 +3,14 @@
 A userspace data path stops with its ovs-vswitchd, and the next one forwards nothing before it has its flows.
 So everything that takes time is done while the old one still forwards: the new one is up and waits for the
 database's lock, the flows are read and parsed. Between the two remain the old one's end and the new one
-taking the flows in. Only the standard library is used: the Python that runs it need not be Salt's.
+taking the flows in. A database server that is to be renewed with it is put beside the old one (`database`).
+Only the standard library is used: the Python that runs it need not be Salt's.
 
-`python -m openstack_rollout.switch_handover REPORT [FILE]` leaves a JSON object in REPORT: {"outcome",
+`python -m openstack_rollout.switch_handover REPORT FILE [SCHEMA]` leaves a JSON object in REPORT: {"outcome",
 "step", "error", "gap": seconds without flows, "flows": {bridge: number}, "late": [tunnels that BFD does not
-find alive any more]}; FILE, the unit's change that had it called, is removed first. With the outcomes
-NOT_POSSIBLE and NOTHING_TOUCHED the old switch goes on; BROKEN_OFF has the service started anew.
+find alive any more]}; FILE, the unit's change that had it called, is removed first; with SCHEMA, the file of
+the installed schema, the database server is renewed, too. With the outcomes NOT_POSSIBLE and NOTHING_TOUCHED
+the old switch and the old server go on; BROKEN_OFF has the service started anew.
 """
 
 from __future__ import annotations

@@ -15,14 +15,13 @@ from openstack_rollout.switch_handover.handover import Handover
 _NICE = -10  # what ovs-ctl starts the switch with
 
 
-def main(report: str, *changes: str) -> int:
+def main(report: str, change: str, schema: str = "") -> int:
     """Hand over, and leave the report; 0 when the new switch is the one that runs."""
-    for file in changes:
-        Path(file).unlink(missing_ok=True)
+    Path(change).unlink(missing_ok=True)
     signal.signal(signal.SIGTERM, _give_up)
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, _NICE)
-    handover = Handover()
+    handover = Handover(schema)
     handover.run()
     Path(report).write_text(json.dumps(handover.report), encoding="utf-8")
     print(json.dumps(handover.report), flush=True)

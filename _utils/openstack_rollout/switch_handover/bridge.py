@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,6 +15,8 @@ import time
 
 from openstack_rollout.switch_handover import PROC, Failed, heard, run
 
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
 _VERSION = "OpenFlow15"  # knows all there is to save
 
 
@@ -29,7 +33,13 @@ class Feeder:
         self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the object
         out, into = os.pipe()
         command = ["ovs-ofctl", "-O", _VERSION, "--no-names", "bundle", bridge, "-"]
-        self._process = subprocess.Popen(command, stdin=out, stdout=self._said, stderr=self._said)
+        self._process = subprocess.Popen(
+            command,
+            stdin=out,
+            stdout=self._said,
+            stderr=self._said,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 - the program has one thread
+        )
         os.close(out)
         self._input = os.fdopen(into, "w")
         try:
@@ -146,6 +156,11 @@ class Bridge:
         if done.returncode:
             raise Failed(f"{words[-1]} {self.name}: {done.stderr.strip()[-300:]}")
         return done.stdout
+
+
+def _end_with_parent() -> None:
+    """If this program is killed, the end of its input would have ovs-ofctl send what it was not told to."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _unordered(content: tuple) -> tuple:

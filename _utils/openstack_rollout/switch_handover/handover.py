@@ -23,10 +23,16 @@ from openstack_rollout.switch_handover import (
     run,
 )
 from openstack_rollout.switch_handover.bridge import Bridge
+from openstack_rollout.switch_handover.database import DAEMON as _SERVER
+from openstack_rollout.switch_handover.database import Database, recover
 from openstack_rollout.switch_handover.liveness import Liveness
-from openstack_rollout.switch_handover.switch import WAITS, Switch
+from openstack_rollout.switch_handover.process import Process
 
 _DAEMON = "ovs-vswitchd"
+#: has the new one say on its standard error that it waits for the lock
+_TELLING = "-vbridge:console:err"
+#: and what it says
+_WAITS = "another ovs-vswitchd process is running"
 _PATIENCE = 40.0  # seconds for each step while the old switch forwards
 _LEAVES = 10.0  # seconds until the old one is killed
 _TAKES = 60.0  # seconds for the new one to have its bridges
@@ -34,9 +40,14 @@ _AGAIN = 10  # times that flows which change meanwhile are read again
 
 
 class Handover:
-    """One handover; `run` does it, `report` says how it went."""
+    """One handover; `run` does it, `report` says how it went.
 
-    def __init__(self) -> None:
+    Args:
+        schema: The file of the schema that the database is to have, when its server is renewed, too; else "".
+    """
+
+    def __init__(self, schema: str = "") -> None:
+        self._schema = schema
         self.report: dict = {
             "outcome": NOTHING_TOUCHED,
             "step": "",
@@ -46,21 +57,26 @@ class Handover:
             "late": [],
         }
         self._bridges: list[Bridge] = []
+        self._ended = 0.0
+        self._sockets: dict[str, tuple[int, int] | None] = {}
 
     def run(self) -> None:
         """Hand over, or say in the report why not."""
         try:
             self._step("look")
             _end_strays()
-            old = Switch(_pid(RUN / f"{_DAEMON}.pid"))
-            with self._successor(old) as new:
-                self._read()
+            old = Process(_pid(RUN / f"{_DAEMON}.pid"))
+            self._read()
+            with self._server() as begin, self._successor(old) as new:
+                self._read_again()
                 if not old.alive:
                     raise Failed("the old switch ended meanwhile")
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)  # now nothing may break it off
                 self.report["outcome"] = BROKEN_OFF
                 liveness = Liveness(old.pid)
-                self._swap(old, new, liveness)
+                self._end(old)
+                begin()
+                self._fill(new, liveness)
                 self.report["outcome"] = DONE
             self.report["late"] = sorted(liveness.settle(new.pid))
         except NotPossible as error:
@@ -77,21 +93,45 @@ class Handover:
         print(name, flush=True)
 
     @contextlib.contextmanager
-    def _successor(self, old: Switch) -> Iterator[Switch]:
+    def _server(self) -> Iterator[Callable[[], None]]:
+        """A new database server, if there is to be one; the old one goes on where the old switch does.
+
+        Yields what lets the new switch begin, when the old one has ended.
+        """
+        if not self._schema:
+            yield lambda: None  # the lock was the old one's
+            return
+        self._step("start the new database server")
+        database = Database(_pid(RUN / f"{_SERVER}.pid"))
+        database.replace(self._schema)
+        try:
+            database.hold_lock()
+            yield database.unlock
+        except BaseException:
+            if self.report["outcome"] == BROKEN_OFF:
+                database.commit()
+            else:
+                database.put_back()
+            raise
+        if refused := database.commit():
+            self.report["error"] = "; ".join(filter(None, [self.report["error"], refused]))
+
+    @contextlib.contextmanager
+    def _successor(self, old: Process) -> Iterator[Process]:
         """A new switch that waits for the old one's lock; it is ended where the handover breaks off."""
         self._step("start the new switch")
         # Its own name stands in the old one's arguments, and goes with it.
         pidfile = RUN / f"{_DAEMON}.after-{old.pid}.pid"
         _set_waiting(True)
         with tempfile.TemporaryFile("w+") as words:
-            process = old.start_another(pidfile, words)
+            process = old.start_another(pidfile, words, _TELLING)
 
             def ended() -> str:
                 return f"it ended: {heard(words)[-300:]}" if process.poll() is not None else ""
 
             try:
-                self._wait_until(lambda: WAITS in heard(words) and pidfile.exists(), _PATIENCE, ended)
-                new = Switch(_pid(pidfile))
+                self._wait_until(lambda: _WAITS in heard(words) and pidfile.exists(), _PATIENCE, ended)
+                new = Process(_pid(pidfile))
                 if new.domain() != old.domain():
                     raise NotPossible(f"the new switch would run as {new.domain()}, not as {old.domain()}")
                 yield new
@@ -110,35 +150,45 @@ class Handover:
                 raise
 
     def _read(self) -> None:
-        """Read the flows and have them parsed, again as long as they change meanwhile."""
+        """Read the flows and have them parsed."""
         self._step("read the flows")
         listed = run(["ovs-vsctl", "--timeout=10", "--", "--real", "list-br"])
         if listed.returncode:
             raise Failed(f"the switch's database does not answer: {listed.stderr.strip()}")
         self._bridges = [Bridge(name) for name in listed.stdout.split()]
-        changed = self._bridges
+        self._parse(self._bridges)
+
+    def _parse(self, bridges: list[Bridge]) -> None:
+        for bridge in bridges:
+            bridge.feed()
+        self._wait_until(lambda: all([bridge.parsed() for bridge in bridges]), _PATIENCE)
+
+    def _read_again(self) -> None:
+        """Read the flows as often as they change meanwhile."""
+        self._step("read the flows again")
         for _ in range(_AGAIN):
-            for bridge in changed:
-                bridge.feed()
-            self._wait_until(lambda: all([bridge.parsed() for bridge in self._bridges]), _PATIENCE)
             changed = [bridge for bridge in self._bridges if bridge.read()]
             if not changed:
                 break
+            self._parse(changed)
         else:
             raise Failed(f"flows change all the time: {', '.join(bridge.name for bridge in changed)}")
         self.report["flows"] = {bridge.name: bridge.flows for bridge in self._bridges}
 
-    def _swap(self, old: Switch, new: Switch, liveness: Liveness) -> None:
+    def _end(self, old: Process) -> None:
         """From here on nothing forwards, until the new switch has its flows."""
         self._step("end the old switch")
-        sockets = {bridge.name: _socket(bridge.name) for bridge in self._bridges}
-        began = time.monotonic()
+        self._sockets = {bridge.name: _socket(bridge.name) for bridge in self._bridges}
+        self._ended = time.monotonic()
         os.kill(old.pid, signal.SIGTERM)
         try:
             self._wait_until(lambda: not old.alive, _LEAVES)
         except Failed:
             os.kill(old.pid, signal.SIGKILL)
             self._wait_until(lambda: not old.alive, _LEAVES)
+
+    def _fill(self, new: Process, liveness: Liveness) -> None:
+        """Give the new switch its flows, as soon as it has its bridges."""
         self._step("restore the flows")
         refused = []
 
@@ -147,7 +197,7 @@ class Handover:
 
         for bridge in self._bridges:
             try:
-                listens = partial(_listens_anew, bridge.name, sockets[bridge.name])
+                listens = partial(_listens_anew, bridge.name, self._sockets[bridge.name])
                 self._wait_until(listens, _TAKES, ended)
                 bridge.begin()
             except Failed as error:  # the others go on
@@ -155,7 +205,7 @@ class Handover:
         liveness.assume(new.pid)
         refused += [found for bridge in self._bridges if (found := bridge.end())]
         _set_waiting(False)
-        self.report["gap"] = round(time.monotonic() - began, 3)
+        self.report["gap"] = round(time.monotonic() - self._ended, 3)
         self.report["error"] = "; ".join(refused)
         if not new.alive:
             raise Failed(f"the new switch ended: {self.report['error']}")
@@ -199,9 +249,10 @@ def _pid(file: Path) -> int:
 
 
 def _end_strays() -> None:
-    """End a new switch that a handover which was killed has left waiting."""
+    """End a new switch that a handover which was killed has left waiting, and mend its database."""
     for file in RUN.glob(f"{_DAEMON}.after-*.pid"):
         with contextlib.suppress(OSError, ValueError):
-            if Switch(_pid(file)).name == _DAEMON:
+            if Process(_pid(file)).name == _DAEMON:
                 os.kill(_pid(file), signal.SIGKILL)
         file.unlink(missing_ok=True)
+    recover()

@@ -26,7 +26,7 @@ LAB_PROFILE = os.environ.get("OPENSTACK_ROLLOUT_NETWORK_PROFILE", "full")
 NEW = "1.0.5"
 PACKETS = 20_000
 KILLED = "cmp1"
-#: how often a switch is renewed by us, and restarted plainly; medians are compared, for the host is not quiet
+#: how often a switch is renewed by us, and restarted plainly: each of ours against the restarts' median
 ROUNDS = 3
 FAILOVERS = 5
 SHORTER = 5
@@ -81,6 +81,15 @@ def switches(overlay: Overlay) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def server_is_installed(lab, node: str) -> bool:
+    """Whether systemd's ovsdb-server is alone in its unit, and runs the program that is installed."""
+    show = ["systemctl", "show", "-p", "MainPID", "--value", "ovsdb-server"]
+    pid = lab.exec(node, show).stdout.strip()
+    processes = "/sys/fs/cgroup/system.slice/ovsdb-server.service/cgroup.procs"
+    asked = [["cat", processes], ["readlink", f"/proc/{pid}/exe"]]
+    return [lab.exec(node, one).stdout.strip() for one in asked] == [pid, "/usr/sbin/ovsdb-server"]
+
+
 def switch_packages(lab, node: str) -> dict[str, list[str]]:
     return {n: v for n, v in proof.installed(lab, node).items() if "openvswitch" in n}
 
@@ -125,11 +134,11 @@ def of_stage(steps: dict[tuple[str, str], Measurement], stage: str) -> dict[str,
 
 
 def make_stale(overlay: Overlay) -> None:
-    """Replace every switch's program by its like, as a rebuilt package does."""
-    program = "/usr/sbin/ovs-vswitchd"
+    """Replace every switch's programs by their like, as a rebuilt package does."""
     for node in chassis(overlay):
-        overlay.lab.exec(node, ["cp", "--archive", program, f"{program}.new"])
-        overlay.lab.exec(node, ["mv", f"{program}.new", program])
+        for program in ("/usr/sbin/ovsdb-server", "/usr/sbin/ovs-vswitchd"):
+            overlay.lab.exec(node, ["cp", "--archive", program, f"{program}.new"])
+            overlay.lab.exec(node, ["mv", f"{program}.new", program])
 
 
 def renew(overlay: Overlay, seen: Seen, title: str, userspace: str = "accept"):
@@ -151,11 +160,12 @@ def renew(overlay: Overlay, seen: Seen, title: str, userspace: str = "accept"):
 
 
 def assert_renewed(overlay: Overlay, flows: dict[str, set[str]]) -> None:
-    """The installed switch runs everywhere, as systemd's own, with the flows of before."""
+    """The installed switch and its server run everywhere, as systemd's own, with the flows of before."""
     for node, (running, installed, enabled, active, pid) in switches(overlay).items():
         assert running == installed == "3.5.0", node
         assert (enabled, active) == ("enabled", "active"), node
         assert pid == overlay.lab.exec(node, ["pidof", "ovs-vswitchd"]).stdout.strip(), node
+        assert server_is_installed(overlay.lab, node), node
     for node in overlay.computes:
         wait_for(lambda node=node: overlay.flows(node) == flows[node], 60, interval=1)
         assert overlay.flows(node) == flows[node], f"{node}: its flows changed"
@@ -312,9 +322,9 @@ def test_a_plain_restart_takes_five_times_as_long_as_our_reload(overlay, seen):
         ours, theirs = (_together(found, nodes) for found in (seen.renewed, seen.restarted))
         assert len(ours) == len(theirs) == ROUNDS
         lost = any(lost for node in nodes for _, lost in seen.renewed[node])
-        factor = median(theirs) / median(ours)
+        factor = median(theirs) / max(ours)
         none = not lost and max(ours) <= seen.noise
-        print(f"   {name}: {'none' if none else f'{factor:.1f} times shorter'}")
+        print(f"   {name}: {'none' if none else f'each {factor:.1f} times shorter'}")
         short += [] if none or factor >= SHORTER else [name]
     assert any(lost for found in seen.restarted.values() for _, lost in found)
     assert not short, f"not {SHORTER} times shorter on {', '.join(short)}"

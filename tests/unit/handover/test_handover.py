@@ -2,104 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import signal
 import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
 
 from openstack_rollout.switch_handover import NotPossible
-from openstack_rollout.switch_handover.switch import Switch
+from openstack_rollout.switch_handover.process import Process
 
-HERE = Path(__file__).resolve().parent
-UTILS = HERE.parents[2] / "_utils"
-FLOWS = " priority=5,in_port=1,actions=output:2\n cookie=0x7, priority=1,igmp,igmp_type=17 actions=drop\n"
-GROUPS = " group_id=7,type=all,bucket=bucket_id:0,actions=output:1\n"
-OPTIONS = " max option space=256\n 0x102\t0x80\t4\ttun_metadata0\n"
-METERS = "meter=3 pktps burst bands=\ntype=drop rate=100 burst_size=10\n"
-
-
-class Host:
-    """A place with an old switch that runs."""
-
-    def __init__(self, place: Path, mode: str = ""):
-        self.run = place
-        self.fails(mode)
-        (place / "bin").mkdir()
-        for name in ("ovs-vsctl", "ovs-ofctl", "ovs-appctl", "ovs-vswitchd"):
-            program = place / "bin" / name
-            program.write_text(f"#!{sys.executable} -IS\n" + (HERE / "fake_switch.py").read_text())
-            program.chmod(0o755)
-        (place / "bridges").write_text("br-int")
-        for kind, text in {"flows": FLOWS, "groups": GROUPS, "tlv-map": OPTIONS, "meters": METERS}.items():
-            (place / f"dump-{kind}.br-int").write_text(text)
-        self.environment = os.environ | {
-            "OVS_RUNDIR": str(place),
-            "PATH": f"{place / 'bin'}:{os.environ['PATH']}",
-            "PYTHONPATH": str(UTILS),
-        }
-        start = ["ovs-vswitchd", "unix:db", "--mlockall", f"--pidfile={self.pidfile}", "--detach"]
-        subprocess.run(start, env=self.environment, check=True)
-        self.old = self.pid()
-
-    @property
-    def pidfile(self) -> Path:
-        return self.run / "ovs-vswitchd.pid"
-
-    def pid(self) -> int:
-        return int(self.pidfile.read_text())
-
-    def fails(self, mode: str) -> None:
-        (self.run / "mode").write_text(mode)
-
-    def hand_over(self, leaves: float = 10) -> tuple[int, dict]:
-        """Run the program, which gives the old switch so many seconds; its exit status and its report."""
-        change = self.run / "drop-in"
-        change.write_text("")
-        (self.run / "program.py").write_text(
-            "import sys\n"
-            "from openstack_rollout.switch_handover import __main__, handover\n"
-            f"handover._LEAVES = {leaves}\n"
-            "sys.exit(__main__.main(*sys.argv[1:]))\n"
-        )
-        program = [sys.executable, "-P", str(self.run / "program.py")]
-        done = subprocess.run(
-            [*program, str(self.run / "report"), str(change)], env=self.environment, check=False
-        )
-        assert not change.exists()
-        return done.returncode, json.loads((self.run / "report").read_text())
-
-    def given(self, verb: str, bridge: str = "br-int") -> list[str]:
-        file = self.run / f"{verb}.{bridge}"
-        return file.read_text().splitlines() if file.exists() else []
-
-    def switches(self) -> list[int]:
-        """The processes of this place's ovs-vswitchd that live and are no one's parent."""
-        found = []
-        for place in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                mine = f"OVS_RUNDIR={self.run}".encode() in (place / "environ").read_bytes().split(b"\0")
-                words = (place / "cmdline").read_bytes().split(b"\0")
-                if mine and any(word.endswith(b"/ovs-vswitchd") for word in words[:3]):
-                    found.append(int(place.name))
-        return found
-
-    def arguments(self, pid: int) -> list[str]:
-        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[3:-1]
-
-
-@pytest.fixture
-def host(request, tmp_path):
-    place = Host(tmp_path, getattr(request, "param", ""))
-    yield place
-    for pid in place.switches():
-        with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
+from .host import Host, wait_for
 
 
 def assert_the_old_one_goes_on(host: Host) -> None:
@@ -107,13 +17,6 @@ def assert_the_old_one_goes_on(host: Host) -> None:
     assert wait_for(lambda: host.switches() == [host.old]), host.switches()
     assert not (host.run / "waiting").exists() and not host.given("bundle")
     assert not list(host.run.glob("*.after-*"))
-
-
-def wait_for(condition) -> bool:
-    until = time.monotonic() + 10
-    while not condition() and time.monotonic() < until:
-        time.sleep(0.02)
-    return condition()
 
 
 def test_everything_is_at_the_new_switch_and_its_pidfile_is_the_services(host):
@@ -199,7 +102,7 @@ def test_a_switch_that_cannot_be_started_like_the_old_one_is_not_possible(host, 
 
     monkeypatch.setattr(subprocess, "Popen", denied)
     with pytest.raises(NotPossible, match="by the kernel's policy"):
-        Switch(host.old).start_another(host.run / "new.pid", None)
+        Process(host.old).start_another(host.run / "new.pid", None)
 
 
 def test_a_new_switch_that_dies_when_it_takes_over_is_for_the_service_to_start(host):

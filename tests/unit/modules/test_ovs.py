@@ -19,7 +19,7 @@ class Host(Commands):
         super().__init__()
         self.enabled, self.dead, self.reload_works = enabled, set(dead), reload_works
         self.running = {"ovs-vswitchd": runs, "ovsdb-server": database}
-        self.installed = "3.4.0"
+        self.installed, self.schemas = "3.4.0", []
         self.convertible, self.conversion, self.follows = True, "no", True
         self.system_id, self.reload_forgets_id = "cmp1", False
 
@@ -160,7 +160,10 @@ def test_a_reload_brings_what_is_installed():
     host.installed = "3.5.0"
     renewed = {"old": "3.4.0", "new": "3.5.0"}
     how = "reloaded by its own service: the kernel forwards for br-int"
-    assert ovs(host).reload() == {"ovsdb-server": renewed, "ovs-vswitchd": renewed | {"how": how}}
+    assert ovs(host).reload() == {
+        "ovsdb-server": renewed | {"how": "restarted alone: the kernel forwards for br-int"},
+        "ovs-vswitchd": renewed | {"how": how},
+    }
     lines = [line for line in host.lines() if line.startswith("systemctl") and "show" not in line]
     assert lines == [
         "systemctl --job-mode=ignore-dependencies restart ovsdb-server.service",
@@ -169,10 +172,15 @@ def test_a_reload_brings_what_is_installed():
     ]
 
 
+SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
+
+
 def handed_over(host, **report):
-    def handover():
+    def handover(schema=""):
         if report["outcome"] == "done":
             host.running["ovs-vswitchd"] = host.installed
+            host.running["ovsdb-server"] = host.installed if schema else host.running["ovsdb-server"]
+        host.schemas.append(schema)
         return {"error": "", "gap": 0.3, "flows": {"br-int": 7, "br-ex": 1}, "late": []} | report
 
     return handover
@@ -184,7 +192,37 @@ def test_a_userspace_data_path_is_handed_over_and_not_reloaded():
     done = ovs(host, obstacle=None, handover=handed_over(host, outcome="done")).reload()
     how = "handed over: 0.3 s without its 8 flows"
     assert done == {"ovs-vswitchd": {"old": "3.4.0", "how": how, "new": "3.5.0"}}
+    assert host.schemas == [""]
     assert not [line for line in touching(host) if "ovs-vswitchd" in line]
+
+
+@pytest.mark.parametrize("switch", ["3.4.0", "3.5.0"])
+def test_a_userspace_data_path_is_handed_over_with_its_database(switch):
+    host = Host(runs=switch)
+    host.installed = "3.5.0"
+    done = ovs(host, obstacle=None, handover=handed_over(host, outcome="done")).reload()
+    assert done["ovsdb-server"]["how"] == "handed over: 0.3 s without its 8 flows"
+    assert list(done) == [*DAEMONS][: 2 if switch == "3.4.0" else 1]
+    assert host.schemas == [SCHEMA] and host.running == dict.fromkeys(DAEMONS, "3.5.0")
+    assert not touching(host)
+
+
+def test_a_conversion_is_tried_before_a_handover():
+    host = Host()
+    host.installed, host.conversion, host.convertible = "3.5.0", "yes", False
+    with pytest.raises(CommandExecutionError, match=r"^OVS_FAILED: .*nothing was reloaded"):
+        ovs(host, obstacle=None, handover=handed_over(host, outcome="done")).reload()
+    assert not host.schemas
+
+
+def test_where_both_cannot_be_handed_over_the_database_goes_first_and_the_switch_is_tried_again():
+    host = Host()
+    host.installed = "3.5.0"
+    handover = handed_over(host, outcome="not possible", error="two databases")
+    done = ovs(host, obstacle=None, handover=handover).reload()
+    assert done["ovsdb-server"]["how"] == "restarted alone: two databases"
+    assert done["ovs-vswitchd"]["how"] == "reloaded by its own service: two databases"
+    assert host.schemas == [SCHEMA, ""]
 
 
 def test_where_a_handover_turns_out_to_be_impossible_the_service_reloads_the_switch():
@@ -197,7 +235,7 @@ def test_where_a_handover_turns_out_to_be_impossible_the_service_reloads_the_swi
 
 
 def test_a_handover_that_failed_is_not_followed_by_a_reload_and_ends_the_wait_for_flows():
-    def fail():
+    def fail(*schema):
         raise CommandExecutionError("OVS_FAILED: the switch was not handed over; the old switch goes on")
 
     host = Host(database="3.5.0")

@@ -81,6 +81,22 @@ def test_the_units_reload_is_ours_for_the_moment(tmp_path):
     assert not host.drop_in.parent.exists()
 
 
+def test_the_database_is_renewed_where_there_is_a_schema(tmp_path):
+    host = Host({"outcome": "done", "error": ""})
+    handover(host, tmp_path).reload("/usr/share/schema")
+    assert host.line.endswith(f'"{host.drop_in}" "/usr/share/schema"')
+
+
+def test_a_database_that_a_killed_handover_left_standing_is_mended(tmp_path, monkeypatch):
+    mended = []
+    host = Host()
+    module = handover(host, tmp_path)
+    monkeypatch.setattr(module.database, "recover", lambda: mended.append(host.drop_in.exists()))
+    with pytest.raises(CommandExecutionError, match="Job failed"):
+        module.reload()
+    assert mended == [True]
+
+
 def test_what_is_not_possible_is_told(tmp_path):
     report = {"outcome": "not possible", "error": "policy", "gap": None, "flows": {}}
     assert handover(Host(report), tmp_path).reload() == report
