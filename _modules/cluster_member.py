@@ -15,6 +15,7 @@ from openstack_rollout import waiting
 PATIENCE = 60  # seconds for clusters that are about to be whole again
 _POLL = 2.0
 _CLUSTERS = ("galera", "rabbitmq_cluster", "ovsdb_cluster")
+_WITH_CLIENTS = ("galera", "rabbitmq_cluster")
 _PACEMAKER = "pacemaker"
 
 
@@ -58,10 +59,12 @@ def put_right() -> list[str]:
     return [name for name, _ in left]
 
 
-def may_stop(patience: float = PATIENCE) -> list[str]:
+def may_stop(patience: float = PATIENCE, leave: bool = False) -> list[str]:
     """Make sure that every cluster of this node can spare it, after `put_right`; nothing else is touched.
 
-    patience (float): seconds in which each cluster may become whole.
+    patience (float): seconds in which each cluster may become whole. leave (bool): have clients of the
+    database and the broker go elsewhere as well, for a node that is about to go down; `is_back` and
+    `put_right` take that back.
 
     Returns what it is a member of: names of containers, and `pacemaker`. Raises CommandExecutionError led by
     QUORUM_AT_RISK.
@@ -81,11 +84,13 @@ def may_stop(patience: float = PATIENCE) -> list[str]:
     pacemaker = __salt__["pacemaker.status"]()
     if pacemaker and pacemaker["lacks"]:
         raise CommandExecutionError(f"QUORUM_AT_RISK: Pacemaker: {'; '.join(pacemaker['lacks'])}")
+    if leave:
+        _leave()
     return [*found, *([_PACEMAKER] if pacemaker else ())]
 
 
 def is_back(timeout: float = 600, members: Iterable[str] | None = None) -> list[str]:
-    """Wait until this node is a member of each of its clusters, and these are whole.
+    """Wait until this node is a member of each of its clusters, and these are whole, after `put_right`.
 
     timeout (float): seconds for all together. members (list): what it was a member of, as `may_stop` told;
     None: what it is configured to be, and Pacemaker where it runs.
@@ -99,6 +104,7 @@ def is_back(timeout: float = 600, members: Iterable[str] | None = None) -> list[
 
         salt 'ctl1' cluster_member.is_back
     """
+    put_right()
     configured = services()
     pacemaker = members is None and __salt__["pacemaker.status"]() is not None
     names = list(members if members is not None else [*configured, *([_PACEMAKER] if pacemaker else ())])
@@ -112,6 +118,15 @@ def is_back(timeout: float = 600, members: Iterable[str] | None = None) -> list[
             f"QUORUM_NOT_RESTORED: {__grains__['id']} is not back after {timeout:.0f} s: {'; '.join(missing)}"
         )
     return names
+
+
+def _leave() -> None:
+    try:
+        for container, guard in _guarded(*_WITH_CLIENTS).items():
+            __salt__[f"{guard}.before_stop"](container)
+    except CommandExecutionError:
+        put_right()
+        raise
 
 
 def _guarded(*guards: str) -> dict[str, str]:

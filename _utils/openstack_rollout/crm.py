@@ -37,12 +37,14 @@ def read(text: str) -> dict[str, Any]:
 
 
 def broken(found: Mapping[str, Any]) -> list[str]:
-    """What failed in a cluster, one line each; what is not managed is the operator's."""
+    """What failed in a cluster, one line each; what is not managed is the operator's. A resource that is
+    blocked, since it failed to stop, is one that Pacemaker itself no longer manages.
+    """
     lines = [
         f"resource {one['id']} {'is blocked' if one['blocked'] else 'failed'}"
         f" on {', '.join(one['nodes']) or 'no node'}"
         for one in found["resources"]
-        if (one["failed"] or one["blocked"]) and one["managed"]
+        if one["blocked"] or (one["failed"] and one["managed"])
     ]
     return [*lines, *(found["failures"] if lines else ())]
 

@@ -84,8 +84,12 @@ class Reboots:
         time.
         """
         with self._one_member if role == CONTROL_PLANE else contextlib.nullcontext():
-            members = self._value(node, "cluster_member.may_stop")
-            yield
+            members = self._value(node, "cluster_member.may_stop", keywords={"leave": True})
+            try:
+                yield
+            except RolloutError:
+                self._ask(node, "cluster_member.put_right", ANSWER_WITHIN)  # it may never have gone down
+                raise
             if members:
                 self._value(
                     node, "cluster_member.is_back", keywords={"members": members, "timeout": CLUSTERS}

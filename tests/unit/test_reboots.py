@@ -59,8 +59,12 @@ class Machine:
     def openstack_node_facts(self, fresh):
         return {"health": self.health}
 
-    def cluster_member_may_stop(self):
+    def cluster_member_may_stop(self, leave):
+        assert leave, "clients go elsewhere before the node does"
         return self.members
+
+    def cluster_member_put_right(self):
+        return []
 
     def cluster_member_is_back(self, members, timeout):
         assert members == self.members and timeout > 60
@@ -114,6 +118,18 @@ def test_a_member_that_its_cluster_cannot_spare_stays_up():
     with pytest.raises(RolloutError, match=r"^QUORUM_AT_RISK: ctl1: .*ctl3 is away"):
         reboots(machine).reboot("ctl1", "controller", True)
     assert machine.down_until is None
+
+
+def test_a_member_that_never_went_down_is_put_right():
+    machine = Machine()
+    machine.node_reboot_start = lambda boot_id: refuse()
+
+    def refuse():
+        raise RolloutError("NODE_ERROR", "ctl1: the reboot was not scheduled")
+
+    with pytest.raises(RolloutError, match=r"^NODE_ERROR"):
+        reboots(machine).reboot("ctl1", "controller", True)
+    assert machine.asked[-1] == "cluster_member.put_right"
 
 
 def test_of_controllers_one_is_away_at_a_time_whatever_the_batch():

@@ -7,13 +7,13 @@ every fact is asked of the machines; the plain parallel restart at the end is wh
 from __future__ import annotations
 
 import json
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from .. import operator, proof, settings
-from ..clusters import pacemaker
+from ..clusters import pacemaker, page
 from ..clusters.probe import Probe
 from ..enclosure import wait_for
 from ..events import EventLog, most_in_flight
@@ -27,28 +27,31 @@ _BLOCK = "/etc/systemd/system/mariadb.service.d/lab-block.conf"
 #: a member that starts after this was written reaches none of the others
 _BLOCKED = """\
 [Service]
-ExecStartPre=/usr/sbin/nft add table inet lab
-ExecStartPre=/usr/sbin/nft add chain inet lab in { type filter hook input priority 0 ; }
-ExecStartPre=/usr/sbin/nft add chain inet lab out { type filter hook output priority 0 ; }
-ExecStartPre=/usr/sbin/nft add rule inet lab out tcp dport { 4444, 4567, 4568 } drop
-ExecStartPre=/usr/sbin/nft add rule inet lab in tcp dport { 4444, 4567, 4568 } drop
+ExecStartPre=/usr/sbin/nft "add table inet lab"
+ExecStartPre=/usr/sbin/nft "add chain inet lab in { type filter hook input priority 0; }"
+ExecStartPre=/usr/sbin/nft "add chain inet lab out { type filter hook output priority 0; }"
+ExecStartPre=/usr/sbin/nft "add rule inet lab in tcp dport { 4444, 4567, 4568 } drop"
+ExecStartPre=/usr/sbin/nft "add rule inet lab out tcp dport { 4444, 4567, 4568 } drop"
 """
 _AGENT = "/usr/lib/ocf/resource.d/lab/Stuck"
 _REFUSES = "/run/lab-refuses-to-stop"
 #: a resource that does not stop while that file is there
 _STUCK = f"""\
 #!/bin/sh
-. /usr/lib/ocf/lib/heartbeat/ocf-shellfuncs
 case $1 in
 meta-data) echo '<?xml version="1.0"?><resource-agent name="Stuck" version="1"><version>1.1</version>
-<parameters/><actions><action name="start" timeout="20s"/><action name="stop" timeout="20s"/>
+<longdesc lang="en">Stays</longdesc><shortdesc lang="en">Stays</shortdesc><parameters/>
+<actions><action name="start" timeout="20s"/><action name="stop" timeout="20s"/>
 <action name="monitor" timeout="20s" interval="10s"/><action name="meta-data" timeout="5s"/></actions>
 </resource-agent>' ;;
 start) touch /run/lab-stuck ;;
-stop) [ ! -e {_REFUSES} ] || {{ ocf_exit_reason "it refuses"; exit 1; }}; rm -f /run/lab-stuck ;;
+stop) [ ! -e {_REFUSES} ] || {{ echo "ocf-exit-reason:it refuses" >&2; exit 1; }}; rm -f /run/lab-stuck ;;
 monitor) [ -e /run/lab-stuck ] || exit 7 ;;
+validate-all) ;;
+*) exit 3 ;;
 esac
 """
+_WHOLE = 180  # seconds for a member to come back on a machine that is busy
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +75,11 @@ def started(cloud, node: str, container: str) -> str:
 def runs(cloud, node: str, container: str) -> str:
     """The reference that a container's digest is of, as the releases have it."""
     return proof.running_digests(cloud, node).get(container, "")
+
+
+def boot_of(cloud, node: str) -> str:
+    """What is another one after each boot."""
+    return cloud.exec(node, ["cat", "/proc/sys/kernel/random/boot_id"]).stdout.strip()
 
 
 def assert_nothing_lost(seen: dict) -> None:
@@ -134,27 +142,17 @@ def test_a_whole_stage_under_load(cloud, figures):
 def test_custom_images_reach_the_control_plane_at_once_and_two_shells_take_turns(cloud, figures):
     custom = images(cloud, "1.0.0", GALERA, MESSAGES, IDENTITY)
     cloud.set_pillar(target_version="1.0.1", custom_images=custom)
-    apply = [
-        "salt",
-        "*",
-        "state.apply",
-        "openstack.control_plane",
-        "queue=True",
-        "--out=json",
-        "--static",
-        "-t",
-        "900",
-    ]
-    with Probe(cloud) as probe:
-        both = [
-            threading.Thread(target=cloud.master, args=(apply,), kwargs={"check": False}) for _ in range(2)
-        ]
-        for shell in both:
-            shell.start()
-        for shell in both:
-            shell.join()
+    # by a number the second shell's job waits on each node for the first's; by True it is told "queued"
+    apply = ["salt", "*", "state.apply", "openstack.control_plane", "queue=9", "--out=json", "--static"]
+    with Probe(cloud) as probe, ThreadPoolExecutor(2) as shells:
+        both = list(shells.map(lambda _: cloud.master([*apply, "-t", "900"], check=False), range(2)))
     seen = figures["two state.apply at once"] = probe.result
     told("two `salt '*' state.apply` at the same time", seen)
+    for done in both:
+        answers = json.loads(done.stdout)
+        assert set(answers) == set(CONTROLLERS), done.stdout + done.stderr
+        for node, states in answers.items():
+            assert all(state["result"] for state in states.values()), (node, states)
     assert_never_without_quorum(seen)
     assert_nothing_lost(seen)
     for node in CONTROLLERS:
@@ -173,10 +171,11 @@ def test_with_a_member_down_nothing_begins(cloud):
     cloud.set_pillar(target_version="1.0.1")
     done = operator.update(cloud, "orch.control_plane", check=False)
     assert done.returncode != 0
-    assert "QUORUM_AT_RISK" in done.stdout and cloud.nodes["ctl3"].address in done.stdout, done.stdout
+    said = done.stdout + done.stderr
+    assert "QUORUM_AT_RISK" in said and cloud.nodes["ctl3"].address in said, said
     assert {node: proof.running_digests(cloud, node) for node in CONTROLLERS} == before
     cloud.exec("ctl3", ["systemctl", "start", "mariadb.service"])
-    assert wait_for(lambda: synced(cloud) == 3, 180, 2), "the member does not come back"
+    assert wait_for(lambda: synced(cloud) == 3, _WHOLE, 2), "the member does not come back"
 
 
 def synced(cloud) -> int:
@@ -199,7 +198,7 @@ def bootstrap(cloud) -> None:
 
 
 def test_a_member_that_does_not_come_back_pauses_and_the_others_are_left_alone(cloud, figures):
-    services = {"mariadb": {"health": {"timeout": 30}}}
+    services = {"mariadb": page.services()["mariadb"] | {"health": {"timeout": 45}}}
     cloud.set_pillar(
         target_version="1.0.1", services=services, custom_images=images(cloud, "1.0.0", IDENTITY)
     )
@@ -219,7 +218,7 @@ def test_a_member_that_does_not_come_back_pauses_and_the_others_are_left_alone(c
     cloud.exec("ctl1", ["rm", _BLOCK])
     cloud.exec("ctl1", ["nft", "delete", "table", "inet", "lab"])
     cloud.exec("ctl1", ["systemctl", "daemon-reload"])
-    assert wait_for(lambda: synced(cloud) == 3, 180, 2), "the member does not come back"
+    assert wait_for(lambda: synced(cloud) == 3, _WHOLE, 2), "the member does not come back"
     operator.update(cloud, "orch.control_plane")
     wanted = images(cloud, "1.0.1", GALERA)[GALERA].partition("@")[2]
     assert {runs(cloud, node, "mariadb") for node in CONTROLLERS} == {wanted}
@@ -256,17 +255,29 @@ def test_a_resource_that_fails_to_stop_is_named_and_the_address_stays_usable(clo
 
 def test_packages_move_on_controllers_in_standby_and_an_operators_standby_stays(cloud, figures):
     cloud.exec("ctl3", ["crm_standby", "--node", "ctl3", "--update", "on"])
-    cloud.set_pillar(target_version="1.0.1", policies={"controller": {"drain": "standby"}})
+    policies, system = {"controller": {"drain": "standby"}}, {"reboot": "when_required"}
+    cloud.set_pillar(target_version="1.0.1", policies=policies, system=system)
+    before = {node: boot_of(cloud, node) for node in CONTROLLERS}
     with Probe(cloud) as probe, EventLog(cloud) as log:
         operator.update(cloud, "orch.system")
     seen = figures["packages of controllers"] = probe.result
-    told("packages of controllers, in standby", seen)
-    drained = [event["node"] for event in log.steps(stage="system", step="drain", status="succeeded")]
-    restored = [event["node"] for event in log.steps(stage="system", step="restore", status="succeeded")]
-    assert drained == restored == list(CONTROLLERS)
-    assert pacemaker.in_standby(cloud) == {"ctl3"}
+    told("packages of controllers, in standby, with a reboot of each", seen)
+    steps = log.steps(stage="system", status="succeeded")
+    for node in CONTROLLERS:
+        taken = [event["step"] for event in steps if event["node"] == node and event["step"] != "prefetch"]
+        assert [step for step in taken if step != "minion"] == [
+            "drain",
+            "apply",
+            "reboot",
+            "verify",
+            "restore",
+        ], taken
+        assert boot_of(cloud, node) != before[node]
+    assert max(map(len, most_in_flight(log.steps(stage="system"), set(CONTROLLERS)))) == 1
+    assert pacemaker.in_standby(cloud) == {"ctl3"} and synced(cloud) == 3
     assert seen["api"]["failed_after_retry"] == 0, seen["api"]
     assert_never_without_quorum(seen)
+    assert_nothing_lost(seen)
     cloud.exec("ctl3", ["crm_standby", "--node", "ctl3", "--update", "off"])
     cloud.exec("ctl1", ["crm_resource", "--wait", "--timeout=60"])
 
@@ -287,19 +298,10 @@ def test_a_turn_of_a_dead_node_ends(cloud):
 
 def test_a_plain_restart_of_all_at_once_is_what_ours_is_held_against(cloud, figures):
     units = [f"{name}.service" for name in proof.containers(cloud, "ctl1") if not name.startswith("ovn_")]
+    restart = ["systemctl", "restart", *units]
     with Probe(cloud) as probe:
-        shells = [
-            threading.Thread(
-                target=cloud.exec,
-                args=(node, ["systemctl", "restart", *units]),
-                kwargs={"timeout": 600, "check": False},
-            )
-            for node in CONTROLLERS
-        ]
-        for shell in shells:
-            shell.start()
-        for shell in shells:
-            shell.join()
+        with ThreadPoolExecutor(len(CONTROLLERS)) as shells:
+            list(shells.map(lambda node: cloud.exec(node, restart, timeout=600, check=False), CONTROLLERS))
         if not wait_for(lambda: synced(cloud) == 3, 90, 2):
             bootstrap(cloud)
         assert wait_for(lambda: synced(cloud) == 3, 300, 2), "the cluster does not come back"

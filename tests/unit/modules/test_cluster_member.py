@@ -17,6 +17,7 @@ class Node:
     def __init__(self):
         self.asked, self.risks, self.lacks = [], {}, {"mariadb": [], "rabbitmq": []}
         self.pacemaker = {"lacks": []}
+        self.refuses = set()
         self.begun, self.undone, self.stopped, self.applies = set(), [], set(), False
 
     def may_stop(self, container, patience):
@@ -39,10 +40,15 @@ class Node:
         self.begun.discard(container)
         self.risks.pop(container, None)
 
+    def before_stop(self, container):
+        self.begun.add(container)
+        if container in self.refuses:
+            raise CommandExecutionError(f"QUORUM_AT_RISK: {container} cannot be drained")
+
     def module(self):
         functions = {f"{guard}.{name}": getattr(self, name)
                      for guard in ("galera", "rabbitmq_cluster", "pacemaker")
-                     for name in ("may_stop", "status", "pending", "undo")}  # fmt: skip
+                     for name in ("may_stop", "status", "pending", "undo", "before_stop")}  # fmt: skip
         functions |= {
             "openstack_node.guarded": lambda: GUARDED,
             "saltutil.is_running": lambda pattern: [{"fun": "state.sls"}] if self.applies else [],
@@ -81,6 +87,22 @@ def test_what_a_change_that_died_has_left_is_put_right_first():
     node.begun, node.risks["mariadb"] = {"mariadb", "keystone"}, "10.88.0.11: it is Donor/Desynced"
     assert node.module().may_stop(0) == ["rabbitmq", "mariadb", "pacemaker"]
     assert node.undone == [("mariadb", None), ("keystone", None)]
+
+
+def test_clients_leave_a_node_that_goes_down_and_may_come_back_with_it():
+    node = Node()
+    node.module().may_stop(0, leave=True)
+    assert node.begun == {"rabbitmq", "mariadb"} and node.undone == []
+    node.module().is_back(30)
+    assert node.begun == set()
+
+
+def test_clients_that_cannot_leave_one_member_stay_with_all():
+    node = Node()
+    node.refuses = {"mariadb"}
+    with pytest.raises(CommandExecutionError, match=r"^QUORUM_AT_RISK: mariadb cannot be drained"):
+        node.module().may_stop(0, leave=True)
+    assert node.begun == set() and dict(node.undone) == {"rabbitmq": None, "mariadb": None}
 
 
 def test_a_change_that_is_under_way_is_left_alone_and_so_is_a_container_that_is_stopped():

@@ -11,7 +11,7 @@ from tests.unit.modules.guards import clock, records
 NAME = "keystone"
 NODE = '<node name="{name}" online="{online}" standby="{standby}" maintenance="{maintenance}" pending="false" unclean="false"/>'  # noqa: E501
 RESOURCE = (
-    '<resource id="{id}" resource_agent="{agent}" active="true" blocked="{blocked}" managed="true"'
+    '<resource id="{id}" resource_agent="{agent}" active="true" blocked="{blocked}" managed="{managed}"'
     ' failed="{blocked}">{nodes}</resource>'
 )
 
@@ -68,11 +68,19 @@ class Cluster(Commands):
         )
         blocked = self.stuck and bool(self.banned or self.nodes["ctl1"]["standby"])
         vip = RESOURCE.format(
-            id="vip", agent="ocf:heartbeat:IPaddr2", blocked=word(blocked), nodes=f'<node name="{self.vip}"/>'
+            id="vip",
+            agent="ocf:heartbeat:IPaddr2",
+            blocked=word(blocked),
+            managed=word(not blocked),  # as Pacemaker has it after a failed stop
+            nodes=f'<node name="{self.vip}"/>',
         )
         clones = "".join(
             RESOURCE.format(
-                id="haproxy", agent="systemd:haproxy", blocked="false", nodes=f'<node name="{n}"/>'
+                id="haproxy",
+                agent="systemd:haproxy",
+                blocked="false",
+                managed="true",
+                nodes=f'<node name="{n}"/>',
             )
             for n, one in self.nodes.items()
             if one["online"] and not one["standby"]
