@@ -21,6 +21,7 @@ PATIENCE = 3600  # seconds to wait for other controllers
 SILENCE = 180  # seconds for a master that is restarted, or too busy to answer
 LINGERS = 2.0  # seconds between two containers of one job
 _POLL = 2.0
+_SILENT = "no answer: "
 _Asked = Callable[[str, list[str]], Any]
 
 
@@ -35,12 +36,14 @@ class _Held:
         self._renewing = threading.Thread()
 
     def ask(self, function: str, *arguments: str) -> Any:
-        """What the master's runner returns; a string when it could not be asked."""
+        """What the master's runner returns; what keeps it from answering as a string led by _SILENT."""
         asked = time.monotonic()
         try:
             answer = self._runner(f"controller_turn.{function}", [self.job, *arguments])
         except Exception as error:  # a network that is away: the caller waits or refuses
-            return f"{type(error).__name__}: {error}"
+            return f"{_SILENT}{type(error).__name__}: {error}"
+        if isinstance(answer, str) and answer.endswith("timed out"):
+            return f"{_SILENT}{answer}"
         if isinstance(answer, dict) and answer.get("job") == self.job:
             self.until = asked + LASTS
         return answer
@@ -145,19 +148,18 @@ def _wait_for(held: _Held, why: str, patience: float) -> None:
     while True:
         holder = held.ask("take", why)
         now = time.monotonic()
-        if not holder:
-            silent = "it does not let this node ask (peer_run, see etc/master)"
-        elif isinstance(holder, dict):
+        if isinstance(holder, dict) and holder:
             if holder["job"] == held.job:
                 return
-            heard, silent = now, ""
+            heard, refused = now, ""
             if now > deadline:
-                raise CommandExecutionError(
-                    f"NO_TURN: {__grains__['id']} waited {patience:.0f} s for {holder['node']}, which has the"
-                    f" turn for: {holder['why']}"
+                refused = (
+                    f"waited {patience:.0f} s for {holder['node']}, which has the turn for: {holder['why']}"
                 )
         else:
-            silent = str(holder) if now > min(deadline, heard + SILENCE) else ""
-        if silent:
-            raise CommandExecutionError(f"NO_TURN: {__grains__['id']}: the master: {silent}")
+            said = str(holder or "it does not let this node ask (peer_run, see etc/master)")
+            silent = said.startswith(_SILENT) and now <= min(deadline, heard + SILENCE)
+            refused = "" if silent else f"the master: {said}"
+        if refused:
+            raise CommandExecutionError(f"NO_TURN: {__grains__['id']}: {refused}")
         time.sleep(_POLL)

@@ -113,14 +113,18 @@ def test_a_controller_waits_for_the_others():
 def test_a_controller_that_waited_too_long_names_who_has_it():
     module = node(Master([{"job": "x", "node": "ctl2", "why": "container mariadb"}] * 99))
     with pytest.raises(
-        CommandExecutionError, match=r"^NO_TURN: ctl1 waited 9 s for ctl2, .*container mariadb"
+        CommandExecutionError, match=r"^NO_TURN: ctl1: waited 9 s for ctl2, .*container mariadb"
     ):
         module.take("container keystone", patience=9)
 
 
-def test_a_master_that_lets_no_node_ask_is_not_waited_for():
-    with pytest.raises(CommandExecutionError, match=r"^NO_TURN: ctl1: the master: .*peer_run"):
-        node(Master([{}])).take("container keystone")
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [({}, "peer_run"), ("No access to master.", "No access"), ("Traceback: x", "Traceback")],
+)
+def test_a_master_that_refuses_is_not_waited_for(answer, said):
+    with pytest.raises(CommandExecutionError, match=rf"^NO_TURN: ctl1: the master: .*{said}"):
+        node(Master([answer])).take("container keystone")
 
 
 def test_a_master_that_does_not_answer_is_waited_for_and_then_nothing_is_disturbed():
