@@ -26,6 +26,7 @@ _PLACE = "/run/lab-probe"
 OUTSIDE = "outside"
 _PATIENCE = 3.0  # seconds that the endpoints wait for an answer
 _NOTICED = 1.5  # seconds until the endpoints say that an answer is overdue
+_AFTERWARDS = 5.0  # seconds that what happens after a node's end may be its doing
 _INTERVAL_MS = 10.0
 
 Packet = tuple[int, float, float | None]
@@ -92,19 +93,26 @@ class Measurement:
         return {pair: list(_gaps(found)) for pair, found in self.packets.items()}
 
     def by_step(self, events: Iterable[Mapping]) -> dict[tuple[str, str], Measurement]:
-        """The packets put down to (stage, node): those sent from the start of its apply to its verification.
+        """The packets put down to (stage, node): from the start of its drain or apply to its last step's end.
+
+        What shows only some moments later, as where a gateway port came back, belongs to it as well, until
+        the next one starts.
 
         Args:
             events: The engine's node events in order, as `EventLog.steps` gives them.
         """
         began: dict[tuple[str, str], float] = {}
-        found: dict[tuple[str, str], Measurement] = {}
+        ended: dict[tuple[str, str], float] = {}
         for event in events:
             key = (event.get("stage", ""), event.get("node", ""))
             if event.get("step") in ("drain", "apply") and event["status"] == "started":
                 began.setdefault(key, moment(event))
             elif key in began and event["status"] in ("succeeded", "failed"):
-                found[key] = self.between(began[key], moment(event))
+                ended[key] = moment(event)
+        found = {}
+        for key, end in ended.items():
+            others = [start for start in began.values() if start >= end]
+            found[key] = self.between(began[key], min([end + _AFTERWARDS, *others]))
         return found
 
     def write(self, path: Path) -> None:

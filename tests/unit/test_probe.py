@@ -69,5 +69,5 @@ def test_losses_are_put_down_to_the_node_that_was_under_way():
         event(0.5, "cmp2", "apply", "started"),
         event(0.9, "cmp2", "apply", "failed"),
     ]
-    steps = measured(stream(100, lost=range(60, 70))).by_step(events)
-    assert {key: part.lost for key, part in steps.items()} == {("ovn", "cmp1"): 0, ("ovn", "cmp2"): 10}
+    steps = measured(stream(1000, lost=[*range(45, 48), *range(60, 70), *range(95, 98), 700])).by_step(events)
+    assert {key: part.lost for key, part in steps.items()} == {("ovn", "cmp1"): 3, ("ovn", "cmp2"): 13}
