@@ -205,7 +205,7 @@ class Api:
             network.add_interface_to_router(router, subnet_id=subnet.id)
             made[name] = router.id
         expected = None if ha else hosts
-        self._until(f"routers {sorted(made)} are up", lambda: self._routers_are_up(made, expected))
+        self._until(f"routers {sorted(made)} are up", lambda: self._routers_are_up(made, expected), 300)
         return made
 
     def routers(self) -> dict[str, list[str]]:
