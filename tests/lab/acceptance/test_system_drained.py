@@ -13,12 +13,14 @@ from ..events import EventLog, most_in_flight, step
 from ..openstack.api import Api
 
 LAB_PROFILE = "openstack"
+#: the cloud is made, and six nodes are rebooted, before the first test is one
+pytestmark = pytest.mark.timeout(5400)
 COMPUTES = ("cmp1", "cmp2", "cmp3")
 SERVERS = {"a1": "cmp1", "a2": "cmp1", "b1": "cmp2", "c1": "cmp3"}
 ROUTERS = {"r1": "gtw1", "r2": "gtw2"}
 POLICIES = {
-    "compute": {"drain": "live_migrate", "migrate_back": True, "return_timeout": 120},
-    "gateway": {"drain": "move_routers", "return_timeout": 120},
+    "compute": {"drain": "live_migrate", "migrate_back": True, "return_timeout": 300},
+    "gateway": {"drain": "move_routers", "return_timeout": 300, "router_timeout": 300},
     "controller": {"reboot_occupied": True},
 }
 
@@ -43,9 +45,11 @@ def update(cloud):
     with EventLog(cloud) as log:
         process = operator.start_update(cloud, "orch.system")
         for node in COMPUTES:
-            log.wait_for(step(stage="system", node=node, step="reboot", status="started"), timeout=900)
+            log.wait_for(
+                step(stage="system", node=node, step="reboot", status="started"), timeout=operator.PATIENCE
+            )
             found[node] = [name for name, (_, host) in api.servers().items() if host == node]
-        printed, _ = process.communicate(timeout=900)
+        printed, _ = process.communicate(timeout=operator.PATIENCE)
     assert process.returncode == 0, printed[-4000:]
     print(cloud.master(["salt-run", "rollout.report"]).stdout)
     return api, before, found, log.steps(stage="system")
