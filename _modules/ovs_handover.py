@@ -14,7 +14,7 @@ from pathlib import Path
 from salt.exceptions import CommandExecutionError
 
 from openstack_rollout import datapath, switch_handover
-from openstack_rollout.switch_handover import database
+from openstack_rollout.switch_handover import handover
 
 _UNIT = "ovs-vswitchd.service"
 _DROP_IN = Path(f"/run/systemd/system/{_UNIT}.d/50-openstack-rollout-handover.conf")
@@ -91,9 +91,9 @@ def reload(schema: str = "") -> dict:
 
 
 def _tidy() -> None:
-    # What a program that was killed would leave: a database that stands still, and tunnels taken for alive
-    # whatever BFD says.
-    database.recover()
+    # What a program that was killed would leave: a switch that waits, a database that stands still, and
+    # tunnels taken for alive whatever BFD says.
+    handover.end_strays()
     _run(["ovs-appctl", "--timeout=10", "--target=ovs-vswitchd", "bfd/set-forwarding", "normal"])
     _DROP_IN.unlink(missing_ok=True)
     if _DROP_IN.parent.exists() and not any(_DROP_IN.parent.iterdir()):

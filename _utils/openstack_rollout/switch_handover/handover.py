@@ -64,7 +64,7 @@ class Handover:
         """Hand over, or say in the report why not."""
         try:
             self._step("look")
-            _end_strays()
+            end_strays()
             old = Process(_pid(RUN / f"{_DAEMON}.pid"))
             self._read()
             with self._server() as begin, self._successor(old) as new:
@@ -248,7 +248,7 @@ def _pid(file: Path) -> int:
     return int(file.read_text(encoding="ascii"))
 
 
-def _end_strays() -> None:
+def end_strays() -> None:
     """End a new switch that a handover which was killed has left waiting, and mend its database."""
     for file in RUN.glob(f"{_DAEMON}.after-*.pid"):
         with contextlib.suppress(OSError, ValueError):

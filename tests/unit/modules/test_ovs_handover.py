@@ -87,11 +87,11 @@ def test_the_database_is_renewed_where_there_is_a_schema(tmp_path):
     assert host.line.endswith(f'"{host.drop_in}" "/usr/share/schema"')
 
 
-def test_a_database_that_a_killed_handover_left_standing_is_mended(tmp_path, monkeypatch):
+def test_what_a_killed_handover_left_is_mended(tmp_path, monkeypatch):
     mended = []
     host = Host()
     module = handover(host, tmp_path)
-    monkeypatch.setattr(module.database, "recover", lambda: mended.append(host.drop_in.exists()))
+    monkeypatch.setattr(module.handover, "end_strays", lambda: mended.append(host.drop_in.exists()))
     with pytest.raises(CommandExecutionError, match="Job failed"):
         module.reload()
     assert mended == [True]
