@@ -152,10 +152,12 @@ class Database:
             about = self._file.stat()
             shutil.copystat(self._file, copy)
             os.chown(copy, about.st_uid, about.st_gid)
+            _to_disk(copy)
             os.link(self._file, database)
             os.link(socket, socket_aside)
             lock.rename(lock_aside)
             copy.replace(self._file)
+            _to_disk(self._file.parent)
 
     def _copy(self, schema: str, place: Path) -> Path:
         """A copy of the database with the installed schema."""
@@ -221,6 +223,15 @@ def recover() -> None:
         left.put_back()
     else:
         left.commit()
+
+
+def _to_disk(place: Path) -> None:
+    """Have a file, or what a directory lists, outlive a loss of power."""
+    opened = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _remotes(pid: int) -> set[str]:
