@@ -29,7 +29,8 @@ _MOVED = {
     "service_token_roles_required = false": (
         f"service_token_roles_required = false\nmemcached_servers = {_CACHE}"
     ),
-    "dogpile.cache.memory": f"dogpile.cache.pymemcache\nmemcache_servers = {_CACHE}",
+    # the one of the two that takes a cache which restarts for a miss, and not for an error
+    "dogpile.cache.memory": f"oslo_cache.memcache_pool\nmemcache_servers = {_CACHE}\nmemcache_dead_retry = 5",
 }
 _GALERA = """\
 [mysqld]
