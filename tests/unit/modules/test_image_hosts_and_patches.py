@@ -5,39 +5,50 @@ documented.
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import uuid
+from pathlib import Path
 
 import pytest
 from salt.exceptions import CommandExecutionError
 
 from tests.unit.loading import Commands, load
 
+STAND_IN = Path(__file__).parents[2] / "lab/files/bootc-stand-in"
 WANTED = "registry.example/os@sha256:" + "b" * 64
 
 
-def spec(image, digest="sha256:1"):
-    return {"image": {"image": {"image": image, "transport": "registry"}, "imageDigest": digest}}
+class Host:
+    """A machine with the stand-in of bootc, which is a program of its own, in a folder."""
+
+    def __init__(self, folder, booted=True, pulls=True):
+        self.boot_id = folder / "proc/sys/kernel/random/boot_id"
+        self.boot_id.parent.mkdir(parents=True)
+        (folder / "var/lib").mkdir(parents=True)
+        podman = folder / "podman"
+        podman.write_text("#!/bin/sh\n" + ("exit 0\n" if pulls else "echo manifest unknown >&2; exit 125\n"))
+        podman.chmod(0o755)
+        self.environment = {"PATH": f"{folder}:{os.environ['PATH']}", "BOOTC_STAND_IN_ROOT": str(folder)}
+        self.booted = booted
+        self.boot()
+
+    def boot(self):
+        self.boot_id.write_text(f"{uuid.uuid4()}\n")
+
+    def run(self, command, **options):
+        assert command[0] == "bootc" and options["python_shell"] is False
+        done = subprocess.run(
+            [STAND_IN, *command[1:]], env=self.environment, capture_output=True, text=True, check=False
+        )
+        said = done.stdout
+        if not self.booted and done.stdout:  # as on a system that no image booted
+            said = json.dumps({"status": {"booted": None, "staged": None, "rollback": None}})
+        return {"retcode": done.returncode, "stdout": said, "stderr": done.stderr}
 
 
-class Bootc(Commands):
-    """Behaves as `bootc status`, `bootc switch`: a switch stages, and only a boot takes it."""
-
-    def __init__(self, booted="os:1", staged=None, broken=False):
-        super().__init__()
-        self.host = {"booted": booted and spec(booted), "staged": staged and spec(staged)}
-        self.broken = broken
-
-    def __call__(self, command, **options):
-        super().__call__(command, **options)
-        if command[:2] == ["bootc", "switch"]:
-            if self.broken:
-                return {"retcode": 1, "stdout": "", "stderr": "error: manifest unknown"}
-            self.host["staged"] = spec(command[2])
-        said = {"apiVersion": "org.containers.bootc/v1", "kind": "BootcHost", "status": self.host}
-        return {"retcode": 0, "stdout": json.dumps(said), "stderr": ""}
-
-
-def bootc(commands, present=True):
-    salt = {"cmd.run_all": commands, "cmd.which": lambda name: present and f"/usr/bin/{name}"}
+def bootc(host, present=True):
+    salt = {"cmd.run_all": host.run, "cmd.which": lambda name: present and f"/usr/bin/{name}"}
     module = load("modules", "bootc", salt=salt)
     salt |= {"bootc.status": module.status, "bootc.stage": module.stage}
     return module, lambda test=False: load("states", "bootc", salt=salt, opts={"test": test}).staged(
@@ -45,25 +56,28 @@ def bootc(commands, present=True):
     )
 
 
-def test_a_node_without_bootc_or_that_it_did_not_boot_is_none():
-    assert bootc(Bootc(), present=False)[0].status() is None
-    assert bootc(Bootc(booted=None))[0].status() is None
+def test_a_node_without_bootc_or_that_it_did_not_boot_is_none(tmp_path):
+    host = Host(tmp_path, booted=False)
+    assert bootc(host, present=False)[0].status() is None
+    assert bootc(host)[0].status() is None
 
 
-def test_an_image_is_staged_once_and_waits_for_the_next_boot():
-    commands = Bootc()
-    module, state = bootc(commands)
+def test_an_image_is_staged_once_and_waits_for_the_next_boot(tmp_path):
+    host = Host(tmp_path)
+    module, state = bootc(host)
+    first = module.status()["booted"]
     assert state(test=True)["result"] is None and module.status()["staged"] is None
-    assert state()["changes"]["staged"] == {"old": "os:1", "new": WANTED}
-    assert module.status() == {"booted": "os:1", "digest": "sha256:1", "staged": WANTED}
+    assert state()["changes"]["staged"] == {"old": first, "new": WANTED}
+    assert (module.status()["booted"], module.status()["staged"]) == (first, WANTED)
     again = state()
     assert again["result"] is True and not again["changes"] and "next boot" in again["comment"]
-    commands.host = {"booted": spec(WANTED), "staged": None}
+    host.boot()
+    assert module.status() == {"booted": WANTED, "digest": WANTED.partition("@")[2], "staged": None}
     assert state()["changes"] == {}
 
 
-def test_an_image_that_cannot_be_had_is_named():
-    answer = bootc(Bootc(broken=True))[1]()
+def test_an_image_that_cannot_be_had_is_named(tmp_path):
+    answer = bootc(Host(tmp_path, pulls=False))[1]()
     assert answer["result"] is False and answer["comment"].startswith("IMAGE_PULL_FAILED: bootc switch: ")
 
 
