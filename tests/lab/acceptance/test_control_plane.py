@@ -203,10 +203,9 @@ def bootstrap(cloud) -> None:
 
 
 def test_a_member_that_does_not_come_back_pauses_and_the_others_are_left_alone(cloud, figures):
-    services = {"mariadb": page.services()["mariadb"] | {"health": {"timeout": 45}}}
-    cloud.set_pillar(
-        target_version="1.0.1", services=services, custom_images=images(cloud, "1.0.0", IDENTITY)
-    )
+    custom = images(cloud, "1.0.0", IDENTITY)
+    impatient = {"mariadb": page.services()["mariadb"] | {"health": {"timeout": 20}}}
+    cloud.set_pillar(target_version="1.0.1", services=impatient, custom_images=custom)
     others = {node: started(cloud, node, "mariadb") for node in CONTROLLERS[1:]}
     cloud.exec("ctl1", ["mkdir", "-p", _BLOCK.rpartition("/")[0]])
     cloud.exec("ctl1", ["tee", _BLOCK], stdin=_BLOCKED)
@@ -224,6 +223,7 @@ def test_a_member_that_does_not_come_back_pauses_and_the_others_are_left_alone(c
     cloud.exec("ctl1", ["nft", "delete", "table", "inet", "lab"])
     cloud.exec("ctl1", ["systemctl", "daemon-reload"])
     assert wait_for(lambda: synced(cloud) == 3, _WHOLE, 2), "the member does not come back"
+    cloud.set_pillar(target_version="1.0.1", custom_images=custom)
     operator.update(cloud, "orch.control_plane")
     wanted = images(cloud, "1.0.1", GALERA)[GALERA].partition("@")[2]
     assert {runs(cloud, node, "mariadb") for node in CONTROLLERS} == {wanted}
