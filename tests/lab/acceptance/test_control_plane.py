@@ -170,6 +170,17 @@ def test_custom_images_reach_the_control_plane_at_once_and_two_shells_take_turns
     assert {node: started(cloud, node, "mariadb") for node in CONTROLLERS} == before
 
 
+def test_what_a_release_asks_for_first_is_asked(cloud):
+    flags = {"service": "rabbitmq", "call": "rabbitmq_cluster.feature_flags"}
+    checks = [flags | {"arguments": {"enabled": ["khepri_db"]}}]  # which is off in a new cluster
+    cloud.set_pillar(target_version="1.0.1", releases={"1.0.1": {"checks": checks}})
+    before = {node: started(cloud, node, "rabbitmq") for node in CONTROLLERS}
+    done = operator.update(cloud, "orch.control_plane", check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0 and "RELEASE_CHECK" in said and "khepri_db" in said, said
+    assert {node: started(cloud, node, "rabbitmq") for node in CONTROLLERS} == before
+
+
 def test_with_a_member_down_nothing_begins(cloud):
     cloud.exec("ctl3", ["systemctl", "stop", "mariadb.service"])
     before = {node: proof.running_digests(cloud, node) for node in CONTROLLERS}
