@@ -46,8 +46,8 @@ def remotes(node):
 def left_behind(node):
     """What a handover makes for its own use."""
     places = ["/run/openvswitch", "/etc/openvswitch", "/var/lib/openvswitch"]
-    found = ["find", *places, "-name", "*before-*", "-o", "-name", "*after-*", "-o", "-name", ".handover-*"]
-    return node.out(found)
+    names = ["-name", "*before-*", "-o", "-name", "*after-*", "-o", "-name", ".handover-*"]
+    return node.out(["find", *places, "(", *names, ")", "!", "-type", "l"])
 
 
 def states(node, unit=UNIT):
@@ -277,6 +277,16 @@ def test_a_database_server_alone_is_renewed_with_the_switch_that_needs_it(node, 
     assert followed(node) != pids[0] and followed(node, "ovsdb-server") != pids[1]
     assert everything(node) == before and remotes(node) == story["remotes"] and not left_behind(node)
     assert node.out(["ovs-vsctl", "get", "open_vswitch", ".", "external_ids:answers"]) == "yes"
+
+
+def test_after_a_handover_the_service_stops_as_it_does_otherwise(node, story):
+    """A daemon that leaves its pidfile is waited for: two seconds each, in which nothing forwards."""
+    node.exec(["systemctl", "stop", UNIT])
+    assert not node.out(["find", "/run/openvswitch", "-name", "*.pid"])
+    node.exec(["systemctl", "start", UNIT])
+    assert wait_for(lambda: states(node) == RUNNING, 30)
+    node.exec(["ovs-ofctl", "add-flows", forwarding.BRIDGE, "-"], stdin="\n".join(story["flows"]) + "\n")
+    assert wait_for(lambda: forwarding.flows(node) == story["flows"], 30)
 
 
 def test_a_data_path_that_is_not_what_it_was_is_named_until_it_is_back(node, story):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -15,8 +13,9 @@ import time
 
 from openstack_rollout.switch_handover import PROC, Failed, heard, run
 
-_LIBC = ctypes.CDLL(None)
-_PR_SET_PDEATHSIG = 1
+#: Characters of the last command that are sent at once: less than a word. If this program is killed, what
+#: ovs-ofctl has is no command, and it sends nothing at all.
+_WITHHELD = 3
 _VERSION = "OpenFlow15"  # knows all there is to save
 
 
@@ -30,20 +29,15 @@ class Feeder:
 
     def __init__(self, bridge: str, commands: list[str]) -> None:
         self._bridge = bridge
+        self._rest = commands[-1][_WITHHELD:] + "\n"
         self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the object
         out, into = os.pipe()
         command = ["ovs-ofctl", "-O", _VERSION, "--no-names", "bundle", bridge, "-"]
-        self._process = subprocess.Popen(
-            command,
-            stdin=out,
-            stdout=self._said,
-            stderr=self._said,
-            preexec_fn=_end_with_parent,  # noqa: PLW1509 - the program has one thread
-        )
+        self._process = subprocess.Popen(command, stdin=out, stdout=self._said, stderr=self._said)
         os.close(out)
         self._input = os.fdopen(into, "w")
         try:
-            self._input.write("\n".join(commands) + "\n")
+            self._input.write("\n".join([*commands[:-1], commands[-1][:_WITHHELD]]))
             self._input.flush()
         except OSError as error:
             raise self._failure() from error
@@ -58,7 +52,9 @@ class Feeder:
 
     def send(self) -> None:
         """Let it send; it connects only now."""
-        self._input.close()
+        if not self._input.closed:
+            self._input.write(self._rest)
+            self._input.close()
 
     def end(self) -> str:
         """Wait for the switch's answer; "" when it took everything, else what it refused."""
@@ -156,11 +152,6 @@ class Bridge:
         if done.returncode:
             raise Failed(f"{words[-1]} {self.name}: {done.stderr.strip()[-300:]}")
         return done.stdout
-
-
-def _end_with_parent() -> None:
-    """If this program is killed, the end of its input would have ovs-ofctl send what it was not told to."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _unordered(content: tuple) -> tuple:

@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 from openstack_rollout.switch_handover import RUN, Failed, NotPossible, heard, run
+from openstack_rollout.switch_handover.pidfile import Pidfile
 from openstack_rollout.switch_handover.process import Process
 
 DAEMON, _CLIENT = "ovsdb-server", "ovsdb-client"
@@ -51,7 +52,7 @@ class Database:
             raise NotPossible(f"{DAEMON} does not run as its service starts it: {' '.join(words)}")
         self._file = Path(files[0]).resolve()
         self._socket = Path(sockets[0]).resolve()
-        self._pidfile = RUN / f"{DAEMON}.after-{pid}.pid"
+        self._pidfile = Pidfile(DAEMON, pid)
         self._holder = RUN / f"{_CLIENT}.after-{pid}.pid"
         self._remotes = {_MANAGERS}
         self._converted = False
@@ -94,7 +95,11 @@ class Database:
 
     def unlock(self) -> None:
         """Let the new switch begin."""
-        _end(self._holder)
+        with contextlib.suppress(OSError, ValueError):
+            holder = Process(int(self._holder.read_text(encoding="ascii")))
+            if holder.name == _CLIENT:
+                os.kill(holder.pid, signal.SIGKILL)
+        self._holder.unlink(missing_ok=True)
 
     @property
     def interrupted(self) -> bool:
@@ -104,12 +109,12 @@ class Database:
     @property
     def has_follower(self) -> bool:
         """Whether the new server was started."""
-        return self._pidfile.exists()
+        return self._pidfile.written
 
     def put_back(self) -> None:
         """End the new server, if there is one, and have the old one go on with all that was its own."""
-        _end(self._pidfile)
-        _end(self._holder)
+        self._pidfile.end()
+        self.unlock()
         for place, aside in self._places():
             if aside.exists():
                 aside.replace(place)
@@ -120,9 +125,9 @@ class Database:
     def commit(self) -> str:
         """End the old server for good, the service follows the new one; what the new one refused, else ""."""
         self.unlock()
-        new = int(self._pidfile.read_text(encoding="ascii"))
+        new = self._pidfile.pid()
         # systemd looks into the file when the old one ends.
-        self._pidfile.replace(RUN / f"{DAEMON}.pid")
+        self._pidfile.adopt()
         with contextlib.suppress(ProcessLookupError):
             # Nothing that it was asked may still be answered: it would be written where nobody reads it.
             os.kill(self._old.pid, signal.SIGKILL)
@@ -180,16 +185,17 @@ class Database:
 
     def _start(self) -> Process:
         with tempfile.TemporaryFile("w+") as words:
-            starting = self._old.start_another(self._pidfile, words)
+            self._pidfile.make()
+            starting = self._old.start_another(self._pidfile.path, words)
             try:
                 _wait_until(lambda: starting.poll() is not None, f"the new {DAEMON} does not listen")
             except Failed:
                 starting.kill()
                 starting.wait()
                 raise
-            if starting.returncode or not self._pidfile.exists():
+            if starting.returncode or not self._pidfile.written:
                 raise Failed(f"the new {DAEMON} does not start: {heard(words)[-300:]}")
-        return Process(int(self._pidfile.read_text(encoding="ascii")))
+        return Process(self._pidfile.pid())
 
     def _introduce(self, schema: str) -> None:
         """What the switch's own start writes after it started the server."""
@@ -260,15 +266,6 @@ def _backup(database: Path, place: Path) -> Path:
     said = [run(["ovsdb-tool", word, str(database)]).stdout.split() for word in ("db-version", "db-cksum")]
     version, checksum = (words[0] if words else "" for words in said)
     return place.with_name(f"{place.name}.backup{version}-{checksum}")
-
-
-def _end(pidfile: Path) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        pid = int(pidfile.read_text(encoding="ascii"))
-        if Process(pid).name in (DAEMON, _CLIENT):
-            os.kill(pid, signal.SIGKILL)
-        _control(pid).unlink(missing_ok=True)
-    pidfile.unlink(missing_ok=True)
 
 
 def _wait_until(condition, why: str) -> None:

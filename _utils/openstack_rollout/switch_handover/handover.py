@@ -26,6 +26,7 @@ from openstack_rollout.switch_handover.bridge import Bridge
 from openstack_rollout.switch_handover.database import DAEMON as _SERVER
 from openstack_rollout.switch_handover.database import Database, recover
 from openstack_rollout.switch_handover.liveness import Liveness
+from openstack_rollout.switch_handover.pidfile import Pidfile, strays
 from openstack_rollout.switch_handover.process import Process
 
 _DAEMON = "ovs-vswitchd"
@@ -120,18 +121,18 @@ class Handover:
     def _successor(self, old: Process) -> Iterator[Process]:
         """A new switch that waits for the old one's lock; it is ended where the handover breaks off."""
         self._step("start the new switch")
-        # Its own name stands in the old one's arguments, and goes with it.
-        pidfile = RUN / f"{_DAEMON}.after-{old.pid}.pid"
+        pidfile = Pidfile(_DAEMON, old.pid)
+        pidfile.make()
         _set_waiting(True)
         with tempfile.TemporaryFile("w+") as words:
-            process = old.start_another(pidfile, words, _TELLING)
+            process = old.start_another(pidfile.path, words, _TELLING)
 
             def ended() -> str:
                 return f"it ended: {heard(words)[-300:]}" if process.poll() is not None else ""
 
             try:
-                self._wait_until(lambda: _WAITS in heard(words) and pidfile.exists(), _PATIENCE, ended)
-                new = Process(_pid(pidfile))
+                self._wait_until(lambda: _WAITS in heard(words) and pidfile.written, _PATIENCE, ended)
+                new = Process(pidfile.pid())
                 if new.domain() != old.domain():
                     raise NotPossible(f"the new switch would run as {new.domain()}, not as {old.domain()}")
                 yield new
@@ -139,12 +140,10 @@ class Handover:
                 # ends. It notices the end of its own children alone, which the new one is only now.
                 with contextlib.suppress(Failed):
                     self._wait_until(lambda: process.poll() is not None, _LEAVES)
-                pidfile.rename(RUN / f"{_DAEMON}.pid")
+                pidfile.adopt()
                 self._step("done")
             except BaseException:
-                with contextlib.suppress(OSError, ValueError):
-                    os.kill(_pid(pidfile), signal.SIGKILL)
-                pidfile.unlink(missing_ok=True)
+                pidfile.end()
                 process.kill()
                 process.wait()
                 raise
@@ -250,9 +249,6 @@ def _pid(file: Path) -> int:
 
 def end_strays() -> None:
     """End a new switch that a handover which was killed has left waiting, and mend its database."""
-    for file in RUN.glob(f"{_DAEMON}.after-*.pid"):
-        with contextlib.suppress(OSError, ValueError):
-            if Process(_pid(file)).name == _DAEMON:
-                os.kill(_pid(file), signal.SIGKILL)
-        file.unlink(missing_ok=True)
+    for stray in strays(_DAEMON):
+        stray.end(started=False)
     recover()

@@ -49,6 +49,8 @@ def ofctl(words):
             file.write_text(f" priority={time.monotonic_ns()},actions=drop\n")
         return
     given = sys.stdin.read() if words[-1] == "-" else words[-1] + "\n"
+    if verb == "bundle" and not all(line.startswith(("flow ", "group ")) for line in given.splitlines()):
+        sys.exit("unsupported bundle message type")
     if verb == "bundle" and MODE == "refuses":
         sys.exit("OFPT_ERROR: nonsense")
     if not (RUN / f"{bridge}.mgmt").exists():

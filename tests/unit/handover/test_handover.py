@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 
 import pytest
@@ -62,12 +64,18 @@ def test_tunnels_that_bfd_found_alive_stay_so_until_it_can_tell_again(host, show
 def test_a_second_handover_has_a_pidfile_of_its_own_name(host):
     host.hand_over()
     second = host.pid()
-    assert f"--pidfile={host.run}/ovs-vswitchd.after-{host.old}.pid" in host.arguments(second)
+    assert f"--pidfile={host.run}/ovs-vswitchd.after-{host.old}/ovs-vswitchd.pid" in host.arguments(second)
     status, _ = host.hand_over()
     assert status == 0 and host.pid() not in (host.old, second)
     words = host.arguments(host.pid())
-    assert f"--pidfile={host.run}/ovs-vswitchd.after-{second}.pid" in words
+    assert f"--pidfile={host.run}/ovs-vswitchd.after-{second}/ovs-vswitchd.pid" in words
     assert len(words) == len(set(words)) and words[:2] == ["unix:db", "--mlockall"]
+
+
+def test_a_new_switch_that_ends_takes_the_services_pidfile_with_it(host):
+    assert host.hand_over()[0] == 0 and host.hand_over()[0] == 0
+    os.kill(host.pid(), signal.SIGTERM)
+    assert wait_for(lambda: not host.pidfile.exists())
 
 
 @pytest.mark.parametrize(
@@ -129,7 +137,8 @@ def test_flows_that_the_new_switch_refuses_together_are_given_one_by_one(host):
 
 
 def test_a_switch_that_a_killed_handover_left_waiting_is_ended(host):
-    stray = host.run / "ovs-vswitchd.after-1.pid"
+    stray = host.run / "ovs-vswitchd.after-1" / "ovs-vswitchd.pid"
+    stray.parent.mkdir()
     start = ["ovs-vswitchd", "unix:db", f"--pidfile={stray}", "--detach"]
     process = subprocess.Popen(start, env=host.environment, stderr=subprocess.DEVNULL)
     assert wait_for(stray.exists)
