@@ -160,7 +160,7 @@ def reload(timeout: int = _TAKES) -> dict:
     that fails would leave the switch an empty database. A userspace data path, which stops with its database
     server, is handed over to a new switch together with that server (`ovs_handover`). For any other the
     server goes first, then the switch is reloaded by its own service, which saves the flows and puts them
-    back. Of daemons of which none needs the other one that is not stale is left alone.
+    back, and a daemon that is not stale is left alone.
 
     timeout (int): seconds for each daemon to say its new version.
 
@@ -227,12 +227,13 @@ def _program_was_replaced(pid: int) -> bool:
 def _renew(stale: list[str], timeout: int) -> dict[str, str]:
     """Have the installed programs run in place of the stale ones; {daemon: how}."""
     obstacle = __salt__["ovs_handover.obstacle"]()
+    if _SERVER in stale or not obstacle:
+        _try_conversion()
+    how, why = ("", obstacle) if obstacle else _hand_over(str(_SCHEMA))
+    if how:
+        return dict.fromkeys(stale, how)
     hows = {}
     if _SERVER in stale:
-        _try_conversion()
-        how, why = ("", obstacle) if obstacle else _hand_over(str(_SCHEMA))
-        if how:
-            return dict.fromkeys(stale, how)
         _renew_database(timeout)
         _wait_until_new(_SERVER, timeout)
         hows[_SERVER] = f"restarted alone: {why}"

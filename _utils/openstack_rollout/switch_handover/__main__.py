@@ -12,7 +12,7 @@ from pathlib import Path
 from openstack_rollout.switch_handover import DONE, Failed
 from openstack_rollout.switch_handover.handover import Handover
 
-_NICE = -10  # what ovs-ctl starts the switch with
+_NICE = -20  # so that the flows are sent before anything else is done
 
 
 def main(report: str, change: str, schema: str = "") -> int:

@@ -19,6 +19,7 @@ from openstack_rollout.switch_handover import (
     RUN,
     Failed,
     NotPossible,
+    headstart,
     heard,
     run,
 )
@@ -73,11 +74,12 @@ class Handover:
                 if not old.alive:
                     raise Failed("the old switch ended meanwhile")
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)  # now nothing may break it off
-                self.report["outcome"] = BROKEN_OFF
                 liveness = Liveness(old.pid)
-                self._end(old)
-                begin()
-                self._fill(new, liveness)
+                with new.hurried():
+                    with headstart.given(new, begin):
+                        self.report["outcome"] = BROKEN_OFF
+                        self._end(old)
+                    self._fill(new, liveness)
                 self.report["outcome"] = DONE
             self.report["late"] = sorted(liveness.settle(new.pid))
         except NotPossible as error:
@@ -94,13 +96,13 @@ class Handover:
         print(name, flush=True)
 
     @contextlib.contextmanager
-    def _server(self) -> Iterator[Callable[[], None]]:
+    def _server(self) -> Iterator[Callable[[], None] | None]:
         """A new database server, if there is to be one; the old one goes on where the old switch does.
 
-        Yields what lets the new switch begin, when the old one has ended.
+        Yields what gives the new switch its lock, None where the old one's end does.
         """
         if not self._schema:
-            yield lambda: None  # the lock was the old one's
+            yield None  # the lock is the old one's
             return
         self._step("start the new database server")
         database = Database(_pid(RUN / f"{_SERVER}.pid"))
@@ -181,10 +183,10 @@ class Handover:
         self._ended = time.monotonic()
         os.kill(old.pid, signal.SIGTERM)
         try:
-            self._wait_until(lambda: not old.alive, _LEAVES)
+            self._wait_until(lambda: old.gone, _LEAVES)
         except Failed:
             os.kill(old.pid, signal.SIGKILL)
-            self._wait_until(lambda: not old.alive, _LEAVES)
+            self._wait_until(lambda: old.gone, _LEAVES)
 
     def _fill(self, new: Process, liveness: Liveness) -> None:
         """Give the new switch its flows, as soon as it has its bridges."""

@@ -7,12 +7,13 @@ import os
 import resource
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from openstack_rollout.switch_handover import PROC, Failed, NotPossible
 
 _SELINUX = Path("/sys/fs/selinux/enforce")
+_FIRST = -20  # the highest priority there is
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -46,6 +47,16 @@ class Process:
         """Whether it runs; a zombie does not."""
         return self.state not in "ZX"
 
+    @property
+    def gone(self) -> bool:
+        """Whether it has ended with all its threads, and closed what it had open."""
+        if self.alive:
+            return False
+        try:
+            return len(list((self._place / "task").iterdir())) <= 1
+        except OSError:
+            return True
+
     def start_another(self, pidfile: Path, output, *more: str) -> subprocess.Popen:
         """Start the installed program as this one was: arguments, environment, limits, domain, unit.
 
@@ -76,6 +87,18 @@ class Process:
             )
         except (OSError, subprocess.SubprocessError) as error:
             raise NotPossible(f"{self.name} cannot be started anew as it was: {error}") from error
+
+    @contextlib.contextmanager
+    def hurried(self) -> Iterator[None]:
+        """Have its main thread go before everything else while the body runs, where that is allowed."""
+        usual = os.getpriority(os.PRIO_PROCESS, self.pid)
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, self.pid, _FIRST)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, self.pid, usual)
 
     def domain(self) -> str:
         """What SELinux lets it do, "" without SELinux."""
