@@ -26,7 +26,7 @@ LAB_PROFILE = os.environ.get("OPENSTACK_ROLLOUT_NETWORK_PROFILE", "full")
 NEW = "1.0.5"
 PACKETS = 20_000
 KILLED = "cmp1"
-#: how often a switch is renewed by us, and restarted plainly: the longest of ours against the longest of theirs
+#: how often a switch is renewed by us, and restarted plainly: our longest gap is held against their longest
 ROUNDS = 3
 FAILOVERS = 5
 SHORTER = 5
