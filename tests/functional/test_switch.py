@@ -282,7 +282,8 @@ def test_a_database_server_alone_is_renewed_with_the_switch_that_needs_it(node, 
 def test_after_a_handover_the_service_stops_as_it_does_otherwise(node, story):
     """A daemon that leaves its pidfile is waited for: two seconds each, in which nothing forwards."""
     node.exec(["systemctl", "stop", UNIT])
-    assert not node.out(["find", "/run/openvswitch", "-name", "*.pid"])
+    assert wait_for(lambda: not node.out(["find", "/run/openvswitch", "-name", "*.pid"]), 30)
+    assert wait_for(lambda: states(node)[2:] == ["inactive", "inactive"], 30)
     node.exec(["systemctl", "start", UNIT])
     assert wait_for(lambda: states(node) == RUNNING, 30)
     node.exec(["ovs-ofctl", "add-flows", forwarding.BRIDGE, "-"], stdin="\n".join(story["flows"]) + "\n")
