@@ -97,8 +97,10 @@ class Process:
         try:
             yield
         finally:
-            with contextlib.suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, self.pid, usual)
+            # the threads that it started meanwhile have its priority
+            for thread in (self._place / "task").glob("*"):
+                with contextlib.suppress(OSError):
+                    os.setpriority(os.PRIO_PROCESS, int(thread.name), usual)
 
     def domain(self) -> str:
         """What SELinux lets it do, "" without SELinux."""
