@@ -46,10 +46,13 @@ class Handover:
 
     Args:
         schema: The file of the schema that the database is to have, when its server is renewed, too; else "".
+        early: Whether the new switch has a head start; where it was `missed`, one without it can be tried.
     """
 
-    def __init__(self, schema: str = "") -> None:
+    def __init__(self, schema: str = "", early: bool = True) -> None:
         self._schema = schema
+        self._early = early
+        self.missed = False
         self.report: dict = {
             "outcome": NOTHING_TOUCHED,
             "step": "",
@@ -76,7 +79,7 @@ class Handover:
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)  # now nothing may break it off
                 liveness = Liveness(old.pid)
                 with new.hurried():
-                    with headstart.given(new, begin):
+                    with headstart.given(new, begin, self._early):
                         self.report["outcome"] = BROKEN_OFF
                         self._end(old)
                     self._fill(new, liveness)
@@ -86,6 +89,7 @@ class Handover:
             self.report |= {"error": str(error), "outcome": NOT_POSSIBLE}
         except (Failed, OSError, ValueError) as error:
             self.report["error"] = str(error)
+            self.missed = isinstance(error, headstart.Missed)
         finally:
             for bridge in self._bridges:
                 bridge.drop()

@@ -14,7 +14,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 
-from openstack_rollout.switch_handover import PROC, NotPossible
+from openstack_rollout.switch_handover import PROC, Failed
 from openstack_rollout.switch_handover.process import Process
 
 _SLEEPS, _WAITS = "nanosleep", "poll"  # in the name of the kernel's function that a process waits in
@@ -23,18 +23,23 @@ _CERTAIN = 0.08  # seconds of them in which it is still asleep for certain
 _PATIENCE = 2.0
 
 
+class Missed(Failed):
+    """The new switch may have gone too far; the old one was not told to end yet, so try without."""
+
+
 @contextlib.contextmanager
-def given(new: Process, unlock: Callable[[], None] | None) -> Iterator[None]:
+def given(new: Process, unlock: Callable[[], None] | None, early: bool = True) -> Iterator[None]:
     """Have the new switch do what it can before the old one ends, which is for the body to see to.
 
     Args:
         new: The switch that waits for the lock.
         unlock: Gives it the lock; None where the old one's end does.
+        early: Whether it is to have one at all; else it begins after the body.
 
     Raises:
-        NotPossible: It may have gone too far, before the body began.
+        Missed: It may have gone too far, before the body began.
     """
-    if unlock is None or _WAITS not in _waits_in(new):  # there are kernels that do not tell
+    if unlock is None or not early or _WAITS not in _waits_in(new):  # there are kernels that do not tell
         yield
         if unlock:
             unlock()
@@ -55,14 +60,14 @@ def _stop_in_its_sleep(new: Process) -> float:
     until = now + _PATIENCE
     while _SLEEPS not in _waits_in(new):
         if now > until or not new.alive:
-            raise NotPossible("the new switch does not begin as it is known to")
+            raise Missed("the new switch does not begin as it is known to")
         time.sleep(0.001)
         awake, now = now, time.monotonic()
     os.kill(new.pid, signal.SIGSTOP)
     while new.state not in "TtZX":
         time.sleep(0.001)
     if time.monotonic() - awake > _CERTAIN:
-        raise NotPossible("the new switch may have woken up too early")
+        raise Missed("the new switch may have woken up too early")
     return awake
 
 

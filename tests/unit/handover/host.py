@@ -84,21 +84,24 @@ class Host:
     def fails(self, mode: str) -> None:
         (self.run / "mode").write_text(mode)
 
-    def hand_over(self, *schema: str, leaves: float = 10) -> tuple[int, dict]:
-        """Run the program, which gives the old switch so many seconds; its exit status and its report."""
-        change = self.run / "drop-in"
-        change.write_text("")
+    def hand_over(self, *schema: str, leaves: float = 10, change: str = "") -> tuple[int, dict]:
+        """Run the program, which gives the old switch so many seconds and is changed by some Python.
+
+        Returns its exit status and its report.
+        """
+        drop_in = self.run / "drop-in"
+        drop_in.write_text("")
         (self.run / "program.py").write_text(
             "import sys\n"
             "from openstack_rollout.switch_handover import __main__, handover\n"
-            f"handover._LEAVES = {leaves}\n"
+            f"handover._LEAVES = {leaves}\n{change}"
             "sys.exit(__main__.main(*sys.argv[1:]))\n"
         )
         program = [sys.executable, "-P", str(self.run / "program.py")]
         done = subprocess.run(
-            [*program, str(self.run / "report"), str(change), *schema], env=self.environment, check=False
+            [*program, str(self.run / "report"), str(drop_in), *schema], env=self.environment, check=False
         )
-        assert not change.exists()
+        assert not drop_in.exists()
         return done.returncode, json.loads((self.run / "report").read_text())
 
     def given(self, verb: str, bridge: str = "br-int") -> list[str]:

@@ -44,6 +44,25 @@ def test_both_are_new_and_the_database_is_converted(host):
     assert host.given("bundle") and not left_behind(host)
 
 
+MISSES = """
+from openstack_rollout.switch_handover import headstart
+given = headstart.given
+def missed(new, unlock, early):
+    if early:
+        raise headstart.Missed("it may have gone too far")
+    return given(new, unlock, early)
+headstart.given = missed
+"""
+
+
+def test_a_head_start_that_was_missed_is_done_without(host):
+    status, report = host.hand_over(str(host.schema), change=MISSES)
+    assert (status, report["outcome"], report["error"]) == (0, "done", "")
+    assert host.pid() != host.old and wait_for(lambda: host.switches() == [host.pid()])
+    assert host.server() != host.old_server and wait_for(lambda: list(host.servers()) == [host.server()])
+    assert host.given("bundle") and not left_behind(host)
+
+
 def test_a_database_that_has_the_schema_is_copied_as_it_is(host):
     host.schema.write_text("1")
     assert host.hand_over(str(host.schema))[0] == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from openstack_rollout.switch_handover import NotPossible, headstart
+from openstack_rollout.switch_handover import headstart
 from openstack_rollout.switch_handover.process import Process
 
 from .host import wait_for
@@ -21,7 +21,7 @@ poll = select.poll()
 poll.register(0, select.POLLIN)
 poll.poll()
 for _ in range(int(sys.argv[2])):
-    time.sleep(0.1)
+    time.sleep(1)
 pathlib.Path(sys.argv[1]).touch()
 poll.poll() and sys.stdin.read()
 """
@@ -52,12 +52,13 @@ def switch(request, tmp_path):
 
 
 @pytest.mark.parametrize("switch", [1], indirect=True)
-def test_it_opens_nothing_before_the_body_is_done(switch):
+def test_it_opens_nothing_before_the_body_is_done(switch, monkeypatch):
     if "poll" not in switch.waits_in():
         pytest.skip("this kernel does not tell what a process waits in")
+    monkeypatch.setattr(headstart, "_CERTAIN", 0.8)
     with headstart.given(switch.known, switch.unlock):
         assert switch.known.state == "T"
-        time.sleep(0.15)  # longer than it would have slept
+        time.sleep(1.2)  # longer than it would have slept
         assert not switch.opened.exists()
     assert wait_for(switch.opened.exists)
 
@@ -67,7 +68,10 @@ def test_one_that_does_not_sleep_went_too_far(switch, monkeypatch):
     if "poll" not in switch.waits_in():
         pytest.skip("this kernel does not tell what a process waits in")
     monkeypatch.setattr(headstart, "_PATIENCE", 0.3)
-    with pytest.raises(NotPossible, match="does not begin"), headstart.given(switch.known, switch.unlock):
+    with (
+        pytest.raises(headstart.Missed, match="does not begin"),
+        headstart.given(switch.known, switch.unlock),
+    ):
         pytest.fail("the old switch would have been ended")
 
 
@@ -75,5 +79,12 @@ def test_one_that_does_not_sleep_went_too_far(switch, monkeypatch):
 def test_where_the_kernel_does_not_tell_it_begins_after_the_body(switch, monkeypatch):
     monkeypatch.setattr(headstart, "_waits_in", lambda process: "0")
     with headstart.given(switch.known, switch.unlock):
+        assert not switch.opened.exists() and switch.known.state == "S"
+    assert wait_for(switch.opened.exists)
+
+
+@pytest.mark.parametrize("switch", [1], indirect=True)
+def test_without_a_head_start_it_begins_after_the_body(switch):
+    with headstart.given(switch.known, switch.unlock, early=False):
         assert not switch.opened.exists() and switch.known.state == "S"
     assert wait_for(switch.opened.exists)
