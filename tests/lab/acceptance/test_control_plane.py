@@ -146,10 +146,14 @@ def test_a_whole_stage_under_load(cloud, figures):
 def test_custom_images_reach_the_control_plane_at_once_and_two_shells_take_turns(cloud, figures):
     custom = images(cloud, "1.0.0", GALERA, MESSAGES, IDENTITY)
     cloud.set_pillar(target_version="1.0.1", custom_images=custom)
-    # by a number the second shell's job waits on each node for the first's; by True it is told "queued"
-    apply = ["salt", "*", "state.apply", "openstack.control_plane", "queue=9", "--out=json", "--static"]
+    apply = ["salt", "*", "state.apply", "openstack.control_plane", "--out=json", "--static", "-t", "900"]
     with Probe(cloud) as probe, ThreadPoolExecutor(2) as shells:
-        both = list(shells.map(lambda _: cloud.master([*apply, "-t", "900"], check=False), range(2)))
+        first = shells.submit(cloud.master, apply, check=False)
+        assert wait_for(lambda: all(cloud.salt("ctl*", "saltutil.is_running", "state.apply").values()), 60)
+        # By a number the second shell's job waits on each node for the first's; by True it is told "queued".
+        # Two that both wait, begun at the same instant, would wait for each other: Salt's own queue.
+        second = shells.submit(cloud.master, [*apply, "queue=9"], check=False)
+        both = [first.result(), second.result()]
     seen = figures["two state.apply at once"] = probe.result
     told("two `salt '*' state.apply` at the same time", seen)
     for done in both:
