@@ -117,6 +117,7 @@ def test_a_repository_that_is_broken_pauses_by_name(cloud, vendor, files, node):
     for path in vendor.place.glob(files):
         path.unlink()
     paused(cloud, "REPOSITORY_BROKEN", node)
+    assert versions(cloud, node)["lab-plain"] == ["1.0-1"]
     vendor.publish(SECOND)
 
 
