@@ -7,7 +7,7 @@ as moved when both agree: a finished migration that left the server where it was
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -240,8 +240,3 @@ class Journey:
 def limit_of(guest: Guest, seconds_per_gib: float) -> float:
     """How long a server's migration may take (seconds): by its memory, of which a part of a GiB is one."""
     return seconds_per_gib * max(1, -(-guest.memory // 1024))
-
-
-def summary(outcomes: Mapping[str, Outcome]) -> str:
-    """Names of servers with why, for one line."""
-    return "; ".join(f"{name}: {outcome.text}" for name, outcome in outcomes.items())
