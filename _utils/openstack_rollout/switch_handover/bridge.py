@@ -42,6 +42,11 @@ class Feeder:
         except OSError as error:
             raise self._failure() from error
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
     def parsed(self) -> bool:
         """Whether it took in everything, and waits for more."""
         if self._process.poll() is not None:
@@ -100,6 +105,11 @@ class Bridge:
     def flows(self) -> int:
         """How many flows it has."""
         return len(self._content[3])
+
+    @property
+    def feeder(self) -> int | None:
+        """The process that has what `feed` had parsed."""
+        return self._feeder.pid if self._feeder else None
 
     def feed(self) -> None:
         """Have the commands parsed that bring groups and flows back."""

@@ -29,6 +29,7 @@ from openstack_rollout.switch_handover.database import Database, recover
 from openstack_rollout.switch_handover.liveness import Liveness
 from openstack_rollout.switch_handover.pidfile import Pidfile, strays
 from openstack_rollout.switch_handover.process import Process
+from openstack_rollout.switch_handover.urgency import urgent
 
 _DAEMON = "ovs-vswitchd"
 #: has the new one say on its standard error that it waits for the lock
@@ -78,7 +79,8 @@ class Handover:
                     raise Failed("the old switch ended meanwhile")
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)  # now nothing may break it off
                 liveness = Liveness(old.pid)
-                with new.hurried():
+                feeders = [bridge.feeder for bridge in self._bridges if bridge.feeder]
+                with urgent([os.getpid(), old.pid, new.pid, *feeders]):
                     with headstart.given(new, begin, self._early):
                         self.report["outcome"] = BROKEN_OFF
                         self._end(old)

@@ -7,13 +7,12 @@ import os
 import resource
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from openstack_rollout.switch_handover import PROC, Failed, NotPossible
 
 _SELINUX = Path("/sys/fs/selinux/enforce")
-_FIRST = -20  # the highest priority there is
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -87,20 +86,6 @@ class Process:
             )
         except (OSError, subprocess.SubprocessError) as error:
             raise NotPossible(f"{self.name} cannot be started anew as it was: {error}") from error
-
-    @contextlib.contextmanager
-    def hurried(self) -> Iterator[None]:
-        """Have its main thread go before everything else while the body runs, where that is allowed."""
-        usual = os.getpriority(os.PRIO_PROCESS, self.pid)
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, self.pid, _FIRST)
-        try:
-            yield
-        finally:
-            # the threads that it started meanwhile have its priority
-            for thread in (self._place / "task").glob("*"):
-                with contextlib.suppress(OSError):
-                    os.setpriority(os.PRIO_PROCESS, int(thread.name), usual)
 
     def domain(self) -> str:
         """What SELinux lets it do, "" without SELinux."""

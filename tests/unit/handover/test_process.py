@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -27,22 +25,6 @@ def daemon():
     yield process
     process.kill()
     process.wait()
-
-
-def priorities(pid: int) -> set[int]:
-    threads = [int(place.name) for place in Path(f"/proc/{pid}/task").iterdir()]
-    return {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads}
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root raises priorities")
-def test_what_was_started_in_a_hurry_has_the_usual_priority_afterwards(daemon):
-    usual = priorities(daemon.pid)
-    with Process(daemon.pid).hurried():
-        assert priorities(daemon.pid) == {-20}
-        daemon.stdin.write(b"x")
-        assert wait_for(lambda: len(list(Path(f"/proc/{daemon.pid}/task").iterdir())) == 2)
-        assert priorities(daemon.pid) == {-20}
-    assert priorities(daemon.pid) == usual
 
 
 def test_one_that_was_not_waited_for_has_ended_all_the_same(daemon):
