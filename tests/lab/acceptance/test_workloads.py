@@ -201,6 +201,24 @@ def test_a_migration_that_hangs_is_aborted_and_its_server_runs_on(cloud, api, se
     assert_as_before(api, cloud, _placed(servers))
 
 
+@pytest.mark.parametrize("words", [{"on_timeout": "force_complete"}, {"unmovable": "cold"}])
+def test_a_migration_that_hangs_is_ended_as_the_policy_says(cloud, api, servers, words):
+    """By force; or aborted, and the server is migrated shut off. None would ever arrive by itself."""
+    policy(cloud, timeout_per_gib=5, **words)
+    plant(cloud, "cmp1", hang=True)
+    succeeded, said = runner(cloud, "workload.drain", "cmp1")
+    away = {host for name, host in hosts(api).items() if name.startswith("a")}
+    plant(cloud, "cmp1")
+    restored, why = runner(cloud, "workload.restore", "cmp1")
+    policy(cloud)
+    assert succeeded and "4 servers moved" in said, said
+    assert restored, why
+    assert away <= {"cmp2", "cmp3"}
+    assert_as_before(api, cloud, _placed(servers))
+    made = {one["migration_type"] for one in api.migrations(servers["a0"])}
+    assert ("migration" in made) == ("unmovable" in words), made
+
+
 def test_a_master_that_is_killed_in_mid_drain_finds_everything_again(cloud, api, servers):
     plant(cloud, "cmp1", migration_seconds=8)
     policy(cloud, migrations_per_host=2)
@@ -279,6 +297,28 @@ def test_what_an_operator_had_switched_off_stays_off(cloud, api, servers, router
     api.sdk.compute.enable_service(service)
     assert wait_for(lambda: api.routers() == {name: [host] for name, host in ROUTERS.items()}, 120, 1)
     assert wait_for(lambda: all(api.interfaces(one) == {"ACTIVE"} for one in routers.values()), 120, 1)
+
+
+def test_a_router_with_ha_fails_over_before_its_gateway_goes(cloud, api, routers):
+    router = api.add_routers({"with-ha": ""}, ha=True)["with-ha"]
+
+    def states() -> dict[str, str]:
+        hosting = api.sdk.network.routers_hosting_l3_agents(router)
+        return {agent.host: agent.ha_state for agent in hosting}
+
+    try:
+        assert wait_for(lambda: sorted(states().values()) == ["active", "standby"], 180, 1), states()
+        first = next(host for host, state in states().items() if state == "active")
+        other = next(host for host in states() if host != first)
+        succeeded, said = runner(cloud, "workload.drain", first)
+        assert succeeded and "1 with HA failed over" in said, said
+        assert states()[other] == "active"
+        restored, why = runner(cloud, "workload.restore", first)
+        assert restored, why
+        assert wait_for(lambda: sorted(states().values()) == ["active", "standby"], 180, 1), states()
+    finally:
+        api.remove_router(router)
+    assert wait_for(lambda: api.routers() == {name: [host] for name, host in ROUTERS.items()}, 120, 1)
 
 
 def test_a_whole_update_moves_everything_and_brings_it_back(cloud, api, servers, routers):

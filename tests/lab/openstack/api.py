@@ -21,6 +21,8 @@ from . import configuration, inside
 #: of nova; live migrations are asynchronous from 2.34 on
 MICROVERSION = "2.90"
 NETWORK, SUBNETS, IMAGE, FLAVOR = "lab", "10.60.{}.0/24", "tiny", "small"
+#: whose ports are a router's interfaces, without HA and with it
+_INTERFACES = ("network:router_interface", "network:ha_router_replicated_interface")
 # What it writes of each request and answer would drown a failed test's report.
 logging.getLogger("keystoneauth").setLevel(logging.WARNING)
 #: while a service restarts the API answers by a refusal, an error or not at all
@@ -100,9 +102,7 @@ class Api:
             self.sdk.compute.delete_server(server, force=True)
         self._until("the servers are gone", lambda: not self.servers())
         for router in self.sdk.network.routers():
-            for port in self.sdk.network.ports(device_id=router.id):
-                self.sdk.network.remove_interface_from_router(router, port_id=port.id)
-            self.sdk.network.delete_router(router)
+            self.remove_router(router.id)
         for network in self.sdk.network.networks():
             for port in self.sdk.network.ports(network_id=network.id):
                 self.sdk.network.delete_port(port)
@@ -169,6 +169,11 @@ class Api:
         if not answer.ok:
             raise LabError(f"live migration of {server}: {answer.status_code} {answer.text}")
 
+    def migrations(self, server: str) -> list[dict[str, Any]]:
+        """Nova's records of a server's migrations, by its id."""
+        answer = self.sdk.compute.get(f"/os-migrations?instance_uuid={server}", microversion=MICROVERSION)
+        return answer.json()["migrations"]
+
     def compute_service(self, host: str) -> Any:
         """The nova-compute of a host, with `status`, `state`, `disabled_reason`, `is_forced_down`."""
         return next(s for s in self.sdk.compute.services(binary="nova-compute") if s.host == host)
@@ -207,6 +212,13 @@ class Api:
         expected = None if ha else hosts
         self._until(f"routers {sorted(made)} are up", lambda: self._routers_are_up(made, expected), 300)
         return made
+
+    def remove_router(self, router: str) -> None:
+        """Delete a router, by its id, with its interfaces; its network stays."""
+        for owner in _INTERFACES:
+            for port in self.sdk.network.ports(device_id=router, device_owner=owner):
+                self.sdk.network.remove_interface_from_router(router, port_id=port.id)
+        self.sdk.network.delete_router(router)
 
     def routers(self) -> dict[str, list[str]]:
         """Each router: name → the hosts of the agents that have it."""
