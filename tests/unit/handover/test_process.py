@@ -2,29 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
-import pytest
-
 from openstack_rollout.switch_handover.process import Process
 
 from .host import wait_for
-
-#: for each byte that it reads, one more thread that waits
-DAEMON = """
-import sys, threading
-while sys.stdin.buffer.read(1):
-    threading.Thread(target=threading.Event().wait, daemon=True).start()
-"""
-
-
-@pytest.fixture
-def daemon():
-    process = subprocess.Popen([sys.executable, "-c", DAEMON], stdin=subprocess.PIPE, bufsize=0)
-    yield process
-    process.kill()
-    process.wait()
 
 
 def test_one_that_was_not_waited_for_has_ended_all_the_same(daemon):

@@ -13,28 +13,7 @@ from openstack_rollout.switch_handover.urgency import urgent
 
 from .host import wait_for
 
-#: for each byte that it reads, one more thread that waits
-DAEMON = """
-import os, sys, threading
-os.nice(5)
-sys.stdout.buffer.write(b"+")
-sys.stdout.flush()
-while sys.stdin.buffer.read(1):
-    threading.Thread(target=threading.Event().wait, daemon=True).start()
-"""
-USUAL = (os.SCHED_OTHER, 0, 5)
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root has others wait")
-
-
-@pytest.fixture
-def daemon():
-    process = subprocess.Popen(
-        [sys.executable, "-c", DAEMON], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
-    )
-    assert process.stdout.read(1)
-    yield process
-    process.kill()
-    process.wait()
 
 
 def one_more_thread(daemon: subprocess.Popen) -> None:
@@ -57,6 +36,7 @@ def ranks(pid: int) -> list[tuple[int, int, int]]:
 
 
 def test_all_threads_run_in_real_time_and_as_before_afterwards(daemon):
+    usual = ranks(daemon.pid)[0]
     one_more_thread(daemon)
     with urgent([daemon.pid]):
         now = ranks(daemon.pid)
@@ -66,7 +46,7 @@ def test_all_threads_run_in_real_time_and_as_before_afterwards(daemon):
         one_more_thread(daemon)
         # What it starts is in nobody's way, even if it starts it at the very end.
         assert ranks(daemon.pid)[-1][:2] == (os.SCHED_OTHER, 0)
-    assert ranks(daemon.pid) == [USUAL] * 3
+    assert ranks(daemon.pid) == [usual] * 3
 
 
 def test_what_this_program_starts_is_as_urgent_as_itself():
@@ -89,11 +69,12 @@ def test_where_real_time_is_not_allowed_the_nice_value_is_the_highest(daemon, mo
     def refuse(*_arguments):
         raise PermissionError
 
+    usual = ranks(daemon.pid)[0]
     monkeypatch.setattr(os, "sched_setscheduler", refuse)
     with urgent([daemon.pid]):
         assert ranks(daemon.pid) == [(os.SCHED_OTHER, 0, -20)]
         one_more_thread(daemon)
-    assert ranks(daemon.pid) == [USUAL] * 2
+    assert ranks(daemon.pid) == [usual] * 2
 
 
 def test_one_that_has_ended_is_passed_over(daemon):
@@ -104,6 +85,7 @@ def test_one_that_has_ended_is_passed_over(daemon):
 
 
 def test_it_is_as_before_after_a_failure_too(daemon):
+    usual = ranks(daemon.pid)
     with pytest.raises(KeyError), urgent([daemon.pid]):
         raise KeyError
-    assert ranks(daemon.pid) == [USUAL]
+    assert ranks(daemon.pid) == usual
