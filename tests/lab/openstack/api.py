@@ -170,9 +170,9 @@ class Api:
             raise LabError(f"live migration of {server}: {answer.status_code} {answer.text}")
 
     def migrations(self, server: str) -> list[dict[str, Any]]:
-        """Nova's records of a server's migrations, by its id."""
+        """Nova's records of a server's migrations, by its id; the newest first."""
         answer = self.sdk.compute.get(f"/os-migrations?instance_uuid={server}", microversion=MICROVERSION)
-        return answer.json()["migrations"]
+        return sorted(answer.json()["migrations"], key=lambda one: one["id"], reverse=True)
 
     def compute_service(self, host: str) -> Any:
         """The nova-compute of a host, with `status`, `state`, `disabled_reason`, `is_forced_down`."""
