@@ -183,7 +183,7 @@ class Journey:
     def _hurry(self, ours: Migration | None) -> Outcome | None:
         """What becomes of a migration at its limit: forced if the policy says so, else aborted, else lost.
 
-        What Nova does before a server's memory begins to move does not count against the limit.
+        What Nova does before a server's memory begins to move has the same limit, for itself.
         """
         if ours is not None and ours.status == "running" and not (self._runs or self._pressed):
             self._runs, self._deadline = True, time.monotonic() + self._way.limit

@@ -158,7 +158,7 @@ def test_without_a_spare_an_update_is_refused_before_anything_is_touched(cloud, 
 
 
 def test_a_drain_takes_little_longer_than_the_migrations_themselves(cloud, api, servers):
-    """Both end when Nova does: with its record of the migration, up to which the source has to be left alone."""
+    """Both end when Nova does: with its record of a migration, until when the source has to be left alone."""
     ids = [servers[f"a{n}"] for n in range(4)]
 
     def settled(away: bool) -> bool:
@@ -205,13 +205,13 @@ def test_a_migration_that_hangs_is_aborted_and_its_server_runs_on(cloud, api, se
 @pytest.mark.parametrize("words", [{"on_timeout": "force_complete"}, {"unmovable": "cold"}])
 def test_a_migration_that_hangs_is_ended_as_the_policy_says(cloud, api, servers, words):
     """By force; or aborted, and the server is migrated shut off. None would ever arrive by itself."""
-    policy(cloud, timeout_per_gib=5, **words)
+    policy(cloud, timeout_per_gib=20, **words)
     plant(cloud, "cmp1", hang=True)
     succeeded, said = runner(cloud, "workload.drain", "cmp1")
     away = {host for name, host in hosts(api).items() if name.startswith("a")}
     plant(cloud, "cmp1")
-    restored, why = runner(cloud, "workload.restore", "cmp1")
     policy(cloud)
+    restored, why = runner(cloud, "workload.restore", "cmp1")
     assert succeeded and "4 servers moved" in said, said
     assert restored, why
     assert away <= {"cmp2", "cmp3"}
