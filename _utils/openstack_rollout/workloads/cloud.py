@@ -63,6 +63,21 @@ class Cloud:
                     raise RolloutError("API_UNREACHABLE", text) from error
             time.sleep(PAUSE)
 
+    def ask(self, service: str, url: str, microversion: str) -> Any:
+        """The answer (JSON) to a GET for which the SDK has no words, or words that leave out what we need.
+
+        service (str): the SDK's name for it, e.g. `compute`. Raises as `patiently` does.
+        """
+
+        def get() -> Any:
+            import openstack.exceptions  # noqa: PLC0415 - as in _connect
+
+            answer = getattr(self.api, service).get(url, microversion=microversion)
+            openstack.exceptions.raise_from_response(answer)
+            return answer.json()
+
+        return self.patiently(f"{service} API, {url}", get)
+
     def reach(self) -> None:
         """Raise RolloutError API_UNREACHABLE, at once, when the cloud's compute or network API is away."""
         self.patiently("compute API", lambda: next(self.api.compute.services(), None), 0)

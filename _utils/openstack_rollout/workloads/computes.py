@@ -73,15 +73,27 @@ class _Compute:
         if "service" not in record.data:
             return ""
         service = self._returned(node)
-        done = "stays disabled, as it was before"
-        if record.data["service"]["ours"]:
-            done = "is enabled"
-            if not service.enabled and service.reason.startswith(MARK):
+        if not record.data["service"]["ours"]:
+            done = "stays disabled, as it was before"
+        elif service.enabled or service.reason.startswith(MARK):
+            if not service.enabled:
                 nova.enable(self.cloud, service)
-            elif not service.enabled:
-                done = f"stays disabled by another hand ({service.reason})"
+            self._wait_until_offered(node, service.host)
+            done = "is enabled"
+        else:
+            done = f"stays disabled by another hand ({service.reason})"
         instance_ha.watch_again(self.cloud, record)
         return done
+
+    def _wait_until_offered(self, node: str, host: str) -> None:
+        """Until Placement offers a compute that was enabled, nothing can be placed there or come back."""
+        until = time.monotonic() + self.policy.return_timeout
+        facts = nova.hypervisors(self.cloud).get(host)
+        while facts and nova.kept_off(self.cloud, str(facts["id"])):
+            if time.monotonic() > until:
+                late = f"Placement says COMPUTE_STATUS_DISABLED of it after {self.policy.return_timeout} s"
+                raise RolloutError("RESTORE_FAILED", f"{node}: is enabled, but {late}", [node])
+            time.sleep(_LOOK)
 
     def _returned(self, node: str) -> Service:
         """The service once it is up with a heartbeat that is newer than this call."""

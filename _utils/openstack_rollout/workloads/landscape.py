@@ -105,14 +105,9 @@ def _fits(wanted: Mapping[str, int], free: Mapping[str, int]) -> bool:
 
 def _free(cloud: Cloud, hosts: Mapping[str, str]) -> dict[str, dict[str, int]]:
     """What is free on each host that has anything free. hosts: resource provider -> host."""
-    answer = cloud.patiently(
-        "placement",
-        lambda: cloud.api.placement.get(
-            "/allocation_candidates?resources=MEMORY_MB:1", microversion=_CAPACITY
-        ),
-    )
+    answer = cloud.ask("placement", "/allocation_candidates?resources=MEMORY_MB:1", _CAPACITY)
     found: dict[str, dict[str, int]] = {}
-    for provider, told in answer.json()["provider_summaries"].items():
+    for provider, told in answer["provider_summaries"].items():
         host = hosts.get(told.get("root_provider_uuid") or provider)
         for name, amount in told["resources"].items():
             if host is not None:

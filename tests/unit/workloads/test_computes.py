@@ -33,6 +33,8 @@ class Nova:
         self.guests = {name: self.guest(name, "cmp1") for name in ("a", "b")}
         self.migrations = []
         self.dies_after = None
+        #: provider -> how often it is still marked as disabled when one looks
+        self.marked = {}
         calls = {
             "services": lambda cloud: {
                 host: replace(one, heartbeat=str(next(self.beats)) if one.up else "dead")
@@ -40,6 +42,8 @@ class Nova:
             },
             "disable": lambda cloud, service, reason: self.change(service.host, enabled=False, reason=reason),
             "enable": lambda cloud, service: self.change(service.host, enabled=True, reason=""),
+            "hypervisors": lambda cloud: {host: {"id": f"of-{host}"} for host in self.hosts},
+            "kept_off": lambda cloud, provider: self.keeps_off(provider),
             "servers_on": lambda cloud, host: [g for g in self.guests.values() if host in (None, g.host)],
             "server": lambda cloud, server: self.guests.get(server),
             "migrations_of": lambda cloud, server: [m for m in self.migrations if m.server == server],
@@ -69,7 +73,13 @@ class Nova:
     def change(self, host, **changes):
         self.hosts[host] = replace(self.hosts[host], **changes)
 
+    def keeps_off(self, provider):
+        self.marked[provider] = self.marked.get(provider, 0) - 1
+        return self.marked[provider] >= 0
+
     def move(self, server, host):
+        if host and self.marked.get(f"of-{host}", 0) > 0:
+            raise AssertionError("no valid host was found")
         source = self.guests[server].host
         target = host or next(h for h, one in self.hosts.items() if one.enabled and h != source)
         number = len(self.migrations) + 1
@@ -168,6 +178,26 @@ def test_a_compute_that_is_not_back_stays_closed(cloud, record, monkeypatch):
         drain.restore("cmp1", record)
     assert error.value.reason == "RESTORE_FAILED"
     assert not cloud.hosts["cmp1"].enabled
+    assert cloud.where == {"a": "cmp2", "b": "cmp2"}
+
+
+def test_servers_come_back_when_placement_offers_the_compute_again(cloud, record):
+    drain = live()
+    drain.drain("cmp1", record)
+    cloud.marked["of-cmp1"] = 3
+    assert drain.restore("cmp1", record) == "is enabled, 2 servers are back"
+    assert cloud.where == {"a": "cmp1", "b": "cmp1"}
+
+
+def test_a_compute_that_placement_never_offers_again_is_told_by_name(cloud, record, monkeypatch):
+    drain = live()
+    drain.drain("cmp1", record)
+    cloud.marked["of-cmp1"] = 1000
+    seconds = itertools.count(step=100)
+    monkeypatch.setattr(computes, "time", time_with(monotonic=lambda: next(seconds), sleep=lambda _: None))
+    with pytest.raises(RolloutError) as error:
+        drain.restore("cmp1", record)
+    assert error.value.reason == "RESTORE_FAILED" and "COMPUTE_STATUS_DISABLED" in error.value.message
     assert cloud.where == {"a": "cmp2", "b": "cmp2"}
 
 
