@@ -218,9 +218,13 @@ class LiveMigrate(_Compute):
         line = self.open(node, record)
         if lost:
             raise RolloutError("RESTORE_FAILED", f"{node} {line}, but {'; '.join(lost)}", [node])
-        if not self.policy.migrate_back:
+        away = self._away(record) if self.policy.migrate_back else {}
+        if not away:
             return line
-        back = self._bring_back(node, record)
+        if not nova.service_of(self.cloud, node).enabled:
+            # Nova places nothing on a compute that is disabled; whoever disabled it wants that.
+            return f"{line}, so {len(away)} servers stay where they went"
+        back = self._bring_back(node, record, away)
         return f"{line}, {back}" if back else line
 
     def _refuse_blocked(self, node: str, host: str) -> risks.Surroundings:
@@ -319,15 +323,18 @@ class LiveMigrate(_Compute):
         reason = "WORKLOADS_STAY" if self.policy.unmovable == "skip" else "DRAIN_FAILED"
         raise RolloutError(reason, f"{node}: {_some(list(stuck.values()))}", [node])
 
-    def _bring_back(self, node: str, record: Record) -> str:
-        """Migrate back what we moved and is still where we moved it to."""
-        host = record.data["host"]
-        entries = record.data["servers"]
+    def _away(self, record: Record) -> dict[str, dict[str, Any]]:
+        """The servers that we moved and that are still where we moved them to: id -> their entry."""
         away = {}
-        for server, entry in entries.items():
+        for server, entry in record.data["servers"].items():
             guest = nova.server(self.cloud, server) if entry["out"].get("to") else None
-            if guest and guest.running and guest.host == entry["out"]["to"] and guest.host != host:
+            if guest and guest.running and record.data["host"] != guest.host == entry["out"]["to"]:
                 away[server] = entry
+        return away
+
+    def _bring_back(self, node: str, record: Record, away: Mapping[str, dict[str, Any]]) -> str:
+        """Migrate servers back."""
+        host = record.data["host"]
 
         def make(server: str) -> Journey | None:
             guest = nova.server(self.cloud, server)

@@ -78,7 +78,7 @@ class Nova:
         return self.marked[provider] >= 0
 
     def move(self, server, host):
-        if host and self.marked.get(f"of-{host}", 0) > 0:
+        if host and (self.marked.get(f"of-{host}", 0) > 0 or not self.hosts[host].enabled):
             raise AssertionError("no valid host was found")
         source = self.guests[server].host
         target = host or next(h for h, one in self.hosts.items() if one.enabled and h != source)
@@ -134,7 +134,9 @@ def test_a_compute_that_an_operator_had_disabled_stays_so_with_its_reason(cloud,
     cloud.change("cmp1", enabled=False, reason="bad disk")
     drain = live()
     drain.drain("cmp1", record)
-    assert drain.restore("cmp1", record).startswith("stays disabled, as it was before")
+    line = "stays disabled, as it was before, so 2 servers stay where they went"
+    assert drain.restore("cmp1", record) == line
+    assert cloud.where == {"a": "cmp2", "b": "cmp2"}
     assert (cloud.hosts["cmp1"].enabled, cloud.hosts["cmp1"].reason) == (False, "bad disk")
 
 
