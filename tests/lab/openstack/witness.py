@@ -93,7 +93,7 @@ class Witness:
             by_api.setdefault(int(at / EVERY), seen)
         without = sum(not all(seen.values()) for seen in by_api.values())
         fine = sum(not all(seen.values()) for _, seen in self.bindings)
-        names = {name for _, seen in self.bindings for name in seen}
+        names = self.bindings[0][1] if self.bindings else ()  # others come and go while it looks
         return (
             f"{len(self.servers)} samples of servers, {len(self.routers)} of routers; of agents "
             f"{len(self.bindings)} ({fine} with a router on none), one each {EVERY:.1f} s: {len(by_api)} "
