@@ -77,11 +77,15 @@ def test_where_real_time_is_not_allowed_the_nice_value_is_the_highest(daemon, mo
     assert ranks(daemon.pid) == [usual] * 2
 
 
-def test_one_that_has_ended_is_passed_over(daemon):
-    daemon.kill()
-    daemon.wait()
-    with urgent([daemon.pid]):
-        pass
+def test_one_that_ends_before_or_meanwhile_keeps_no_other_from_its_rank(daemon):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    usual = ranks(os.getpid())[0]
+    with urgent([ended.pid, daemon.pid, os.getpid()]):
+        assert ranks(os.getpid())[0][:2] == (os.SCHED_RR, 1)
+        daemon.kill()
+        daemon.wait()
+    assert ranks(os.getpid())[0] == usual
 
 
 def test_it_is_as_before_after_a_failure_too(daemon):
