@@ -29,7 +29,7 @@ from openstack_rollout.switch_handover.database import Database, recover
 from openstack_rollout.switch_handover.liveness import Liveness
 from openstack_rollout.switch_handover.pidfile import Pidfile, strays
 from openstack_rollout.switch_handover.process import Process
-from openstack_rollout.switch_handover.urgency import urgent
+from openstack_rollout.switch_handover.urgency import calm, urgent
 
 _DAEMON = "ovs-vswitchd"
 #: has the new one say on its standard error that it waits for the lock
@@ -256,7 +256,9 @@ def _pid(file: Path) -> int:
 
 
 def end_strays() -> None:
-    """End a new switch that a handover which was killed has left waiting, and mend its database."""
+    """Mend what a killed handover has left: a new switch that waits, an urgent old one, their database."""
+    with contextlib.suppress(OSError, ValueError):
+        calm(_pid(RUN / f"{_DAEMON}.pid"))
     for stray in strays(_DAEMON):
         stray.end(started=False)
     recover()

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from openstack_rollout.switch_handover import PROC
 
 _FIRST = -20
+_OURS = os.SCHED_RR | os.SCHED_RESET_ON_FORK  # no service asks for both, so it also tells who made it so
 _REAL_TIME = (os.SCHED_RR, os.SCHED_FIFO)
 
 
@@ -48,6 +49,18 @@ def urgent(pids: Iterable[int]) -> Iterator[None]:
                     _restore(thread, rank)
 
 
+def calm(pid: int) -> None:
+    """Take back what an `urgent` that was killed has left of a process.
+
+    Args:
+        pid: The process; nothing happens where it has ended, or was not urgent.
+    """
+    for thread in _threads(pid):
+        rank = _rank(thread)
+        if rank and rank.policy == _OURS:
+            _restore(thread, _Rank(os.SCHED_OTHER, 0, rank.nice))
+
+
 def _threads(pid: int) -> list[int]:
     try:
         return [int(place.name) for place in (PROC / str(pid) / "task").iterdir()]
@@ -64,7 +77,7 @@ def _rank(thread: int) -> _Rank | None:
 
 
 def _hurry(thread: int, heirs: bool) -> None:
-    policy = os.SCHED_RR if heirs else os.SCHED_RR | os.SCHED_RESET_ON_FORK
+    policy = os.SCHED_RR if heirs else _OURS
     try:
         os.sched_setscheduler(thread, policy, os.sched_param(os.sched_get_priority_min(os.SCHED_RR)))
     except OSError:

@@ -146,3 +146,12 @@ def test_a_switch_that_a_killed_handover_left_waiting_is_ended(host):
     assert host.hand_over()[0] == 0
     assert left not in host.switches() and wait_for(lambda: host.switches() == [host.pid()])
     process.wait()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has others wait")
+def test_an_old_switch_that_a_killed_handover_left_urgent_is_so_no_more(host):
+    os.sched_setscheduler(host.old, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+    host.fails("dies")
+    assert host.hand_over()[0] == 1
+    assert_the_old_one_goes_on(host)
+    assert os.sched_getscheduler(host.old) == os.SCHED_OTHER

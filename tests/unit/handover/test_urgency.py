@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from openstack_rollout.switch_handover.urgency import urgent
+from openstack_rollout.switch_handover import urgency
+from openstack_rollout.switch_handover.urgency import calm, urgent
 
 from .host import wait_for
 
@@ -93,3 +95,23 @@ def test_it_is_as_before_after_a_failure_too(daemon):
     with pytest.raises(KeyError), urgent([daemon.pid]):
         raise KeyError
     assert ranks(daemon.pid) == usual
+
+
+def test_what_a_killed_program_left_urgent_is_as_before(daemon):
+    usual = ranks(daemon.pid)
+    program = (
+        "import os, signal; from openstack_rollout.switch_handover.urgency import urgent\n"
+        f"with urgent([{daemon.pid}]): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    place = Path(urgency.__file__).parents[2]
+    killed = subprocess.run([sys.executable, "-c", program], env={"PYTHONPATH": str(place)}, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert ranks(daemon.pid) != usual
+    calm(daemon.pid)
+    assert ranks(daemon.pid) == usual
+
+
+def test_what_others_made_real_time_is_not_calmed(daemon):
+    os.sched_setscheduler(daemon.pid, os.SCHED_RR, os.sched_param(1))
+    calm(daemon.pid)
+    assert ranks(daemon.pid)[0][:2] == (os.SCHED_RR, 1)
