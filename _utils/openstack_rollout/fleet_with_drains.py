@@ -119,6 +119,8 @@ class FleetWithDrains:
         self._ended.put(outcome)
 
     def _drain(self, place: Mapping[str, str]) -> str:
+        # Nothing can be moved away from a node that died since its stage began, or be updated there.
+        self._reboots.refuse_silent(place["node"])
         return self._moves.take_away(place)
 
     def _minion(self, place: Mapping[str, str]) -> str:

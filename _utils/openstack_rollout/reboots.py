@@ -117,6 +117,12 @@ class Reboots:
             raise RolloutError("MINION_FAILED", f"{node}: {wrong}", [node])
         return f"Salt {state['running']} answers"
 
+    def refuse_silent(self, node: str) -> None:
+        """Raise RolloutError NODE_SILENT unless the node's minion answers."""
+        answer = self._ask(node, "test.ping", SOON)
+        if answer.error:
+            raise RolloutError("NODE_SILENT", f"{node}: {answer.error}", [node])
+
     def settle(self, node: str) -> None:
         """Wait for a node that an earlier engine may have rebooted, and died. Raises RolloutError."""
         self._wait(node, self._clock(), lambda: self._missing(node, None, 0.0))

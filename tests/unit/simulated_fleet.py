@@ -257,7 +257,10 @@ class SimulatedDrain:
 
 
 class NoReboots(Reboots):
-    """Nothing of Salt is ever due, and no node needs a reboot."""
+    """Nothing of Salt is ever due, no node needs a reboot, and every one answers."""
+
+    def refuse_silent(self, node):
+        pass
 
     def minion(self, node):
         return "nothing of Salt was due"

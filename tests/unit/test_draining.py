@@ -8,7 +8,7 @@ from openstack_rollout import control, plan, restoring, tables
 from openstack_rollout.drain import BY_HAND, NodeRecord
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.moves import Room
-from tests.unit.simulated_fleet import Cloud, Master, refusal
+from tests.unit.simulated_fleet import Cloud, Master, NoReboots, refusal
 
 HOME = {f"compute{number}": [f"compute{number}-a", f"compute{number}-b"] for number in range(1, 5)}
 
@@ -165,6 +165,22 @@ def test_a_drain_that_fails_takes_back_what_it_did_and_pauses(cloud, master):
     assert computes(master) == HOME and master.journal.all_drained() == {}
     assert ("ovs", "compute2") not in cloud.applied and ("ovs", "compute3") not in cloud.applied
     master.drain.faults.clear()
+    assert master.update()["state"] == "completed" and computes(master) == HOME
+
+
+def test_a_node_that_died_since_its_stage_began_is_not_drained(cloud, master):
+    dead = {"compute2"}
+
+    class Asked(NoReboots):
+        def refuse_silent(self, node):
+            if node in dead:
+                raise RolloutError("NODE_SILENT", f"{node}: no answer", [node])
+
+    master.reboots = Asked
+    assert refusal(master.update).reason == "NODE_SILENT"
+    assert ("drain", "compute2") not in master.drain.log and computes(master) == HOME
+    assert master.journal.all_drained() == {}
+    dead.clear()
     assert master.update()["state"] == "completed" and computes(master) == HOME
 
 

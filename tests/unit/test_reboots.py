@@ -38,6 +38,9 @@ class Machine:
     def sleep(self, seconds):
         self.now += seconds
 
+    def test_ping(self):
+        return True
+
     def reboot_needed_evidence(self):
         return self.evidence
 
@@ -197,3 +200,11 @@ def test_a_node_that_an_earlier_engine_rebooted_is_waited_for():
     machine.down_until = machine.now + 20
     reboots(machine).settle("cmp1")
     assert machine.now >= 1020
+
+
+def test_a_node_that_does_not_answer_is_refused_as_silent():
+    machine = Machine()
+    reboots(machine).refuse_silent("cmp1")
+    machine.down_until = machine.now + 20
+    with pytest.raises(RolloutError, match="NODE_SILENT: cmp1: no answer"):
+        reboots(machine).refuse_silent("cmp1")
