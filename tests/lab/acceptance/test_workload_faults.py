@@ -125,13 +125,14 @@ def test_a_message_bus_that_restarts(cloud, api):
 
 
 def test_a_migration_that_hangs_is_aborted_at_its_limit(cloud, api):
-    new_release(cloud, timeout_per_gib=10)
+    version = new_release(cloud, timeout_per_gib=10)
     plant(cloud, "cmp1", hang=True)
     assert operator.update(cloud, check=False).returncode != 0
     assert reason(cloud) == "DRAIN_FAILED"
     assert api.compute_service("cmp1").status == "enabled"
     assert {name for name, host in api.servers().items() if host == ("ACTIVE", "cmp1")} == {"a1", "a2", "a3"}
     plant(cloud, "cmp1")
+    aim(cloud, version)
     operator.update(cloud)
 
 

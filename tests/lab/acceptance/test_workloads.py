@@ -15,6 +15,7 @@ import pytest
 from .. import operator, proof
 from ..enclosure import wait_for
 from ..openstack.api import Api
+from ..openstack.instance_ha import InstanceHa
 from ..openstack.reach import Reach
 from ..openstack.witness import Witness
 
@@ -276,6 +277,20 @@ def test_a_compute_that_does_not_come_back_stays_closed_until_it_does(cloud, api
     policy(cloud)
     assert runner(cloud, "workload.restore", "cmp3")[0]
     assert_as_before(api, cloud, _placed(servers))
+
+
+def test_instance_ha_stands_still_while_a_compute_is_drained(cloud, api, servers):
+    with InstanceHa(api, COMPUTES) as masakari:
+        masakari.set_maintenance("cmp3", True)
+        for node, after in (("cmp1", {"cmp3"}), ("cmp3", {"cmp3"})):  # the operator's own stays
+            succeeded, said = runner(cloud, "workload.drain", node)
+            assert succeeded, said
+            assert masakari.standing_still() == {node, "cmp3"}
+            restored, why = runner(cloud, "workload.restore", node)
+            assert restored, why
+            assert masakari.standing_still() == after
+        masakari.set_maintenance("cmp3", False)
+        assert_as_before(api, cloud, _placed(servers))
 
 
 def test_what_an_operator_had_switched_off_stays_off(cloud, api, servers, routers):

@@ -22,6 +22,8 @@ ENDPOINTS = {
     "compute": ("nova", f"http://{CONTROLLER}:8774/v2.1"),
     "network": ("neutron", f"http://{CONTROLLER}:9696"),
 }
+#: of Masakari, which runs, and is in the catalogue, only while a test wants it
+INSTANCE_HA_PORT = 15868
 _MESSAGES = f"rabbit://lab:{PASSWORD}@{CONTROLLER}:5672/"
 _SWITCH = "unix:/run/openvswitch/db.sock"
 #: seconds after which a service or an agent without a heartbeat counts as down
@@ -119,6 +121,20 @@ FILES: dict[str, dict[str, dict[str, object]]] = {
         "keystone_authtoken": _TOKENS,
     },
     "etc/nova/nova.conf": NOVA,
+    "etc/masakari/masakari.conf": {
+        "DEFAULT": {
+            "use_stderr": "true",
+            "transport_url": _MESSAGES,
+            "auth_strategy": "keystone",
+            "os_privileged_user_name": _SERVICE_USER["username"],
+            "os_privileged_user_password": _SERVICE_USER["password"],
+            "os_privileged_user_tenant": _SERVICE_USER["project_name"],
+            "os_privileged_user_auth_url": KEYSTONE,
+            "os_region_name": REGION,
+        },
+        "database": _database("masakari"),
+        "keystone_authtoken": _TOKENS,
+    },
     "etc/neutron/neutron.conf": {
         "DEFAULT": {
             "use_stderr": "true",

@@ -22,7 +22,7 @@ from . import configuration
 _FILES = settings.HERE / "files" / "openstack"
 _PACKAGES = (
     *("mariadb-server", "rabbitmq-server", "keystone", "placement-api", "glance-api"),
-    *("nova-api", "nova-conductor", "nova-scheduler"),
+    *("nova-api", "nova-conductor", "nova-scheduler", "masakari-api"),
     *("neutron-server", "neutron-l3-agent", "neutron-dhcp-agent", "neutron-openvswitch-agent"),
     *("openvswitch-switch", "iptables", "keepalived", "sudo", "iproute2", "procps"),
     *("python3-pymysql", "python3-openstacksdk", "uwsgi-plugin-python3"),
