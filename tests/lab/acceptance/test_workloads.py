@@ -311,7 +311,7 @@ def test_what_an_operator_had_switched_off_stays_off(cloud, api, servers, router
     api.sdk.compute.enable_service(service)
     # Nobody places anything on a compute that is disabled, nor do we.
     assert "cmp3" not in hosts(api).values()
-    go_home(api, servers)
+    api.send_home(_placed(servers))
     assert wait_for(lambda: api.routers() == {name: [host] for name, host in ROUTERS.items()}, 120, 1)
     assert wait_for(lambda: all(api.interfaces(one) == {"ACTIVE"} for one in routers.values()), 120, 1)
 
@@ -366,19 +366,6 @@ def test_a_whole_update_moves_everything_and_brings_it_back(cloud, api, servers,
 
 def _placed(servers) -> dict[str, str]:
     return {name: {"a": "cmp1", "b": "cmp2", "c": "cmp3"}[name[0]] for name in servers}
-
-
-def go_home(api, servers: dict[str, str]) -> None:
-    """Have every server migrate to where it was booted; asked for again while Nova finds a host closed."""
-
-    def at_home() -> bool:
-        placed, now = _placed(servers), api.servers()
-        for name, (status, host) in now.items():
-            if status == "ACTIVE" and host != placed[name]:
-                api.migrate(servers[name], placed[name])
-        return now == {name: ("ACTIVE", host) for name, host in placed.items()}
-
-    assert wait_for(at_home, 300, 5), api.servers()
 
 
 def _kill(process) -> None:

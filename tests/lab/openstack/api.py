@@ -169,6 +169,23 @@ class Api:
         if not answer.ok:
             raise LabError(f"live migration of {server}: {answer.status_code} {answer.text}")
 
+    def send_home(self, homes: dict[str, str]) -> None:
+        """Have servers migrate to hosts, name → host; asked for again while Nova finds one of them closed.
+
+        Raises:
+            LabError: Some are not there in time.
+        """
+
+        def at_home() -> bool:
+            found = [one for one in self.sdk.compute.servers(all_projects=True) if one.name in homes]
+            for server in found:
+                if server.status == "ACTIVE" and server.compute_host != homes[server.name]:
+                    self.migrate(server.id, homes[server.name])
+            return all((one.status, one.compute_host) == ("ACTIVE", homes[one.name]) for one in found)
+
+        if not wait_for(at_home, 300, 5):
+            raise LabError(f"not at home: {self.servers()}")
+
     def migrations(self, server: str) -> list[dict[str, Any]]:
         """Nova's records of a server's migrations, by its id; the newest first."""
         answer = self.sdk.compute.get(f"/os-migrations?instance_uuid={server}", microversion=MICROVERSION)
