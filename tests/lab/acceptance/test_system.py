@@ -24,6 +24,7 @@ POLICIES = {"gateway": {"drain": "ovn_failover"}, "controller": {"reboot_occupie
 SYSTEM = {"exclude": ["lab-excluded"], "reboot_timeout": 240}
 OPERATORS = "mine = 1\n"
 LIBRARY = "lab-library.service"
+BOOTC = settings.HERE / "files/bootc-stand-in"
 HOOKS = {
     "system": {
         "before_apply": [{"name": "before", "command": ["/usr/bin/touch", "/run/lab-before"]}],
@@ -32,10 +33,26 @@ HOOKS = {
                 "name": "after",
                 "command": ["/usr/bin/cp", "/run/lab-before", "/run/lab-after"],
                 "nodes": "cmp*",
-            }
+            },
+            {
+                "name": "slow",
+                "command": ["/usr/bin/sleep", "600"],
+                "timeout": 1,
+                "on_failure": "go_on",
+                "nodes": "gtw2",
+            },
+            {"name": "states", "sls": "openstack.prefetch", "nodes": "cmp2"},
         ],
     }
 }
+REFUSES = {"system": {"before_apply": [{"name": "refuses", "command": ["/usr/bin/false"], "nodes": "ctl1"}]}}
+#: leaves another file each time that it runs
+MIGRATION = {
+    "name": "once",
+    "stage": "system",
+    "command": ["/usr/bin/mktemp", "/var/lib/lab-migration-XXXXXX"],
+}
+MIGRATING = {"hooks": HOOKS, "releases": {"1.0.0": {"migrations": [MIGRATION]}}}
 HOLD = (
     "import fcntl, sys, signal; f = open(sys.argv[1], 'a'); fcntl.lockf(f, fcntl.LOCK_EX);"
     " print(1, flush=True); signal.pause()"
@@ -223,9 +240,16 @@ def test_what_the_operator_excluded_held_and_edited_is_as_it_was_and_told(cloud,
 
 @pytest.fixture(scope="module")
 def patched(cloud, upgraded):
-    """orch.system at depth dist_upgrade with live patches, and with hooks."""
-    page(cloud, depth="dist_upgrade", kpatch=True, reboot="when_required", page={"hooks": HOOKS})
+    """orch.system at depth dist_upgrade with live patches, hooks and a migration; one hook fails at first.
+
+    The report of the run.
+    """
+    said = {"depth": "dist_upgrade", "kpatch": True, "reboot": "when_required"}
+    page(cloud, **said, page={"hooks": REFUSES})
+    paused(cloud, "HOOK_FAILED", "ctl1")
+    page(cloud, **said, page=MIGRATING)
     operator.update(cloud, "orch.system")
+    return cloud.master(["salt-run", "rollout.report"]).stdout
 
 
 def test_with_kpatch_kernels_are_left_and_nothing_reboots(cloud, patched, upgraded):
@@ -246,6 +270,20 @@ def test_hooks_ran_before_and_after_where_they_are_for(cloud, patched):
     for node, there in (("cmp1", {"before", "after"}), ("gtw1", {"before"})):
         listed = cloud.exec(node, ["find", "/run", "-maxdepth", "1", "-name", "lab-[ab]*"]).stdout.split()
         assert {path.removeprefix("/run/lab-") for path in listed} == there
+    assert "slow: failed, and was passed over: " in patched and "states: done" in patched
+
+
+def migrations(cloud) -> dict[str, int]:
+    listing = ["find", "/var/lib", "-maxdepth", "1", "-name", "lab-migration-*"]
+    return {node: len(cloud.exec(node, listing).stdout.split()) for node in cloud.nodes}
+
+
+def test_a_migration_ran_once_on_each_node_and_is_recorded_there(cloud, patched):
+    assert migrations(cloud) == dict.fromkeys(cloud.nodes, 1)
+    done = cloud.salt("*", "rollout_hooks.done")
+    assert {node: list(found) for node, found in done.items()} == {
+        node: ["1.0.0 once"] for node in cloud.nodes
+    }
 
 
 @pytest.fixture(scope="module")
@@ -280,10 +318,11 @@ def test_one_node_of_a_role_at_a_time_drained_first_and_proven_after(cloud, rebo
 def test_everything_is_back_and_a_second_run_does_nothing(cloud, rebooted):
     for node in cloud.nodes:
         proof.assert_node_at(cloud, node, "1.0.0")
-    page(cloud, depth="dist_upgrade", reboot="when_required")
+    page(cloud, depth="dist_upgrade", reboot="when_required", page=MIGRATING)
     before = proof.fingerprint(cloud)
     operator.update(cloud, "orch.system")
     assert proof.fingerprint(cloud) == before and boots(cloud) == rebooted[1]
+    assert set(migrations(cloud).values()) == {1}
 
 
 @pytest.fixture(scope="module")
@@ -315,3 +354,20 @@ def test_a_node_that_does_not_come_back_pauses_by_name_and_the_resumed_run_conve
     cloud.wait_for_minions()
     operator.update(cloud, "orch.system")
     proof.assert_node_at(cloud, "cmp1", "1.0.0")
+
+
+def test_a_host_with_a_bootc_stand_in_gets_the_release_s_image_and_is_rebooted_into_it(cloud, rebooted):
+    cloud.exec(
+        "cmp1", ["install", "-m", "755", "/dev/stdin", "/usr/local/bin/bootc"], stdin=BOOTC.read_text()
+    )
+    wanted = cloud.releases["1.0.0"]["images"]["os_container_image"]
+    packages, before = proof.installed(cloud, "cmp1"), boots(cloud)
+    page(cloud, depth="dist_upgrade", reboot="when_required")
+    operator.update(cloud, "orch.system")
+    after = boots(cloud)
+    assert {node for node in cloud.nodes if before[node] != after[node]} == {"cmp1"}
+    status = cloud.salt("cmp1", "bootc.status")["cmp1"]
+    assert status == {"booted": wanted, "digest": wanted.partition("@")[2], "staged": None}
+    assert proof.installed(cloud, "cmp1") == packages
+    operator.update(cloud, "orch.system")
+    assert boots(cloud) == after
