@@ -53,7 +53,7 @@ class Gateway:
     """
 
     router_timeout: int = 60
-    routers_at_once: int = 4
+    routers_at_once: int = 2  # an agent builds one after the other; more at once only keep Neutron waiting
     return_timeout: int = 300
     drain_before: tuple[str, ...] | None = None
 
