@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 
-from salt.exceptions import CommandExecutionError
+from openstack_rollout.node.errors import NodeError
 
 
 def status() -> dict | None:
@@ -17,7 +17,7 @@ def status() -> dict | None:
 
     Returns {"booted": reference, "digest": its digest, "staged": reference of the image that the next boot
     takes, or None}; None on a node that is no bootc host.
-    Raises CommandExecutionError led by NODE_ERROR when bootc fails.
+    Raises NodeError NODE_ERROR when bootc fails.
 
     CLI Example:
 
@@ -40,14 +40,14 @@ def status() -> dict | None:
             "staged": (staged.get("image") or {}).get("image", {}).get("image"),
         }
     except (ValueError, KeyError, TypeError) as error:
-        raise CommandExecutionError(f"NODE_ERROR: bootc status: {type(error).__name__}: {error}") from error
+        raise NodeError("NODE_ERROR", f"bootc status: {type(error).__name__}: {error}") from error
 
 
 def stage(image: str) -> bool:
     """Have the next boot take an image; the running system does not change.
 
     image (str): a reference. Returns whether something was staged.
-    Raises CommandExecutionError led by IMAGE_PULL_FAILED.
+    Raises NodeError IMAGE_PULL_FAILED.
 
     CLI Example:
 
@@ -61,7 +61,7 @@ def stage(image: str) -> bool:
     _run(["bootc", "switch", image], "IMAGE_PULL_FAILED")
     after = status()
     if after is None or after["staged"] != image:
-        raise CommandExecutionError(f"IMAGE_PULL_FAILED: bootc switch: {image} is not staged afterwards")
+        raise NodeError("IMAGE_PULL_FAILED", f"bootc switch: {image} is not staged afterwards")
     return True
 
 
@@ -69,5 +69,5 @@ def _run(command: list[str], reason: str = "NODE_ERROR") -> str:
     result = __salt__["cmd.run_all"](command, python_shell=False, ignore_retcode=True)
     if result["retcode"]:
         last = " ".join((result["stderr"].strip() or result["stdout"].strip()).splitlines()[-3:])
-        raise CommandExecutionError(f"{reason}: {' '.join(command[:2])}: {last}")
+        raise NodeError(reason, f"{' '.join(command[:2])}: {last}")
     return result["stdout"]

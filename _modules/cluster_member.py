@@ -1,7 +1,7 @@
 """This node as a member of all its clusters at once: before it is taken away as a whole, and after it came
 back.
 
-What a cluster is and how it is asked is its guard's affair (galera, rabbitmq_cluster, ovsdb_cluster).
+What a cluster is and how it is asked is its guard's affair (node/guards.py).
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from collections.abc import Iterable
 from salt.exceptions import CommandExecutionError
 
 from openstack_rollout import waiting
+from openstack_rollout.node import errors
+from openstack_rollout.node.errors import NodeError
+from openstack_rollout.node.guards import MEMBERS, PACEMAKER, PATIENCE, WITH_CLIENTS
 
-PATIENCE = 60  # seconds for clusters that are about to be whole again
 _POLL = 2.0
-_CLUSTERS = ("galera", "rabbitmq_cluster", "ovsdb_cluster")
-_WITH_CLIENTS = ("galera", "rabbitmq_cluster")
-_PACEMAKER = "pacemaker"
 
 
 def services() -> dict[str, str]:
@@ -28,7 +27,7 @@ def services() -> dict[str, str]:
 
         salt 'ctl1' cluster_member.services
     """
-    return _guarded(*_CLUSTERS)
+    return _guarded(*MEMBERS)
 
 
 def put_right() -> list[str]:
@@ -47,7 +46,7 @@ def put_right() -> list[str]:
     """
     begun = [
         (name, guard)
-        for name, guard in _guarded(*_CLUSTERS, _PACEMAKER).items()
+        for name, guard in _guarded(*MEMBERS, PACEMAKER).items()
         if __salt__[f"{guard}.pending"](name)
     ]
     if not begun or __salt__["saltutil.is_running"]("state.*"):
@@ -66,8 +65,7 @@ def may_stop(patience: float = PATIENCE, leave: bool = False) -> list[str]:
     database and the broker go elsewhere as well, for a node that is about to go down; `is_back` and
     `put_right` take that back.
 
-    Returns what it is a member of: names of containers, and `pacemaker`. Raises CommandExecutionError led by
-    QUORUM_AT_RISK.
+    Returns what it is a member of: names of containers, and `pacemaker`. Raises NodeError QUORUM_AT_RISK.
 
     CLI Example:
 
@@ -81,12 +79,11 @@ def may_stop(patience: float = PATIENCE, leave: bool = False) -> list[str]:
         for container, guard in services().items()
         if __salt__[f"{guard}.may_stop"](container, patience)
     ]
-    pacemaker = __salt__["pacemaker.status"]()
-    if pacemaker and pacemaker["lacks"]:
-        raise CommandExecutionError(f"QUORUM_AT_RISK: Pacemaker: {'; '.join(pacemaker['lacks'])}")
+    if __salt__[f"{PACEMAKER}.may_stop"](PACEMAKER, patience):
+        found.append(PACEMAKER)
     if leave:
         _leave()
-    return [*found, *([_PACEMAKER] if pacemaker else ())]
+    return found
 
 
 def is_back(timeout: float = 600, members: Iterable[str] | None = None) -> list[str]:
@@ -95,8 +92,7 @@ def is_back(timeout: float = 600, members: Iterable[str] | None = None) -> list[
     timeout (float): seconds for all together. members (list): what it was a member of, as `may_stop` told;
     None: what it is configured to be, and Pacemaker where it runs.
 
-    Returns the members' names. Raises CommandExecutionError led by QUORUM_NOT_RESTORED that says
-    what is missing.
+    Returns the members' names. Raises NodeError QUORUM_NOT_RESTORED that says what is missing.
 
     CLI Example:
 
@@ -107,22 +103,23 @@ def is_back(timeout: float = 600, members: Iterable[str] | None = None) -> list[
     put_right()
     configured = services()
     pacemaker = members is None and __salt__["pacemaker.status"]() is not None
-    names = list(members if members is not None else [*configured, *([_PACEMAKER] if pacemaker else ())])
+    names = list(members if members is not None else [*configured, *([PACEMAKER] if pacemaker else ())])
 
     def lacks() -> list[str]:
-        told = {name: _lacks(name, configured.get(name, _PACEMAKER), members is not None) for name in names}
+        told = {name: _lacks(name, configured.get(name, PACEMAKER), members is not None) for name in names}
         return [f"{name}: {', '.join(lines)}" for name, lines in told.items() if lines]
 
     if missing := waiting.until_whole(lacks, timeout, _POLL):
-        raise CommandExecutionError(
-            f"QUORUM_NOT_RESTORED: {__grains__['id']} is not back after {timeout:.0f} s: {'; '.join(missing)}"
+        raise NodeError(
+            "QUORUM_NOT_RESTORED",
+            f"{__grains__['id']} is not back after {timeout:.0f} s: {'; '.join(missing)}",
         )
     return names
 
 
 def _leave() -> None:
     try:
-        for container, guard in _guarded(*_WITH_CLIENTS).items():
+        for container, guard in _guarded(*WITH_CLIENTS).items():
             __salt__[f"{guard}.before_stop"](container)
     except CommandExecutionError:
         put_right()
@@ -139,9 +136,9 @@ def _guarded(*guards: str) -> dict[str, str]:
 
 def _lacks(name: str, guard: str, was_member: bool) -> list[str]:
     try:
-        found = __salt__[f"{guard}.status"](*([] if guard == _PACEMAKER else [name]))
+        found = __salt__[f"{guard}.status"](*([] if guard == PACEMAKER else [name]))
     except CommandExecutionError as error:
-        return [str(error)]
+        return [errors.text_of(error)]
     if found is None and was_member:
         return ["is no member of a cluster any more"]
     return list(found["lacks"]) if found else []

@@ -11,18 +11,22 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-from salt.exceptions import CommandExecutionError
-
+from openstack_rollout.node.errors import NodeError
 from openstack_rollout.turn import LASTS, RENEW_EVERY
 
 PATIENCE = 3600  # seconds to wait for other controllers
 SILENCE = 180  # seconds for a master that is restarted, or too busy to answer
 LINGERS = 2.0  # seconds between two containers of one job
 _POLL = 2.0
-_SILENT = "no answer: "
 _Asked = Callable[[str, list[str]], Any]
+
+
+class _Silence(NamedTuple):
+    """The master gave no answer."""
+
+    why: str
 
 
 class _Held:
@@ -36,14 +40,14 @@ class _Held:
         self._renewing = threading.Thread()
 
     def ask(self, function: str, *arguments: str) -> Any:
-        """What the master's runner returns; what keeps it from answering as a string led by _SILENT."""
+        """What the master's runner returns; a _Silence when it does not answer."""
         asked = time.monotonic()
         try:
             answer = self._runner(f"controller_turn.{function}", [self.job, *arguments])
         except Exception as error:  # a network that is away: the caller waits or refuses
-            return f"{_SILENT}{type(error).__name__}: {error}"
+            return _Silence(f"{type(error).__name__}: {error}")
         if isinstance(answer, str) and answer.endswith("timed out"):
-            return f"{_SILENT}{answer}"
+            return _Silence(answer)
         if isinstance(answer, dict) and answer.get("job") == self.job:
             self.until = asked + LASTS
         return answer
@@ -80,8 +84,8 @@ def take(why: str, patience: float = PATIENCE) -> str:
 
     why (str): what is about to be done, for others to read. patience (float): seconds to wait at most.
 
-    Returns the job to give it back with. Raises CommandExecutionError led by NO_TURN that names who has it,
-    or why the master does not answer.
+    Returns the job to give it back with. Raises NodeError NO_TURN that names who has it, or why the master
+    does not answer.
 
     CLI Example:
 
@@ -156,10 +160,10 @@ def _wait_for(held: _Held, why: str, patience: float) -> None:
                 refused = (
                     f"waited {patience:.0f} s for {holder['node']}, which has the turn for: {holder['why']}"
                 )
+        elif isinstance(holder, _Silence):
+            refused = f"the master: no answer: {holder.why}" if now > min(deadline, heard + SILENCE) else ""
         else:
-            said = str(holder or "it does not let this node ask (peer_run, see etc/master)")
-            silent = said.startswith(_SILENT) and now <= min(deadline, heard + SILENCE)
-            refused = "" if silent else f"the master: {said}"
+            refused = f"the master: {holder or 'it does not let this node ask (peer_run, see etc/master)'}"
         if refused:
-            raise CommandExecutionError(f"NO_TURN: {__grains__['id']}: {refused}")
+            raise NodeError("NO_TURN", f"{__grains__['id']}: {refused}")
         time.sleep(_POLL)

@@ -14,6 +14,7 @@ from pathlib import Path
 from salt.exceptions import CommandExecutionError
 
 from openstack_rollout import datapath
+from openstack_rollout.node.errors import NodeError
 
 _RECORD = Path("/var/lib/openstack-rollout/datapath.json")
 _OVN_SOCKETS = ("/run/ovn", "/var/lib/openvswitch/ovn", "/run/openvswitch")
@@ -32,7 +33,7 @@ def measured() -> dict | None:
     "works", "remote", "bfd", "iface_id", "installed"}}, "addresses": {name: [address]}, "routes": [route],
     "ovn": whether ovn-controller is connected, None where there is none, "restoring": whether the switch
     waits for its saved flows}; None on a node without a switch.
-    Raises CommandExecutionError led by OVS_FAILED when the switch's database does not answer.
+    Raises NodeError OVS_FAILED when the switch's database does not answer.
 
     CLI Example:
 
@@ -98,7 +99,7 @@ def verify(timeout: int = 60, tolerance: int = datapath.TOLERANCE) -> dict:
     timeout (int): seconds. tolerance (int): per cent of a bridge's flows that may be missing.
 
     Returns {"verified": whether there was a record, "waited": seconds}.
-    Raises CommandExecutionError led by DATAPATH_BROKEN with what is missing; the record stays then.
+    Raises NodeError DATAPATH_BROKEN with what is missing; the record stays then.
 
     CLI Example:
 
@@ -111,9 +112,10 @@ def verify(timeout: int = 60, tolerance: int = datapath.TOLERANCE) -> dict:
         return {"verified": False, "waited": 0}
     while lost := missing(tolerance):
         if time.monotonic() - begun >= timeout:
-            raise CommandExecutionError(
-                f"DATAPATH_BROKEN: {__grains__['id']}: after {timeout} s {_some(lost)}; compared with the"
-                f" record of {_read()['at']}: bring it back, or accept what is with datapath.forget"
+            raise NodeError(
+                "DATAPATH_BROKEN",
+                f"{__grains__['id']}: after {timeout} s {_some(lost)}; compared with the"
+                f" record of {_read()['at']}: bring it back, or accept what is with datapath.forget",
             )
         time.sleep(0.5)
     forget()
@@ -241,9 +243,7 @@ def _some(lines: list[str]) -> str:
 def _asked(command: list[str]) -> str:
     said = _run(command)
     if said["retcode"]:
-        raise CommandExecutionError(
-            f"OVS_FAILED: the switch's database does not answer: {said['stderr'].strip()}"
-        )
+        raise NodeError("OVS_FAILED", f"the switch's database does not answer: {said['stderr'].strip()}")
     return said["stdout"]
 
 

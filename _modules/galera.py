@@ -11,9 +11,12 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout import guard_record, quorum, waiting
+from openstack_rollout import quorum
+from openstack_rollout.node.errors import NodeError
+from openstack_rollout.node.guarding import Steps
+from openstack_rollout.node.guards import PATIENCE
 
-PATIENCE = 60  # seconds for a cluster that is about to be whole again
+_STEPS = Steps()
 _LEAVE = 15  # seconds for clients to go to another member
 _CLIENT = ("mariadb", "--connect-timeout=5", "--batch", "--skip-column-names")
 _NO_SERVER = ("ERROR 2002", "ERROR 2003", "ERROR 2013")  # behind the socket, or one that goes
@@ -69,7 +72,7 @@ def may_stop(container: str = "mariadb", patience: float = PATIENCE) -> dict | N
     container (str): its name. patience (float): seconds in which a cluster may become whole.
 
     Returns this member's own variables, None without a cluster or without a database that answers here.
-    Raises CommandExecutionError led by QUORUM_AT_RISK that names the members and what they lack.
+    Raises NodeError QUORUM_AT_RISK that names the members and what they lack.
 
     CLI Example:
 
@@ -87,11 +90,7 @@ def may_stop(container: str = "mariadb", patience: float = PATIENCE) -> dict | N
             own = None
         return quorum.galera(members, len(members)) if members else []
 
-    if missing := waiting.until_whole(lacks, patience):
-        raise CommandExecutionError(
-            f"QUORUM_AT_RISK: {container} of {own.get('wsrep_node_name')} is not stopped, its cluster"
-            f" cannot spare it: {'; '.join(missing)}"
-        )
+    _STEPS.spare(container, lambda: _member({}, own), lacks, patience)
     return own
 
 
@@ -104,8 +103,8 @@ def before_stop(container: str) -> dict:
 
     container (str): its name.
 
-    Returns the token for `after_start`. Raises CommandExecutionError led by QUORUM_AT_RISK; the member serves
-    on.
+    Returns the token for `after_start`, {} without a cluster. Raises NodeError QUORUM_AT_RISK; the member
+    serves on.
 
     CLI Example:
 
@@ -114,12 +113,16 @@ def before_stop(container: str) -> dict:
         salt 'ctl1' galera.before_stop mariadb
     """
     own = may_stop(container)
-    token = {"member": None, "begun": time.time()}
-    if own:
-        token |= {"member": own.get("wsrep_node_name"), "size": int(own["wsrep_cluster_size"])}
-        guard_record.write(container, token)
-        _desync(container, "ON")
-        waiting.until_whole(lambda: _clients(container), _LEAVE)
+    if not own:
+        return {}
+    token = {
+        "member": own.get("wsrep_node_name"),
+        "size": int(own["wsrep_cluster_size"]),
+        "begun": time.time(),
+    }
+    _STEPS.begin(container, token)
+    _desync(container, "ON")
+    _STEPS.until_whole(lambda: _clients(container), _LEAVE)
     return token
 
 
@@ -129,8 +132,8 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
     container (str): its name. token (dict): of `before_stop`, None when no container ran before.
     timeout (float): seconds.
 
-    Returns how it came back, one line. Raises CommandExecutionError led by QUORUM_NOT_RESTORED that names the
-    member and what is missing.
+    Returns how it came back, one line. Raises NodeError QUORUM_NOT_RESTORED that names the member and what is
+    missing.
 
     CLI Example:
 
@@ -153,12 +156,8 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
         # A cluster that is being founded has no size yet; a member that left has the one it left.
         return quorum.galera_member(own, int(token.get("size") or 1))
 
-    if missing := waiting.until_whole(lacks, timeout):
-        raise CommandExecutionError(
-            f"QUORUM_NOT_RESTORED: {container}: member {_member(token, own)} is not back after"
-            f" {timeout:.0f} s: {', '.join(missing)}"
-        )
-    guard_record.forget(container)
+    _STEPS.back(container, lambda: _member(token, own), lacks, timeout)
+    _STEPS.end(container)
     return _said(container, token, own)
 
 
@@ -173,14 +172,14 @@ def undo(container: str, token: dict | None) -> None:
 
         salt 'ctl1' galera.undo mariadb None
     """
-    if (token or pending(container) or {}).get("member"):
+    if _STEPS.token(container, token):
         try:
             own = _ask(container, absent=True)
         except CommandExecutionError:
             return  # the record stays, for the next run
         if own and own.get("wsrep_desync") == "ON":
             _desync(container, "OFF")
-    guard_record.forget(container)
+    _STEPS.end(container)
 
 
 def pending(container: str) -> dict | None:
@@ -194,7 +193,7 @@ def pending(container: str) -> dict | None:
 
         salt 'ctl1' galera.pending mariadb
     """
-    return guard_record.read(container)
+    return _STEPS.pending(container)
 
 
 def _member(token: dict, own: dict | None) -> str:
@@ -202,7 +201,7 @@ def _member(token: dict, own: dict | None) -> str:
 
 
 def _said(container: str, token: dict, own: dict) -> str:
-    if not token.get("member"):
+    if not token:
         return ""
     since = f"--since=@{int(token['begun'])}"
     journal = [
@@ -238,7 +237,7 @@ def _desync(container: str, state: str) -> None:
     result = _run(["podman", "exec", container, *_CLIENT, f"--execute=SET GLOBAL wsrep_desync = {state}"])
     if result["retcode"]:
         said = " ".join(result["stderr"].split())[:200]
-        raise CommandExecutionError(f"QUORUM_AT_RISK: {container}: wsrep_desync = {state}: {said}")
+        raise NodeError("QUORUM_AT_RISK", f"{container}: wsrep_desync = {state}: {said}")
 
 
 def _clients(container: str) -> list[str]:
@@ -256,7 +255,9 @@ def _ask(container: str, host: str = "", port: str = "", absent: bool = False) -
     said = " ".join(result["stderr"].split())[:200]
     if absent and (result["retcode"] == _NO_CONTAINER or said.startswith(_NO_SERVER)):
         return None
-    raise CommandExecutionError(said if host else f"QUORUM_AT_RISK: {container} cannot be asked: {said}")
+    if host:
+        raise CommandExecutionError(said)
+    raise NodeError("QUORUM_AT_RISK", f"{container} cannot be asked: {said}")
 
 
 def _run(command: list[str]) -> dict:

@@ -5,8 +5,6 @@ With `openstack:system:kpatch` kernels themselves stay as they are, so that noth
 
 from __future__ import annotations
 
-from salt.exceptions import CommandExecutionError
-
 from openstack_rollout import package_errors
 
 _TOOL = "kpatch"
@@ -16,7 +14,7 @@ def due() -> dict[str, str]:
     """What would be installed: {name: version} of the newest kpatch, and of the patch for the running kernel.
 
     A kernel without a patch in the repositories needs none. Returns {} on a node without dnf.
-    Raises CommandExecutionError led by REPOSITORY_BROKEN or PACKAGE_FAILED.
+    Raises NodeError REPOSITORY_BROKEN or PACKAGE_FAILED.
 
     CLI Example:
 
@@ -45,6 +43,6 @@ def _available(*what: str) -> dict[str, str]:
     )
     if result["retcode"]:
         said = f"{result['stdout']}\n{result['stderr']}"
-        raise CommandExecutionError(package_errors.told(said, "PACKAGE_FAILED"))
+        raise package_errors.told(said, "PACKAGE_FAILED")
     lines = [line.split() for line in result["stdout"].splitlines() if len(line.split()) == 2]
     return {name: version.removeprefix("0:") for name, version in lines}

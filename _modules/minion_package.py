@@ -6,17 +6,17 @@ On a node that has the master's packages nothing of Salt is touched: those are t
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import salt.version
-from salt.exceptions import CommandExecutionError
 
 from openstack_rollout import renew_minion
-from openstack_rollout.release import MINION_PACKAGES
+from openstack_rollout.node.errors import NodeError
+from openstack_rollout.node.packages import MINION_PACKAGES
+from openstack_rollout.state_file import StateFile
 
 UNIT = "openstack-rollout-minion"
 _RECORD = Path("/var/lib/openstack-rollout/minion.json")
@@ -67,8 +67,7 @@ def renew(packages: Mapping[str, str]) -> dict:
     """Begin to move Salt's packages: after this job's end, in a unit of systemd's own.
 
     packages (dict): {name: version}. Returns {name: {"old", "new"}} of what will move.
-    Raises CommandExecutionError led by MINION_FAILED, PACKAGE_DOWNLOAD_FAILED, …; the files are fetched
-    before.
+    Raises NodeError MINION_FAILED, PACKAGE_DOWNLOAD_FAILED, …; the files are fetched before.
 
     CLI Example:
 
@@ -89,8 +88,7 @@ def renew(packages: Mapping[str, str]) -> dict:
         "commands": [_transaction(packages)],
         "restart": ["systemctl", "restart", _SERVICE],
     }
-    _RECORD.parent.mkdir(parents=True, exist_ok=True)
-    _RECORD.write_text(json.dumps(task), encoding="utf-8")
+    StateFile(_RECORD).write(task)
     said = __salt__["cmd.run_all"](
         [
             *("systemd-run", "--quiet", "--collect", f"--unit={UNIT}"),
@@ -101,7 +99,7 @@ def renew(packages: Mapping[str, str]) -> dict:
     )
     if said["retcode"]:
         _RECORD.unlink()
-        raise CommandExecutionError(f"MINION_FAILED: systemd-run: {said['stderr'].strip()}")
+        raise NodeError("MINION_FAILED", f"systemd-run: {said['stderr'].strip()}")
     installed = __salt__["package_set.installed"]()
     return {name: {"old": ",".join(installed.get(name, ())), "new": new} for name, new in packages.items()}
 
@@ -131,7 +129,7 @@ def state() -> dict:
         salt 'cmp1' minion_package.state
     """
     try:
-        task = json.loads(_RECORD.read_text(encoding="utf-8"))
+        task = StateFile(_RECORD).read() or {"state": "none", "message": ""}
     except (OSError, ValueError):
         task = {"state": "none", "message": ""}
     if task["state"] == "waiting" and not _is_under_way():

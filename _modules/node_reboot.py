@@ -9,7 +9,7 @@ import re
 import time
 from pathlib import Path
 
-from salt.exceptions import CommandExecutionError
+from openstack_rollout.node.errors import NodeError
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _UNIT = "openstack-rollout-reboot"
@@ -27,7 +27,7 @@ def start(boot_id: str) -> bool:
 
     Returns whether a reboot is under way, which begins after this answer has left the node. What works of the
     node's data path is recorded before, for `datapath.verify`.
-    Raises CommandExecutionError led by NODE_ERROR when systemd refuses.
+    Raises NodeError NODE_ERROR when systemd refuses.
 
     CLI Example:
 
@@ -43,7 +43,7 @@ def start(boot_id: str) -> bool:
     timer = ["systemd-run", "--quiet", "--collect", f"--unit={_UNIT}", f"--on-active={_DELAY}"]
     said = _run([*timer, "systemctl", "reboot"])
     if said["retcode"]:
-        raise CommandExecutionError(f"NODE_ERROR: the reboot was not scheduled: {said['stderr'].strip()}")
+        raise NodeError("NODE_ERROR", f"the reboot was not scheduled: {said['stderr'].strip()}")
     return True
 
 

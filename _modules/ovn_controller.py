@@ -12,11 +12,12 @@ import os
 import time
 from pathlib import Path
 
-from salt.exceptions import CommandExecutionError
+from openstack_rollout import chassis
+from openstack_rollout.node.errors import NodeError
+from openstack_rollout.node.guarding import Steps
+from openstack_rollout.node.guards import PATIENCE
 
-from openstack_rollout import chassis, guard_record
-
-RECORDS = guard_record.FOLDER
+_STEPS = Steps()
 _PROC = Path("/proc")
 _PROTOCOLS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
 _LEAVE = 15  # seconds for a controller to leave by itself
@@ -51,14 +52,47 @@ def status(container: str = "ovn_controller") -> dict | None:
     return {**now, "chassis": found["name"], "caught_up": not now["waits"]}
 
 
+def may_stop(container: str = "ovn_controller", patience: float = PATIENCE) -> dict | None:
+    """Make sure that a new controller could do what this one does: the southbound database answers it.
+
+    container (str): its name. patience (float): seconds in which the database may come back.
+
+    Returns what `before_stop` notes down of the chassis, None on a node that is none. Raises NodeError
+    OVN_NOT_CAUGHT_UP.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' ovn_controller.may_stop
+    """
+    found = _chassis()
+    if found is None:
+        return None
+    now = {}
+
+    def lacks() -> list[str]:
+        now.update(_measure(container, found))
+        away = now["answers"] is False and now["connection"] == "not connected"
+        return ["the southbound database"] if away else []
+
+    if _STEPS.until_whole(lacks, patience, _POLL):
+        raise NodeError(
+            "OVN_NOT_CAUGHT_UP",
+            f"{container}: the southbound database at {found['remote']} does not answer,"
+            " so a new controller could not learn its flows; nothing was touched",
+        )
+    noted = {key: now[key] for key in ("flows", "desired_kb", "ports", "with_flows")}
+    return {"chassis": found["name"], "wait_key": found["wait_key"], "wait": found["wait"], **noted}
+
+
 def before_stop(container: str) -> dict:
     """Have the running controller leave, in such a way that its flows stay.
 
     container (str): its name. Its unit must not start it again.
 
-    Returns the token for `after_start` and `undo`.
-    Raises CommandExecutionError led by OVN_NOT_CAUGHT_UP, and nothing was touched, when the southbound
-    database is away: a new controller could not do what the old one still does.
+    Returns the token for `after_start` and `undo`, {} on a node that is no chassis.
+    Raises NodeError as `may_stop`; nothing was touched then.
 
     CLI Example:
 
@@ -66,39 +100,26 @@ def before_stop(container: str) -> dict:
 
         salt 'cmp1' ovn_controller.before_stop ovn_controller
     """
-    found = _chassis()
-    if found is None:
-        return {"chassis": None}
-    now = _measure(container, found)
-    if now["answers"] is False and now["connection"] == "not connected":
-        raise CommandExecutionError(
-            f"OVN_NOT_CAUGHT_UP: {container}: the southbound database at {found['remote']} does not answer,"
-            " so a new controller could not learn its flows; nothing was touched"
-        )
+    now = may_stop(container, 0)
+    if now is None:
+        return {}
     longest = chassis.stopwatch(_ask(container, "stopwatch/show", "flow-generation"))
-    ours = str(chassis.wait_for(longest))
-    token = pending(container) or {
-        "chassis": found["name"],
-        "begun": time.time(),
-        "wait_key": found["wait_key"],
-        "wait": found["wait"],
-        **{key: now[key] for key in ("flows", "desired_kb", "ports", "with_flows")},
-    }
+    token = pending(container) or {**now, "begun": time.time()}
     __salt__["datapath.record"]()
-    token["set"] = ours
-    guard_record.write(container, token, RECORDS)
-    _set(token["wait_key"], ours)
+    token["set"] = str(chassis.wait_for(longest))
+    _STEPS.begin(container, token)
+    _set(token["wait_key"], token["set"])
     _leave(container)
     return token
 
 
-def after_start(container: str, token: dict | None, timeout: float) -> None:
+def after_start(container: str, token: dict | None, timeout: float) -> str:
     """Wait until the chassis is caught up: connected, its flows computed anew, its ports bound as before.
 
     container (str): its name. token (dict): of `before_stop`, None when no container ran before.
     timeout (float): seconds, beside those that the computation of the flows may take.
 
-    Raises CommandExecutionError led by OVN_NOT_CAUGHT_UP that says what it waits for.
+    Returns "": there is nothing to say. Raises NodeError OVN_NOT_CAUGHT_UP that says what it waits for.
 
     CLI Example:
 
@@ -108,28 +129,30 @@ def after_start(container: str, token: dict | None, timeout: float) -> None:
     """
     found = _chassis()
     if found is None:
-        return
-    before = token if token and token.get("chassis") else {}
+        return ""
+    before = token or {}
     allowed = float(timeout) + int(found["wait"] or 0) / 1000
     deadline = time.monotonic() + allowed
     if before:
         _take_over(container, before, deadline)
     goal = None
-    while True:
+
+    def waits() -> list[str]:
+        nonlocal goal
         now = _measure(container, found)
         # What is asked of the cloud after this moment is not for this chassis to wait for.
         goal = now["wanted_nb_cfg"] = now["wanted_nb_cfg"] if goal is None else goal
         now["missing"] = _missing(container, found, now, before)
-        waits = chassis.waits(now, before)
-        if not waits:
-            break
-        if time.monotonic() > deadline:
-            raise CommandExecutionError(
-                f"OVN_NOT_CAUGHT_UP: {container}: chassis {found['name']} waited {allowed:.0f} s and still"
-                f" waits for {'; for '.join(waits)}"
-            )
-        time.sleep(_POLL)
+        return chassis.waits(now, before)
+
+    if missing := _STEPS.until_whole(waits, deadline - time.monotonic(), _POLL):
+        raise NodeError(
+            "OVN_NOT_CAUGHT_UP",
+            f"{container}: chassis {found['name']} waited {allowed:.0f} s and still waits for"
+            f" {'; for '.join(missing)}",
+        )
     undo(container, before)
+    return ""
 
 
 def undo(container: str, token: dict | None) -> None:
@@ -146,12 +169,12 @@ def undo(container: str, token: dict | None) -> None:
         salt 'cmp1' ovn_controller.undo ovn_controller None
     """
     token = token or pending(container)
-    if token and token.get("chassis"):
+    if token:
         now = _rows("external_ids", "Open_vSwitch")[0]["external_ids"].get(token["wait_key"])
         # Another value is one that the operator has set since.
         if now in (token.get("set"), _AT_ONCE):
             _set(token["wait_key"], token["wait"])
-    guard_record.forget(container, RECORDS)
+    _STEPS.end(container)
 
 
 def pending(container: str) -> dict | None:
@@ -165,7 +188,7 @@ def pending(container: str) -> dict | None:
 
         salt 'cmp1' ovn_controller.pending ovn_controller
     """
-    token = guard_record.read(container, RECORDS)
+    token = _STEPS.pending(container)
     if token is None:
         return None
     if time.time() - token.get("begun", 0) > _FRESH:
@@ -333,9 +356,7 @@ def _podman(*arguments: str) -> dict:
 def _checked(command: list[str]) -> str:
     result = _run(command)
     if result["retcode"]:
-        raise CommandExecutionError(
-            f"OVS_FAILED: {' '.join(command[:1] + command[2:5])}: {result['stderr'].strip()}"
-        )
+        raise NodeError("OVS_FAILED", f"{' '.join(command[:1] + command[2:5])}: {result['stderr'].strip()}")
     return result["stdout"]
 
 

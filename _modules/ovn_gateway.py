@@ -11,7 +11,8 @@ import time
 from collections.abc import Iterable, Mapping
 
 import salt.utils.path
-from salt.exceptions import CommandExecutionError
+
+from openstack_rollout.node.errors import NodeError
 
 NB = "ovn_nb_db"
 SB = "ovn_sb_db"
@@ -47,7 +48,7 @@ def layout(nb: str = NB, sb: str = SB) -> dict:
 
     Returns {"groups": {name: [{"table", "row", "chassis", "priority"}]}, "pinned": {router: chassis},
     "ports": {port: {"group", "chassis", "up"}}, "chassis": [names]}; the chassis of a port that nobody
-    carries is empty. Raises CommandExecutionError led by API_UNREACHABLE.
+    carries is empty. Raises NodeError API_UNREACHABLE.
 
     CLI Example:
 
@@ -98,7 +99,7 @@ def set_priorities(changes: Iterable[Mapping], nb: str = NB) -> list[dict]:
     changes (list): [{"table", "row", "from", "to"}]. A row that is gone, or whose priority is no longer what
     `from` says, is left alone: somebody else has changed it. nb (str): the container of the database.
 
-    Returns the changes that were made. Raises CommandExecutionError led by API_UNREACHABLE.
+    Returns the changes that were made. Raises NodeError API_UNREACHABLE.
 
     CLI Example:
 
@@ -122,7 +123,7 @@ def following(names: Iterable[str], nb: str = NB, sb: str = SB, timeout: float =
 
     names (list): chassis. nb, sb (str): the containers of the databases. timeout (float): seconds to wait for
     all of them. A chassis whose controller is dead, or cut off, is not in the answer, though it is still in
-    the database. Raises CommandExecutionError led by API_UNREACHABLE.
+    the database. Raises NodeError API_UNREACHABLE.
 
     CLI Example:
 
@@ -196,9 +197,7 @@ def _tables(program: list[str], tables: Mapping[str, str]) -> dict[str, list[dic
             for name, one in zip(tables, documents, strict=True)
         }
     except (ValueError, KeyError) as error:
-        raise CommandExecutionError(
-            f"API_UNREACHABLE: {program[3]} did not answer in JSON: {error}"
-        ) from error
+        raise NodeError("API_UNREACHABLE", f"{program[3]} did not answer in JSON: {error}") from error
 
 
 def _value(cell):
@@ -225,7 +224,5 @@ def _run(command: list[str]) -> str:
     if done["retcode"]:
         said = (done["stderr"] or done["stdout"]).strip().splitlines()
         where = " ".join(command[:4])
-        raise CommandExecutionError(
-            f"API_UNREACHABLE: {where}: {said[-1] if said else 'failed without a word'}"
-        )
+        raise NodeError("API_UNREACHABLE", f"{where}: {said[-1] if said else 'failed without a word'}")
     return done["stdout"]

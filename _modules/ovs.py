@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from salt.exceptions import CommandExecutionError
+from openstack_rollout.node.errors import NodeError
 
 UNIT = "openvswitch.service"
 _DEBIANS_UNIT = "openvswitch-switch.service"
@@ -111,7 +111,7 @@ def update(install: Mapping[str, str], remove: Sequence[str] = (), unit: str | N
     package's other versions. unit (str): the service, which is enabled and active afterwards in every case.
 
     Returns {name: {"old", "new"}} of every package that moved.
-    Raises CommandExecutionError led by PACKAGE_DOWNLOAD_FAILED, PACKAGE_FAILED or OVS_FAILED.
+    Raises NodeError PACKAGE_DOWNLOAD_FAILED, PACKAGE_FAILED or OVS_FAILED.
 
     CLI Example:
 
@@ -125,14 +125,14 @@ def update(install: Mapping[str, str], remove: Sequence[str] = (), unit: str | N
     finally:
         ensure_service(unit)
     if before and switch_pid() != before:
-        raise CommandExecutionError(f"OVS_FAILED: ovs-vswitchd was restarted: {before} became {switch_pid()}")
+        raise NodeError("OVS_FAILED", f"ovs-vswitchd was restarted: {before} became {switch_pid()}")
     return moved
 
 
 def ensure_service(unit: str | None = None) -> None:
     """Have the switch's service enabled and active; one that is active is never restarted.
 
-    unit (str): its name, when it is not the distribution's. Raises CommandExecutionError led by OVS_FAILED.
+    unit (str): its name, when it is not the distribution's. Raises NodeError OVS_FAILED.
 
     CLI Example:
 
@@ -150,7 +150,7 @@ def ensure_service(unit: str | None = None) -> None:
         _systemctl("start", *dead)
     now = status(name)
     if not (now and now["enabled"] and now["active"]):
-        raise CommandExecutionError(f"OVS_FAILED: {name} is not enabled and active: {now}")
+        raise NodeError("OVS_FAILED", f"{name} is not enabled and active: {now}")
 
 
 def reload(timeout: int = _TAKES) -> dict:
@@ -165,7 +165,7 @@ def reload(timeout: int = _TAKES) -> dict:
     timeout (int): seconds for each daemon to say its new version.
 
     Returns {stale daemon: {"old": version, "how": text, "new": version}}.
-    Raises CommandExecutionError led by OVS_FAILED.
+    Raises NodeError OVS_FAILED.
 
     CLI Example:
 
@@ -267,9 +267,10 @@ def _renew_database(timeout: int) -> None:
     asked = _run(["ovs-vsctl", f"--timeout={timeout}", "set", "Open_vSwitch", ".", f"external_ids:{_SIGN}=1"])
     _ovs_vsctl("--if-exists", "remove", "Open_vSwitch", ".", "external_ids", _SIGN)
     if asked["retcode"]:
-        raise CommandExecutionError(
-            f"OVS_FAILED: ovs-vswitchd does not follow the new database server after {timeout} s, and was not"
-            f" reloaded: {asked['stderr'].strip()[-300:]}"
+        raise NodeError(
+            "OVS_FAILED",
+            f"ovs-vswitchd does not follow the new database server after {timeout} s, and was not"
+            f" reloaded: {asked['stderr'].strip()[-300:]}",
         )
 
 
@@ -282,9 +283,10 @@ def _try_conversion() -> None:
             ["ovsdb-tool", "convert", str(_DATABASE), str(_SCHEMA), str(Path(place) / "converted.db")]
         )
     if tried["retcode"]:
-        raise CommandExecutionError(
-            f"OVS_FAILED: {_DATABASE} cannot be converted to the schema of the installed switch, nothing was"
-            f" reloaded: {tried['stderr'].strip()[-300:]}"
+        raise NodeError(
+            "OVS_FAILED",
+            f"{_DATABASE} cannot be converted to the schema of the installed switch, nothing was"
+            f" reloaded: {tried['stderr'].strip()[-300:]}",
         )
 
 
@@ -295,9 +297,10 @@ def _wait_until_new(name: str, timeout: int) -> str | None:
         if now["running"] and not now["stale"]:
             return now["running"]
         if time.monotonic() >= until:
-            raise CommandExecutionError(
-                f"OVS_FAILED: {name} was reloaded and runs {now['running']} after {timeout} s,"
-                f" {now['installed']} is installed"
+            raise NodeError(
+                "OVS_FAILED",
+                f"{name} was reloaded and runs {now['running']} after {timeout} s,"
+                f" {now['installed']} is installed",
             )
         time.sleep(0.2)
 
@@ -328,9 +331,7 @@ def _units(name: str) -> dict[str, dict[str, str]]:
 def _systemctl(*arguments: str) -> str:
     result = _run(["systemctl", *arguments])
     if result["retcode"]:
-        raise CommandExecutionError(
-            f"OVS_FAILED: systemctl {' '.join(arguments)}: {result['stderr'].strip()}"
-        )
+        raise NodeError("OVS_FAILED", f"systemctl {' '.join(arguments)}: {result['stderr'].strip()}")
     return result["stdout"]
 
 

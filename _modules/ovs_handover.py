@@ -11,9 +11,8 @@ import json
 import sys
 from pathlib import Path
 
-from salt.exceptions import CommandExecutionError
-
 from openstack_rollout import datapath, switch_handover
+from openstack_rollout.node.errors import NodeError
 from openstack_rollout.switch_handover import handover
 
 _UNIT = "ovs-vswitchd.service"
@@ -55,7 +54,7 @@ def reload(schema: str = "") -> dict:
     Returns {"outcome": "done" or "not possible", "step", "error": why it is not possible, "gap": seconds
     without flows, "flows": {bridge: number}, "late": [tunnels that BFD does not find alive any more]};
     nothing was touched where it is not possible.
-    Raises CommandExecutionError led by OVS_FAILED when it failed, which says whether the old switch goes on.
+    Raises NodeError OVS_FAILED when it failed, which says whether the old switch goes on.
 
     CLI Example:
 
@@ -75,7 +74,7 @@ def reload(schema: str = "") -> dict:
         _systemctl("daemon-reload")
         said = _systemctl("reload", _UNIT)
     except OSError as error:
-        raise CommandExecutionError(f"OVS_FAILED: {error}") from error
+        raise NodeError("OVS_FAILED", f"{error}") from error
     finally:
         _tidy()
     report = _read()
@@ -84,8 +83,8 @@ def reload(schema: str = "") -> dict:
         return report
     if outcome != switch_handover.DONE or report["error"]:
         goes_on = "; the old switch goes on" if outcome == switch_handover.NOTHING_TOUCHED else ""
-        raise CommandExecutionError(
-            f"OVS_FAILED: the switch was not handed over: {report.get('error') or said}{goes_on}"
+        raise NodeError(
+            "OVS_FAILED", f"the switch was not handed over: {report.get('error') or said}{goes_on}"
         )
     return report
 
@@ -118,9 +117,7 @@ def _tables() -> list:
     ]
     done = _run(asked)
     if done["retcode"]:
-        raise CommandExecutionError(
-            f"OVS_FAILED: the switch's database does not answer: {done['stderr'].strip()}"
-        )
+        raise NodeError("OVS_FAILED", f"the switch's database does not answer: {done['stderr'].strip()}")
     bridges, interfaces, switch = (
         datapath.rows(line) for line in done["stdout"].splitlines() if line.strip()
     )

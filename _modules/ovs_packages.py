@@ -11,13 +11,11 @@ import contextlib
 import fcntl
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 
-from salt.exceptions import CommandExecutionError
-
-from openstack_rollout import measure
-from openstack_rollout.release import OVS_PACKAGES
+from openstack_rollout.node import packages as comparing
+from openstack_rollout.node.errors import NodeError
+from openstack_rollout.node.packages import OVS_PACKAGES
 
 _WITHOUT_SCRIPTS = ("tsflags=noscripts", f"includepkgs={','.join(OVS_PACKAGES)}")
 _FROM_CACHE = "cacheonly=1"
@@ -44,7 +42,7 @@ def move(install: Mapping[str, str], remove: Sequence[str] = ()) -> dict:
     name stays.
 
     Returns {name: {"old", "new"}} of every package that moved.
-    Raises CommandExecutionError led by PACKAGE_DOWNLOAD_FAILED or PACKAGE_FAILED.
+    Raises NodeError PACKAGE_DOWNLOAD_FAILED or PACKAGE_FAILED.
 
     CLI Example:
 
@@ -89,12 +87,12 @@ def _by_dnf(install: Mapping[str, str], remove: Sequence[str]) -> dict:
         moved = __salt__["package_set.bring"](install, setopt=[*_WITHOUT_SCRIPTS, _FROM_CACHE])
     # Most new streams obsolete the old one, which is then gone already; a killed transaction leaves both, or
     # two versions of one package.
-    left = _left([*remove, *measure.package_changes("ovs", install, __salt__["package_set.installed"]())[1]])
+    left = _left([*remove, *comparing.changes("ovs", install, __salt__["package_set.installed"]())[1]])
     if left:
         result = _run(["rpm", "--erase", "--noscripts", "--allmatches", *sorted(left)])
         __context__.pop("pkg.list_pkgs", None)
         if result["retcode"]:
-            raise CommandExecutionError(f"PACKAGE_FAILED: rpm --erase: {result['stderr'].strip()}")
+            raise NodeError("PACKAGE_FAILED", f"rpm --erase: {result['stderr'].strip()}")
     return {**moved, **{name: {"old": version, "new": ""} for name, version in left.items()}}
 
 
@@ -113,9 +111,10 @@ def _by_apt(install: Mapping[str, str], remove: Sequence[str]) -> dict:
         __salt__["package_set.finish_interrupted"](switch=True)
         held = sorted(set(install) & _held())
         if held:
-            raise CommandExecutionError(
-                f"PACKAGE_FAILED: {', '.join(held)}: on hold by the node's operator: apt-mark unhold, or"
-                " leave it out of the release"
+            raise NodeError(
+                "PACKAGE_FAILED",
+                f"{', '.join(held)}: on hold by the node's operator: apt-mark unhold, or"
+                " leave it out of the release",
             )
         if __salt__["package_set.missing_downloads"](install):
             __salt__["package_set.download"](install)
@@ -132,9 +131,9 @@ def _refuse_others(install: Mapping[str, str], remove: Sequence[str]) -> None:
     asked = [*(f"{name}={version}" for name, version in install.items()), *(f"{name}-" for name in remove)]
     simulated = _run(["apt-get", "--simulate", "--allow-downgrades", "install", *asked], env={"LC_ALL": "C"})
     moving = re.findall(r"^(?:Inst|Remv) (\S+)", simulated["stdout"], re.M)
-    others = sorted({n for n in moving if not any(fnmatchcase(n, glob) for glob in OVS_PACKAGES)})
+    others = sorted({n for n in moving if not comparing.of_the_switch(n)})
     if others:
-        raise CommandExecutionError(f"PACKAGE_FAILED: other packages would move with it: {', '.join(others)}")
+        raise NodeError("PACKAGE_FAILED", f"other packages would move with it: {', '.join(others)}")
 
 
 def _held() -> set[str]:

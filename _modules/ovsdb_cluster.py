@@ -6,12 +6,16 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout import guard_record, quorum, waiting
+from openstack_rollout import quorum
+from openstack_rollout.node.errors import NodeError
+from openstack_rollout.node.guarding import Steps
+from openstack_rollout.node.guards import PATIENCE
 
-PATIENCE = 60  # seconds for a cluster that is about to be whole again
+_STEPS = Steps()
 _POLL = 0.5
 _LEAVE = 15  # seconds for a server to leave by itself
 #: what a server says of clusters when its database is none
@@ -36,11 +40,11 @@ def status(container: str) -> dict | None:
     """
     control = _control(container)
     if control is None:
-        raise CommandExecutionError(f"QUORUM_AT_RISK: {container}: no database server runs in it")
+        raise NodeError("QUORUM_AT_RISK", f"{container}: no database server runs in it")
     try:
         found = _raft(container, control)
     except CommandExecutionError as error:
-        raise CommandExecutionError(f"QUORUM_AT_RISK: {container}: {error}") from error
+        raise NodeError("QUORUM_AT_RISK", f"{container}: {error}") from error
     return {**found, "lacks": quorum.raft_lacks(found)} if found else None
 
 
@@ -50,7 +54,7 @@ def may_stop(container: str, patience: float = PATIENCE) -> dict | None:
     container (str): its name. patience (float): seconds in which a cluster may become whole.
 
     Returns {"control", "self", "servers"}; None where the database is no cluster, or its server does not run.
-    Raises CommandExecutionError led by QUORUM_AT_RISK that says what is missing.
+    Raises NodeError QUORUM_AT_RISK that says what is missing.
 
     CLI Example:
 
@@ -66,11 +70,7 @@ def may_stop(container: str, patience: float = PATIENCE) -> dict | None:
         found = _raft(container, control) if control else None
         return [f"{found['database']}: {line}" for line in quorum.raft_lacks(found)] if found else []
 
-    if missing := _waited(lacks, patience):
-        raise CommandExecutionError(
-            f"QUORUM_AT_RISK: {container} of {__grains__['id']} is not stopped, its cluster cannot spare it:"
-            f" {', '.join(missing)}"
-        )
+    _STEPS.spare(container, lambda: __grains__["id"], _answered(lacks), patience, every=_POLL)
     return {"control": control, "self": found["self"], "servers": len(found["servers"])} if found else None
 
 
@@ -79,7 +79,7 @@ def before_stop(container: str) -> dict:
 
     container (str): its name.
 
-    Returns the token for `after_start`. Raises CommandExecutionError led by QUORUM_AT_RISK; nothing was
+    Returns the token for `after_start`, {} without a cluster. Raises NodeError QUORUM_AT_RISK; nothing was
     touched.
 
     CLI Example:
@@ -90,7 +90,7 @@ def before_stop(container: str) -> dict:
     """
     token = may_stop(container) or {}
     if token:
-        guard_record.write(container, token)
+        _STEPS.begin(container, token)
         _appctl(container, token["control"], "exit")
         deadline = time.monotonic() + _LEAVE
         while time.monotonic() < deadline and _control(container):
@@ -104,8 +104,7 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
     container (str): its name. token (dict): of `before_stop`, None when no container ran before.
     timeout (float): seconds.
 
-    Returns how it came back, one line. Raises CommandExecutionError led by QUORUM_NOT_RESTORED that says what
-    is missing.
+    Returns how it came back, one line. Raises NodeError QUORUM_NOT_RESTORED that says what is missing.
 
     CLI Example:
 
@@ -123,12 +122,8 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
         found = _raft(container, control) if control else None
         return quorum.raft_lacks(found) if found else ["its server does not run, or is no member"]
 
-    if missing := _waited(lacks, timeout):
-        raise CommandExecutionError(
-            f"QUORUM_NOT_RESTORED: {container}: member {__grains__['id']} is not back after"
-            f" {timeout:.0f} s: {', '.join(missing)}"
-        )
-    guard_record.forget(container)
+    _STEPS.back(container, lambda: __grains__["id"], _answered(lacks), timeout, every=_POLL)
+    _STEPS.end(container)
     return f"{found['role']} again, one of {len(found['servers'])}"
 
 
@@ -143,7 +138,7 @@ def undo(container: str, token: dict | None) -> None:
 
         salt 'ctl1' ovsdb_cluster.undo ovn_nb_db None
     """
-    guard_record.forget(container)
+    _STEPS.end(container)
 
 
 def pending(container: str) -> dict | None:
@@ -157,11 +152,11 @@ def pending(container: str) -> dict | None:
 
         salt 'ctl1' ovsdb_cluster.pending ovn_nb_db
     """
-    return guard_record.read(container)
+    return _STEPS.pending(container)
 
 
-def _waited(lacks, patience: float) -> list[str]:
-    """What is missing when patience (seconds) is over; a server that gives no answer lacks that."""
+def _answered(lacks: Callable[[], list[str]]) -> Callable[[], list[str]]:
+    """The same question; a server that gives no answer lacks that."""
 
     def asked() -> list[str]:
         try:
@@ -169,7 +164,7 @@ def _waited(lacks, patience: float) -> list[str]:
         except CommandExecutionError as error:
             return [str(error)]
 
-    return waiting.until_whole(asked, patience, _POLL)
+    return asked
 
 
 def _raft(container: str, control: str) -> dict | None:

@@ -1,7 +1,7 @@
 """Pacemaker, asked and steered from one of its nodes: addresses leave a node before its services stop, a
 node goes to standby and back, and what an operator has set stays set.
 
-As a guard (before_stop, after_start, undo, pending) it stands beside the services that are reached by a
+As a guard it stands beside the services that are reached by a
 VIP. Where no Pacemaker runs, it has nothing to do.
 """
 
@@ -11,9 +11,13 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout import crm, guard_record
+from openstack_rollout import crm
+from openstack_rollout.node import guards
+from openstack_rollout.node.errors import NodeError
+from openstack_rollout.node.guarding import Steps
 
 PATIENCE = 60  # seconds for resources to move
+_STEPS = Steps()
 BAN_MINUTES = 30  # after which Pacemaker itself forgets a ban whose maker died
 _POLL = 0.5
 _STANDBY = "pacemaker-standby"  # the record of a standby that is ours
@@ -23,8 +27,7 @@ def status() -> dict | None:
     """How the cluster is, as this node sees it.
 
     Returns None where no Pacemaker runs, else crm.read's data and "node": this node's name, "lacks": [what is
-    missing]. Raises CommandExecutionError led by QUORUM_AT_RISK when Pacemaker is enabled and does not
-    answer.
+    missing]. Raises NodeError QUORUM_AT_RISK when Pacemaker is enabled and does not answer.
 
     CLI Example:
 
@@ -36,13 +39,39 @@ def status() -> dict | None:
     return None if found is None else {**found, "lacks": crm.lacks(found)}
 
 
+def may_stop(container: str = guards.PACEMAKER, patience: float = guards.PATIENCE) -> dict | None:
+    """Make sure that the cluster is whole, so that it can spare this node.
+
+    container (str): its name, for the record alone. patience (float): seconds in which it may become whole.
+
+    Returns {"node": this node's name}, None where no Pacemaker runs. Raises NodeError QUORUM_AT_RISK that
+    says what is missing.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' pacemaker.may_stop
+    """
+    found = None
+
+    def lacks() -> list[str]:
+        nonlocal found
+        found = _cluster()
+        return crm.lacks(found) if found else []
+
+    if missing := _STEPS.until_whole(lacks, patience, _POLL):
+        raise NodeError("QUORUM_AT_RISK", f"Pacemaker: {'; '.join(missing)}")
+    return {"node": found["node"]} if found else None
+
+
 def before_stop(container: str) -> dict:
     """Have the addresses leave this node, by a ban that ends by itself.
 
     container (str): the container that is about to change; the record has its name.
 
-    Returns the token for `after_start` and `undo`. Raises CommandExecutionError led by QUORUM_AT_RISK when
-    the cluster cannot take them, RESOURCE_STUCK when one does not leave.
+    Returns the token for `after_start` and `undo`, {} where no address is here. Raises NodeError
+    QUORUM_AT_RISK when the cluster cannot take them, RESOURCE_STUCK when one does not leave.
 
     CLI Example:
 
@@ -56,18 +85,19 @@ def before_stop(container: str) -> dict:
     here = crm.addresses(found, found["node"])
     parts = {one["part_of"] for one in here}
     going = {one["id"] for one in crm.on(found, found["node"]) if one["part_of"] in parts}
+    if not parts:
+        return {}
     token = {"node": found["node"], "banned": sorted(parts)}
-    if not token["banned"]:
-        return token
     lacks = crm.lacks(found)
     if not crm.takers(found, found["node"]):
         lacks.append("no other node may take the address")
     if lacks:
-        raise CommandExecutionError(
-            f"QUORUM_AT_RISK: {container} is not stopped, {', '.join(token['banned'])} cannot leave"
-            f" {found['node']}: {'; '.join(lacks)}"
+        raise NodeError(
+            "QUORUM_AT_RISK",
+            f"{container} is not stopped, {', '.join(token['banned'])} cannot leave"
+            f" {found['node']}: {'; '.join(lacks)}",
         )
-    guard_record.write(container, token)
+    _STEPS.begin(container, token)
     for resource in token["banned"]:
         _crm_resource(
             "--ban", "--resource", resource, "--node", token["node"], f"--lifetime=PT{BAN_MINUTES}M"
@@ -82,7 +112,7 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
 
     container (str): its name. token (dict): of `before_stop`. timeout (float): seconds.
 
-    Returns one line. Raises CommandExecutionError led by RESOURCE_STUCK.
+    Returns one line. Raises NodeError RESOURCE_STUCK.
 
     CLI Example:
 
@@ -91,7 +121,7 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
         salt 'ctl1' pacemaker.after_start keystone None 60
     """
     undo(container, token)
-    if not token or not token.get("banned"):
+    if not token:
         return ""
     _settled(timeout)
     return f"{', '.join(token['banned'])} was kept off {token['node']} meanwhile"
@@ -108,10 +138,10 @@ def undo(container: str, token: dict | None) -> None:
 
         salt 'ctl1' pacemaker.undo keystone None
     """
-    token = token or pending(container) or {}
+    token = _STEPS.token(container, token)
     for resource in token.get("banned", ()):
         _crm_resource("--clear", "--resource", resource, "--node", token["node"])
-    guard_record.forget(container)
+    _STEPS.end(container)
 
 
 def pending(container: str) -> dict | None:
@@ -125,7 +155,7 @@ def pending(container: str) -> dict | None:
 
         salt 'ctl1' pacemaker.pending keystone
     """
-    return guard_record.read(container)
+    return _STEPS.pending(container)
 
 
 def standby(timeout: float = 300) -> dict:
@@ -135,8 +165,8 @@ def standby(timeout: float = 300) -> dict:
 
     Returns {"node", "was": the standby that an operator had set, "left": ids that left}; {} without
     Pacemaker.
-    Raises CommandExecutionError led by QUORUM_AT_RISK when the cluster cannot spare the node, RESOURCE_STUCK
-    that names the resources, addresses or keepaliveds which stay.
+    Raises NodeError QUORUM_AT_RISK when the cluster cannot spare the node, RESOURCE_STUCK that names the
+    resources, addresses or keepaliveds which stay.
 
     CLI Example:
 
@@ -148,26 +178,24 @@ def standby(timeout: float = 300) -> dict:
     if found is None:
         return {}
     node = found["node"]
-    before = guard_record.read(_STANDBY) or {"node": node, "was": found["nodes"][node]["standby"]}
+    before = _STEPS.pending(_STANDBY) or {"node": node, "was": found["nodes"][node]["standby"]}
     if _unmanaged(found):
         return {**before, "left": []}
     if before["was"]:
-        guard_record.write(_STANDBY, before)
+        _STEPS.begin(_STANDBY, before)
         return {**before, "left": []}
     lacks = crm.lacks(found)
     if not crm.takers(found, node):
         lacks.append("no other node may take its resources")
     if lacks:
-        raise CommandExecutionError(f"QUORUM_AT_RISK: {node} does not go to standby: {'; '.join(lacks)}")
-    guard_record.write(_STANDBY, before)
+        raise NodeError("QUORUM_AT_RISK", f"{node} does not go to standby: {'; '.join(lacks)}")
+    _STEPS.begin(_STANDBY, before)
     here = {one["id"] for one in crm.on(found, node) if one["managed"]}
     _crm_standby("on")
     _until_gone(node, here, timeout)
     _nothing_stays(node)
     if outlived := __salt__["left_behind.keepaliveds"]():
-        raise CommandExecutionError(
-            f"RESOURCE_STUCK: {node}: {'; '.join(outlived)}: end it, or start its agent again"
-        )
+        raise NodeError("RESOURCE_STUCK", f"{node}: {'; '.join(outlived)}: end it, or start its agent again")
     return {**before, "left": sorted(here)}
 
 
@@ -176,7 +204,7 @@ def unstandby(timeout: float = 300) -> dict:
 
     timeout (float): seconds.
 
-    Returns {"node", "was"}; {} where no standby is ours. Raises CommandExecutionError led by RESOURCE_STUCK.
+    Returns {"node", "was"}; {} where no standby is ours. Raises NodeError RESOURCE_STUCK.
 
     CLI Example:
 
@@ -184,14 +212,14 @@ def unstandby(timeout: float = 300) -> dict:
 
         salt 'ctl1' pacemaker.unstandby
     """
-    before = guard_record.read(_STANDBY)
+    before = _STEPS.pending(_STANDBY)
     if before is None:
         return {}
     _until_online(before["node"], timeout)
     if not before["was"]:
         _crm_standby("off")
     _settled(timeout)
-    guard_record.forget(_STANDBY)
+    _STEPS.end(_STANDBY)
     return before
 
 
@@ -209,7 +237,7 @@ def _cluster() -> dict | None:
     if _run(["systemctl", "is-enabled", "pacemaker.service"])["stdout"].strip() != "enabled":
         return None
     said = " ".join((result["stderr"] or result["stdout"]).split())[:200]
-    raise CommandExecutionError(f"QUORUM_AT_RISK: Pacemaker of {__grains__['id']} does not answer: {said}")
+    raise NodeError("QUORUM_AT_RISK", f"Pacemaker of {__grains__['id']} does not answer: {said}")
 
 
 def _unmanaged(found: dict) -> bool:
@@ -218,7 +246,7 @@ def _unmanaged(found: dict) -> bool:
 
 
 def _until_gone(node: str, resources: set[str], timeout: float) -> None:
-    """Wait until none of the resources is on a node. Raises CommandExecutionError led by RESOURCE_STUCK."""
+    """Wait until none of the resources is on a node. Raises NodeError RESOURCE_STUCK."""
     deadline = time.monotonic() + timeout
     while True:
         found = _cluster() or {"resources": [], "failures": []}
@@ -228,22 +256,20 @@ def _until_gone(node: str, resources: set[str], timeout: float) -> None:
             return
         if blocked or time.monotonic() > deadline:
             why = "; ".join(crm.broken(found)) or f"no answer within {timeout:.0f} s"
-            raise CommandExecutionError(f"RESOURCE_STUCK: {', '.join(left)} does not leave {node}: {why}")
+            raise NodeError("RESOURCE_STUCK", f"{', '.join(left)} does not leave {node}: {why}")
         time.sleep(_POLL)
 
 
 def _until_online(node: str, timeout: float) -> None:
-    deadline = time.monotonic() + timeout
-    while True:
+    def away() -> list[str]:
         try:
             one = (_cluster() or {"nodes": {}})["nodes"].get(node, {})
         except CommandExecutionError:
             one = {}  # it is just being started, after a reboot
-        if one.get("online") and not one.get("pending"):
-            return
-        if time.monotonic() > deadline:
-            raise CommandExecutionError(f"RESOURCE_STUCK: {node} is not online within {timeout:.0f} s")
-        time.sleep(_POLL)
+        return [] if one.get("online") and not one.get("pending") else [node]
+
+    if _STEPS.until_whole(away, timeout, _POLL):
+        raise NodeError("RESOURCE_STUCK", f"{node} is not online within {timeout:.0f} s")
 
 
 def _settled(timeout: float) -> None:
@@ -254,7 +280,7 @@ def _settled(timeout: float) -> None:
     if waited["retcode"]:
         lines.append(" ".join(waited["stderr"].split())[-200:] or f"still busy after {timeout:.0f} s")
     if lines:
-        raise CommandExecutionError(f"RESOURCE_STUCK: {'; '.join(lines)}")
+        raise NodeError("RESOURCE_STUCK", "; ".join(lines))
 
 
 def _nothing_stays(node: str) -> None:
@@ -262,9 +288,9 @@ def _nothing_stays(node: str) -> None:
     for resource in crm.addresses_elsewhere(_cluster() or {"resources": []}, node):
         wanted = _run(["crm_resource", "--resource", resource, "--get-parameter=ip"])["stdout"].split()
         for address in __salt__["left_behind.addresses"](wanted):
-            raise CommandExecutionError(
-                f"RESOURCE_STUCK: {resource}: Pacemaker moved it, its address {address} is still on"
-                f" {__grains__['id']}"
+            raise NodeError(
+                "RESOURCE_STUCK",
+                f"{resource}: Pacemaker moved it, its address {address} is still on {__grains__['id']}",
             )
 
 
@@ -273,16 +299,14 @@ def _crm_standby(state: str) -> None:
         ["crm_standby", "--node", _run(["crm_node", "--name"])["stdout"].strip(), "--update", state]
     )
     if result["retcode"]:
-        raise CommandExecutionError(
-            f"RESOURCE_STUCK: crm_standby: {' '.join(result['stderr'].split())[:200]}"
-        )
+        raise NodeError("RESOURCE_STUCK", f"crm_standby: {' '.join(result['stderr'].split())[:200]}")
 
 
 def _crm_resource(*arguments: str) -> None:
     result = _run(["crm_resource", *arguments])
     if result["retcode"]:
         said = " ".join(result["stderr"].split())[:200]
-        raise CommandExecutionError(f"RESOURCE_STUCK: crm_resource {' '.join(arguments)}: {said}")
+        raise NodeError("RESOURCE_STUCK", f"crm_resource {' '.join(arguments)}: {said}")
 
 
 def _run(command: list[str]) -> dict:

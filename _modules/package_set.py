@@ -14,9 +14,10 @@ from pathlib import Path
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout import measure, package_errors
-from openstack_rollout.errors import reason_of
-from openstack_rollout.release import FLOOR, OVS_PACKAGES
+from openstack_rollout import package_errors
+from openstack_rollout.node import packages as comparing
+from openstack_rollout.node.errors import NodeError
+from openstack_rollout.node.packages import FLOOR
 
 # Downloaded packages outlive the next transaction: what was fetched beforehand must still be there later.
 # A lock that somebody holds is waited for by us, who give up at some time.
@@ -47,7 +48,7 @@ def changes(packages: Mapping[str, str], stage: str = "services") -> dict:
     if stage == "system":
         held = __salt__["system_packages.held"]()
         packages = {name: version for name, version in packages.items() if name not in held}
-    install, remove = measure.package_changes(stage, packages, installed(), __salt__["pkg.version_cmp"])
+    install, remove = _compared(stage, packages, installed())
     return {"install": install, "remove": remove}
 
 
@@ -70,10 +71,8 @@ def bring(packages: Mapping[str, str], exclude: Sequence[str] = (), setopt: Sequ
     that must not move, not even as a dependency. setopt (list): further options of dnf.
 
     Returns {name: {"old", "new"}} of every package that moved.
-    Raises CommandExecutionError led by PACKAGE_FAILED when the transaction fails or a version is not
-    reached, or by
-    the reason that the package manager's words tell (DISK_FULL, SIGNATURE_WRONG, REPOSITORY_BROKEN,
-    PACKAGE_LOCKED).
+    Raises NodeError PACKAGE_FAILED when the transaction fails or a version is not reached, or the reason
+    that the package manager's words tell (DISK_FULL, SIGNATURE_WRONG, REPOSITORY_BROKEN, PACKAGE_LOCKED).
 
     CLI Example:
 
@@ -83,9 +82,9 @@ def bring(packages: Mapping[str, str], exclude: Sequence[str] = (), setopt: Sequ
     """
     moved = _unlocked("PACKAGE_FAILED", lambda: _transaction(packages, exclude, setopt))
     now = {name: [] for name in packages} | installed()
-    left, _ = measure.package_changes("system", packages, now, __salt__["pkg.version_cmp"])
+    left, _ = _compared("system", packages, now)
     if left:
-        raise CommandExecutionError(f"PACKAGE_FAILED: not reached: {_names(left)}")
+        raise NodeError("PACKAGE_FAILED", f"not reached: {_names(left)}")
     return moved
 
 
@@ -94,7 +93,7 @@ def finish_interrupted(switch: bool = False) -> None:
 
     switch (bool): Open vSwitch may be among it; its scripts would stop it, unless they are denied that.
 
-    Raises CommandExecutionError led by PACKAGE_FAILED.
+    Raises NodeError PACKAGE_FAILED.
 
     CLI Example:
 
@@ -106,14 +105,12 @@ def finish_interrupted(switch: bool = False) -> None:
     if not found and not any(_UPDATES.glob("*")):
         return
     if "openvswitch" in found and not switch:
-        raise CommandExecutionError(
-            "PACKAGE_FAILED: Open vSwitch is half installed: run the stage ovs before"
-        )
+        raise NodeError("PACKAGE_FAILED", "Open vSwitch is half installed: run the stage ovs before")
     command = ["systemd-run", "--scope", "--quiet", "dpkg", "--force-confold", "--configure", "--pending"]
     result = _run(command)
     if result["retcode"]:
         said = f"{result['stdout']}\n{result['stderr']}"
-        raise CommandExecutionError(package_errors.told(said, "PACKAGE_FAILED"))
+        raise package_errors.told(said, "PACKAGE_FAILED")
     __context__.pop("pkg.list_pkgs", None)
 
 
@@ -132,7 +129,7 @@ def missing_downloads(packages: Mapping[str, str]) -> dict[str, str]:
         return {}
     cached = {name: list(found) for name, found in __salt__["pkg.list_downloaded"]().items()}
     have = {name: cached.get(name, []) for name in packages}
-    return measure.package_changes("system", packages, have, __salt__["pkg.version_cmp"])[0]
+    return _compared("system", packages, have)[0]
 
 
 def download(packages: Mapping[str, str]) -> dict:
@@ -141,7 +138,7 @@ def download(packages: Mapping[str, str]) -> dict:
     packages (dict): {name: version}.
 
     Returns {name: {"old", "new"}} of what was fetched.
-    Raises CommandExecutionError led by PACKAGE_DOWNLOAD_FAILED, or by a reason as `bring` does.
+    Raises NodeError PACKAGE_DOWNLOAD_FAILED, or a reason as `bring` does.
 
     CLI Example:
 
@@ -152,13 +149,13 @@ def download(packages: Mapping[str, str]) -> dict:
     _unlocked("PACKAGE_DOWNLOAD_FAILED", lambda: _fetched(packages))
     left = missing_downloads(packages)
     if left:
-        raise CommandExecutionError(f"PACKAGE_DOWNLOAD_FAILED: not fetched: {_names(left)}")
+        raise NodeError("PACKAGE_DOWNLOAD_FAILED", f"not fetched: {_names(left)}")
     return {name: {"old": "", "new": version} for name, version in packages.items()}
 
 
 def _transaction(packages: Mapping[str, str], exclude: Sequence[str], setopt: Sequence[str]) -> dict:
     if _is_apt():
-        finish_interrupted(switch=all(_of_the_switch(name) for name in packages))
+        finish_interrupted(switch=all(comparing.of_the_switch(name) for name in packages))
     if missing_downloads(packages):
         _refresh()
     concrete = _concrete(packages)
@@ -186,16 +183,19 @@ def _unlocked(reason: str, action: Callable[[], dict]) -> dict:
         before = _terminal_size()
         try:
             return action()
+        except NodeError as error:
+            failure = error
         except CommandExecutionError as error:
-            told = str(error)
-            if reason_of(told, "") != reason:  # else it is told already
-                told = package_errors.told(f"{_terminal(before)}{_text(error)}", reason)
-            if not told.startswith("PACKAGE_LOCKED") or time.monotonic() > until:
-                raise CommandExecutionError(told) from error
+            failure = package_errors.told(f"{_terminal(before)}{_text(error)}", reason)
+        if failure.reason != "PACKAGE_LOCKED" or time.monotonic() > until:
+            raise failure
 
 
-def _of_the_switch(name: str) -> bool:
-    return any(fnmatchcase(name, glob) for glob in OVS_PACKAGES)
+def _compared(
+    stage: str, packages: Mapping[str, str], have: Mapping[str, Sequence[str]]
+) -> tuple[dict[str, str], list[str]]:
+    meets = comparing.meets_by(have, __salt__["pkg.version_cmp"])
+    return comparing.changes(stage, packages, have, meets)
 
 
 def _concrete(packages: Mapping[str, str]) -> dict[str, str]:

@@ -11,9 +11,12 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout import guard_record, quorum, waiting
+from openstack_rollout import quorum
+from openstack_rollout.node.errors import NodeError
+from openstack_rollout.node.guarding import Steps
+from openstack_rollout.node.guards import PATIENCE
 
-PATIENCE = 60  # seconds for a cluster that is about to be whole again
+_STEPS = Steps()
 _SPARE = ("rabbitmq-diagnostics", "check_if_node_is_quorum_critical")
 _DRAINED_IN = 60  # seconds for leaders of queues to move
 
@@ -47,7 +50,7 @@ def status(container: str = "rabbitmq") -> dict | None:
 
 
 def feature_flags(container: str = "rabbitmq", enabled: list[str] | None = None) -> list[str]:
-    """What a release asks for of the broker's feature flags and is not so: a check of a release.
+    """What a release asks for of the broker's feature flags and is not so: a check, which changes nothing.
 
     container (str): its name. enabled (list): the flags that have to be on.
 
@@ -69,14 +72,14 @@ def feature_flags(container: str = "rabbitmq", enabled: list[str] | None = None)
     ]
 
 
-def may_stop(container: str = "rabbitmq", patience: float = PATIENCE) -> str | None:
+def may_stop(container: str = "rabbitmq", patience: float = PATIENCE) -> dict | None:
     """Make sure that the cluster can spare this node: all run, none is cut off, no queue would lose its
     quorum.
 
     container (str): its name. patience (float): seconds in which a cluster may become whole.
 
-    Returns this node's name, None where the broker is alone or does not run here.
-    Raises CommandExecutionError led by QUORUM_AT_RISK that says what is missing.
+    Returns {"node": its name}, None where the broker is alone or does not run here.
+    Raises NodeError QUORUM_AT_RISK that says what is missing.
 
     CLI Example:
 
@@ -92,12 +95,8 @@ def may_stop(container: str = "rabbitmq", patience: float = PATIENCE) -> str | N
         own = found and (own or _name(container))
         return quorum.rabbitmq(found, own) or _critical(container) if found else []
 
-    if missing := waiting.until_whole(lacks, patience):
-        raise CommandExecutionError(
-            f"QUORUM_AT_RISK: {container}: {own} is not stopped, its cluster cannot spare it:"
-            f" {'; '.join(missing)}"
-        )
-    return own
+    _STEPS.spare(container, lambda: str(own), lacks, patience)
+    return {"node": own} if own else None
 
 
 def before_stop(container: str) -> dict:
@@ -105,8 +104,8 @@ def before_stop(container: str) -> dict:
 
     container (str): its name.
 
-    Returns the token for `after_start`. Raises CommandExecutionError led by QUORUM_AT_RISK; the node serves
-    on.
+    Returns the token for `after_start`, {} where the broker is alone. Raises NodeError QUORUM_AT_RISK; the
+    node serves on.
 
     CLI Example:
 
@@ -115,14 +114,13 @@ def before_stop(container: str) -> dict:
         salt 'ctl1' rabbitmq_cluster.before_stop rabbitmq
     """
     own = may_stop(container)
-    token = {"node": own, "begun": time.time()}
-    if own:
-        guard_record.write(container, token)
-        result = _run(container, "rabbitmq-upgrade", "--timeout", str(_DRAINED_IN), "drain")
-        if result["retcode"]:
-            raise CommandExecutionError(
-                f"QUORUM_AT_RISK: {container}: {own} cannot be drained: {_tail(result)}"
-            )
+    if not own:
+        return {}
+    token = {**own, "begun": time.time()}
+    _STEPS.begin(container, token)
+    result = _run(container, "rabbitmq-upgrade", "--timeout", str(_DRAINED_IN), "drain")
+    if result["retcode"]:
+        raise NodeError("QUORUM_AT_RISK", f"{container}: {own['node']} cannot be drained: {_tail(result)}")
     return token
 
 
@@ -132,8 +130,7 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
     container (str): its name. token (dict): of `before_stop`, None when no container ran before.
     timeout (float): seconds.
 
-    Returns how it came back, one line. Raises CommandExecutionError led by QUORUM_NOT_RESTORED that says what
-    is missing.
+    Returns how it came back, one line. Raises NodeError QUORUM_NOT_RESTORED that says what is missing.
 
     CLI Example:
 
@@ -141,7 +138,10 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
 
         salt 'ctl1' rabbitmq_cluster.after_start rabbitmq None 120
     """
-    own = (token or {}).get("node")
+    if not token:
+        _STEPS.end(container)
+        return ""
+    own = token["node"]
     found = None
 
     def lacks() -> list[str]:
@@ -151,14 +151,9 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
             return ["its broker does not answer, or is alone"]
         return quorum.rabbitmq(found, own) or _critical(container)
 
-    missing = waiting.until_whole(lacks, timeout) if own else []
-    if missing:
-        raise CommandExecutionError(
-            f"QUORUM_NOT_RESTORED: {container}: member {own} is not back after {timeout:.0f} s:"
-            f" {'; '.join(missing)}"
-        )
-    guard_record.forget(container)
-    return f"{own} runs again, one of {len(found['running_nodes'])}" if own else ""
+    _STEPS.back(container, lambda: own, lacks, timeout)
+    _STEPS.end(container)
+    return f"{own} runs again, one of {len(found['running_nodes'])}"
 
 
 def undo(container: str, token: dict | None) -> None:
@@ -172,7 +167,7 @@ def undo(container: str, token: dict | None) -> None:
 
         salt 'ctl1' rabbitmq_cluster.undo rabbitmq None
     """
-    own = (token or pending(container) or {}).get("node")
+    own = _STEPS.token(container, token).get("node")
     if own:
         found = _cluster(container, absent=True) or {}
         if (found.get("maintenance_status") or {}).get(own, "unknown") not in (
@@ -180,7 +175,7 @@ def undo(container: str, token: dict | None) -> None:
             "unknown",
         ):
             _run(container, "rabbitmq-upgrade", "revive")
-    guard_record.forget(container)
+    _STEPS.end(container)
 
 
 def pending(container: str) -> dict | None:
@@ -194,7 +189,7 @@ def pending(container: str) -> dict | None:
 
         salt 'ctl1' rabbitmq_cluster.pending rabbitmq
     """
-    return guard_record.read(container)
+    return _STEPS.pending(container)
 
 
 def _cluster(container: str, absent: bool = False) -> dict | None:
@@ -212,7 +207,7 @@ def _cluster(container: str, absent: bool = False) -> dict | None:
 def _answers(container: str) -> bool:
     result = _run(container, "rabbitmq-diagnostics", "check_running")
     if result["retcode"] in (126, 127):
-        raise CommandExecutionError(f"QUORUM_AT_RISK: {container} cannot be asked: {_tail(result)}")
+        raise NodeError("QUORUM_AT_RISK", f"{container} cannot be asked: {_tail(result)}")
     return not result["retcode"]
 
 
@@ -236,9 +231,7 @@ def _json(container: str, program: str, *arguments: str):
     try:
         return json.loads(result["stdout"])
     except ValueError as error:
-        raise CommandExecutionError(
-            f"QUORUM_AT_RISK: {container} cannot be asked: {_tail(result)}"
-        ) from error
+        raise NodeError("QUORUM_AT_RISK", f"{container} cannot be asked: {_tail(result)}") from error
 
 
 def _tail(result: dict) -> str:

@@ -11,7 +11,7 @@ import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from salt.exceptions import CommandExecutionError
+from openstack_rollout.node.errors import NodeError
 
 # Not restarted: what forwards, stores or runs for others, cluster members, and what all others hang on.
 UNSAFE = (
@@ -77,7 +77,7 @@ def unsafe() -> list[str]:
 def restart() -> list[str]:
     """Restart those of `found` that may be; returns their names.
 
-    Raises CommandExecutionError led by NODE_ERROR with those that are not active afterwards.
+    Raises NodeError NODE_ERROR with those that are not active afterwards.
 
     CLI Example:
 
@@ -90,7 +90,7 @@ def restart() -> list[str]:
         unit for unit in units if not (__salt__["service.restart"](unit) and __salt__["service.status"](unit))
     ]
     if failed:
-        raise CommandExecutionError(f"NODE_ERROR: not active after a restart: {', '.join(failed)}")
+        raise NodeError("NODE_ERROR", f"not active after a restart: {', '.join(failed)}")
     return units
 
 

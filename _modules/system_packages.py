@@ -66,7 +66,7 @@ def plan(depth: str = UPGRADE, exclude: Sequence[str] = ()) -> dict:
 
     Returns {"upgrade": {name: version}, "install": {name: version} (apt: new packages that come along),
     "remove": [name], "held": {name: version} of what the operator's holds and locks keep back}.
-    Raises CommandExecutionError led by the reason (REPOSITORY_BROKEN, PACKAGE_FAILED, …).
+    Raises NodeError the reason (REPOSITORY_BROKEN, PACKAGE_FAILED, …).
 
     CLI Example:
 
@@ -99,7 +99,7 @@ def refresh(lock_timeout: float | None = None) -> bool:
 
     lock_timeout (float): seconds that others may hold the package manager's locks; as in package_lock.wait.
 
-    Raises CommandExecutionError led by REPOSITORY_BROKEN, SIGNATURE_WRONG, PACKAGE_LOCKED or DISK_FULL.
+    Raises NodeError REPOSITORY_BROKEN, SIGNATURE_WRONG, PACKAGE_LOCKED or DISK_FULL.
 
     CLI Example:
 
@@ -231,7 +231,7 @@ def _said(command: list[str], reason: str, good: Sequence[int] = (0,)) -> str:
         env={"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
     )
     if result["retcode"] not in good:
-        raise CommandExecutionError(package_errors.told(f"{result['stdout']}\n{result['stderr']}", reason))
+        raise package_errors.told(f"{result['stdout']}\n{result['stderr']}", reason)
     return result["stdout"]
 
 

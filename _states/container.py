@@ -9,6 +9,9 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
+from openstack_rollout.node import answers, errors, guards
+from openstack_rollout.node.errors import NodeError
+
 _SETTLE = 3  # seconds that a container without a health check has to stay up
 _DEFAULT_TIMEOUT = 60
 
@@ -47,8 +50,8 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
     on_failure (str): `restore` starts what ran before again when the new container fails, `leave` leaves it.
     because (list): reasons to restart it that this state cannot see itself.
 
-    The comment of a failure is led by IMAGE_MISSING, REGISTRY_UNREACHABLE, IMAGE_PULL_FAILED,
-    CONTAINER_EXITED, CONTAINER_UNHEALTHY or VERIFY_FAILED, or by a word of the guard.
+    The reason of a failure is IMAGE_MISSING, REGISTRY_UNREACHABLE, IMAGE_PULL_FAILED, CONTAINER_EXITED,
+    CONTAINER_UNHEALTHY or VERIFY_FAILED, or one of the guard's.
 
     .. code-block:: yaml
 
@@ -67,11 +70,11 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
         if not reasons:
             changes = _finish(container, image, health, now, guard)
             if changes and __opts__["test"]:
-                return _answer(name, None, f"{container}: its change would be finished", changes)
-            return _answer(name, True, f"{container} runs {image}", changes)
+                return answers.answer(name, None, f"{container}: its change would be finished", changes)
+            return answers.answer(name, True, f"{container} runs {image}", changes)
         changes = {container: {"old": now and now["image_id"][:12], "new": image, "because": reasons}}
         if __opts__["test"]:
-            return _answer(name, None, f"{container} would be started: {'; '.join(reasons)}", changes)
+            return answers.answer(name, None, f"{container} would be started: {'; '.join(reasons)}", changes)
         _pull(image)
         plan = {"text": wanted["text"], "health": health, "legacy": legacy, "guard": guard}
         plan["running"] = bool(now and now["running"])
@@ -81,11 +84,11 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
             else _replace(container, image, plan, on_failure)
         )
     except CommandExecutionError as error:
-        return _answer(name, False, str(error))
+        return answers.failed(name, error)
     if said:
         changes[container]["said"] = said
     comment = f"{container} was started: {'; '.join(reasons)}"
-    return _answer(name, True, f"{comment}. {said}" if said else comment, changes)
+    return answers.answer(name, True, f"{comment}. {said}" if said else comment, changes)
 
 
 def mod_watch(name, sfun=None, **kwargs):
@@ -95,7 +98,7 @@ def mod_watch(name, sfun=None, **kwargs):
     kwargs: the arguments of that state.
     """
     if sfun != "running":
-        return _answer(name, True, "nothing to restart")
+        return answers.answer(name, True, "nothing to restart")
     known = (
         "image",
         "container",
@@ -118,7 +121,7 @@ def image_present(name, image, counts=True):
     counts (bool): whether a pull is a change of its own. Not where the container's own state follows and
     reports that it moves.
 
-    The comment of a failure is led by IMAGE_MISSING, REGISTRY_UNREACHABLE or IMAGE_PULL_FAILED.
+    The reason of a failure is IMAGE_MISSING, REGISTRY_UNREACHABLE or IMAGE_PULL_FAILED.
 
     .. code-block:: yaml
 
@@ -128,20 +131,23 @@ def image_present(name, image, counts=True):
     """
     try:
         if __salt__["podman.image_ids"]([image]):
-            return _answer(name, True, f"{image} is on the node")
+            return answers.answer(name, True, f"{image} is on the node")
         changes = {"image": {"old": None, "new": image}} if counts else {}
         if __opts__["test"]:
-            return _answer(name, None if counts else True, f"{image} would be pulled", changes)
+            return answers.answer(name, None if counts else True, f"{image} would be pulled", changes)
         __salt__["podman.pull"](image)
     except CommandExecutionError as error:
-        return _answer(name, False, str(error))
-    return _answer(name, True, f"{image} was pulled", changes)
+        return answers.failed(name, error)
+    return answers.answer(name, True, f"{image} was pulled", changes)
 
 
 def orphans_absent(name, wanted=()):
     """Stop and remove containers that this project once started here and that the node no longer wants.
 
     name (str): any text. wanted (list): names of the containers to keep. Others' quadlets are left alone.
+
+    An empty list is refused under INVALID_PILLAR, with nothing touched: it is a blank key of the pillar, never
+    a wish.
 
     .. code-block:: yaml
 
@@ -150,19 +156,21 @@ def orphans_absent(name, wanted=()):
             - wanted: [nova_compute, ovn_controller]
     """
     try:
+        if not wanted:
+            raise NodeError("INVALID_PILLAR", "wanted: is empty, and would remove every container of ours")
         orphans = {c: unit for c, unit in __salt__["quadlet.managed"]().items() if c not in wanted}
         if not orphans:
-            return _answer(name, True, "there are none")
+            return answers.answer(name, True, "there are none")
         changes = {container: {"old": unit, "new": None} for container, unit in orphans.items()}
         if __opts__["test"]:
-            return _answer(name, None, f"would be removed: {', '.join(orphans)}", changes)
+            return answers.answer(name, None, f"would be removed: {', '.join(orphans)}", changes)
         for container, unit in orphans.items():
             __salt__["quadlet.stop"](unit)
             __salt__["podman.remove"](container)
             __salt__["quadlet.remove"](container)
     except CommandExecutionError as error:
-        return _answer(name, False, str(error))
-    return _answer(name, True, f"removed: {', '.join(orphans)}", changes)
+        return answers.failed(name, error)
+    return answers.answer(name, True, f"removed: {', '.join(orphans)}", changes)
 
 
 def _reasons(container, image, wanted, now):
@@ -226,12 +234,8 @@ def _replace(container, image, plan, on_failure):
         if on_failure != "restore":
             raise
         restored = _restore(container, unit, aside, legacy, ours)
-        behind = _settle(container, token, plan) if guard != "none" and plan["running"] else ""
-        if behind.startswith("QUORUM_"):  # what the cluster lacks now counts for more than why it came to it
-            raise CommandExecutionError(f"{behind}\n{error}\n{restored}") from error
-        raise CommandExecutionError(
-            f"{error}\n{restored}" + (f"\nIt is not back in service: {behind}" if behind else "")
-        ) from error
+        behind = _settle(container, token, plan) if guard != guards.NONE and plan["running"] else None
+        raise _told(error, restored, behind) from error
     finally:
         if not done:
             _guarded(guard, "undo", container, token)
@@ -244,7 +248,7 @@ def _replace(container, image, plan, on_failure):
 
 def _guarded(guard, function, *arguments):
     """What the guard of the service says; None without one."""
-    return None if guard == "none" else __salt__[f"{guard}.{function}"](*arguments)
+    return None if guard == guards.NONE else __salt__[f"{guard}.{function}"](*arguments)
 
 
 def _leave(container, units, guard, running):
@@ -252,7 +256,7 @@ def _leave(container, units, guard, running):
 
     A guard refuses, by an exception, only as long as the container still does its work.
     """
-    if guard == "none" or not running:
+    if guard == guards.NONE or not running:
         return _guarded(guard, "pending", container)
     __salt__["unit_hold.hold"](units)
     try:
@@ -264,12 +268,21 @@ def _leave(container, units, guard, running):
 
 
 def _settle(container, token, plan):
-    """Give what was started again the time to take over; why it did not, "" when it did."""
+    """Give what was started again the time to take over; the error that says why it did not, or None."""
     try:
         _guarded(plan["guard"], "after_start", container, token, plan["health"]["timeout"])
     except CommandExecutionError as error:
-        return str(error)
-    return ""
+        return error
+    return None
+
+
+def _told(error, restored, behind):
+    """The error to raise for a change that failed: with the way back, and what is still not back."""
+    if errors.reason_of(behind) in ("QUORUM_AT_RISK", "QUORUM_NOT_RESTORED"):
+        # What the cluster lacks now counts for more than why it came to it.
+        return errors.retold(behind, f"{errors.text_of(behind)}\n{error}\n{restored}")
+    late = f"\nIt is not back in service: {behind}" if behind else ""
+    return errors.retold(error, f"{errors.text_of(error)}\n{restored}{late}")
 
 
 def _put_aside(container, aside):
@@ -284,7 +297,7 @@ def _restart(container, unit, started):
     try:
         __salt__["quadlet.restart"](unit)
     except CommandExecutionError as error:
-        raise CommandExecutionError(f"CONTAINER_EXITED: {container}: {error}{_log(unit, started)}") from error
+        raise NodeError("CONTAINER_EXITED", f"{container}: {error}{_log(unit, started)}") from error
 
 
 def _finish(container, image, health, now, guard):
@@ -300,7 +313,7 @@ def _finish(container, image, health, now, guard):
 
 
 def _prove(container, image, health, started):
-    """Wait until a container is healthy and make sure that it runs the image; raise CommandExecutionError."""
+    """Wait until a container is healthy and make sure that it runs the image; raise NodeError."""
     unit = f"{container}.service"
     deadline = time.monotonic() + float(health["timeout"])
     while True:
@@ -308,20 +321,20 @@ def _prove(container, image, health, started):
         healthy = _is_up(container, health, started)
         ended = __salt__["quadlet.ended"](unit)
         if ended:
-            raise CommandExecutionError(f"CONTAINER_EXITED: {container} ended ({ended}){_log(unit, started)}")
+            raise NodeError("CONTAINER_EXITED", f"{container} ended ({ended}){_log(unit, started)}")
         if healthy:
             break
         if time.monotonic() > deadline:
             limit = f"within {health['timeout']} s"
-            raise CommandExecutionError(
-                f"CONTAINER_UNHEALTHY: {container} was not healthy {limit}{_log(unit, started)}"
+            raise NodeError(
+                "CONTAINER_UNHEALTHY", f"{container} was not healthy {limit}{_log(unit, started)}"
             )
         time.sleep(1)
     now = __salt__["podman.containers"]().get(container) or {"image_id": None}
     wanted = __salt__["podman.image_ids"]([image]).get(image)
     if wanted is None or now["image_id"] != wanted:
-        raise CommandExecutionError(
-            f"VERIFY_FAILED: {container} runs image {now['image_id']}, wants {wanted} of {image}"
+        raise NodeError(
+            "VERIFY_FAILED", f"{container} runs image {now['image_id']}, wants {wanted} of {image}"
         )
 
 
@@ -356,7 +369,3 @@ def _restore(container, unit, aside, legacy, ours):
 def _log(unit, since):
     lines = __salt__["quadlet.log"](unit, since)
     return f"; its last lines:\n{lines}" if lines else ""
-
-
-def _answer(name, result, comment, changes=None):
-    return {"name": name, "result": result, "comment": comment, "changes": changes or {}}

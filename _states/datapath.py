@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from salt.exceptions import CommandExecutionError
 
+from openstack_rollout.node import answers
+
 
 def recorded(name):
     """Have what works now written down, for `verified` after the changes that follow.
@@ -18,9 +20,11 @@ def recorded(name):
             - prereq: [{container: ovn_controller}]
     """
     if __opts__["test"]:
-        return _answer(name, True, "the data path would be recorded")
+        return answers.answer(name, True, "the data path would be recorded")
     there = __salt__["datapath.record"]()
-    return _answer(name, True, "the data path is recorded" if there else "there is no data path to record")
+    return answers.answer(
+        name, True, "the data path is recorded" if there else "there is no data path to record"
+    )
 
 
 def verified(name, timeout=60, tolerance=10):
@@ -29,7 +33,7 @@ def verified(name, timeout=60, tolerance=10):
     name (str): any text. timeout (int): seconds to wait. tolerance (int): per cent of a bridge's flows that
     may be missing.
 
-    The comment of a failure is led by DATAPATH_BROKEN; the record stays, and the next run compares with it.
+    The reason of a failure is DATAPATH_BROKEN; the record stays, and the next run compares with it.
 
     .. code-block:: yaml
 
@@ -38,15 +42,11 @@ def verified(name, timeout=60, tolerance=10):
             - timeout: 60
     """
     if __opts__["test"]:
-        return _answer(name, True, "the data path would be compared with its record")
+        return answers.answer(name, True, "the data path would be compared with its record")
     try:
         found = __salt__["datapath.verify"](timeout, tolerance)
     except CommandExecutionError as error:
-        return _answer(name, False, str(error))
+        return answers.failed(name, error)
     if not found["verified"]:
-        return _answer(name, True, "nothing was recorded")
-    return _answer(name, True, f"the data path is what it was, after {found['waited']} s")
-
-
-def _answer(name, result, comment):
-    return {"name": name, "result": result, "comment": comment, "changes": {}}
+        return answers.answer(name, True, "nothing was recorded")
+    return answers.answer(name, True, f"the data path is what it was, after {found['waited']} s")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from salt.exceptions import CommandExecutionError
 
+from openstack_rollout.node import answers
+
 
 def renewed(name, packages=None, depth="upgrade", exclude=(), others=True):
     """Have Salt's packages at the release's versions, or at the newest; they move when this job has ended.
@@ -11,8 +13,8 @@ def renewed(name, packages=None, depth="upgrade", exclude=(), others=True):
     name (str): any text. packages (dict): of the release, {name: version}. depth (str), exclude
     (list), others (bool): as in minion_package.due.
 
-    Nothing of Salt moves on a node with the master's packages. The comment of a failure is led by
-    MINION_FAILED or a package manager's reason.
+    Nothing of Salt moves on a node with the master's packages. The reason of a failure is MINION_FAILED or a
+    package manager's reason.
 
     .. code-block:: yaml
 
@@ -24,22 +26,18 @@ def renewed(name, packages=None, depth="upgrade", exclude=(), others=True):
         due = __salt__["minion_package.due"](packages or {}, depth, list(exclude), others)
         masters = __salt__["minion_package.masters"]()
         if masters:
-            return _answer(
+            return answers.answer(
                 name, True, f"left alone beside the master's packages: {', '.join(sorted(masters))}"
             )
         if not due and not __opts__["test"]:
             __salt__["minion_package.forget"]()
         if not due:
-            return _answer(name, True, "Salt is at its version")
+            return answers.answer(name, True, "Salt is at its version")
         called = ", ".join(f"{package} {version}" for package, version in sorted(due.items()))
         predicted = {package: {"old": "", "new": version} for package, version in due.items()}
         if __opts__["test"]:
-            return _answer(name, None, f"would be moved after this job: {called}", predicted)
+            return answers.answer(name, None, f"would be moved after this job: {called}", predicted)
         moving = __salt__["minion_package.renew"](due)
     except CommandExecutionError as error:
-        return _answer(name, False, str(error))
-    return _answer(name, True, f"moves after this job: {called}", moving or predicted)
-
-
-def _answer(name, result, comment, changes=None):
-    return {"name": name, "result": result, "comment": comment, "changes": changes or {}}
+        return answers.failed(name, error)
+    return answers.answer(name, True, f"moves after this job: {called}", moving or predicted)

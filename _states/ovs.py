@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from salt.exceptions import CommandExecutionError
 
+from openstack_rollout.node import answers
+from openstack_rollout.node.errors import NodeError
+
 
 def updated(name, packages=None, unit=None, reload=False, userspace="refuse"):
     """Have Open vSwitch's packages at these versions, moved without the packages' scripts.
@@ -16,7 +19,7 @@ def updated(name, packages=None, unit=None, reload=False, userspace="refuse"):
     `accept` it.
 
     A node without Open vSwitch is left alone. What works before is recorded for `datapath.verified`.
-    The comment of a failure is led by WORKLOADS_PRESENT (nothing was touched), PACKAGE_DOWNLOAD_FAILED,
+    The reason of a failure is WORKLOADS_PRESENT (nothing was touched), PACKAGE_DOWNLOAD_FAILED,
     PACKAGE_FAILED or OVS_FAILED.
 
     .. code-block:: yaml
@@ -32,11 +35,11 @@ def updated(name, packages=None, unit=None, reload=False, userspace="refuse"):
         switch = __salt__["ovs.switch"]() if reload else None
         changes = _predicted(due, service, switch)
         if not changes:
-            return _answer(name, True, "Open vSwitch is at its packages")
+            return answers.answer(name, True, "Open vSwitch is at its packages")
         if switch and userspace != "accept":
             _refuse_workloads(due, switch)
         if __opts__["test"]:
-            return _answer(name, None, f"would be changed: {', '.join(changes)}", changes)
+            return answers.answer(name, None, f"would be changed: {', '.join(changes)}", changes)
         __salt__["datapath.record"]()
         if due["install"] or due["remove"]:
             changes |= __salt__["ovs.update"](due["install"], due["remove"], unit)
@@ -46,8 +49,8 @@ def updated(name, packages=None, unit=None, reload=False, userspace="refuse"):
             changes.pop("switch", None)
             changes |= __salt__["ovs.reload"]()
     except CommandExecutionError as error:
-        return _answer(name, False, str(error))
-    return _answer(name, True, f"changed: {', '.join(changes)}", changes)
+        return answers.failed(name, error)
+    return answers.answer(name, True, f"changed: {', '.join(changes)}", changes)
 
 
 def _refuse_workloads(due, switch):
@@ -55,10 +58,11 @@ def _refuse_workloads(due, switch):
         return
     ports = __salt__["datapath.workloads"]()
     if ports:
-        raise CommandExecutionError(
-            f"WORKLOADS_PRESENT: {__grains__['id']}: nothing was touched, for a reload interrupts the"
+        raise NodeError(
+            "WORKLOADS_PRESENT",
+            f"{__grains__['id']}: nothing was touched, for a reload interrupts the"
             f" userspace data path of {len(ports)} ports ({', '.join(ports[:3])}, …): drain the node, or set"
-            " openstack:ovs:userspace: accept"
+            " openstack:ovs:userspace: accept",
         )
 
 
@@ -70,7 +74,3 @@ def _predicted(due, service, switch):
     if switch and (changes or switch["stale"]):
         changes["switch"] = {"old": switch["running"], "new": "as installed"}
     return changes
-
-
-def _answer(name, result, comment, changes=None):
-    return {"name": name, "result": result, "comment": comment, "changes": changes or {}}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from salt.exceptions import CommandExecutionError
 
+from openstack_rollout.node import answers
+
 
 def at_release(name, packages=None, exclude=(), stage="services"):
     """Have those of the packages that the node has at these versions.
@@ -12,7 +14,7 @@ def at_release(name, packages=None, exclude=(), stage="services"):
     exclude (list): globs of packages that must not move, not even as a dependency of the others.
     stage (str): `system` leaves alone what the operator holds.
 
-    The comment of a failure is led by PACKAGE_FAILED.
+    The reason of a failure is PACKAGE_FAILED.
 
     .. code-block:: yaml
 
@@ -24,13 +26,13 @@ def at_release(name, packages=None, exclude=(), stage="services"):
     try:
         due = __salt__["package_set.changes"](packages or {}, stage)["install"]
         if not due:
-            return _answer(name, True, "every package is at its version")
+            return answers.answer(name, True, "every package is at its version")
         if __opts__["test"]:
-            return _answer(name, None, f"would be moved: {_names(due)}", _predicted(due))
+            return answers.answer(name, None, f"would be moved: {_names(due)}", _predicted(due))
         moved = __salt__["package_set.bring"](due, exclude=list(exclude))
     except CommandExecutionError as error:
-        return _answer(name, False, str(error))
-    return _answer(name, True, f"moved: {_names(due)}", moved)
+        return answers.failed(name, error)
+    return answers.answer(name, True, f"moved: {_names(due)}", moved)
 
 
 def downloaded(name, packages=None, stage="system"):
@@ -38,7 +40,7 @@ def downloaded(name, packages=None, stage="system"):
 
     name (str): any text. packages (dict): {name: version}. stage (str): the stage that will move them.
 
-    The comment of a failure is led by PACKAGE_DOWNLOAD_FAILED.
+    The reason of a failure is PACKAGE_DOWNLOAD_FAILED.
 
     .. code-block:: yaml
 
@@ -50,13 +52,13 @@ def downloaded(name, packages=None, stage="system"):
         needed = __salt__["package_set.changes"](packages or {}, stage)["install"]
         due = __salt__["package_set.missing_downloads"](needed)
         if not due:
-            return _answer(name, True, "every package that the node needs is there")
+            return answers.answer(name, True, "every package that the node needs is there")
         if __opts__["test"]:
-            return _answer(name, None, f"would be downloaded: {_names(due)}", _predicted(due))
+            return answers.answer(name, None, f"would be downloaded: {_names(due)}", _predicted(due))
         fetched = __salt__["package_set.download"](due)
     except CommandExecutionError as error:
-        return _answer(name, False, str(error))
-    return _answer(name, True, f"downloaded: {_names(due)}", fetched)
+        return answers.failed(name, error)
+    return answers.answer(name, True, f"downloaded: {_names(due)}", fetched)
 
 
 def _predicted(packages):
@@ -65,7 +67,3 @@ def _predicted(packages):
 
 def _names(packages):
     return ", ".join(f"{package} {version}" for package, version in sorted(packages.items()))
-
-
-def _answer(name, result, comment, changes=None):
-    return {"name": name, "result": result, "comment": comment, "changes": changes or {}}

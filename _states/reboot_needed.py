@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from openstack_rollout.node import answers
+
 
 def told(name):
     """Say why this node needs a reboot, and what brings it; nothing is done.
@@ -14,12 +16,11 @@ def told(name):
           reboot_needed.told
     """
     why = __salt__["reboot_needed.evidence"]()
-    answer = {"name": name, "result": True, "comment": "none is needed", "changes": {}}
     if not why:
-        return answer
+        return answers.answer(name, True, "none is needed")
     line = f"this node needs a reboot: {'; '.join(why)}"
     if __pillar__.get("openstack_rollout"):
-        return answer | {"comment": line}
+        return answers.answer(name, True, line)
     # Ad hoc: who reads this decides.
     instead = "salt-run state.orchestrate orch.system drains and reboots it (openstack:system:reboot)"
-    return answer | {"comment": line, "warnings": [f"{line}; {instead}"]}
+    return answers.answer(name, True, line) | {"warnings": [f"{line}; {instead}"]}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from salt.exceptions import CommandExecutionError
 
+from openstack_rollout.node import answers
+
 
 def restarted(name):
     """Have the services restarted that run deleted libraries or programs, and may be restarted.
 
-    name (str): any text. The others are named; they are a reason for a reboot. The comment of a failure is
-    led by NODE_ERROR.
+    name (str): any text. The others are named; they are a reason for a reboot. The reason of a failure is
+    NODE_ERROR.
 
     .. code-block:: yaml
 
@@ -19,19 +21,17 @@ def restarted(name):
     none = "no service runs deleted files"
     if __opts__["test"]:
         none += " now; those that would once packages have moved are restarted too"
-    answer = {"name": name, "result": True, "comment": none, "changes": {}}
     try:
         stale = __salt__["stale_services.found"]()
         left = __salt__["stale_services.unsafe"]() if stale else []
         due = [unit for unit in stale if unit not in left]
         told = f"; not restarted: {', '.join(left)}" if left else ""
         if not due:
-            return answer | {"comment": answer["comment"] if not left else told.removeprefix("; ")}
+            return answers.answer(name, True, told.removeprefix("; ") or none)
         changes = {unit: {"old": "runs deleted files", "new": "restarted"} for unit in due}
         if __opts__["test"]:
-            comment = f"would be restarted: {', '.join(due)}{told}"
-            return answer | {"result": None, "comment": comment, "changes": changes}
+            return answers.answer(name, None, f"would be restarted: {', '.join(due)}{told}", changes)
         __salt__["stale_services.restart"]()
     except CommandExecutionError as error:
-        return answer | {"result": False, "comment": str(error)}
-    return answer | {"comment": f"restarted: {', '.join(due)}{told}", "changes": changes}
+        return answers.failed(name, error)
+    return answers.answer(name, True, f"restarted: {', '.join(due)}{told}", changes)

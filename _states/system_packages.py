@@ -6,7 +6,9 @@ from fnmatch import fnmatchcase
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.release import MINION_PACKAGES
+from openstack_rollout.node import answers
+from openstack_rollout.node.errors import NodeError
+from openstack_rollout.node.packages import MINION_PACKAGES
 
 
 def upgraded(name, depth="upgrade", exclude=(), kept=()):
@@ -17,7 +19,7 @@ def upgraded(name, depth="upgrade", exclude=(), kept=()):
     exclude (list): globs of packages that must not move. kept (list): the same, and those that something else
     brings to its own versions.
 
-    The comment of a failure is led by PACKAGE_FAILED, REPOSITORY_BROKEN, SIGNATURE_WRONG, PACKAGE_LOCKED or
+    The reason of a failure is PACKAGE_FAILED, REPOSITORY_BROKEN, SIGNATURE_WRONG, PACKAGE_LOCKED or
     DISK_FULL. What the operator holds or has locked stays, and is named.
 
     .. code-block:: yaml
@@ -32,20 +34,20 @@ def upgraded(name, depth="upgrade", exclude=(), kept=()):
         due = {name: version for name, version in plan["upgrade"].items() if name not in MINION_PACKAGES}
         told = _held(plan)
         if not due:
-            return _answer(name, True, f"nothing is newer in the repositories{told}")
+            return answers.answer(name, True, f"nothing is newer in the repositories{told}")
         coming = {**plan["install"], **due}
         predicted = {package: {"old": "", "new": version} for package, version in coming.items()}
         predicted |= {package: {"old": "installed", "new": ""} for package in plan["remove"]}
         if __opts__["test"]:
-            return _answer(name, None, f"would be moved: {_names(coming)}{told}", predicted)
+            return answers.answer(name, None, f"would be moved: {_names(coming)}{told}", predicted)
         before = set(__salt__["system_packages.configuration"]())
         moved = __salt__["package_set.bring"](due, exclude=list(exclude))
         files = sorted(set(__salt__["system_packages.configuration"]()) - before)
     except CommandExecutionError as error:
-        return _answer(name, False, str(error))
+        return answers.failed(name, error)
     if files:
         told += f"; new configuration files wait beside yours: {', '.join(files)}"
-    return _answer(name, True, f"moved: {_names(due)}{told}", moved)
+    return answers.answer(name, True, f"moved: {_names(due)}{told}", moved)
 
 
 def undisturbed(name, disruptive=(), packages=None, depth=None, kept=()):
@@ -54,8 +56,7 @@ def undisturbed(name, disruptive=(), packages=None, depth=None, kept=()):
     name (str): any text. disruptive (list): globs of such packages. packages (dict): of the release, {name:
     version}. depth (str), kept (list): as in `upgraded`; without a depth nothing beside those packages moves.
 
-    A run that has drained the node says so in the pillar. The comment of a refusal is led by
-    WORKLOADS_PRESENT.
+    A run that has drained the node says so in the pillar. The reason of a refusal is WORKLOADS_PRESENT.
 
     .. code-block:: yaml
 
@@ -70,24 +71,24 @@ def undisturbed(name, disruptive=(), packages=None, depth=None, kept=()):
             coming |= __salt__["system_packages.plan"](depth, list(kept))["upgrade"]
         due = sorted(one for one in coming if any(fnmatchcase(one, glob) for glob in disruptive))
         if not due or drained:
-            return _answer(name, True, "nothing that comes disturbs workloads")
+            return answers.answer(name, True, "nothing that comes disturbs workloads")
         on_it = __salt__["node_workloads.found"]()
     except CommandExecutionError as error:
-        return _answer(name, False, str(error))
+        return answers.failed(name, error)
     if not on_it:
-        return _answer(name, True, f"no workload is here that would be disturbed by {', '.join(due)}")
-    comment = (
-        f"WORKLOADS_PRESENT: {__grains__['id']}: nothing was touched, for {', '.join(due)} would move under"
-        f" {'; '.join(on_it)}: a run that drains it first (policies:<role>:drain, orch.system) can"
+        return answers.answer(name, True, f"no workload is here that would be disturbed by {', '.join(due)}")
+    refusal = (
+        f"{__grains__['id']}: nothing was touched, for {', '.join(due)} would move under {'; '.join(on_it)}:"
+        " a run that drains it first (policies:<role>:drain, orch.system) can"
     )
-    return _answer(name, False, comment)
+    return answers.failed(name, NodeError("WORKLOADS_PRESENT", refusal))
 
 
 def downloaded(name, depth="upgrade", kept=()):
     """Have the package files that `upgraded` will need in the package manager's cache.
 
-    name (str): any text. depth (str), kept (list): as in `upgraded`. The comment of a failure is led by a
-    reason as there, or by PACKAGE_DOWNLOAD_FAILED.
+    name (str): any text. depth (str), kept (list): as in `upgraded`. The reason of a failure is one of those,
+    or PACKAGE_DOWNLOAD_FAILED.
 
     .. code-block:: yaml
 
@@ -99,14 +100,14 @@ def downloaded(name, depth="upgrade", kept=()):
         plan = __salt__["system_packages.plan"](depth, list(kept))
         due = __salt__["package_set.missing_downloads"]({**plan["install"], **plan["upgrade"]})
         if not due:
-            return _answer(name, True, "what is newer is there")
+            return answers.answer(name, True, "what is newer is there")
         if __opts__["test"]:
             predicted = {package: {"old": "", "new": version} for package, version in due.items()}
-            return _answer(name, None, f"would be downloaded: {_names(due)}", predicted)
+            return answers.answer(name, None, f"would be downloaded: {_names(due)}", predicted)
         fetched = __salt__["package_set.download"](due)
     except CommandExecutionError as error:
-        return _answer(name, False, str(error))
-    return _answer(name, True, f"downloaded: {_names(due)}", fetched)
+        return answers.failed(name, error)
+    return answers.answer(name, True, f"downloaded: {_names(due)}", fetched)
 
 
 def _held(plan):
@@ -117,7 +118,3 @@ def _held(plan):
 
 def _names(packages):
     return ", ".join(f"{package} {version}" for package, version in sorted(packages.items()))
-
-
-def _answer(name, result, comment, changes=None):
-    return {"name": name, "result": result, "comment": comment, "changes": changes or {}}

@@ -5,7 +5,6 @@ Reasons are a fixed list, as in Ceph's upgrade: operators alert on the word and 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 REASONS = {
@@ -22,6 +21,9 @@ REASONS = {
     "NO_NODES": "Correct the target that the message names, or accept the minions' keys.",
     "NODE_SILENT": "Bring the node or its salt-minion back, then run again.",
     "NODE_ERROR": "Read the node's message, mend it, then run again.",
+    "FACTS_INVALID": (
+        "Run salt NODE saltutil.sync_all; if it stays, look at what the node answers: the message names it."
+    ),
     "REGISTRY_UNREACHABLE": "Bring the registry back, then run again.",
     "IMAGE_MISSING": "Correct the digest in the release file, or push the image.",
     "IMAGE_PULL_FAILED": "Pull the image on the node by hand to see why, then run again.",
@@ -72,8 +74,6 @@ REASONS = {
     "NO_RUN": "Start one: salt-run rollout.run.",
 }
 
-_LEADING_WORD = re.compile(r"\b([A-Z][A-Z_]+): ")
-
 
 class RolloutError(Exception):
     """An update, or a part of it, that cannot go on.
@@ -93,11 +93,3 @@ class RolloutError(Exception):
     def remedy(self) -> str:
         """What an operator does about it (str)."""
         return REASONS[self.reason]
-
-
-def reason_of(text: str, default: str) -> str:
-    """The first named reason that text (a state's comment, an error's message) carries, else default."""
-    for match in _LEADING_WORD.finditer(text):
-        if match.group(1) in REASONS:
-            return match.group(1)
-    return default

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from openstack_rollout import catalog
+from openstack_rollout.declared.model import Model
 from openstack_rollout.drain import Record
-from openstack_rollout.errors import RolloutError, reason_of
+from openstack_rollout.errors import RolloutError
 from openstack_rollout.salt_ask import Answer, SaltAsk
 
 PATIENCE = 60.0  # seconds for router ports to move
@@ -23,25 +23,25 @@ Layout = Mapping[str, Any]
 
 
 class OvnFailover:
-    """Implements drain.Drain. openstack: the pillar. role: of the gateways. opts: the master's options."""
+    """Implements drain.Drain. model: what is declared. role: the gateways'. opts: the master's options."""
 
     stages = frozenset({"ovs", "system"})
 
     def __init__(
         self,
-        openstack: Mapping[str, Any],
+        model: Model,
         role: str,
         opts: Mapping[str, Any],
         ask: SaltAsk | None = None,
         clock: tuple[Callable[[], float], Callable[[float], None]] = (time.monotonic, time.sleep),
     ):
         self._salt = ask or SaltAsk(opts)
-        self._controllers = (openstack.get("roles") or {}).get("controller", "")
-        services = catalog.entries(openstack).values() if openstack.get("service_types") else ()
+        self._controllers = model.roles.get("controller", "")
+        services = model.catalogue.services().values()
         self._containers = {
-            word: next(entry["container"] for entry in services if entry["type"] == kind)
+            word: next(one.container for one in services if one.type == kind)
             for word, kind in (("nb", "ovn-nb"), ("sb", "ovn-sb"))
-            if any(entry["type"] == kind for entry in services)
+            if any(one.type == kind for one in services)
         }
         self._role = role
         self._now, self._sleep = clock
@@ -140,21 +140,23 @@ class OvnFailover:
         found = {}
         for node, answer in self._salt.ask(nodes, "ovn_gateway.chassis").items():
             if answer.error:
-                reason = "NODE_SILENT" if answer.error == "no answer" else "NODE_ERROR"
-                raise RolloutError(reason, f"{node}: {answer.error}", [node])
+                raise RolloutError(answer.reason or "NODE_ERROR", f"{node}: {answer.error}", [node])
             found[node] = str(answer.value)
         return found
 
     def _ask(self, function: str, **keywords: Any) -> Any:
         """Ask the controllers in turn, until one answers."""
-        errors = []
+        errors, reasons = [], []
         for controller in self._salt.members(self._controllers) if self._controllers else []:
             answer: Answer = self._salt.ask([controller], f"ovn_gateway.{function}", keywords)[controller]
             if not answer.error:
                 return answer.value
             errors.append(f"{controller}: {answer.error}")
+            reasons.append(answer.reason)
         said = "; ".join(errors) or "openstack:roles:controller matches no node"
-        raise RolloutError(reason_of(said, "API_UNREACHABLE"), f"OVN's northbound database: {said}")
+        # That one does not answer says nothing of the database.
+        told = next((reason for reason in reasons if reason not in ("", "NODE_SILENT")), "API_UNREACHABLE")
+        raise RolloutError(told, f"OVN's northbound database: {said}")
 
 
 def _members(group: Sequence[Mapping[str, Any]]) -> set[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from openstack_rollout.node.errors import NodeError
+
 # In what dnf and apt say, the lines that an operator needs; dnf may put a repository's settings after them.
 _TELLING = re.compile(
     r"\b(?:Error|Problem)(?: \d+)?: *\S|\bE: |nothing provides|conflicts with|No match for"
@@ -41,13 +43,13 @@ _REASONS = (
 )
 
 
-def told(text: str, reason: str) -> str:
-    """One line led by a word of errors.REASONS.
+def told(text: str, reason: str) -> NodeError:
+    """The error to raise for what a package manager said.
 
-    text: what the package manager printed. reason: the word when its own words tell none.
+    text: what it printed. reason: a word of errors.REASONS, for when its own words tell none.
     """
     found = next((word for word, pattern in _REASONS if pattern.search(text)), reason)
-    return f"{found}: {line(text)}"
+    return NodeError(found, line(text))
 
 
 def line(text: str) -> str:

@@ -9,14 +9,20 @@ import salt.client
 import salt.utils.minions
 from salt.exceptions import AuthenticationError, AuthorizationError, SaltClientError
 
-from openstack_rollout.salt_returns import error_text
+from openstack_rollout.salt_returns import called
+
+_OF_SALT = ("test.ping",)  # asked as it is: a node answers it before it has our modules
 
 
 class Answer(NamedTuple):
-    """What a minion said: its value, or the error that kept it from it."""
+    """What a minion said: its value, or the error that kept it from it.
+
+    reason: a word of errors.REASONS where the error has one; NODE_SILENT when the minion gave no answer.
+    """
 
     value: Any
     error: str = ""
+    reason: str = ""
 
 
 class SaltAsk:
@@ -41,13 +47,15 @@ class SaltAsk:
         timeout (int): seconds after which a node that shows no sign of the call counts as silent.
         """
         asked = list(nodes)
+        plain = function in _OF_SALT
+        wrapped = {"function": function, "kwargs": dict(keywords or {})}
         # A client of its own each time: one is not made for several threads.
         client = salt.client.LocalClient(mopts=dict(self._opts))
         try:
             returns = client.cmd(
                 asked,
-                function,
-                kwarg=dict(keywords or {}),
+                function if plain else "rollout_call.run",
+                kwarg=dict(keywords or {}) if plain else wrapped,
                 tgt_type="list",
                 timeout=timeout,
                 full_return=True,
@@ -56,12 +64,13 @@ class SaltAsk:
             return {node: Answer(None, f"the job was not published: {error}") for node in asked}
         finally:
             client.destroy()
-        return {node: _read(returns.get(node)) for node in asked}
+        return {node: _read(node, returns.get(node), plain) for node in asked}
 
 
-def _read(returned: Any) -> Answer:
+def _read(node: str, returned: Any, plain: bool) -> Answer:
     if not isinstance(returned, Mapping) or "ret" not in returned:
-        return Answer(None, "no answer")
-    if returned.get("retcode"):
-        return Answer(None, error_text(returned["ret"]))
-    return Answer(returned["ret"])
+        return Answer(None, "no answer", "NODE_SILENT")
+    if plain and not returned.get("retcode"):
+        return Answer(returned["ret"])
+    found = called(node, returned["ret"])
+    return Answer(found.value, found.message, found.reason)

@@ -2,44 +2,62 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from openstack_rollout.errors import reason_of
+from openstack_rollout.errors import REASONS
 from openstack_rollout.fleet import Outcome
 
 _CONSEQUENCE = "One or more requisite failed"
-_OUR_ERROR = re.compile(r"in Jinja template: (?P<cause>[A-Z_]+: .*?)(?:; line \d+)?$", re.S)
+_TEMPLATE = "\n---\n"  # what Salt puts before the text of a template, which may hold secrets
 
 
-def facts_outcome(node: str, jid: str, answer: Any) -> Outcome:
-    """Read what openstack_node.facts returned; an error comes as a string."""
-    if isinstance(answer, Mapping) and "stages" in answer:
-        return Outcome(node, jid, True, data=dict(answer))
+class Called(NamedTuple):
+    """What a node said to rollout_call.run; `message` is empty when it gave a value."""
+
+    value: Any
+    reason: str = ""
+    message: str = ""
+
+
+def called(node: str, answer: Any) -> Called:
+    """Read what rollout_call.run returned; anything else is an error without a reason."""
+    if isinstance(answer, Mapping) and "value" in answer:
+        return Called(answer["value"])
+    if isinstance(answer, Mapping) and "message" in answer:
+        return Called(None, _reason(answer), str(answer["message"]) or "it failed without a word")
     text = error_text(answer)
     if text.endswith("is not available."):
         text = f"{text[:-1]}: salt '{node}' saltutil.sync_all brings it."
-    return _failed(node, jid, text, "NODE_ERROR")
+    return Called(None, "", text)
+
+
+def facts_outcome(node: str, jid: str, answer: Any) -> Outcome:
+    """Read a call of openstack_node.facts. What is in them is not looked at here."""
+    found = called(node, answer)
+    if not found.message and not isinstance(found.value, Mapping):
+        return Outcome(node, jid, False, "FACTS_INVALID", f"the facts are no mapping: {found.value!r:.200}")
+    if found.message:
+        return Outcome(node, jid, False, found.reason or "NODE_ERROR", found.message)
+    return Outcome(node, jid, True, data=dict(found.value))
 
 
 def hooks_outcome(node: str, jid: str, answer: Any) -> Outcome:
-    """Read what rollout_hooks.run returned; an error comes as a string."""
-    if isinstance(answer, Mapping) and "hooks" in answer:
-        said = "; ".join(f"{name}: {how}" for name, how in answer["hooks"].items())
-        return Outcome(node, jid, True, message=said)
-    return _failed(node, jid, error_text(answer), "HOOK_FAILED")
+    """Read a call of rollout_hooks.run."""
+    found = called(node, answer)
+    if found.message:
+        return Outcome(node, jid, False, found.reason or "HOOK_FAILED", found.message)
+    hooks = found.value.get("hooks", {}) if isinstance(found.value, Mapping) else {}
+    return Outcome(node, jid, True, message="; ".join(f"{name}: {how}" for name, how in hooks.items()))
 
 
 def state_outcome(node: str, jid: str, answer: Any) -> Outcome:
     """Read a state run: every state must have succeeded; a list or a string is an error before the first
     state.
     """
-    if not isinstance(answer, Mapping) or not answer:
-        return _failed(node, jid, error_text(answer), "APPLY_FAILED")
-    states = sorted(answer.values(), key=_run_number)
-    if not all(isinstance(state, Mapping) and "result" in state for state in states):
-        return _failed(node, jid, error_text(answer), "APPLY_FAILED")
+    states = sorted(answer.values(), key=_run_number) if isinstance(answer, Mapping) else []
+    if not states or not all(isinstance(state, Mapping) and "result" in state for state in states):
+        return Outcome(node, jid, False, "APPLY_FAILED", error_text(answer))
     failed = [state for state in states if state["result"] is False]
     if not failed:
         return Outcome(node, jid, True, message="; ".join(_said(states)))
@@ -47,9 +65,10 @@ def state_outcome(node: str, jid: str, answer: Any) -> Outcome:
     first = next((state for state in failed if _CONSEQUENCE not in str(state.get("comment"))), failed[0])
     comment = first.get("comment")
     text = " ".join(comment) if isinstance(comment, list) else str(comment)
+    if reason := _reason(first):
+        return Outcome(node, jid, False, reason, text.removeprefix(f"{reason}: "))
     name = first.get("__id__") or first.get("name") or "a state"
-    reason = reason_of(text, "APPLY_FAILED")
-    return _failed(node, jid, text if reason != "APPLY_FAILED" else f"{name}: {text}", "APPLY_FAILED")
+    return Outcome(node, jid, False, "APPLY_FAILED", f"{name}: {text}")
 
 
 def _said(states: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -81,8 +100,10 @@ def changes_of(answer: Any) -> list[dict[str, Any]]:
     return found
 
 
-def _failed(node: str, jid: str, text: str, default: str) -> Outcome:
-    return Outcome(node, jid, False, reason_of(text, default), text)
+def _reason(answer: Mapping[str, Any]) -> str:
+    """The field of that name; "" without one, or for a word that this master does not know."""
+    reason = str(answer.get("reason"))
+    return reason if reason in REASONS else ""
 
 
 def _run_number(state: Any) -> int:
@@ -90,10 +111,8 @@ def _run_number(state: Any) -> int:
 
 
 def _rendering_error(text: str) -> str:
-    """The cause alone when it is one of ours; the template around it, which may hold options, never."""
-    text = text.partition("\n---\n")[0].strip()
-    cause = _OUR_ERROR.search(text)
-    return cause["cause"] if cause else text
+    """The cause alone; the template around it, which may hold options, never."""
+    return text.partition(_TEMPLATE)[0].strip()
 
 
 def error_text(answer: Any) -> str:

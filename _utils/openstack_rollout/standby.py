@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from openstack_rollout.declared.model import Model
 from openstack_rollout.drain import Record
 from openstack_rollout.engine import one_line
-from openstack_rollout.errors import RolloutError, reason_of
+from openstack_rollout.errors import RolloutError
 from openstack_rollout.salt_ask import SaltAsk
 
 PATIENCE = 300  # seconds for resources to leave, and to come back
@@ -19,13 +20,11 @@ _GRACE = 15  # seconds without a sign of the call
 
 
 class Standby:
-    """Implements drain.Drain. openstack: the pillar. role: of the controllers. opts: the master's options."""
+    """Implements drain.Drain. model: what is declared. role: the controllers'. opts: the master's options."""
 
     stages = frozenset({"system"})
 
-    def __init__(
-        self, openstack: Mapping[str, Any], role: str, opts: Mapping[str, Any], ask: SaltAsk | None = None
-    ):
+    def __init__(self, model: Model, role: str, opts: Mapping[str, Any], ask: SaltAsk | None = None):
         self._salt = ask or SaltAsk(opts)
 
     def refuse(self, nodes: Sequence[str]) -> None:
@@ -75,9 +74,9 @@ def _values(
     """What each node returns. Raises RolloutError of the first that fails, its own word or `reason`."""
     answers = ask.ask(nodes, function, keywords, timeout=_GRACE)
     for node in nodes:
-        if answers[node].error == "no answer":
+        answer = answers[node]
+        if answer.reason == "NODE_SILENT":
             raise RolloutError("NODE_SILENT", f"{node}: no answer to {function}", [node])
-        if answers[node].error:
-            word = reason_of(answers[node].error, reason)
-            raise RolloutError(word, f"{node}: {one_line(answers[node].error, word)}", [node])
+        if answer.error:
+            raise RolloutError(answer.reason or reason, f"{node}: {one_line(answer.error)}", [node])
     return {node: answers[node].value for node in nodes}

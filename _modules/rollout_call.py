@@ -1,0 +1,58 @@
+"""The master's way to ask this node: a failure comes as fields, not as a text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from salt.exceptions import CommandExecutionError
+
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.node import errors
+
+# What the master asks for.
+_FUNCTIONS = ("test.ping",)
+_MODULES = (
+    "cluster_member",
+    "datapath",
+    "minion_package",
+    "node_reboot",
+    "node_workloads",
+    "openstack_node",
+    "ovn_gateway",
+    "pacemaker",
+    "reboot_needed",
+    "rollout_hooks",
+)
+
+
+def run(function: str, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> dict:
+    """Call a function, and tell its value or its failure.
+
+    function (str): of one of this project's modules that the master asks. args (list), kwargs (dict): its
+    arguments.
+
+    Returns {"value": what it returns}, or {"reason": a word of errors.REASONS or "", "message": what is
+    wrong} of one that failed; the return code is 1 then.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' rollout_call.run openstack_node.facts kwargs='{fresh: True}'
+    """
+    module, dot, _ = function.partition(".")
+    if function not in _FUNCTIONS and not (dot and module in _MODULES):
+        return _failure("NODE_ERROR", f"{function} is not one of the functions that the master asks")
+    if function not in __salt__:
+        brings = f"salt '{__grains__['id']}' saltutil.sync_all brings it"
+        return _failure("", f"{function} is not available: {brings}")
+    try:
+        return {"value": __salt__[function](*args, **(kwargs or {}))}
+    except (CommandExecutionError, RolloutError) as error:
+        return _failure(errors.reason_of(error), errors.text_of(error))
+
+
+def _failure(reason: str, message: str) -> dict:
+    __context__["retcode"] = 1
+    return {"reason": reason, "message": message}

@@ -1,0 +1,1 @@
+"""What execution modules and states share on a node; nothing here knows of other nodes."""

@@ -1,0 +1,32 @@
+"""How states answer: the one place that makes their return.
+
+A failure has its error's reason as a field of its own, `reason`, beside the keys that Salt asks for. Salt
+hands such a key on to whoever asked for the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from openstack_rollout.node.errors import reason_of
+
+
+def answer(
+    name: str, result: bool | None, comment: str, changes: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The return of a state.
+
+    name (str): of the state. result (bool): None for what a run with test=True would change.
+    comment (str): one sentence. changes (dict): {what: {"old", "new"}}.
+    """
+    return {"name": name, "result": result, "comment": comment, "changes": dict(changes or {})}
+
+
+def failed(name: str, error: BaseException, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The return of a state that an error ended; `reason` is there where the error carries one.
+
+    name (str): of the state. error: what was raised. changes (dict): what was changed nevertheless.
+    """
+    reason = reason_of(error)
+    return answer(name, False, str(error), changes) | ({"reason": reason} if reason else {})

@@ -1,0 +1,75 @@
+"""The guards: execution modules that see the container of a service through its change.
+
+This is their list and their contract; each is a file of `_modules/`. Nothing here needs Salt, since the
+master reads the list as well.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+PATIENCE = 60  # seconds for a cluster that is about to be whole again
+
+
+class Guard(Protocol):
+    """The functions of a guard. `container` is always the container's name.
+
+    A token is what a guard notes down before a change, to finish the change or to undo it: {} where there is
+    nothing to guard.
+    """
+
+    def may_stop(self, container: str, patience: float = PATIENCE) -> dict | None:
+        """Make sure that the container can be spared, and touch nothing.
+
+        patience (float): seconds to wait for that. Returns what the guard knows of it, None where there is
+        nothing to guard. Raises NodeError, which says what is missing.
+        """
+
+    def before_stop(self, container: str) -> dict:
+        """As `may_stop`; then take the container out of service. Returns the token, which is recorded.
+
+        Raises NodeError as long as the container still does its work; `undo` takes back what was begun.
+        """
+
+    def after_start(self, container: str, token: dict | None, timeout: float) -> str:
+        """Wait until the container does its work again, and drop the record.
+
+        token: of `before_stop`, None when no container ran before. timeout (float): seconds.
+        Returns how it came back, "" without a word. Raises NodeError, which says what is missing.
+        """
+
+    def undo(self, container: str, token: dict | None) -> None:
+        """Take back what `before_stop` did, and drop the record. A second time changes nothing.
+
+        token: of `before_stop`; None: what a run that died has left.
+        """
+
+    def pending(self, container: str) -> dict | None:
+        """The token of a change that was begun and not finished, None when there is none."""
+
+
+class Listed(NamedTuple):
+    """One guard of the list.
+
+    name: of its execution module. is_member: what it guards is a member of a cluster. has_clients: whose
+    clients have to leave it before its node goes down.
+    """
+
+    name: str
+    is_member: bool = False
+    has_clients: bool = False
+
+
+NONE = "none"  # a service without a guard
+PACEMAKER = "pacemaker"
+GUARDS = (
+    Listed(NONE),
+    Listed("ovn_controller"),
+    Listed("rabbitmq_cluster", is_member=True, has_clients=True),
+    Listed("galera", is_member=True, has_clients=True),
+    Listed("ovsdb_cluster", is_member=True),
+    Listed(PACEMAKER),
+)
+GUARD_NAMES = tuple(guard.name for guard in GUARDS)
+MEMBERS = tuple(guard.name for guard in GUARDS if guard.is_member)
+WITH_CLIENTS = tuple(guard.name for guard in GUARDS if guard.has_clients)

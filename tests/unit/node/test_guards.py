@@ -1,0 +1,91 @@
+"""guards: every one of the list is a module that keeps the contract."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from openstack_rollout.node import guards
+from openstack_rollout.node.errors import NodeError
+from openstack_rollout.node.guarding import Steps
+from tests.unit.loading import load
+from tests.unit.modules.guards import clock
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+CONTRACT = {name: one for name, one in vars(guards.Guard).items()
+            if inspect.isfunction(one) and not name.startswith("_")}  # fmt: skip
+MODULES = [name for name in guards.GUARD_NAMES if name != guards.NONE]
+
+
+def shape(function):
+    """Names, order, kinds and types of what a function takes, and the type of what it returns."""
+    signature = inspect.signature(function)
+    taken = [(one.name, one.kind, one.annotation) for one in signature.parameters.values()]
+    return [one for one in taken if one[0] != "self"], signature.return_annotation
+
+
+def test_the_contract_is_the_five_functions():
+    assert set(CONTRACT) == {"may_stop", "before_stop", "after_start", "undo", "pending"}
+
+
+@pytest.mark.parametrize("function", CONTRACT)
+@pytest.mark.parametrize("name", MODULES)
+def test_a_guard_keeps_the_contract(name, function):
+    found = getattr(load("modules", name), function)
+    assert shape(found) == shape(CONTRACT[function])
+    for one in inspect.signature(CONTRACT[function]).parameters.values():
+        if one.default is not inspect.Parameter.empty:
+            assert inspect.signature(found).parameters[one.name].default == one.default
+    assert "CLI Example" in found.__doc__
+
+
+def test_the_list_is_told_in_its_order_and_none_is_first():
+    assert guards.GUARD_NAMES == (
+        "none", "ovn_controller", "rabbitmq_cluster", "galera", "ovsdb_cluster", "pacemaker",
+    )  # fmt: skip
+    assert set(guards.MEMBERS) == {"galera", "rabbitmq_cluster", "ovsdb_cluster"}
+    assert set(guards.WITH_CLIENTS) == {"galera", "rabbitmq_cluster"}
+
+
+@pytest.mark.parametrize("name", guards.MEMBERS)
+def test_a_member_tells_of_its_cluster(name):
+    assert list(inspect.signature(load("modules", name).status).parameters) == ["container"]
+
+
+def test_the_list_needs_no_salt():
+    code = "import sys, openstack_rollout.node.guards; sys.exit('salt' in sys.modules)"
+    run = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(CHECKOUT / "_utils")}, check=False
+    )
+    assert run.returncode == 0
+
+
+def test_a_record_outlives_its_guard_until_the_change_ends(tmp_path):
+    Steps(tmp_path).begin("mariadb", {"member": "ctl1"})
+    later = Steps(tmp_path)
+    assert later.pending("mariadb") == {"member": "ctl1"} == later.token("mariadb", None)
+    assert later.token("mariadb", {"member": "ctl2"}) == {"member": "ctl2"}
+    later.end("mariadb")
+    later.end("mariadb")
+    assert later.pending("mariadb") is None and later.token("mariadb", None) == {}
+
+
+def test_what_is_missing_is_told_at_both_ends(tmp_path):
+    steps = Steps(tmp_path, clock())
+    with pytest.raises(NodeError) as refused:
+        steps.spare("mariadb", lambda: "ctl1", lambda: ["ctl2 is away", "ctl3 is away"], 3)
+    assert refused.value.reason == "QUORUM_AT_RISK"
+    assert refused.value.text == (
+        "mariadb of ctl1 is not stopped, its cluster cannot spare it: ctl2 is away; ctl3 is away"
+    )
+    with pytest.raises(NodeError) as late:
+        steps.back("mariadb", lambda: "ctl1", lambda: ["it is Joining"], 3)
+    assert late.value.reason == "QUORUM_NOT_RESTORED"
+    assert late.value.text == "mariadb: member ctl1 is not back after 3 s: it is Joining"
+    left = iter([["ctl2 is away"], []])
+    steps.spare("mariadb", lambda: "ctl1", lambda: next(left), 3)
+    steps.back("mariadb", lambda: "ctl1", list, 3)
