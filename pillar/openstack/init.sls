@@ -66,7 +66,9 @@ openstack:
   ovs: {reload: false, userspace: refuse}
 
   # Changes to the service catalogue (openstack/services.sls), by service; any key of a type can be set.
+  # A further service of a type has a name of its own, and runs beside the type's own one unless that is disabled.
   services: {}
   #  neutron-dhcp: {enabled: true}
+  #  nova: {enabled: false}
   #  nova-custom: {type: nova, container: nova_compute_custom}
   #  cinder-volume-pure: {type: cinder-volume, backend: pure, container: cinder_volume_pure, enabled: true}

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from openstack_rollout.declared.problems import shown
+
+_LONGEST = 512
 _REGISTRY = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?")
 _REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
@@ -40,20 +43,30 @@ def parse(reference: str) -> Reference:
     Raises ValueError that says what is wrong with it.
     """
     if not isinstance(reference, str) or not reference.strip():
-        raise ValueError(f"{reference!r} is not an image reference")
+        raise ValueError(f"{shown(reference)} is not an image reference")
+    if len(reference) > _LONGEST:
+        raise ValueError(f"{shown(reference)} is too long: {_LONGEST} characters are allowed")
     name, at, digest = reference.partition("@")
-    if at and not _DIGEST.fullmatch(digest):
-        raise ValueError(f"{reference}: the digest has to be sha256: and 64 hexadecimal digits")
     registry, slash, path = name.partition("/")
-    if not slash or not ("." in registry or ":" in registry or registry == "localhost"):
-        raise ValueError(f"{reference}: has to begin with a registry, such as registry.example/")
     repository, colon, tag = path.partition(":")
-    if not _REGISTRY.fullmatch(registry):
-        raise ValueError(f"{reference}: {registry} is not a registry's name")
-    if not _REPOSITORY.fullmatch(repository):
-        raise ValueError(f"{reference}: {repository or 'nothing'} is not a repository's name")
-    if colon and not _TAG.fullmatch(tag):
-        raise ValueError(f"{reference}: {tag or 'nothing'} is not a tag")
-    if not colon and not at:
-        raise ValueError(f"{reference}: needs a digest or a tag")
+    text = ""
+    if at and not _DIGEST.fullmatch(digest):
+        text = "the digest has to be sha256: and 64 hexadecimal digits"
+    elif not slash or not ("." in registry or ":" in registry or registry == "localhost"):
+        text = "has to begin with a registry, such as registry.example/"
+    elif not _REGISTRY.fullmatch(registry):
+        text = f"{shown(registry)} is not a registry's name"
+    elif not _REPOSITORY.fullmatch(repository):
+        text = f"{shown(repository) if repository else 'nothing'} is not a repository's name"
+    elif colon and not _TAG.fullmatch(tag):
+        text = f"{shown(tag) if tag else 'nothing'} is not a tag"
+    elif not colon and not at:
+        text = "needs a digest or a tag"
+    if text:
+        raise ValueError(f"{shown(reference)}: {text}")
     return Reference(registry, repository, tag or None, digest or None)
+
+
+def digest_of(reference: str) -> str | None:
+    """The digest that a well-formed reference ends with, None where it has none."""
+    return reference.rpartition("@")[2] if "@sha256:" in reference else None

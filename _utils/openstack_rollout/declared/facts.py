@@ -1,0 +1,160 @@
+"""What a node tells of itself, as the master accepts it: records of known names, types and sizes.
+
+A node may be out of date, broken, or in wrong hands: what it answers is checked here once, and a node whose
+answer is none is a failed node, whatever it says.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from openstack_rollout.declared.problems import path, shown
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.vocabulary import ROLES, Role, Stage
+
+#: The form of facts; a node whose modules have another one needs saltutil.sync_all.
+SCHEMA = 1
+LARGEST = 2_000_000  # characters of JSON
+_SHOWN = 3  # problems that a message names
+_LONGEST_PATH = 100
+
+_Text = Annotated[str, StringConstraints(max_length=4096)]
+_Name = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+_Lines = Annotated[list[_Text], Field(max_length=2000)]
+_Names = Annotated[list[_Name], Field(max_length=20000)]
+_Versions = dict[_Name, _Name]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Container(_Record):
+    """A container: whether it runs and is healthy (None: not known), the id and the digests of its image, the
+    labels of those who deploy, and its unit.
+    """
+
+    running: bool
+    healthy: bool | None
+    image_id: _Text
+    digests: _Names
+    labels: dict[_Name, _Text]
+    unit: _Text | None
+
+
+class Unit(_Record):
+    """The switch's service."""
+
+    unit: _Name
+    enabled: bool
+    active: bool
+
+
+class Switch(_Record):
+    """Open vSwitch: the version that runs, the one that is installed, and whether they differ."""
+
+    running: _Text | None
+    installed: _Text | None
+    stale: bool
+
+
+class Newer(_Record):
+    """What the repositories have of packages that no release names; unknown: why that cannot be told."""
+
+    upgrade: _Versions = {}
+    install: _Versions = {}
+    remove: _Names = []
+    held: _Versions = {}
+    unknown: _Text = ""
+
+
+class Bootc(_Record):
+    """The images of a bootc host."""
+
+    booted: _Text
+    digest: _Text | None
+    staged: _Text | None
+
+
+class Due(_Record):
+    """A migration that the node has not done."""
+
+    name: _Name
+    stage: Stage
+
+
+class Checked(_Record):
+    """What a check of the release said; no line is a check that passed."""
+
+    service: _Name
+    call: _Name
+    lines: _Lines
+
+
+class Facts(_Record):
+    """What a node is.
+
+    target, roles: of its share. managed: containers whose quadlets are ours. images: the references of its
+    share that are local. packages: the versions of those it watches. floors: whether each is met, as its
+    package manager says. pending: containers whose change was begun and not finished.
+    """
+
+    schema_: Literal[1] = Field(alias="schema")
+    id: _Name
+    target: _Text
+    roles: Annotated[list[Role], Field(max_length=len(ROLES))]
+    os_family: _Name
+    boot_id: _Text
+    containers: dict[_Name, Container]
+    managed: _Names
+    images: _Names
+    packages: dict[_Name, _Names]
+    floors: dict[_Name, dict[_Name, bool]]
+    held: _Names
+    newer: Newer
+    openvswitch: Unit | None
+    switch: Switch | None
+    datapath: _Lines
+    reboot: _Lines
+    bootc: Bootc | None
+    minion: Literal["none", "waiting", "done", "failed"]
+    configuration: _Lines
+    live_patches: _Versions
+    migrations: Annotated[list[Due], Field(max_length=1000)]
+    pending: _Names
+    legacy_units: dict[_Name, _Names]
+    checks: Annotated[list[Checked], Field(max_length=1000)]
+
+
+def read(node: str, answer: Any) -> Facts:
+    """The facts in a node's answer.
+
+    node (str): the minion whose answer it is. Raises RolloutError FACTS_INVALID that says what is wrong.
+    """
+    if not isinstance(answer, Mapping):
+        raise _invalid(node, f"no mapping, but {type(answer).__name__}")
+    if answer.get("schema") != SCHEMA:
+        raise _invalid(node, f"schema {shown(answer.get('schema'), 40)}, this master's is {SCHEMA}")
+    try:
+        size = len(json.dumps(answer))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _invalid(node, f"no plain data: {shown(str(error))}") from error
+    if size > LARGEST:
+        raise _invalid(node, f"{size} characters, {LARGEST} are the most")
+    try:
+        facts = Facts.model_validate(answer)
+    except ValidationError as error:
+        found = [f"{path(one['loc'])[:_LONGEST_PATH]}: {one['msg']}" for one in error.errors()[:_SHOWN]]
+        more = error.error_count() - len(found)
+        raise _invalid(node, "; ".join(found) + (f" (and {more} more)" if more > 0 else "")) from error
+    if facts.id != node:
+        raise _invalid(node, f"they are those of {shown(facts.id)}")
+    return facts
+
+
+def _invalid(node: str, what: str) -> RolloutError:
+    return RolloutError("FACTS_INVALID", f"{node}: its facts are not what a node tells: {what}", [node])

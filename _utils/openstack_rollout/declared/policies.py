@@ -1,0 +1,175 @@
+"""How each role is updated, and how workloads leave its nodes; safe defaults."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import PlainValidator, WithJsonSchema
+
+from openstack_rollout.declared.base import Strict
+from openstack_rollout.declared.names import Whole
+from openstack_rollout.declared.problems import Wrong, shown
+from openstack_rollout.vocabulary import ROLES, Stage
+
+NO_DRAIN = "none"
+#: Drains that speak to OpenStack's API.
+CLOUD_DRAINS = ("live_migrate", "require_empty", "move_routers")
+#: Stages that disturb a node's data path or its guests; the others need nothing moved.
+DISTURBING = ("services", "ovs", "system")
+BATCH_HELP = "give a number of nodes from 1, or a percentage from 1% to 100%"
+#: More nodes than any cloud has in one role, and more seconds than any step of a run may take.
+NODES = 10_000
+DAY = 86_400
+MONTH = 30 * DAY
+_PERCENTAGE = re.compile(r"([1-9][0-9]?|100)%")
+
+
+def _batch(value: Any) -> int | str:
+    if isinstance(value, str) and _PERCENTAGE.fullmatch(value):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= NODES:
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and value > NODES:
+        raise Wrong(f"{shown(value)} is not allowed: {BATCH_HELP}; {NODES} nodes at most")
+    raise Wrong(f"{shown(value)} is not allowed: {BATCH_HELP}")
+
+
+def _batch_of_controllers(value: Any) -> int:
+    if _batch(value) != 1:
+        raise Wrong(f"{shown(value)} is not allowed: controllers go one at a time, set 1")
+    return 1
+
+
+Batch = Annotated[
+    int | str,
+    PlainValidator(_batch),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": NODES},
+                {"type": "string", "pattern": f"^(?:{_PERCENTAGE.pattern})$"},
+            ]
+        }
+    ),
+]
+One = Annotated[int, PlainValidator(_batch_of_controllers), WithJsonSchema({"type": "integer", "const": 1})]
+Nodes = Annotated[int, Whole(0, NODES)]
+Some = Annotated[int, Whole(1, NODES)]
+Pause = Annotated[int, Whole(0, MONTH)]
+Seconds = Annotated[int, Whole(1, MONTH)]
+Gib = Annotated[int, Whole(1, 1_000_000)]
+
+
+class Policy(Strict):
+    """How the nodes of a role are updated."""
+
+    batch: Batch = 1
+    """Nodes in flight together: a number, or a percentage of the role's nodes."""
+    max_failures: Nodes = 0
+    """Nodes that may fail before no other node starts and the run pauses."""
+    canary: Nodes = 0
+    """Nodes that go first, alone, and have to succeed before the rest starts."""
+    soak: Pause = 0
+    """Seconds to wait after the canaries."""
+    per_zone: Nodes = 0
+    """Nodes in flight in one zone; 0 is no limit."""
+    drain: str = NO_DRAIN
+    """How workloads leave a node before it is touched."""
+    silence: Seconds = 60
+    """Seconds without a sign of life after which a node counts as lost."""
+    reboot_occupied: bool = False
+    """Whether a node may be rebooted that was neither drained nor is empty."""
+
+    @property
+    def drains_before(self) -> frozenset[str] | None:
+        """The stages before which the operator wants nodes drained, None: those that disturb."""
+        wanted = getattr(self, "drain_before", None)
+        return None if wanted is None else frozenset(wanted)
+
+
+class ControllerPolicy(Policy):
+    """How controllers are updated: one at a time."""
+
+    batch: One = 1
+    """Controllers in flight together: always one."""
+    drain: Literal["none", "standby"] = "none"
+    """How workloads leave a controller: none, or standby of Pacemaker."""
+
+
+class GatewayPolicy(Policy):
+    """How gateways are updated, and how routers leave them."""
+
+    drain: Literal["none", "ovn_failover", "move_routers"] = "none"
+    """How workloads leave a gateway: none, ovn_failover (its ports go to another chassis), move_routers."""
+    router_timeout: Seconds = 60
+    """Seconds until a moved router is active."""
+    routers_at_once: Some = 2
+    """Routers moved together; an agent builds one after the other, more only keep Neutron waiting."""
+    return_timeout: Seconds = 300
+    """Seconds for the agents to be alive again."""
+    drain_before: list[Stage] | None = None
+    """The stages before which gateways are drained; by default those that disturb them."""
+
+
+class ComputePolicy(Policy):
+    """How computes are updated, and how servers leave them."""
+
+    drain: Literal["none", "require_empty", "live_migrate"] = "none"
+    """How workloads leave a compute: none, require_empty, live_migrate."""
+    unmovable: Literal["fail", "skip", "cold", "leave"] = "fail"
+    """What becomes of a node with a server that cannot move: fail, skip the node, cold migrate, leave it."""
+    migrate_back: bool = False
+    """Whether servers come back to the node they left."""
+    on_timeout: Literal["abort", "force_complete"] = "abort"
+    """What becomes of a migration that takes too long."""
+    timeout_per_gib: Seconds = 120
+    """Seconds that a migration may take for each GiB of memory."""
+    large_memory_gib: Gib = 64
+    """GiB of memory from which on a server is reported."""
+    migrations_per_host: Some = 2
+    """Migrations at a time from one node."""
+    migrations_per_cloud: Some = 4
+    """Migrations at a time in the whole cloud."""
+    return_timeout: Seconds = 300
+    """Seconds for nova-compute to be up again."""
+    drain_before: list[Stage] | None = None
+    """The stages before which computes are drained; by default those that disturb them."""
+
+
+class StoragePolicy(Policy):
+    """How storage nodes are updated."""
+
+    drain: Literal["none"] = "none"
+    """How workloads leave a storage node: there is no way yet."""
+
+
+class Policies(Strict):
+    """How each role is updated."""
+
+    controller: ControllerPolicy = ControllerPolicy()
+    """Of controllers."""
+    gateway: GatewayPolicy = GatewayPolicy()
+    """Of gateways."""
+    compute: ComputePolicy = ComputePolicy()
+    """Of computes."""
+    storage: StoragePolicy = StoragePolicy()
+    """Of storage nodes."""
+
+    def of(self, role: str) -> Any:
+        """The policy of a role."""
+        return getattr(self, role)
+
+    @property
+    def speak_to_openstack(self) -> bool:
+        """Whether a drain of some role asks OpenStack's API."""
+        return any(self.of(role).drain in CLOUD_DRAINS for role in ROLES)
+
+
+def batch_size(batch: int | str, count: int) -> int:
+    """How many of count nodes may be in flight: a percentage is rounded down, and is never less than one.
+
+    batch (int or str): 2 or "10%". Raises ValueError for anything that is neither.
+    """
+    allowed = _batch(batch)
+    return allowed if isinstance(allowed, int) else max(1, count * int(allowed[:-1]) // 100)

@@ -1,0 +1,205 @@
+"""Services: what the catalogue, a release's defaults and the operator say of one, and all of it together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema
+
+from openstack_rollout.declared import quadlets
+from openstack_rollout.declared.base import Strict
+from openstack_rollout.declared.names import (
+    CONFIG_PATH,
+    CONFIG_SOURCE,
+    Backend,
+    ContainerName,
+    KnownImageKey,
+    ServiceType,
+    UnitArgument,
+    UnitName,
+    Whole,
+    as_command,
+)
+from openstack_rollout.declared.options import check as check_options
+from openstack_rollout.declared.policies import DAY
+from openstack_rollout.declared.problems import (
+    Path,
+    Wrong,
+    not_a,
+    not_a_key,
+    not_a_string,
+    raise_all,
+    shown,
+    suggestion,
+)
+from openstack_rollout.node.guards import GUARD_NAMES
+from openstack_rollout.vocabulary import Role, ServiceStage
+
+#: Image keys that are a map of back ends.
+BACKEND_MAPS = ("cinder_volume_images", "manila_share_images")
+
+
+def _guard(value: Any) -> str:
+    if not isinstance(value, str) or value not in GUARD_NAMES:
+        near = suggestion(value, GUARD_NAMES)
+        raise Wrong(f"{shown(value)} is not one of {', '.join(GUARD_NAMES)}{near}")
+    return value
+
+
+def _config_files(value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise Wrong(not_a("a mapping of paths to salt:// addresses", value))
+    lines: list[tuple[Path, str]] = []
+    for path, source in value.items():
+        if not isinstance(path, str):
+            lines.append(((path,), not_a_key(path)))
+            continue
+        wrong = [CONFIG_PATH.problem(path)]
+        wrong += [CONFIG_SOURCE.problem(source) if isinstance(source, str) else not_a_string(source)]
+        lines += [((path,), text) for text in wrong if text]
+    raise_all(lines)
+    return dict(value)
+
+
+def _options(value: Any, info: ValidationInfo) -> dict[str, Any]:
+    return check_options(value, info.context)
+
+
+def _quadlet(value: Any) -> dict[str, dict[str, Any]]:
+    return quadlets.check(value)
+
+
+def _some_roles(value: list[Role]) -> list[Role]:
+    if not value:
+        raise Wrong("is empty: a service has a role, enabled: false switches it off")
+    if len(set(value)) != len(value):
+        raise Wrong(f"{shown(value)} names a role twice")
+    return value
+
+
+Guard = Annotated[str, PlainValidator(_guard), WithJsonSchema({"enum": list(GUARD_NAMES)})]
+ConfigFiles = Annotated[
+    dict[str, str],
+    PlainValidator(_config_files),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "propertyNames": {"pattern": f"^{CONFIG_PATH.pattern}$"},
+            "additionalProperties": {"type": "string", "pattern": f"^{CONFIG_SOURCE.pattern}$"},
+        }
+    ),
+]
+Options = Annotated[dict[str, Any], PlainValidator(_options), WithJsonSchema({"type": "object"})]
+_SCALAR = {"type": ["string", "integer", "boolean", "null"]}
+Quadlet = Annotated[
+    dict[str, dict[str, Any]],
+    PlainValidator(_quadlet),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                section: {
+                    "type": ["object", "null"],
+                    "propertyNames": {"enum": sorted(keys - quadlets.OWNED[section].keys())},
+                    "additionalProperties": {"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR}]},
+                }
+                for section, keys in quadlets.KEYS.items()
+            },
+        }
+    ),
+]
+HealthCommand = Annotated[
+    list[UnitArgument], AfterValidator(lambda value: as_command(value) if value else value)
+]
+Roles = Annotated[list[Role], AfterValidator(_some_roles)]
+Order = Annotated[int, Whole(0, 100_000)]
+Patience = Annotated[int, Whole(1, DAY)]
+
+
+class Health(Strict):
+    """When a container is healthy."""
+
+    command: list[str] = []
+    """What exits 0 in a healthy container; empty: the container only has to run."""
+    timeout: int = 60
+    """Seconds until it has to be healthy."""
+
+
+class HealthEntry(Strict):
+    """When a container is healthy."""
+
+    command: HealthCommand | None = None
+    """What exits 0 in a healthy container, as a list of arguments; empty: the container only has to run."""
+    timeout: Patience | None = None
+    """Seconds until it has to be healthy."""
+
+
+class Entry(Strict):
+    """What one layer says of a service: that of all, a type, a release's defaults. Any key may lack."""
+
+    image: KnownImageKey | None = None
+    """The key of the release's images."""
+    backend: Backend | None = None
+    """The back end, where the image key is a map of them; by default `default`."""
+    container: ContainerName | None = None
+    """The name of the container, and of its unit."""
+    roles: Roles | None = None
+    """Where it runs."""
+    stage: ServiceStage | None = None
+    """The stage in which it moves."""
+    order: Order | None = None
+    """When it moves within its stage: ascending."""
+    alone: bool | None = None
+    """Whether it goes over all controllers, one at a time, before the next service begins."""
+    config: Literal["run", "rerender"] | None = None
+    """run: only the image changes; rerender: config_files are rendered before the container starts."""
+    config_files: ConfigFiles | None = None
+    """Path on the node → template on Salt's file server."""
+    options: Options | None = None
+    """What the templates get: any plain data."""
+    quadlet: Quadlet | None = None
+    """Sections of the container's quadlet and their keys; a list is one line each."""
+    health: HealthEntry | None = None
+    """When the container is healthy."""
+    guard: Guard | None = None
+    """Who sees the container through its change."""
+    legacy_units: list[UnitName] | None = None
+    """Units of earlier installers that ran it, without .service; removed, since two may not run it."""
+    enabled: bool | None = None
+    """Whether it is there at all."""
+
+
+class ServiceEntry(Entry):
+    """What the operator says of a service. Any key may lack."""
+
+    type: ServiceType | None = None
+    """The service type whose description it starts from; by default the service's own name."""
+
+
+class Service(Strict):
+    """A service as all layers together have it: of parts that were checked as each layer said them."""
+
+    name: str
+    type: str
+    image: str
+    container: str
+    roles: list[Role] = Field(min_length=1)
+    stage: ServiceStage
+    backend: str | None = None
+    order: int = 0
+    alone: bool = False
+    config: Literal["run", "rerender"] = "run"
+    config_files: dict[str, str] = {}
+    options: dict[str, Any] = {}
+    quadlet: dict[str, dict[str, Any]] = {}
+    health: Health = Health()
+    guard: str = "none"
+    legacy_units: list[str] = []
+    enabled: bool = False
+
+    @property
+    def image_key(self) -> tuple[str, str | None]:
+        """The image key, and the back end where it is a map of them: ("cinder_volume_images", "pure")."""
+        return (self.image, self.backend or "default") if self.image in BACKEND_MAPS else (self.image, None)

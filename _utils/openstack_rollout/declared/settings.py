@@ -1,0 +1,63 @@
+"""What the operator's page says of the system stage, the switch, packages and the final verification."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from openstack_rollout.declared.base import Strict
+from openstack_rollout.declared.names import Line, PackageGlob
+from openstack_rollout.declared.policies import Seconds
+
+
+class System(Strict):
+    """The system stage: all packages but those of the services and of Open vSwitch, kernels, reboots."""
+
+    exclude: list[PackageGlob] = []
+    """Packages (globs) that the stage leaves alone."""
+    packages: Literal["all", "release"] = "all"
+    """all: what no release names moves too, to the newest of the repositories; release: it stays."""
+    depth: Literal["upgrade", "dist_upgrade"] = "upgrade"
+    """upgrade: what is installed, no kernels; dist_upgrade: kernels and new packages too."""
+    kpatch: bool = False
+    """Live patches of the running kernel instead of new kernels."""
+    disruptive: list[PackageGlob] = ["qemu*", "libvirt*"]
+    """Packages (globs) that move only while no workload is on the node."""
+    reboot: Literal["never", "when_required", "always"] = "never"
+    """Whether nodes are rebooted between their update and its proof."""
+    reboot_timeout: Seconds = 900
+    """Seconds until a rebooted node has to be back."""
+
+
+class Ovs(Strict):
+    """Open vSwitch."""
+
+    reload: bool = False
+    """Whether the installed switch takes over from the running one, with the flows; it is never restarted."""
+    userspace: Literal["refuse", "accept"] = "refuse"
+    """A reload interrupts a userspace (DPDK) data path: refuse it under workloads, or accept it."""
+
+
+class Packages(Strict):
+    """Packages that move with the services."""
+
+    essential: list[PackageGlob] = ["openstack-selinux"]
+    """Packages (globs) that move together with the services."""
+    exclude: list[PackageGlob] = []
+    """Packages (globs) that never move with the services; kernels and Open vSwitch's never do."""
+    lock_timeout: Seconds | None = None
+    """Seconds to wait for the package manager's lock."""
+
+
+class Verification(Strict):
+    """What is tried at the end of an update."""
+
+    enabled: bool | None = None
+    """Whether the cloud is tried; by default where a drain speaks to OpenStack anyway."""
+    image: Line | None = None
+    """Name of the image of the server that is made; by default a small one is made too."""
+    flavor: Line | None = None
+    """Name of its flavor; by default a small one is made too."""
+    external_network: Line | None = None
+    """Name of the network to which routers are connected; by default to none."""
+    timeout: Seconds = 180
+    """Seconds for a server or router to be ACTIVE."""

@@ -1,0 +1,261 @@
+"""A node's share: what that one node must be at a release, and nothing of other roles.
+
+Plain data that JSON can hold. The master hands it to the node as the pillar `openstack_node`, and compares
+the node's facts with the very same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from openstack_rollout import kernels
+from openstack_rollout.declared import releases
+from openstack_rollout.declared.releases import NO_RELEASE, Release
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.node.packages import FLOOR, MINION_PACKAGES, OVS_PACKAGES, of_the_switch
+from openstack_rollout.vocabulary import ROLES, SERVICE_STAGES, STAGES
+
+if TYPE_CHECKING:
+    from openstack_rollout.declared.model import Model
+    from openstack_rollout.declared.services import Service
+
+ALWAYS_EXCLUDED = ("kernel", "kernel-core", "openvswitch*")
+#: The image that a bootc host's whole system is.
+OS_IMAGE = "os_container_image"
+DEFAULT_OS_FAMILY = "RedHat"
+
+Matches = Callable[[str], bool]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a node stands: its roles in their order, its zone, its family of distributions."""
+
+    roles: tuple[str, ...]
+    zone: str | None = None
+    os_family: str = DEFAULT_OS_FAMILY
+
+
+def place(model: Model, matches: Matches, os_family: str | None = None) -> Place:
+    """Where a node stands by the targets of the pillar.
+
+    matches: whether a compound target means the node.
+    """
+    roles = tuple(role for role in ROLES if role in model.roles and matches(model.roles[role]))
+    zone = next((zone for zone, target in sorted(model.zones.items()) if matches(target)), None)
+    return Place(roles, zone, os_family or DEFAULT_OS_FAMILY)
+
+
+def share(model: Model, where: Place, matches: Matches = lambda target: True) -> dict[str, Any]:
+    """What a node must be at the target, with what it needs to get there and to tell what it is.
+
+    matches: whether the target of a hook means the node. Raises RolloutError as `desired` does.
+    """
+    version = releases.wanted(model)
+    found = desired(model, version, where)
+    if not where.roles:
+        return found
+    services = found["services"]
+    containers = [service["container"] for service in services]
+    return {
+        **found,
+        "containers": containers,
+        "last": next((stage for stage in reversed(found["stages"]) if stage in SERVICE_STAGES), None),
+        "untargeted": "" if version else releases.untargeted(model),
+        "guards": {
+            one.container: one.guard
+            for one in model.catalogue.of_node(where.roles, version)
+            if one.guard != "none"
+        },
+        "hooks": _hooks(model, matches),
+        "migrations": _migrations(model, version, matches),
+        "releases": releases.versions(model),
+        "watched": watched(model),
+        "floors": floors(model, where.os_family),
+    }
+
+
+def desired(model: Model, version: str, where: Place) -> dict[str, Any]:
+    """What a node must be at a release of the catalogue, or at none.
+
+    Returns its stages, its services with image references, its packages by stage, what the step of essential
+    packages excludes, and how switch and system are updated. Raises RolloutError: UNKNOWN_TARGET,
+    EMPTY_CATALOGUE, or INVALID_PILLAR when the release lacks an image.
+    """
+    release = releases.get(model, version)
+    roles = list(where.roles)
+    if not roles:
+        return {
+            "target": version,
+            "roles": [],
+            "zone": where.zone,
+            "stages": [],
+            "services": [],
+            "packages": {},
+        }
+    packages = _packages(model, release, version, where)
+    entries = model.catalogue.of_node(roles, version) if version != NO_RELEASE else []
+    services = [_service(model, release, version, entry) for entry in entries]
+    return {
+        "target": version,
+        "roles": roles,
+        "zone": where.zone,
+        "stages": _stages(roles, services) if version != NO_RELEASE else ["system"],
+        "services": services,
+        "checks": [
+            one.model_dump() for one in release.checks if any(s["type"] == one.service for s in services)
+        ],
+        "packages": packages,
+        "exclude": essential_excludes(model),
+        "lock_timeout": model.packages.lock_timeout,
+        "ovs": model.ovs.model_dump(),
+        "system": _system(model, release, roles, packages["system"]),
+    }
+
+
+def package_stage(model: Model, name: str, roles: Iterable[str]) -> str | None:
+    """The one stage that moves a package on a node of these roles, None when the operator excludes it.
+
+    Open vSwitch belongs to `ovs` and kernels never to the essential packages, whatever the operator lists.
+    """
+    if of_the_switch(name):
+        return "ovs"
+    if _matches(name, model.packages.essential) and not _matches(name, essential_excludes(model)):
+        return "control_plane" if "controller" in roles else "services"
+    return None if _matches(name, system_excludes(model)) else "system"
+
+
+def system_excludes(model: Model) -> list[str]:
+    """Package globs that the system stage never moves: kernels too, where the running one is live-patched."""
+    patched = kernels.PACKAGES if model.system.kpatch else ()
+    return [*OVS_PACKAGES, *patched, *model.system.exclude]
+
+
+def essential_excludes(model: Model) -> list[str]:
+    """Package globs that the step of essential packages never moves."""
+    return [*ALWAYS_EXCLUDED, *model.packages.exclude]
+
+
+def watched(model: Model) -> list[str]:
+    """The packages of which a node tells the versions: those that any release names.
+
+    Which release runs is found by the versions of all of them; Open vSwitch's a node tells anyway.
+    """
+    return sorted({name for release in model.releases.values() for name in release.packages})
+
+
+def floors(model: Model, os_family: str) -> dict[str, list[str]]:
+    """The floors of all releases: the node's package manager alone can tell whether they are met."""
+    found: dict[str, set[str]] = {}
+    for release in model.releases.values():
+        for name, version in _versions(release, os_family).items():
+            if version.startswith(FLOOR):
+                found.setdefault(name, set()).add(version)
+    return {name: sorted(some) for name, some in sorted(found.items())}
+
+
+def _hooks(model: Model, matches: Matches) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    return {
+        stage: {
+            moment: [hook.model_dump(exclude_none=True) for hook in some if matches(hook.nodes)]
+            for moment, some in moments.items()
+        }
+        for stage, moments in model.hooks.items()
+    }
+
+
+def _migrations(model: Model, version: str, matches: Matches) -> list[dict[str, Any]]:
+    return [
+        {**one.model_dump(exclude_none=True), "id": f"{version} {one.name}"}
+        for one in releases.get(model, version).migrations
+        if matches(one.nodes)
+    ]
+
+
+def _system(model: Model, release: Release, roles: Sequence[str], packages: dict[str, str]) -> dict[str, Any]:
+    """How the system stage goes about its packages.
+
+    packages: those of the release, without Salt's. others: whether it moves what no release names. exclude:
+    what it never moves. kept: the same, and the packages that the release or another step moves. disruptive:
+    what moves only under no workload, unless the policy of a role accepts it.
+    """
+    exclude = system_excludes(model)
+    least = {name for name, version in packages.items() if version.startswith(FLOOR)}
+    # What belongs to releases waits for one, where none is wanted.
+    named = [release] if release.packages or release.images else list(model.releases.values())
+    pinned = sorted({name for one in named for name in one.packages} - least)
+    return {
+        "depth": model.system.depth,
+        "others": model.system.packages == "all",
+        "reboot": model.system.reboot,
+        "disruptive": list(model.system.disruptive),
+        "accept": any(model.policies.of(role).reboot_occupied for role in roles),
+        "kpatch": model.system.kpatch,
+        "os_image": releases.image(model, release, OS_IMAGE, None),
+        "exclude": exclude,
+        "packages": {name: version for name, version in packages.items() if name not in MINION_PACKAGES},
+        "kept": [*exclude, *pinned],
+    }
+
+
+def _service(model: Model, release: Release, version: str, entry: Service) -> dict[str, Any]:
+    key, backend = entry.image_key
+    reference = releases.image(model, release, key, backend)
+    if reference is None:
+        raise RolloutError(
+            "INVALID_PILLAR",
+            f"openstack:releases:{version}:images:{key}: is missing, service {entry.name} needs it",
+        )
+    return {
+        "name": entry.name,
+        "type": entry.type,
+        "stage": entry.stage,
+        "order": entry.order,
+        "image": reference,
+        "container": entry.container,
+        "unit": f"{entry.container}.service",
+        "config": entry.config,
+        "config_files": entry.config_files,
+        "options": entry.options,
+        "quadlet": entry.quadlet,
+        "health": entry.health.model_dump(),
+        "guard": entry.guard,
+        "legacy_units": entry.legacy_units,
+    }
+
+
+def _stages(roles: Iterable[str], services: Iterable[dict[str, Any]]) -> list[str]:
+    has = {service["stage"] for service in services} | {"ovs", "system"}
+    if "controller" in roles:
+        has.add("control_plane")
+    if set(roles) - {"controller"}:
+        has.add("services")
+    return [stage for stage in STAGES if stage in has]
+
+
+def _packages(model: Model, release: Release, version: str, where: Place) -> dict[str, dict[str, str]]:
+    if version == NO_RELEASE:
+        return {"system": {}}
+    own = "control_plane" if "controller" in where.roles else "services"
+    partition: dict[str, dict[str, str]] = {"ovs": {}, "system": {}, own: {}}
+    for name, wanted in _versions(release, where.os_family).items():
+        stage = package_stage(model, name, where.roles)
+        if stage in partition:
+            partition[stage][name] = wanted
+    return partition
+
+
+def _versions(release: Release, os_family: str) -> dict[str, str]:
+    """The versions that a release wants of packages, for a family of distributions."""
+    found = {
+        name: version.get(os_family) if isinstance(version, dict) else version
+        for name, version in sorted(release.packages.items())
+    }
+    return {name: version for name, version in found.items() if version}
+
+
+def _matches(name: str, globs: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, glob) for glob in globs)

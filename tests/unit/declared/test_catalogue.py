@@ -1,0 +1,132 @@
+"""The catalogue: layers, further services of a type, and which of them are in each other's way."""
+
+import pytest
+
+from openstack_rollout.declared import reading
+from openstack_rollout.declared.model import Model
+from tests.unit.cloud_pillar import NEW, OLD, valid
+from tests.unit.declared.pillars import changed, lines, wrong
+
+
+def model_of(openstack):
+    found, model = reading.reasons(openstack)
+    assert found == []
+    return model
+
+
+def of_type(model, kind, version=NEW):
+    return {
+        name: one.container
+        for name, one in model.catalogue.services(version).items()
+        if one.type == kind and one.enabled
+    }
+
+
+def test_a_second_service_of_a_type_takes_nothing_away():
+    model = model_of(changed("services", {"nova-custom": {"type": "nova", "container": "nova_custom"}}))
+    assert of_type(model, "nova") == {"nova": "nova_compute", "nova-custom": "nova_custom"}
+    assert reading.warnings(model) == [
+        "openstack:services:nova-custom: runs beside nova, which is of the same type;"
+        " nova: {enabled: false} puts it in its place"
+    ]
+
+
+def test_it_is_in_its_place_where_the_operator_says_so():
+    services = {"nova": {"enabled": False}, "nova-custom": {"type": "nova", "container": "nova_custom"}}
+    model = model_of(changed("services", services))
+    assert of_type(model, "nova") == {"nova-custom": "nova_custom"}
+    assert reading.warnings(model) == []
+
+
+def test_it_may_then_have_the_same_container():
+    model = model_of(changed("services", {"nova": {"enabled": False}, "nova-custom": {"type": "nova"}}))
+    assert of_type(model, "nova") == {"nova-custom": "nova_compute"}
+
+
+@pytest.mark.parametrize(
+    "services",
+    [
+        {"nova-custom": {"type": "nova"}},
+        {"nova-custom": {"type": "nova"}, "nova": {"order": 5}},
+        {"nova-custom": {"type": "nova", "container": "nova_compute"}},
+    ],
+)
+def test_two_enabled_services_of_a_type_with_one_container_are_refused_with_both_names(services):
+    (line,) = wrong("services", services)
+    assert "nova" in line and "nova-custom" in line and "'nova_compute'" in line
+
+
+def test_two_further_services_with_one_container_are_refused():
+    entry = {"type": "cinder-volume", "container": "volume", "enabled": True}
+    (line,) = wrong("services", {"one": entry, "two": entry})
+    assert line.startswith("openstack:services:two:container: 'volume' is the container of one too")
+
+
+def test_a_back_end_beside_a_type_that_is_not_enabled():
+    entry = {"type": "cinder-volume", "backend": "pure", "container": "cinder_volume_pure", "enabled": True}
+    model = model_of(changed("services", {"cinder-volume-pure": entry}))
+    assert of_type(model, "cinder-volume") == {"cinder-volume-pure": "cinder_volume_pure"}
+    assert model.catalogue.services(NEW)["cinder-volume-pure"].image_key == ("cinder_volume_images", "pure")
+    assert reading.warnings(model) == []
+
+
+def test_layers_from_weakest_to_strongest():
+    openstack = valid()
+    openstack["service_defaults"]["options"] = {"a": {"x": 0, "y": 0, "z": 0, "w": 0}}
+    openstack["service_types"]["glance"]["options"] = {"a": {"y": 1, "z": 1, "w": 1}}
+    openstack["releases"][NEW]["defaults"] = {"services": {"glance": {"options": {"a": {"z": 2, "w": 2}}}}}
+    openstack["services"] = {"glance": {"options": {"a": {"w": 3}}, "health": {"timeout": 5}}}
+    model = model_of(openstack)
+    new, old = (model.catalogue.services(version)["glance"] for version in (NEW, OLD))
+    assert new.options == {"a": {"x": 0, "y": 1, "z": 2, "w": 3}}
+    assert old.options == {"a": {"x": 0, "y": 1, "z": 1, "w": 3}}
+    assert new.health.command == ["/openstack/healthcheck"] and new.health.timeout == 5
+    assert new.quadlet["Container"]["Network"] == "host"
+
+
+def test_only_what_the_defaults_of_a_release_change_is_merged_anew():
+    openstack = valid()
+    openstack["releases"][NEW]["defaults"] = {"services": {"glance": {"order": 1}}}
+    catalogue = model_of(openstack).catalogue
+    assert set(catalogue.changed(NEW)) == {"glance"} and catalogue.changed(OLD) == {}
+    assert catalogue.services(OLD) is catalogue.services()
+    assert catalogue.services(NEW)["nova"] is catalogue.services()["nova"]
+    assert catalogue.services(NEW)["glance"].order == 1
+
+
+def test_a_release_may_move_a_container_to_another_service():
+    defaults = {
+        "services": {
+            "glance": {"container": "image_api"},
+            "heat-api": {"container": "glance_api", "enabled": True},
+        }
+    }
+    assert wrong(f"releases/{OLD}/defaults", defaults) == []
+
+
+def test_the_conflict_of_a_release_is_told_once_with_its_service():
+    openstack = changed("services", {"two": {"type": "glance", "container": "two"}})
+    openstack["releases"][NEW]["defaults"] = {"services": {"glance": {"container": "keystone"}}}
+    assert lines(openstack) == [
+        f"openstack:releases:{NEW}:defaults:services:glance:container:"
+        " 'keystone' is the container of keystone too, which is enabled as well:"
+        " disable keystone or glance, or give one another container (service glance)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"), [("nova", "nova_compute"), ("nova", "ovn_controller"), ("glance", "keystone")]
+)
+def test_a_container_in_use_is_no_unit_to_remove(name, unit):
+    (line,) = wrong(f"services/{name}", {"legacy_units": [unit]})
+    assert line.startswith(f"openstack:services:{name}:legacy_units: '{unit}' is the container of")
+
+
+def test_a_disabled_service_is_in_nobodys_way():
+    assert wrong("services/heat-api", {"container": "keystone"}) == []
+    assert wrong("services/heat-api", {"container": "keystone", "enabled": True}) != []
+
+
+def test_an_empty_model_has_no_services():
+    assert Model().catalogue.services() == {}
+    assert Model().catalogue.of_node(["compute"]) == []

@@ -1,0 +1,380 @@
+"""A node's facts compared with what is declared: differences, the measured version, what is broken."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from openstack_rollout.declared import differences, share
+from openstack_rollout.declared.differences import CONTAINERS, CUSTOM, Comparison, Difference, Kind
+from openstack_rollout.declared.facts import read
+from openstack_rollout.errors import RolloutError
+from tests.unit.cloud_pillar import NEW, OLD, digest, facts_at, model, node, reference, valid
+
+COMPUTE = node("compute")
+
+
+def told(version=NEW, where=COMPUTE, openstack=None, **changes):
+    """What a node tells that is at a release; a test breaks it before it is read."""
+    return facts_at(valid() if openstack is None else openstack, version, where, **changes)
+
+
+def compared(facts, where=COMPUTE, openstack=None):
+    return Comparison(model(openstack)).compare(read("node1", facts), where.roles, where.zone)
+
+
+def deployed(facts, where=COMPUTE, openstack=None):
+    return Comparison(model(openstack)).deployed(read("node1", facts), where)
+
+
+@pytest.mark.parametrize(
+    "roles", [["controller"], ["gateway"], ["compute"], ["storage"], ["controller", "compute"]]
+)
+@pytest.mark.parametrize("version", [OLD, NEW])
+def test_a_node_at_a_release_is_measured_so(roles, version):
+    where = node(*roles)
+    wanted = share.desired(model(), version, where)
+    facts = told(version, where)
+    assert differences.differences(wanted, read("node1", facts)) == {stage: [] for stage in wanted["stages"]}
+    assert deployed(facts, where) == version
+
+
+def test_differences_say_what_a_node_has_and_what_it_wants():
+    found = compared(told(OLD))
+    assert (found.deployed, found.target) == (OLD, NEW)
+    image = reference("ovn_controller_image", NEW)
+    (ovn,) = found.stages["ovn"]
+    assert (ovn.kind, ovn.subject, ovn.want) == (Kind.CONTAINER_IMAGE, "ovn_controller", image)
+    assert ovn.have == reference("ovn_controller_image", OLD)[-60:]
+    assert found.stages["ovs"] == [
+        Difference("ovs", Kind.PACKAGE, "lab-openvswitch", ["3-1.0.0"], "3-1.0.1"),
+        Difference("ovs", Kind.PACKAGE, "openvswitch3.5", [], "3-1.0.1"),
+        Difference("ovs", Kind.PACKAGE_LEFT, "openvswitch3.4"),
+    ]
+    assert found.services["nova"]["release"] == OLD
+    assert found.packages["curl"] == {"stage": "system", "installed": ["7-1.0.0"], "wanted": "7-1.0.1"}
+    assert found.packages["openvswitch3.4"] == {"stage": "ovs", "installed": ["3-1.0.0"], "wanted": None}
+    assert found.health == []
+    plain = dataclasses.asdict(found)
+    assert json.loads(json.dumps(plain)) == {**plain, "roles": ["compute"]}
+
+
+def test_every_difference_names_its_stage():
+    for stage, some in compared(told(OLD)).stages.items():
+        assert some and {one.stage for one in some} == {stage}
+
+
+def test_what_differs_in_some_stages():
+    found = compared(told(OLD))
+    assert found.open(["ovn", "ovs"]) == [*found.stages["ovn"], *found.stages["ovs"]]
+    assert found.open(["control_plane"]) == []
+
+
+def test_one_old_container_keeps_a_node_from_its_release():
+    facts = told()
+    facts["containers"]["nova_compute"] |= {"image_id": "a" * 60, "digests": [digest(OLD)]}
+    assert deployed(facts) is None
+    assert [stage for stage, some in compared(facts).stages.items() if some] == ["services"]
+
+
+def test_an_image_is_told_by_any_of_its_digests():
+    facts = told()
+    facts["containers"]["nova_compute"]["digests"] = [digest("x"), digest(NEW)]
+    assert deployed(facts) == NEW
+    facts["containers"]["nova_compute"]["digests"] = []
+    assert deployed(facts) is None
+
+
+def test_containers_that_are_missing_stopped_sick_or_unknown():
+    facts = told()
+    del facts["containers"]["ovn_controller"]
+    facts["containers"]["nova_compute"]["running"] = False
+    facts["containers"]["node_exporter"]["healthy"] = False
+    facts["containers"]["dnsmasq-1"] = {**facts["containers"]["nova_compute"], "running": True}
+    facts["openvswitch"]["active"] = False
+    found = compared(facts | {"datapath": ["br-int has no flows"]})
+    wanted = reference("ovn_controller_image", NEW)
+    assert found.stages["ovn"] == [Difference("ovn", Kind.CONTAINER_ABSENT, "ovn_controller", None, wanted)]
+    (stopped,) = found.stages["services"]
+    assert (stopped.kind, stopped.subject) == (Kind.CONTAINER_STOPPED, "nova_compute")
+    assert found.health == [
+        Difference("", Kind.NOT_RUNNING, "ovn_controller"),
+        Difference("", Kind.NOT_RUNNING, "nova_compute"),
+        Difference("", Kind.UNHEALTHY, "node_exporter"),
+        Difference("", Kind.SWITCH_INACTIVE, "openvswitch.service"),
+        Difference("", Kind.DATAPATH, "data path", "br-int has no flows"),
+    ]
+    assert found.notes == [{"kind": "beside", "subject": "dnsmasq-1", "detail": ""}]
+
+
+def test_an_unknown_health_is_no_bad_one():
+    facts = told()
+    facts["containers"]["nova_compute"]["healthy"] = None
+    assert compared(facts).health == []
+
+
+def test_a_node_without_a_switch_lacks_none():
+    found = compared(told(openvswitch=None))
+    assert found.health == [] and found.stages["ovs"] == []
+
+
+def test_notes_of_what_we_started_and_of_what_another_installer_left():
+    found = compared(told(managed=["nova_compute", "gone"], legacy_units={"nova_compute": ["edpm_nova"]}))
+    assert found.notes == [
+        {"kind": "orphan", "subject": "gone", "detail": ""},
+        {"kind": "legacy", "subject": "nova_compute", "detail": "edpm_nova"},
+    ]
+
+
+def test_a_disabled_switch_is_a_difference_of_the_ovs_stage():
+    facts = told()
+    facts["openvswitch"]["enabled"] = False
+    found = compared(facts)
+    assert found.stages["ovs"] == [Difference("ovs", Kind.SWITCH_DISABLED, "openvswitch.service")]
+
+
+def test_a_custom_image_is_named_custom_and_counts():
+    openstack = valid()
+    openstack["custom_images"] = {"nova_compute_image": f"registry.example/fix@{digest('x')}"}
+    facts = told(openstack=openstack)
+    found = compared(facts, openstack=openstack)
+    assert found.deployed == NEW
+    assert found.services["nova"]["release"] == CUSTOM
+    facts["containers"]["nova_compute"]["digests"] = [digest(NEW)]
+    assert deployed(facts, openstack=openstack) is None
+    assert compared(facts, openstack=openstack).services["nova"]["release"] == NEW
+
+
+def test_the_target_wins_where_releases_are_alike():
+    openstack = valid()
+    openstack["releases"]["1.0.2"] = openstack["releases"][NEW]
+    assert deployed(told(openstack=openstack), openstack=openstack) == NEW
+    openstack["target_version"] = "1.0.2"
+    assert deployed(told(openstack=openstack), openstack=openstack) == "1.0.2"
+
+
+def test_a_release_that_lacks_images_is_none_to_be_at():
+    openstack = valid()
+    openstack["releases"]["2.0.0"] = {}
+    facts = told(openstack=openstack)
+    assert deployed(facts, openstack=openstack) == NEW
+    assert deployed(facts, node(), openstack) is None
+
+
+def test_a_target_that_lacks_an_image_is_refused_by_its_key():
+    openstack = valid()
+    facts = told()
+    del openstack["releases"][NEW]["images"]["nova_compute_image"]
+    with pytest.raises(
+        RolloutError, match=r"^INVALID_PILLAR: .*:images:nova_compute_image: is missing"
+    ) as why:
+        Comparison(_unchecked(openstack)).compare(read("node1", facts), ("compute",), None)
+    assert why.value.reason == "INVALID_PILLAR"
+
+
+def _unchecked(openstack):
+    """A model in which a check of the whole would have found something."""
+    whole = model()
+    images = openstack["releases"][NEW]["images"]
+    release = whole.releases[NEW].model_copy(update={"images": images})
+    return whole.model_copy(update={"releases": {**whole.releases, NEW: release}})
+
+
+@pytest.mark.parametrize("reload", [True, False])
+def test_a_stale_switch_is_a_difference_only_where_a_reload_is_wanted(reload):
+    openstack = {**valid(), "ovs": {"reload": reload}}
+    switch = {"running": "3.4.0", "installed": "3.5.0", "stale": True}
+    found = compared(told(openstack=openstack, switch=switch), openstack=openstack)
+    assert found.switch == switch
+    stale = Difference("ovs", Kind.SWITCH_STALE, "switch", "3.4.0", "3.5.0")
+    assert found.stages["ovs"] == ([stale] if reload else [])
+    assert found.deployed == (None if reload else NEW)
+    assert found.health == []
+
+
+def test_what_the_operator_holds_is_told_and_stays():
+    facts = told()
+    facts["packages"]["curl"] = ["6"]
+    assert [one.subject for one in compared(facts).stages["system"]] == ["curl"]
+    held = compared(facts | {"held": ["curl"]})
+    assert held.stages["system"] == [] and held.deployed == NEW
+    assert held.held == {"curl": f"7-{NEW}"}
+    newer = compared(told(newer={"held": {"bash": "6"}}))
+    assert newer.held == {"bash": "6"} and newer.stages["system"] == []
+
+
+def test_a_hold_keeps_nothing_back_in_other_stages():
+    facts = told(held=["openstack-selinux"])
+    facts["packages"]["openstack-selinux"] = ["old"]
+    assert [one.subject for one in compared(facts).stages["services"]] == ["openstack-selinux"]
+
+
+@pytest.mark.parametrize(("met", "open_"), [(True, []), (False, ["curl"]), (None, ["curl"])])
+def test_a_floor_is_met_when_the_node_says_so(met, open_):
+    openstack = valid()
+    openstack["releases"][NEW]["packages"]["curl"] = ">=7-2"
+    facts = told(openstack=openstack, floors={} if met is None else {"curl": {">=7-2": met}})
+    facts["packages"]["curl"] = ["7-1"]
+    assert [one.subject for one in compared(facts, openstack=openstack).stages["system"]] == open_
+
+
+def test_a_floor_of_another_version_is_not_the_one_that_is_asked_for():
+    openstack = valid()
+    openstack["releases"][NEW]["packages"]["curl"] = ">=7-2"
+    facts = told(openstack=openstack, floors={"curl": {">=7-1": True}})
+    assert [one.subject for one in compared(facts, openstack=openstack).stages["system"]] == ["curl"]
+
+
+def test_a_version_that_a_killed_transaction_left():
+    facts = told()
+    facts["packages"]["lab-openvswitch"] = [f"3-{OLD}", f"3-{NEW}"]
+    double = Difference("ovs", Kind.PACKAGE_DOUBLE, f"lab-openvswitch-3-{OLD}")
+    assert compared(facts).stages["ovs"] == [double]
+
+
+# What is beside the release: the node is at it, and its system stage is open all the same.
+BESIDE = [
+    ({"newer": {"upgrade": {"b": "2", "a": "1"}}}, Kind.NEWER, "packages", None, ["a", "b"]),
+    (
+        {"newer": {"unknown": "no repository answers"}},
+        Kind.NEWER_UNKNOWN,
+        "packages",
+        "no repository answers",
+        None,
+    ),
+    (
+        {"live_patches": {"kpatch-2": "1", "kpatch-1": "1"}},
+        Kind.LIVE_PATCHES,
+        "kernel",
+        None,
+        ["kpatch-1", "kpatch-2"],
+    ),
+    ({"minion": "waiting"}, Kind.MINION, "salt-minion", "waiting", None),
+    ({"minion": "failed"}, Kind.MINION, "salt-minion", "failed", None),
+    (
+        {"reboot": ["kernel: 1 runs, 2 is installed"]},
+        Kind.REBOOT,
+        "node",
+        "kernel: 1 runs, 2 is installed",
+        None,
+    ),
+    ({"migrations": [{"name": "m", "stage": "system"}]}, Kind.MIGRATION, "m", None, None),
+]
+
+
+@pytest.mark.parametrize(("facts", "kind", "subject", "have", "want"), BESIDE)
+def test_what_is_beside_the_release_opens_the_system_stage(facts, kind, subject, have, want):
+    openstack = {**valid(), "system": {"reboot": "when_required"}}
+    found = compared(told(openstack=openstack, **facts), openstack=openstack)
+    assert found.stages["system"] == [Difference("system", kind, subject, have, want)]
+    assert found.deployed == NEW and found.health == []
+
+
+def test_a_reboot_that_the_operator_never_wants_is_told_alone():
+    found = compared(told(reboot=["kernel"]))
+    assert found.stages["system"] == [] and found.reboot == ["kernel"]
+
+
+@pytest.mark.parametrize("minion", ["none", "done"])
+def test_a_minion_that_is_renewed_is_none_to_renew(minion):
+    assert compared(told(minion=minion)).stages["system"] == []
+
+
+def test_a_change_that_was_not_finished_opens_the_stage_of_its_service():
+    found = compared(told(pending=["ovn_controller", "nova_compute", "unknown"]))
+    assert found.stages["ovn"] == [Difference("ovn", Kind.CHANGE_UNFINISHED, "ovn_controller")]
+    assert found.stages["services"] == []  # nova has no guard
+    assert found.deployed == NEW
+
+
+@pytest.mark.parametrize(
+    ("facts", "renews"),
+    [
+        ({}, False),
+        ({"newer": {"upgrade": {"bash": "1"}}}, False),
+        ({"newer": {"upgrade": {"salt-minion": "1"}}}, True),
+        ({"minion": "waiting"}, True),
+        ({"minion": "failed"}, True),
+    ],
+)
+def test_whether_the_system_stage_renews_salt(facts, renews):
+    assert compared(told(**facts)).renews_minion is renews
+
+
+@pytest.mark.parametrize(("held", "renews"), [([], True), (["salt-minion"], False)])
+def test_a_release_that_names_salt_renews_it_unless_it_is_held(held, renews):
+    openstack = valid()
+    openstack["releases"][NEW]["packages"]["salt-minion"] = "3008.3"
+    facts = told(openstack=openstack, held=held)
+    facts["packages"]["salt-minion"] = ["3008.2"]
+    assert compared(facts, openstack=openstack).renews_minion is renews
+
+
+IMAGE = f"registry.example/os@{digest(NEW)}"
+
+
+@pytest.mark.parametrize(
+    ("booted", "staged", "open_"),
+    [("old", None, True), ("old", IMAGE, False), (IMAGE, None, False), (IMAGE, "old", True)],
+)
+def test_a_bootc_host_is_at_its_image_and_its_packages_are_those_of_the_image(booted, staged, open_):
+    openstack = valid()
+    openstack["releases"][NEW]["images"]["os_container_image"] = IMAGE
+    facts = told(openstack=openstack, bootc={"booted": booted, "digest": None, "staged": staged})
+    facts["packages"]["curl"] = ["other"]
+    found = compared(facts, openstack=openstack)
+    image = Difference("system", Kind.SYSTEM_IMAGE, "system image", staged or booted, IMAGE)
+    assert found.stages["system"] == ([image] if open_ else [])
+    assert found.deployed == (None if open_ else NEW)
+
+
+def asking(lines=("a flag is off",)):
+    openstack = valid()
+    call = "rabbitmq_cluster.feature_flags"
+    check = {"service": "rabbitmq", "call": call, "arguments": {"enabled": ["one"]}}
+    openstack["releases"][NEW]["checks"] = [check]
+    return openstack, [{"service": "rabbitmq", "call": call, "lines": list(lines)}]
+
+
+CONTROLLER = node("controller")
+
+
+def checks(openstack, answers, version=OLD):
+    facts = told(version, CONTROLLER, openstack, checks=answers)
+    return compared(facts, CONTROLLER, openstack).checks
+
+
+def test_a_check_counts_while_its_service_is_about_to_move():
+    openstack, answers = asking()
+    assert checks(openstack, answers) == {"control_plane": ["a flag is off"]}
+    assert checks(openstack, answers, NEW) == {}
+    assert checks(*asking(lines=())) == {}
+    assert checks(openstack, []) == {}
+
+
+def test_a_check_does_not_count_where_the_service_is_not_there_yet():
+    openstack, answers = asking()
+    facts = told(OLD, CONTROLLER, openstack, checks=answers)
+    del facts["containers"]["rabbitmq"]
+    assert compared(facts, CONTROLLER, openstack).checks == {}
+
+
+@pytest.mark.parametrize(
+    "made_up", [{"call": "other.check"}, {"service": "keystone"}, {"service": "no-such-service"}]
+)
+def test_a_check_that_the_release_does_not_ask_for_counts_nothing(made_up):
+    openstack, (answer,) = asking()
+    assert checks(openstack, [answer | made_up]) == {}
+
+
+def test_kinds_about_containers():
+    assert {kind for kind in Kind if kind.value.startswith(("container_", "change_"))} == set(CONTAINERS)
+
+
+def test_comparing_many_nodes_is_the_same_as_comparing_each():
+    comparison = Comparison(model())
+    for version in (OLD, NEW, OLD):
+        facts = read("node1", told(version))
+        assert comparison.compare(facts, ("compute",), None) == compared(told(version))

@@ -1,0 +1,93 @@
+"""Warnings: what a valid pillar may still surprise with."""
+
+import pytest
+
+from openstack_rollout.declared import reading
+from tests.unit.cloud_pillar import NEW, OLD, valid
+from tests.unit.declared.pillars import GOOD, changed
+
+TWO_ROLES = "a node of two roles gets the services of both"
+VOLUME = {"type": "cinder-volume", "container": "cinder_pure", "backend": "pure", "enabled": True}
+
+
+def warnings(openstack):
+    found, model = reading.reasons(openstack)
+    assert found == []
+    return [line.removeprefix("openstack:") for line in reading.warnings(model)]
+
+
+def test_a_pillar_with_several():
+    openstack = valid()
+    openstack["custom_images"] = {"heat_api_image": GOOD}
+    openstack["services"] = {"volume-pure": {"type": "cinder-volume", "backend": "pure"}}
+    openstack["releases"][OLD]["images"]["nova_compute_image"] = "registry.example/nova:1"
+    assert warnings(openstack) == [
+        "custom_images:heat_api_image: no enabled service uses it",
+        "services:volume-pure: is not enabled, set enabled: true to run it",
+        "releases:1.0.0: 1 images without digest (salt-run release.pin)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "line"),
+    [
+        ("policies/compute/per_zone", 1, "policies:compute:per_zone: has no effect without openstack:zones"),
+        ("policies/compute/soak", 60, "policies:compute:soak: has no effect without canary"),
+        (
+            "policies/compute/migrate_back",
+            True,
+            "policies:compute:migrate_back: has no effect while drain is none",
+        ),
+        (
+            "policies/gateway/drain_before",
+            ["system"],
+            "policies:gateway:drain_before: has no effect while drain is none",
+        ),
+        (
+            "services/glance",
+            {"backend": "pure"},
+            "services:glance:backend: 'pure' has no effect: glance_api_image is one image",
+        ),
+        ("services/glance", {"guard": "galera"},
+            "services:glance:guard: galera knows nothing of glance, whose guard is pacemaker"),
+        ("services/heat-engine", {"guard": "rabbitmq_cluster", "enabled": True},
+         "services:heat-engine:guard: rabbitmq_cluster knows nothing of heat-engine, whose guard is none"),
+        ("keep_custom_images_for", "9.9", "keep_custom_images_for: '9.9' is not a release, it has no effect"),
+        ("roles/compute", "*", f"roles:compute: '*' means the nodes of controller, gateway too: {TWO_ROLES}"),
+        ("roles/compute", "gtw*", f"roles:compute: has the nodes of gateway too: {TWO_ROLES}"),
+        (
+            "zones",
+            {"a": "cmp1 or cmp2", "b": "cmp1  or cmp2"},
+            "zones:b: has the nodes of a too: a node is in the first zone alone",
+        ),
+    ],
+)  # fmt: skip
+def test_each(path, value, line):
+    assert warnings(changed(path, value)) == [line]
+
+
+def test_a_custom_image_of_a_back_end_that_no_service_has():
+    openstack = changed(
+        "custom_images", {"cinder_volume_images": {"pure": GOOD, "netapp": GOOD, "default": GOOD}}
+    )
+    openstack["services"] = {"volume": VOLUME}
+    assert warnings(openstack) == [
+        "custom_images:cinder_volume_images:netapp: no enabled service has this back end"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("policies/compute", {"drain": "live_migrate", "migrate_back": True, "canary": 1, "soak": 60}),
+        ("services/glance", {"guard": "none"}),
+        ("services/glance", {"guard": "pacemaker"}),
+        ("services", {"volume": VOLUME}),
+        ("services", {"heat-api": {"order": 5}}),
+        ("keep_custom_images_for", NEW),
+        ("roles", {"compute": "*"}),
+        ("custom_images/glance_api_image", GOOD),
+    ],
+)
+def test_what_has_an_effect_is_no_surprise(path, value):
+    assert warnings(changed(path, value)) == []
