@@ -1,18 +1,28 @@
-"""What this node has to be at its release, and what it is: the node's side of every comparison.
+"""What this node has to be, and what it is: its share, and its facts.
 
-Both questions are answered from the pillar and the machine as they are now; nothing is recorded.
+The share comes from the master (the pillar `openstack_node`); facts are measured now. The node compares
+nothing with a release: that is the master's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout import catalog, measure, node_pillar, release, validation
-from openstack_rollout.errors import RolloutError
+from openstack_rollout.node import fresh_pillar, packages
+from openstack_rollout.node import share as shares
+from openstack_rollout.node.errors import NodeError
 
+#: The form of facts; declared/facts.py of the master has the same number.
+SCHEMA = 1
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+# Labels of those who deploy; others may hold anything, also secrets.
+_LABELS = ("PODMAN_SYSTEMD_UNIT", "managed_by", "config_id", "container_name")
+_OWN_LABELS = "openstack-rollout."
+_UNIT = "PODMAN_SYSTEMD_UNIT"
 
 
 def desired(stage: str | None = None) -> dict:
@@ -22,12 +32,9 @@ def desired(stage: str | None = None) -> dict:
     `openstack_rollout`), `packages` to that stage's {name: version}, and adds `images`: the references which
     that stage is the first to need.
 
-    Returns the node's desired state as release.resolve gives it, plus `containers`: the names of all its
-    containers, and `last`: the last of its stages that has containers. A node that no role matches, or a
-    pillar without `openstack`, has no stages.
-    Without a target there is the system stage alone. Raises CommandExecutionError led by the reason
-    (INVALID_PILLAR, UNKNOWN_TARGET, …); by TARGET_CHANGED when
-    a run to another target asks (it says so in the pillar's `openstack_rollout`).
+    Returns the share; `refused` is None, or {"reason", "message"} where the master refuses what is declared,
+    or the run is for another target: nothing else counts then.
+    A node that no role matches has no stages. Without a target there is the system stage alone.
 
     CLI Example:
 
@@ -35,27 +42,17 @@ def desired(stage: str | None = None) -> dict:
 
         salt 'cmp1' openstack_node.desired services
     """
-    whole = _resolved(stage)
-    whole["containers"] = [service["container"] for service in whole["services"]]
-    whole["last"] = next((s for s in reversed(whole["stages"]) if s in catalog.SERVICE_STAGES), None)
-    if stage is None:
-        return whole
-    asked = (__pillar__.get("openstack_rollout") or {}).get("services")
-    services = [
-        service
-        for service in whole["services"]
-        if service["stage"] == stage and (asked is None or service["name"] in asked)
-    ]
-    earlier = catalog.STAGES[: catalog.STAGES.index(stage)]
-    pulled = {service["image"] for service in whole["services"] if service["stage"] in earlier}
-    images = list(dict.fromkeys(service["image"] for service in services if service["image"] not in pulled))
-    return {**whole, "services": services, "packages": whole["packages"].get(stage, {}), "images": images}
+    try:
+        return {**shares.of_stage(__pillar__, stage), "refused": None}
+    except NodeError as error:
+        refused = {"reason": error.reason, "message": error.text}
+        return {"refused": refused, "stages": [], "services": [], "packages": {}}
 
 
 def guarded() -> dict[str, str]:
-    """The containers of this node that a guard sees through a change, by the catalogue: {container: guard}.
+    """The containers of this node that a guard sees through a change: {container: guard}. Needs no target.
 
-    Needs no target. Raises CommandExecutionError as `desired` does.
+    Raises NodeError as the master refuses what is declared.
 
     CLI Example:
 
@@ -63,24 +60,17 @@ def guarded() -> dict[str, str]:
 
         salt 'ctl1' openstack_node.guarded
     """
-    try:
-        openstack = validation.checked(__pillar__)
-        wanted = release.get(openstack, release.wanted(openstack))
-        entries = catalog.of_node(openstack, _node(openstack)["roles"], wanted)
-    except RolloutError as error:
-        raise CommandExecutionError(str(error)) from error
-    return {entry["container"]: entry["guard"] for entry in entries if entry.get("guard", "none") != "none"}
+    return dict(shares.of(__pillar__).get("guards", {}))
 
 
 def facts(fresh: bool = False, refresh: bool = False) -> dict:
-    """What this node is, compared with its release: small, and without secrets, for the event bus.
+    """What this node is: records without judgement and without secrets, for the master.
 
     fresh (bool): ask the master for the pillar first; a minion's own copy is old right after an edit.
     refresh (bool): ask the package repositories first what is newer there.
 
-    Returns measure.facts: id, roles, zone, target, deployed, differences by stage, health, services, packages
-    and notes. Raises CommandExecutionError led by the reason (INVALID_PILLAR, …), also when the node cannot
-    be measured (NODE_ERROR).
+    Returns what declared/facts.py of the master describes. Raises NodeError: the reason under which the
+    master refuses what is declared, or NODE_ERROR when the node cannot be measured.
 
     CLI Example:
 
@@ -88,147 +78,125 @@ def facts(fresh: bool = False, refresh: bool = False) -> dict:
 
         salt 'cmp1' openstack_node.facts fresh=True
     """
+    share = shares.of(fresh_pillar.fresh(__opts__, __grains__) if fresh else __pillar__)
     try:
-        openstack = validation.checked(_fresh_pillar() if fresh else __pillar__)
-        node = _node(openstack)
-        system = release.resolve(openstack, release.wanted(openstack), node)["system"]
-        references = release.references(openstack, node)
-        whole = measured(references, system["reboot"] != "never") | {
-            "newer": _newer(system, refresh),
-            "migrations": __salt__["rollout_hooks.due"](openstack),
-            "live_patches": __salt__["kpatch.due"]() if system["kpatch"] else {},
-            "compare": __salt__["pkg.version_cmp"],
-        }
-        found = measure.facts(openstack, node, whole)
-        aim = release.resolve(openstack, found["target"], node)
-        wanted = {service["container"]: service for service in aim["services"]}
-    except RolloutError as error:
-        raise CommandExecutionError(str(error)) from error
-    found["notes"] += _leftovers(wanted)
-    found["checks"] = _release_checks(aim, found["stages"])
-    for service in wanted.values():
-        if service["guard"] != "none" and __salt__[f"{service['guard']}.pending"](service["container"]):
-            found["stages"][service["stage"]].append(
-                f"container {service['container']}: its change was begun and not finished"
-            )
-    return found
+        return {**_measured(share), **_own_work(share), "newer": _newer(share, refresh)}
+    except NodeError:
+        raise
+    except CommandExecutionError as error:
+        raise NodeError("NODE_ERROR", str(error)) from error
 
 
-def measured(references: list[str] | None = None, thorough: bool = False) -> dict:
-    """The node as it is: containers, local images, packages, switch, data path, and why it needs a reboot.
-
-    references (list): the image references to look up. thorough (bool): of reboot_needed.evidence.
-
-    Returns {"containers", "managed", "images", "packages", "openvswitch", "switch", "datapath", "reboot",
-    "bootc", "minion", "held", "configuration"}.
-    Raises CommandExecutionError led by NODE_ERROR when the node cannot tell.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt 'cmp1' openstack_node.measured
-    """
+def _measured(share: Mapping[str, Any]) -> dict:
+    """The node as it is: containers, packages, switch, data path, and why it needs a reboot."""
     if "podman.containers" not in __salt__:
-        raise CommandExecutionError("NODE_ERROR: podman is not installed")
-    try:
-        return {
-            "containers": __salt__["podman.containers"](),
-            "managed": sorted(__salt__["quadlet.managed"]()),
-            "images": __salt__["podman.image_ids"](references or []),
-            "packages": __salt__["package_set.installed"](),
-            "openvswitch": __salt__["ovs.status"](),
-            "switch": __salt__["ovs.switch"](),
-            "datapath": __salt__["datapath.health"](),
-            "reboot": __salt__["reboot_needed.evidence"](thorough),
-            "bootc": __salt__["bootc.status"](),
-            "minion": __salt__["minion_package.state"]()["state"],
-            "held": __salt__["system_packages.held"](),
-            "configuration": __salt__["system_packages.configuration"](),
-        }
-    except CommandExecutionError as error:
-        raise CommandExecutionError(f"NODE_ERROR: {error}") from error
-
-
-def _newer(system: dict, refresh: bool) -> dict:
-    """What is newer of the packages that no release names. A refresh that fails raises; without one, what
-    cannot be told is told so.
-    """
-    if not system["others"] or __salt__["bootc.status"]():
-        return {}
-    if refresh:
-        __salt__["system_packages.refresh"](system["lock_timeout"])
-    try:
-        return __salt__["system_packages.plan"](system["depth"], system["kept"])
-    except CommandExecutionError as error:
-        return {"unknown": f"newer packages: {error}"}
-
-
-def _resolved(stage: str | None) -> dict:
-    if not __pillar__.get("openstack"):
-        return {"version": None, "roles": [], "zone": None, "stages": [], "services": [], "packages": {}}
-    try:
-        openstack = validation.checked(__pillar__)
-        run = __pillar__.get("openstack_rollout") or {}
-        target = release.wanted(openstack, [stage] if stage else run.get("stages", catalog.STAGES))
-        wanted = run.get("target", target)
-        if wanted != target:
-            raise RolloutError(
-                "TARGET_CHANGED", f"openstack:target_version is now {target}, the run is for {wanted}"
-            )
-        return release.resolve(openstack, target, _node(openstack))
-    except RolloutError as error:
-        raise CommandExecutionError(str(error)) from error
-
-
-def _node(openstack: dict) -> dict:
-    roles = openstack.get("roles") or {}
-    zones = openstack.get("zones") or {}
+        raise NodeError("NODE_ERROR", "podman is not installed")
+    installed = __salt__["package_set.installed"]()
+    local = __salt__["podman.local_images"]()
+    switch = __salt__["ovs.switch"]()
+    references = {service["image"] for service in share["services"]}
     return {
+        "schema": SCHEMA,
         "id": __grains__["id"],
-        "roles": [role for role in catalog.ROLES if role in roles and _matches(roles[role])],
-        "zone": next((zone for zone, target in sorted(zones.items()) if _matches(target)), None),
+        "target": share["target"],
+        "roles": share["roles"],
         "os_family": __grains__.get("os_family", "RedHat"),
         "boot_id": _BOOT_ID.read_text(encoding="utf-8").strip(),
+        "containers": {name: _container(one, local) for name, one in __salt__["podman.containers"]().items()},
+        "managed": sorted(__salt__["quadlet.managed"]()),
+        "images": sorted(__salt__["podman.image_ids"](references, local)),
+        "packages": _watched(share, installed),
+        "floors": _floors(share.get("floors", {}), installed),
+        "held": __salt__["system_packages.held"](),
+        "openvswitch": __salt__["ovs.status"](),
+        "switch": switch and {key: switch[key] for key in ("running", "installed", "stale")},
+        "datapath": __salt__["datapath.health"](),
+        "reboot": __salt__["reboot_needed.evidence"](share.get("system", {}).get("reboot") != "never"),
+        "bootc": __salt__["bootc.status"](),
+        "minion": __salt__["minion_package.state"]()["state"],
+        "configuration": __salt__["system_packages.configuration"](),
     }
 
 
-def _matches(target: str) -> bool:
-    return bool(__salt__["match.compound"](target))
+def _own_work(share: Mapping[str, Any]) -> dict:
+    """How far this node is with what its share gives it to do beside images and packages."""
+    guards, services = share.get("guards", {}), share["services"]
+    legacy = {
+        service["container"]: __salt__["legacy_unit.present"](service["legacy_units"]) for service in services
+    }
+    return {
+        "live_patches": __salt__["kpatch.due"]() if share.get("system", {}).get("kpatch") else {},
+        "migrations": [
+            {"name": one["name"], "stage": one["stage"]} for one in __salt__["rollout_hooks.due"](share)
+        ],
+        "pending": [name for name, guard in guards.items() if __salt__[f"{guard}.pending"](name)],
+        "legacy_units": {name: list(units) for name, units in legacy.items() if units},
+        "checks": [
+            _checked(check, service)
+            for check in share.get("checks", ())
+            for service in services
+            if service["type"] == check["service"]
+        ],
+    }
 
 
-def _fresh_pillar() -> dict:
-    return node_pillar.fresh(__opts__, __grains__)
+def _container(one: Mapping[str, Any], local: Mapping[str, Iterable[str]]) -> dict:
+    labels = {
+        key: value for key, value in one["labels"].items() if key in _LABELS or key.startswith(_OWN_LABELS)
+    }
+    return {
+        "running": one["running"],
+        "healthy": one["healthy"],
+        "image_id": one["image_id"],
+        "digests": sorted({name.rpartition("@")[2] for name in local.get(one["image_id"], ())}),
+        "labels": labels,
+        "unit": labels.get(_UNIT),
+    }
 
 
-def _release_checks(wanted: dict, ends: dict[str, list[str]]) -> dict[str, list[str]]:
-    """What the release asks for and is not so, by the stage of the service that is about to move to it."""
-    found: dict[str, list[str]] = {}
-    for check in wanted["checks"]:
-        for service in wanted["services"]:
-            mark = f"container {service['container']}: runs "
-            if service["type"] != check["service"] or not any(
-                line.startswith(mark) for line in ends.get(service["stage"], ())
-            ):
-                continue
-            try:
-                lines = __salt__[check["call"]](service["container"], **(check.get("arguments") or {}))
-            except KeyError:
-                lines = [f"{check['call']}: this node has no such function"]
-            except CommandExecutionError as error:
-                lines = [f"{check['call']}: {error}"]
-            found.setdefault(service["stage"], []).extend(lines or ())
-    return found
+def _watched(share: Mapping[str, Any], installed: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """The versions of the packages that releases name, of Open vSwitch's and of Salt's."""
+    names = {*share.get("watched", ()), *packages.MINION_PACKAGES}
+    return {
+        name: list(versions)
+        for name, versions in installed.items()
+        if name in names or packages.of_the_switch(name)
+    }
 
 
-def _leftovers(wanted: dict) -> list[str]:
-    """Notes on what earlier installers, or earlier releases, left on the node."""
-    found = [
-        f"container {container}: started by us, and not wanted on this node"
-        for container in __salt__["quadlet.managed"]()
-        if container not in wanted
-    ]
-    for container, service in wanted.items():
-        for unit in __salt__["legacy_unit.present"](service["legacy_units"]):
-            found.append(f"container {container}: the earlier installer's unit {unit} is still there")
-    return found
+def _floors(
+    floors: Mapping[str, list[str]], installed: Mapping[str, list[str]]
+) -> dict[str, dict[str, bool]]:
+    meets = packages.meets_by(installed, __salt__["pkg.version_cmp"])
+    return {
+        name: {floor: meets(name, floor) for floor in some}
+        for name, some in floors.items()
+        if name in installed
+    }
+
+
+def _newer(share: Mapping[str, Any], refresh: bool) -> dict:
+    """What is newer of the packages that no release names. A refresh that fails raises; without one, what
+    cannot be told is told so.
+    """
+    system = share.get("system")
+    if not system or not system["others"] or __salt__["bootc.status"]():
+        return {}
+    if refresh:
+        __salt__["system_packages.refresh"](share["lock_timeout"])
+    try:
+        return __salt__["system_packages.plan"](system["depth"], system["kept"])
+    except CommandExecutionError as error:
+        return {"unknown": str(error)[:1000]}
+
+
+def _checked(check: Mapping[str, Any], service: Mapping[str, Any]) -> dict:
+    """What a check of the release says; the master let no function through that changes anything."""
+    call = check["call"]
+    try:
+        lines = list(__salt__[call](service["container"], **check["arguments"]) or ())
+    except KeyError:
+        lines = [f"{call}: this node has no such function"]
+    except (CommandExecutionError, TypeError) as error:
+        lines = [f"{call}: {error}"]
+    return {"service": service["name"], "call": call, "lines": lines}

@@ -6,7 +6,8 @@ import fcntl
 import time
 from pathlib import Path
 
-from salt.exceptions import CommandExecutionError
+from openstack_rollout.node.errors import NodeError
+from openstack_rollout.node.share import KEY
 
 # Locks of the kernel's, and files with the process id of their holder.
 _FILES = {
@@ -47,7 +48,7 @@ def wait(timeout: float | None = None) -> float:
     """Wait until nobody holds a lock of the package manager; returns the seconds it took.
 
     timeout (float): seconds; `openstack:packages:lock_timeout` of the pillar by default, or 300.
-    Raises CommandExecutionError led by PACKAGE_LOCKED, with the holder.
+    Raises NodeError PACKAGE_LOCKED, with the holder.
 
     CLI Example:
 
@@ -59,7 +60,7 @@ def wait(timeout: float | None = None) -> float:
     limit = patience() if timeout is None else float(timeout)
     while who := holders():
         if time.monotonic() - begun >= limit:
-            raise CommandExecutionError(f"PACKAGE_LOCKED: for {limit:.0f} s {who[0]}")
+            raise NodeError("PACKAGE_LOCKED", f"for {limit:.0f} s {who[0]}")
         time.sleep(_LOOK_EVERY)
     return round(time.monotonic() - begun, 1)
 
@@ -73,8 +74,7 @@ def patience() -> float:
 
         salt 'cmp1' package_lock.patience
     """
-    settings = (__pillar__.get("openstack") or {}).get("packages") or {}
-    return float(settings.get("lock_timeout", PATIENCE))
+    return float((__pillar__.get(KEY) or {}).get("lock_timeout") or PATIENCE)
 
 
 def _holder(path: Path) -> int:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import salt.utils.path
 from salt.exceptions import CommandExecutionError
+
+from openstack_rollout.node.errors import NodeError
 
 # What podman and the registry say, and the reason it stands for; the first match counts.
 _PULL_FAILURES = (
@@ -60,10 +62,11 @@ def containers() -> dict[str, dict]:
         raise CommandExecutionError(f"podman container inspect: {_tail(found)}") from error
 
 
-def image_ids(references: Iterable[str]) -> dict[str, str]:
+def image_ids(references: Iterable[str], images: Mapping[str, Iterable[str]] | None = None) -> dict[str, str]:
     """The ids of those images that are local.
 
-    references: image references with a digest; a tag beside the digest is of no account.
+    references: image references with a digest; a tag beside the digest is of no account. images (dict): of
+    `local_images`, for a caller who has them.
 
     Returns {reference: image id}, without those that would have to be pulled.
     Raises CommandExecutionError when podman does not answer.
@@ -74,13 +77,27 @@ def image_ids(references: Iterable[str]) -> dict[str, str]:
 
         salt 'cmp1' podman.image_ids '["registry.example/nova-compute@sha256:…"]'
     """
-    local = {
-        reference: entry["Id"].removeprefix("sha256:")
-        for entry in _json(["images", "--all", "--digests", "--format", "json"])
-        for reference in entry.get("RepoDigests") or ()
-    }
+    local = {name: image_id for image_id, names in (images or local_images()).items() for name in names}
     found = {reference: local.get(_without_tag(reference)) for reference in references}
     return {reference: image_id for reference, image_id in found.items() if image_id}
+
+
+def local_images() -> dict[str, list[str]]:
+    """Every local image: {its id: [repository@digest, …]}.
+
+    Raises CommandExecutionError when podman does not answer.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' podman.local_images
+    """
+    found: dict[str, list[str]] = {}
+    for entry in _json(["images", "--all", "--digests", "--format", "json"]):
+        # An image is listed once for each of its names.
+        found.setdefault(entry["Id"].removeprefix("sha256:"), []).extend(entry.get("RepoDigests") or ())
+    return found
 
 
 def pull(reference: str) -> str:
@@ -88,8 +105,8 @@ def pull(reference: str) -> str:
 
     reference (str): registry/repository@sha256:…
 
-    Returns the id of the image. Raises CommandExecutionError, its message led by IMAGE_MISSING when the
-    registry has no such image, REGISTRY_UNREACHABLE when it does not answer, else IMAGE_PULL_FAILED.
+    Returns the id of the image. Raises NodeError IMAGE_MISSING when the registry has no such image,
+    REGISTRY_UNREACHABLE when it does not answer, else IMAGE_PULL_FAILED.
 
     CLI Example:
 
@@ -105,7 +122,7 @@ def pull(reference: str) -> str:
         reason = next(
             (word for pattern, word in _PULL_FAILURES if pattern.search(words)), "IMAGE_PULL_FAILED"
         )
-        raise CommandExecutionError(f"{reason}: {reference}: {said}")
+        raise NodeError(reason, f"{reference}: {said}")
     return result["stdout"].split()[-1].removeprefix("sha256:")
 
 

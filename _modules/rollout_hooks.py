@@ -10,11 +10,16 @@ from pathlib import Path
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout import hooks, node_pillar, release, validation
-from openstack_rollout.errors import RolloutError
+from openstack_rollout.node import fresh_pillar
+from openstack_rollout.node import share as shares
+from openstack_rollout.node.errors import NodeError
+from openstack_rollout.state_file import StateFile
 
 _RECORD = Path("/var/lib/openstack-rollout/migrations.json")
 _SAID = 300
+_DONE = "done"
+# A migration follows the update of its stage's packages and containers, and precedes the proof.
+_MIGRATION = "after_apply"
 
 
 def run(stage: str, moment: str) -> dict:
@@ -23,8 +28,8 @@ def run(stage: str, moment: str) -> dict:
 
     stage (str): e.g. system. moment (str): e.g. before_apply.
 
-    Returns {"hooks": {name: "done", "not for this node" or what failed and was passed over}}.
-    Raises CommandExecutionError led by HOOK_FAILED at the first failure of one that is not passed over.
+    Returns {"hooks": {name: "done", or what failed and was passed over}} of the hooks that are for this node.
+    Raises NodeError HOOK_FAILED at the first failure of one that is not passed over.
 
     CLI Example:
 
@@ -32,20 +37,22 @@ def run(stage: str, moment: str) -> dict:
 
         salt 'cmp1' rollout_hooks.run system before_apply
     """
-    openstack = _openstack()
-    found = {hook["name"]: _tried(hook) for hook in hooks.of(openstack, stage, moment)}
-    if moment == hooks.MIGRATION:
-        for one in _due(openstack, stage):
-            found[one["name"]] = _tried(one)
-            if found[one["name"]] == "done":
-                _write(_done(openstack) | {one["id"]: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
+    share = _share()
+    found = {hook["name"]: _tried(hook) for hook in share["hooks"].get(stage, {}).get(moment, ())}
+    if moment == _MIGRATION:
+        for one in due(share):
+            if one["stage"] == stage:
+                found[one["name"]] = _tried(one)
+                if found[one["name"]] == _DONE:
+                    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+                    StateFile(_RECORD).write(done(share) | {one["id"]: when})
     return {"hooks": found}
 
 
-def due(openstack: dict | None = None) -> list[dict]:
+def due(share: dict | None = None) -> list[dict]:
     """The migrations of the wanted release that this node has not done: [{"name", "stage", …}].
 
-    openstack (dict): the validated pillar, of a caller who has it.
+    share (dict): the node's share, of a caller who has it.
 
     CLI Example:
 
@@ -53,12 +60,16 @@ def due(openstack: dict | None = None) -> list[dict]:
 
         salt 'cmp1' rollout_hooks.due
     """
-    return _due(openstack or _openstack())
+    share = share or _share()
+    known = done(share)
+    return [one for one in share.get("migrations", ()) if one["id"] not in known]
 
 
-def done() -> dict[str, str]:
+def done(share: dict | None = None) -> dict[str, str]:
     """The migrations that this node has done, of releases that the catalogue still has: {"VERSION NAME":
     when}.
+
+    share (dict): as in `due`.
 
     CLI Example:
 
@@ -66,35 +77,23 @@ def done() -> dict[str, str]:
 
         salt 'cmp1' rollout_hooks.done
     """
-    return _done(_openstack())
-
-
-def _done(openstack: dict) -> dict[str, str]:
     try:
-        found = json.loads(_RECORD.read_text(encoding="utf-8"))
+        found = StateFile(_RECORD).read() or {}
     except (OSError, ValueError):
         return {}
-    known = (openstack.get("releases") or {}).keys()
+    known = (share or _share()).get("releases", ())
     return {name: when for name, when in found.items() if name.split(" ", 1)[0] in known}
 
 
-def _due(openstack: dict, stage: str | None = None) -> list[dict]:
-    wanted, known = release.wanted(openstack), _done(openstack)
-    return [
-        one
-        for one in hooks.migrations(openstack, wanted, stage)
-        if one["id"] not in known and __salt__["match.compound"](one["nodes"])
-    ]
-
-
 def _tried(hook: dict) -> str:
-    if not __salt__["match.compound"](hook["nodes"]):
-        return "not for this node"
-    failure = _command(hook) if "command" in hook else _sls(hook)
+    try:
+        failure = _command(hook) if "command" in hook else _sls(hook)
+    except CommandExecutionError as error:  # a program that is not there
+        failure = str(error)
     if not failure:
-        return "done"
+        return _DONE
     if hook["on_failure"] == "fail":
-        raise CommandExecutionError(f"HOOK_FAILED: {hook['name']}: {failure}")
+        raise NodeError("HOOK_FAILED", f"{hook['name']}: {failure}")
     return f"failed, and was passed over: {failure}"
 
 
@@ -128,16 +127,6 @@ def _sls(hook: dict) -> str:
     return f"sls {hook['sls']}: {' '.join('; '.join(wrong).split())[:_SAID]}"
 
 
-def _write(record: dict[str, str]) -> None:
-    _RECORD.parent.mkdir(parents=True, exist_ok=True)
-    scratch = _RECORD.with_suffix(".new")
-    scratch.write_text(json.dumps(record), encoding="utf-8")
-    scratch.rename(_RECORD)
-
-
-def _openstack() -> dict:
+def _share() -> dict:
     """As the master has it now: hooks of an edit that the minion has not seen would be passed over."""
-    try:
-        return validation.checked(node_pillar.fresh(__opts__, __grains__))
-    except RolloutError as error:
-        raise CommandExecutionError(str(error)) from error
+    return shares.of(fresh_pillar.fresh(__opts__, __grains__))

@@ -3,8 +3,12 @@ etc/master)."""
 
 import os
 
-from openstack_rollout import salt_parts
+from openstack_rollout import master_pillar, salt_parts, shares
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.salt_ask import SaltAsk
 from openstack_rollout.turn import Turn
+
+_CONTROLLER = "controller"
 
 
 def status():
@@ -27,7 +31,9 @@ def take(job, why):
     why
         What the node is about to do.
 
-    Returns who has it now. The job of another is not told: with it, a node could give that turn back.
+    Returns who has it now. The job of another is not told: with it, a node could give that turn back. A
+    minion that is no controller by openstack:roles gets a line that says so. A turn can be renewed for six
+    hours.
 
     CLI Example:
 
@@ -35,7 +41,11 @@ def take(job, why):
 
         salt 'ctl1' publish.runner controller_turn.take '[by-hand, maintenance]'
     """
-    holder = _turn().take(__opts__["id"], str(job), str(why))
+    node, turn = __opts__["id"], _turn()
+    # A change that is under way is never cut off, whatever became of the pillar since it began.
+    if not turn.is_of(node, str(job)) and (refused := _refusal(node)):
+        return refused
+    holder = turn.take(node, str(job), str(why))
     return holder if holder["job"] == str(job) else {**holder, "job": ""}
 
 
@@ -53,6 +63,20 @@ def give(job):
     """
     _turn().give(str(job))
     return True
+
+
+def _refusal(node):
+    """Why a minion may not have the turn; empty for controllers, and for the master's own operator."""
+    opts = salt_parts.master_options(__opts__)
+    if node in (opts["id"], master_pillar.own_id(opts)):
+        return ""
+    try:
+        target = shares.declared(opts).roles.get(_CONTROLLER)
+    except RolloutError as error:
+        return str(error)
+    if target and node in SaltAsk(opts).members(target):
+        return ""
+    return f"{node} is no controller by openstack:roles"
 
 
 def _turn():

@@ -9,11 +9,15 @@ from pathlib import Path
 
 import yaml
 
-from openstack_rollout import master_pillar, references, registry, release, release_file, schema, validation
+from openstack_rollout import adoption, master_pillar, registry
+from openstack_rollout.declared import reading, references, releases
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.refusal import Refusal
+from openstack_rollout.salt_console import without_housekeeping
 
 __func_alias__ = {"list_": "list"}
+
+without_housekeeping()
 
 
 def list_():
@@ -27,27 +31,25 @@ def list_():
 
         salt-run release.list
     """
-    openstack = _openstack()
-    target = str(openstack.get("target_version") or "")
-    available = release.available(openstack)
-    found = {}
-    for version in release.versions(openstack):
-        content = release.get(openstack, version)
-        found[version] = {
-            "images": len(list(release_file.references_of(content.get("images")))),
-            "packages": len(content.get("packages") or {}),
-            "notes": list(content.get("notes") or ()),
-            "target": version == target,
+    model = _model()
+    available = releases.available(model)
+    return {
+        version: {
+            "images": len(list(releases.references_of(model.releases[version].images))),
+            "packages": len(model.releases[version].packages),
+            "notes": list(model.releases[version].notes),
+            "target": version == model.target_version,
             "available": version == available,
         }
-    return found
+        for version in releases.versions(model)
+    }
 
 
 def check(minion=None, online=True):
     """Whether an update to the target could begin: every pillar key is right, every image is in its registry.
 
     minion
-        The minion whose pillar is checked; by default the first accepted one.
+        A minion whose share is made and looked at as well; by default the first accepted one.
 
     online
         False leaves the registry alone.
@@ -62,18 +64,18 @@ def check(minion=None, online=True):
         salt-run release.check
         salt-run release.check cmp1 online=False
     """
-    pillar = _compiled(minion)
-    openstack = pillar.get("openstack")
-    found = validation.reasons(openstack, pillar.get("_errors") or ())
-    if not found and online:
-        found = registry.problems(_images_of_target(openstack))
-    if found:
-        raise Refusal("\n".join(f"{reason}: {line}" for reason, line in found))
+    pillar = _compiled()
+    found, model = reading.reasons(pillar.get("openstack"), pillar.get("_errors") or (), top=pillar)
+    if model and online:
+        found = registry.problems(_images_of_target(model))
+    lacks, warnings = adoption.looked_at(__opts__, model, minion) if model else ([], [])
+    if found or lacks:
+        raise Refusal("\n".join(f"{reason}: {line}" for reason, line in [*found, *lacks]))
     return {
-        "target": release.target(openstack),
-        "available": release.available(openstack),
+        "target": releases.target(model),
+        "available": releases.available(model),
         "problems": [],
-        "warnings": validation.warnings(openstack),
+        "warnings": [*reading.warnings(model), *warnings],
     }
 
 
@@ -95,12 +97,13 @@ def pin(version, output=None):
         salt-run release.pin 1.0.1
         salt-run release.pin 1.0.1 output=/srv/pillar/openstack/releases/1_0_1.sls
     """
-    openstack = _openstack()
+    if not isinstance(version, str):
+        raise Refusal(f"INVALID_PILLAR: {version!r} is a number: put it in quotes: \"'{version}'\"")
     try:
-        content = release.get(openstack, str(version))
+        content = releases.get(_model(), version).model_dump(exclude_unset=True, exclude_none=True)
     except RolloutError as error:
         raise Refusal(str(error)) from error
-    images = {name: reference for name, _, reference in release_file.references_of(content.get("images"))}
+    images = {name: reference for name, _, reference in releases.references_of(content.get("images", {}))}
     digests = registry.digests(images.values())
     for name, reference in images.items():
         answer = digests[reference]
@@ -108,44 +111,42 @@ def pin(version, output=None):
             path = f"openstack:releases:{version}:images:{name}"
             raise Refusal(f"{answer.reason}: {path}: {answer.message}")
         images[name] = str(references.parse(reference).pinned(answer))
-    pinned = {"openstack": {"releases": {str(version): {**content, "images": _nested(images)}}}}
+    pinned = {"openstack": {"releases": {version: {**content, "images": _nested(images)}}}}
     if output:
-        _write(Path(output), yaml.safe_dump(_plain(pinned), sort_keys=False, width=200))
-    return _plain(pinned)
+        _write(Path(output), yaml.safe_dump(pinned, sort_keys=False, width=200))
+    return pinned
 
 
-def _openstack():
-    """The pillar's `openstack` mapping, where at least the catalogue of releases is right."""
-    pillar = _compiled(None)
+def _model():
+    """What is declared, whatever the target, which may be what is being worked on."""
+    pillar = _compiled()
     openstack = pillar.get("openstack")
-    found = schema.Problems()
-    if pillar.get("_errors") or not isinstance(openstack, dict):
-        found.found += validation.reasons(openstack, pillar.get("_errors") or ())
-    else:
-        release_file.check_releases(found, openstack)
-    if found.found:
-        raise Refusal(": ".join(found.found[0]))
-    return openstack
-
-
-def _compiled(minion):
+    if isinstance(openstack, dict):
+        openstack = {key: value for key, value in openstack.items() if key != "target_version"}
     try:
-        return master_pillar.compiled_pillar(__opts__, minion)
+        return reading.read({**pillar, "openstack": openstack})
     except RolloutError as error:
         raise Refusal(str(error)) from error
 
 
-def _images_of_target(openstack):
+def _compiled():
+    try:
+        return master_pillar.compiled_pillar(__opts__)
+    except RolloutError as error:
+        raise Refusal(str(error)) from error
+
+
+def _images_of_target(model):
     """Pillar key -> reference of all that the target brings and of the custom images."""
-    version = release.target(openstack)
+    version = releases.target(model)
     places = {
-        f"openstack:releases:{version}:images": release.get(openstack, version).get("images"),
-        "openstack:custom_images": openstack.get("custom_images"),
+        f"openstack:releases:{version}:images": model.releases[version].images,
+        "openstack:custom_images": model.custom_images,
     }
     return {
         f"{place}:{name}": reference
         for place, images in places.items()
-        for name, _, reference in release_file.references_of(images)
+        for name, _, reference in releases.references_of(images)
     }
 
 
@@ -158,13 +159,6 @@ def _nested(images):
         else:
             result[key] = reference
     return result
-
-
-def _plain(value):
-    """Salt's ordered mappings as plain ones, which YAML can write."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def _write(path, text):

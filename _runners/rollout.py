@@ -41,14 +41,14 @@ def status(silence=STATUS_SILENCE):
     opts = _opts()
     journal = salt_parts.journal(opts)
     with told(), SaltFleet(opts) as fleet:
-        openstack = salt_parts.pillar(opts)
-        members = Membership.of(openstack, fleet)
-        answers = fleet.facts(members.ids, float(silence))
+        model = salt_parts.model(opts)
+        members = Membership.of(model, fleet)
+        measured = members.measure(fleet, members.ids, silence=float(silence))
         run = journal.latest()
         records = journal.nodes(run["id"]) if run else {}
         found = _as_found(run, salt_parts.lock(opts))
         drained = journal.all_drained()
-        data = standing.status(openstack, members, answers, found, records, drained=drained)
+        data = standing.status(model, members, measured, found, records, drained=drained)
     return {"data": data, "outputter": "rollout"}
 
 
@@ -65,8 +65,8 @@ def plan():
     """
     opts = _opts()
     with told(), SaltFleet(opts) as fleet:
-        openstack = salt_parts.pillar(opts)
-        silence = max(settings.silence for settings in Membership.of(openstack, fleet).policies.values())
+        model = salt_parts.model(opts)
+        silence = max(settings.silence for settings in Membership.of(model, fleet).policies.values())
 
         def dry_run(nodes, stage):
             return {
@@ -76,7 +76,7 @@ def plan():
                 for ended in fleet.dry_run(nodes, stage, silence)
             }
 
-        data = planning.plan(openstack, salt_parts.parts(opts, fleet), dry_run)
+        data = planning.plan(model, salt_parts.parts(opts, fleet), dry_run)
     return {"data": data, "outputter": "rollout"}
 
 

@@ -28,9 +28,9 @@ def risks(target):
     """
     opts = salt_parts.master_options(__opts__)
     with told(), SaltFleet(opts) as fleet:
-        openstack = salt_parts.pillar(opts)
-        members = Membership.of(openstack, fleet)
-        data = risk_report.report(openstack, members.roles, target)
+        model = salt_parts.model(opts)
+        members = Membership.of(model, fleet)
+        data = risk_report.report(model, members.roles, target)
     return {"data": data, "outputter": "rollout"}
 
 

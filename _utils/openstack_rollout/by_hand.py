@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from openstack_rollout.drain import BY_HAND, NONE
+from openstack_rollout.declared.policies import NO_DRAIN
+from openstack_rollout.drain import BY_HAND
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.membership import Membership
 from openstack_rollout.moves import Moves
@@ -17,14 +18,14 @@ def drain(parts: Parts, node: str) -> str:
     """
     parts.lock.acquire()
     try:
-        openstack = parts.pillar()
-        members = Membership.of(openstack, parts.fleet)
+        model = parts.pillar()
+        members = Membership.of(model, parts.fleet)
         if node not in members.ids:
             raise RolloutError("NO_NODES", f"{node} has no role in openstack:roles", [node])
         role = members.node(node).role
-        drains = parts.drains(openstack)
+        drains = parts.drains(model)
         kind = drains.kind(role)
-        if kind == NONE:
+        if kind == NO_DRAIN:
             raise RolloutError(
                 "INVALID_PILLAR", f"openstack:policies:{role}:drain: is none, so {node} cannot be drained"
             )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from openstack_rollout import validation
+from openstack_rollout.declared import releases
+from openstack_rollout.declared.differences import CONTAINERS, Compared
+from openstack_rollout.declared.model import Model
 from openstack_rollout.drain import Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.membership import Membership
@@ -14,26 +16,19 @@ from openstack_rollout.procedure import MUST_BE_DONE, ROLE_ORDER
 from openstack_rollout.window import in_order
 
 
-def before_a_run(
-    openstack: Mapping[str, Any],
-    facts: Mapping[str, dict[str, Any]],
-    stages: Sequence[str],
-    parts: Parts,
-) -> None:
+def before_a_run(model: Model, nodes: Mapping[str, Compared], stages: Sequence[str], parts: Parts) -> None:
     """Raise the RolloutError under which a run of these stages may not begin.
 
-    facts: node id -> facts, of the nodes that answered.
+    nodes: node id -> what it is, of the nodes that answered.
     """
     # A node between releases may run parts of the last run's target, whatever became of that run.
     last = parts.journal.latest()
     assumed = last["target"] if last else None
-    validation.check_direction(
-        openstack, {node: answer["deployed"] or assumed for node, answer in facts.items()}
-    )
-    validation.check_custom_images(openstack, parts.journal.tracked_custom_images() or None)
-    out_of_order(stages[0], facts)
-    _release_checks(facts, stages)
-    wanted = {name: image for answer in facts.values() for name, image in images_to_pull(answer, stages)}
+    direction(model, {node: one.deployed or assumed for node, one in nodes.items()})
+    custom_images(model, parts.journal.tracked_custom_images() or None)
+    out_of_order(stages[0], nodes)
+    _release_checks(nodes, stages)
+    wanted = {name: image for one in nodes.values() for name, image in images_to_pull(one, stages)}
     missing = parts.registry(wanted) if wanted else []
     if missing:
         reason, line = missing[0]
@@ -41,11 +36,49 @@ def before_a_run(
         raise RolloutError(reason, line + more)
 
 
-def _release_checks(facts: Mapping[str, dict[str, Any]], stages: Sequence[str]) -> None:
+def direction(model: Model, deployed: Mapping[str, str | None]) -> None:
+    """Raise DOWNGRADE_REFUSED with the nodes that run a newer release than the target.
+
+    deployed (dict): minion id -> measured version, None where it is between releases.
+    """
+    wanted = releases.wanted(model)
+    newer = {
+        node: version
+        for node, version in sorted(deployed.items())
+        if wanted and version and releases.version_key(version) > releases.version_key(wanted)
+    }
+    if newer:
+        named = ", ".join(f"{node} is at {version}" for node, version in newer.items())
+        raise RolloutError(
+            "DOWNGRADE_REFUSED", f"openstack:target_version: {wanted} would be a downgrade, {named}", newer
+        )
+
+
+def custom_images(model: Model, tracked: Mapping[str, Any] | None) -> None:
+    """Refuse a new target while every custom image is still the old one: a forgotten hotfix pins old code.
+
+    tracked (dict): {"version", "custom_images"} as recorded when the previous update ended, None before the
+    first. Raises RolloutError CUSTOM_IMAGES_UNCHANGED, unless `keep_custom_images_for` names this very
+    target.
+    """
+    custom = {name: reference for name, _, reference in releases.references_of(model.custom_images)}
+    wanted = releases.wanted(model)
+    if not wanted or not tracked or not custom or tracked["version"] == wanted:
+        return
+    earlier = releases.references_of(tracked.get("custom_images") or {})
+    before = {name: reference for name, _, reference in earlier}
+    if model.keep_custom_images_for == wanted or custom.items() - before.items():
+        return
+    raise RolloutError(
+        "CUSTOM_IMAGES_UNCHANGED",
+        f"openstack:custom_images: all are still those of {tracked['version']}: {', '.join(sorted(custom))}",
+    )
+
+
+def _release_checks(nodes: Mapping[str, Compared], stages: Sequence[str]) -> None:
     """Raise RELEASE_CHECK while something is not so that the release asks for before its services move."""
     found = {
-        node: [line for stage in stages for line in answer.get("checks", {}).get(stage, ())]
-        for node, answer in facts.items()
+        node: [line for stage in stages for line in one.checks.get(stage, ())] for node, one in nodes.items()
     }
     failed = {node: lines for node, lines in found.items() if lines}
     if failed:
@@ -54,15 +87,15 @@ def _release_checks(facts: Mapping[str, dict[str, Any]], stages: Sequence[str]) 
 
 
 def to_drain(
-    members: Membership, facts: Mapping[str, dict[str, Any]], stages: Iterable[str], drains: Drains
+    members: Membership, measured: Mapping[str, Compared], stages: Iterable[str], drains: Drains
 ) -> dict[str, list[str]]:
     """The nodes that stages are going to drain, by role, as measured.
 
-    facts: node id -> facts, of the nodes that answered.
+    measured: node id -> what it is, of the nodes that answered.
     """
     found: dict[str, set[str]] = {}
     for stage in stages:
-        open_here = [name for name, answer in facts.items() if answer["stages"].get(stage)]
+        open_here = [name for name, one in measured.items() if one.stages.get(stage)]
         for role in ROLE_ORDER[stage]:
             nodes = [node.id for node in members.of_stage(stage, role, open_here)]
             if nodes and drains.before(stage, role):
@@ -71,10 +104,10 @@ def to_drain(
 
 
 def undrainable(
-    members: Membership, facts: Mapping[str, dict[str, Any]], stages: Iterable[str], drains: Drains
+    members: Membership, measured: Mapping[str, Compared], stages: Iterable[str], drains: Drains
 ) -> None:
     """Raise the RolloutError of a drain (NO_SPARE, …) that cannot serve the nodes which stages drain."""
-    for role, nodes in to_drain(members, facts, stages, drains).items():
+    for role, nodes in to_drain(members, measured, stages, drains).items():
         drains.make(drains.kind(role), role).refuse(nodes)
 
 
@@ -86,12 +119,12 @@ def target_changed(left: Mapping[str, Any] | None, target: str) -> None:
         )
 
 
-def out_of_order(stage: str, facts: Mapping[str, dict[str, Any]]) -> None:
+def out_of_order(stage: str, measured: Mapping[str, Compared]) -> None:
     """Raise STAGE_OUT_OF_ORDER while a stage that must be done before is open somewhere, as measured."""
     found = {
         earlier: nodes
         for earlier in MUST_BE_DONE[stage]
-        if (nodes := in_order(node for node, answer in facts.items() if answer["stages"].get(earlier)))
+        if (nodes := in_order(node for node, one in measured.items() if one.stages.get(earlier)))
     }
     if found:
         first = "; ".join(f"{earlier} on {', '.join(nodes)}" for earlier, nodes in found.items())
@@ -99,11 +132,12 @@ def out_of_order(stage: str, facts: Mapping[str, dict[str, Any]]) -> None:
         raise RolloutError("STAGE_OUT_OF_ORDER", f"{stage} has to wait for {first}", dict.fromkeys(nodes))
 
 
-def images_to_pull(facts: Mapping[str, Any], stages: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """The (name, image reference) of services that are to run an image which the node lacks."""
-    ends = [line for stage in stages for line in facts["stages"].get(stage, ()) if " wants " in line]
-    for name, service in facts["services"].items():
-        if not service.get("local") and any(
-            line.startswith(f"container {service['container']}: ") for line in ends
-        ):
+def images_to_pull(node: Compared, stages: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The (name, image reference) of services that are to run an image which the node lacks.
+
+    The references are those of the master's own pillar, never of the node's answer.
+    """
+    moving = {one.subject for one in node.open(stages) if one.kind in CONTAINERS}
+    for name, service in node.services.items():
+        if not service["local"] and service["container"] in moving:
             yield f"service {name}", service["image"]

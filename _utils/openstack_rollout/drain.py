@@ -12,24 +12,20 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
+from openstack_rollout.declared.model import Model
+from openstack_rollout.declared.policies import NO_DRAIN
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.journal import Journal
 
-NONE = "none"
 BY_HAND = ""  # the run of a record that an operator made; no run brings such a node back
 
-# kind -> module:class, called with (the validated `openstack` pillar, role, the master's options).
+# kind -> module:class, called with (the Model, role, the master's options).
 KINDS = {
     "standby": "openstack_rollout.standby:Standby",
     "ovn_failover": "openstack_rollout.ovn_failover:OvnFailover",
     "live_migrate": "openstack_rollout.workloads.computes:LiveMigrate",
     "require_empty": "openstack_rollout.workloads.computes:RequireEmpty",
     "move_routers": "openstack_rollout.workloads.gateways:MoveRouters",
-}
-_OF_ROLE = {
-    "controller": ("standby",),
-    "gateway": ("ovn_failover", "move_routers"),
-    "compute": ("require_empty", "live_migrate"),
 }
 
 
@@ -141,29 +137,28 @@ class NodeRecord:
 class Drains:
     """The drains of a cloud, made when they are first asked for.
 
-    openstack (dict): the validated pillar. opts (dict): the master's options. kinds: as KINDS, or classes.
+    model (Model): what is declared. opts (dict): the master's options. kinds: as KINDS, or classes.
     """
 
     def __init__(
         self,
-        openstack: Mapping[str, Any],
+        model: Model,
         opts: Mapping[str, Any] | None = None,
         kinds: Mapping[str, str | Callable[..., Drain]] | None = None,
     ):
-        self._openstack = openstack
+        self._model = model
         self._opts = opts or {}
         self._kinds = KINDS if kinds is None else kinds
         self._made: dict[tuple[str, str], Drain] = {}
 
     def kind(self, role: str) -> str:
         """The kind of drain that the policy of a role names."""
-        policies = self._openstack.get("policies") or {}
-        return str((policies.get(role) or {}).get("drain") or NONE)
+        return str(self._model.policies.of(role).drain)
 
     def before(self, stage: str, role: str) -> Drain | None:
         """The drain that the nodes of a role go through before a stage, None when they go as they are."""
         kind = self.kind(role)
-        if kind == NONE:
+        if kind == NO_DRAIN:
             return None
         made = self.make(kind, role)
         return made if stage in made.stages else None
@@ -180,10 +175,5 @@ class Drains:
             if isinstance(made, str):
                 module, _, name = made.partition(":")
                 made = cast("Callable[..., Drain]", getattr(importlib.import_module(module), name))
-            self._made[kind, role] = made(self._openstack, role, self._opts)
+            self._made[kind, role] = made(self._model, role, self._opts)
         return self._made[kind, role]
-
-
-def words(role: str) -> list[str]:
-    """What the drain policy of a role may say."""
-    return [NONE, *_OF_ROLE.get(role, ())]

@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from openstack_rollout import words
+from openstack_rollout.declared.differences import Compared, Difference
+from openstack_rollout.declared.policies import Policy, batch_size
+from openstack_rollout.declared.rounds import Round
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.fleet import Fleet, Outcome
 from openstack_rollout.journal import Journal
-from openstack_rollout.policy import Policy, batch_size
-from openstack_rollout.rounds import Round
 from openstack_rollout.window import Node, Window
 
 POLL = 1.0
@@ -25,6 +27,8 @@ LEFT_OUT = ("WORKLOADS_STAY",)
 
 # Nodes in flight, nodes waiting -> how many may be in flight together now.
 Room = Callable[[Sequence[str], Sequence[str]], int]
+# A node's id, what it told → what it is.
+Compare = Callable[[str, Any], Compared]
 
 
 @dataclass(frozen=True)
@@ -45,21 +49,24 @@ class Flight:
 class Engine:
     """Runs passes over nodes for one run.
 
-    fleet (Fleet), journal (Journal), run (the run's record), policies (role -> Policy), clock (seconds).
+    fleet (Fleet), journal (Journal), run (the run's record), policies (role -> Policy), compare: what a node
+    is, by its id and what it told (raises RolloutError), clock (seconds).
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         fleet: Fleet,
         journal: Journal,
         run: dict[str, Any],
         policies: Mapping[str, Policy],
+        compare: Compare,
         clock: Callable[[], float] = time.time,
     ):
         self._fleet = fleet
         self._journal = journal
         self._run = run
         self._policies = policies
+        self._compare = compare
         self._clock = clock
         self._records = journal.nodes(run["id"])
 
@@ -223,8 +230,7 @@ class Engine:
         step = record["step"]
         reason, message = outcome.reason, outcome.message
         if outcome.succeeded and step == "verify":
-            ends = (flight.round or Round(flight.stage)).ends(outcome.data)
-            reason, message = verdict(outcome.data, ends, self._run["target"])
+            reason, message = self._proven(flight, node, outcome)
         if reason or not outcome.succeeded:
             del flying[node.id]
             self._fail(node, (flight.stage, step), reason or "NODE_ERROR", message, flying)
@@ -241,6 +247,14 @@ class Engine:
             record = self._note(node, jid="", state="done", entry=entry)
             self._tell(node, {**record, "message": said}, step, "succeeded", flying)
         return True
+
+    def _proven(self, flight: Flight, node: Node, outcome: Outcome) -> tuple[str, str]:
+        """Why a measured node did not pass (reason, message); ("", "") when it did."""
+        try:
+            compared = self._compare(node.id, outcome.data)
+        except RolloutError as error:
+            return error.reason, error.message
+        return verdict(compared, (flight.round or Round(flight.stage)).open(compared), self._run["target"])
 
     def _fail(
         self, node: Node, place: tuple[str, str], reason: str, message: str, flying: Mapping[str, Node]
@@ -345,15 +359,15 @@ class Engine:
         return policy.silence if policy else DEFAULT_SILENCE
 
 
-def verdict(facts: Mapping[str, Any], ends: Sequence[str], target: str) -> tuple[str, str]:
+def verdict(compared: Compared, left: Sequence[Difference], target: str) -> tuple[str, str]:
     """Why a measured node did not pass (reason, message); ("", "") when it did.
 
-    ends: what is still open of what it went through.
+    left: what still differs of what it went through.
     """
-    if facts.get("target") != target:
-        return "TARGET_CHANGED", f"the node's pillar wants {facts.get('target')}, this run is for {target}"
-    open_ends = [*ends, *facts["health"]]
-    return ("VERIFY_FAILED", "; ".join(open_ends)) if open_ends else ("", "")
+    if compared.target != target:
+        return "TARGET_CHANGED", f"the node's share wants {compared.target!r}, this run is for {target!r}"
+    wrong = [*left, *compared.health]
+    return ("VERIFY_FAILED", "; ".join(words.differences(wrong, compared))) if wrong else ("", "")
 
 
 def one_line(text: str, reason: str = "", limit: int = 400) -> str:

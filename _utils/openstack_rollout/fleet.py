@@ -26,13 +26,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Answers:
-    """What nodes told when asked together: facts by node id, and failures {node id: (reason, message)} of the
-    rest.
+    """What nodes told when asked together: facts by node id, as they came and not yet checked, and failures
+    {node id: (reason, message)} of the rest.
 
     A node that did not answer is in failures with NODE_SILENT: every node asked is in exactly one of the two.
     """
 
-    facts: Mapping[str, dict[str, Any]]
+    facts: Mapping[str, Any]
     failures: Mapping[str, tuple[str, str]]
 
 

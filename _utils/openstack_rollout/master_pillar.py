@@ -1,7 +1,6 @@
-"""The pillar as the master sees it, compiled anew for one minion: what runners validate and plan with.
+"""The pillar as the master sees it, compiled anew for the master itself: what is declared, for all nodes.
 
-The one room here, next to the Salt fleet, that imports Salt. It bypasses the master's pillar cache, since an
-operator runs a check right after an edit.
+It bypasses the master's pillar cache, since an operator runs a check right after an edit.
 """
 
 from __future__ import annotations
@@ -10,25 +9,32 @@ from collections.abc import Mapping
 from typing import Any
 
 import salt.pillar
-import salt.utils.minions
 
+from openstack_rollout.declared import rendering
 from openstack_rollout.errors import RolloutError
 
+_SUFFIX = "_master"
 
-def compiled_pillar(opts: Mapping[str, Any], minion_id: str | None = None) -> dict[str, Any]:
-    """The whole pillar of a minion, `_errors` included.
 
-    opts (dict): the master's configuration (`__opts__` of a runner). minion_id (str): by default the first
-    accepted minion, or any name when there is none yet. Raises RolloutError INVALID_PILLAR when Salt cannot
-    compile it at all.
+def own_id(opts: Mapping[str, Any]) -> str:
+    """The id that pillar/top.sls assigns `openstack` to: the master's own, which ends with `_master`."""
+    name = str(opts["id"])
+    return name if name.endswith(_SUFFIX) else name + _SUFFIX
+
+
+def compiled_pillar(opts: Mapping[str, Any]) -> dict[str, Any]:
+    """The whole pillar of the master; `_errors` say file, line and cause of what does not render, and which
+    release files contradict each other.
+
+    opts (dict): the master's configuration. Raises RolloutError INVALID_PILLAR when Salt cannot compile it at
+    all.
     """
-    if minion_id is None:
-        accepted = salt.utils.minions.CkMinions(opts).check_minions("*", "glob")["minions"]
-        minion_id = min(accepted, default="no-minion")
-    _, grains, _ = salt.utils.minions.get_minion_data(minion_id, opts)
-    compiler = salt.pillar.Pillar(dict(opts), grains or {"id": minion_id}, minion_id, "base")
+    name = own_id(opts)
+    # What another compilation left in the options would be merged into this one.
+    own = {key: value for key, value in opts.items() if key not in ("pillar", "grains")}
+    compiler = salt.pillar.Pillar(own, {"id": name}, name, "base")
     try:
-        return dict(compiler.compile_pillar())
+        pillar = dict(compiler.compile_pillar())
     except TypeError as error:
         # Salt merges an included file before it looks whether it is a mapping.
         raise RolloutError(
@@ -36,3 +42,6 @@ def compiled_pillar(opts: Mapping[str, Any], minion_id: str | None = None) -> di
         ) from error
     finally:
         compiler.destroy()
+    roots = list((opts.get("pillar_roots") or {}).get("base") or ())
+    errors = [*rendering.explain(roots, pillar.pop("_errors", ())), *rendering.stray_release_files(roots)]
+    return {**pillar, "_errors": errors} if errors else pillar

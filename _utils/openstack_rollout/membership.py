@@ -1,4 +1,4 @@
-"""Which nodes belong to the cloud, under which role's policy each goes, and measuring all of them.
+"""Which nodes belong to the cloud, under which role's policy each goes, and what each of them is.
 
 The nodes are those the pillar's targets match among the accepted keys, dead ones included: who does not
 answer is a failure, never absent.
@@ -10,41 +10,58 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from openstack_rollout import policy
-from openstack_rollout.catalog import ROLES
+from openstack_rollout.declared import facts
+from openstack_rollout.declared.differences import Compared, Comparison
+from openstack_rollout.declared.model import Model
+from openstack_rollout.declared.policies import Policy
 from openstack_rollout.engine import one_line
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.fleet import Answers, Fleet
-from openstack_rollout.policy import Policy
+from openstack_rollout.fleet import Fleet
 from openstack_rollout.procedure import ROLE_ORDER
+from openstack_rollout.vocabulary import ROLES
 from openstack_rollout.window import Node, in_order
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Nodes that were asked together: what each is, compared with what is declared, and the failures
+    {node id: (reason, message)} of the rest.
+    """
+
+    nodes: Mapping[str, Compared]
+    failures: Mapping[str, tuple[str, str]]
 
 
 @dataclass
 class Membership:
-    """roles: role -> node ids in their order. policies: role -> Policy. zones: node id -> zone, once
-    measured.
+    """roles: role -> node ids in their order. policies: role -> Policy. zones: node id -> zone. comparison:
+    what nodes are compared by.
     """
 
     roles: Mapping[str, Sequence[str]]
     policies: Mapping[str, Policy]
+    comparison: Comparison
     zones: dict[str, str | None] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, openstack: Mapping[str, Any], fleet: Fleet) -> Membership:
+    def of(cls, model: Model, fleet: Fleet) -> Membership:
         """The nodes of a cloud. Raises RolloutError NO_NODES for a role or zone that matches none."""
-        targets = openstack["roles"]
+        targets: dict[str, str] = {role: target for role, target in model.roles.items()}  # noqa: C416
         roles = {role: in_order(fleet.members(targets[role])) for role in ROLES if role in targets}
         # An empty zone is a mistyped target, and would switch per_zone off without a word.
-        zones = {name: fleet.members(target) for name, target in (openstack.get("zones") or {}).items()}
-        for key, found in (("roles", roles), ("zones", zones)):
+        zones = {name: fleet.members(target) for name, target in model.zones.items()}
+        for key, found, meant in (("roles", roles, targets), ("zones", zones, model.zones)):
             for name, nodes in found.items():
                 if not nodes:
-                    target = openstack[key][name]
                     raise RolloutError(
-                        "NO_NODES", f"openstack:{key}:{name}: {target} matches no accepted minion"
+                        "NO_NODES", f"openstack:{key}:{name}: {meant[name]!r} matches no accepted minion"
                     )
-        return cls(roles, {role: policy.of_role(openstack, role) for role in roles})
+        # The first zone by name counts, as in a node's share.
+        of_node: dict[str, str | None] = {
+            node: zone for zone in sorted(zones, reverse=True) for node in zones[zone]
+        }
+        policies = {role: model.policies.of(role) for role in roles}
+        return cls(roles, policies, Comparison(model), of_node)
 
     @property
     def ids(self) -> list[str]:
@@ -68,24 +85,45 @@ class Membership:
             if node in taking_part and node not in taken
         ]
 
-    def measure(self, fleet: Fleet, target: str, nodes: Iterable[str], refresh: bool = False) -> Answers:
-        """Ask nodes for their facts. refresh: have them ask their package repositories first.
+    def measure(
+        self, fleet: Fleet, nodes: Iterable[str], refresh: bool = False, silence: float | None = None
+    ) -> Measured:
+        """Ask nodes for their facts, and compare them with what is declared.
 
-        A node whose own pillar has another target is a failure: it would be brought to that.
+        refresh: have them ask their package repositories first. silence (seconds): how long a node may give
+        no sign of life; the longest of the policies by default. A node whose facts are none, or whose share
+        is another than the master means for it, is a failure: it would be brought to that.
         """
-        silence = max(settings.silence for settings in self.policies.values())
+        if silence is None:
+            silence = max(settings.silence for settings in self.policies.values())
         answers = fleet.facts(nodes, silence, refresh)
-        facts, failures = {}, dict(answers.failures)
+        found, failures = {}, dict(answers.failures)
         for node, answer in answers.facts.items():
-            self.zones[node] = answer.get("zone")
-            if answer["target"] == target:
-                facts[node] = answer
-            else:
-                failures[node] = (
-                    "NODE_ERROR",
-                    f"its pillar has target {answer['target']}, the master's {target}",
-                )
-        return Answers(facts, failures)
+            try:
+                found[node] = self.compare(node, answer)
+            except RolloutError as error:
+                failures[node] = (error.reason, error.message)
+        return Measured(found, failures)
+
+    def compare(self, node: str, answer: Any) -> Compared:
+        """What a node is, by what it told.
+
+        Raises RolloutError FACTS_INVALID, TARGET_CHANGED or NODE_ERROR.
+        """
+        told = facts.read(node, answer)
+        roles = [role for role, nodes in self.roles.items() if node in nodes]
+        wanted = self.comparison.target
+        if told.target != wanted:
+            raise RolloutError(
+                "TARGET_CHANGED", f"{node}: its share wants {told.target!r}, the master {wanted!r}", [node]
+            )
+        if told.roles != roles:
+            has, means = ", ".join(told.roles) or "no role", ", ".join(roles)
+            line = (
+                f"{node}: its share has {has}, the master means {means}: salt '{node}' test.ping, run again"
+            )
+            raise RolloutError("NODE_ERROR", line, [node])
+        return self.comparison.compare(told, roles, self.zones.get(node))
 
     def within_budget(self, failures: Mapping[str, tuple[str, str]]) -> None:
         """Raise the first failure's reason when a role has more of them than its policy allows."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from openstack_rollout.catalog import STAGES
+from openstack_rollout.vocabulary import STAGES
 
 PREFETCH = "prefetch"  # the phase before the first disruption; it has a stage's name in journal and events
 STAGE = "stage"

@@ -12,14 +12,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from openstack_rollout import policy
-from openstack_rollout.errors import RolloutError, reason_of
+from openstack_rollout import words
+from openstack_rollout.declared import facts
+from openstack_rollout.declared.differences import Comparison
+from openstack_rollout.declared.model import Model
+from openstack_rollout.errors import RolloutError
 from openstack_rollout.salt_ask import Answer, SaltAsk
 from openstack_rollout.standby import CLUSTERS
 
-NEVER = "never"
-POLICIES = (NEVER, "when_required", "always")
-TIMEOUT = 900  # seconds from the order to a node that is back
 LOOK_EVERY = 2.0
 ANSWER_WITHIN = 10
 MINION_WITHIN = 900  # seconds from the end of its job to a minion that answers
@@ -31,27 +31,28 @@ CLOCK_MAY_JUMP = 5.0  # seconds, against the master's clock, from before the reb
 class Reboots:
     """The reboots of a cloud.
 
-    openstack (dict): the validated pillar. opts (dict): the master's options. ask (SaltAsk), clock: the
+    model (Model): what is declared. opts (dict): the master's options. ask (SaltAsk), clock: the
     time of day, and a function that waits.
     """
 
     def __init__(
         self,
-        openstack: Mapping[str, Any],
+        model: Model,
         opts: Mapping[str, Any] | None = None,
         ask: SaltAsk | None = None,
         clock: tuple[Callable[[], float], Callable[[float], None]] = (time.time, time.sleep),
     ):
-        self._openstack = openstack
+        self._model = model
+        self._policies = model.policies
         self._salt = ask or SaltAsk(opts or {})
         self._clock, self._sleep = clock
-        self._system = openstack.get("system") or {}
+        self._system = model.system
         self._one_member = threading.Lock()
 
     @property
     def wanted(self) -> str:
         """The policy: never, when_required or always (str)."""
-        return str(self._system.get("reboot", NEVER))
+        return self._system.reboot
 
     def reboot(self, node: str, role: str, drained: bool) -> str:
         """Reboot the node if the policy wants it; returns one line on what was done.
@@ -128,7 +129,7 @@ class Reboots:
         self._wait(node, self._clock(), lambda: self._missing(node, None, 0.0))
 
     def _may_go_as_it_is(self, role: str) -> bool:
-        return policy.of_role(self._openstack, role).reboot_occupied
+        return bool(self._policies.of(role).reboot_occupied)
 
     def _refuse_occupied(self, node: str, why: list[str]) -> None:
         on_it = self._value(node, "node_workloads.found", SOON)
@@ -149,18 +150,25 @@ class Reboots:
         if wrong:
             return wrong
         answer = self._ask(node, "openstack_node.facts", ANSWER_WITHIN * 3, {"fresh": True})
-        return answer.error or "; ".join(answer.value["health"])
+        return answer.error or self._unhealthy(node, answer.value)
+
+    def _unhealthy(self, node: str, answer: Any) -> str:
+        """What is broken on the node, by its facts; empty when nothing is."""
+        try:
+            told = facts.read(node, answer)
+            compared = Comparison(self._model).compare(told, told.roles, None)
+        except RolloutError as error:
+            return error.message
+        return "; ".join(words.differences(compared.health, compared))
 
     def _wait(self, node: str, begun: float, missing: Callable[[], str]) -> None:
-        timeout = float(self._system.get("reboot_timeout", TIMEOUT))
+        timeout = self._system.reboot_timeout
         while True:
             what = missing()
             if not what:
                 return
             if self._clock() - begun > timeout:
-                raise RolloutError(
-                    "REBOOT_TIMEOUT", f"{node}: not back after {timeout:.0f} s: {what}", [node]
-                )
+                raise RolloutError("REBOOT_TIMEOUT", f"{node}: not back after {timeout} s: {what}", [node])
             self._sleep(LOOK_EVERY)
 
     def _ask(
@@ -173,8 +181,7 @@ class Reboots:
     ) -> Any:
         answer = self._ask(node, function, within, keywords)
         if answer.error:
-            reason = reason_of(answer.error, "NODE_ERROR")
-            raise RolloutError(reason, f"{node}: {function}: {answer.error}", [node])
+            raise RolloutError(answer.reason or "NODE_ERROR", f"{node}: {function}: {answer.error}", [node])
         return answer.value
 
 

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from openstack_rollout import references
+from openstack_rollout.declared import references
 from openstack_rollout.errors import RolloutError
 
 TIMEOUT = 60

@@ -35,6 +35,7 @@ def main(record: Path) -> int:
     task.update(state="failed" if message else "done", message=message)
     scratch = record.with_suffix(".new")
     scratch.write_text(json.dumps(task), encoding="utf-8")
+    scratch.chmod(0o600)
     scratch.rename(record)
     return 1 if message else 0
 

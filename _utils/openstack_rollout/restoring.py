@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from openstack_rollout import words
 from openstack_rollout.drain import BY_HAND
 from openstack_rollout.engine import Engine, Flight
-from openstack_rollout.fleet import Answers
 from openstack_rollout.journal import Journal
-from openstack_rollout.membership import Membership
+from openstack_rollout.membership import Measured, Membership
 from openstack_rollout.window import Window, in_order
 
 TOGETHER = 8
@@ -29,7 +29,7 @@ def restore(
     engine: Engine,
     journal: Journal,
     members: Membership,
-    answers: Answers,
+    measured: Measured,
     keep: Collection[str] = (),
     *,
     pausing: bool = True,
@@ -41,19 +41,19 @@ def restore(
     """
     by_stage: dict[str, list[str]] = {}
     for node, record in left(journal).items():
-        if node not in keep and node in answers.facts and not answers.facts[node]["health"]:
+        if node not in keep and node in measured.nodes and not measured.nodes[node].health:
             by_stage.setdefault(record["stage"], []).append(node)
     for stage, nodes in by_stage.items():
         flight = Flight(stage, ("restore",), Window(TOGETHER))
         engine.fly(flight, [members.node(node) for node in nodes], None if pausing else len(members.ids))
 
 
-def told(journal: Journal, answers: Answers | None = None) -> str:
+def told(journal: Journal, measured: Measured | None = None) -> str:
     """The nodes that are still drained, each with the reason, as one line; empty when there are none."""
     lines = []
     for node, record in left(journal).items():
-        failure = (answers.failures if answers else {}).get(node)
-        sick = answers.facts[node]["health"] if answers and node in answers.facts else []
+        failure = (measured.failures if measured else {}).get(node)
+        sick = words.differences(measured.nodes[node].health) if measured and node in measured.nodes else []
         why = (
             f"{failure[0]}: {failure[1]}"
             if failure

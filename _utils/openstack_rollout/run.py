@@ -10,18 +10,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from openstack_rollout import checks, hooks, policy, procedure, release, restoring, rounds
+from openstack_rollout import checks, procedure, restoring, words
+from openstack_rollout.declared import hooks, releases, rounds
+from openstack_rollout.declared.differences import Compared
+from openstack_rollout.declared.model import Model
 from openstack_rollout.drain import Drains
 from openstack_rollout.engine import Engine, Flight, one_line
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.fleet import Answers
 from openstack_rollout.fleet_with_drains import FleetWithDrains
 from openstack_rollout.lock import me
-from openstack_rollout.membership import Membership
+from openstack_rollout.membership import Measured, Membership
 from openstack_rollout.moves import Room
 from openstack_rollout.parts import Parts
 from openstack_rollout.procedure import DRAINED, PREFETCH, REBOOTED, RENEWED, ROLE_ORDER, STAGE, STAGES
-from openstack_rollout.reboots import NEVER
 from openstack_rollout.window import Window, in_order
 
 PREFETCH_TOGETHER = 20
@@ -39,7 +40,7 @@ class Rollout:
         self._lock = parts.lock
         self._pillar = parts.pillar
         self._clock = parts.clock
-        self._made: tuple[Mapping[str, Any], Drains] | None = None
+        self._made: tuple[Model, Drains] | None = None
 
     def begin(self, orchestration: str = UPDATE, stages: Iterable[str] = STAGES) -> dict[str, Any]:
         """Check everything, open a run (or go on with the one that was left), prefetch on every node.
@@ -50,17 +51,17 @@ class Rollout:
         self._lock.acquire()
         left = self._journal.unfinished()
         try:
-            openstack = self._pillar()
-            target = release.wanted(openstack, stages)
+            model = self._pillar()
+            target = releases.wanted(model, stages)
             checks.target_changed(left, target)
-            left = self._take_over(left, orchestration, openstack)
-            members = Membership.of(openstack, self._fleet)
-            answers = members.measure(self._fleet, target, members.ids, refresh=SYSTEM in stages)
-            members.within_budget(answers.failures)
-            checks.before_a_run(openstack, answers.facts, stages, self._parts)
-            checks.undrainable(members, answers.facts, stages, self._drains(openstack))
+            members = Membership.of(model, self._fleet)
+            left = self._take_over(left, orchestration, model, members)
+            measured = members.measure(self._fleet, members.ids, refresh=SYSTEM in stages)
+            members.within_budget(measured.failures)
+            checks.before_a_run(model, measured.nodes, stages, self._parts)
+            checks.undrainable(members, measured.nodes, stages, self._drains(model))
             if "control_plane" in stages:
-                self._parts.clusters(_open_nodes(answers.facts, "control_plane"))
+                self._parts.clusters(_open_nodes(measured.nodes, "control_plane"))
         except RolloutError as error:
             self._end(left, error)
             raise
@@ -69,7 +70,7 @@ class Rollout:
             raise
         run = left or self._journal.create(target, orchestration, stages, me())
         with self._ending(run):
-            self._open(run, openstack, members, answers)
+            self._open(run, model, members, measured)
         return run
 
     def stage(self, stage: str) -> dict[str, Any]:
@@ -119,7 +120,7 @@ class Rollout:
         return list(restoring.left(self._journal))
 
     def _take_over(
-        self, left: dict[str, Any] | None, orchestration: str, openstack: Mapping[str, Any]
+        self, left: dict[str, Any] | None, orchestration: str, model: Model, members: Membership
     ) -> dict[str, Any] | None:
         """Wait for what a dead engine left on nodes; returns the run to go on with.
 
@@ -129,7 +130,7 @@ class Rollout:
         last = left or self._journal.latest()
         if last is None:
             return None
-        engine = self._engine(last, openstack)
+        engine = self._engine(last, model, members)
         if left is None:
             engine.adopt()
             return None
@@ -152,27 +153,27 @@ class Rollout:
     def _open(
         self,
         run: dict[str, Any],
-        openstack: dict[str, Any],
+        model: Model,
         members: Membership,
-        answers: Answers,
+        measured: Measured,
     ) -> None:
         self._lock.assign(run["id"])
         self._announce(run, "-", "-", "run", "started")
-        engine = self._engine(run, openstack)
-        facts = answers.facts
-        for node, (reason, message) in answers.failures.items():
+        engine = self._engine(run, model, members)
+        nodes = measured.nodes
+        for node, (reason, message) in measured.failures.items():
             engine.leave_out(members.node(node), PREFETCH, reason, message)
-        again = checks.to_drain(members, facts, run["stages"], self._drains(openstack))
-        keep = {node for nodes in again.values() for node in nodes}
-        restoring.restore(engine, self._journal, members, answers, keep)
-        needing = [node for node in in_order(facts) if _open_stages(facts[node], run["stages"])]
+        again = checks.to_drain(members, nodes, run["stages"], self._drains(model))
+        keep = {node for some in again.values() for node in some}
+        restoring.restore(engine, self._journal, members, measured, keep)
+        needing = [node for node in in_order(nodes) if nodes[node].open(run["stages"])]
         if not needing:
             # Nothing was touched since this measurement, so it stands for every stage; finish measures again.
             for stage in run["stages"]:
                 now = self._clock()
-                counts = {"skipped": sum(stage in answer["stages"] for answer in facts.values())}
+                counts = {"skipped": sum(stage in one.stages for one in nodes.values())}
                 run["stage"][stage] = {"state": "skipped", "started": now, "finished": now, "counts": counts}
-            for name in in_order(facts):
+            for name in in_order(nodes):
                 engine.skip(members.node(name), run["stages"][-1])
             self._journal.save(run)
             return
@@ -184,40 +185,40 @@ class Rollout:
     def _stage(self, run: dict[str, Any], stage: str) -> dict[str, Any]:
         if run["stage"].get(stage, {}).get("state") == "skipped":
             return _summary(run, stage)
-        openstack = self._pillar()
-        checks.target_changed(run, release.wanted(openstack, run["stages"]))
-        members = Membership.of(openstack, self._fleet)
-        engine = self._engine(run, openstack)
+        model = self._pillar()
+        checks.target_changed(run, releases.wanted(model, run["stages"]))
+        members = Membership.of(model, self._fleet)
+        engine = self._engine(run, model, members)
         halt = engine.requested()
         if halt:
             raise halt
         left_out = engine.failures()
         asked = [name for name in members.ids if name not in left_out]
-        answers = members.measure(self._fleet, run["target"], asked)
-        facts = answers.facts
-        for name, (reason, message) in answers.failures.items():
+        measured = members.measure(self._fleet, asked)
+        found = measured.nodes
+        for name, (reason, message) in measured.failures.items():
             engine.leave_out(members.node(name), stage, reason, message)
         self._refuse_over_budget(engine, stage, members)
-        checks.out_of_order(stage, facts)
-        taking_part = [name for name, answer in facts.items() if stage in answer["stages"]]
+        checks.out_of_order(stage, found)
+        taking_part = [name for name, one in found.items() if stage in one.stages]
         before = dict(run["stage"].get(stage, {}))
         started = before.get("started", self._clock())
         self._mark(run, stage, state="running", started=started, finished=None)
         self._announce(run, stage, "-", "stage", "started")
         touched = False
-        drains = self._drains(openstack)
-        checks.undrainable(members, facts, [stage], drains)
+        drains = self._drains(model)
+        checks.undrainable(members, found, [stage], drains)
         for role in ROLE_ORDER[stage]:
             nodes = members.of_stage(stage, role, taking_part)
             for node in nodes:
-                if not facts[node.id]["stages"][stage]:
+                if not found[node.id].stages[stage]:
                     engine.skip(node, stage)
-            opened = sum(bool(facts[node.id]["stages"][stage]) for node in nodes)
-            for part in rounds.of_stage(openstack, run["target"], stage, opened):
+            opened = sum(bool(found[node.id].stages[stage]) for node in nodes)
+            for part in rounds.of_stage(model, run["target"], stage, opened):
                 gone = engine.failures()
-                needing = [node for node in nodes if part.ends(facts[node.id]) and node.id not in gone]
-                renewing = any(facts[node.id].get("minion") for node in needing)
-                steps, room = self._way(openstack, stage, role, renewing)
+                needing = [node for node in nodes if part.open(found[node.id]) and node.id not in gone]
+                renewing = any(found[node.id].renews_minion for node in needing)
+                steps, room = self._way(model, stage, role, renewing)
                 engine.role(stage, steps, nodes, needing, room, part if part.name else None)
                 touched = touched or bool(needing)
         if before.get("state") == "done" and not touched:
@@ -230,31 +231,31 @@ class Rollout:
         return _summary(run, stage)
 
     def _way(
-        self, openstack: Mapping[str, Any], stage: str, role: str, renewing: bool
+        self, model: Model, stage: str, role: str, renewing: bool
     ) -> tuple[tuple[str, ...], Room | None]:
         """The steps of a role's nodes in a stage, and how many of them may be away together.
 
         renewing: some of them get a new salt-minion.
         """
         phases = [STAGE, *([RENEWED] if stage == SYSTEM and renewing else [])]
-        if stage == SYSTEM and self._parts.reboots(openstack).wanted != NEVER:
+        if stage == SYSTEM and model.system.reboot != "never":
             phases.append(REBOOTED)
-        drain = self._drains(openstack).before(stage, role)
+        drain = self._drains(model).before(stage, role)
         if drain is not None:
             phases.append(DRAINED)
-        steps = hooks.steps(openstack, stage, procedure.steps(*phases), release.wanted(openstack, [stage]))
+        steps = hooks.steps(model, stage, procedure.steps(*phases), releases.wanted(model, [stage]))
         return steps, Room(drain, self._clock) if drain else None
 
     def _close(self, run: dict[str, Any]) -> None:
-        openstack = self._pillar()
-        members = Membership.of(openstack, self._fleet)
-        engine = self._engine(run, openstack)
-        answers = members.measure(self._fleet, run["target"], members.ids)
-        wrong = dict(answers.failures)
-        for node, answer in answers.facts.items():
-            ends = [line for stage in run["stages"] for line in answer["stages"].get(stage, ())]
-            if ends or answer["health"]:
-                wrong[node] = ("VERIFY_FAILED", "; ".join([*ends, *answer["health"]]))
+        model = self._pillar()
+        members = Membership.of(model, self._fleet)
+        engine = self._engine(run, model, members)
+        measured = members.measure(self._fleet, members.ids)
+        wrong = dict(measured.failures)
+        for node, one in measured.nodes.items():
+            left = [*one.open(run["stages"]), *one.health]
+            if left:
+                wrong[node] = ("VERIFY_FAILED", "; ".join(words.differences(left, one)))
         left_out = {node: record for node, record in engine.failures().items() if node in wrong}
         fresh = {node: why for node, why in wrong.items() if node not in left_out}
         for node, (reason, message) in fresh.items():
@@ -264,25 +265,25 @@ class Rollout:
             raise RolloutError(
                 reason, f"{node} is not at {run['target']}: {one_line(message, reason)}", fresh
             )
-        restoring.restore(engine, self._journal, members, answers, wrong)
-        open_ends = any(any(answer["stages"].values()) for answer in answers.facts.values())
-        if run["target"] and (run["orchestration"] == UPDATE or not (answers.failures or open_ends)):
-            self._journal.track_custom_images(run["target"], openstack.get("custom_images") or {})
+        restoring.restore(engine, self._journal, members, measured, wrong)
+        differs = any(any(one.stages.values()) for one in measured.nodes.values())
+        if run["target"] and (run["orchestration"] == UPDATE or not (measured.failures or differs)):
+            self._journal.track_custom_images(run["target"], model.custom_images)
         if left_out:
             named = ", ".join(f"{node} ({record['reason']})" for node, record in sorted(left_out.items()))
-            drained = restoring.told(self._journal, answers)
+            drained = restoring.told(self._journal, measured)
             also = f"; still drained: {drained}" if drained else ""
             raise RolloutError("FAILURE_BUDGET", f"run {run['id']} ended without {named}{also}", left_out)
-        drained = restoring.told(self._journal, answers)
+        drained = restoring.told(self._journal, measured)
         if drained:
             raise RolloutError("STILL_DRAINED", drained, restoring.left(self._journal))
-        self._try_out(run, openstack, engine)
+        self._try_out(run, model, engine)
         run.update(state="completed", reason="", message="", finished=self._clock())
         self._journal.save(run)
         self._lock.release()
         self._announce(run, "-", "-", "run", "succeeded")
 
-    def _try_out(self, run: dict[str, Any], openstack: dict[str, Any], engine: Engine) -> None:
+    def _try_out(self, run: dict[str, Any], model: Model, engine: Engine) -> None:
         """Have the cloud do something real on what this run updated. Raises RolloutError."""
         updated = {
             role: [
@@ -291,7 +292,7 @@ class Rollout:
             for role in ("compute", "gateway")
         }
         if any(updated.values()):
-            run["verified"] = self._parts.verification(openstack, updated["compute"], updated["gateway"])
+            run["verified"] = self._parts.verification(model, updated["compute"], updated["gateway"])
 
     def _refuse_over_budget(self, engine: Engine, stage: str, members: Membership) -> None:
         for role in members.roles:
@@ -332,35 +333,34 @@ class Rollout:
         if not restoring.left(self._journal):
             return
         try:
-            openstack = self._pillar()
-            members = Membership.of(openstack, self._fleet)
-            engine = self._engine(run, openstack)
+            model = self._pillar()
+            members = Membership.of(model, self._fleet)
+            engine = self._engine(run, model, members)
             engine.adopt()
             there = [node for node in restoring.left(self._journal) if node in members.ids]
-            answers = members.measure(self._fleet, run["target"], there)
-            restoring.restore(engine, self._journal, members, answers, pausing=False)
-            drained = restoring.told(self._journal, answers)
+            measured = members.measure(self._fleet, there)
+            restoring.restore(engine, self._journal, members, measured, pausing=False)
+            drained = restoring.told(self._journal, measured)
         except RolloutError as error:
             drained = f"{', '.join(restoring.left(self._journal))} ({error})"
         if drained:
             run["message"] += f"; still drained: {drained}"
             self._journal.save(run)
 
-    def _engine(self, run: dict[str, Any], openstack: Mapping[str, Any]) -> Engine:
-        policies = {role: policy.of_role(openstack, role) for role in openstack["roles"]}
+    def _engine(self, run: dict[str, Any], model: Model, members: Membership) -> Engine:
         fleet = FleetWithDrains(
             self._fleet,
-            self._drains(openstack),
-            self._parts.reboots(openstack),
+            self._drains(model),
+            self._parts.reboots(model),
             self._journal,
             self._clock,
         )
-        return Engine(fleet, self._journal, run, policies, self._clock)
+        return Engine(fleet, self._journal, run, members.policies, members.compare, self._clock)
 
-    def _drains(self, openstack: Mapping[str, Any]) -> Drains:
-        """The drains of a pillar: made once, since they hold connections."""
-        if self._made is None or self._made[0] is not openstack:
-            self._made = openstack, self._parts.drains(openstack)
+    def _drains(self, model: Model) -> Drains:
+        """The drains of what is declared: made once, since they hold connections."""
+        if self._made is None or self._made[0] is not model:
+            self._made = model, self._parts.drains(model)
         return self._made[1]
 
     def _mark(self, run: dict[str, Any], stage: str, **changes: Any) -> None:
@@ -379,12 +379,8 @@ def _applied(record: Mapping[str, Any]) -> bool:
     return any(entry["step"] == "apply" and entry["outcome"] == "done" for entry in record["history"])
 
 
-def _open_stages(facts: Mapping[str, Any], stages: Iterable[str]) -> list[str]:
-    return [stage for stage in stages if facts["stages"].get(stage)]
-
-
-def _open_nodes(facts: Mapping[str, dict[str, Any]], stage: str) -> list[str]:
-    return in_order(node for node, answer in facts.items() if answer["stages"].get(stage))
+def _open_nodes(nodes: Mapping[str, Compared], stage: str) -> list[str]:
+    return in_order(node for node, one in nodes.items() if one.stages.get(stage))
 
 
 def _counts(engine: Engine, nodes: Iterable[str]) -> dict[str, int]:

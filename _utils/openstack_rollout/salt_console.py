@@ -12,6 +12,8 @@ from openstack_rollout.errors import RolloutError
 from openstack_rollout.refusal import Refusal
 
 _CHATTY = ("salt.runner", "salt.minion", "salt.utils.event")
+# They tell of a pillar that does not render, by dozens of lines of traceback; master_pillar tells file and line.
+_RENDERING = ("salt.pillar", "salt.utils.templates", "salt.template", "salt.renderers.yaml")
 
 
 @contextmanager
@@ -32,14 +34,19 @@ def told() -> Iterator[None]:
 
 
 def without_housekeeping() -> None:
-    """Keep Salt 3008's warnings of its own unclosed clients, several a step of an orchestration, off the
-    terminal.
+    """Keep Salt 3008's warnings of its own unclosed clients, several a step of an orchestration, and what it
+    logs of a pillar that does not render, off the terminal.
     """
-    for name in _CHATTY:
-        logger = logging.getLogger(name)
-        if _unrelated not in logger.filters:
-            logger.addFilter(_unrelated)
+    for names, unwanted in ((_CHATTY, _unrelated), (_RENDERING, _told_better)):
+        for name in names:
+            logger = logging.getLogger(name)
+            if unwanted not in logger.filters:
+                logger.addFilter(unwanted)
 
 
 def _unrelated(record: logging.LogRecord) -> bool:
     return not str(record.msg).startswith("unclosed ")
+
+
+def _told_better(record: logging.LogRecord) -> bool:
+    return record.levelno < logging.ERROR

@@ -7,7 +7,7 @@ from typing import Any
 
 import salt.utils.minions
 
-from openstack_rollout import hooks
+from openstack_rollout.declared import hooks
 from openstack_rollout.fleet import Answers, Outcome
 from openstack_rollout.salt_jobs import Call, Ended, SaltJobs
 from openstack_rollout.salt_returns import facts_outcome, hooks_outcome, state_outcome
@@ -15,7 +15,7 @@ from openstack_rollout.salt_returns import facts_outcome, hooks_outcome, state_o
 ASKED_TOGETHER = 500
 # A number makes a state run wait for an earlier one in its own process, so that it is never taken for lost.
 QUEUE = 100
-FACTS = Call("openstack_node.facts", (), {"fresh": True})
+FACTS = Call("rollout_call.run", ("openstack_node.facts",), {"kwargs": {"fresh": True}})
 
 
 class SaltFleet:
@@ -41,7 +41,7 @@ class SaltFleet:
     def facts(self, nodes: Iterable[str], silence: float, refresh: bool = False) -> Answers:
         """Ask nodes for openstack_node.facts, with one job for some hundreds of them."""
         facts, failures = {}, {}
-        call = FACTS._replace(keywords={**FACTS.keywords, "refresh": True}) if refresh else FACTS
+        call = FACTS._replace(keywords={"kwargs": {"fresh": True, "refresh": True}}) if refresh else FACTS
         for ended in self.ask(nodes, call, silence):
             outcome = _outcome(ended, "verify")
             if outcome.succeeded:
@@ -103,7 +103,7 @@ def _call(step: str, stage: str, run: Mapping[str, Any]) -> Call:
     if step == "verify":
         return FACTS
     if hooks.is_moment(step):
-        return Call("rollout_hooks.run", (stage, step))
+        return Call("rollout_call.run", ("rollout_hooks.run",), {"args": [stage, step]})
     sls = "prefetch" if step == "prefetch" else stage
     told = {
         "target": run["target"],

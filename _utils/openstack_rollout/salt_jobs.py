@@ -161,9 +161,10 @@ class SaltJobs:
             return False
         if event["tag"] == "salt/event/exit":
             raise KeyboardInterrupt
-        parts = event["tag"].split("/")
-        if len(parts) == 5 and parts[3] == "ret":
-            self._take(parts[4], parts[2], event["data"].get("return"))
+        parts, data = event["tag"].split("/"), event["data"]
+        # The tag alone is anybody's to choose: what a minion fires is not the return of another one.
+        if len(parts) == 5 and parts[3] == "ret" and data.get("id") == parts[4]:
+            self._take(parts[4], parts[2], data.get("return"))
         return True
 
     def _take(self, node: str, jid: str, answer: Any) -> None:

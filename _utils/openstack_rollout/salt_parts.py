@@ -9,7 +9,9 @@ from typing import Any
 import salt.cache
 import salt.config
 
-from openstack_rollout import master_pillar, registry, validation
+from openstack_rollout import master_pillar, registry
+from openstack_rollout.declared import reading
+from openstack_rollout.declared.model import Model
 from openstack_rollout.drain import Drains
 from openstack_rollout.fleet import Fleet
 from openstack_rollout.journal import Journal
@@ -31,17 +33,17 @@ def parts(opts: Mapping[str, Any], fleet: Fleet) -> Parts:
         fleet=fleet,
         journal=journal(opts),
         lock=lock(opts),
-        pillar=lambda: pillar(opts),
+        pillar=lambda: model(opts),
         registry=registry.problems,
-        drains=lambda openstack: Drains(openstack, opts),
-        reboots=lambda openstack: Reboots(openstack, opts),
+        drains=lambda model: Drains(model, opts),
+        reboots=lambda model: Reboots(model, opts),
         clusters=lambda nodes: may_stop(SaltAsk(opts), nodes),
     )
 
 
-def pillar(opts: Mapping[str, Any]) -> dict[str, Any]:
-    """The validated `openstack` mapping. Raises RolloutError INVALID_PILLAR, …"""
-    return validation.checked(master_pillar.compiled_pillar(opts))
+def model(opts: Mapping[str, Any]) -> Model:
+    """What is declared, read anew. Raises RolloutError INVALID_PILLAR, …"""
+    return reading.read(master_pillar.compiled_pillar(opts))
 
 
 def journal(opts: Mapping[str, Any]) -> Journal:

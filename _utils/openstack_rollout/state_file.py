@@ -1,4 +1,7 @@
-"""A small JSON file in which processes of one machine keep what is so now: read whole, written whole."""
+"""A small JSON file in which processes of one machine keep what is so now: read whole, written whole.
+
+Only its owner may read it.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,9 @@ class StateFile:
         """Replace it, by a file written aside: a reader, or a writer that dies, never leaves half a file."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         aside = self.path.with_suffix(".new")
-        aside.write_text(json.dumps(state), encoding="utf-8")
+        aside.unlink(missing_ok=True)  # of a writer that died; its mode may be another one
+        with open(os.open(aside, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as file:
+            json.dump(state, file)
         aside.replace(self.path)
 
     def forget(self) -> None:

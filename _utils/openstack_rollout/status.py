@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from openstack_rollout import release
+from openstack_rollout import words
+from openstack_rollout.declared import releases
+from openstack_rollout.declared.differences import Compared, Difference
+from openstack_rollout.declared.model import Model
 from openstack_rollout.errors import REASONS
-from openstack_rollout.fleet import Answers
-from openstack_rollout.membership import Membership
+from openstack_rollout.membership import Measured, Membership
 from openstack_rollout.procedure import STAGES
 from openstack_rollout.window import in_order
 
@@ -17,9 +19,9 @@ _TOLD = ("running", "paused", "interrupted", "incomplete")
 
 
 def status(
-    openstack: Mapping[str, Any],
+    model: Model,
     members: Membership,
-    answers: Answers,
+    measured: Measured,
     run: Mapping[str, Any] | None,
     records: Mapping[str, dict[str, Any]],
     *,
@@ -27,19 +29,19 @@ def status(
 ) -> dict[str, Any]:
     """Everything that rollout.status tells.
 
-    facts, failures: as Membership.measure gives them. run, records: of the journal, None and {} before the
+    measured: of Membership.measure. run, records: of the journal, None and {} before the
     first. drained: the records of drained nodes (drain.NodeRecord).
     """
-    target = release.wanted(openstack)
+    target = releases.wanted(model)
     nodes = {}
     for name in members.ids:
         record = records.get(name, {}) if run and run["state"] in _TOLD else {}
-        nodes[name] = _node(members.node(name).role, name, answers, record)
+        nodes[name] = _node(members.node(name).role, name, measured, record)
     versions = {node["deployed"] for node in nodes.values()}
     return {
-        "name": openstack.get("name") or "openstack",
+        "name": model.name,
         "target": target,
-        "available": release.available(openstack),
+        "available": releases.available(model),
         "deployed": versions.pop() if len(versions) == 1 else None,
         "run": _run(run),
         "roles": {
@@ -57,11 +59,10 @@ def status(
     }
 
 
-def _node(role: str, name: str, answers: Answers, record: Mapping[str, Any]) -> dict[str, Any]:
-    facts, failure = answers.facts.get(name), answers.failures.get(name)
-    stages = facts["stages"] if facts else {}
-    at_target = facts is not None and facts["target"] in ("", facts["deployed"])
-    if at_target and facts and not facts["health"] and record.get("state") == "failed":
+def _node(role: str, name: str, measured: Measured, record: Mapping[str, Any]) -> dict[str, Any]:
+    node, failure = measured.nodes.get(name), measured.failures.get(name)
+    at_target = node is not None and node.target in ("", node.deployed)
+    if at_target and node and not node.health and record.get("state") == "failed":
         record = {}  # mended since; what is measured counts
     reason, message = failure or (record.get("reason", ""), record.get("message", ""))
     if failure:
@@ -70,24 +71,41 @@ def _node(role: str, name: str, answers: Answers, record: Mapping[str, Any]) -> 
         state = record["state"]
     else:
         state = "at_target" if at_target else "pending"
+    here = state in ("in_flight", "failed")
     return {
         "role": role,
-        "zone": facts.get("zone") if facts else record.get("zone"),
-        "deployed": facts["deployed"] if facts else None,
-        "stages": {stage: "pending" if stages[stage] else "done" for stage in STAGES if stage in stages},
+        "zone": node.zone if node else record.get("zone"),
         "state": state,
-        "stage": record.get("stage", "") if state in ("in_flight", "failed") else "",
-        "step": record.get("step", "") if state in ("in_flight", "failed") else "",
+        "stage": record.get("stage", "") if here else "",
+        "step": record.get("step", "") if here else "",
         "reason": reason,
         "message": message,
-        "health": list(facts["health"]) if facts else [],
-        "switch": facts.get("switch") if facts else None,
-        "held": dict(facts.get("held", {})) if facts else {},
-        "configuration": list(facts.get("configuration", ())) if facts else [],
-        "reboot": list(facts.get("reboot", ())) if facts else [],
-        "differences": {stage: list(lines) for stage, lines in stages.items() if lines},
-        "notes": list(facts["notes"]) if facts else [],
+        **_measured(node),
     }
+
+
+def _measured(node: Compared | None) -> dict[str, Any]:
+    """What was measured of a node, nothing where it was not."""
+    stages = node.stages if node else {}
+    return {
+        "deployed": node.deployed if node else None,
+        "stages": {stage: "pending" if stages[stage] else "done" for stage in STAGES if stage in stages},
+        "health": words.differences(node.health) if node else [],
+        "switch": node.switch if node else None,
+        "held": node.held if node else {},
+        "configuration": node.configuration if node else [],
+        "reboot": node.reboot if node else [],
+        "differences": {
+            stage: [_difference(one, node) for one in found] for stage, found in stages.items() if found
+        },
+        "notes": [words.note(one) for one in node.notes] if node else [],
+    }
+
+
+def _difference(one: Difference, node: Compared | None) -> dict[str, Any]:
+    """A difference for programs, and its sentence for people."""
+    record = {"kind": one.kind.value, "subject": one.subject, "have": one.have, "want": one.want}
+    return {**record, "text": words.difference(one, node)}
 
 
 def _run(run: Mapping[str, Any] | None) -> dict[str, Any] | None:

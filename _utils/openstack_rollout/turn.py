@@ -14,6 +14,7 @@ from typing import Any
 from openstack_rollout.state_file import StateFile
 
 LASTS = 120.0  # seconds since it was taken, or renewed
+LONGEST = 6 * 3600.0  # seconds that one job may renew it: a whole database may have to be copied
 RENEW_EVERY = 20.0
 
 
@@ -39,9 +40,15 @@ class Turn:
             if holder and holder["job"] != job and holder["until"] > now:
                 return holder
             since = holder["since"] if holder and holder["job"] == job else now
-            holder = {"node": node, "job": job, "why": why, "since": since, "until": now + LASTS}
+            until = min(now + LASTS, since + LONGEST)
+            holder = {"node": node, "job": job, "why": why, "since": since, "until": until}
             self._file.write(holder)
             return holder
+
+    def is_of(self, node: str, job: str) -> bool:
+        """Whether this job of the node has it, and may renew it."""
+        holder = self.holder()
+        return holder is not None and (holder["node"], holder["job"]) == (node, job)
 
     def give(self, job: str) -> None:
         """Give the turn back; nothing happens when another job has it."""

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from openstack_rollout.catalog import ROLES
+from openstack_rollout.vocabulary import ROLES
 
 
 @dataclass(frozen=True)

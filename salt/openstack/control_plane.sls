@@ -1,7 +1,9 @@
 # A controller's essential packages, then its services in the catalogue's order.
-{%- from "openstack/macros.jinja" import images, packages, containers, nothing %}
+{%- from "openstack/macros.jinja" import images, packages, containers, nothing, refused %}
 {%- set node = salt["openstack_node.desired"]("control_plane") %}
-{%- if "control_plane" in node.stages %}
+{%- if node.refused %}
+{{ refused("control_plane", node) }}
+{%- elif "control_plane" in node.stages %}
 {{ images("control_plane", node) }}
 {{ packages("control_plane", node, node.exclude) }}
 {{ containers("control_plane", node) }}

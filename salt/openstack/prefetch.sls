@@ -1,31 +1,35 @@
 # All that the stages will need, fetched beforehand: images and package files. Nothing that runs is touched.
 # A run of some stages alone says which: patching the system needs no image.
-{%- from "openstack/macros.jinja" import nothing %}
+{%- from "openstack/macros.jinja" import nothing, refused %}
 {%- set node = salt["openstack_node.desired"]() %}
+{%- if node.refused %}
+{{ refused("prefetch", node) }}
+{%- else %}
 {%- set asked = pillar.get("openstack_rollout", {}).get("stages", node.stages) %}
 {%- set images = node.services | selectattr("stage", "in", asked) | map(attribute="image") | unique | list %}
 {%- set stages = node.stages | select("in", asked) | select("in", node.packages) | list %}
 {%- for image in images %}
-prefetch image {{ image }}:
+{{ ("prefetch image " ~ image) | json }}:
   container.image_present:
-    - image: {{ image }}
+    - image: {{ image | json }}
     - failhard: True
 {%- endfor %}
 {%- for stage in stages %}
 prefetch packages of {{ stage }}:
   package_set.downloaded:
     - packages: {{ node.packages[stage] | json }}
-    - stage: {{ stage }}
+    - stage: {{ stage | json }}
     - failhard: True
 {%- endfor %}
 {%- set others = "system" in asked and "system" in node.stages and node.system.others and not salt["bootc.status"]() %}
 {%- if others %}
 prefetch what is newer of the system:
   system_packages.downloaded:
-    - depth: {{ node.system.depth }}
+    - depth: {{ node.system.depth | json }}
     - kept: {{ node.system.kept | json }}
     - failhard: True
 {%- endif %}
 {%- if not images and not stages and not others %}
 {{ nothing("prefetch") }}
+{%- endif %}
 {%- endif %}

@@ -1,14 +1,16 @@
 # Every other package: those of the release that this node has, then what is newer of all that no release names; a node
 # whose system is an image gets that instead. Nothing reboots.
-{%- from "openstack/macros.jinja" import packages, nothing %}
+{%- from "openstack/macros.jinja" import packages, nothing, refused %}
 {%- set node = salt["openstack_node.desired"]("system") %}
-{%- if "system" not in node.stages %}
+{%- if node.refused %}
+{{ refused("system", node) }}
+{%- elif "system" not in node.stages %}
 {{ nothing("system") }}
 {%- elif salt["bootc.status"]() %}
 {%- if node.system.os_image %}
 system image:
   bootc.staged:
-    - image: {{ node.system.os_image }}
+    - image: {{ node.system.os_image | json }}
     - failhard: True
 {%- else %}
 {{ nothing("system") }}
@@ -28,7 +30,7 @@ system workloads:
 {%- if node.system.others %}
 system other packages:
   system_packages.upgraded:
-    - depth: {{ node.system.depth }}
+    - depth: {{ node.system.depth | json }}
     - exclude: {{ node.system.exclude | json }}
     - kept: {{ node.system.kept | json }}
     - failhard: True
@@ -48,8 +50,8 @@ system reboot:
 system salt-minion:
   minion_package.renewed:
     - packages: {{ node.packages | json }}
-    - depth: {{ node.system.depth }}
+    - depth: {{ node.system.depth | json }}
     - exclude: {{ node.system.kept | json }}
-    - others: {{ node.system.others }}
+    - others: {{ node.system.others | json }}
     - failhard: True
 {%- endif %}

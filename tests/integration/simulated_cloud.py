@@ -14,6 +14,8 @@ import salt.utils.event
 import yaml
 from saltfactories.utils import random_string
 
+from tests.unit import simulated_fleet
+
 REPO = Path(__file__).resolve().parents[2]
 NODES = ("ctl1", "cmp1", "cmp2")
 DIGEST = "sha256:" + "a" * 64
@@ -49,14 +51,12 @@ class SimulatedCloud:
     def openstack(self, **keys):
         """Write the operator's page, with what a test changes."""
         openstack = {
-            "target_version": "1.0.1",
+            **simulated_fleet.pillar("1.0.1", ()),
             "roles": {"controller": "ctl*", "compute": "cmp*"},
             "policies": {role: {"silence": 8} for role in ("controller", "compute")},
-            "service_types": {},
-            "releases": {version: {"images": {}, "packages": {}} for version in ("1.0.0", "1.0.1", "1.0.2")},
             **keys,
         }
-        (self.pillar / "top.sls").write_text(yaml.safe_dump({"base": {"*": ["openstack"]}}))
+        (self.pillar / "top.sls").write_text(yaml.safe_dump({"base": {"*_master": ["openstack"]}}))
         (self.pillar / "openstack.sls").write_text(yaml.safe_dump({"openstack": openstack}))
 
     def node(self, name, **keys):
@@ -107,6 +107,8 @@ class SimulatedCloud:
             "auto_accept": True,
             "file_roots": {"base": [str(REPO / "tests/integration/roots"), str(REPO / "etc/roots")]},
             "pillar_roots": {"base": [str(self.pillar)]},
+            "pillar_dirs": [str(REPO / "_pillar")],
+            "ext_pillar": [{"openstack_rollout": {}}],
             "runner_dirs": [str(REPO / "_runners")],
             "utils_dirs": [str(REPO / "_utils")],
             "outputter_dirs": [str(REPO / "_output")],

@@ -18,8 +18,9 @@ SERVED = {
     "orch/update.sls",
     "_modules/openstack_node.py",
     "_states/container.py",
-    "_utils/openstack_rollout/release.py",
+    "_utils/openstack_rollout/declared/share.py",
     "_runners/rollout.py",
+    "_pillar/openstack_rollout.py",
 }
 
 
@@ -74,6 +75,16 @@ def test_a_minion_gets_the_modules_and_the_package_they_import(adopted):
     assert "openstack_node.facts" in functions
     states = minion.salt_call_cli().run("sys.list_state_functions", "package_set").data
     assert "package_set.at_release" in states
+
+
+def test_a_node_is_handed_its_share(adopted):
+    master, minion = adopted
+    if master.config["gitfs_remotes"]:
+        assert master.salt_run_cli().run("saltutil.sync_all").returncode == 0
+    # Nothing is declared yet: that the share says so means that it was made, with all that it imports.
+    share = minion.salt_call_cli().run("pillar.items", "unmask=True").data["openstack_node"]
+    assert share["refused"]["reason"] in ("INVALID_PILLAR", "EMPTY_CATALOGUE"), share
+    assert share["refused"]["message"].startswith("openstack")
 
 
 def test_the_master_gets_its_runners(adopted):

@@ -129,6 +129,20 @@ def test_a_failed_node_pauses_the_run_and_resume_goes_on(cloud):
     assert cloud.at("cmp2") == {"ovn": "1.0.1"}
 
 
+def test_a_node_that_tells_nonsense_is_one_failed_node_and_no_more(cloud):
+    forged = {"schema": 1, "id": "cmp1", "deployed": "99.0", "images": ["elsewhere.example/x@sha256:1"]}
+    cloud.fresh(cmp1={"facts": forged}, policies={"compute": {"silence": 8, "max_failures": 1}})
+    ended = cloud.run("rollout.run", "ovn")
+    assert ended.returncode == 1 and "Traceback" not in ended.stdout + ended.stderr
+    assert "FAILURE_BUDGET: " in ended.stdout and "without cmp1 (FACTS_INVALID)" in ended.stdout
+    assert cloud.at("cmp2") == {"ovn": "1.0.1"} and cloud.at("ctl1") == {"ovn": "1.0.1"}
+    status = cloud.json("rollout.status")
+    assert status["nodes"]["cmp1"]["reason"] == "FACTS_INVALID"
+    cloud.fresh(cmp1={"facts": forged})
+    refused = cloud.run("rollout.run", "ovn")
+    assert refused.returncode == 1 and refused.stdout.startswith("FACTS_INVALID: cmp1"), refused.stdout
+
+
 def test_a_stopped_minion_is_silent_until_it_is_back(cloud):
     cloud.fresh(cmp1={"seconds": {"ovn": 30}})
     with cloud.events() as events:

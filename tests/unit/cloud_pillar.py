@@ -1,4 +1,4 @@
-"""A valid pillar to start from: the shipped catalogue and page, two releases with every image, a node."""
+"""A valid pillar to start from: the shipped catalogue and page, two releases with every image, a node's facts."""
 
 import copy
 from functools import cache
@@ -6,7 +6,11 @@ from pathlib import Path
 
 import yaml
 
-from openstack_rollout import catalog
+from openstack_rollout.declared import facts as schema
+from openstack_rollout.declared import share
+from openstack_rollout.declared.model import Model
+from openstack_rollout.declared.services import BACKEND_MAPS
+from openstack_rollout.declared.share import Place
 
 PILLAR = Path(__file__).resolve().parents[2] / "pillar" / "openstack"
 OLD, NEW = "1.0.0", "1.0.1"
@@ -37,9 +41,12 @@ def shipped():
 
 def images(openstack, version):
     """Every known image key."""
+    keys = {entry["image"] for entry in openstack["service_types"].values()} | set(
+        openstack["auxiliary_images"]
+    )
     return {
-        key: {"default": reference(key, version)} if key in catalog.BACKEND_MAPS else reference(key, version)
-        for key in sorted(catalog.known_image_keys(openstack))
+        key: {"default": reference(key, version)} if key in BACKEND_MAPS else reference(key, version)
+        for key in sorted(keys)
     }
 
 
@@ -63,32 +70,59 @@ def valid():
     return openstack
 
 
+def model(openstack=None, **keys):
+    """The model of a pillar, the valid one by default, with some keys changed; what is not checked here is
+    checked in tests/unit/declared.
+    """
+    return Model.model_validate({**(valid() if openstack is None else openstack), **keys})
+
+
 def node(*roles, os_family="RedHat", zone=None):
     """A node of these roles."""
-    return {"id": "node1", "roles": list(roles), "zone": zone, "os_family": os_family}
+    return Place(tuple(roles), zone, os_family)
 
 
-def measured_at(openstack, version, of_node, **changes):
-    """What a node measures that is at a release."""
-    from openstack_rollout import release
-
-    desired = release.resolve(openstack, version, of_node)
-    installed = {name: [one] for packages in desired["packages"].values() for name, one in packages.items()}
+def facts_at(openstack, version, where, name="node1", **changes):
+    """What a node tells that is at a release of a pillar (a mapping); changes replace whole keys."""
+    declared = model(openstack)
+    wanted = share.desired(declared, version, where)
+    own = share.share(declared, where)
+    installed = {one: [what] for some in wanted["packages"].values() for one, what in some.items()}
     return {
+        "schema": schema.SCHEMA,
+        "id": name,
+        "target": own["target"],
+        "roles": list(where.roles),
+        "os_family": where.os_family,
+        "boot_id": "0",
         "containers": {
             service["container"]: {
                 "running": True,
-                "image_id": "sha256:" + service["image"][-60:],
                 "healthy": True,
+                "image_id": service["image"][-60:],
+                "digests": [service["image"].rpartition("@")[2]],
+                "labels": {},
+                "unit": service["unit"],
             }
-            for service in desired["services"]
+            for service in wanted["services"]
         },
-        "images": {
-            ref: ref[-60:]
-            for ref in {service["image"] for service in desired["services"]}
-            | set(release.references(openstack, of_node))
-        },
+        "managed": [],
+        "images": sorted({service["image"] for service in wanted["services"]}),
         "packages": installed,
+        "floors": {},
+        "held": [],
+        "newer": {},
         "openvswitch": {"unit": "openvswitch.service", "enabled": True, "active": True},
+        "switch": None,
+        "datapath": [],
+        "reboot": [],
+        "bootc": None,
+        "minion": "none",
+        "configuration": [],
+        "live_patches": {},
+        "migrations": [],
+        "pending": [],
+        "legacy_units": {},
+        "checks": [],
         **changes,
     }

@@ -7,6 +7,7 @@ nothing).
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 import itertools
 import json
@@ -14,6 +15,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from openstack_rollout.declared import facts
+from openstack_rollout.declared.model import Model
 from openstack_rollout.drain import Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.fleet import Answers, Outcome
@@ -29,6 +32,47 @@ STAGES_OF = {
     "compute": ("ovn", "services", "ovs", "system"),
     "storage": ("services", "ovs", "system"),
 }
+# Stages that move containers, each one of its own name; the others move a package of theirs.
+CONTAINERS = ("ovn", "control_plane", "services")
+PACKAGES = {"ovs": "openvswitch", "system": "bash"}
+DRAIN = "live_migrate"  # what the simulated drain of computes is called in the pillar
+NEWEST = "newest"  # what repositories have
+VERSIONS = ("1.0.0", "1.0.1", "1.0.2")
+
+
+def digest(stage, version):
+    """The digest of a stage's image at a release."""
+    return f"sha256:{hashlib.sha256(f'{stage} {version}'.encode()).hexdigest()}"
+
+
+def pillar(target, roles):
+    """A small pillar: a service a stage, three releases."""
+    return {
+        "target_version": target,
+        "roles": {role: f"{role}*" for role in roles},
+        "zones": {},
+        "service_types": {
+            stage: {
+                "image": f"{stage}_image",
+                "container": stage,
+                "roles": [role for role, stages in STAGES_OF.items() if stage in stages],
+                "stage": stage,
+                "enabled": True,
+            }
+            for stage in CONTAINERS
+        },
+        "releases": {
+            version: {
+                "images": {
+                    f"{stage}_image": f"registry.example/{stage}@{digest(stage, version)}"
+                    for stage in CONTAINERS
+                },
+                "packages": dict.fromkeys(PACKAGES.values(), version),
+            }
+            for version in VERSIONS
+        },
+        "policies": {},
+    }
 
 
 class MemoryStore:
@@ -73,18 +117,15 @@ class Cloud:
         self.events = []
         self.applied = []
         self.nodes = {}
-        self.openstack = {
-            "target_version": target,
-            "roles": {role: f"{role}*" for role in nodes},
-            "releases": {version: {"images": {}, "packages": {}} for version in ("1.0.0", "1.0.1", "1.0.2")},
-            "policies": {},
-        }
+        self.openstack = pillar(target, nodes)
         for role, count in nodes.items():
             for number in range(1, count + 1):
                 node = SimulatedNode(
                     role, f"az{(number + 1) % 2 + 1}", dict.fromkeys(STAGES_OF[role], deployed)
                 )
                 self.nodes[f"{role}{number}"] = node
+        zones = sorted({node.zone for node in self.nodes.values()})
+        self.openstack["zones"] = {zone: f"G@zone:{zone}" for zone in zones}
 
     @property
     def target(self):
@@ -93,28 +134,65 @@ class Cloud:
     def policy(self, role, **settings):
         self.openstack["policies"][role] = settings
 
-    def facts_of(self, name):
-        node = self.nodes[name]
-        stages = {
-            stage: []
-            if version == self.target
-            else [f"container {stage}: runs {version}, wants registry/{stage}"]
-            for stage, version in node.at.items()
+    def hotfix(self):
+        """Have a custom image, of a service that runs on no node."""
+        self.openstack["service_types"]["glance"] = {
+            "image": "glance_image",
+            "container": "glance_api",
+            "roles": ["controller"],
+            "stage": "control_plane",
         }
-        deployed = set(node.at.values())
+        self.openstack["custom_images"] = {"glance_image": f"registry.example/glance@sha256:{'f' * 64}"}
+
+    @property
+    def model(self):
+        """What is declared now."""
+        return Model.model_validate(self.openstack)
+
+    def facts_of(self, name):
+        """What a node tells."""
+        node = self.nodes[name]
+        containers = {
+            stage: {
+                "running": True,
+                "healthy": True,
+                "image_id": version,
+                "digests": [digest(stage, version)],
+                "labels": {},
+                "unit": f"{stage}.service",
+            }
+            for stage, version in node.at.items()
+            if stage in CONTAINERS
+        }
         return {
+            "schema": facts.SCHEMA,
             "id": name,
-            "roles": [node.role],
-            "zone": node.zone,
             "target": self.target,
-            "deployed": deployed.pop() if len(deployed) == 1 else None,
-            "stages": stages,
-            "health": list(node.health),
-            "services": {
-                stage: {"container": stage, "image": f"registry/{stage}", "local": False} for stage in stages
+            "roles": [node.role],
+            "os_family": "RedHat",
+            "boot_id": "0",
+            "containers": containers,
+            "managed": list(containers),
+            "images": [],
+            "packages": {
+                PACKAGES[stage]: [version] for stage, version in node.at.items() if stage in PACKAGES
             },
-            "packages": {},
-            "notes": [],
+            "floors": {},
+            "held": [],
+            # Without a release the repositories alone say what there is to do.
+            "newer": {} if self.target or node.at["system"] == NEWEST else {"upgrade": {"bash": NEWEST}},
+            "openvswitch": None,
+            "switch": None,
+            "datapath": list(node.health),
+            "reboot": [],
+            "bootc": None,
+            "minion": "none",
+            "configuration": [],
+            "live_patches": {},
+            "migrations": [],
+            "pending": [],
+            "legacy_units": {},
+            "checks": [],
         }
 
     def statuses(self, step, status="started", stage=None):
@@ -140,6 +218,9 @@ class SimulatedFleet:
         self._ends = []
 
     def members(self, target):
+        if target.startswith("G@zone:"):
+            zone = target.removeprefix("G@zone:")
+            return [name for name, node in self.cloud.nodes.items() if node.zone == zone]
         return [name for name in self.cloud.nodes if name.startswith(target.rstrip("*"))]
 
     def facts(self, nodes, silence, refresh=False):
@@ -173,7 +254,7 @@ class SimulatedFleet:
         if step == "apply":
             self.cloud.applied.append((stage, node))
             if fault != "lie":
-                state.at[stage] = self.cloud.target
+                state.at[stage] = self.cloud.target or NEWEST
         self._push(1.0 if step == "verify" else self.cloud.seconds, Outcome(node, jid, True))
 
     def adopt(self, node, step, stage, jid, silence):
@@ -277,7 +358,7 @@ class Master:
         self.journal = Journal(MemoryStore(), lambda: cloud.now)
         self.lock = Lock(folder / "lock")
         self.missing = []  # what the registry lacks
-        self.verification = lambda openstack, computes, gateways: ""
+        self.verification = lambda model, computes, gateways: ""
         self.before_poll = lambda: None
         self.drain = SimulatedDrain(cloud)
         self.reboots = NoReboots
@@ -287,12 +368,12 @@ class Master:
             fleet=SimulatedFleet(self),
             journal=self.journal,
             lock=self.lock,
-            pillar=lambda: self.cloud.openstack,
+            pillar=lambda: self.cloud.model,
             registry=lambda images: self.missing,
             clock=lambda: self.cloud.now,
             verification=self.verification,
             reboots=self.reboots,
-            drains=lambda openstack: Drains(openstack, {}, {"simulated": lambda *made_of: self.drain}),
+            drains=lambda model: Drains(model, {}, {DRAIN: lambda *made_of: self.drain}),
         )
 
     def rollout(self):

@@ -5,13 +5,13 @@ import pytest
 from openstack_rollout import by_hand
 from openstack_rollout.drain import BY_HAND
 from openstack_rollout.errors import RolloutError
-from tests.unit.simulated_fleet import Cloud, Master, refusal
+from tests.unit.simulated_fleet import DRAIN, Cloud, Master, refusal
 
 
 @pytest.fixture
 def master(tmp_path):
     cloud = Cloud(controller=1, compute=3)
-    cloud.policy("compute", drain="simulated")
+    cloud.policy("compute", drain=DRAIN)
     for node in cloud.nodes.values():
         node.at["services"] = cloud.target
     return Master(cloud, tmp_path)

@@ -1,22 +1,26 @@
 """Kinds of drain, and the record of what was taken away."""
 
+from typing import get_args
+
 import pytest
 
 from openstack_rollout import drain
-from openstack_rollout.catalog import ROLES
+from openstack_rollout.declared.model import Model
+from openstack_rollout.declared.policies import NO_DRAIN
 from openstack_rollout.drain import Drains, NodeRecord
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.journal import Journal
+from openstack_rollout.vocabulary import ROLES
 from tests.unit.simulated_fleet import MemoryStore
 
-PLACE = {"node": "cmp1", "role": "compute", "kind": "sample", "run": "r1", "stage": "ovs"}
+PLACE = {"node": "cmp1", "role": "compute", "kind": "live_migrate", "run": "r1", "stage": "ovs"}
 
 
 class Sample:
     stages = frozenset({"ovs"})
 
-    def __init__(self, openstack, role, opts):
-        self.made_of = openstack, role, opts
+    def __init__(self, model, role, opts):
+        self.made_of = model, role, opts
 
 
 def journal():
@@ -24,10 +28,11 @@ def journal():
 
 
 def test_a_role_is_drained_before_the_stages_of_its_kind_only():
-    openstack = {"policies": {"compute": {"drain": "sample"}, "gateway": {"batch": 1}}}
-    drains = Drains(openstack, {"user": "salt"}, {"sample": Sample})
+    policies = {"compute": {"drain": "live_migrate"}, "gateway": {"batch": 1}}
+    model = Model.model_validate({"policies": policies})
+    drains = Drains(model, {"user": "salt"}, {"live_migrate": Sample})
     made = drains.before("ovs", "compute")
-    assert made.made_of == (openstack, "compute", {"user": "salt"})
+    assert made.made_of == (model, "compute", {"user": "salt"})
     assert drains.before("ovs", "compute") is made
     assert drains.before("services", "compute") is None
     assert drains.before("ovs", "gateway") is None and drains.before("ovs", "storage") is None
@@ -35,12 +40,14 @@ def test_a_role_is_drained_before_the_stages_of_its_kind_only():
 
 def test_a_kind_that_is_gone_is_refused_by_its_key():
     with pytest.raises(RolloutError, match="openstack:policies:compute:drain: sample"):
-        Drains({}).make("sample", "compute")
+        Drains(Model()).make("sample", "compute")
 
 
-def test_every_kind_is_some_roles_word():
-    words = {word for role in ROLES for word in drain.words(role)}
-    assert words == {"none", *drain.KINDS}
+def test_every_kind_is_what_some_roles_policy_may_say_and_the_other_way_round():
+    policies = (Model().policies.of(role) for role in ROLES)
+    words = [get_args(type(policy).model_fields["drain"].annotation) for policy in policies]
+    assert {word for role in words for word in role} == {NO_DRAIN, *drain.KINDS}
+    assert all(NO_DRAIN in role for role in words)
 
 
 def test_a_record_survives_and_goes_on():

@@ -4,11 +4,12 @@ import threading
 
 import pytest
 
-from openstack_rollout import control, plan, restoring, tables
+from openstack_rollout import control, plan, restoring, tables, words
+from openstack_rollout.declared.differences import Difference, Kind
 from openstack_rollout.drain import BY_HAND, NodeRecord
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.moves import Room
-from tests.unit.simulated_fleet import Cloud, Master, NoReboots, refusal
+from tests.unit.simulated_fleet import DRAIN, Cloud, Master, NoReboots, refusal
 
 HOME = {f"compute{number}": [f"compute{number}-a", f"compute{number}-b"] for number in range(1, 5)}
 
@@ -20,7 +21,7 @@ class Killed(BaseException):
 @pytest.fixture
 def cloud():
     cloud = Cloud(controller=1, gateway=2, compute=4)
-    cloud.policy("compute", drain="simulated")
+    cloud.policy("compute", drain=DRAIN)
     return cloud
 
 
@@ -100,7 +101,7 @@ def test_a_run_that_drains_nothing_asks_no_drain(cloud, master):
 
 
 def test_nodes_are_drained_side_by_side_as_many_as_the_cloud_can_spare(cloud, master):
-    cloud.policy("compute", drain="simulated", batch=4)
+    cloud.policy("compute", drain=DRAIN, batch=4)
     master.drain.spare = 2
     together = threading.Barrier(2, timeout=20)  # breaks unless two drains are under way at the same time
     master.drain.pause = lambda step, node: together.wait() if step == "drain" else None
@@ -221,7 +222,7 @@ def test_a_drained_node_is_not_filled_again_when_draining_it_again_fails(cloud, 
 
 
 def test_a_node_that_cannot_be_emptied_is_left_out_without_a_failure(cloud, master):
-    cloud.policy("compute", drain="simulated", canary=1)
+    cloud.policy("compute", drain=DRAIN, canary=1)
     master.drain.faults["compute1"] = {"drain": RolloutError("WORKLOADS_STAY", "server x has a local disk")}
     error = refusal(master.update)
     assert error.reason == "FAILURE_BUDGET" and "compute1 (WORKLOADS_STAY)" in error.message
@@ -277,13 +278,13 @@ def test_an_abort_after_the_engine_died_restores_what_can_be(cloud, master):
 
 
 def test_an_abort_names_the_drained_node_that_is_ill(cloud, master):
-    cloud.policy("compute", drain="simulated", max_failures=2)
+    cloud.policy("compute", drain=DRAIN, max_failures=2)
     cloud.nodes["compute1"].faults["ovs/apply"] = "OVS_FAILED"
     cloud.nodes["compute2"].faults["ovs/apply"] = "OVS_FAILED"
 
     def abort():
         if "compute3" in cloud.statuses("apply", stage="ovs"):
-            cloud.nodes["compute2"].health = ["unit openvswitch.service: not active"]
+            cloud.nodes["compute2"].health = ["br-int has no flows"]
             master.journal.ask(master.run["id"], "abort")
             master.before_poll = lambda: None
 
@@ -291,7 +292,8 @@ def test_an_abort_names_the_drained_node_that_is_ill(cloud, master):
     assert refusal(master.update).reason == "ABORTED"
     assert list(restoring.left(master.journal)) == ["compute2"]
     assert computes(master) == {**HOME, "compute2": []}
-    assert "still drained: compute2" in master.run["message"] and "not active" in master.run["message"]
+    ill = words.difference(Difference("", Kind.DATAPATH, "data path", "br-int has no flows"))
+    assert master.run["message"].endswith(f"; still drained: compute2 ({DRAIN}: {ill})")
     assert master.lock.holder() is None
 
 
@@ -329,7 +331,7 @@ def test_a_node_that_needs_nothing_more_is_restored_first(cloud, master):
 
 
 def test_what_an_operator_drained_by_hand_stays_drained(cloud, master):
-    place = {"node": "compute2", "role": "compute", "kind": "simulated", "run": BY_HAND, "stage": ""}
+    place = {"node": "compute2", "role": "compute", "kind": DRAIN, "run": BY_HAND, "stage": ""}
     record = NodeRecord.begin(master.journal, place)
     master.drain.lives["compute2"] = []
     record.data["moved"] = list(HOME["compute2"])
@@ -350,11 +352,11 @@ def test_a_policy_that_changes_while_a_node_is_drained_uses_the_records_kind(clo
 
 def test_the_plan_shows_who_is_drained_and_what_would_be_refused(cloud, master):
     master.drain.unable = RolloutError("NO_SPARE", "compute1: no other compute is up")
-    data = plan.plan(cloud.openstack, master.parts(), lambda nodes, stage: {})
-    drained = {(wave["stage"], wave["role"]) for wave in data["waves"] if wave["drain"] == "simulated"}
+    data = plan.plan(cloud.model, master.parts(), lambda nodes, stage: {})
+    drained = {(wave["stage"], wave["role"]) for wave in data["waves"] if wave["drain"] == DRAIN}
     assert drained == {("ovs", "compute"), ("system", "compute")}
     assert data["refused"].startswith("NO_SPARE")
-    assert "ovs, compute (batch 1, drained by simulated): compute1, then" in tables.text(data)
+    assert f"ovs, compute (batch 1, drained by {DRAIN}): compute1, then" in tables.text(data)
 
 
 def test_the_plan_names_the_risks_of_servers_that_will_be_moved(cloud, master, monkeypatch):
@@ -362,8 +364,10 @@ def test_the_plan_names_the_risks_of_servers_that_will_be_moved(cloud, master, m
     server = {"server": "vm", "host": "compute1", "status": "ACTIVE", "memory_mib": 64, "will": "drain fails"}
     found = {"servers": [{**server, "risks": {"locked": "is locked"}}], "routers": [], "failures": {}}
     monkeypatch.setattr(plan.risk_report, "of_nodes", lambda _, roles: asked.append(roles) or found)
-    assert plan.plan(cloud.openstack, master.parts(), lambda nodes, stage: {})["workloads"] is None
-    monkeypatch.setattr(plan.settings, "DRAINS", ("simulated",))
-    data = plan.plan(cloud.openstack, master.parts(), lambda nodes, stage: {})
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(plan, "CLOUD_DRAINS", ())  # drains that do not speak to OpenStack's API
+        assert plan.plan(cloud.model, master.parts(), lambda nodes, stage: {})["workloads"] is None
+    assert asked == []
+    data = plan.plan(cloud.model, master.parts(), lambda nodes, stage: {})
     assert asked == [{"compute": list(HOME)}]
     assert "vm: locked: is locked" in tables.text(data)

@@ -4,6 +4,7 @@ import pytest
 
 from openstack_rollout import control
 from openstack_rollout.checks import images_to_pull
+from openstack_rollout.declared.differences import Compared, Difference, Kind
 from tests.unit.simulated_fleet import Cloud, Master, refusal
 
 
@@ -96,7 +97,7 @@ def test_the_report_has_its_nodes_in_the_order_of_their_roles(cloud, master):
 def test_custom_images_are_tracked_when_the_cloud_is_at_its_target_however_it_came_there(
     cloud, master, stages
 ):
-    cloud.openstack["custom_images"] = {"glance_api_image": "registry.example/glance:fix"}
+    cloud.hotfix()
     for stage in stages:
         master.update() if stage == "update" else master.rollout().stage(stage)
     cloud.openstack["target_version"] = "1.0.2"
@@ -104,7 +105,7 @@ def test_custom_images_are_tracked_when_the_cloud_is_at_its_target_however_it_ca
 
 
 def test_custom_images_are_tracked_when_a_node_had_to_be_left_out(cloud, master):
-    cloud.openstack["custom_images"] = {"glance_api_image": "registry.example/glance:fix"}
+    cloud.hotfix()
     cloud.policy("compute", max_failures=1)
     cloud.nodes["compute4"].faults["services/apply"] = "CONTAINER_EXITED"
     assert refusal(master.update).reason == "FAILURE_BUDGET"
@@ -112,11 +113,25 @@ def test_custom_images_are_tracked_when_a_node_had_to_be_left_out(cloud, master)
     assert refusal(master.update).reason == "CUSTOM_IMAGES_UNCHANGED"
 
 
-def test_an_image_that_is_on_the_node_is_not_asked_for():
-    line = "container a: runs image 1.0.0 (abc), wants registry.example/a@sha256:1"
-    service = {"container": "a", "image": "registry.example/a@sha256:1", "local": False}
-    facts = {"stages": {"ovn": [line]}, "services": {"a": service}}
-    assert dict(images_to_pull(facts, ["ovn"])) == {"service a": "registry.example/a@sha256:1"}
-    assert dict(images_to_pull(facts, ["system"])) == {}
-    service["local"] = True
-    assert dict(images_to_pull(facts, ["ovn"])) == {}
+@pytest.mark.parametrize(
+    ("kind", "stage", "local", "asked"),
+    [
+        (Kind.CONTAINER_IMAGE, "ovn", False, True),
+        (Kind.CONTAINER_ABSENT, "ovn", False, True),
+        (Kind.CONTAINER_IMAGE, "ovn", True, False),
+        (Kind.CONTAINER_IMAGE, "system", False, False),
+        (Kind.PACKAGE, "ovn", False, False),  # a package that is called as the container is
+    ],
+)
+def test_an_image_that_is_on_the_node_is_not_asked_for(kind, stage, local, asked):
+    image = "registry.example/a@sha256:1"
+    compared = Compared(
+        id="n",
+        roles=("compute",),
+        zone=None,
+        target="1.0.1",
+        deployed=None,
+        stages={"ovn": [], "system": [], stage: [Difference(stage, kind, "a", "abc", image)]},
+        services={"x": {"container": "a", "image": image, "local": local}},
+    )
+    assert dict(images_to_pull(compared, ["ovn"])) == ({"service x": image} if asked else {})

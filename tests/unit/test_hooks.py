@@ -1,4 +1,4 @@
-"""Hooks: where they stand among the steps, what is refused, and how a node runs them."""
+"""Hooks: where they stand among the steps, which of them a node gets, and how it runs them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import json
 import pytest
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout import hooks, measure, node_pillar, salt_returns, validation
-from tests.unit.cloud_pillar import NEW, OLD, measured_at, node, valid
+from openstack_rollout import salt_returns
+from openstack_rollout.declared import hooks, share
+from openstack_rollout.declared.differences import Comparison, Difference, Kind
+from openstack_rollout.declared.facts import read
+from openstack_rollout.node import fresh_pillar
+from tests.unit.cloud_pillar import NEW, OLD, facts_at, model, node, valid
 from tests.unit.loading import Commands, load
 from tests.unit.simulated_fleet import Cloud, Master
 
@@ -19,21 +23,22 @@ HOOKS = {
     }
 }
 MIGRATION = {"name": "move-cache", "stage": "system", "command": ["/usr/bin/mv", "a", "b"]}
+COMPUTE = node("compute")
 
 
-def with_migration():
+def with_migration(**keys):
     openstack = {**valid(), "hooks": HOOKS}
-    openstack["releases"][NEW]["migrations"] = [MIGRATION]
+    openstack["releases"][NEW]["migrations"] = [{**MIGRATION, **keys}]
     return openstack
 
 
 def test_hooks_stand_among_the_steps_of_their_stage_alone():
-    names = ("drain", "apply", "verify", "restore")
-    assert hooks.steps(with_migration(), "system", names, NEW) == (
+    names, declared = ("drain", "apply", "verify", "restore"), model(with_migration())
+    assert hooks.steps(declared, "system", names, NEW) == (
         "drain", "before_apply", "apply", "after_apply", "verify", "after_verify", "restore",
     )  # fmt: skip
-    assert hooks.steps(with_migration(), "ovs", names, NEW) == names
-    assert "after_apply" not in hooks.steps(with_migration(), "system", names, OLD)
+    assert hooks.steps(declared, "ovs", names, NEW) == names
+    assert "after_apply" not in hooks.steps(declared, "system", names, OLD)
 
 
 def test_the_engine_takes_a_node_through_them(tmp_path):
@@ -44,40 +49,51 @@ def test_the_engine_takes_a_node_through_them(tmp_path):
     assert [step for step in done if step != "stage"] == ["before_apply", "apply", "verify", "after_verify"]
 
 
-@pytest.mark.parametrize(
-    ("hook", "told"),
-    [
-        ({"name": "x"}, "needs either a command (a list) or an sls"),
-        ({"name": "x", "command": "rm -rf /"}, "has to be a list"),
-        ({"name": "x", "sls": "a", "on_failure": "ignore"}, "is not one of fail, go_on"),
-        ({"name": "x", "sls": "a", "timout": 1}, "did you mean timeout?"),
-    ],
-)
-def test_a_hook_that_is_none_is_refused(hook, told):
-    openstack = {**valid(), "hooks": {"system": {"before_apply": [hook]}}}
-    lines = validation.problems(openstack)
-    assert lines and lines[0].startswith("openstack:hooks:system:before_apply:0") and told in lines[0]
-    assert validation.problems({**valid(), "hooks": {"system": {"before_aply": []}}})
-
-
 def test_a_migration_keeps_its_stage_open_until_it_is_done():
     openstack = with_migration()
-    measured = measured_at(openstack, NEW, node("compute")) | {"migrations": [MIGRATION]}
-    assert measure.facts(openstack, node("compute"), measured)["stages"]["system"] == [
-        "migration move-cache: is due"
-    ]
+    due = [{"name": "move-cache", "stage": "system"}]
+
+    def system(**told):
+        facts = read("node1", facts_at(openstack, NEW, COMPUTE, **told))
+        return Comparison(model(openstack)).compare(facts, COMPUTE.roles, None).stages["system"]
+
+    assert system(migrations=due) == [Difference("system", Kind.MIGRATION, "move-cache")]
+    assert system() == []
+    elsewhere = [{"name": "move-cache", "stage": "control_plane"}]  # a stage that the node does not have
+    assert system(migrations=elsewhere) == []
+
+
+def test_a_share_has_the_hooks_that_are_for_its_node_whole():
+    openstack = with_migration(nodes="ctl*")
+    openstack["hooks"] = {
+        "system": {
+            "before_apply": [
+                *HOOKS["system"]["before_apply"],
+                {"name": "not-here", "sls": "x", "nodes": "ctl*"},
+            ]
+        }
+    }
+    own = share.share(model(openstack), COMPUTE, lambda target: target == "*")
+    silence = {
+        "name": "silence", "command": ["/usr/bin/true"], "timeout": 300, "on_failure": "fail", "nodes": "*"
+    }  # fmt: skip
+    assert own["hooks"] == {"system": {"before_apply": [silence]}} and own["migrations"] == []
+    everything = share.share(model(openstack), COMPUTE)
+    assert [one["name"] for one in everything["hooks"]["system"]["before_apply"]] == ["silence", "not-here"]
+    assert [one["id"] for one in everything["migrations"]] == [f"{NEW} move-cache"]
 
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """The module on a node whose own copy of the pillar is from before there were hooks."""
+    """The module on a node whose own copy of its share is from before there were hooks."""
 
     def make(openstack, answers=None, matches=True):
         commands = Commands(answers or {})
-        salt = {"cmd.run_all": commands, "match.compound": lambda target: matches}
         opts = {"conf_file": "/etc/salt/minion"}
-        module = load("modules", "rollout_hooks", salt=salt, opts=opts, pillar={"openstack": valid()})
-        monkeypatch.setattr(node_pillar, "fresh", lambda opts, grains: {"openstack": openstack})
+        old = {"openstack_node": share.share(model(), COMPUTE)}
+        module = load("modules", "rollout_hooks", salt={"cmd.run_all": commands}, opts=opts, pillar=old)
+        new = share.share(model(openstack), COMPUTE, lambda target: matches)
+        monkeypatch.setattr(fresh_pillar, "fresh", lambda opts, grains: {"openstack_node": new})
         module._RECORD = tmp_path / "migrations.json"
         return module, commands
 
@@ -92,6 +108,12 @@ def test_a_migration_runs_once_and_is_dropped_with_its_release(here):
     assert list(module.done()) == [f"{NEW} move-cache"] and module.due() == []
     gone = {**openstack, "target_version": OLD, "releases": {OLD: openstack["releases"][OLD]}}
     assert here(gone)[0].done() == {}
+
+
+def test_a_migration_of_another_stage_waits_for_it(here):
+    module, commands = here(with_migration())
+    assert module.run("ovs", "after_apply") == {"hooks": {}} and commands.ran == []
+    assert [one["name"] for one in module.due()] == ["move-cache"]
 
 
 def test_a_failure_ends_the_step_or_is_passed_over(here):
@@ -114,11 +136,13 @@ def test_a_migration_that_failed_is_still_due(here):
 
 def test_a_hook_of_other_nodes_is_left_out(here):
     module, commands = here(with_migration(), matches=False)
-    assert module.run("system", "before_apply") == {"hooks": {"silence": "not for this node"}}
+    assert module.run("system", "before_apply") == {"hooks": {}}
     assert commands.ran == []
 
 
 def test_the_return_of_hooks_is_told_or_named():
-    good = salt_returns.hooks_outcome("n", "j", {"hooks": {"a": "done"}})
+    good = salt_returns.hooks_outcome("n", "j", {"value": {"hooks": {"a": "done"}}})
     assert good.succeeded and good.message == "a: done"
+    bad = salt_returns.hooks_outcome("n", "j", {"reason": "HOOK_FAILED", "message": "a: b"})
+    assert (bad.succeeded, bad.reason, bad.message) == (False, "HOOK_FAILED", "a: b")
     assert salt_returns.hooks_outcome("n", "j", "ERROR: HOOK_FAILED: a: b").reason == "HOOK_FAILED"

@@ -4,12 +4,12 @@ import copy
 
 import pytest
 
-from openstack_rollout import ovn_failover
+from openstack_rollout.declared.model import Model
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.ovn_failover import OvnFailover
 from openstack_rollout.salt_ask import Answer
 
-OPENSTACK = {"roles": {"controller": "ctl*", "gateway": "gtw*"}}
+DECLARED = {"roles": {"controller": "ctl*", "gateway": "gtw*"}}
 
 
 class Network:
@@ -32,7 +32,7 @@ class Network:
 
     def _answer(self, node, function, keywords):
         if node in self.silent:
-            return Answer(None, "no answer")
+            return Answer(None, "no answer", "NODE_SILENT")
         if function == "chassis":
             return Answer(f"name-of-{node}")
         return Answer(copy.deepcopy(getattr(self, function)(**keywords)))
@@ -101,7 +101,7 @@ def gateway(number):
 def drain_of(network):
     now = [0.0]
     clock = (lambda: now[0], lambda seconds: now.__setitem__(0, now[0] + seconds))
-    return OvnFailover(OPENSTACK, "gateway", {}, network, clock)
+    return OvnFailover(Model.model_validate(DECLARED), "gateway", {}, network, clock)
 
 
 @pytest.fixture
@@ -263,9 +263,10 @@ def test_a_node_that_is_no_chassis_is_drained_by_doing_nothing(network):
 
 
 def test_the_containers_are_those_of_the_catalogue():
-    types = {"ovn-nb": {"container": "ovn_nb_db"}, "ovn-sb": {"container": "southern"}}
-    openstack = {**OPENSTACK, "service_types": types, "services": {}}
-    assert ovn_failover.OvnFailover(openstack, "gateway", {}, Network())._containers == {
-        "nb": "ovn_nb_db",
-        "sb": "southern",
-    }
+    of_all = {"image": "ovn_image", "roles": ["controller"], "stage": "ovn"}
+    types = {"ovn-nb": {"container": "ovn_nb_db"}, "ovn-sb": {"container": "ovn_sb_db"}}
+    own = {"ovn-sb": {"container": "southern"}}
+    declared = {**DECLARED, "service_defaults": of_all, "service_types": types, "services": own}
+    model = Model.model_validate(declared)
+    assert OvnFailover(model, "gateway", {}, Network())._containers == {"nb": "ovn_nb_db", "sb": "southern"}
+    assert drain_of(Network())._containers == {}

@@ -6,7 +6,7 @@ import pytest
 
 from openstack_rollout import plan, tables
 from openstack_rollout.errors import RolloutError
-from tests.unit.simulated_fleet import Cloud, Master, NoReboots, refusal
+from tests.unit.simulated_fleet import DRAIN, Cloud, Master, NoReboots, refusal
 
 
 class Recorded(NoReboots):
@@ -41,7 +41,7 @@ def steps(master, node, stage):
 
 
 def test_the_reboot_comes_between_apply_and_verify_in_the_system_stage_alone(master):
-    master.cloud.policy("compute", drain="simulated")
+    master.cloud.policy("compute", drain=DRAIN)
     master.update()
     assert steps(master, "compute1", "system") == ["drain", "apply", "reboot", "verify", "restore"]
     assert steps(master, "gateway1", "system") == ["apply", "reboot", "verify"]
@@ -49,7 +49,7 @@ def test_the_reboot_comes_between_apply_and_verify_in_the_system_stage_alone(mas
 
 
 def test_it_is_told_whether_the_node_was_drained(master):
-    master.cloud.policy("compute", drain="simulated")
+    master.cloud.policy("compute", drain=DRAIN)
     master.update()
     assert dict((node, drained) for node, _, drained in Recorded.calls) == {
         "controller1": False,
@@ -60,7 +60,7 @@ def test_it_is_told_whether_the_node_was_drained(master):
 
 
 def test_the_plan_tells_that_nodes_may_be_rebooted(master):
-    data = plan.plan(master.cloud.openstack, master.parts(), lambda nodes, stage: {})
+    data = plan.plan(master.cloud.model, master.parts(), lambda nodes, stage: {})
     assert "system, compute (batch 1, rebooted when required): compute1" in tables.text(data)
 
 
@@ -71,7 +71,7 @@ def test_never_means_that_there_is_no_such_step(master):
 
 
 def test_a_node_that_does_not_come_back_pauses_the_run_and_stays_drained(master):
-    master.cloud.policy("compute", drain="simulated")
+    master.cloud.policy("compute", drain=DRAIN)
     Recorded.fault = RolloutError("REBOOT_TIMEOUT", "not back", [])
     master.cloud.openstack["roles"] = {"compute": "compute*"}
     assert refusal(master.update).reason == "REBOOT_TIMEOUT"

@@ -6,9 +6,14 @@ import threading
 
 import pytest
 
+from openstack_rollout import words
+from openstack_rollout.declared.differences import Difference, Kind
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.reboots import Reboots
 from openstack_rollout.salt_ask import Answer
+from tests.unit import cloud_pillar
+
+UNTARGETED = {**cloud_pillar.valid(), "target_version": ""}
 
 
 class Machine:
@@ -21,18 +26,19 @@ class Machine:
         self.after = after or {}
         self.down_until = None
         self.workloads = []
-        self.health = []
+        self.broken = {}
         self.asked = []
         self.members = []
         self.risk = ""
 
     def ask(self, nodes, function, keywords=None, timeout=15):
         self.asked.append(function)
+        self.node = nodes[0]
         self.now += 1
         if self.down_until and self.now < self.down_until:
-            return {nodes[0]: Answer(None, "no answer")}
+            return {nodes[0]: Answer(None, "no answer", "NODE_SILENT")}
         if self.risk and function == "cluster_member.may_stop":
-            return {nodes[0]: Answer(None, self.risk)}
+            return {nodes[0]: Answer(None, self.risk, "QUORUM_AT_RISK")}
         return {nodes[0]: Answer(getattr(self, function.replace(".", "_"))(**(keywords or {})))}
 
     def sleep(self, seconds):
@@ -60,7 +66,9 @@ class Machine:
         return state
 
     def openstack_node_facts(self, fresh):
-        return {"health": self.health}
+        assert fresh, "the share is that of the boot before"
+        where = cloud_pillar.node("compute")
+        return cloud_pillar.facts_at(UNTARGETED, cloud_pillar.NEW, where, self.node) | self.broken
 
     def cluster_member_may_stop(self, leave):
         assert leave, "clients go elsewhere before the node does"
@@ -78,8 +86,9 @@ class Machine:
 
 
 def reboots(machine, policy="when_required", **more):
-    openstack = {"system": {"reboot": policy, "reboot_timeout": 100}, **more}
-    return Reboots(openstack, ask=machine, clock=(lambda: machine.now, machine.sleep))
+    system = {"reboot": policy, "reboot_timeout": 100}
+    model = cloud_pillar.model({**UNTARGETED, "system": system, **more})
+    return Reboots(model, ask=machine, clock=(lambda: machine.now, machine.sleep))
 
 
 def test_a_node_that_needs_one_is_rebooted_and_waited_for():
@@ -117,7 +126,7 @@ def test_a_member_of_clusters_goes_when_they_agree_and_is_back_when_they_are_who
 
 def test_a_member_that_its_cluster_cannot_spare_stays_up():
     machine = Machine()
-    machine.risk = "ERROR: QUORUM_AT_RISK: mariadb: ctl3 is away"
+    machine.risk = "mariadb: ctl3 is away"
     with pytest.raises(RolloutError, match=r"^QUORUM_AT_RISK: ctl1: .*ctl3 is away"):
         reboots(machine).reboot("ctl1", "controller", True)
     assert machine.down_until is None
@@ -171,22 +180,40 @@ def test_of_controllers_one_is_away_at_a_time_whatever_the_batch():
 
 
 @pytest.mark.parametrize(
-    ("after", "health", "missing"),
+    ("after", "missing"),
     [
-        ({"boot_id": "first"}, [], "still runs the boot from before"),
-        ({"settled": False}, [], "systemd is still starting units"),
-        ({"failed": ["x.service"]}, [], "failed units: x.service"),
-        ({"unmounted": ["/srv"]}, [], "not mounted: /srv"),
-        ({"jump": 3600}, [], "its clock is +"),
-        ({}, ["container nova_compute: not running"], "container nova_compute: not running"),
+        ({"boot_id": "first"}, "still runs the boot from before"),
+        ({"settled": False}, "systemd is still starting units"),
+        ({"failed": ["x.service"]}, "failed units: x.service"),
+        ({"unmounted": ["/srv"]}, "not mounted: /srv"),
+        ({"jump": 3600}, "its clock is +"),
     ],
 )
-def test_a_node_that_is_not_back_whole_in_time_is_told_with_what_is_missing(after, health, missing):
-    machine = Machine(after=after)
-    machine.health = health
+def test_a_node_that_is_not_back_whole_in_time_is_told_with_what_is_missing(after, missing):
+    assert missing in not_back(Machine(after=after))
+
+
+def test_a_node_whose_container_does_not_run_is_not_back():
+    machine = Machine()
+    machine.broken = {"containers": {}, "managed": ["nova_compute"]}
+    stopped = words.difference(Difference("", Kind.NOT_RUNNING, "nova_compute"))
+    assert not_back(machine) == f"cmp1: not back after 100 s: {stopped}"
+
+
+@pytest.mark.parametrize(
+    "broken", [{"containers": []}, {"roles": ["ruler"]}, {"schema": 0}, {"health": []}, {"id": "cmp2"}]
+)
+def test_a_node_that_tells_nonsense_is_not_back(broken):
+    machine = Machine()
+    machine.broken = broken
+    assert not_back(machine).startswith("cmp1: not back after 100 s: cmp1: ")
+
+
+def not_back(machine):
     with pytest.raises(RolloutError) as failed:
         reboots(machine).reboot("cmp1", "compute", True)
-    assert failed.value.reason == "REBOOT_TIMEOUT" and missing in failed.value.message
+    assert failed.value.reason == "REBOOT_TIMEOUT" and failed.value.nodes == ("cmp1",)
+    return failed.value.message
 
 
 def test_a_node_that_never_answers_again_is_told_so():

@@ -24,14 +24,26 @@ class Controllers(Cloud):
             }
             for number, (name, alone) in enumerate(SERVICES.items())
         }  # fmt: skip
+        for version, release in self.openstack["releases"].items():
+            release["images"] = {f"{name}_image": self.image(name, version) for name in SERVICES}
         self.done = {name: set() for name in self.nodes}
         self.told, self.fails = [], {}
 
     def facts_of(self, name):
-        facts = super().facts_of(name)
-        left = [service for service in SERVICES if service not in self.done[name]]
-        facts["stages"]["control_plane"] = [f"container {service}: runs 1.0.0, wants it" for service in left]
-        return facts
+        at = {service: "1.0.1" if service in self.done[name] else "1.0.0" for service in SERVICES}
+        containers = {
+            service: {
+                "running": True, "healthy": True, "image_id": version, "labels": {},
+                "digests": [self.image(service, version).rpartition("@")[2]], "unit": f"{service}.service",
+            }
+            for service, version in at.items()
+        }  # fmt: skip
+        return super().facts_of(name) | {"containers": containers, "managed": list(containers)}
+
+    @staticmethod
+    def image(service, version):
+        number = list(SERVICES).index(service)
+        return f"registry.example/{service}@sha256:{f'{number}{version[-1]}'.ljust(64, '0')}"
 
 
 class Fleet(SimulatedFleet):

@@ -12,3 +12,11 @@ def test_a_node_is_told_the_runs_target_and_stages():
         assert call.keywords["pillar"] == {
             "openstack_rollout": {"target": "1.0.1", "stages": ["ovn", "system"], "drained": False}
         }
+
+
+def test_facts_and_hooks_are_asked_for_their_reasons():
+    facts, hook = salt_fleet._call("verify", "ovn", RUN), salt_fleet._call("before_apply", "ovn", RUN)
+    assert (facts.function, facts.arguments) == ("rollout_call.run", ("openstack_node.facts",))
+    assert facts.keywords == {"kwargs": {"fresh": True}}
+    assert (hook.function, hook.arguments) == ("rollout_call.run", ("rollout_hooks.run",))
+    assert hook.keywords == {"args": ["ovn", "before_apply"]}

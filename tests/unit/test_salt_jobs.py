@@ -16,6 +16,7 @@ class World:
         self.now = 100.0
         self.minions = {}
         self.returns = []  # (when, tag, answer)
+        self.senders = {}  # tag -> who really fired it
         self.cache = {}
         self.master_is_up = True
         self.published = []
@@ -40,7 +41,8 @@ class World:
             return None
         self.returns.remove(due[0])
         self.now = max(self.now, due[0][0])
-        return {"tag": due[0][1], "data": {"return": due[0][2]}}
+        sender = self.senders.get(due[0][1], due[0][1].rpartition("/")[2])
+        return {"tag": due[0][1], "data": {"id": sender, "return": due[0][2]}}
 
     # the client
     def run_job(self, nodes, function, arguments, tgt_type, kwarg, jid):
@@ -95,6 +97,18 @@ def test_returns_of_other_jobs_and_nodes_are_none_of_ours(jobs, world):
     jobs.start(["cmp1"], APPLY, "1", 60)
     world.returns += [(world.now, "salt/job/2/ret/cmp1", {}), (world.now, "salt/job/1/ret/cmp2", {})]
     assert end_of(jobs, world, limit=120) == []
+
+
+def test_a_return_that_another_minion_fires_is_none(jobs, world):
+    world.minions["cmp1"] = "busy"
+    jobs.start(["cmp1"], APPLY, "1", 60)
+    forged, real = "salt/job/1/ret/cmp1", {"all": "well"}
+    world.senders[forged] = "cmp2"
+    world.returns.append((world.now + 3, forged, {"all": "forged"}))
+    assert end_of(jobs, world, limit=10) == []
+    del world.senders[forged]
+    world.returns.append((world.now + 3, forged, real))
+    assert [e.answer for e in end_of(jobs, world)] == [real]
 
 
 def test_a_long_job_with_signs_of_life_is_never_lost(jobs, world):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from openstack_rollout.declared.model import Model
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.salt_ask import Answer
 from openstack_rollout.standby import Standby, may_stop
@@ -35,7 +36,7 @@ class Nodes:
 
 
 def standby(nodes):
-    return Standby({}, "controller", {}, ask=nodes)
+    return Standby(Model(), "controller", {}, ask=nodes)
 
 
 def test_clusters_agree_before_a_node_goes_to_standby_and_are_whole_after_it_came_back():
@@ -49,14 +50,14 @@ def test_clusters_agree_before_a_node_goes_to_standby_and_are_whole_after_it_cam
 
 
 def test_a_drain_that_goes_on_does_not_ask_for_a_cluster_that_it_left():
-    nodes, record = Nodes(cluster_member__may_stop=Answer(None, "QUORUM_AT_RISK: ctl1")), Record()
+    nodes, record = Nodes(cluster_member__may_stop=Answer(None, "ctl1", "QUORUM_AT_RISK")), Record()
     record.data["standby"] = True
     assert "in standby" in standby(nodes).drain("ctl1", record)
 
 
 def test_a_cluster_that_is_not_whole_keeps_its_node():
     nodes, record = (
-        Nodes(cluster_member__may_stop=Answer(None, "ERROR: QUORUM_AT_RISK: mariadb: ctl3 is away")),
+        Nodes(cluster_member__may_stop=Answer(None, "mariadb: ctl3 is away", "QUORUM_AT_RISK")),
         Record(),
     )
     for call in (lambda: standby(nodes).drain("ctl1", record), lambda: may_stop(nodes, ["ctl1", "ctl2"])):
@@ -73,12 +74,18 @@ def test_an_operators_standby_is_told_and_stays():
 
 
 def test_a_resource_that_stays_and_a_silent_node_have_their_words():
-    stuck = Nodes(pacemaker__standby=Answer(None, "RESOURCE_STUCK: vip does not leave ctl1"))
+    stuck = Nodes(pacemaker__standby=Answer(None, "vip does not leave ctl1", "RESOURCE_STUCK"))
     with pytest.raises(RolloutError, match=r"^RESOURCE_STUCK: ctl1: vip does not leave"):
         standby(stuck).drain("ctl1", Record())
-    silent = Nodes(cluster_member__may_stop=Answer(None, "no answer"))
+    silent = Nodes(cluster_member__may_stop=Answer(None, "no answer", "NODE_SILENT"))
     with pytest.raises(RolloutError, match=r"^NODE_SILENT: ctl1"):
         standby(silent).drain("ctl1", Record())
+
+
+def test_an_error_without_a_reason_of_its_own_has_the_drains():
+    nodes = Nodes(pacemaker__standby=Answer(None, "RESOURCE_STUCK: is a word in a text, and no reason"))
+    with pytest.raises(RolloutError, match=r"^DRAIN_FAILED: ctl1: RESOURCE_STUCK: is a word"):
+        standby(nodes).drain("ctl1", Record())
 
 
 def test_never_two_at_once_and_nothing_of_what_was_not_done():

@@ -21,12 +21,12 @@ def master(cloud, tmp_path):
 def measured(master):
     cloud = master.cloud
     parts = master.parts()
-    members = Membership.of(cloud.openstack, parts.fleet)
-    answers = members.measure(parts.fleet, cloud.target, members.ids)
+    members = Membership.of(cloud.model, parts.fleet)
+    answers = members.measure(parts.fleet, members.ids)
     run = master.run
     records = master.journal.nodes(run["id"]) if run else {}
     drained = master.journal.all_drained()
-    return status.status(cloud.openstack, members, answers, run, records, drained=drained)
+    return status.status(cloud.model, members, answers, run, records, drained=drained)
 
 
 def test_before_and_after_an_update(cloud, master):
@@ -118,7 +118,7 @@ def test_the_plan_shows_waves_changes_and_what_would_be_refused(cloud, master):
         broken = {"state": "x", "comment": "no podman", "changes": {}, "fails": True}
         return {name: [broken if name == "compute2" else change] for name in nodes}
 
-    data = plan.plan(cloud.openstack, master.parts(), dry_run)
+    data = plan.plan(cloud.model, master.parts(), dry_run)
     assert data["refused"] is None
     assert {
         "stage": "services",
@@ -133,7 +133,7 @@ def test_the_plan_shows_waves_changes_and_what_would_be_refused(cloud, master):
     assert "\n  services: would change\n" in text and "\n  x: would fail: no podman\n" in text
     master.missing = [("IMAGE_MISSING", "service ovn: registry/ovn: is not in the registry")]
     cloud.policy("compute", batch=1, canary=1)
-    data = plan.plan(cloud.openstack, master.parts(), dry_run)
+    data = plan.plan(cloud.model, master.parts(), dry_run)
     assert data["refused"].startswith("IMAGE_MISSING: ")
     assert cloud.applied == [] and master.run is None
 

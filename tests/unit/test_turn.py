@@ -8,7 +8,9 @@ import threading
 import pytest
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.turn import LASTS, Turn
+from openstack_rollout.declared.model import Model
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.turn import LASTS, LONGEST, Turn
 from tests.unit.loading import load
 
 
@@ -51,6 +53,13 @@ def test_one_that_is_renewed_does_not_end(turn, clock):
     assert turn.holder()["since"] == 1000.0
 
 
+def test_no_job_renews_it_for_ever(turn, clock):
+    while clock.now < 1000.0 + LONGEST:
+        assert turn.take("ctl1", "a", "galera")["job"] == "a"
+        clock.now += LASTS - 1
+    assert turn.take("ctl2", "b", "galera")["job"] == "b"
+
+
 def test_one_of_a_dead_node_ends_by_itself(turn, clock):
     turn.take("ctl1", "a", "galera")
     clock.now += LASTS + 1
@@ -63,10 +72,46 @@ def test_one_of_a_dead_node_ends_by_itself(turn, clock):
 def test_a_node_is_not_told_the_job_of_another(turn, monkeypatch):
     runner = load("runners", "controller_turn", opts={"id": "ctl2"})
     monkeypatch.setattr(runner, "_turn", lambda: turn)
+    monkeypatch.setattr(runner, "_refusal", lambda node: "")
     turn.take("ctl1", "a", "galera")
     assert (runner.take("b", "galera")["job"], runner.take("b", "galera")["node"]) == ("", "ctl1")
     turn.give("a")
     assert runner.take("b", "galera")["job"] == "b"
+
+
+class Cloud:
+    """Stands in for what the runner asks of Salt: ctl1 and ctl2 are accepted, and match ctl*."""
+
+    def __init__(self, opts):
+        pass
+
+    def members(self, target):
+        return ["ctl1", "ctl2"] if target == "ctl*" else []
+
+
+def test_only_controllers_and_the_master_get_a_turn_and_a_renewal_needs_no_pillar(turn, monkeypatch):
+    opts = {"id": "ctl1"}
+    runner = load("runners", "controller_turn", opts=opts)
+    monkeypatch.setattr(runner, "_turn", lambda: turn)
+    monkeypatch.setattr(runner.salt_parts, "master_options", lambda opts: {"id": "m_master"})
+    monkeypatch.setattr(runner, "SaltAsk", Cloud)
+    model = Model.model_validate({"roles": {"controller": "ctl*"}})
+    monkeypatch.setattr(runner.shares, "declared", lambda opts: model)
+    assert runner.take("a", "galera")["node"] == "ctl1"
+
+    def refused(opts):
+        raise RolloutError("INVALID_PILLAR", "openstack: is broken now")
+
+    monkeypatch.setattr(runner.shares, "declared", refused)
+    assert runner.take("a", "galera")["node"] == "ctl1"
+    assert "openstack: is broken now" in runner.take("b", "galera")
+    monkeypatch.setattr(runner.shares, "declared", lambda opts: model)
+    turn.give("a")
+    opts["id"] = "cmp1"
+    assert runner.take("c", "mischief") == "cmp1 is no controller by openstack:roles"
+    assert turn.holder() is None
+    opts["id"] = "m_master"
+    assert runner.take("d", "by hand")["job"] == "d"
 
 
 class Master:

@@ -11,9 +11,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from openstack_rollout.declared.model import Model
+from openstack_rollout.declared.policies import ComputePolicy
 from openstack_rollout.drain import Record
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.workloads import instance_ha, migration, nova, risks, settings
+from openstack_rollout.workloads import instance_ha, migration, nova, risks
 from openstack_rollout.workloads.cloud import Cloud, match_host
 from openstack_rollout.workloads.convoy import Convoy, Slots
 from openstack_rollout.workloads.landscape import Landscape
@@ -31,15 +33,13 @@ _MOST_AT_ONCE = 32  # nodes whose servers are counted for one answer of room
 class _Compute:
     """What both kinds share: closing a compute and opening it again.
 
-    openstack (dict): the validated pillar. role (str). opts: the master's options, of which none is needed.
+    model (Model): what is declared. role (str). opts: the master's options, of which none is needed.
     """
 
-    def __init__(
-        self, openstack: Mapping[str, Any], role: str = "compute", opts: Mapping[str, Any] | None = None
-    ):
-        self.cloud = Cloud(openstack.get("cloud") or settings.CLOUD)
-        self.policy = settings.of_role(openstack, role)
-        self.stages = settings.stages(openstack, role)
+    def __init__(self, model: Model, role: str = "compute", opts: Mapping[str, Any] | None = None):
+        self.cloud = Cloud(model.cloud)
+        self.policy: ComputePolicy = model.policies.of(role)
+        self.stages = model.drained_before(role)
 
     def refuse(self, nodes: Sequence[str]) -> None:
         """Raise RolloutError when the API is away, a node is no compute, or one has no healthy spare."""
@@ -144,10 +144,8 @@ class RequireEmpty(_Compute):
 class LiveMigrate(_Compute):
     """Servers are live-migrated away, and back if the policy says so."""
 
-    def __init__(
-        self, openstack: Mapping[str, Any], role: str = "compute", opts: Mapping[str, Any] | None = None
-    ):
-        super().__init__(openstack, role, opts)
+    def __init__(self, model: Model, role: str = "compute", opts: Mapping[str, Any] | None = None):
+        super().__init__(model, role, opts)
         self._slots = Slots(self.policy.migrations_per_host, self.policy.migrations_per_cloud)
 
     def refuse(self, nodes: Sequence[str]) -> None:

@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from openstack_rollout.declared.model import Model
+from openstack_rollout.declared.policies import GatewayPolicy
 from openstack_rollout.drain import Record
 from openstack_rollout.engine import one_line
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.workloads import dhcp, neutron, settings
+from openstack_rollout.workloads import dhcp, neutron
 from openstack_rollout.workloads.cloud import Cloud, match_host, status_of
 from openstack_rollout.workloads.neutron import DHCP, L3, Agent, Router
 
@@ -25,16 +27,14 @@ _LOOK = 0.5
 class MoveRouters:
     """Moves what runs on a gateway's L3 and DHCP agents.
 
-    openstack (dict): the validated pillar. role (str). opts: the master's options, of which none is needed.
+    model (Model): what is declared. role (str). opts: the master's options, of which none is needed.
     """
 
-    def __init__(
-        self, openstack: Mapping[str, Any], role: str = "gateway", opts: Mapping[str, Any] | None = None
-    ):
-        self.cloud = Cloud(openstack.get("cloud") or settings.CLOUD)
-        self.policy = settings.of_role(openstack, role)
+    def __init__(self, model: Model, role: str = "gateway", opts: Mapping[str, Any] | None = None):
+        self.cloud = Cloud(model.cloud)
+        self.policy: GatewayPolicy = model.policies.of(role)
         # With OpenContrail no router runs on a gateway of ours.
-        self.stages = frozenset() if openstack.get("opencontrail") else settings.stages(openstack, role)
+        self.stages = frozenset() if model.opencontrail else model.drained_before(role)
 
     def refuse(self, nodes: Sequence[str]) -> None:
         """Raise RolloutError when the API is away, a node has no agent, or one has no healthy spare."""

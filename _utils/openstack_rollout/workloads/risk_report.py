@@ -7,16 +7,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from openstack_rollout.declared.model import Model
+from openstack_rollout.declared.policies import ComputePolicy
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.workloads import gateways, neutron, nova, risks, settings
+from openstack_rollout.workloads import gateways, neutron, nova, risks
 from openstack_rollout.workloads.cloud import Cloud
 from openstack_rollout.workloads.neutron import L3, Agent
 
 
-def report(openstack: Mapping[str, Any], roles: Mapping[str, Sequence[str]], target: str) -> dict[str, Any]:
+def report(model: Model, roles: Mapping[str, Sequence[str]], target: str) -> dict[str, Any]:
     """The risks of a host or a role.
 
-    openstack (dict): the validated pillar. roles: role -> node ids. target (str): a node id or a role.
+    model (Model): what is declared. roles: role -> node ids. target (str): a node id or a role.
     Returns {"risks": target, "servers": [...], "routers": [...], "failures": {node: text}}. Raises
     RolloutError NO_NODES, API_UNREACHABLE.
     """
@@ -25,25 +27,24 @@ def report(openstack: Mapping[str, Any], roles: Mapping[str, Sequence[str]], tar
     if not any(of_role.values()):
         named = ", ".join(roles)
         raise RolloutError("NO_NODES", f"{target} is neither a node of the cloud nor a role ({named})")
-    return {"risks": target, **of_nodes(openstack, of_role)}
+    return {"risks": target, **of_nodes(model, of_role)}
 
 
-def of_nodes(openstack: Mapping[str, Any], roles: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def of_nodes(model: Model, roles: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """The risks of nodes, by role: as report, but for `risks`. Raises RolloutError API_UNREACHABLE."""
-    cloud = Cloud(openstack.get("cloud") or settings.CLOUD)
+    cloud = Cloud(model.cloud)
     cloud.reach()
     failures: dict[str, str] = {}
     return {
-        "servers": _servers(cloud, openstack, roles.get("compute") or [], failures),
+        "servers": _servers(cloud, model.policies.compute, roles.get("compute") or [], failures),
         "routers": _routers(cloud, roles.get("gateway") or []),
         "failures": failures,
     }
 
 
 def _servers(
-    cloud: Cloud, openstack: Mapping[str, Any], nodes: Iterable[str], failures: dict[str, str]
+    cloud: Cloud, policy: ComputePolicy, nodes: Iterable[str], failures: dict[str, str]
 ) -> list[dict[str, Any]]:
-    policy = settings.of_role(openstack, "compute")
     found = []
     for node in nodes:
         try:

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from openstack_rollout.declared.policies import ComputePolicy
 from openstack_rollout.workloads import neutron, nova
 from openstack_rollout.workloads.cloud import Cloud
 from openstack_rollout.workloads.landscape import Landscape
 from openstack_rollout.workloads.migration import limit_of
 from openstack_rollout.workloads.nova import Guest
-from openstack_rollout.workloads.settings import Compute
 
 _TIED_PORTS = ("direct", "direct-physical", "macvtap", "accelerator-direct", "accelerator-direct-physical")
 _ASKED_ONE_BY_ONE = 10  # hosts; of more, all servers of the cloud are listed at once
@@ -81,33 +81,33 @@ def gather(cloud: Cloud, host: str, guests: Iterable[Guest]) -> Surroundings:
     return Surroundings(Landscape.of(cloud), ports, images, frozenset((host,)))
 
 
-def verdicts(guests: Iterable[Guest], around: Surroundings, settings: Compute) -> list[Verdict]:
+def verdicts(guests: Iterable[Guest], around: Surroundings, policy: ComputePolicy) -> list[Verdict]:
     """What the policy makes of each server."""
-    return [verdict(guest, around, settings) for guest in guests]
+    return [verdict(guest, around, policy) for guest in guests]
 
 
-def verdict(guest: Guest, around: Surroundings, settings: Compute) -> Verdict:
+def verdict(guest: Guest, around: Surroundings, policy: ComputePolicy) -> Verdict:
     """What the policy makes of one server."""
     if guest.at_rest:
         risk = Risk("at_rest", f"is {guest.status}: nothing of it runs there")
         return Verdict(guest, (risk,), STAYS, risk.text)
     suited, placing = _placing(guest, around)
-    risks = (*_state(guest), *_hardware(guest, around, settings), *_group(guest, around), *placing)
+    risks = (*_state(guest), *_hardware(guest, around, policy), *_group(guest, around), *placing)
     blocking = [risk for risk in risks if risk.blocks]
     why = "; ".join(risk.text for risk in blocking)
     if not blocking:
         narrowed = len(suited) < len(around.landscape.spares(around.away))
         return Verdict(guest, risks, LIVE, target=suited[0] if narrowed and suited else None)
-    if settings.unmovable == "cold":
+    if policy.unmovable == "cold":
         return Verdict(guest, risks, COLD if all(risk.cold for risk in blocking) else FAILS, why)
-    return Verdict(guest, risks, BY_POLICY[settings.unmovable], why)
+    return Verdict(guest, risks, BY_POLICY[policy.unmovable], why)
 
 
-def report(found: Iterable[Verdict], settings: Compute) -> list[dict[str, Any]]:
+def report(found: Iterable[Verdict], policy: ComputePolicy) -> list[dict[str, Any]]:
     """The verdicts as plain data, one entry a server."""
     lines = []
     for one in found:
-        limit = f", {settings.on_timeout} after {limit_of(one.guest, settings.timeout_per_gib):.0f} s"
+        limit = f", {policy.on_timeout} after {limit_of(one.guest, policy.timeout_per_gib):.0f} s"
         lines.append(
             {
                 "server": one.guest.name,
@@ -136,10 +136,10 @@ def _state(guest: Guest) -> list[Risk]:
     return found
 
 
-def _hardware(guest: Guest, around: Surroundings, settings: Compute) -> list[Risk]:
+def _hardware(guest: Guest, around: Surroundings, policy: ComputePolicy) -> list[Risk]:
     specs = {**_image_specs(around.images.get(guest.image) or {}), **guest.specs}
     found = []
-    if guest.memory >= settings.large_memory_gib * 1024:
+    if guest.memory >= policy.large_memory_gib * 1024:
         found.append(
             Risk("memory", f"has {guest.memory // 1024} GiB of memory: its migration may never converge")
         )
@@ -208,7 +208,7 @@ def _image_specs(properties: Mapping[str, Any]) -> dict[str, str]:
     return {name.replace("hw_", "hw:", 1): str(properties[name]) for name in names if properties.get(name)}
 
 
-def blocked(cloud: Cloud, hosts: Iterable[str], settings: Compute) -> dict[str, list[Verdict]]:
+def blocked(cloud: Cloud, hosts: Iterable[str], policy: ComputePolicy) -> dict[str, list[Verdict]]:
     """The servers with which a drain of their host would fail or be skipped, by host; a handful of calls."""
     by_host: dict[str, list[Guest]] = {host: [] for host in hosts}
     if len(by_host) > _ASKED_ONE_BY_ONE:
@@ -220,13 +220,13 @@ def blocked(cloud: Cloud, hosts: Iterable[str], settings: Compute) -> dict[str, 
     found = {}
     for host, guests in by_host.items():
         around.away = frozenset((host,))
-        judged = [one for one in verdicts(guests, around, settings) if one.course in (FAILS, SKIPPED)]
+        judged = [one for one in verdicts(guests, around, policy) if one.course in (FAILS, SKIPPED)]
         if judged:
             found[host] = judged
     return found
 
 
-def servers_at_risk(cloud: Cloud, host: str, settings: Compute) -> list[Verdict]:
+def servers_at_risk(cloud: Cloud, host: str, policy: ComputePolicy) -> list[Verdict]:
     """The verdicts on every server of a host, as things are now."""
     guests = nova.servers_on(cloud, host)
-    return verdicts(guests, gather(cloud, host, guests), settings)
+    return verdicts(guests, gather(cloud, host, guests), policy)

@@ -7,12 +7,13 @@ happens in a project of its own, which is emptied before and after: what a kille
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from openstack_rollout.declared.model import Model
+from openstack_rollout.declared.settings import Verification
 from openstack_rollout.engine import one_line
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.workloads import leftovers, neutron, nova, settings
+from openstack_rollout.workloads import leftovers, neutron, nova
 from openstack_rollout.workloads.cloud import Cloud, match_host, status_of
 from openstack_rollout.workloads.leftovers import NAME
 
@@ -21,20 +22,19 @@ _LOOK = 1.0
 _CIDR = "192.0.2.0/24"  # TEST-NET-1: nobody's
 
 
-def verify(openstack: Mapping[str, Any], computes: Sequence[str], gateways: Sequence[str]) -> str:
+def verify(model: Model, computes: Sequence[str], gateways: Sequence[str]) -> str:
     """Try every node; returns one line on what was tried, "" when the pillar wants nothing tried.
 
-    openstack (dict): the validated pillar. computes, gateways: node ids. Raises RolloutError
+    model (Model): what is declared. computes, gateways: node ids. Raises RolloutError
     VERIFICATION_FAILED with every node that did not do it, API_UNREACHABLE.
     """
-    wanted = settings.verification(openstack)
-    if not wanted.enabled or not (computes or gateways):
+    if not model.verifies or not (computes or gateways):
         return ""
-    cloud = Cloud(openstack.get("cloud") or settings.CLOUD)
+    cloud = Cloud(model.cloud)
     cloud.reach()
     leftovers.sweep(cloud)
     try:
-        trial = Trial(cloud, wanted)
+        trial = Trial(cloud, model.verification)
         told = [*trial.servers(computes), *trial.routers(gateways)]
         failed = trial.failed
     except RolloutError:
@@ -56,7 +56,7 @@ def verify(openstack: Mapping[str, Any], computes: Sequence[str], gateways: Sequ
 class Trial:
     """One verification. failed (dict): node -> why."""
 
-    def __init__(self, cloud: Cloud, wanted: settings.Verification):
+    def __init__(self, cloud: Cloud, wanted: Verification):
         self.failed: dict[str, str] = {}
         self._cloud = cloud
         self._wanted = wanted

@@ -5,16 +5,13 @@ from __future__ import annotations
 import functools
 from types import SimpleNamespace
 
-from openstack_rollout import guard_record, waiting
+from openstack_rollout import waiting
+from openstack_rollout.node.guarding import Steps
 
 
-def records(folder):
-    """guard_record, in that folder."""
-    return SimpleNamespace(
-        read=lambda name: guard_record.read(name, folder),
-        write=lambda name, token: guard_record.write(name, token, folder),
-        forget=lambda name: guard_record.forget(name, folder),
-    )
+def steps(folder):
+    """The steps of a guard, with their records in that folder."""
+    return Steps(folder, clock())
 
 
 def clock():

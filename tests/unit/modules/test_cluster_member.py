@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from salt.exceptions import CommandExecutionError
 
+from openstack_rollout.node.errors import NodeError
 from tests.unit.loading import load
 from tests.unit.modules.guards import impatient
 
@@ -23,7 +24,9 @@ class Node:
     def may_stop(self, container, patience):
         self.asked.append((container, patience))
         if container in self.risks:
-            raise CommandExecutionError(f"QUORUM_AT_RISK: {self.risks[container]}")
+            raise NodeError("QUORUM_AT_RISK", self.risks[container])
+        if container == "pacemaker":
+            return self.pacemaker
         return None if self.lacks[container] is None else {"whole": True}
 
     def status(self, container):
@@ -43,7 +46,7 @@ class Node:
     def before_stop(self, container):
         self.begun.add(container)
         if container in self.refuses:
-            raise CommandExecutionError(f"QUORUM_AT_RISK: {container} cannot be drained")
+            raise NodeError("QUORUM_AT_RISK", f"{container} cannot be drained")
 
     def module(self):
         functions = {f"{guard}.{name}": getattr(self, name)
@@ -63,7 +66,7 @@ class Node:
 def test_every_cluster_is_asked_and_what_is_none_is_not():
     node = Node()
     assert node.module().may_stop(5) == ["rabbitmq", "mariadb", "pacemaker"]
-    assert node.asked == [("rabbitmq", 5), ("mariadb", 5)]
+    assert node.asked == [("rabbitmq", 5), ("mariadb", 5), ("pacemaker", 5)]
 
 
 def test_one_cluster_that_is_not_whole_keeps_the_node():
@@ -75,10 +78,10 @@ def test_one_cluster_that_is_not_whole_keeps_the_node():
 
 def test_a_pacemaker_that_is_not_whole_keeps_the_node_and_none_does_not():
     node = Node()
-    node.pacemaker = {"lacks": ["node ctl3 is offline"]}
+    node.risks["pacemaker"] = "Pacemaker: node ctl3 is offline"
     with pytest.raises(CommandExecutionError, match=r"^QUORUM_AT_RISK: Pacemaker: node ctl3 is offline"):
         node.module().may_stop(0)
-    node.pacemaker = None
+    node.risks, node.pacemaker = {}, None
     assert node.module().may_stop(0) == ["rabbitmq", "mariadb"]
 
 

@@ -7,6 +7,7 @@ import copy
 import pytest
 from salt.exceptions import CommandExecutionError
 
+from openstack_rollout.node.errors import NodeError
 from tests.unit.clocks import no_sleep
 from tests.unit.loading import load
 from tests.unit.test_datapath import BEFORE
@@ -66,7 +67,7 @@ def test_an_operator_may_accept_what_is(node):
 
 def test_a_switch_that_does_not_answer_is_missing_and_is_not_recorded(node):
     def dead():
-        raise CommandExecutionError("OVS_FAILED: no answer")
+        raise NodeError("OVS_FAILED", "no answer")
 
     node.record()
     node.measured = dead
@@ -101,7 +102,7 @@ def test_as_states_they_are_no_change(test):
 
 def test_a_broken_data_path_fails_the_state_by_its_word():
     def broken(timeout, tolerance):
-        raise CommandExecutionError("DATAPATH_BROKEN: cmp1: all gone")
+        raise NodeError("DATAPATH_BROKEN", "cmp1: all gone")
 
     state = load("states", "datapath", salt={"datapath.verify": broken}, opts={"test": False})
     assert state.verified("after")["result"] is False

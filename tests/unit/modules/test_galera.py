@@ -6,7 +6,7 @@ import pytest
 from salt.exceptions import CommandExecutionError
 
 from tests.unit.loading import Commands, load
-from tests.unit.modules.guards import clock, impatient, records
+from tests.unit.modules.guards import clock, steps
 
 NAME = "mariadb"
 HOSTS = ("10.88.0.11", "10.88.0.12", "10.88.0.13")
@@ -55,7 +55,7 @@ class Cluster(Commands):
 
 def guard(cluster, folder):
     module = load("modules", "galera", salt={"cmd.run_all": cluster}, grains={"id": "ctl1"})
-    module.time, module.waiting, module.guard_record = clock(), impatient(), records(folder)
+    module.time, module._STEPS = clock(), steps(folder)
     return module
 
 
@@ -126,7 +126,7 @@ def test_a_member_that_does_not_answer_is_named(tmp_path):
 def test_a_database_that_does_not_answer_may_be_replaced(tmp_path):
     cluster = Cluster()
     cluster.errors[""] = (1, "ERROR 2002 (HY000): Can't connect to local server through socket")
-    assert guard(cluster, tmp_path).before_stop(NAME)["member"] is None
+    assert guard(cluster, tmp_path).before_stop(NAME) == {}
 
 
 @pytest.mark.parametrize(
@@ -144,9 +144,7 @@ def test_a_database_without_a_cluster_is_not_guarded(tmp_path):
     cluster.members[HOSTS[0]]["wsrep_on"] = "OFF"
     module = guard(cluster, tmp_path)
     token = module.before_stop(NAME)
-    assert (
-        module.status(NAME) is None and token["member"] is None and module.after_start(NAME, token, 5) == ""
-    )
+    assert module.status(NAME) is None and token == {} and module.after_start(NAME, token, 5) == ""
 
 
 def test_a_member_that_does_not_come_back_is_named_with_what_it_lacks(tmp_path):

@@ -1,76 +1,60 @@
-"""openstack_node: a node's desired state and facts, from the shipped catalogue and a small pillar."""
+"""openstack_node: a node's share and its facts, as the master reads them."""
 
 from __future__ import annotations
 
-import copy
-import fnmatch
 import json
-from pathlib import Path
 
 import pytest
-import yaml
 from salt.exceptions import CommandExecutionError
 
+from openstack_rollout.declared import facts as schema
+from openstack_rollout.declared import share
+from openstack_rollout.declared.differences import Comparison, Difference, Kind
+from openstack_rollout.node import fresh_pillar
+from openstack_rollout.node.errors import NodeError
+from tests.unit.cloud_pillar import NEW, OLD, digest, model, reference, valid
+from tests.unit.cloud_pillar import node as place
 from tests.unit.loading import load
 
-CATALOGUE = yaml.safe_load((Path(__file__).parents[3] / "pillar/openstack/services.sls").read_text())[
-    "openstack"
-]
+COMPUTE = place("compute", zone="az1")
+CONTROLLER = place("controller")
+NOVA = {"running": True, "image_id": "id-nova", "healthy": True, "labels": {}}
+GUARDS = ("ovn_controller", "galera", "rabbitmq_cluster", "ovsdb_cluster", "pacemaker")
 
 
-def image(key, version):
-    return f"registry.example/{key}@sha256:{version.replace('.', '') * 22:0<64.64}"
+def pillar(where=COMPUTE, openstack=None, **run):
+    """What the master hands to a node, and what a run tells it."""
+    found = {"openstack_node": share.share(model(openstack), where)}
+    return json.loads(json.dumps(found)) | ({"openstack_rollout": run} if run else {})
 
 
-def images(version):
-    keys = {entry["image"] for entry in CATALOGUE["service_types"].values()}
-    return {
-        key: {"default": image(key, version)} if key.endswith("_images") else image(key, version)
-        for key in keys
-    }
-
-
-PILLAR = {
-    "openstack": {
-        **CATALOGUE,
-        "target_version": "1.0.1",
-        "roles": {"controller": "ctl*", "gateway": "gtw*", "compute": "cmp*"},
-        "zones": {"az1": "cmp1", "az2": "cmp2"},
-        "services": {"nova": {"options": {"DEFAULT": {"transport_url": "secret"}}}},
-        "releases": {
-            version: {"images": images(version), "packages": {"openstack-selinux": version, "bash": "5"}}
-            for version in ("1.0.0", "1.0.1")
-        },
-    }
-}
-
-
-def node(minion="cmp1", pillar=None, **functions):
-    salt = {
-        "match.compound": lambda target: fnmatch.fnmatchcase(minion, target),
+def node(given=None, **functions):
+    salt = {f"{guard}.pending": lambda container: None for guard in GUARDS} | {
         "quadlet.managed": dict,
         "legacy_unit.present": lambda units: [],
-        "ovn_controller.pending": lambda container: None,
         **functions,
     }
-    pillar = PILLAR if pillar is None else pillar
-    return load(
-        "modules", "openstack_node", salt=salt, pillar=pillar, grains={"id": minion, "os_family": "RedHat"}
-    )
+    given = pillar() if given is None else given
+    grains = {"id": "cmp1", "os_family": "RedHat"}
+    return load("modules", "openstack_node", salt=salt, pillar=given, grains=grains)
 
 
-def measuring(containers, local, **functions):
+def measuring(containers, local=None, **functions):
+    """The functions of a node. local: image id → its references that podman has."""
+    local = local or {}
+    ids = {one: image_id for image_id, some in local.items() for one in some}
     return {
         "podman.containers": lambda: containers,
-        "podman.image_ids": lambda references: {ref: f"id-{ref}" for ref in references if ref in local},
-        "package_set.installed": lambda: {"bash": ["5"]},
+        "podman.local_images": lambda: local,
+        "podman.image_ids": lambda references, local: {one: ids[one] for one in references if one in ids},
+        "package_set.installed": lambda: {"curl": [f"7-{NEW}"], "secret-tool": ["1"]},
         "ovs.status": lambda: None,
         "ovs.switch": lambda: None,
         "datapath.health": list,
         "reboot_needed.evidence": lambda thorough: [],
         "bootc.status": lambda: None,
         "pkg.version_cmp": lambda one, other: 0,
-        "rollout_hooks.due": lambda openstack: [],
+        "rollout_hooks.due": lambda share: [],
         "minion_package.state": lambda: {"state": "none"},
         "system_packages.held": list,
         "system_packages.configuration": list,
@@ -79,158 +63,230 @@ def measuring(containers, local, **functions):
     }
 
 
+def compared(facts, where=COMPUTE, openstack=None):
+    """What the master makes of facts, which pass what Salt's event bus does to them."""
+    told = schema.read(facts["id"], json.loads(json.dumps(facts)))
+    return Comparison(model(openstack)).compare(told, where.roles, where.zone)
+
+
 def test_a_compute_of_a_zone():
     desired = node().desired()
-    assert (desired["version"], desired["roles"], desired["zone"]) == ("1.0.1", ["compute"], "az1")
+    assert (desired["target"], desired["roles"], desired["zone"]) == (NEW, ["compute"], "az1")
+    assert desired["refused"] is None
     assert desired["stages"] == ["ovn", "services", "ovs", "system"]
     assert desired["last"] == "services"
     assert {"ovn_controller", "nova_compute"} <= set(desired["containers"])
 
 
 def test_what_is_guarded_is_known_without_a_target():
-    known = node("ctl1").guarded()
+    known = node(pillar(CONTROLLER)).guarded()
     assert known["mariadb"] == "galera" and "memcached" not in known
-    untargeted = {"openstack": {**PILLAR["openstack"], "target_version": ""}}
-    assert node("ctl1", untargeted).guarded() == known
-    assert node("cmp1", untargeted).guarded() == {"ovn_controller": "ovn_controller"}
+    untargeted = {**valid(), "target_version": ""}
+    assert node(pillar(CONTROLLER, untargeted)).guarded() == known
+    assert node(pillar(COMPUTE, untargeted)).guarded() == {"ovn_controller": "ovn_controller"}
 
 
 def test_a_stage_alone():
     desired = node().desired("services")
     assert {service["stage"] for service in desired["services"]} == {"services"}
-    assert desired["packages"] == {"openstack-selinux": "1.0.1"}
+    assert desired["packages"] == {"openstack-selinux": f"0.8-{NEW}"}
     assert desired["images"] == [service["image"] for service in desired["services"]]
     assert "ovn_controller" in desired["containers"]
-    assert node("ctl1").desired("services")["packages"] == {}
-    assert node("ctl1").desired("control_plane")["last"] == "control_plane"
+    assert node(pillar(CONTROLLER)).desired("services")["packages"] == {}
+    assert node(pillar(CONTROLLER)).desired("control_plane")["last"] == "control_plane"
 
 
 def test_an_image_belongs_to_the_first_stage_that_needs_it():
-    pillar = copy.deepcopy(PILLAR)
-    pillar["openstack"]["services"]["node-exporter"] = {"image": "ovn_controller_image"}
-    assert image("ovn_controller_image", "1.0.1") not in node(pillar=pillar).desired("services")["images"]
+    openstack = valid()
+    openstack["services"] = {"node-exporter": {"image": "ovn_controller_image"}}
+    desired = node(pillar(openstack=openstack)).desired("services")
+    assert reference("ovn_controller_image", NEW) in [one["image"] for one in desired["services"]]
+    assert reference("ovn_controller_image", NEW) not in desired["images"]
 
 
-@pytest.mark.parametrize("pillar", [PILLAR, {}])
-def test_a_minion_without_a_role_has_nothing(pillar):
-    for stage in (None, "ovn", "services", "system"):
-        desired = node("web1", pillar).desired(stage)
-        assert (desired["stages"], desired["services"], desired["last"]) == ([], [], None)
+@pytest.mark.parametrize("stage", [None, "ovn", "services", "system"])
+def test_a_minion_without_a_role_has_nothing(stage):
+    desired = node(pillar(place())).desired(stage)
+    assert (desired["stages"], desired["services"], desired["last"]) == ([], [], None)
+    assert desired["refused"] is None
 
 
-def test_a_bad_pillar_is_refused_by_its_key():
-    pillar = copy.deepcopy(PILLAR)
-    pillar["openstack"]["custom_image"] = {}
-    for call in (node(pillar=pillar).desired, node(pillar=pillar).facts):
-        with pytest.raises(
-            CommandExecutionError, match=r"^INVALID_PILLAR: openstack:custom_image.*custom_images"
-        ):
+REFUSED = {
+    "openstack_node": {"refused": {"reason": "INVALID_PILLAR", "message": "openstack:custom_image: unknown"}}
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "reason", "told"),
+    [
+        (REFUSED, "INVALID_PILLAR", "openstack:custom_image: unknown"),
+        ({}, "INVALID_PILLAR", "ext_pillar"),
+        ({"openstack_node": "x"}, "INVALID_PILLAR", "ext_pillar"),
+    ],
+)
+def test_what_the_master_refuses_is_refused_under_its_reason(given, reason, told):
+    desired = node(given).desired("services")
+    assert desired["refused"]["reason"] == reason and told in desired["refused"]["message"]
+    assert (desired["stages"], desired["services"], desired["packages"]) == ([], [], {})
+    for call in (node(given, **measuring({})).facts, node(given).guarded):
+        with pytest.raises(NodeError) as refused:
             call()
-    pillar = copy.deepcopy(PILLAR)
-    pillar["openstack"]["target_version"] = "9.9.9"
-    with pytest.raises(CommandExecutionError, match=r"^UNKNOWN_TARGET: .*9\.9\.9"):
-        node(pillar=pillar).facts()
+        assert refused.value.reason == reason and told in refused.value.text
+
+
+def test_without_a_target_there_is_the_system_stage_alone():
+    untargeted = node(pillar(openstack={**valid(), "target_version": ""}))
+    assert untargeted.desired("system")["stages"] == ["system"]
+    assert untargeted.desired("services")["refused"]["reason"] == "UNKNOWN_TARGET"
 
 
 def test_facts_measure_and_carry_no_secrets():
-    old = image("nova_compute_image", "1.0.0")
     containers = {
-        "nova_compute": {
-            "running": True,
-            "image_id": f"id-{old}",
-            "healthy": True,
-            "labels": {"x": "secret"},
-        },
-        "dnsmasq-1": {"running": True, "image_id": "z", "healthy": None, "labels": {}},
+        "nova_compute": NOVA | {"labels": {"x": "secret", "managed_by": "edpm", "openstack-rollout.a": "b"}},
+        "dnsmasq-1": NOVA | {"image_id": "z", "healthy": None},
     }
-    functions = measuring(containers, {old, image("nova_compute_image", "1.0.1")})
+    old = {"id-nova": [reference("nova_compute_image", OLD)]}
     facts = node(
-        **functions,
+        **measuring(containers, old),
         **{
             "quadlet.managed": lambda: {"nova_compute": "nova_compute.service", "swift": "swift.service"},
             "legacy_unit.present": lambda units: [unit for unit in units if unit == "edpm_nova_compute"],
         },
     ).facts()
-    assert (facts["id"], facts["target"], facts["deployed"], facts["zone"]) == ("cmp1", "1.0.1", None, "az1")
-    assert facts["services"]["nova"]["release"] == "1.0.0"
-    assert facts["stages"]["system"] == []
-    assert any("ovn_controller" in line for line in facts["stages"]["ovn"])
+    assert (facts["schema"], facts["id"], facts["target"]) == (schema.SCHEMA, "cmp1", NEW)
     assert len(facts["boot_id"]) == 36
-    notes = "\n".join(facts["notes"])
-    assert "dnsmasq-1" in notes and "swift" in notes and "edpm_nova_compute" in notes
+    assert facts["packages"] == {"curl": [f"7-{NEW}"]}
+    assert facts["containers"]["nova_compute"]["labels"] == {"managed_by": "edpm", "openstack-rollout.a": "b"}
+    assert facts["containers"]["nova_compute"]["digests"] == [digest(OLD)]
     assert "secret" not in json.dumps(facts)
+    found = compared(facts)
+    assert (found.target, found.deployed, found.zone) == (NEW, None, "az1")
+    assert found.services["nova"]["release"] == OLD
+    assert found.stages["system"] == []
+    assert [(one.kind, one.subject) for one in found.stages["ovn"]] == [
+        (Kind.CONTAINER_ABSENT, "ovn_controller")
+    ]
+    assert {(one["kind"], one["subject"], one["detail"]) for one in found.notes} == {
+        ("beside", "dnsmasq-1", ""),
+        ("orphan", "swift", ""),
+        ("legacy", "nova_compute", "edpm_nova_compute"),
+    }
+
+
+def test_an_image_of_several_names_has_each_digest_once_and_is_local_by_reference():
+    wanted = reference("nova_compute_image", NEW)
+    local = {"id-nova": [f"elsewhere.example/nova@{digest(NEW)}", wanted]}
+    facts = node(**measuring({"nova_compute": NOVA}, local)).facts()
+    assert facts["containers"]["nova_compute"]["digests"] == [digest(NEW)]
+    assert facts["images"] == [wanted]
+    found = compared(facts)
+    assert found.services["nova"]["local"] and not found.services["ovn"]["local"]
+    assert [one.subject for one in found.stages["services"] if one.kind == Kind.CONTAINER_IMAGE] == []
 
 
 def test_a_change_that_a_guard_did_not_finish_keeps_its_stage_open():
     left = {"ovn_controller.pending": lambda container: {"chassis": "cmp1"}}
-    found = node(**measuring({}, []), **left).facts()
-    assert "container ovn_controller: its change was begun and not finished" in found["stages"]["ovn"]
+    facts = node(**measuring({}), **left).facts()
+    assert facts["pending"] == ["ovn_controller"]
+    assert Difference("ovn", Kind.CHANGE_UNFINISHED, "ovn_controller") in compared(facts).stages["ovn"]
 
 
-def test_facts_can_ask_the_master_for_a_fresh_pillar():
-    module = node(**measuring({}, set()))
-    fresh = copy.deepcopy(PILLAR)
-    fresh["openstack"]["target_version"] = "1.0.0"
-    module._fresh_pillar = lambda: fresh
-    assert module.facts(fresh=True)["target"] == "1.0.0"
-    assert module.facts()["target"] == "1.0.1"
+def test_floors_are_asked_of_the_package_manager():
+    openstack = valid()
+    openstack["releases"][NEW]["packages"]["curl"] = ">=7-9"
+    openstack["releases"][NEW]["packages"]["absent"] = ">=1"
+    answers = {
+        "-1": {"curl": {">=7-9": False}},
+        "0": {"curl": {">=7-9": True}},
+        "None": {"curl": {">=7-9": False}},
+    }
+    for answer, floors in answers.items():
+        compare = {"pkg.version_cmp": lambda one, least, said=answer: None if said == "None" else int(said)}
+        facts = node(pillar(openstack=openstack), **measuring({}, **compare)).facts()
+        assert facts["floors"] == floors
+        wants = [one.subject for one in compared(facts, openstack=openstack).stages["system"]]
+        assert wants == ([] if floors["curl"][">=7-9"] else ["curl"])
+
+
+def test_facts_can_ask_the_master_for_a_fresh_share(monkeypatch):
+    module = node(**measuring({}))
+    fresh = pillar(openstack={**valid(), "target_version": OLD})
+    monkeypatch.setattr(fresh_pillar, "fresh", lambda opts, grains: fresh)
+    assert module.facts(fresh=True)["target"] == OLD
+    assert module.facts()["target"] == NEW
 
 
 def test_a_node_that_cannot_tell_is_an_error():
     def fail():
         raise CommandExecutionError("podman ps: cannot open storage")
 
-    with pytest.raises(CommandExecutionError, match=r"^NODE_ERROR: podman ps"):
-        node(**measuring({}, set(), **{"podman.containers": fail})).facts()
-    with pytest.raises(CommandExecutionError, match=r"^NODE_ERROR: podman is not installed"):
+    with pytest.raises(NodeError, match=r"^NODE_ERROR: podman ps"):
+        node(**measuring({}, **{"podman.containers": fail})).facts()
+    with pytest.raises(NodeError, match=r"^NODE_ERROR: podman is not installed"):
         node().facts()
 
 
+def test_what_is_newer_is_told_or_told_to_be_unknown():
+    def fail(depth, kept):
+        raise CommandExecutionError("no repository answers")
+
+    facts = node(**measuring({}, **{"system_packages.plan": fail})).facts()
+    assert facts["newer"] == {"unknown": "no repository answers"}
+    assert [one.kind for one in compared(facts).stages["system"]] == [Kind.NEWER_UNKNOWN]
+    asked = []
+    refresh = {"system_packages.refresh": asked.append}
+    node(**measuring({}, **refresh)).facts()
+    assert asked == []
+    node(**measuring({}, **refresh)).facts(refresh=True)
+    assert asked == [None]
+
+
 def test_a_run_to_another_target_is_refused_before_anything_is_rendered():
-    run = {"openstack_rollout": {"target": "1.0.1", "stages": ["services"]}}
-    assert node(pillar={**PILLAR, **run}).desired("services")["version"] == "1.0.1"
-    edited = {"openstack": {**PILLAR["openstack"], "target_version": "1.0.0"}, **run}
-    with pytest.raises(
-        CommandExecutionError, match=r"^TARGET_CHANGED: .*now 1\.0\.0, the run is for 1\.0\.1"
-    ):
-        node(pillar=edited).desired("services")
+    run = {"target": NEW, "stages": ["services"]}
+    assert node(pillar(**run)).desired("services")["refused"] is None
+    refused = node(pillar(openstack={**valid(), "target_version": OLD}, **run)).desired("services")["refused"]
+    assert refused["reason"] == "TARGET_CHANGED" and OLD in refused["message"] and NEW in refused["message"]
 
 
 def test_a_round_of_a_run_narrows_a_stage_and_not_what_the_node_wants():
-    told = {"target": "1.0.1", "services": ["mariadb"]}
-    whole, part = node("ctl1").desired("control_plane"), node("ctl1", PILLAR | {"openstack_rollout": told})
-    part = part.desired("control_plane")
+    whole = node(pillar(CONTROLLER)).desired("control_plane")
+    part = node(pillar(CONTROLLER, target=NEW, services=["mariadb"])).desired("control_plane")
     assert [service["name"] for service in part["services"]] == ["mariadb"]
     assert part["images"] == [part["services"][0]["image"]]
     assert part["containers"] == whole["containers"] and part["packages"] == whole["packages"]
 
 
-@pytest.mark.parametrize(("runs", "found"), [("1.0.0", {"control_plane": ["a flag is off"]}), ("1.0.1", {})])
+def asking(service="rabbitmq", call="rabbitmq_cluster.feature_flags"):
+    openstack = valid()
+    check = {"service": service, "call": call, "arguments": {"enabled": ["one"]}}
+    openstack["releases"][NEW]["checks"] = [check]
+    return openstack
+
+
+@pytest.mark.parametrize(("runs", "found"), [(OLD, {"control_plane": ["a flag is off"]}), (NEW, {})])
 def test_a_release_asks_before_its_service_moves_and_not_afterwards(runs, found):
-    pillar = copy.deepcopy(PILLAR)
-    pillar["openstack"]["releases"]["1.0.1"]["checks"] = [
-        {"service": "rabbitmq", "call": "rabbitmq_cluster.feature_flags", "arguments": {"enabled": ["one"]}}
+    openstack, asked = asking(), []
+    flags = {"rabbitmq_cluster.feature_flags": lambda *a, **k: asked.append((a, k)) or ["a flag is off"]}
+    local = {"id": [reference("rabbitmq_image", runs)]}
+    facts = node(
+        pillar(CONTROLLER, openstack), **measuring({"rabbitmq": NOVA | {"image_id": "id"}}, local), **flags
+    ).facts()
+    assert asked == [(("rabbitmq",), {"enabled": ["one"]})]
+    assert facts["checks"] == [
+        {"service": "rabbitmq", "call": "rabbitmq_cluster.feature_flags", "lines": ["a flag is off"]}
     ]
-    asked = []
-    local = [image("rabbitmq_image", version) for version in ("1.0.0", "1.0.1")]
-    running = {
-        "image_id": f"id-{image('rabbitmq_image', runs)}",
-        "running": True,
-        "healthy": True,
-        "labels": {},
-    }
-    functions = measuring({"rabbitmq": running}, local) | {
-        "rabbitmq_cluster.feature_flags": lambda *a, **k: asked.append((a, k)) or ["a flag is off"],
-        **{f"{guard}.pending": lambda container: None
-           for guard in ("galera", "rabbitmq_cluster", "ovsdb_cluster", "pacemaker")},
-    }  # fmt: skip
-    assert node("ctl1", pillar, **functions).facts()["checks"] == found
-    assert asked == ([(("rabbitmq",), {"enabled": ["one"]})] if found else [])
+    assert compared(facts, CONTROLLER, openstack).checks == found
+
+
+def test_a_node_is_asked_for_the_checks_of_its_own_services_alone():
+    facts = node(pillar(COMPUTE, asking()), **measuring({})).facts()
+    assert facts["checks"] == []
 
 
 def test_a_release_that_asks_for_what_a_node_cannot_tell_is_refused():
-    pillar = copy.deepcopy(PILLAR)
-    pillar["openstack"]["releases"]["1.0.1"]["checks"] = [{"service": "nova", "call": "no.such"}]
-    running = {"image_id": "id-old", "running": True, "healthy": True, "labels": {}}
-    found = node(pillar=pillar, **measuring({"nova_compute": running}, [])).facts()
-    assert found["checks"] == {"services": ["no.such: this node has no such function"]}
+    openstack = asking()
+    local = {"id": [reference("rabbitmq_image", OLD)]}
+    given = pillar(CONTROLLER, openstack)
+    facts = node(given, **measuring({"rabbitmq": NOVA | {"image_id": "id"}}, local)).facts()
+    line = "rabbitmq_cluster.feature_flags: this node has no such function"
+    assert compared(facts, CONTROLLER, openstack).checks == {"control_plane": [line]}

@@ -9,6 +9,7 @@ from salt.exceptions import CommandExecutionError
 
 from openstack_rollout import chassis
 from tests.unit.loading import Commands, load
+from tests.unit.modules.guards import steps
 
 NAME = "ovn_controller"
 OPERATORS = "3000"
@@ -93,7 +94,7 @@ def guard(node, folder):
         "podman.containers": lambda: {NAME: {"running": node.running}},
     }
     module = load("modules", "ovn_controller", salt=salt)
-    module.RECORDS = folder
+    module._STEPS = steps(folder)
     module._age = lambda container: node.age
     clock = iter(range(10**6))
     module.time = type("Clock", (), {

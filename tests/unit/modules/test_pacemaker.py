@@ -6,7 +6,7 @@ import pytest
 from salt.exceptions import CommandExecutionError
 
 from tests.unit.loading import Commands, load
-from tests.unit.modules.guards import clock, records
+from tests.unit.modules.guards import clock, steps
 
 NAME = "keystone"
 NODE = '<node name="{name}" online="{online}" standby="{standby}" maintenance="{maintenance}" pending="false" unclean="false"/>'  # noqa: E501
@@ -99,7 +99,7 @@ def module_of(cluster, folder):
     salt = {"cmd.run_all": cluster, "cmd.has_exec": lambda name: cluster.installed}
     salt |= {"left_behind.addresses": cluster.left, "left_behind.keepaliveds": lambda: cluster.outlived}
     module = load("modules", "pacemaker", salt=salt, grains={"id": "ctl1"})
-    module.time, module.guard_record = clock(), records(folder)
+    module.time, module._STEPS = clock(), steps(folder)
     return module
 
 
@@ -119,7 +119,7 @@ def test_a_node_without_an_address_is_left_alone(tmp_path):
     cluster.vip = "ctl3"
     module = module_of(cluster, tmp_path)
     token = module.before_stop(NAME)
-    assert token["banned"] == [] and module.after_start(NAME, token, 60) == ""
+    assert token == {} and module.after_start(NAME, token, 60) == ""
     assert not [line for line in cluster.lines() if line.startswith("crm_resource")]
 
 

@@ -52,5 +52,5 @@ def test_a_pid_file_counts_while_its_process_lives(lock, tmp_path):
 
 def test_the_pillar_says_how_long(lock):
     assert lock[0].patience() == 300
-    lock[0].__pillar__ = {"openstack": {"packages": {"lock_timeout": 5}}}
+    lock[0].__pillar__ = {"openstack_node": {"lock_timeout": 5}}
     assert lock[0].patience() == 5

@@ -8,7 +8,7 @@ import pytest
 from salt.exceptions import CommandExecutionError
 
 from tests.unit.loading import Commands, load
-from tests.unit.modules.guards import clock, impatient, records
+from tests.unit.modules.guards import clock, steps
 
 NAME = "rabbitmq"
 NODES = ["rabbit@ctl1", "rabbit@ctl2", "rabbit@ctl3"]
@@ -50,7 +50,7 @@ class Broker(Commands):
 
 def guard(broker, folder):
     module = load("modules", "rabbitmq_cluster", salt={"cmd.run_all": broker}, grains={"id": "ctl1"})
-    module.time, module.waiting, module.guard_record = clock(), impatient(), records(folder)
+    module.time, module._STEPS = clock(), steps(folder)
     return module
 
 
@@ -105,7 +105,7 @@ def test_a_node_that_cannot_be_drained_serves_on(tmp_path):
 def test_a_broker_that_does_not_run_may_be_replaced(tmp_path):
     broker = Broker()
     broker.running = False
-    assert guard(broker, tmp_path).before_stop(NAME)["node"] is None
+    assert guard(broker, tmp_path).before_stop(NAME) == {}
 
 
 def test_a_broker_that_cannot_be_asked_is_not_stopped(tmp_path):
@@ -119,7 +119,7 @@ def test_a_broker_that_is_alone_is_not_guarded(tmp_path):
     broker = Broker()
     broker.cluster["disk_nodes"] = NODES[:1]
     module = guard(broker, tmp_path)
-    assert module.status(NAME) is None and module.before_stop(NAME)["node"] is None
+    assert module.status(NAME) is None and module.before_stop(NAME) == {}
 
 
 def test_a_node_that_does_not_come_back_is_named(tmp_path):

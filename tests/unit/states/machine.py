@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from salt.exceptions import CommandExecutionError
+from openstack_rollout.node.errors import NodeError
 
 LABEL = "openstack-rollout.fingerprint"
 
@@ -21,7 +21,7 @@ class Guard:
 
     def before_stop(self, container):
         if self.refuses:
-            raise CommandExecutionError("OVN_NOT_CAUGHT_UP: nothing was touched")
+            raise NodeError("OVN_NOT_CAUGHT_UP", "nothing was touched")
         self.machine.did.append(f"leave {container}, held {sorted(self.machine.held)}")
         self.machine.containers.pop(container)
         self.token = {"before": "stop"}
@@ -31,8 +31,9 @@ class Guard:
         image = self.machine.containers[container]["image"]
         self.machine.did.append(f"prove {image} with {token}")
         if image in self.behind:
-            raise CommandExecutionError("OVN_NOT_CAUGHT_UP: waits for its flows")
+            raise NodeError("OVN_NOT_CAUGHT_UP", "waits for its flows")
         self.token = None
+        return ""
 
     def undo(self, container, token):
         self.machine.did.append(f"undo {token}")
@@ -75,7 +76,7 @@ class Machine:
 
     def podman_pull(self, reference):
         if reference in self.missing:
-            raise CommandExecutionError(f"IMAGE_MISSING: {reference}: manifest unknown")
+            raise NodeError("IMAGE_MISSING", f"{reference}: manifest unknown")
         self.did.append(f"pull {reference}")
         self.local.add(reference)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from salt.exceptions import CommandExecutionError
+
+from openstack_rollout.node.errors import NodeError
 
 from .machine import Guard
 from .test_container import GUARDED, HEALTH, NEW, OLD, at_old, state
@@ -14,7 +15,7 @@ def with_turns(machine, guard=None, refuses=False):
 
     def take(why):
         if refuses:
-            raise CommandExecutionError("NO_TURN: ctl1 waited 3600 s for ctl2")
+            raise NodeError("NO_TURN", "ctl1 waited 3600 s for ctl2")
         machine.did.append(f"take the turn for {why}")
         return "job"
 
@@ -44,7 +45,7 @@ def test_the_turn_is_given_back_also_after_a_failure(faults):
 def test_without_its_turn_nothing_is_stopped():
     machine = at_old()
     answer = with_turns(machine, refuses=True).running("nova", NEW, turn=True, health=HEALTH)
-    assert answer["result"] is False and answer["comment"].startswith("NO_TURN: ")
+    assert answer["result"] is False and answer["reason"] == "NO_TURN"
     assert machine.did == [f"pull {NEW}"] and machine.containers["nova"]["image"] == OLD
 
 
@@ -58,12 +59,13 @@ class Member(Guard):
     """The guard of a cluster's member that, once stopped, does not come back."""
 
     def after_start(self, container, token, timeout):
-        raise CommandExecutionError("QUORUM_NOT_RESTORED: ctl1 is not back: its database does not answer")
+        raise NodeError("QUORUM_NOT_RESTORED", "ctl1 is not back: its database does not answer")
 
 
 def test_what_a_cluster_lacks_leads_over_why_it_came_to_it():
     machine = at_old(exits=[NEW])
     answer = with_turns(machine, Member(machine)).running("nova", NEW, turn=True, **GUARDED)
+    assert answer["reason"] == "QUORUM_NOT_RESTORED"
     assert answer["comment"].startswith("QUORUM_NOT_RESTORED: ctl1 is not back")
     assert "CONTAINER_EXITED" in answer["comment"] and "previous image of nova" in answer["comment"]
 

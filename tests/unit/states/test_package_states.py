@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from salt.exceptions import CommandExecutionError
 
+from openstack_rollout.node.errors import NodeError
 from tests.unit.loading import load
 
 WANTED = {"a": "1-2"}
@@ -17,7 +17,7 @@ def state(name, test=False, **functions):
 
 def fail(reason):
     def raiser(*_, **__):
-        raise CommandExecutionError(f"{reason}: because")
+        raise NodeError(reason, "because")
 
     return raiser
 
@@ -84,7 +84,7 @@ def test_failures_keep_their_word():
         (packages.downloaded("x", WANTED), "PACKAGE_DOWNLOAD_FAILED"),
         (switch.updated("x", WANTED), "OVS_FAILED"),
     ):
-        assert answer["result"] is False and answer["comment"].startswith(f"{word}: ")
+        assert answer["result"] is False and answer["reason"] == word
         assert answer["changes"] == {}
 
 
@@ -160,7 +160,7 @@ def test_a_reload_under_workloads_on_userspace_is_refused_before_anything_is_tou
     module, did = switch_state(test, ports=["port-1"], install=install)
     answer = module.updated("ovs", WANTED, reload=True)
     assert answer["result"] is False and did == []
-    assert answer["comment"].startswith("WORKLOADS_PRESENT: cmp1: ") and "port-1" in answer["comment"]
+    assert answer["reason"] == "WORKLOADS_PRESENT" and "port-1" in answer["comment"]
 
 
 def test_a_reload_under_workloads_may_be_accepted():
@@ -209,7 +209,7 @@ def test_everything_newer_moves_but_salt_and_what_is_held_is_told():
 def test_a_plan_that_cannot_be_made_fails_by_its_reason():
     broken = {"system_packages.plan": fail("REPOSITORY_BROKEN")}
     for answer in (system(**broken).upgraded("x"), system(**broken).downloaded("x")):
-        assert answer["result"] is False and answer["comment"].startswith("REPOSITORY_BROKEN: ")
+        assert answer["result"] is False and answer["reason"] == "REPOSITORY_BROKEN"
 
 
 @pytest.mark.parametrize(
@@ -224,6 +224,7 @@ def test_what_disturbs_workloads_is_refused_where_there_are_some(on_it, pillar, 
     answer = system(on_it=on_it, pillar=pillar).undisturbed("x", ("qemu*",), depth="upgrade")
     assert answer["result"] is good and not answer["changes"]
     if not good:
+        assert answer["reason"] == "WORKLOADS_PRESENT"
         assert answer["comment"].startswith("WORKLOADS_PRESENT: cmp1: nothing was touched, for qemu-kvm")
     assert system(on_it=["x"]).undisturbed("x", ("libvirt*",), depth="upgrade")["result"] is True
 

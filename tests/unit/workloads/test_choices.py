@@ -3,8 +3,10 @@
 import pytest
 
 from openstack_rollout import tables
+from openstack_rollout.declared.model import Model
+from openstack_rollout.declared.policies import GatewayPolicy
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.workloads import gateways, risk_report, settings
+from openstack_rollout.workloads import computes, gateways, risk_report
 from openstack_rollout.workloads.cloud import match_host
 from openstack_rollout.workloads.neutron import L3, Agent, Router
 
@@ -52,7 +54,7 @@ def test_a_node_is_its_host_by_name_or_by_its_only_short_name():
 
 
 @pytest.mark.parametrize(
-    ("openstack", "stages"),
+    ("pillar", "stages"),
     [
         ({}, {"services", "system"}),
         ({"ovs": {"reload": True}}, {"services", "ovs", "system"}),
@@ -60,20 +62,21 @@ def test_a_node_is_its_host_by_name_or_by_its_only_short_name():
         ({"policies": {"compute": {"drain_before": []}}}, set()),
     ],
 )
-def test_nodes_are_drained_before_the_stages_that_disturb(openstack, stages):
-    assert settings.stages(openstack, "compute") == stages
+def test_nodes_are_drained_before_the_stages_that_disturb(pillar, stages):
+    assert computes.LiveMigrate(Model.model_validate(pillar)).stages == stages
 
 
 def test_gateways_are_let_alone_where_opencontrail_is_declared():
-    assert gateways.MoveRouters({"opencontrail": True}).stages == frozenset()
-    assert gateways.MoveRouters({}).stages
+    assert gateways.MoveRouters(Model(opencontrail=True)).stages == frozenset()
+    assert gateways.MoveRouters(Model()).stages
 
 
 def test_policies_of_a_role_are_read_over_the_defaults():
     pillar = {"policies": {"compute": {"batch": 2, "unmovable": "skip", "migrate_back": True}}}
-    found = settings.of_role(pillar, "compute")
+    model = Model.model_validate(pillar)
+    found = computes.LiveMigrate(model).policy
     assert (found.unmovable, found.migrate_back, found.on_timeout) == ("skip", True, "abort")
-    assert settings.of_role(pillar, "gateway") == settings.Gateway()
+    assert gateways.MoveRouters(model).policy == GatewayPolicy()
 
 
 @pytest.mark.parametrize(
@@ -88,12 +91,12 @@ def test_policies_of_a_role_are_read_over_the_defaults():
     ],
 )
 def test_the_cloud_is_tried_out_where_its_api_is_spoken_to_anyway(pillar, enabled):
-    assert settings.verification(pillar).enabled is enabled
+    assert Model.model_validate(pillar).verifies is enabled
 
 
 def test_the_risks_of_a_name_that_is_neither_node_nor_role_are_refused():
     with pytest.raises(RolloutError) as error:
-        risk_report.report({}, {"compute": ["cmp1"]}, "cmp9")
+        risk_report.report(Model(), {"compute": ["cmp1"]}, "cmp9")
     assert error.value.reason == "NO_NODES"
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from openstack_rollout.declared.model import Model
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.workloads import computes, instance_ha, nova, risks
 from openstack_rollout.workloads.computes import REASON, LiveMigrate, RequireEmpty
@@ -100,7 +101,7 @@ def cloud(monkeypatch):
 
 
 def live(**policy):
-    return LiveMigrate({"policies": {"compute": {"migrate_back": True, **policy}}})
+    return LiveMigrate(Model.model_validate({"policies": {"compute": {"migrate_back": True, **policy}}}))
 
 
 def test_servers_leave_and_come_back_and_the_compute_is_open_again(cloud, record):
@@ -236,7 +237,7 @@ def test_a_run_is_refused_when_the_policy_lets_a_drain_fail_on_a_server(cloud):
 def test_a_compute_without_a_spare_is_refused(cloud):
     cloud.change("cmp2", enabled=False)
     cloud.change("cmp3", up=False)
-    for drain in (live(), RequireEmpty({})):
+    for drain in (live(), RequireEmpty(Model())):
         with pytest.raises(RolloutError) as error:
             drain.refuse(["cmp1"])
         assert error.value.reason == "NO_SPARE"
@@ -254,7 +255,7 @@ def test_no_more_computes_are_away_than_the_others_have_room_for(cloud):
 
 
 def test_a_compute_has_to_be_empty_where_nothing_is_moved(cloud, record):
-    drain = RequireEmpty({})
+    drain = RequireEmpty(Model())
     with pytest.raises(RolloutError) as error:
         drain.drain("cmp1", record)
     assert (error.value.reason, record.data, cloud.hosts["cmp1"].enabled) == ("WORKLOADS_STAY", {}, True)

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from openstack_rollout.declared.model import Model
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.workloads import dhcp, gateways, neutron
 from openstack_rollout.workloads.gateways import MARK, MoveRouters
@@ -118,7 +119,7 @@ def cloud(monkeypatch):
 
 
 def drains(**policy):
-    return MoveRouters({"policies": {"gateway": policy}})
+    return MoveRouters(Model.model_validate({"policies": {"gateway": policy}}))
 
 
 def test_routers_and_networks_leave_spread_and_come_back(cloud, record):

@@ -2,10 +2,10 @@
 
 import pytest
 
+from openstack_rollout.declared.policies import ComputePolicy
 from openstack_rollout.workloads import risks
 from openstack_rollout.workloads.landscape import Landscape
 from openstack_rollout.workloads.nova import Guest, Service
-from openstack_rollout.workloads.settings import Compute
 
 CPU = {"features": ["aes", "avx"]}
 ROOM = {"VCPU": 8, "MEMORY_MB": 200 * 1024, "DISK_GB": 100}
@@ -39,7 +39,7 @@ def around(there=None, **changes):
 
 
 def judged(one, surroundings=None, **policy):
-    found = risks.verdict(one, surroundings or around(), Compute(**policy))
+    found = risks.verdict(one, surroundings or around(), ComputePolicy(**policy))
     return {risk.word for risk in found.risks}, found
 
 
@@ -149,8 +149,8 @@ def test_without_a_spare_nothing_moves():
 
 
 def test_the_report_tells_the_limit_of_each_migration():
-    settings = Compute(timeout_per_gib=100, on_timeout="force_complete")
-    found = risks.report([risks.verdict(guest(memory=4097), around(), settings)], settings)
+    policy = ComputePolicy(timeout_per_gib=100, on_timeout="force_complete")
+    found = risks.report([risks.verdict(guest(memory=4097), around(), policy)], policy)
     assert found[0]["will"] == "live migration, force_complete after 500 s"
 
 

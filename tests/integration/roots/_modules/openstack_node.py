@@ -1,41 +1,62 @@
 """Stands in for the node: what is "deployed" is a file, so that only the engine and Salt are real."""
 
+import hashlib
 import json
 from pathlib import Path
 
-import salt.pillar
-from salt.exceptions import CommandExecutionError
+from openstack_rollout.node import fresh_pillar
+from openstack_rollout.node import share as shares
+from openstack_rollout.node.errors import NodeError
 
-STAGES = {
-    "controller": ["ovn", "control_plane", "ovs", "system"],
-    "compute": ["ovn", "services", "ovs", "system"],
-}
+PACKAGES = {"ovs": "openvswitch", "system": "bash"}
 
 
 def facts(fresh=False, refresh=False):
-    """As the real one: differences by stage, from the pillar as it is now and the node as it is now."""
-    compiled = salt.pillar.get_pillar(__opts__, __grains__, __opts__["id"], "base").compile_pillar()
-    openstack = compiled["openstack"]
-    target = openstack["target_version"]
+    """As the real one: what the node is now, with the share as it is now."""
+    share = shares.of(fresh_pillar.fresh(__opts__, __grains__))
     node = read()
     if node.get("broken_facts"):
-        raise CommandExecutionError("NODE_ERROR: simulated")
-    role = "controller" if __opts__["id"].startswith("ctl") else "compute"
-    at = {stage: node["at"].get(stage, "1.0.0") for stage in STAGES[role]}
-    versions = set(at.values())
+        raise NodeError("NODE_ERROR", "simulated")
+    if "facts" in node:
+        return node["facts"]
+    at = {stage: node["at"].get(stage, "1.0.0") for stage in share["stages"]}
     return {
+        "schema": 1,
         "id": __opts__["id"],
-        "roles": [role],
-        "zone": node.get("zone"),
+        "target": share["target"],
+        "roles": share["roles"],
         "os_family": "Debian",
         "boot_id": "0",
-        "target": target,
-        "deployed": versions.pop() if len(versions) == 1 else None,
-        "stages": {s: [] if v == target else [f"package {s}: {v}, wants {target}"] for s, v in at.items()},
-        "health": node.get("health", []),
-        "services": {},
-        "packages": {},
-        "notes": [],
+        "containers": {
+            stage: {
+                "running": True,
+                "healthy": True,
+                "image_id": version,
+                "digests": [f"sha256:{hashlib.sha256(f'{stage} {version}'.encode()).hexdigest()}"],
+                "labels": {},
+                "unit": f"{stage}.service",
+            }
+            for stage, version in at.items()
+            if stage not in PACKAGES
+        },
+        "managed": [],
+        "images": [service["image"] for service in share["services"]],
+        "packages": {PACKAGES[stage]: [version] for stage, version in at.items() if stage in PACKAGES},
+        "floors": {},
+        "held": [],
+        "newer": {},
+        "openvswitch": None,
+        "switch": None,
+        "datapath": node.get("health", []),
+        "reboot": [],
+        "bootc": None,
+        "minion": "none",
+        "configuration": [],
+        "live_patches": {},
+        "migrations": [],
+        "pending": [],
+        "legacy_units": {},
+        "checks": [],
     }
 
 

@@ -6,7 +6,7 @@ import time
 def at_target(name):
     """Bring the stage `name` to the pillar's target_version."""
     node = __salt__["openstack_node.read"]()
-    target = __pillar__["openstack"]["target_version"]
+    target = __pillar__["openstack_node"]["target"]
     ret = {"name": name, "result": True, "changes": {}, "comment": f"{name} is at {target}"}
     if node["at"].get(name, "1.0.0") == target:
         return ret
@@ -14,7 +14,7 @@ def at_target(name):
         return {**ret, "result": None, "changes": {name: target}, "comment": f"{name} would go to {target}"}
     time.sleep(node.get("seconds", {}).get(name, 0))
     if name in node.get("fail", {}):
-        return {**ret, "result": False, "comment": node["fail"][name]}
+        return {**ret, **_failed(node["fail"][name])}
     __salt__["openstack_node.set_stage"](name, target)
     return {**ret, "changes": {name: target}}
 
@@ -22,4 +22,10 @@ def at_target(name):
 def downloaded(name):
     """Prefetch nothing, or fail as the node's file says."""
     failure = __salt__["openstack_node.read"]().get("fail", {}).get("prefetch")
-    return {"name": name, "result": not failure, "changes": {}, "comment": failure or "all is here"}
+    ret = {"name": name, "result": True, "changes": {}, "comment": "all is here"}
+    return {**ret, **_failed(failure)} if failure else ret
+
+
+def _failed(told):
+    """As answers.failed makes it; told: "REASON: what is wrong"."""
+    return {"result": False, "comment": told, "reason": told.partition(": ")[0]}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import salt.pillar
-
 
 def fresh(opts: Mapping[str, Any], grains: Mapping[str, Any]) -> dict[str, Any]:
     """Have the master compile the pillar of the minion with these options and grains."""
+    import salt.pillar  # noqa: PLC0415 - which imports Salt's client, that states do without
+
     return salt.pillar.get_pillar(
         opts,
         dict(grains),

@@ -1,0 +1,102 @@
+"""What has to happen to packages: pure comparisons, the same on a node and where nodes are compared.
+
+Facts of the field: SPEC.md of the project, "The order", OVS. Open vSwitch's stream is a part of its package's
+name (openvswitch3.4, openvswitch3.4-devel), so a new stream is another package.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+# Before a version of a release's package: that one or any newer.
+FLOOR = ">="
+OVS_PACKAGES = ("openvswitch*", "*-openvswitch")
+# Salt's own packages move last, apart from all others: their scripts restart what runs the update.
+MINION_PACKAGES = ("salt", "salt-common", "salt-minion")
+_OVS_STREAM = re.compile(r"^openvswitch(?P<stream>\d+\.\d+)?(?P<part>-.+)?$")
+
+#: A package's name and a floor → whether an installed version of it is at least that.
+Meets = Callable[[str, str], bool]
+#: As pkg.version_cmp: -1, 0, 1, or None for what it cannot compare.
+Compare = Callable[[str, str], int | None]
+
+
+def changes(
+    stage: str,
+    packages: Mapping[str, str],
+    installed: Mapping[str, Sequence[str]],
+    meets: Meets = lambda name, floor: False,
+) -> tuple[dict[str, str], list[str]]:
+    """What has to happen to the packages of a stage.
+
+    stage (str): `ovs` also follows Open vSwitch from one stream's package to the next. packages (dict): name
+    → version the release wants, or the least one (">=1.2-3"), which meets tells. installed (dict): name →
+    versions, as pkg.list_pkgs(versions_as_list=True) gives.
+
+    Returns ({name: version} to bring to that version, [names] to remove, of `ovs` also name-version of what a
+    killed transaction left beside the wanted version). A package that a node does not have is not wanted
+    there; one with several versions side by side (a kernel) is right when the wanted one is among them.
+    """
+    wanted = {name: version for name, version in packages.items() if name in installed}
+    remove: list[str] = []
+    if stage == "ovs":
+        parts: set[str | None] = {match["part"] for match in map(_OVS_STREAM.match, installed) if match}
+        if any(name.endswith("-openvswitch") for name in installed):
+            # The wrapper needs a switch, also when a broken transaction took the old one away.
+            parts.add(None)
+        streams = {name: match for name in packages if (match := _OVS_STREAM.match(name)) and match["stream"]}
+        wanted |= {name: packages[name] for name, match in streams.items() if match["part"] in parts}
+        if streams:
+            remove = sorted(
+                name
+                for name in installed
+                if name not in packages and (match := _OVS_STREAM.match(name)) and match["stream"]
+            )
+        remove += _doubles(wanted, installed)
+    install = {
+        name: version
+        for name, version in wanted.items()
+        if not _is_there(name, version, installed.get(name, ()), meets)
+    }
+    return install, remove
+
+
+def meets_by(installed: Mapping[str, Sequence[str]], compare: Compare) -> Meets:
+    """Whether a floor is met, by the package manager's own comparison; what it cannot compare is not met."""
+
+    def meets(name: str, floor: str) -> bool:
+        least = floor.removeprefix(FLOOR).strip()
+        return any(
+            (found := compare(one, least)) is not None and found >= 0 for one in installed.get(name, ())
+        )
+
+    return meets
+
+
+def of_the_switch(name: str) -> bool:
+    """Whether a package is Open vSwitch's, or a wrapper that selects its stream."""
+    return any(fnmatchcase(name, glob) for glob in OVS_PACKAGES)
+
+
+def plain(version: str) -> str:
+    """A version without the epoch that rpm leaves out when it is 0."""
+    return version.removeprefix("0:")
+
+
+def _is_there(name: str, wanted: str, installed: Sequence[str], meets: Meets) -> bool:
+    if wanted.startswith(FLOOR):
+        return bool(installed) and meets(name, wanted)
+    return plain(wanted) in map(plain, installed)
+
+
+def _doubles(wanted: Mapping[str, str], installed: Mapping[str, Sequence[str]]) -> list[str]:
+    """name-version of every other version beside the wanted one."""
+    return sorted(
+        f"{name}-{one}"
+        for name, version in wanted.items()
+        if plain(version) in map(plain, installed.get(name, ()))
+        for one in installed[name]
+        if plain(one) != plain(version)
+    )

@@ -1,0 +1,68 @@
+"""A node's share, as the node reads it: what the master says that this one node must be.
+
+It is the pillar `openstack_node`, which the master's ext_pillar makes (_pillar/openstack_rollout.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from openstack_rollout.node.errors import NodeError
+from openstack_rollout.vocabulary import SERVICE_STAGES, STAGES
+
+KEY = "openstack_node"
+#: What a run tells the node in the pillar: its target, its stages, the services of its round, …
+RUN = "openstack_rollout"
+
+
+def of(pillar: Mapping[str, Any]) -> dict[str, Any]:
+    """The share in a node's pillar.
+
+    Raises NodeError: the reason under which the master refuses what is declared, or INVALID_PILLAR where the
+    master hands out no shares.
+    """
+    share = pillar.get(KEY)
+    if not isinstance(share, Mapping):
+        raise NodeError(
+            "INVALID_PILLAR",
+            f"{KEY}: this node's pillar has none: the master needs ext_pillar: [openstack_rollout: {{}}]"
+            " (etc/master); salt-run release.check tells more",
+        )
+    if "refused" in share:
+        raise NodeError(share["refused"]["reason"], share["refused"]["message"])
+    return dict(share)
+
+
+def of_stage(pillar: Mapping[str, Any], stage: str | None) -> dict[str, Any]:
+    """The share, narrowed to a stage: its services (of the round that a run names), packages and new images.
+
+    stage (str): None for all of it. A node without roles has no stages. Raises NodeError as `of`;
+    UNKNOWN_TARGET where the stage needs a release and none is wanted; TARGET_CHANGED when a run to another
+    target asks.
+    """
+    whole = of(pillar)
+    if not whole["roles"]:
+        return {**whole, "last": None, "containers": [], "images": []}
+    run = pillar.get(RUN) or {}
+    asked_stages = [stage] if stage else run.get("stages", STAGES)
+    if whole["untargeted"] and set(asked_stages) != {"system"}:
+        raise NodeError("UNKNOWN_TARGET", whole["untargeted"])
+    wanted = run.get("target", whole["target"])
+    if wanted != whole["target"]:
+        raise NodeError(
+            "TARGET_CHANGED",
+            f"openstack:target_version is now {whole['target']!r}, the run is for {wanted!r}",
+        )
+    if stage is None:
+        return whole
+    asked = run.get("services")
+    services = [
+        service
+        for service in whole["services"]
+        if service["stage"] == stage and (asked is None or service["name"] in asked)
+    ]
+    earlier = STAGES[: STAGES.index(stage)] if stage in SERVICE_STAGES else ()
+    pulled = {service["image"] for service in whole["services"] if service["stage"] in earlier}
+    images = list(dict.fromkeys(service["image"] for service in services if service["image"] not in pulled))
+    return {**whole, "services": services, "packages": whole["packages"].get(stage, {}), "images": images}

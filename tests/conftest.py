@@ -1,0 +1,41 @@
+"""What all tests have in common."""
+
+from __future__ import annotations
+
+import zlib
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--reworded",
+        action="store_true",
+        help="replace every sentence that people read of differences and notes by gibberish: nothing may"
+        " decide from them (tests of the wording itself are left out)",
+    )
+
+
+def pytest_configure(config):
+    if config.getoption("--reworded"):
+        _reword()
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--reworded"):
+        return
+    wording = [item for item in items if item.get_closest_marker("wording")]
+    config.hook.pytest_deselected(items=wording)
+    items[:] = [item for item in items if item not in wording]
+
+
+def pytest_report_header(config):
+    return "sentences: gibberish (--reworded)" if config.getoption("--reworded") else None
+
+
+def _reword():
+    from openstack_rollout import words
+
+    def gibberish(*said):
+        return f"fnord {zlib.crc32(repr(said).encode()):08x}"
+
+    words._SENTENCES = dict.fromkeys(words._SENTENCES, lambda one, _: gibberish(one))
+    words.note = lambda one: gibberish(sorted(one.items()))
