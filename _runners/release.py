@@ -31,14 +31,14 @@ def list_():
 
         salt-run release.list
     """
-    model = _model()
+    model, target = _model()
     available = releases.available(model)
     return {
         version: {
             "images": len(list(releases.references_of(model.releases[version].images))),
             "packages": len(model.releases[version].packages),
             "notes": list(model.releases[version].notes),
-            "target": version == model.target_version,
+            "target": version == target,
             "available": version == available,
         }
         for version in releases.versions(model)
@@ -100,7 +100,7 @@ def pin(version, output=None):
     if not isinstance(version, str):
         raise Refusal(f"INVALID_PILLAR: {version!r} is a number: put it in quotes: \"'{version}'\"")
     try:
-        content = releases.get(_model(), version).model_dump(exclude_unset=True, exclude_none=True)
+        content = releases.get(_model()[0], version).model_dump(exclude_unset=True, exclude_none=True)
     except RolloutError as error:
         raise Refusal(str(error)) from error
     images = {name: reference for name, _, reference in releases.references_of(content.get("images", {}))}
@@ -118,13 +118,14 @@ def pin(version, output=None):
 
 
 def _model():
-    """What is declared, whatever the target, which may be what is being worked on."""
+    """What is declared, and the target, which need not be right: it may be what is being worked on."""
     pillar = _compiled()
-    openstack = pillar.get("openstack")
+    openstack, target = pillar.get("openstack"), None
     if isinstance(openstack, dict):
-        openstack = {key: value for key, value in openstack.items() if key != "target_version"}
+        openstack = dict(openstack)
+        target = openstack.pop("target_version", None)
     try:
-        return reading.read({**pillar, "openstack": openstack})
+        return reading.read({**pillar, "openstack": openstack}), target
     except RolloutError as error:
         raise Refusal(str(error)) from error
 

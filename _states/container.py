@@ -146,8 +146,8 @@ def orphans_absent(name, wanted=()):
 
     name (str): any text. wanted (list): names of the containers to keep. Others' quadlets are left alone.
 
-    An empty list is refused under INVALID_PILLAR, with nothing touched: it is a blank key of the pillar, never
-    a wish.
+    An empty list is refused under INVALID_PILLAR, with nothing touched: it is a blank key of the pillar,
+    never a wish.
 
     .. code-block:: yaml
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from openstack_rollout.declared import releases
@@ -10,30 +10,54 @@ from openstack_rollout.declared.differences import CONTAINERS, Compared
 from openstack_rollout.declared.model import Model
 from openstack_rollout.drain import Drains
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.membership import Membership
+from openstack_rollout.membership import Measured, Membership
 from openstack_rollout.parts import Parts
 from openstack_rollout.procedure import MUST_BE_DONE, ROLE_ORDER
 from openstack_rollout.window import in_order
 
 
-def before_a_run(model: Model, nodes: Mapping[str, Compared], stages: Sequence[str], parts: Parts) -> None:
+def before_a_run(
+    model: Model, members: Membership, measured: Measured, stages: Sequence[str], parts: Parts
+) -> Measured:
     """Raise the RolloutError under which a run of these stages may not begin.
 
-    nodes: node id -> what it is, of the nodes that answered.
+    Returns what was measured. Nodes that are in the way, as many as the budget of their role allows, are
+    among its failures: they are left out and named, and none stops the others by what it tells.
     """
+    members.within_budget(measured.failures)
     # A node between releases may run parts of the last run's target, whatever became of that run.
     last = parts.journal.latest()
     assumed = last["target"] if last else None
-    direction(model, {node: one.deployed or assumed for node, one in nodes.items()})
+
+    def newer(nodes: Mapping[str, Compared]) -> None:
+        direction(model, {node: one.deployed or assumed for node, one in nodes.items()})
+
+    measured = _leaving_out(members, measured, newer)
     custom_images(model, parts.journal.tracked_custom_images() or None)
-    out_of_order(stages[0], nodes)
-    _release_checks(nodes, stages)
-    wanted = {name: image for one in nodes.values() for name, image in images_to_pull(one, stages)}
+    out_of_order(stages[0], measured.nodes)
+    measured = _leaving_out(members, measured, lambda nodes: _release_checks(nodes, stages))
+    found = measured.nodes.values()
+    wanted = {name: image for one in found for name, image in images_to_pull(one, stages)}
     missing = parts.registry(wanted) if wanted else []
     if missing:
         reason, line = missing[0]
         more = f" (and {len(missing) - 1} more: salt-run release.check)" if missing[1:] else ""
         raise RolloutError(reason, line + more)
+    return measured
+
+
+def _leaving_out(
+    members: Membership, measured: Measured, refuse: Callable[[Mapping[str, Compared]], None]
+) -> Measured:
+    """Take the nodes out that `refuse` names, unless they are more than the budget of a role allows."""
+    try:
+        refuse(measured.nodes)
+    except RolloutError as error:
+        failures = {**measured.failures, **dict.fromkeys(error.nodes, (error.reason, error.message))}
+        if members.over_budget(failures):
+            raise
+        return Measured({node: one for node, one in measured.nodes.items() if node not in failures}, failures)
+    return measured
 
 
 def direction(model: Model, deployed: Mapping[str, str | None]) -> None:

@@ -46,7 +46,7 @@ class Membership:
     @classmethod
     def of(cls, model: Model, fleet: Fleet) -> Membership:
         """The nodes of a cloud. Raises RolloutError NO_NODES for a role or zone that matches none."""
-        targets: dict[str, str] = {role: target for role, target in model.roles.items()}  # noqa: C416
+        targets: dict[str, str] = {role: target for role, target in model.roles.items()}
         roles = {role: in_order(fleet.members(targets[role])) for role in ROLES if role in targets}
         # An empty zone is a mistyped target, and would switch per_zone off without a word.
         zones = {name: fleet.members(target) for name, target in model.zones.items()}
@@ -127,9 +127,16 @@ class Membership:
 
     def within_budget(self, failures: Mapping[str, tuple[str, str]]) -> None:
         """Raise the first failure's reason when a role has more of them than its policy allows."""
+        failed = self.over_budget(failures)
+        if failed:
+            reason, message = failures[failed[0]]
+            also = f" (and {', '.join(failed[1:])})" if failed[1:] else ""
+            raise RolloutError(reason, f"{failed[0]}{also}: {one_line(message, reason)}", failed)
+
+    def over_budget(self, failures: Collection[str]) -> list[str]:
+        """The failed nodes of the first role that has more of them than its policy allows."""
         for role, nodes in self.roles.items():
             failed = [node for node in nodes if node in failures]
             if len(failed) > self.policies[role].max_failures:
-                reason, message = failures[failed[0]]
-                also = f" (and {', '.join(failed[1:])})" if failed[1:] else ""
-                raise RolloutError(reason, f"{failed[0]}{also}: {one_line(message, reason)}", failed)
+                return failed
+        return []

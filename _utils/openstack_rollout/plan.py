@@ -99,8 +99,7 @@ def _refusal(
     try:
         parts.lock.refuse_others()
         checks.target_changed(parts.journal.unfinished(), releases.target(model))
-        members.within_budget(measured.failures)
-        checks.before_a_run(model, measured.nodes, STAGES, parts)
+        measured = checks.before_a_run(model, members, measured, STAGES, parts)
         checks.undrainable(members, measured.nodes, STAGES, drains)
     except RolloutError as error:
         return str(error)

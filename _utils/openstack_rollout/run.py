@@ -57,8 +57,7 @@ class Rollout:
             members = Membership.of(model, self._fleet)
             left = self._take_over(left, orchestration, model, members)
             measured = members.measure(self._fleet, members.ids, refresh=SYSTEM in stages)
-            members.within_budget(measured.failures)
-            checks.before_a_run(model, measured.nodes, stages, self._parts)
+            measured = checks.before_a_run(model, members, measured, stages, self._parts)
             checks.undrainable(members, measured.nodes, stages, self._drains(model))
             if "control_plane" in stages:
                 self._parts.clusters(_open_nodes(measured.nodes, "control_plane"))

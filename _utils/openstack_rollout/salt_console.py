@@ -12,7 +12,7 @@ from openstack_rollout.errors import RolloutError
 from openstack_rollout.refusal import Refusal
 
 _CHATTY = ("salt.runner", "salt.minion", "salt.utils.event")
-# They tell of a pillar that does not render, by dozens of lines of traceback; master_pillar tells file and line.
+# They tell of a pillar that does not render, in dozens of lines; master_pillar tells file and line.
 _RENDERING = ("salt.pillar", "salt.utils.templates", "salt.template", "salt.renderers.yaml")
 
 

@@ -25,8 +25,9 @@ PATIENCE = 300  # seconds until a command counts as hung, also on a busy machine
 class SimulatedCloud:
     """Operate the cloud as an operator does: edit the pillar, call salt-run, stop and start minions."""
 
-    def __init__(self, factories, pillar_root: Path):
+    def __init__(self, factories, pillar_root: Path, utils: Path = REPO / "_utils"):
         self.pillar = pillar_root
+        self.utils = utils
         self.master = factories.salt_master_daemon(
             random_string("rollout-master-"), overrides=self._configuration()
         )
@@ -110,7 +111,7 @@ class SimulatedCloud:
             "pillar_dirs": [str(REPO / "_pillar")],
             "ext_pillar": [{"openstack_rollout": {}}],
             "runner_dirs": [str(REPO / "_runners")],
-            "utils_dirs": [str(REPO / "_utils")],
+            "utils_dirs": [str(self.utils)],
             "outputter_dirs": [str(REPO / "_output")],
             "fileserver_list_cache_time": 0,
             "worker_threads": 3,

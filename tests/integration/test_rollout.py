@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import time
 
 import pytest
 
-from tests.integration.simulated_cloud import NODES, PATIENCE, SimulatedCloud
+from tests.integration.simulated_cloud import NODES, PATIENCE, REPO, SimulatedCloud
+
+REWORDED = """
+
+_SENTENCES = dict.fromkeys(_SENTENCES, lambda one, _: "fnord")
+
+
+def note(one):
+    return "fnord"
+"""
 
 
 @pytest.fixture(scope="module")
-def cloud(salt_factories, tmp_path_factory):
-    cloud = SimulatedCloud(salt_factories, tmp_path_factory.mktemp("pillar"))
+def utils(request, tmp_path_factory):
+    """The master's library; with --reworded a copy of it in which every sentence is the same."""
+    if not request.config.getoption("--reworded"):
+        return REPO / "_utils"
+    copy = shutil.copytree(REPO / "_utils", tmp_path_factory.mktemp("reworded") / "_utils")
+    words = copy / "openstack_rollout" / "words.py"
+    words.write_text(words.read_text() + REWORDED)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def cloud(salt_factories, tmp_path_factory, utils):
+    cloud = SimulatedCloud(salt_factories, tmp_path_factory.mktemp("pillar"), utils)
     try:
         cloud.start()
         yield cloud

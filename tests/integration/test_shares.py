@@ -147,7 +147,7 @@ def test_a_share_costs_little_more_than_an_empty_pillar(cloud, releases, tmp_pat
     empty = {**opts, "ext_pillar": [], "pillar_roots": {"base": [str(tmp_path)]}}
     assert _compiled(opts)[0].keys() >= {"openstack_node"}
     share, nothing = (statistics.median(_compiled(one)[1] for _ in range(COMPILED)) for one in (opts, empty))
-    # The bound is 50 ms more, which is about as much again; a compile of 100 releases is 20 times that.
+    # 50 ms more would be about as much again; a compile of all of 100 releases is 20 times that.
     assert share < 2.5 * nothing, f"{share:.3f} s of CPU, {nothing:.3f} s for an empty pillar"
 
 

@@ -1,4 +1,4 @@
-"""A valid pillar to start from: the shipped catalogue and page, two releases with every image, a node's facts."""
+"""A valid pillar to start from: the shipped catalogue and page, two releases, and a node's facts."""
 
 import copy
 from functools import cache

@@ -172,3 +172,23 @@ def test_a_node_that_turns_forger_under_way_fails_alone(tmp_path):
     assert reached(cloud) == set(cloud.nodes) - {BAD}
     cloud.forge, master.before_poll = lambda facts: facts, lambda: None
     assert master.update()["state"] == "completed" and reached(cloud) == set(cloud.nodes)
+
+
+def of_a_newer_release(facts):
+    """As a node answers that runs all of a release that the others have not."""
+    containers = {
+        name: one | {"digests": [digest(name, "1.0.2")]} for name, one in facts["containers"].items()
+    }
+    return facts | {"containers": containers, "packages": dict.fromkeys(facts["packages"], ["1.0.2"])}
+
+
+def test_a_node_that_claims_a_newer_release_stops_nobody_but_itself(tmp_path):
+    cloud = Forging(of_a_newer_release, max_failures=1)
+    master = Master(cloud, tmp_path)
+    ended = refusal(master.update)
+    assert ended.reason == "FAILURE_BUDGET" and f"{BAD} (DOWNGRADE_REFUSED)" in ended.message
+    assert {tuple(set(node.at.values())) for name, node in cloud.nodes.items() if name != BAD} == {("1.0.1",)}
+    alone = Forging(of_a_newer_release, max_failures=0)
+    refused = refusal(Master(alone, tmp_path / "alone").rollout().begin)
+    assert refused.reason == "DOWNGRADE_REFUSED" and refused.nodes == (BAD,)
+    assert alone.applied == []

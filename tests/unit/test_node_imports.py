@@ -7,7 +7,18 @@ import sys
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-MASTERS = ("declared", "workloads", "engine", "run", "plan", "membership", "fleet", "parts", "journal", "shares")
+MASTERS = (
+    "declared",
+    "workloads",
+    "engine",
+    "run",
+    "plan",
+    "membership",
+    "fleet",
+    "parts",
+    "journal",
+    "shares",
+)
 FOREIGN = ("salt.client", "salt.runner", "pydantic", "openstack", "keystoneauth1", "rich")
 PROGRAM = """
 import sys

@@ -20,7 +20,7 @@ def master(tmp_path, monkeypatch):
 
 
 class Master:
-    """A master whose pillar is a mapping; the files of its pillar are real, and what is in them is not read."""
+    """A master whose pillar is a mapping; its files are real, and what is in them is not read."""
 
     def __init__(self, folder, monkeypatch):
         self.openstack = valid() | {"roles": {"compute": "cmp*"}, "zones": {}}

@@ -75,11 +75,11 @@ class Compared:
     """A node as the master judges it.
 
     roles, zone: by the master's own targets. target: of the node's share. deployed: the release it is at,
-    None between releases. stages: what differs, by each stage that the node has. health: what is broken whatever
-    the release. renews_minion: whether the system stage would move Salt's own packages. services: name →
-    {"container", "image", "running", "image_id", "local", "release"}. packages: name → {"stage", "installed",
-    "wanted"}. held: name → version that holds keep back. checks: stage → what the release asks for and is not
-    so. notes: {"kind", "subject", "detail"} of what is beside the catalogue.
+    None between releases. stages: what differs, by each stage that the node has. health: what is broken
+    whatever the release. renews_minion: whether the system stage would move Salt's own packages. services:
+    name → {"container", "image", "running", "image_id", "local", "release"}. packages: name → {"stage",
+    "installed", "wanted"}. held: name → version that holds keep back. checks: stage → what the
+    release asks for and is not so. notes: {"kind", "subject", "detail"} of what is beside the catalogue.
     """
 
     id: str

@@ -60,10 +60,10 @@ def stray_release_files(pillar_roots: Iterable[str]) -> list[str]:
                 top = _loaded(_read(file))
             except (OSError, ValueError, yaml.YAMLError):
                 continue  # Salt cannot read it either, and `explain` says why
-            if top is None:
-                continue
-            if not isinstance(top, dict) or _TOP not in top:
-                named = ", ".join(map(key_shown, list(top)[:3])) if isinstance(top, dict) else "nothing of it"
+            if not isinstance(top, dict):
+                continue  # as above
+            if _TOP not in top:
+                named = ", ".join(map(key_shown, list(top)[:3]))
                 found.append(
                     f"pillar file {name}: its top key has to be {_TOP}, not {named}; the file is ignored"
                 )

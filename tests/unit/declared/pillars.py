@@ -1,5 +1,7 @@
 """Changes of a valid pillar, for tests of what is refused and of what is not."""
 
+import copy
+
 from openstack_rollout.declared import reading
 from tests.unit.cloud_pillar import NEW, digest, valid
 
@@ -7,10 +9,69 @@ GOOD = f"registry.example/x@{digest(NEW)}"
 MISSING = object()
 
 
-def changed(path, value):
-    """A valid pillar with one change; path: keys with / between them, or a list of keys."""
+HOOK = {
+    "name": "one",
+    "command": ["/bin/true", "-x"],
+    "timeout": 5,
+    "on_failure": "go_on",
+    "nodes": "cmp* or ctl*",
+}
+CHECK = {
+    "service": "rabbitmq",
+    "call": "rabbitmq_cluster.feature_flags",
+    "arguments": {"enabled": ["khepri_db"]},
+}
+
+
+def small():
+    """A valid pillar in which every key says something, with few services."""
     openstack = valid()
-    *parents, last = path.split("/") if isinstance(path, str) else path
+    kept = ("nova", "rabbitmq", "cinder-volume", "glance")
+    openstack["service_types"] = {name: openstack["service_types"][name] for name in kept}
+    images = {entry["image"] for entry in openstack["service_types"].values()}
+    openstack["auxiliary_images"] = ["os_container_image"]
+    release = {
+        "images": {key: {"default": GOOD} if key.endswith("images") else GOOD for key in sorted(images)},
+        "packages": {"curl": {"RedHat": "1.0-1.el9", "Debian": ">=1"}, "vim": "1"},
+        "defaults": {"services": {"glance": {"options": {"a": {"b": [1]}}}}},
+        "migrations": [{**HOOK, "stage": "ovn"}],
+        "notes": ["Read me."],
+        "checks": [CHECK],
+    }
+    openstack |= {
+        "name": "lab",
+        "cloud": "lab",
+        "keep_custom_images_for": NEW,
+        "custom_images": {"nova_compute_image": GOOD, "cinder_volume_images": {"pure": GOOD}},
+        "zones": {"az1": "cmp1", "az2": "L@cmp2,cmp3"},
+        "verification": {"enabled": True, "image": "cirros", "timeout": 60},
+        "hooks": {"system": {"before_apply": [HOOK], "after_apply": [{"name": "two", "sls": "own.sls"}]}},
+        "services": {
+            "volume": {"type": "cinder-volume", "backend": "pure", "container": "volume", "enabled": True},
+            "nova": {
+                "config_files": {"/etc/x/y.conf": "salt://x/y.j2"},
+                "options": {"a": {"b": 1}},
+                "health": {"command": ["/bin/true"], "timeout": 5},
+                "legacy_units": ["old_nova"],
+                "quadlet": {
+                    "Container": {"Volume": ["a:b"], "PidsLimit": 5},
+                    "Service": {"Restart": "always"},
+                },
+            },
+        },
+        "releases": {"1.0.0": {}, NEW: release},
+    }
+    return openstack
+
+
+#: The same for many tests; nobody changes it.
+SMALL = small()
+
+
+def changed(path, value, start=None):
+    """A valid pillar (or another one) with one change; path: keys with / between them."""
+    openstack = copy.deepcopy(start) if start else valid()
+    *parents, last = path.split("/")
     place = openstack
     for key in parents:
         place = place.setdefault(key, {})
@@ -26,9 +87,9 @@ def lines(openstack, **options):
     return [line for _, line in reading.reasons(openstack, **options)[0]]
 
 
-def wrong(path, value):
-    """What is wrong with a valid pillar after one change."""
-    return lines(changed(path, value))
+def wrong(path, value, start=None):
+    """What is wrong with a valid pillar (or another one) after one change."""
+    return lines(changed(path, value, start))
 
 
 def is_clear(line):

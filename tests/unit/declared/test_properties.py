@@ -12,70 +12,14 @@ from hypothesis import strategies as st
 
 from openstack_rollout.declared import quadlets, reading, reserved
 from openstack_rollout.declared.problems import shown
-from tests.unit.cloud_pillar import NEW, valid
-from tests.unit.declared.pillars import GOOD, is_clear
+from tests.unit.cloud_pillar import NEW
+from tests.unit.declared.pillars import GOOD, SMALL, is_clear
 from tests.unit.loading import load
 
 QUADLET = load("modules", "quadlet")
 FAST = settings(
     max_examples=40, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
-HOOK = {
-    "name": "one",
-    "command": ["/bin/true", "-x"],
-    "timeout": 5,
-    "on_failure": "go_on",
-    "nodes": "cmp* or ctl*",
-}
-CHECK = {
-    "service": "rabbitmq",
-    "call": "rabbitmq_cluster.feature_flags",
-    "arguments": {"enabled": ["khepri_db"]},
-}
-
-
-def small():
-    """A valid pillar in which every key says something, with few services."""
-    openstack = valid()
-    kept = ("nova", "rabbitmq", "cinder-volume", "glance")
-    openstack["service_types"] = {name: openstack["service_types"][name] for name in kept}
-    images = {entry["image"] for entry in openstack["service_types"].values()}
-    openstack["auxiliary_images"] = ["os_container_image"]
-    release = {
-        "images": {key: {"default": GOOD} if key.endswith("images") else GOOD for key in sorted(images)},
-        "packages": {"curl": {"RedHat": "1.0-1.el9", "Debian": ">=1"}, "vim": "1"},
-        "defaults": {"services": {"glance": {"options": {"a": {"b": [1]}}}}},
-        "migrations": [{**HOOK, "stage": "ovn"}],
-        "notes": ["Read me."],
-        "checks": [CHECK],
-    }
-    openstack |= {
-        "name": "lab",
-        "cloud": "lab",
-        "keep_custom_images_for": NEW,
-        "custom_images": {"nova_compute_image": GOOD, "cinder_volume_images": {"pure": GOOD}},
-        "zones": {"az1": "cmp1", "az2": "L@cmp2,cmp3"},
-        "verification": {"enabled": True, "image": "cirros", "timeout": 60},
-        "hooks": {"system": {"before_apply": [HOOK], "after_apply": [{"name": "two", "sls": "own.sls"}]}},
-        "services": {
-            "volume": {"type": "cinder-volume", "backend": "pure", "container": "volume", "enabled": True},
-            "nova": {
-                "config_files": {"/etc/x/y.conf": "salt://x/y.j2"},
-                "options": {"a": {"b": 1}},
-                "health": {"command": ["/bin/true"], "timeout": 5},
-                "legacy_units": ["old_nova"],
-                "quadlet": {
-                    "Container": {"Volume": ["a:b"], "PidsLimit": 5},
-                    "Service": {"Restart": "always"},
-                },
-            },
-        },
-        "releases": {"1.0.0": {}, NEW: release},
-    }
-    return openstack
-
-
-SMALL = small()
 
 
 def test_the_pillar_to_start_from_is_right():
