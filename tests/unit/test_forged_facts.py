@@ -179,7 +179,7 @@ def of_a_newer_release(facts):
     containers = {
         name: one | {"digests": [digest(name, "1.0.2")]} for name, one in facts["containers"].items()
     }
-    return facts | {"containers": containers, "packages": dict.fromkeys(facts["packages"], ["1.0.2"])}
+    return facts | {"containers": containers, "packages": {key: ["1.0.2"] for key in facts["packages"]}}
 
 
 def test_a_node_that_claims_a_newer_release_stops_nobody_but_itself(tmp_path):
