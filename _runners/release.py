@@ -69,6 +69,8 @@ def check(minion=None, online=True):
     if model and online:
         found = registry.problems(_images_of_target(model))
     lacks, warnings = adoption.looked_at(__opts__, model, minion) if model else ([], [])
+    if model:
+        lacks += [("INVALID_PILLAR", line) for line in master_pillar.missing_sls(__opts__, model)]
     if found or lacks:
         raise Refusal("\n".join(f"{reason}: {line}" for reason, line in [*found, *lacks]))
     return {

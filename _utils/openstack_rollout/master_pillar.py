@@ -5,12 +5,14 @@ It bypasses the master's pillar cache, since an operator runs a check right afte
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import salt.fileclient
 import salt.pillar
 
 from openstack_rollout.declared import rendering
+from openstack_rollout.declared.model import Model
 from openstack_rollout.errors import RolloutError
 
 _SUFFIX = "_master"
@@ -20,6 +22,35 @@ def own_id(opts: Mapping[str, Any]) -> str:
     """The id that pillar/top.sls assigns `openstack` to: the master's own, which ends with `_master`."""
     name = str(opts["id"])
     return name if name.endswith(_SUFFIX) else name + _SUFFIX
+
+
+def missing_sls(opts: Mapping[str, Any], model: Model) -> list[str]:
+    """A line for each hook or migration whose SLS the file server does not have.
+
+    opts (dict): the master's configuration.
+    """
+    named = dict(_named_sls(model))
+    if not named:
+        return []
+    # A list that is seconds old lacks the SLS that was written just now.
+    client = salt.fileclient.FSClient({**opts, "fileserver_list_cache_time": 0})
+    try:
+        known = set(client.list_states("base"))
+    finally:
+        client.destroy()
+    return [f"{path}: {sls!r} is not on the file server" for path, sls in named.items() if sls not in known]
+
+
+def _named_sls(model: Model) -> Iterator[tuple[str, str]]:
+    for stage, moments in model.hooks.items():
+        for moment, some in moments.items():
+            for number, hook in enumerate(some):
+                if hook.sls:
+                    yield f"openstack:hooks:{stage}:{moment}:{number}:sls", hook.sls
+    for version, release in model.releases.items():
+        for number, hook in enumerate(release.migrations):
+            if hook.sls:
+                yield f"openstack:releases:{version}:migrations:{number}:sls", hook.sls
 
 
 def compiled_pillar(opts: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from openstack_rollout import master_pillar, registry
 from openstack_rollout.declared import reading
 from openstack_rollout.declared.model import Model
 from openstack_rollout.drain import Drains
+from openstack_rollout.errors import RolloutError
 from openstack_rollout.fleet import Fleet
 from openstack_rollout.journal import Journal
 from openstack_rollout.lock import Lock
@@ -43,7 +44,11 @@ def parts(opts: Mapping[str, Any], fleet: Fleet) -> Parts:
 
 def model(opts: Mapping[str, Any]) -> Model:
     """What is declared, read anew. Raises RolloutError INVALID_PILLAR, …"""
-    return reading.read(master_pillar.compiled_pillar(opts))
+    found = reading.read(master_pillar.compiled_pillar(opts))
+    missing = master_pillar.missing_sls(opts, found)
+    if missing:
+        raise RolloutError("INVALID_PILLAR", missing[0])
+    return found
 
 
 def journal(opts: Mapping[str, Any]) -> Journal:

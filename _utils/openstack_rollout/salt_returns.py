@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from openstack_rollout.errors import REASONS
 from openstack_rollout.fleet import Outcome
 
-_CONSEQUENCE = "One or more requisite failed"
 _TEMPLATE = "\n---\n"  # what Salt puts before the text of a template, which may hold secrets
 
 
@@ -62,7 +61,7 @@ def state_outcome(node: str, jid: str, answer: Any) -> Outcome:
     if not failed:
         return Outcome(node, jid, True, message="; ".join(_said(states)))
     # The states that only fell because of another one say nothing of the cause.
-    first = next((state for state in failed if _CONSEQUENCE not in str(state.get("comment"))), failed[0])
+    first = next((state for state in failed if state.get("__state_ran__") is not False), failed[0])
     comment = first.get("comment")
     text = " ".join(comment) if isinstance(comment, list) else str(comment)
     if reason := _reason(first):

@@ -152,6 +152,18 @@ def test_a_release_file_that_is_no_mapping(master, content, function):
     )
 
 
+def test_a_hook_whose_sls_is_not_there_is_refused(master):
+    hook = {"name": "look", "sls": "site.look"}
+    master.page(hooks={"system": {"before_apply": [hook]}})
+    line = "openstack:hooks:system:before_apply:0:sls: 'site.look' is not on the file server"
+    for words in (("release.check", "online=False"), ("rollout.plan",)):
+        status, answer = master.run(*words)
+        assert status != 0 and line in str(answer), answer
+    (master.home / "srv" / "site").mkdir(parents=True)
+    (master.home / "srv" / "site" / "look.sls").write_text("look: {test.nop: []}\n")
+    assert master.run("release.check", "online=False")[0] == 0
+
+
 def test_a_refusal_fails_the_step_of_an_orchestration(master):
     master.page(target_version="9")
     (master.home / "srv").mkdir()

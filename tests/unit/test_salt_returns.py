@@ -26,7 +26,7 @@ def test_what_a_guard_says_is_told():
 
 def test_the_first_cause_is_told_not_its_consequences():
     answer = {
-        "b": state(1, False, "One or more requisite failed: ovn.a"),
+        "b": state(1, False, "One or more requisite failed: ovn.a") | {"__state_ran__": False},
         "a": state(2, False, "IMAGE_PULL_FAILED: reg/ovn: connection refused", reason="IMAGE_PULL_FAILED"),
     }
     outcome = state_outcome("cmp1", "1", answer)

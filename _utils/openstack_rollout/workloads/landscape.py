@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from openstack_rollout.workloads import nova
 from openstack_rollout.workloads.cloud import Cloud
@@ -17,6 +17,13 @@ from openstack_rollout.workloads.nova import Guest, Service
 _CAPACITY = "1.29"
 _OLDEST_QEMU = 2005000  # Nova writes 2.5.0 like that
 _LIBVIRT_TYPES = ("QEMU", "KVM")
+
+
+class Unsuited(NamedTuple):
+    """Why a host cannot run a server: kind (cpu, qemu), and text for people."""
+
+    kind: str
+    text: str
 
 
 @dataclass
@@ -47,21 +54,23 @@ class Landscape:
         """The hosts that can take servers while `away` cannot."""
         return [host for host, one in self.services.items() if one.enabled and one.up and host not in away]
 
-    def unsuited(self, source: str, target: str) -> str:
-        """Why a server of source could not run on target as it is, "" when nothing speaks against it."""
+    def unsuited(self, source: str, target: str) -> Unsuited | None:
+        """Why a server of source could not run on target as it is, None when nothing speaks against it."""
         here, there = self.hypervisors.get(source) or {}, self.hypervisors.get(target) or {}
         lacking = sorted(_features(here) - _features(there)) if _features(there) else []
         if lacking:
             more = f" and {len(lacking) - 3} more" if lacking[3:] else ""
-            return f"{target} lacks CPU features {', '.join(lacking[:3])}{more}"
+            return Unsuited("cpu", f"{target} lacks CPU features {', '.join(lacking[:3])}{more}")
         if here.get("hypervisor_type") not in _LIBVIRT_TYPES or not there:
-            return ""
+            return None
         ours, theirs = _qemu(here), _qemu(there)
         if min(ours, theirs) <= _OLDEST_QEMU:
-            return f"QEMU {_version(min(ours, theirs))} is not newer than 2.5 ({source}, {target})"
+            text = f"QEMU {_version(min(ours, theirs))} is not newer than 2.5 ({source}, {target})"
+            return Unsuited("qemu", text)
         if theirs < ours:
-            return f"{target} has an older QEMU ({_version(theirs)}) than {source} ({_version(ours)})"
-        return ""
+            text = f"{target} has an older QEMU ({_version(theirs)}) than {source} ({_version(ours)})"
+            return Unsuited("qemu", text)
+        return None
 
     def newer_qemu(self, source: str, targets: Iterable[str]) -> list[str]:
         """The targets with another, newer QEMU: the way there is open, the way back is not."""

@@ -187,10 +187,10 @@ def _placing(guest: Guest, around: Surroundings) -> tuple[list[str], list[Risk]]
     against = {host: landscape.unsuited(guest.host, host) for host in spares}
     able = [host for host in spares if not against[host]]
     found = []
-    for word in ("CPU", "QEMU"):
-        texts = list(dict.fromkeys(text for text in against.values() if word in text))
+    for kind in ("cpu", "qemu"):
+        texts = list(dict.fromkeys(one.text for one in against.values() if one and one.kind == kind))
         if texts:
-            found.append(Risk(word.lower(), "; ".join(texts[:3]), blocks=not able, cold=True))
+            found.append(Risk(kind, "; ".join(texts[:3]), blocks=not able, cold=True))
     newer = landscape.newer_qemu(guest.host, able)
     if newer:
         found.append(Risk("qemu_newer", f"could not come back from {', '.join(newer)}: newer QEMU there"))
