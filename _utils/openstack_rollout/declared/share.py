@@ -63,7 +63,7 @@ def share(model: Model, where: Place, matches: Matches = lambda target: True) ->
     return {
         **found,
         "containers": containers,
-        "last": next((stage for stage in reversed(found["stages"]) if stage in SERVICE_STAGES), None),
+        "last": _last(found["stages"]) if containers else None,
         "untargeted": "" if version else releases.untargeted(model),
         "guards": {
             one.container: one.guard
@@ -76,6 +76,11 @@ def share(model: Model, where: Place, matches: Matches = lambda target: True) ->
         "watched": watched(model),
         "floors": floors(model, where.os_family),
     }
+
+
+def _last(stages: Sequence[str]) -> str | None:
+    """The last stage that moves services, after which containers that are no longer wanted go."""
+    return next((stage for stage in reversed(stages) if stage in SERVICE_STAGES), None)
 
 
 def desired(model: Model, version: str, where: Place) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from openstack_rollout.engine import one_line
 from openstack_rollout.workloads.cloud import Cloud, status_of
 
 NAME = "openstack-rollout-verification"
+_DESCRIPTION = "openstack-rollout, for a moment"
 _TIMEOUT = 120.0
 _LOOK = 1.0
 
@@ -18,8 +19,8 @@ _LOOK = 1.0
 def project(cloud: Cloud) -> Any:
     """Make the project, with the cloud's own user as its admin; returns a connection to it."""
     identity = cloud.api.identity
-    domain = identity.get_project(cloud.api.current_project_id).domain_id
-    made = identity.create_project(name=NAME, domain_id=domain, description="openstack-rollout, for a moment")
+    domain = _domain(cloud)
+    made = identity.create_project(name=NAME, domain_id=domain, description=_DESCRIPTION)
     for role in ("admin", "member"):
         found = identity.find_role(role)
         if found:
@@ -28,14 +29,22 @@ def project(cloud: Cloud) -> Any:
 
 
 def sweep(cloud: Cloud) -> list[str]:
-    """Delete the project and everything in it; returns what could not be deleted."""
-    found = cloud.patiently("projects", lambda: list(cloud.api.identity.projects(name=NAME)))
+    """Delete the project and everything in it; returns what could not be deleted.
+
+    A project of that name that is of another domain, or that we have not described, is somebody else's.
+    """
+    here = {"name": NAME, "domain_id": _domain(cloud)}
+    found = cloud.patiently("projects", lambda: list(cloud.api.identity.projects(**here)))
     left: list[str] = []
-    for one in found:
+    for one in (one for one in found if one.description == _DESCRIPTION):
         left += cloud.patiently(f"project {NAME}", partial(_empty, cloud.api, one.id))
         if not left:
             left += _delete("project", [one], cloud.api.identity.delete_project)
     return left
+
+
+def _domain(cloud: Cloud) -> str:
+    return str(cloud.api.identity.get_project(cloud.api.current_project_id).domain_id)
 
 
 def delete_router(api: Any, router: str) -> None:

@@ -347,3 +347,10 @@ def test_how_the_system_stage_goes_about_it():
     assert {"kernel", "kernel-core"} & set(system["exclude"]), "live-patched kernels stay"
     assert not desired(node("gateway"), openstack)["system"]["accept"]
     assert desired(node("compute"))["system"]["others"]
+
+
+def test_a_node_without_a_service_sweeps_no_containers_away():
+    openstack = valid()
+    openstack["services"] = {name: {"enabled": False} for name in openstack["service_types"]}
+    found = share.share(model(openstack), node("compute"))
+    assert found["containers"] == [] and found["last"] is None
