@@ -11,10 +11,10 @@ from typing import Any
 import salt.pillar
 import salt.utils.minions
 
+from openstack_rollout import words
 from openstack_rollout.declared.model import Model
 from openstack_rollout.node.share import KEY
 
-_SHOWN = 5
 _Lines = list[tuple[str, str]]
 
 
@@ -63,14 +63,9 @@ def _overlaps(members: salt.utils.minions.CkMinions, key: str, targets: Mapping[
         if len(names) > 1:
             by_names.setdefault(tuple(names), []).append(node)
     return [
-        f"openstack:{key}: {', '.join(names)} all mean {_some(nodes)}: {effect}"
+        f"openstack:{key}: {', '.join(names)} all mean {words.some(nodes)}: {effect}"
         for names, nodes in by_names.items()
     ]
-
-
-def _some(nodes: list[str]) -> str:
-    more = f" and {len(nodes) - _SHOWN} more" if len(nodes) > _SHOWN else ""
-    return ", ".join(nodes[:_SHOWN]) + more
 
 
 def _pillar_of(opts: Mapping[str, Any], minion_id: str) -> dict[str, Any]:

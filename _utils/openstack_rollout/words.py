@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def _package(one: Difference, _: Compared | None) -> str:
     return f"package {one.subject}: {', '.join(one.have) or 'not installed'}, wants {one.want}"
 
 
-def _some(names: list[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """The first of some names, and how many more there are."""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
 
@@ -57,7 +58,7 @@ _SENTENCES: Mapping[str, Any] = {
     "system_image": lambda one, _: f"system image: {one.have}, wants {one.want}",
     "switch_disabled": lambda one, _: f"unit {one.subject}: is not enabled",
     "switch_stale": lambda one, _: f"switch: runs {one.have}, {one.want} is installed",
-    "newer": lambda one, _: f"newer packages: {_some(one.want)}",
+    "newer": lambda one, _: f"newer packages: {some(one.want)}",
     "newer_unknown": lambda one, _: f"newer packages: {one.have}",
     "live_patches": lambda one, _: f"live patches: {', '.join(one.want)}",
     "minion": lambda one, _: f"salt-minion: its renewal is {one.have}",

@@ -15,6 +15,25 @@ from openstack_rollout.declared.share import Place
 PILLAR = Path(__file__).resolve().parents[2] / "pillar" / "openstack"
 OLD, NEW = "1.0.0", "1.0.1"
 
+#: What a node tells on which there is nothing to tell of.
+QUIET = {
+    "floors": {},
+    "held": [],
+    "newer": {},
+    "openvswitch": None,
+    "switch": None,
+    "datapath": [],
+    "reboot": [],
+    "bootc": None,
+    "minion": "none",
+    "configuration": [],
+    "live_patches": {},
+    "migrations": [],
+    "pending": [],
+    "legacy_units": {},
+    "checks": [],
+}
+
 
 def digest(version):
     """A digest that differs by version."""
@@ -109,20 +128,7 @@ def facts_at(openstack, version, where, name="node1", **changes):
         "managed": [],
         "images": sorted({service["image"] for service in wanted["services"]}),
         "packages": installed,
-        "floors": {},
-        "held": [],
-        "newer": {},
+        **QUIET,
         "openvswitch": {"unit": "openvswitch.service", "enabled": True, "active": True},
-        "switch": None,
-        "datapath": [],
-        "reboot": [],
-        "bootc": None,
-        "minion": "none",
-        "configuration": [],
-        "live_patches": {},
-        "migrations": [],
-        "pending": [],
-        "legacy_units": {},
-        "checks": [],
         **changes,
     }

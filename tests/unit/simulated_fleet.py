@@ -25,6 +25,7 @@ from openstack_rollout.lock import Lock
 from openstack_rollout.parts import Parts
 from openstack_rollout.reboots import Reboots
 from openstack_rollout.run import Rollout
+from tests.unit.cloud_pillar import QUIET
 
 STAGES_OF = {
     "controller": ("ovn", "control_plane", "ovs", "system"),
@@ -177,22 +178,10 @@ class Cloud:
             "packages": {
                 PACKAGES[stage]: [version] for stage, version in node.at.items() if stage in PACKAGES
             },
-            "floors": {},
-            "held": [],
+            **QUIET,
             # Without a release the repositories alone say what there is to do.
             "newer": {} if self.target or node.at["system"] == NEWEST else {"upgrade": {"bash": NEWEST}},
-            "openvswitch": None,
-            "switch": None,
             "datapath": list(node.health),
-            "reboot": [],
-            "bootc": None,
-            "minion": "none",
-            "configuration": [],
-            "live_patches": {},
-            "migrations": [],
-            "pending": [],
-            "legacy_units": {},
-            "checks": [],
         }
 
     def statuses(self, step, status="started", stage=None):
