@@ -77,19 +77,23 @@ def _files(opts: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Every file that may be part of the pillar, with what tells that it changed."""
     roots = [root for some in (opts.get("pillar_roots") or {}).values() for root in some]
     roots.append(os.path.join(opts["cachedir"], "git_pillar"))
+    seen: set[tuple[int, int]] = set()  # a link may lead back
     while roots:
         try:
-            entries = list(os.scandir(roots.pop()))
+            entries = [entry for entry in os.scandir(roots.pop()) if not entry.name.startswith(".")]
         except OSError:
             continue
         for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                roots.append(entry.path)
-            else:
+            try:
                 found = entry.stat()
+            except OSError:
+                yield entry.path, ()  # a link to nothing, or a file that has just gone
+                continue
+            if not entry.is_dir():
                 yield entry.path, (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
+            elif (found.st_dev, found.st_ino) not in seen:
+                seen.add((found.st_dev, found.st_ino))
+                roots.append(entry.path)
 
 
 def _lasts(opts: Mapping[str, Any]) -> float:

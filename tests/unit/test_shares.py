@@ -128,6 +128,15 @@ def test_what_is_hidden_changes_nothing(master):
     assert master.compiled == 1
 
 
+def test_links_that_lead_back_or_nowhere(master):
+    (master.roots / "back").symlink_to(master.roots)
+    (master.roots / "again").symlink_to(master.roots)
+    (master.roots / "gone").symlink_to(master.roots / "nothing")
+    master.of()
+    master.of()
+    assert master.compiled == 1
+
+
 def test_roots_that_are_not_there(master):
     master.opts["pillar_roots"] = {"base": ["/nowhere/at/all"], "test": []}
     master.of()
