@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from openstack_rollout.declared import rendered
 from openstack_rollout.declared.problems import Path, path, shown
 from openstack_rollout.declared.services import Entry, Health, Service
 from openstack_rollout.vocabulary import STAGES
@@ -93,11 +94,14 @@ class Catalogue:
         if found:
             return
         known: dict[str, list[tuple[str, str, str]]] = {}
+        shared = rendered.shared(self.entries().items())
         for version, release in self._model.releases.items():
             if not release.defaults.services:
                 continue
             # Releases of one series repeat the same defaults.
-            said = repr(sorted((kind, _structure(entry)) for kind, entry in self._defaults(version).items()))
+            defaults = self._defaults(version)
+            exactly = shared or any("config_files" in entry for entry in defaults.values())
+            said = repr(sorted((kind, _structure(entry, exactly)) for kind, entry in defaults.items()))
             if said not in known:
                 known[said] = list(base.over(self.changed(version)))
             for name, key, text in known[said]:
@@ -120,7 +124,8 @@ class _Merged:
     def __init__(self, entries: _Entries, model: Model):
         self._model = model
         # What the operator adds is in conflict with what is there, not the other way round.
-        self._containers = _by_container(sorted(entries.items(), key=lambda one: one[0] in model.services))
+        self._entries = dict(sorted(entries.items(), key=lambda one: one[0] in model.services))
+        self._containers = _by_container(self._entries.items())
 
     def where(self, name: str) -> Path:
         """The pillar keys of a service: where the operator says something of it, else where its type is."""
@@ -129,6 +134,8 @@ class _Merged:
     def problems(self, entries: _Entries) -> Iterator[tuple[str, str, str]]:
         """What is wrong with entries: (service, key, text)."""
         yield from self._problems(entries, self._containers)
+        for name, text in rendered.conflicts(self._entries.items()):
+            yield name, "config_files", text
 
     def over(self, changed: _Entries) -> Iterator[tuple[str, str, str]]:
         """What is wrong with these entries once they replace those of their names."""
@@ -140,6 +147,11 @@ class _Merged:
             stay = [one for one in self._containers.get(container, ()) if one not in changed]
             containers[container] = [*stay, *after.get(container, ())]
         yield from self._problems(changed, containers)
+        if any(map(rendered.renders, changed.values())):
+            # Those that stay are in nobody's way among themselves.
+            others = [one for one in self._entries.items() if one[0] not in changed]
+            for name, text in rendered.conflicts([*others, *changed.items()]):
+                yield name, "config_files", text
 
     def _problems(
         self, entries: _Entries, containers: Mapping[str, list[str]]
@@ -178,11 +190,10 @@ def _conflicts(
             yield "legacy_units", f"{shown(unit)} is the container of {owner}, its unit would be removed"
 
 
-def _structure(entry: Mapping[str, Any]) -> str:
-    """What of an entry the checks above look at."""
-    return repr(
-        {**{key: entry.get(key) for key in _CHECKED}, "config_files": bool(entry.get("config_files"))}
-    )
+def _structure(entry: Mapping[str, Any], exactly: bool) -> str:
+    """What of an entry the checks above look at; its options only where they are compared."""
+    said = {key: entry.get(key) for key in (*_CHECKED, "config_files")}
+    return repr({**said, "options": id(entry.get("options")) if exactly else 0})
 
 
 def _wrong(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,7 @@ from packaging.version import InvalidVersion, Version
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
-from openstack_rollout.declared import reserved, targets
+from openstack_rollout.declared import places, reserved, targets
 from openstack_rollout.declared.problems import Wrong, not_a, shown, suggestion
 
 #: The longest name of what is a container, a unit or a part of a state's id.
@@ -29,6 +29,12 @@ FLOOR = ">="
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 _WORDS = "has letters, digits, _, . and - only, and begins with a letter or a digit"
 _ELEMENT = r"[A-Za-z0-9_.+@%=:,~-]+"
+
+
+_PLAIN_PROGRAM = re.compile(r"[A-Za-z0-9._+-]+")
+_PROGRAM_PATH = re.compile(rf"(?:/{_ELEMENT})+")
+#: Arguments of a command, its program included.
+_ARGUMENTS = 100
 
 
 @dataclass(frozen=True)
@@ -149,16 +155,14 @@ def _path(text: str) -> str:
         return (
             f"{shown(text)} has to be a normalised path: {shown(posixpath.normpath('/' + text.lstrip('/')))}"
         )
-    if text.startswith(("/proc/", "/sys/", "/dev/")):
-        return f"{shown(text)} is no file of a disk"
     if any(len(element) > 255 for element in text.split("/")):
         return f"{shown(text)}: a part of it is longer than the 255 characters of a file's name"
-    return ""
+    return places.problem(text)
 
 
 def _source(text: str) -> str:
     below = text.removeprefix("salt://").partition("?")[0]
-    if posixpath.normpath(below) != below or below.startswith(".."):
+    if posixpath.normpath(below) != below or below.startswith("..") or below == ".":
         return f"{shown(text)} has to be a file below the file server's root, without . and .."
     return ""
 
@@ -170,9 +174,7 @@ def _package_version(text: str) -> str:
 
 
 def _glob(text: str) -> str:
-    if text.count("[") != text.count("]"):
-        return f"{shown(text)}: a [ of it has no ]"
-    return ""
+    return targets.classes(text)
 
 
 def _printed(text: str) -> str:
@@ -197,7 +199,15 @@ def _program(text: str) -> str:
         return (
             f"{shown(text)} has to be a program: no shell reads it, give each argument as an item of the list"
         )
-    return f"{shown(text)} begins with a dash, it has to be a program" if text.startswith("-") else ""
+    if text.startswith("-"):
+        return f"{shown(text)} begins with a dash, it has to be a program"
+    plain = _PLAIN_PROGRAM.fullmatch(text) and text.strip(".")
+    if not plain and not (_PROGRAM_PATH.fullmatch(text) and posixpath.normpath(text) == text):
+        return (
+            f"{shown(text)} has to be a program: the absolute path of its file,"
+            " or its name of letters, digits, ., _, + and -"
+        )
+    return ""
 
 
 def _target(text: str) -> str:
@@ -241,7 +251,7 @@ PackageGlob = Annotated[
 CONFIG_PATH = Text(
     rf"(?:/{_ELEMENT})+",
     "has to be an absolute path of a file, of letters, digits and _.+@%=:,~- only",
-    1024,
+    512,  # with the service's name it is the id of a state: YAML takes no key of more than 1024
     _path,
 )
 CONFIG_SOURCE = Text(
@@ -274,6 +284,8 @@ def as_command(arguments: list[str]) -> list[str]:
     """A list of arguments that begins with a program. Raises Wrong."""
     if not arguments:
         raise Wrong("is empty: give the program and its arguments as a list")
+    if len(arguments) > _ARGUMENTS:
+        raise Wrong(f"has {len(arguments)} arguments, {_ARGUMENTS} are allowed")
     if text := PROGRAM.problem(arguments[0]):
         raise Wrong("", lines=[((0,), text)])
     return arguments

@@ -6,7 +6,9 @@ named, so that telling costs no more than what was written.
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +19,12 @@ MOST = 10_000
 DEEPEST = 16
 #: Characters of all strings together.
 LONGEST = 1_000_000
+#: YAML takes nothing for a key that is much longer.
+LONGEST_KEY = 512
 _BITS = 63
+# What YAML refuses to read, or reads as the end of a line; JSON leaves it as it is.
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+_NO_KEY = re.compile("[\t\n\r]|" + _NO_TEXT.pattern)
 
 #: (values, characters, levels) of a value.
 _Size = tuple[int, int, int]
@@ -44,8 +51,8 @@ def check(value: Any, context: Any = None) -> dict[str, Any]:
 
 def _measure(value: Any, sizes: dict[int, _Size], left: int) -> _Size:
     if isinstance(value, str):
-        if not value.isascii() and any("\ud800" <= one <= "\udfff" for one in value):
-            raise Wrong(f"{shown(value)} is no text")
+        if found := _NO_TEXT.search(value):
+            raise Wrong(f"{shown(value)} has {shown(found[0])} in it, which YAML cannot write as text")
         return 1, len(value), 0
     if value is None or isinstance(value, bool):
         return 1, 4, 0
@@ -56,6 +63,9 @@ def _measure(value: Any, sizes: dict[int, _Size], left: int) -> _Size:
     if isinstance(value, float):
         if not math.isfinite(value):
             raise Wrong(f"{shown(value)} is no number that JSON can hold: put it in quotes")
+        text = repr(value)
+        if "e" in text and "." not in text:
+            raise Wrong(f"{text} is a number that YAML reads back as text: put it in quotes")
         return 1, 20, 0
     if not isinstance(value, Mapping | list):
         raise Wrong(not_a("plain data", value))
@@ -72,11 +82,21 @@ def _of_parts(value: Mapping[Any, Any] | list[Any], sizes: dict[int, _Size], lef
         for key in value:
             if not isinstance(key, str):
                 raise Wrong(not_a_key(key))
+            _key(key)
             characters += len(key)
     for part in value.values() if isinstance(value, Mapping) else value:
         more, letters, deeper = _measure(part, sizes, left)
         values, characters, levels = values + more, characters + letters, max(levels, deeper)
     return values, characters, levels + 1
+
+
+def _key(key: str) -> None:
+    if found := _NO_KEY.search(key):
+        raise Wrong(f"{shown(key)} is no key: it has {shown(found[0])} in it")
+    if len(json.dumps(key, ensure_ascii=False)) - 2 > LONGEST_KEY:
+        raise Wrong(
+            f"{shown(key)} is too long for a key: {LONGEST_KEY} characters are allowed, as JSON writes it"
+        )
 
 
 def _count(number: int) -> str:

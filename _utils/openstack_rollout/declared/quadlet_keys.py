@@ -123,11 +123,17 @@ OWNED: dict[str, dict[str, str]] = {
         "Pod": "the container is no part of a pod",
         "StartWithPod": "the container is no part of a pod",
     },
-    "Unit": {"SourcePath": "podman writes it"},
+    "Unit": {
+        "SourcePath": "podman writes it",
+        "Conflicts": "a container stops no other unit",
+        "RefuseManualStart": "the update starts the unit",
+        "RefuseManualStop": "the update stops the unit",
+    },
     "Service": {
         "ExecStart": "podman writes it; Exec of [Container] is what the container runs",
         "ExecStop": "podman writes it",
         "ExecStopPost": "podman writes it",
+        "RuntimeMaxSec": "the container runs until it is stopped",
         "RootDirectory": "podman itself needs the host's files",
         "RootImage": "podman itself needs the host's files",
     },
@@ -138,7 +144,45 @@ OWNED: dict[str, dict[str, str]] = {
     },
 }
 
-#: The only values with which podman makes a unit at all.
+#: Keys with a choice of words: those with which podman makes a unit at all, what systemd knows, and no action
+#: that takes the node from under an update.
+_NO_ACTION = ("none",)
 CHOICES: dict[str, dict[str, tuple[str, ...]]] = {
-    "Service": {"Type": ("notify", "oneshot"), "KillMode": ("mixed", "control-group")},
-}
+    "Unit": dict.fromkeys(
+        ("FailureAction", "SuccessAction", "JobTimeoutAction", "StartLimitAction"), _NO_ACTION
+    ),
+    "Service": {
+        "Type": ("notify", "oneshot"),
+        "KillMode": ("mixed", "control-group"),
+        "Restart": (
+            "no", "on-success", "on-failure", "on-abnormal", "on-watchdog", "on-abort", "always",
+        ),
+        "FailureAction": _NO_ACTION,
+        "StartLimitAction": _NO_ACTION,
+    },
+}  # fmt: skip
+#: Keys of a choice for which podman makes no unit with other words.
+PODMANS = ("Type", "KillMode")
+
+#: Keys whose values systemd or podman split into words, with quotes around blanks; and those of which each
+#: word is NAME=VALUE.
+PAIRS = frozenset(("Environment", "Label", "Annotation", "Sysctl"))
+ARGUMENTS = frozenset(("PodmanArgs", "GlobalArgs"))
+WORDS = PAIRS | ARGUMENTS | {"Exec", "ExecCondition", "ExecReload", "ExecStartPost", "ExecStartPre"}
+
+#: Keys whose values often have a colon or a leading zero: YAML makes another number of 0750 and of 42:42.
+NO_NUMBERS = frozenset(
+    (
+        "UMask", "CacheDirectoryMode", "ConfigurationDirectoryMode", "LogsDirectoryMode",
+        "RuntimeDirectoryMode", "StateDirectoryMode", "PublishPort", "UIDMap", "GIDMap", "SubUIDMap",
+        "SubGIDMap", "User", "Group", "Volume", "AddHost", "IP", "IP6", "Mount", "Tmpfs", "Ulimit",
+    )
+)  # fmt: skip
+
+#: Options of podman that say again what the engine says, and on which it relies.
+OUR_OPTIONS = frozenset(
+    (
+        "--name", "--replace", "--rm", "--cidfile", "--label-file", "--health-cmd", "--healthcheck-command",
+        "--no-healthcheck", "--pull", "--sdnotify", "--cgroups", "--root", "--runroot",
+    )
+)  # fmt: skip

@@ -163,12 +163,29 @@ def _names(openstack: Mapping[Any, Any]) -> dict[str, Any]:
         return {}
     auxiliary = openstack.get("auxiliary_images")
     listed = {key for key in auxiliary if isinstance(key, str)} if isinstance(auxiliary, list) else set()
-    said = (entry.get("image") for entry in types.values() if isinstance(entry, Mapping))
-    return {
+    said = [_image_said(openstack, name, entry) for name, entry in types.items()]
+    found: dict[str, Any] = {
         "types": dict.fromkeys(name for name in types if isinstance(name, str)),
-        "image_keys": dict.fromkeys(sorted({*listed, *(key for key in said if isinstance(key, str))})),
         "auxiliary": listed,
     }
+    plain = auxiliary is None or (
+        isinstance(auxiliary, list) and all(isinstance(one, str) for one in auxiliary)
+    )
+    # Where one of them is wrong itself, whoever names it is not.
+    if plain and None not in said:
+        found["image_keys"] = dict.fromkeys(sorted({*listed, *filter(None, said)}))
+    return found
+
+
+def _image_said(openstack: Mapping[Any, Any], name: Any, entry: Any) -> str | None:
+    """The image key of a service type, "" where another layer has one for it, None where it is missing."""
+    image = entry.get("image") if isinstance(entry, Mapping) else 0
+    if image is not None:
+        return image if isinstance(image, str) else None
+    services = openstack.get("services")
+    own = services.get(name) if isinstance(services, Mapping) else None
+    others = (own, openstack.get("service_defaults"))
+    return "" if any(isinstance(one, Mapping) and one.get("image") for one in others) else None
 
 
 def _types_of_services(openstack: Mapping[Any, Any], types: Any) -> Iterator[tuple[tuple[Any, ...], str]]:
@@ -178,6 +195,8 @@ def _types_of_services(openstack: Mapping[Any, Any], types: Any) -> Iterator[tup
     for name, entry in services.items():
         if not isinstance(name, str) or NAME.problem(name):
             continue
+        if entry is not None and not isinstance(entry, Mapping):
+            continue  # which is said already
         wanted = entry.get("type") if isinstance(entry, Mapping) else None
         if wanted is None and name not in types:
             yield ("services", name), f"{shown(name)} is no known service type{suggestion(name, types)}"

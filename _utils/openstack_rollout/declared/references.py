@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from openstack_rollout.declared.problems import shown
 
 _LONGEST = 512
-_REGISTRY = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?")
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_REGISTRY = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:]+\])(?::([0-9]{{1,5}}))?")
+_TRANSPORT = re.compile(r"[a-z][a-z0-9+.-]*://")
+_PORTS = 65_535
 _REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -50,12 +53,18 @@ def parse(reference: str) -> Reference:
     registry, slash, path = name.partition("/")
     repository, colon, tag = path.partition(":")
     text = ""
-    if at and not _DIGEST.fullmatch(digest):
+    if transport := _TRANSPORT.match(reference):
+        text = f"leave {transport[0]} out"
+    elif at and not _DIGEST.fullmatch(digest) and _DIGEST.fullmatch(digest.lower()):
+        text = "the digest has to be in lower case"
+    elif at and not _DIGEST.fullmatch(digest):
         text = "the digest has to be sha256: and 64 hexadecimal digits"
     elif not slash or not ("." in registry or ":" in registry or registry == "localhost"):
         text = "has to begin with a registry, such as registry.example/"
-    elif not _REGISTRY.fullmatch(registry):
+    elif not (found := _REGISTRY.fullmatch(registry)):
         text = f"{shown(registry)} is not a registry's name"
+    elif found[1] and not 0 < int(found[1]) <= _PORTS:
+        text = f"{found[1]} is not a port: give one from 1 to {_PORTS}"
     elif not _REPOSITORY.fullmatch(repository):
         text = f"{shown(repository) if repository else 'nothing'} is not a repository's name"
     elif colon and not _TAG.fullmatch(tag):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from packaging.version import InvalidVersion, Version
-from pydantic import BeforeValidator, PlainValidator, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
 
 from openstack_rollout.declared import checks
 from openstack_rollout.declared.base import Strict, without_nulls
@@ -47,10 +47,12 @@ class Check(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _allowed(cls, value: Any) -> Any:
+    def _allowed(cls, value: Any, info: ValidationInfo) -> Any:
         if isinstance(value, Mapping) and value.get("call") is not None:
-            arguments = value.get("arguments")
-            raise_all(checks.problems(value["call"], arguments if isinstance(arguments, Mapping) else {}))
+            arguments = {} if value.get("arguments") is None else value["arguments"]
+            service, types = value.get("service"), (info.context or {}).get("types") or ()
+            if isinstance(arguments, Mapping) and (service is None or isinstance(service, str)):
+                raise_all(checks.problems(value["call"], arguments, service, types))
         return value
 
 

@@ -24,9 +24,11 @@ def of(model: Model) -> Iterator[str]:
     """The lines."""
     yield from _custom_images(model)
     yield from _services(model)
+    yield from _backends(model)
     yield from _releases(model)
     yield from _targets(model)
     yield from _policies(model)
+    yield from _hooks(model)
 
 
 def _custom_images(model: Model) -> Iterator[str]:
@@ -65,6 +67,48 @@ def _services(model: Model) -> Iterator[str]:
         usual = own.guard or model.service_defaults.guard or NONE
         if entry and entry.guard not in (None, NONE, PACEMAKER, usual):
             yield f"{here}:guard: {entry.guard} knows nothing of {service.type}, whose guard is {usual}"
+
+
+def _backends(model: Model) -> Iterator[str]:
+    """Services whose back end nothing names, so that the image of `default` serves it."""
+    version = _version(model)
+    if version == releases.NO_RELEASE:
+        return
+    release = model.releases[version]
+    for name, service in model.catalogue.services(version).items():
+        key, backend = service.image_key
+        if not service.enabled or backend in (None, "default"):
+            continue
+        maps = (release.images.get(key), model.custom_images.get(key))
+        if not any(isinstance(one, dict) and backend in one for one in maps):
+            place = "services" if name in model.services else "service_types"
+            yield (
+                f"{path(('openstack', place, name, 'backend'))}: {shown(backend)} is neither in {key} of"
+                f" {version} nor in custom_images, the image of default serves it"
+            )
+
+
+def _hooks(model: Model) -> Iterator[str]:
+    """Hooks of moments that never come."""
+    for stage, moments in model.hooks.items():
+        drained = [
+            role
+            for role in model.roles
+            if (role == "controller" or stage != "control_plane")
+            and (role != "controller" or stage != "services")
+            and model.policies.of(role).drain != NO_DRAIN
+            and stage in model.drained_before(role)
+        ]
+        reboots = stage == "system" and model.system.reboot != "never"
+        for moment, hooks in moments.items():
+            step, why = moment.partition("_")[2], ""
+            if step in ("drain", "restore") and not drained:
+                why = f"no role is drained before {stage}"
+            elif step == "reboot" and not reboots:
+                why = "system:reboot is never" if stage == "system" else "only system reboots"
+            if hooks and why:
+                named = ", ".join(one.name for one in hooks[:_NAMED]) + (", ..." if hooks[_NAMED:] else "")
+                yield f"{path(('openstack', 'hooks', stage, moment))}: never runs ({named}): {why}"
 
 
 def _releases(model: Model) -> Iterator[str]:

@@ -13,11 +13,16 @@ from collections.abc import Callable
 from openstack_rollout.declared.problems import Wrong, shown
 
 _OPERATORS = ("and", "or", "not", "(", ")")
-_ENGINE = re.compile(r"(?P<engine>[A-Za-z])(?P<delimiter>[^A-Za-z0-9@])?@(?P<pattern>.+)")
+_ENGINE = re.compile(r"(?P<engine>[A-Za-z])(?P<delimiter>[^A-Za-z0-9@])?@(?P<pattern>.*)")
+_CLASS = re.compile(r"\[!?([^\]]*)\]")
+_RANGE = re.compile(r"(.)-(.)")
 #: Of a minion's id, and of globs.
 _GLOB = re.compile(r"[A-Za-z0-9_.:*?\[\]!-]+")
 _ID = re.compile(r"[A-Za-z0-9_.:-]+")
 _LONGEST_EXPRESSION = 1000
+#: Salt reads a target word by word, and asks Python to: more is no target that anybody wrote.
+_WORDS = 1000
+_DEEPEST = 50
 _OPERAND = "x"
 _KINDS = "there are G@, P@, E@, L@ and S@"
 _REFUSED = {
@@ -35,6 +40,8 @@ def problem(target: str) -> str:
     if not target.strip():
         return "has to be a target, not blanks"
     words = target.split()
+    if len(words) > _WORDS:
+        return f"{shown(target)} has {len(words)} words, {_WORDS} are allowed"
     try:
         for word in words:
             if word not in _OPERATORS:
@@ -59,6 +66,8 @@ def _order(words: list[str]) -> None:
         if word == "not" and before == "not":
             raise Wrong("two 'not' in a row")
         depth += (word == "(") - (word == ")")
+        if depth > _DEEPEST:
+            raise Wrong(f"has more than {_DEEPEST} parentheses inside each other")
         if depth < 0:
             raise Wrong("a ) has no ( before it")
         before = "" if word == "(" else word if word in ("and", "or", "not") else _OPERAND
@@ -78,6 +87,8 @@ def _operand(word: str) -> None:
         raise Wrong(f"{shown(word)} {_REFUSED[engine]}")
     if engine not in _ENGINES:
         raise Wrong(f"{shown(word)} is no kind of target, {_KINDS}")
+    if not pattern:
+        raise Wrong(f"{shown(word)}: nothing stands behind it")
     if delimiter and engine not in "GP":
         raise Wrong(f"{shown(word)}: only G and P take a delimiter")
     _ENGINES[engine](word, delimiter or ":", pattern)
@@ -92,8 +103,23 @@ def _glob(word: str) -> None:
         raise Wrong(f"{shown(word)} has to be written {word.lower()}")
     if word.startswith("-") or not _GLOB.fullmatch(word):
         raise Wrong(f"{shown(word)} is no glob of minions' names: letters, digits, _.:- and *?[] only")
-    if word.count("[") != word.count("]"):
-        raise Wrong(f"{shown(word)}: a [ of it has no ]")
+    if text := classes(word):
+        raise Wrong(text)
+
+
+def classes(glob: str) -> str:
+    """What is wrong with the classes of a glob, such as [0-9], "" for nothing."""
+    rest = _CLASS.sub("", glob)
+    if "[" in rest or "]" in rest:
+        return f"{shown(glob)}: a {'[' if '[' in rest else ']'} of it has no {']' if '[' in rest else '['}"
+    for body in _CLASS.findall(glob):
+        if not body:
+            return f"{shown(glob)}: [] and [!] match nothing, name characters in them"
+        backwards = [one for one in _RANGE.findall(body) if one[0] > one[1]]
+        if backwards:
+            first, last = backwards[0]
+            return f"{shown(glob)}: {first}-{last} is no range, write {last}-{first}"
+    return ""
 
 
 def _expression(word: str, delimiter: str, pattern: str) -> None:
@@ -124,9 +150,11 @@ def _names(word: str, delimiter: str, pattern: str) -> None:
 
 def _address(word: str, delimiter: str, pattern: str) -> None:
     try:
-        ipaddress.ip_network(pattern)
+        network = ipaddress.ip_network(pattern, strict=False)
     except ValueError as error:
         raise Wrong(f"{shown(word)} is neither an address nor a network") from error
+    if "/" in pattern and ipaddress.ip_address(pattern.partition("/")[0]) != network.network_address:
+        raise Wrong(f"{shown(word)} has to be written as the network: S@{network}")
 
 
 _ENGINES: dict[str, Callable[[str, str, str], object]] = {

@@ -67,7 +67,10 @@ def test_a_back_end_beside_a_type_that_is_not_enabled():
     model = model_of(changed("services", {"cinder-volume-pure": entry}))
     assert of_type(model, "cinder-volume") == {"cinder-volume-pure": "cinder_volume_pure"}
     assert model.catalogue.services(NEW)["cinder-volume-pure"].image_key == ("cinder_volume_images", "pure")
-    assert reading.warnings(model) == []
+    assert reading.warnings(model) == [
+        "openstack:services:cinder-volume-pure:backend: 'pure' is neither in cinder_volume_images of 1.0.1"
+        " nor in custom_images, the image of default serves it"
+    ]
 
 
 def test_layers_from_weakest_to_strongest():
@@ -130,3 +133,56 @@ def test_a_disabled_service_is_in_nobodys_way():
 def test_an_empty_model_has_no_services():
     assert Model().catalogue.services() == {}
     assert Model().catalogue.of_node(["compute"]) == []
+
+
+def rendering(files, **more):
+    return {"config": "rerender", "config_files": files, **more}
+
+
+FILE = {"/etc/x/a": "salt://a"}
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "said"),
+    [
+        (rendering(FILE), rendering({"/etc/x/a": "salt://b"}), "'/etc/x/a' is rendered by keystone too"),
+        (rendering(FILE), rendering(FILE, options={"a": 1}), "'/etc/x/a' is rendered by keystone too"),
+        (
+            rendering(FILE),
+            rendering({"/etc/x": "salt://a"}),
+            "'/etc/x' is a file here, and a folder of keystone",
+        ),
+        (rendering(FILE), rendering({"/etc/x/a/b": "salt://a"}), "'/etc/x/a/b' lies below '/etc/x/a'"),
+        ({}, rendering({"/etc/x": "salt://a", "/etc/x/a": "salt://a"}), "'/etc/x/a' lies below '/etc/x'"),
+    ],
+)
+def test_files_in_each_others_way_are_refused(one, two, said):
+    (line,) = wrong("services", {"keystone": one, "glance": two})
+    assert line.startswith(f"openstack:services:glance:config_files: {said}")
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        (("glance", rendering(FILE)), ("keystone", rendering(FILE))),
+        (
+            ("glance", rendering(FILE)),
+            ("keystone", {"config": "run", "config_files": {"/etc/x/a": "salt://b"}}),
+        ),
+        (("glance", rendering(FILE)), ("heat-api", rendering({"/etc/x/a": "salt://b"}))),  # not enabled
+        (("glance", rendering(FILE)), ("nova", rendering({"/etc/x/a": "salt://b"}))),  # of other roles
+        (("glance", rendering(FILE)), ("keystone", rendering({"/etc/x/ab": "salt://b"}))),
+    ],
+)
+def test_files_that_do_not_meet_are_allowed(one, two):
+    assert wrong("services", dict((one, two))) == []
+
+
+def test_files_of_a_releases_defaults_are_checked_too():
+    openstack = changed("services", {"glance": rendering(FILE), "keystone": {"config_files": FILE}})
+    for version, options in ((OLD, {}), (NEW, {"a": 1})):
+        defaults = {"config": "rerender", "options": options}
+        openstack["releases"][version]["defaults"] = {"services": {"keystone": defaults}}
+    (line,) = lines(openstack)
+    here = f"openstack:releases:{NEW}:defaults:services:keystone:config_files"
+    assert line.startswith(f"{here}: '/etc/x/a' is rendered by glance too")

@@ -28,14 +28,20 @@ PATHS = [
     "/etc//x",
     "/etc/x\nevil:", "/etc/a: b", "/etc/a #b", "/etc/\u200bx", "/etc/x\0", "/etc/..", "~/x", "/etc/{a}",
     "/proc/x",
-    "/etc/" + "x" * 300, "/x" * 3000, "/etc/a'b", '/etc/a"b', "/etc/ x", "/etc/x ", "C:\\x",
+    "/etc/" + "x" * 300, "/x" * 3000, "/x" * 257, "/etc/a'b", '/etc/a"b', "/etc/ x", "/etc/x ", "C:\\x",
+    "/etc", "/usr", "/var", "/opt", "/home", "/root", "/boot", "/srv", "/proc", "/sys", "/dev", "/tmp",
+        "/var/lib",
+    "/boot/x", "/sys/x", "/dev/x", "/run/systemd/x", "/etc/systemd/system/x.service", "/etc/systemd",
+    "/etc/containers/systemd/x", "/etc/salt/minion", "/etc/ssh/sshd_config", "/root/.ssh/authorized_keys",
+    "/etc/pam.d/su", "/etc/sudoers.d/x", "/var/lib/openstack-rollout/x", "/etc/passwd", "/etc/shadow",
+    "/etc/group", "/etc/gshadow", "/etc/sudoers", "/etc/fstab", "/etc/machine-id",
 ]  # fmt: skip
 SOURCES = [
     "", "salt://", "salt:///x", "salt://../x", "salt://a/../../x", "salt://../../etc/shadow",
     "salt://a/./b", "salt://a/",
     "salt://a//b", "salt://x\nevil:\n  cmd.run:\n    - name: touch /tmp/x", "salt://a b", "salt://a#b",
     "http://x/y", "/x",
-    "salt:x", "salt://a: b", "salt://\u202ex", "salt://..", "salt://a\\b",
+    "salt://.", "salt://?saltenv=base", "salt:x", "salt://a: b", "salt://\u202ex", "salt://..", "salt://a\\b",
 ]  # fmt: skip
 CONTAINERS = [
     *BLANKS, "sshd", "ssh", "openvswitch", "openvswitch-x", "ovs-vswitchd", "ovsdb-server",
@@ -47,6 +53,12 @@ CONTAINERS = [
     "x-legacy", "sshd.service", "nova.service", "x.socket", "x" * 65, "x" * 300, "-x", "--all", ".x",
     "../x", "a/b", "a:b",
     "*", "a;b", "a\nb", "$(x)", "x@1", "\u00e9", "multi-user", "kdump", "rescue",
+    "target", "tgtd", "ldconfig", "ptp4l", "lldpd", "teamd", "autofs", "iscsi", "sanlock", "wdmd",
+        "certmonger",
+    "blkmapd", "netavark-dhcp-proxy", "os-net-config", "driverctl", "zincati", "afterburn", "raid-check",
+        "sysstat",
+    "wickedd", "edpm-container-shutdown", "nvmf-autoconnect", "SSHD", "Systemd-Journald", "networkmanager",
+    "cloud-init", "network-online", "user-runtime-dir", "chronyd", "docker", "dev-hugepages", "var-lib-nfs",
 ]  # fmt: skip
 UNITS = [
     "../../../tmp/x", "--all", "*", "a b", "sshd.service", "sshd", "x.service", "systemd-*", "openvswitch",
@@ -80,6 +92,10 @@ GLOBS = [
     "a,b",
     "a;b",
     "/x",
+    "[]",
+    "a[!]",
+    "[z-a]",
+    "a]b[",
     "[a",
     "a]",
     "@x",
@@ -96,6 +112,11 @@ OPTIONS = [
     {"a": b"x"},
     {"a": {1, 2}}, {"a": "\ud800"}, {"a": ["x"] * 20_000}, {"a": "x" * 2_000_000}, {"a": object()}, [], "x",
     5,
+    *({"a": f"x{one}"} for one in ("\0", "\x07", "\x1b", "\x7f", "\x85", "\x9f", "\u2028", "\u2029",
+        "\ufffe", "\uffff")),
+    *({f"x{one}": 1} for one in ("\0", "\t", "\n", "\r", "\x7f", "\x85", "\u2028", "\u2029", "\uffff",
+        "\ud800")),
+    {"x" * 513: 1}, {'"' * 300: 1}, {"a": 1e-07}, {"a": [1e16]}, {"a": float("-inf")},
 ]  # fmt: skip
 NUMBERS = [-1, 10**7, 10**12, 10**400, 10**6000, 1.5, float("nan"), float("inf"), "1", "", True, [1], {}]
 BOUNDED = [
@@ -110,7 +131,9 @@ REFERENCES = [
     "registry.example/x:1", "registry.example/x", "registry.example/x:latest", f" {GOOD}", f"{GOOD} ",
     f"{GOOD}\n", "--x",
     "registry.example/x@sha256:" + "A" * 64, "docker://" + GOOD, GOOD.replace("/x", "/\u200bx"),
-    "registry.example/" + "x" * 9000,
+    "registry.example/" + "x" * 9000, GOOD.replace("example/", "example:65536/"), GOOD.replace("example/",
+        "example:0/"),
+    GOOD.replace("registry.", "registry.."), GOOD.replace("registry.", "registry-."),
 ]  # fmt: skip
 
 
@@ -126,6 +149,9 @@ HOOKS = [
     hook(command=["$(x)"]),
     hook(command=["/bin/true", ""]), hook(command=["/bin/true", 5]), hook(command=["/bin/true", None]),
     hook(command=[None]),
+    hook(command=["/bin/true", *["x"] * 100]), *(hook(command=[one]) for one in ["~/x", "a=b", "foo/bar",
+        "/", ".",
+        "..", "/etc/", "{{x}}", "/bin/../x", "./x", "//x", "/bin/{x}", "a:b", "\u00e9"]),
     hook(command=["-x"]), hook(command=["a\0b"]), hook(command=["/bin/true", "a\x1bb"]),
     hook(command={"a": "b"}),
     hook(command=..., sls="../../../etc/x"), hook(command=..., sls="--config-dir=/tmp"),
@@ -154,7 +180,10 @@ CALLS = [
     {"arguments": []},
     {"arguments": {"enabled": []}}, {"arguments": {"enabled": ["a b"]}}, {"service": "nope"},
     {"service": 5}, {"service": None},
-    {"arguments": {"enabled": [""]}},
+    {"arguments": {"enabled": [""]}}, {"arguments": {}}, {"arguments": None}, {},
+        {"arguments": {"enabled": None}},
+    {"service": "nova", "arguments": {"enabled": ["x"]}}, {"arguments": {"enabled": ["x"] * 101}},
+    {"arguments": {"enabled": ["x" * 65]}}, {"arguments": {"enabled": ["."]}},
 ]  # fmt: skip
 
 REFUSED = [
@@ -239,7 +268,21 @@ def test_the_defaults_of_every_release_are_checked_as_merged(version, changes):
     [
         ("services/nova/config_files", {"/etc/openstack/nova/nova.conf": "salt://a/b-c.j2?saltenv=base"}),
         ("services/nova/options", {"DEFAULT": {"debug": False, "x": [1, 2.5, None, {"a": "b\nc"}]}}),
-        ("services/nova/container", "nova_compute.2-x"),
+        *(
+            ("services/nova/container", name)
+            for name in ["nova_compute.2-x", "docker-registry", "cloud-kitty", "cloudkitty", "cloudkitty-api",
+                "ovs-agent", "salt-exporter", "snmpd-exporter", "network-exporter", "dev-api", "varnish",
+                    "tango",
+                "chrony_exporter", "user-api", "system-api", "iscsid", "multipathd"]
+        ),
+        ("services/nova/options", {"x" * 512: "a\tb\r\n", "\U0001f600" * 512: 1,
+            "\u00e9": [1.5e-07, 1.5, 100.0, "1e-07"]}),
+        ("services/nova/config_files", {"/etc/openstack/x": "salt://x", "/opt/x/y": "salt://x",
+            "/srv/x": "salt://x",
+            "/etc/passwd.d/x": "salt://x", "/root/x": "salt://x", "/etc/sshx": "salt://x"}),
+        *(("hooks/system/before_apply", hook(command=[one])) for one in ["true", "/bin/true", "7z", "g++",
+            "a.b_c"]),
+        ("hooks/system/before_apply", hook(command=["/bin/true", *["x"] * 99])),
         ("services/nova/legacy_units", ["edpm_nova_compute", "tripleo-x.y"]),
         *(
             (f"releases/{NEW}/packages", {"curl": version})

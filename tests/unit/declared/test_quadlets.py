@@ -4,7 +4,7 @@ import pytest
 
 from openstack_rollout.declared import quadlets
 from openstack_rollout.declared.problems import Wrong
-from openstack_rollout.declared.quadlet_keys import KEYS, OWNED
+from openstack_rollout.declared.quadlet_keys import KEYS, OUR_OPTIONS, OWNED
 from tests.unit.cloud_pillar import shipped
 from tests.unit.declared.pillars import is_clear, wrong
 from tests.unit.loading import load
@@ -108,6 +108,59 @@ def test_what_is_said(section, key, value, said):
 
 
 @pytest.mark.parametrize(
+    ("section", "key", "value", "said"),
+    [
+        ("Container", "Exec", "a 'b", "\"a 'b\" has a quote that is not closed"),
+        ("Service", "ExecStartPre", '/bin/x "a', "has a quote that is not closed"),
+        ("Container", "PodmanArgs", '--x="a', "has a quote that is not closed"),
+        ("Container", "Label", 'a="b', "has a quote that is not closed"),
+        ("Container", "Volume", "a:b ", "'a:b ' ends in a blank, which systemd takes away: leave it out"),
+        ("Container", "Volume", "a\u00a0b", "has '\\xa0' in it, which is not printed: write what is seen"),
+        ("Container", "Volume", "a\tb", "'a\\tb' has '\\t' in it, which is not printed: write what is seen"),
+        ("Container", "Volume", "a:b\n", "has a newline in it, which would begin another line"),
+        ("Container", "Environment", "A=two words", "'words' has to be a name and its value: NAME=VALUE;"),
+        ("Container", "Environment", "A=two words", 'a value with blanks needs quotes: "A=two words"'),
+        ("Service", "Environment", "=x", "'=x' has to be a name and its value: NAME=VALUE"),
+        ("Container", "Label", "a", "'a' has to be a name and its value: NAME=VALUE"),
+        ("Container", "Annotation", 5, "5 has to be a name and its value: NAME=VALUE"),
+        ("Container", "Environment", True, "True has to be a name and its value: NAME=VALUE"),
+        ("Container", "Label", "openstack-rollout.fingerprint=x", "is a label that is not yours to set"),
+        ("Container", "Label", '"openstack-rollout.x=y"', "is a label that is not yours to set"),
+        *(("Service", key, 488, "488 is a number: put it in quotes") for key in ("UMask",
+            "StateDirectoryMode", "User")),
+        *(("Container", key, 80, "80 is a number: put it in quotes") for key in ("PublishPort", "UIDMap",
+            "SubGIDMap")),
+        ("Service", "Restart", "sometimes", "'sometimes' is not one of no, on-success"),
+        ("Service", "Restart", False, "False is what YAML makes of no, off or false: put it in quotes"),
+        ("Service", "Restart", True, "has to be one of no, on-success"),
+        ("Service", "Type", 5, "has to be one of notify, oneshot, not a number: 5"),
+        ("Service", "Restart", ["always"], "has to be one of no, on-success"),
+        ("Service", "KillMode", ["mixed"], "has to be one of mixed, control-group, not a list"),
+        ("Unit", "FailureAction", "reboot", "'reboot' is not one of none"),
+        ("Unit", "SuccessAction", "poweroff", "'poweroff' is not one of none"),
+        ("Unit", "JobTimeoutAction", "exit", "'exit' is not one of none"),
+        ("Unit", "StartLimitAction", "reboot", "'reboot' is not one of none"),
+        *(("Unit", key, True, "is not yours to set") for key in ("RefuseManualStart", "RefuseManualStop")),
+        ("Unit", "Conflicts", "x.service", "is not yours to set: a container stops no other unit"),
+        ("Service", "RuntimeMaxSec", 5, "is not yours to set: the container runs until it is stopped"),
+        *(("Container", "PodmanArgs", f"{one}=x", f"{one} is ours to set") for one in sorted(OUR_OPTIONS)),
+        ("Container", "GlobalArgs", ["--log-level=debug", "--root", "/x"], "--root is ours to set"),
+        ("Container", "PodmanArgs", "--x --rm", "--rm is ours to set"),
+        ("Container", "PodmanArgs", '"--name=x"', "--name is ours to set"),
+        ("Container", "PodmanArgs", "--label openstack-rollout.x=y",
+            "a label openstack-rollout. is ours to set"),
+        ("Container", "PodmanArgs", ["--label", "openstack-rollout.x=y"],
+            "a label openstack-rollout. is ours"),
+        ("Container", "PodmanArgs", "--label=openstack-rollout.x=y",
+            "a label openstack-rollout. is ours to set"),
+    ],
+)  # fmt: skip
+def test_values_that_would_be_something_else_on_a_node(section, key, value, said):
+    found = line(section, key, value)
+    assert said in found and is_clear(found)
+
+
+@pytest.mark.parametrize(
     "section", ["container", "Contaner", "Socket", "X-Own", "Quadlet", "", 5, None, "Service]\n[Unit"]
 )
 def test_sections(section):
@@ -139,6 +192,13 @@ def test_sections(section):
         {"Unit": {"After": "network-online.target"}, "Install": {"WantedBy": ["multi-user.target"]}},
         {"Container": {"Label": ["a=b"], "Environment": "A=\u00e9 B=c", "AddCapability": []}},
         {"Service": {"Type": "notify", "KillMode": "mixed", "CPUQuota": "20%"}},
+        {"Container": {"Environment": ['A="two words"', '"A=two words"', "A=1 B='x y' C=", "A=b\\ c", ""]}},
+        {"Container": {"Label": "a=b=c", "PodmanArgs": ["--label", "a=b", "--memory=1g"], "Exec": "a 'b c'"}},
+        {
+            "Service": {"Restart": "no", "UMask": "0077", "FailureAction": "none"},
+            "Unit": {"StartLimitBurst": 5},
+        },
+        {"Container": {"PublishPort": "80:80", "User": "42436"}},
     ],
 )
 def test_allowed(quadlet):

@@ -150,3 +150,24 @@ def _paths(openstack):
         "hooks": ["system"],
     }
     return [f"{place}/{key}".lstrip("/") for place, keys in wanted.items() for key in keys]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "line"),
+    [
+        ("auxiliary_images", [5], "auxiliary_images:0: 5 is a number: put it in quotes"),
+        ("services/foo", [], "services:foo: has to be a mapping, not a list: []"),
+        ("service_types/nova", None, "service_types:nova: has to be a mapping, not nothing"),
+        ("service_types/nova/image", 5, "service_types:nova:image: 5 is a number: put it in quotes"),
+        ("service_types/nova/image", None, "service_types:nova:image: is missing"),
+    ],
+)
+def test_what_only_follows_is_not_said(path, value, line):
+    assert wrong(path, value) == [f"openstack:{line}"]
+
+
+def test_an_image_key_that_another_layer_gives_hides_no_unknown_one():
+    openstack = changed("service_types/nova/image", None)
+    openstack["services"] = {"nova": {"image": "keystone_api_image"}}
+    openstack["releases"][NEW]["images"]["nope"] = GOOD
+    assert f"openstack:releases:{NEW}:images:nope: unknown image key" in lines(openstack)

@@ -58,3 +58,21 @@ def test_malformed(text):
     with pytest.raises(ValueError, match=r".+") as error:
         references.parse(text)
     assert str(error.value).isascii() and str(error.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("registry.example:65536/a:1", "65536 is not a port: give one from 1 to 65535"),
+        ("registry.example:0/a:1", "0 is not a port: give one from 1 to 65535"),
+        ("registry..example/a:1", "'registry..example' is not a registry's name"),
+        ("registry-.example/a:1", "'registry-.example' is not a registry's name"),
+        (f"registry.example/a@sha256:{'A' * 64}", "the digest has to be in lower case"),
+        (f"docker://registry.example/a@{DIGEST}", "leave docker:// out"),
+        ("https://registry.example/a:1", "leave https:// out"),
+    ],
+)
+def test_what_is_said(text, said):
+    with pytest.raises(ValueError, match=r".+") as error:
+        references.parse(text)
+    assert str(error.value).endswith(f": {said}")

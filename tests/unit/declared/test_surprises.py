@@ -82,7 +82,6 @@ def test_a_custom_image_of_a_back_end_that_no_service_has():
         ("policies/compute", {"drain": "live_migrate", "migrate_back": True, "canary": 1, "soak": 60}),
         ("services/glance", {"guard": "none"}),
         ("services/glance", {"guard": "pacemaker"}),
-        ("services", {"volume": VOLUME}),
         ("services", {"heat-api": {"order": 5}}),
         ("keep_custom_images_for", NEW),
         ("roles", {"compute": "*"}),
@@ -91,3 +90,37 @@ def test_a_custom_image_of_a_back_end_that_no_service_has():
 )
 def test_what_has_an_effect_is_no_surprise(path, value):
     assert warnings(changed(path, value)) == []
+
+
+def test_a_back_end_that_something_names_is_no_surprise():
+    openstack = changed("services", {"volume": VOLUME})
+    assert warnings(openstack) == [
+        "services:volume:backend: 'pure' is neither in cinder_volume_images of 1.0.1 nor in custom_images,"
+        " the image of default serves it"
+    ]
+    openstack["releases"][NEW]["images"]["cinder_volume_images"]["pure"] = GOOD
+    assert warnings(openstack) == []
+
+
+HOOK = {"name": "one", "command": ["/bin/true"]}
+
+
+@pytest.mark.parametrize(
+    ("stage", "moment", "changes", "why"),
+    [
+        ("system", "before_drain", {}, "no role is drained before system"),
+        ("ovn", "after_restore", {"policies": {"compute": {"drain": "live_migrate"}}},
+            "no role is drained before ovn"),
+        ("services", "before_drain", {"policies": {"controller": {"drain": "standby"}}},
+            "no role is drained before services"),
+        ("ovn", "before_reboot", {}, "only system reboots"),
+        ("system", "after_reboot", {"system": {"reboot": "never"}}, "system:reboot is never"),
+        ("system", "before_drain", {"policies": {"compute": {"drain": "live_migrate"}}}, ""),
+        ("system", "after_reboot", {"system": {"reboot": "always"}}, ""),
+        ("ovn", "before_apply", {}, ""),
+    ],
+)  # fmt: skip
+def test_hooks_of_moments_that_never_come(stage, moment, changes, why):
+    openstack = changed("hooks", {stage: {moment: [HOOK]}}) | changes
+    line = f"hooks:{stage}:{moment}: never runs (one): {why}"
+    assert warnings(openstack) == ([line] if why else [])

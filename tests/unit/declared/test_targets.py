@@ -15,7 +15,9 @@ READABLE = [
     "E@cmp[0-9]+$", "E@^(?:cmp|ctl)\\d+", "G@os:Debian", "G@os_family:Red*", "P@os:(Debian|Ubuntu)",
     "P|@os|(a|b)",
     "G%@os%Debian", "G@ipv4:10.0.0.1", "L@cmp1,cmp2", "L@cmp1", "S@10.0.0.0/24", "S@10.0.0.1", "S@fd00::/64",
-    "cmp* and G@os:Debian or E@ctl.*", "( ( cmp1 ) )", "cmp!1", "G@a:b:c",
+    "cmp* and G@os:Debian or E@ctl.*", "( ( cmp1 ) )", "cmp!1", "G@a:b:c", "cmp[!1]", "cmp[a-c1]",
+        " or ".join(["a"] * 500),
+    "( " * 50 + "a" + " )" * 50, "S@10.0.0.0/8",
 ]  # fmt: skip
 UNREADABLE = [
     "(cmp* or ctl*", "( cmp* or ctl*", "cmp* )", "(cmp* or ctl*)", "cmp* or ctl*)", ") cmp* (", "( )", "()",
@@ -35,7 +37,8 @@ UNREADABLE = [
     "cmp1@site", "cmp[1", "cmp1]", "-cmp1", "--all", "", " ", "cmp\u200b*", "cmp*\u202e", "cmp*\n",
     "\tcmp*", "cmp\u00a0* or x",
     "cmp1\u2003or\u2003cmp2", "cm\u0440*", "cmp1; reboot", "cmp$(x)", "cmp'1'", 'cmp"1"', "cmp\\1", "cmp/1",
-    "cmp1#2", "cmp1\0",
+    "cmp1#2", "cmp1\0", "cmp[]", "cmp[!]", "cmp[3-1]", "cmp]1[", " or ".join(["a"] * 501), "S@10.0.0.1/8",
+    "( " * 51 + "a" + " )" * 51, "( " * 5000 + "a" + " )" * 5000,
 ]  # fmt: skip
 
 
@@ -55,6 +58,22 @@ def test_readable(target):
 def test_unreadable(target):
     text = problem(target)
     assert text and text.isascii() and text.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("E@", "'E@': nothing stands behind it"),
+        ("L@", "'L@': nothing stands behind it"),
+        ("S@10.0.0.1/8", "'S@10.0.0.1/8' has to be written as the network: S@10.0.0.0/8"),
+        ("cmp[3-1]", "'cmp[3-1]': 3-1 is no range, write 1-3"),
+        ("cmp[]", "'cmp[]': [] and [!] match nothing, name characters in them"),
+        (" or ".join(["a"] * 501), "has 1001 words, 1000 are allowed"),
+        ("( " * 51 + "a" + " )" * 51, "has more than 50 parentheses inside each other"),
+    ],
+)
+def test_what_is_said(target, said):
+    assert problem(target).endswith(said)
 
 
 def _minion(words, ids):
