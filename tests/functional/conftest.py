@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab import settings
+from tests.lab import operator, settings
 from tests.lab.cloud import Lab
 
 NAME = "cmp1"
@@ -80,6 +80,10 @@ class Node:
     def digest(self, container: str) -> str:
         """The digest of the image that a container runs."""
         return self.out(["podman", "inspect", "--format", "{{.ImageDigest}}", container])
+
+    def status(self) -> dict:
+        """What salt-run rollout.status tells of this node: differences by stage, health, notes, …"""
+        return operator.status(self.lab)["nodes"][NAME]
 
     def packages(self) -> dict[str, list[str]]:
         """package -> its installed versions, asked of rpm."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from openstack_rollout.declared import facts
+
 CONTAINERS = {
     "ovn_controller",
     "ovn_metadata_agent",
@@ -28,8 +30,11 @@ def test_every_container_runs_the_digest_of_the_release(node):
     assert set(node.started()) == CONTAINERS
     wanted = node.releases["1.0.0"]["images"]["nova_compute_image"].partition("@")[2]
     assert node.digest("nova_compute") == wanted
-    facts = node.call("openstack_node.facts", "fresh=True")
-    assert (facts["deployed"], facts["health"], facts["notes"]) == ("1.0.0", [], [])
+    told = facts.read("cmp1", node.call("openstack_node.facts", "fresh=True"))
+    assert told.target == "1.0.0" and set(told.managed) == set(told.containers) == CONTAINERS
+    assert all(one.running and one.healthy is not False for one in told.containers.values())
+    assert wanted in told.containers["nova_compute"].digests
+    assert len(told.images) == len(CONTAINERS) and told.datapath == []
 
 
 def test_the_second_time_nothing_happens(node):
@@ -87,7 +92,7 @@ def test_a_container_that_fails_gives_way_to_the_previous_image(node, page, imag
     assert "The previous image of ovn_metadata_agent was started again." in comment
     assert set(node.started()) == CONTAINERS
     assert node.digest("ovn_metadata_agent") == digest
-    assert node.call("openstack_node.facts", "fresh=True")["stages"]["services"] != []
+    assert node.status()["differences"]["services"] != []
 
 
 def test_a_digest_that_does_not_exist_stops_the_stage_before_it_began(node, page):
@@ -115,7 +120,7 @@ def test_a_registry_that_is_down_stops_the_stage_before_it_began(node, page):
 
 def test_a_container_that_died_is_started_again(node):
     node.exec(["systemctl", "stop", "node_exporter.service"])
-    assert "container node_exporter: not running" in node.call("openstack_node.facts")["health"]
+    assert "container node_exporter: not running" in node.status()["health"]
     assert node.predict() == {"services container node_exporter"}
     assert node.converge() == {"services container node_exporter"}
 
@@ -124,7 +129,7 @@ def test_a_service_that_is_switched_off_goes_and_its_image_stays(node, page):
     images = node.out(["podman", "images", "--quiet"])
     node.edit(services={"node-exporter": {"enabled": False}})
     expected = {"services containers that this node no longer wants"}
-    assert any("node_exporter" in note for note in node.call("openstack_node.facts", "fresh=True")["notes"])
+    assert any("node_exporter" in note for note in node.status()["notes"])
     assert node.predict() == expected
     assert node.converge() == expected
     assert set(node.started()) == CONTAINERS - {"node_exporter"}
@@ -144,9 +149,7 @@ def installed_by_others(node):
 
 def test_the_unit_of_an_earlier_installer_gives_way_to_ours(node, page):
     installed_by_others(node)
-    assert any(
-        "edpm_node_exporter" in note for note in node.call("openstack_node.facts", "fresh=True")["notes"]
-    )
+    assert any("edpm_node_exporter" in note for note in node.status()["notes"])
     assert node.predict() == node.converge() == {"services container node_exporter"}
     assert node.exec(["systemctl", "cat", "edpm_node_exporter.service"], check=False).returncode
     assert node.out(["podman", "ps", "--all", "--format", "{{.Names}}"]).count("node_exporter") == 1

@@ -199,12 +199,12 @@ def test_a_change_that_is_killed_in_the_middle_is_finished_by_the_next(chassis, 
         assert wait_for(lambda: not chassis.exec(record, check=False).returncode, 60, interval=0.05)
         chassis.exec(["systemctl", "kill", "--signal=KILL", "killed.service"])
         chassis.exec(["systemctl", "reset-failed", "killed.service"], check=False)
-        left = chassis.call("openstack_node.facts", "fresh=True")["stages"]["ovn"]
-        assert "container ovn_controller: its change was begun and not finished" in left
+        left = [(one["kind"], one["subject"]) for one in chassis.status()["differences"]["ovn"]]
+        assert ("change_unfinished", "ovn_controller") in left
         assert chassis.predict("openstack.ovn") == {"ovn container ovn_controller"}
         assert chassis.converge("openstack.ovn") == {"ovn container ovn_controller"}
     assert traffic.lost == 0
-    assert chassis.call("openstack_node.facts", "fresh=True")["stages"]["ovn"] == []
+    assert chassis.status()["stages"]["ovn"] == "done"
     assert_nothing_is_left(chassis)
 
 

@@ -87,8 +87,8 @@ def test_the_switch_ran_all_the_time_and_its_scripts_did_not(node, update):
 
 
 def test_the_node_is_measured_at_the_release_and_nothing_is_left_to_do(node, update):
-    facts = node.call("openstack_node.facts", "fresh=True")
-    assert facts["deployed"] == "1.0.1" and not any(facts["stages"].values())
+    status = node.status()
+    assert status["deployed"] == "1.0.1" and status["differences"] == {}
     assert node.predict() == set()
     assert node.converge() == set()
 

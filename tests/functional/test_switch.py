@@ -76,7 +76,7 @@ def story(node):
     found["failure"] = node.failure("openstack.ovs")
     found["killed"] = half_transaction.disarm(node.lab, "cmp1")
     found["half"] = switch_packages(node), states(node), switch_pid(node)
-    found["half_facts"] = node.call("openstack_node.facts", "fresh=True")
+    found["half_status"] = node.status()
     found["predicted"] = node.predict("openstack.ovs")
     found["changed"] = node.converge("openstack.ovs")
     found["loss"] = forwarding.stop(node)
@@ -89,7 +89,7 @@ def test_dnf_died_in_the_middle_and_the_node_is_reported(story):
     assert story["failure"].startswith("PACKAGE_FAILED: ")
     packages, _, _ = story["half"]
     assert "openvswitch3.4" in packages and "openvswitch3.5" in packages, packages
-    assert story["half_facts"]["stages"]["ovs"]
+    assert story["half_status"]["differences"]["ovs"]
 
 
 def test_the_switch_forwarded_all_the_time(story):
@@ -107,9 +107,10 @@ def test_the_next_run_converges_and_leaves_nothing_twice(node, story):
 
 def test_the_old_switch_that_still_runs_is_stale_and_no_failure(node, story):
     assert running(node) == [OLD, OLD]
-    facts = node.call("openstack_node.facts", "fresh=True")
-    assert facts["switch"] == {"running": OLD, "installed": NEW, "stale": True}
-    assert not facts["stages"]["ovs"] and not [line for line in facts["health"] if "data path" in line]
+    status = node.status()
+    assert status["switch"] == {"running": OLD, "installed": NEW, "stale": True}
+    assert status["stages"]["ovs"] == "done"
+    assert not [line for line in status["health"] if "data path" in line]
 
 
 def test_a_reload_under_workloads_is_refused_before_anything_is_touched(node, story):
@@ -296,7 +297,7 @@ def test_a_data_path_that_is_not_what_it_was_is_named_until_it_is_back(node, sto
     single = node.call("state.single", "datapath.verified", "name=after", "timeout=1")
     said = next(iter(single.values()))["comment"]
     assert said.startswith("DATAPATH_BROKEN: cmp1: ") and f"bridge {forwarding.BRIDGE}: 0 flows" in said
-    assert any(forwarding.BRIDGE in line for line in node.call("openstack_node.facts")["health"])
+    assert any(forwarding.BRIDGE in line for line in node.call("openstack_node.facts")["datapath"])
     node.exec(["ovs-ofctl", "add-flows", forwarding.BRIDGE, "-"], stdin="\n".join(story["flows"]) + "\n")
     assert node.converge("openstack.ovs") == set()
     assert node.call("datapath.missing") == []
