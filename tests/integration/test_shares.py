@@ -82,6 +82,12 @@ class Cloud:
             answers[name] = self.minions[name].salt_call_cli().run("pillar.items", "unmask=True").data
         return answers
 
+    def check(self) -> list[str]:
+        """What salt-run release.check warns of."""
+        answer = self.master.salt_run_cli().run("release.check", "online=False", _timeout=120)
+        assert answer.returncode == 0, answer
+        return answer.data["warnings"]
+
     def apply(self, name, *arguments):
         """salt-call state.apply on a node: its states."""
         return self.minions[name].salt_call_cli().run("state.apply", *arguments, _timeout=180).data
@@ -137,6 +143,20 @@ def test_an_override_of_a_run_reaches_the_node(cloud):
     told = "pillar={openstack_rollout: {target: '9.9', stages: [services]}}"
     states = cloud.apply("cmp1", "openstack.services", told)
     assert [state["reason"] for state in states.values()] == ["TARGET_CHANGED"]
+
+
+def test_the_check_names_nodes_of_two_roles_and_a_top_file_that_gives_too_much(cloud):
+    cloud.page(roles={"controller": "ctl*", "compute": "ctl1 or cmp*"})
+    warnings = cloud.check()
+    assert any("openstack:roles: compute, controller all mean ctl1: " in line for line in warnings), warnings
+    assert not any("top.sls" in line for line in warnings)
+    top = cloud.pillar / "top.sls"
+    names = ["openstack.services", "openstack.releases*", "openstack"]
+    top.write_text(yaml.safe_dump({"base": {"*": names}}))
+    try:
+        assert any("top.sls" in line and "'*_master'" in line for line in cloud.check())
+    finally:
+        top.unlink()
 
 
 @pytest.mark.parametrize("releases", [2, 100])
