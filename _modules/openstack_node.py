@@ -99,7 +99,7 @@ def _measured(share: Mapping[str, Any]) -> dict:
         "schema": SCHEMA,
         "id": __grains__["id"],
         "target": share["target"],
-        "roles": share["roles"],
+        "roles": list(share["roles"]),  # a copy: Salt prints what is of the pillar masked
         "os_family": __grains__.get("os_family", "RedHat"),
         "boot_id": _BOOT_ID.read_text(encoding="utf-8").strip(),
         "containers": {name: _container(one, local) for name, one in __salt__["podman.containers"]().items()},
