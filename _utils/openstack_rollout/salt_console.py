@@ -4,6 +4,7 @@ none.
 
 from __future__ import annotations
 
+import atexit
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,10 +43,18 @@ def without_housekeeping() -> None:
             logger = logging.getLogger(name)
             if unwanted not in logger.filters:
                 logger.addFilter(unwanted)
+    # An orchestration's minion ends with the interpreter, and loads modules when there is no sys.path
+    # any more: nothing that is logged then is worth a traceback.
+    atexit.unregister(_say_no_more)
+    atexit.register(_say_no_more)
 
 
 def _unrelated(record: logging.LogRecord) -> bool:
     return not str(record.msg).startswith("unclosed ")
+
+
+def _say_no_more() -> None:
+    logging.disable(logging.CRITICAL)
 
 
 def _told_better(record: logging.LogRecord) -> bool:

@@ -105,10 +105,10 @@ def test_stages_alone_keep_their_order(cloud):
 @pytest.mark.parametrize(
     ("pillar", "line"),
     [
-        ({"target_version": "9.9"}, "UNKNOWN_TARGET: openstack:target_version: 9.9"),
+        ({"target_version": "9.9"}, "UNKNOWN_TARGET: openstack:target_version: '9.9'"),
         ({"policies": {"compute": {"batch": 0}}}, "INVALID_PILLAR: openstack:policies:compute:batch: 0"),
         ({"policies": {"compute": {"batsh": 1}}}, "did you mean batch?"),
-        ({"roles": {"compute": "nothing*"}}, "NO_NODES: openstack:roles:compute: nothing*"),
+        ({"roles": {"compute": "nothing*"}}, "NO_NODES: openstack:roles:compute: 'nothing*'"),
         ({"target_version": "1.0.0"}, "DOWNGRADE_REFUSED: openstack:target_version: 1.0.0"),
     ],
 )
@@ -128,7 +128,7 @@ def test_a_refusal_fails_the_orchestration_and_touches_nothing(cloud):
     refused = cloud.run("state.orchestrate", "orch.update")
     assert refused.returncode == 1
     assert (
-        "UNKNOWN_TARGET: openstack:target_version: 9.9" in refused.stdout
+        "UNKNOWN_TARGET: openstack:target_version: '9.9'" in refused.stdout
         and "Traceback" not in refused.stdout
     )
     assert cloud.run("rollout.report").stdout.startswith("NO_RUN: ")
