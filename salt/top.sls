@@ -1,5 +1,5 @@
 # A plain state.apply brings a node to its release, stage by stage in this order.
-# Each stage knows from the pillar whether this node has it (openstack:roles), and is empty where it has not.
+# Each stage knows from the node's share (pillar openstack_node) whether this node has it, and is empty where it has not.
 base:
   '*':
     - openstack.ovn
