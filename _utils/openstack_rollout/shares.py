@@ -31,7 +31,7 @@ class _Kept:
     files: dict[str, tuple[int, ...]]
     made: float
     model: Model
-    refused: RolloutError | None = None
+    refused: tuple[str, str] | None = None  # reason and message: an error would keep its callers' frames
 
 
 # A worker of the master makes many pillars; the loader keeps this module between them.
@@ -66,10 +66,10 @@ def declared(opts: Mapping[str, Any]) -> Model:
         try:
             kept = _Kept(files, time.monotonic(), reading.read(master_pillar.compiled_pillar(opts)))
         except RolloutError as error:
-            kept = _Kept(files, time.monotonic(), Model(), error)
+            kept = _Kept(files, time.monotonic(), Model(), (error.reason, error.message))
         _kept[key] = kept
     if kept.refused:
-        raise kept.refused
+        raise RolloutError(*kept.refused)
     return kept.model
 
 

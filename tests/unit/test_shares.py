@@ -195,6 +195,16 @@ def test_a_pillar_that_is_good_again_and_bad_again(master):
     assert refused(master)["message"] == "no", "an older model is none to go by"
 
 
+def test_a_refusal_that_is_asked_for_often_keeps_nobodys_frames(master):
+    master.error = RolloutError("INVALID_PILLAR", "openstack: is wrong")
+    told = []
+    for _ in range(3):
+        with pytest.raises(RolloutError, match="is wrong") as refused:
+            shares.declared(master.opts)
+        told.append(refused.value)
+    assert len({id(one) for one in told}) == 3 and master.error not in told
+
+
 def test_a_target_that_is_not_set_is_no_refusal(master):
     master.openstack = master.openstack | {"target_version": ""}
     own = master.of()["openstack_node"]
