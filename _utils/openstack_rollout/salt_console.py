@@ -38,11 +38,14 @@ def without_housekeeping() -> None:
     """Keep Salt 3008's warnings of its own unclosed clients, several a step of an orchestration, and what it
     logs of a pillar that does not render, off the terminal.
     """
-    for names, unwanted in ((_CHATTY, _unrelated), (_RENDERING, _told_better)):
-        for name in names:
-            logger = logging.getLogger(name)
-            if unwanted not in logger.filters:
-                logger.addFilter(unwanted)
+    for name in _CHATTY:
+        logger = logging.getLogger(name)
+        if _unrelated not in logger.filters:
+            logger.addFilter(_unrelated)
+    # The terminal alone: a log file keeps what Salt says of a pillar, ours or not.
+    for handler in logging.root.handlers:
+        if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
+            handler.addFilter(_told_better)
     # An orchestration's minion ends with the interpreter, and loads modules when there is no sys.path
     # any more: nothing that is logged then is worth a traceback.
     atexit.unregister(_say_no_more)
@@ -58,4 +61,4 @@ def _say_no_more() -> None:
 
 
 def _told_better(record: logging.LogRecord) -> bool:
-    return record.levelno < logging.ERROR
+    return record.levelno < logging.ERROR or record.name not in _RENDERING

@@ -53,4 +53,4 @@ def test_a_downgrade_is_refused_with_its_nodes():
 
 
 def test_without_a_target_nothing_is_a_downgrade():
-    checks.direction(model(target_version=""), {"cmp1": NEW})
+    assert checks.direction(model(target_version=""), {"cmp1": NEW}) is None

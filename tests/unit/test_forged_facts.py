@@ -56,6 +56,15 @@ LIES = {
     ),
 }
 
+forged = pytest.mark.parametrize(
+    ("forge", "reason"),
+    [
+        *(pytest.param(forge, "FACTS_INVALID", id=name) for name, forge in NONSENSE.items()),
+        *(pytest.param(forge, "NODE_ERROR", id=name) for name, forge in OUT_OF_PLACE.items()),
+        pytest.param(with_(target="1.0.0"), "TARGET_CHANGED", id="another target"),
+    ],
+)
+
 
 class Forging(Cloud):
     """One compute answers what it likes."""
@@ -94,14 +103,7 @@ def reached(cloud):
     return {name for name, node in cloud.nodes.items() if set(node.at.values()) == {"1.0.1"}}
 
 
-@pytest.mark.parametrize(
-    ("forge", "reason"),
-    [
-        *(pytest.param(forge, "FACTS_INVALID", id=name) for name, forge in NONSENSE.items()),
-        *(pytest.param(forge, "NODE_ERROR", id=name) for name, forge in OUT_OF_PLACE.items()),
-        pytest.param(with_(target="1.0.0"), "TARGET_CHANGED", id="another target"),
-    ],
-)
+@forged
 def test_the_others_are_updated_and_the_node_is_named(tmp_path, forge, reason):
     cloud = Forging(forge, max_failures=1)
     master = Recording(cloud, tmp_path)
@@ -115,14 +117,7 @@ def test_the_others_are_updated_and_the_node_is_named(tmp_path, forge, reason):
     the_registry_is_asked_for_what_is_declared(cloud, master)
 
 
-@pytest.mark.parametrize(
-    ("forge", "reason"),
-    [
-        *(pytest.param(forge, "FACTS_INVALID", id=name) for name, forge in NONSENSE.items()),
-        *(pytest.param(forge, "NODE_ERROR", id=name) for name, forge in OUT_OF_PLACE.items()),
-        pytest.param(with_(target="1.0.0"), "TARGET_CHANGED", id="another target"),
-    ],
-)
+@forged
 def test_without_a_budget_begin_is_refused_under_the_nodes_own_reason(tmp_path, forge, reason):
     cloud = Forging(forge, max_failures=0)
     master = Recording(cloud, tmp_path)
