@@ -19,6 +19,7 @@ from openstack_rollout.errors import RolloutError
 from openstack_rollout.fleet import Fleet, Outcome
 from openstack_rollout.journal import Journal
 from openstack_rollout.window import Node, Window
+from openstack_rollout.words import one_line
 
 POLL = 1.0
 DEFAULT_SILENCE = 60.0
@@ -368,15 +369,6 @@ def verdict(compared: Compared, left: Sequence[Difference], target: str) -> tupl
         return "TARGET_CHANGED", f"the node's share wants {compared.target!r}, this run is for {target!r}"
     wrong = [*left, *compared.health]
     return ("VERIFY_FAILED", "; ".join(words.differences(wrong, compared))) if wrong else ("", "")
-
-
-def one_line(text: str, reason: str = "", limit: int = 400) -> str:
-    """A message fit for one line, without the reason that stands before it anyway."""
-    line = " ".join(text.split())
-    prefix, found, rest = line.partition(f"{reason}: ")
-    if reason and found and len(prefix) < 40:
-        line = rest
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
 def _admitted(flight: Flight, waiting: Sequence[Node], flying: Mapping[str, Node]) -> list[Node]:

@@ -14,12 +14,12 @@ from openstack_rollout.declared import facts
 from openstack_rollout.declared.differences import Compared, Comparison
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.policies import Policy
-from openstack_rollout.engine import one_line
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.fleet import Fleet
 from openstack_rollout.procedure import ROLE_ORDER
 from openstack_rollout.vocabulary import ROLES
 from openstack_rollout.window import Node, in_order
+from openstack_rollout.words import one_line
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from openstack_rollout.declared import hooks, releases, rounds
 from openstack_rollout.declared.differences import Compared
 from openstack_rollout.declared.model import Model
 from openstack_rollout.drain import Drains
-from openstack_rollout.engine import Engine, Flight, one_line
+from openstack_rollout.engine import Engine, Flight
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.fleet_with_drains import FleetWithDrains
 from openstack_rollout.lock import me
@@ -24,6 +24,7 @@ from openstack_rollout.moves import Room
 from openstack_rollout.parts import Parts
 from openstack_rollout.procedure import DRAINED, PREFETCH, REBOOTED, RENEWED, ROLE_ORDER, STAGE, STAGES
 from openstack_rollout.window import Window, in_order
+from openstack_rollout.words import one_line
 
 PREFETCH_TOGETHER = 20
 UPDATE = "orch.update"

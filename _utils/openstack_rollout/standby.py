@@ -10,9 +10,9 @@ from typing import Any
 
 from openstack_rollout.declared.model import Model
 from openstack_rollout.drain import Record
-from openstack_rollout.engine import one_line
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.salt_ask import SaltAsk
+from openstack_rollout.words import one_line
 
 PATIENCE = 300  # seconds for resources to leave, and to come back
 CLUSTERS = 900  # seconds for a node's clusters to be whole again

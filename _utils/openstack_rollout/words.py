@@ -30,6 +30,15 @@ def note(one: Mapping[str, str]) -> str:
     }[one["kind"]].format(**one)
 
 
+def one_line(text: str, reason: str = "", limit: int = 400) -> str:
+    """A message fit for one line, without the reason that stands before it anyway."""
+    line = " ".join(text.split())
+    prefix, found, rest = line.partition(f"{reason}: ")
+    if reason and found and len(prefix) < 40:
+        line = rest
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
 def _image(one: Difference, compared: Compared | None) -> str:
     services = compared.services.values() if compared else ()
     release = next((own["release"] for own in services if own["container"] == one.subject), None)

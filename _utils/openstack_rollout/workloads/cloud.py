@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from openstack_rollout.engine import one_line
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.words import one_line
 
 T = TypeVar("T")
 PATIENCE = 120.0

@@ -14,8 +14,8 @@ from typing import Any
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.policies import GatewayPolicy
 from openstack_rollout.drain import Record
-from openstack_rollout.engine import one_line
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.words import one_line
 from openstack_rollout.workloads import dhcp, neutron
 from openstack_rollout.workloads.cloud import Cloud, match_host, status_of
 from openstack_rollout.workloads.neutron import DHCP, L3, Agent, Router

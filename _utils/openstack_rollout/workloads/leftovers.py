@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from openstack_rollout.engine import one_line
+from openstack_rollout.words import one_line
 from openstack_rollout.workloads.cloud import Cloud, status_of
 
 NAME = "openstack-rollout-verification"

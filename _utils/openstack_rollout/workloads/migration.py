@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from openstack_rollout.engine import one_line
+from openstack_rollout.words import one_line
 from openstack_rollout.workloads import nova
 from openstack_rollout.workloads.cloud import Cloud, away, status_of
 from openstack_rollout.workloads.nova import Guest, Migration

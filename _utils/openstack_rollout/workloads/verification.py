@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.settings import Verification
-from openstack_rollout.engine import one_line
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.words import one_line
 from openstack_rollout.workloads import leftovers, neutron, nova
 from openstack_rollout.workloads.cloud import Cloud, match_host, status_of
 from openstack_rollout.workloads.leftovers import NAME
