@@ -17,6 +17,8 @@ from openstack_rollout.words import one_line
 PATIENCE = 300  # seconds for resources to leave, and to come back
 CLUSTERS = 900  # seconds for a node's clusters to be whole again
 _GRACE = 15  # seconds without a sign of the call
+#: seconds a cluster may take to be whole at a first look: a new queue gets its members after a moment
+MOMENT = 15
 
 
 class Standby:
@@ -63,9 +65,9 @@ class Standby:
 
 
 def may_stop(ask: SaltAsk, nodes: Sequence[str]) -> None:
-    """Raise QUORUM_AT_RISK when a cluster of one of these nodes is not whole now. Nothing is touched."""
+    """Raise QUORUM_AT_RISK when a cluster of one of these nodes is not whole. Nothing is touched."""
     if nodes:
-        _values(ask, nodes, "cluster_member.may_stop", "QUORUM_AT_RISK", patience=0)
+        _values(ask, nodes, "cluster_member.may_stop", "QUORUM_AT_RISK", patience=MOMENT)
 
 
 def _values(

@@ -15,7 +15,7 @@ from statistics import median
 
 import pytest
 
-from .. import baselines, operator, proof, settings
+from .. import baselines, half_transaction, operator, proof, settings
 from ..enclosure import wait_for
 from ..events import EventLog
 from ..network import Overlay
@@ -196,16 +196,13 @@ def test_the_ovn_stage_loses_none(overlay):
 def test_dnf_killed_in_mid_transaction_leaves_a_node_that_forwards_and_converges_on_resume(overlay, seen):
     lab = overlay.lab
     before = switch_packages(lab, KILLED)
-    program = f"{settings.CHECKOUT_IN_NODE}/tests/lab/files/kill-dnf-midway"
-    watch = ["systemd-run", "--quiet", "--collect", "--unit=kill-dnf", program, "/usr/share/openvswitch3.5"]
-    lab.exec(KILLED, [*watch, "/run/kill-dnf.ready"])
-    assert wait_for(
-        lambda: not lab.exec(KILLED, ["test", "-e", "/run/kill-dnf.ready"], check=False).returncode, 30
-    )
+    # the first package that the transaction moves: all others are still to come at that moment
+    half_transaction.arm(lab, KILLED, "/usr/share/openvswitch-selinux-extra-policy/VERSION", "1.0-38")
     flows = {node: overlay.flows(node) for node in chassis(overlay)}
     machines = switches(overlay)
     done, whole, steps = stage_under_traffic(overlay, "orch.ovs", check=False)
     report(f"OVS stage, reload: false, dnf killed on {KILLED}", of_stage(steps, "ovs"), whole)
+    assert half_transaction.disarm(lab, KILLED)
     assert done.returncode != 0
     half = switch_packages(lab, KILLED)
     assert half != before and not is_at(lab, KILLED, NEW), half
