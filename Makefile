@@ -27,7 +27,7 @@ demo: host venv ## boot a small cloud and update it from 1.0.0 to 1.0.1
 # Nothing decides from a sentence: unit and integration tests run with every one of them replaced (--reworded).
 test: host venv lint ## lint, unit, functional, integration and the short lab suite
 	$(BIN)/python -m pytest --reworded tests/unit tests/integration
-	$(BIN)/python -m pytest tests/unit/test_words.py tests/functional tests/lab --ignore=tests/lab/acceptance
+	$(BIN)/python -m pytest tests/unit/declared/test_words.py tests/functional tests/lab --ignore=tests/lab/acceptance
 
 acceptance: host venv ## the long lab suites: make acceptance SUITE=foundation
 	$(BIN)/python -m pytest --capture=no tests/lab/acceptance/test_$(SUITE).py

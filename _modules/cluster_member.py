@@ -10,8 +10,7 @@ from collections.abc import Iterable
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout import waiting
-from openstack_rollout.node import errors
+from openstack_rollout.node import errors, waiting
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.guards import MEMBERS, PACEMAKER, PATIENCE, WITH_CLIENTS
 

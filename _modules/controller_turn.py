@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from openstack_rollout.node.errors import NodeError
-from openstack_rollout.turn import LASTS, RENEW_EVERY
+from openstack_rollout.records.turn import LASTS, RENEW_EVERY
 
 PATIENCE = 3600  # seconds to wait for other controllers
 SILENCE = 180  # seconds for a master that is restarted, or too busy to answer

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout import datapath
+from openstack_rollout.node import datapath
 from openstack_rollout.node.errors import NodeError
 
 _RECORD = Path("/var/lib/openstack-rollout/datapath.json")

@@ -11,7 +11,7 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout import quorum
+from openstack_rollout.node import clusters
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.guarding import Steps
 from openstack_rollout.node.guards import PATIENCE
@@ -62,7 +62,7 @@ def status(container: str = "mariadb") -> dict | None:
             host: row if isinstance(row, str) else row.get("wsrep_local_state_comment")
             for host, row in members.items()
         },
-        "lacks": quorum.galera(members, len(members)),
+        "lacks": clusters.galera(members, len(members)),
     }
 
 
@@ -88,7 +88,7 @@ def may_stop(container: str = "mariadb", patience: float = PATIENCE) -> dict | N
         members = own and _members(container, own)
         if not members:
             own = None
-        return quorum.galera(members, len(members)) if members else []
+        return clusters.galera(members, len(members)) if members else []
 
     _STEPS.spare(container, lambda: _member({}, own), lacks, patience)
     return own
@@ -154,7 +154,7 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
         if token and own.get("wsrep_desync") == "ON":
             _desync(container, "OFF")  # it was never stopped
         # A cluster that is being founded has no size yet; a member that left has the one it left.
-        return quorum.galera_member(own, int(token.get("size") or 1))
+        return clusters.galera_member(own, int(token.get("size") or 1))
 
     _STEPS.back(container, lambda: _member(token, own), lacks, timeout)
     _STEPS.end(container)
@@ -212,7 +212,7 @@ def _said(container: str, token: dict, own: dict) -> str:
         "--output=cat",
         "--grep=[IS]ST|saved state",
     ]
-    how = quorum.transfer(_run(journal)["stdout"])
+    how = clusters.transfer(_run(journal)["stdout"])
     by = {"SST": "by SST: the whole database was copied", "IST": "by IST"}.get(how, "")
     return f"{token['member']} is synced again, one of {own['wsrep_cluster_size']} {by}".strip()
 
@@ -221,7 +221,7 @@ def _members(container: str, own: dict) -> dict | None:
     """Every member: host → its wsrep_ variables, or why it does not tell. None without a cluster."""
     if own.get("wsrep_on") != "ON":
         return None
-    found = quorum.hosts(own.get("wsrep_cluster_address", ""), own.get("wsrep_incoming_addresses", ""))
+    found = clusters.hosts(own.get("wsrep_cluster_address", ""), own.get("wsrep_incoming_addresses", ""))
     if len(found) < 2:
         return None
     members = {}

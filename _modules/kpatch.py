@@ -5,7 +5,7 @@ With `openstack:system:kpatch` kernels themselves stay as they are, so that noth
 
 from __future__ import annotations
 
-from openstack_rollout import package_errors
+from openstack_rollout.node import package_errors
 
 _TOOL = "kpatch"
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import salt.version
 
-from openstack_rollout import renew_minion
+from openstack_rollout.node import renew_minion
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.packages import MINION_PACKAGES
-from openstack_rollout.state_file import StateFile
+from openstack_rollout.records.state_file import StateFile
 
 UNIT = "openstack-rollout-minion"
 _RECORD = Path("/var/lib/openstack-rollout/minion.json")

@@ -12,7 +12,7 @@ import os
 import time
 from pathlib import Path
 
-from openstack_rollout import chassis
+from openstack_rollout.node import ovn_chassis
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.guarding import Steps
 from openstack_rollout.node.guards import PATIENCE
@@ -48,7 +48,7 @@ def status(container: str = "ovn_controller") -> dict | None:
         return None
     now = _measure(container, found)
     now["missing"] = _missing(container, found, now, {"ports": dict.fromkeys(now["interfaces"], "")})
-    now["waits"] = chassis.waits(now, {})
+    now["waits"] = ovn_chassis.waits(now, {})
     return {**now, "chassis": found["name"], "caught_up": not now["waits"]}
 
 
@@ -103,10 +103,10 @@ def before_stop(container: str) -> dict:
     now = may_stop(container, 0)
     if now is None:
         return {}
-    longest = chassis.stopwatch(_ask(container, "stopwatch/show", "flow-generation"))
+    longest = ovn_chassis.stopwatch(_ask(container, "stopwatch/show", "flow-generation"))
     token = pending(container) or {**now, "begun": time.time()}
     __salt__["datapath.record"]()
-    token["set"] = str(chassis.wait_for(longest))
+    token["set"] = str(ovn_chassis.wait_for(longest))
     _STEPS.begin(container, token)
     _set(token["wait_key"], token["set"])
     _leave(container)
@@ -143,7 +143,7 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
         # What is asked of the cloud after this moment is not for this chassis to wait for.
         goal = now["wanted_nb_cfg"] = now["wanted_nb_cfg"] if goal is None else goal
         now["missing"] = _missing(container, found, now, before)
-        return chassis.waits(now, before)
+        return ovn_chassis.waits(now, before)
 
     if missing := _STEPS.until_whole(waits, deadline - time.monotonic(), _POLL):
         raise NodeError(
@@ -206,11 +206,15 @@ def _take_over(container: str, before: dict, deadline: float) -> None:
     while time.monotonic() < deadline:
         ready = _ask(container, "connection-status").strip() == "connected"
         ready = ready and _ask(container, "debug/status").strip() != "unknown"  # not yet told by the database
-        size = chassis.desired_flows(_ask(container, "memory/show")) if ready else None
+        size = ovn_chassis.desired_flows(_ask(container, "memory/show")) if ready else None
         if ready and size is None:
             return
         agreed = agreed + 1 if size and size == last else 1
-        if size and size >= chassis.SHARE * wanted and agreed >= (_AGREED if size >= wanted > 0 else _QUIET):
+        if (
+            size
+            and size >= ovn_chassis.SHARE * wanted
+            and agreed >= (_AGREED if size >= wanted > 0 else _QUIET)
+        ):
             _set(before["wait_key"], _AT_ONCE)
             return
         last = size
@@ -221,7 +225,7 @@ def _measure(container: str, found: dict) -> dict:
     """The chassis as it is; what cannot be learnt is None."""
     southbound = _southbound(container, found)
     ports = {row["logical_port"]: row["type"] for row in southbound.get("ports", ())}
-    here = chassis.interfaces(_rows("external_ids,ofport", "Interface"))
+    here = ovn_chassis.interfaces(_rows("external_ids,ofport", "Interface"))
     entry = _ofctl("dump-flows", "--no-names", found["bridge"], "table=0")
     return {
         "connection": _ask(container, "connection-status").strip(),
@@ -231,16 +235,16 @@ def _measure(container: str, found: dict) -> dict:
         "wanted_nb_cfg": southbound.get("wanted_nb_cfg"),
         "ports": ports,
         "interfaces": here,
-        "flows": chassis.flow_count(_ofctl("dump-aggregate", found["bridge"])),
-        "oldest_flow": chassis.oldest_flow(entry),
-        "with_flows": chassis.with_flows(entry, here),
+        "flows": ovn_chassis.flow_count(_ofctl("dump-aggregate", found["bridge"])),
+        "oldest_flow": ovn_chassis.oldest_flow(entry),
+        "with_flows": ovn_chassis.with_flows(entry, here),
         "age": _age(container),
-        "desired_kb": chassis.desired_flows(_ask(container, "memory/show")),
+        "desired_kb": ovn_chassis.desired_flows(_ask(container, "memory/show")),
     }
 
 
 def _missing(container: str, found: dict, now: dict, before: dict) -> list[str]:
-    missing = chassis.lost(before, now)
+    missing = ovn_chassis.lost(before, now)
     if not missing:
         return []
     conditions = [[["logical_port", "==", port]] for port in missing]
@@ -284,13 +288,13 @@ def _query(container: str, found: dict, operations: list[dict]) -> list[list[dic
     if "ssl:" in found["remote"]:
         rows = _rows("private_key,certificate,ca_cert", "SSL")
         processes = _podman("top", container, "args")["stdout"]
-        keys = chassis.key_options(processes, rows[0] if rows else None)
+        keys = ovn_chassis.key_options(processes, rows[0] if rows else None)
     client = ["ovsdb-client", "--timeout=10", "--no-leader-only", *keys, "query", found["remote"]]
     result = _podman("exec", container, *client, json.dumps(["OVN_Southbound", *operations]))
     try:
         answers = json.loads(result["stdout"]) if not result["retcode"] else [{}]
         return [
-            [{column: chassis.plain(value) for column, value in row.items()} for row in answer["rows"]]
+            [{column: ovn_chassis.plain(value) for column, value in row.items()} for row in answer["rows"]]
             for answer in answers
         ]
     except (ValueError, KeyError, TypeError):
@@ -302,7 +306,7 @@ def _chassis() -> dict | None:
     if not __salt__["cmd.has_exec"]("ovs-vsctl"):
         return None
     rows = _rows("external_ids", "Open_vSwitch")
-    return chassis.settings(rows[0]["external_ids"]) if rows else None
+    return ovn_chassis.settings(rows[0]["external_ids"]) if rows else None
 
 
 def _leave(container: str) -> None:
@@ -335,7 +339,7 @@ def _set(key: str, value: str | None) -> None:
 
 def _rows(columns: str, table: str) -> list[dict]:
     command = ["ovs-vsctl", "--timeout=10", "--format=json", f"--columns={columns}", "list", table]
-    return chassis.table(_checked(command))
+    return ovn_chassis.table(_checked(command))
 
 
 def _ofctl(verb: str, *arguments: str) -> str:

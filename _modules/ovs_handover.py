@@ -11,9 +11,9 @@ import json
 import sys
 from pathlib import Path
 
-from openstack_rollout import datapath, switch_handover
+from openstack_rollout.node import datapath, switch_handover
 from openstack_rollout.node.errors import NodeError
-from openstack_rollout.switch_handover import handover
+from openstack_rollout.node.switch_handover import handover
 
 _UNIT = "ovs-vswitchd.service"
 _DROP_IN = Path(f"/run/systemd/system/{_UNIT}.d/50-openstack-rollout-handover.conf")
@@ -65,7 +65,7 @@ def reload(schema: str = "") -> dict:
     try:
         _REPORT.unlink(missing_ok=True)
         _DROP_IN.parent.mkdir(parents=True, exist_ok=True)
-        place = Path(switch_handover.__file__).parents[2]
+        place = Path(switch_handover.__file__).parents[3]
         program = [sys.executable, "-P", "-m", switch_handover.__name__]
         words = ["/usr/bin/env", f"PYTHONPATH={place}", *program, str(_REPORT), str(_DROP_IN)]
         words += [schema] if schema else []

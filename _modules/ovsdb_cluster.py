@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout import quorum
+from openstack_rollout.node import clusters
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.guarding import Steps
 from openstack_rollout.node.guards import PATIENCE
@@ -45,7 +45,7 @@ def status(container: str) -> dict | None:
         found = _raft(container, control)
     except CommandExecutionError as error:
         raise NodeError("QUORUM_AT_RISK", f"{container}: {error}") from error
-    return {**found, "lacks": quorum.raft_lacks(found)} if found else None
+    return {**found, "lacks": clusters.raft_lacks(found)} if found else None
 
 
 def may_stop(container: str, patience: float = PATIENCE) -> dict | None:
@@ -68,7 +68,7 @@ def may_stop(container: str, patience: float = PATIENCE) -> dict | None:
         nonlocal control, found
         control = _control(container)
         found = _raft(container, control) if control else None
-        return [f"{found['database']}: {line}" for line in quorum.raft_lacks(found)] if found else []
+        return [f"{found['database']}: {line}" for line in clusters.raft_lacks(found)] if found else []
 
     _STEPS.spare(container, lambda: __grains__["id"], _answered(lacks), patience, every=_POLL)
     return {"control": control, "self": found["self"], "servers": len(found["servers"])} if found else None
@@ -120,7 +120,7 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
         nonlocal found
         control = _control(container)
         found = _raft(container, control) if control else None
-        return quorum.raft_lacks(found) if found else ["its server does not run, or is no member"]
+        return clusters.raft_lacks(found) if found else ["its server does not run, or is no member"]
 
     _STEPS.back(container, lambda: __grains__["id"], _answered(lacks), timeout, every=_POLL)
     _STEPS.end(container)
@@ -177,7 +177,7 @@ def _raft(container: str, control: str) -> dict | None:
     if database is None:
         return None
     told = _appctl(container, control, "cluster/status", database)
-    found = quorum.raft(told["stdout"])
+    found = clusters.raft(told["stdout"])
     if found:
         return {"database": database, **found}
     if any(words in told["stderr"] for words in _ALONE):

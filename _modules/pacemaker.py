@@ -11,8 +11,7 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout import crm
-from openstack_rollout.node import guards
+from openstack_rollout.node import guards, pacemaker
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.guarding import Steps
 
@@ -26,8 +25,9 @@ _STANDBY = "pacemaker-standby"  # the record of a standby that is ours
 def status() -> dict | None:
     """How the cluster is, as this node sees it.
 
-    Returns None where no Pacemaker runs, else crm.read's data and "node": this node's name, "lacks": [what is
-    missing]. Raises NodeError QUORUM_AT_RISK when Pacemaker is enabled and does not answer.
+    Returns None where no Pacemaker runs, else what node/pacemaker.py reads of it and "node": this node's
+    name, "lacks": [what is missing]. Raises NodeError QUORUM_AT_RISK when Pacemaker is enabled and does not
+    answer.
 
     CLI Example:
 
@@ -36,7 +36,7 @@ def status() -> dict | None:
         salt 'ctl1' pacemaker.status
     """
     found = _cluster()
-    return None if found is None else {**found, "lacks": crm.lacks(found)}
+    return None if found is None else {**found, "lacks": pacemaker.lacks(found)}
 
 
 def may_stop(container: str = guards.PACEMAKER, patience: float = guards.PATIENCE) -> dict | None:
@@ -58,7 +58,7 @@ def may_stop(container: str = guards.PACEMAKER, patience: float = guards.PATIENC
     def lacks() -> list[str]:
         nonlocal found
         found = _cluster()
-        return crm.lacks(found) if found else []
+        return pacemaker.lacks(found) if found else []
 
     if missing := _STEPS.until_whole(lacks, patience, _POLL):
         raise NodeError("QUORUM_AT_RISK", f"Pacemaker: {'; '.join(missing)}")
@@ -82,14 +82,14 @@ def before_stop(container: str) -> dict:
     found = _cluster()
     if found is None or _unmanaged(found):
         return {}
-    here = crm.addresses(found, found["node"])
+    here = pacemaker.addresses(found, found["node"])
     parts = {one["part_of"] for one in here}
-    going = {one["id"] for one in crm.on(found, found["node"]) if one["part_of"] in parts}
+    going = {one["id"] for one in pacemaker.on(found, found["node"]) if one["part_of"] in parts}
     if not parts:
         return {}
     token = {"node": found["node"], "banned": sorted(parts)}
-    lacks = crm.lacks(found)
-    if not crm.takers(found, found["node"]):
+    lacks = pacemaker.lacks(found)
+    if not pacemaker.takers(found, found["node"]):
         lacks.append("no other node may take the address")
     if lacks:
         raise NodeError(
@@ -184,13 +184,13 @@ def standby(timeout: float = 300) -> dict:
     if before["was"]:
         _STEPS.begin(_STANDBY, before)
         return {**before, "left": []}
-    lacks = crm.lacks(found)
-    if not crm.takers(found, node):
+    lacks = pacemaker.lacks(found)
+    if not pacemaker.takers(found, node):
         lacks.append("no other node may take its resources")
     if lacks:
         raise NodeError("QUORUM_AT_RISK", f"{node} does not go to standby: {'; '.join(lacks)}")
     _STEPS.begin(_STANDBY, before)
-    here = {one["id"] for one in crm.on(found, node) if one["managed"]}
+    here = {one["id"] for one in pacemaker.on(found, node) if one["managed"]}
     _crm_standby("on")
     _until_gone(node, here, timeout)
     _nothing_stays(node)
@@ -229,7 +229,7 @@ def _cluster() -> dict | None:
         return None
     result = _run(["crm_mon", "--one-shot", "--inactive", "--output-as=xml"])
     try:
-        found = crm.read(result["stdout"]) if not result["retcode"] else None
+        found = pacemaker.read(result["stdout"]) if not result["retcode"] else None
     except ValueError:
         found = None
     if found is not None:
@@ -250,12 +250,14 @@ def _until_gone(node: str, resources: set[str], timeout: float) -> None:
     deadline = time.monotonic() + timeout
     while True:
         found = _cluster() or {"resources": [], "failures": []}
-        left = sorted(one["id"] for one in crm.on(found, node) if one["id"] in resources)
-        blocked = [one["id"] for one in crm.on(found, node) if one["blocked"] and one["id"] in resources]
+        left = sorted(one["id"] for one in pacemaker.on(found, node) if one["id"] in resources)
+        blocked = [
+            one["id"] for one in pacemaker.on(found, node) if one["blocked"] and one["id"] in resources
+        ]
         if not left:
             return
         if blocked or time.monotonic() > deadline:
-            why = "; ".join(crm.broken(found)) or f"no answer within {timeout:.0f} s"
+            why = "; ".join(pacemaker.broken(found)) or f"no answer within {timeout:.0f} s"
             raise NodeError("RESOURCE_STUCK", f"{', '.join(left)} does not leave {node}: {why}")
         time.sleep(_POLL)
 
@@ -276,7 +278,7 @@ def _settled(timeout: float) -> None:
     """Wait until Pacemaker has nothing to do, and find nothing failed. Raises RESOURCE_STUCK."""
     waited = _run(["crm_resource", "--wait", f"--timeout={timeout:.0f}"])
     found = _cluster()
-    lines = crm.broken(found) if found else []
+    lines = pacemaker.broken(found) if found else []
     if waited["retcode"]:
         lines.append(" ".join(waited["stderr"].split())[-200:] or f"still busy after {timeout:.0f} s")
     if lines:
@@ -285,7 +287,7 @@ def _settled(timeout: float) -> None:
 
 def _nothing_stays(node: str) -> None:
     """Make sure that addresses left the machine, not only Pacemaker's view of it. Raises RESOURCE_STUCK."""
-    for resource in crm.addresses_elsewhere(_cluster() or {"resources": []}, node):
+    for resource in pacemaker.addresses_elsewhere(_cluster() or {"resources": []}, node):
         wanted = _run(["crm_resource", "--resource", resource, "--get-parameter=ip"])["stdout"].split()
         for address in __salt__["left_behind.addresses"](wanted):
             raise NodeError(

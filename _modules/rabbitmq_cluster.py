@@ -11,7 +11,7 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout import quorum
+from openstack_rollout.node import clusters
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.guarding import Steps
 from openstack_rollout.node.guards import PATIENCE
@@ -45,7 +45,7 @@ def status(container: str = "rabbitmq") -> dict | None:
         "running": sorted(found["running_nodes"]),
         "partitions": found.get("partitions") or {},
         "feature_flags": _flags(found),
-        "lacks": [*quorum.rabbitmq(found, own), *_critical(container)],
+        "lacks": [*clusters.rabbitmq(found, own), *_critical(container)],
     }
 
 
@@ -93,7 +93,7 @@ def may_stop(container: str = "rabbitmq", patience: float = PATIENCE) -> dict | 
         nonlocal own
         found = _cluster(container, absent=True)
         own = found and (own or _name(container))
-        return quorum.rabbitmq(found, own) or _critical(container) if found else []
+        return clusters.rabbitmq(found, own) or _critical(container) if found else []
 
     _STEPS.spare(container, lambda: str(own), lacks, patience)
     return {"node": own} if own else None
@@ -149,7 +149,7 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
         found = _cluster(container, absent=True)
         if not found:
             return ["its broker does not answer, or is alone"]
-        return quorum.rabbitmq(found, own) or _critical(container)
+        return clusters.rabbitmq(found, own) or _critical(container)
 
     _STEPS.back(container, lambda: own, lacks, timeout)
     _STEPS.end(container)

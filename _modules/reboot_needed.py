@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from openstack_rollout import kernels
+from openstack_rollout.node import kernels
 
 # Debian's packages leave the first, with the packages' names in the second.
 _REQUIRED = (Path("/run/reboot-required"), Path("/var/run/reboot-required"))

@@ -13,7 +13,7 @@ from salt.exceptions import CommandExecutionError
 from openstack_rollout.node import fresh_pillar
 from openstack_rollout.node import share as shares
 from openstack_rollout.node.errors import NodeError
-from openstack_rollout.state_file import StateFile
+from openstack_rollout.records.state_file import StateFile
 
 _RECORD = Path("/var/lib/openstack-rollout/migrations.json")
 _SAID = 300

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout import kernels, package_errors
+from openstack_rollout.node import kernels, package_errors
 
 UPGRADE = "upgrade"
 DIST_UPGRADE = "dist_upgrade"

@@ -9,7 +9,7 @@ CLI Example:
     salt-run rollout.status --out=json
 """
 
-from openstack_rollout import tables
+from openstack_rollout.screens import tables
 
 
 def output(data, **kwargs):

@@ -15,7 +15,7 @@ CLI Example:
     salt 'cmp1' pillar.get openstack_node unmask=True
 """
 
-from openstack_rollout import master_pillar, shares
+from openstack_rollout.on_salt import master_pillar, shares
 
 
 def ext_pillar(minion_id, pillar, *_, **__):

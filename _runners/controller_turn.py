@@ -3,10 +3,10 @@ etc/master)."""
 
 import os
 
-from openstack_rollout import master_pillar, salt_parts, shares
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.salt_ask import SaltAsk
-from openstack_rollout.turn import Turn
+from openstack_rollout.on_salt import master_pillar, shares, wiring
+from openstack_rollout.on_salt.ask import SaltAsk
+from openstack_rollout.records.turn import Turn
 
 _CONTROLLER = "controller"
 
@@ -67,7 +67,7 @@ def give(job):
 
 def _refusal(node):
     """Why a minion may not have the turn; empty for controllers, and for the master's own operator."""
-    opts = salt_parts.master_options(__opts__)
+    opts = wiring.master_options(__opts__)
     if node in (opts["id"], master_pillar.own_id(opts)):
         return ""
     try:
@@ -80,4 +80,4 @@ def _refusal(node):
 
 
 def _turn():
-    return Turn(os.path.join(salt_parts.master_options(__opts__)["cachedir"], "openstack_rollout_turn"))
+    return Turn(os.path.join(wiring.master_options(__opts__)["cachedir"], "openstack_rollout_turn"))

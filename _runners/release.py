@@ -9,11 +9,11 @@ from pathlib import Path
 
 import yaml
 
-from openstack_rollout import adoption, master_pillar, registry
 from openstack_rollout.declared import reading, references, releases
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.refusal import Refusal
-from openstack_rollout.salt_console import without_housekeeping
+from openstack_rollout.on_salt import adoption, master_pillar, registry
+from openstack_rollout.on_salt.console import without_housekeeping
+from openstack_rollout.on_salt.refusal import Refusal
 
 __func_alias__ = {"list_": "list"}
 

@@ -8,16 +8,18 @@ import time
 
 import salt.utils.event
 
-from openstack_rollout import control, restoring, salt_parts, tables
-from openstack_rollout import plan as planning
-from openstack_rollout import status as standing
-from openstack_rollout import watch as watching
-from openstack_rollout.membership import Membership
-from openstack_rollout.refusal import Refusal
-from openstack_rollout.run import UPDATE, Rollout
-from openstack_rollout.salt_console import told, without_housekeeping
-from openstack_rollout.salt_fleet import SaltFleet
-from openstack_rollout.salt_returns import changes_of
+from openstack_rollout.on_salt import wiring
+from openstack_rollout.on_salt.console import told, without_housekeeping
+from openstack_rollout.on_salt.fleet import SaltFleet
+from openstack_rollout.on_salt.refusal import Refusal
+from openstack_rollout.on_salt.returns import changes_of
+from openstack_rollout.rollout import control, restoration
+from openstack_rollout.rollout import plan as planning
+from openstack_rollout.rollout import status as standing
+from openstack_rollout.rollout.membership import Membership
+from openstack_rollout.rollout.run import UPDATE, Rollout
+from openstack_rollout.screens import tables
+from openstack_rollout.screens import watch as watching
 
 STATUS_SILENCE = 20
 CHECK_ENGINE_EVERY = 5
@@ -39,14 +41,14 @@ def status(silence=STATUS_SILENCE):
         salt-run rollout.status --out=json
     """
     opts = _opts()
-    journal = salt_parts.journal(opts)
+    journal = wiring.journal(opts)
     with told(), SaltFleet(opts) as fleet:
-        model = salt_parts.model(opts)
+        model = wiring.model(opts)
         members = Membership.of(model, fleet)
         measured = members.measure(fleet, members.ids, silence=float(silence))
         run = journal.latest()
         records = journal.nodes(run["id"]) if run else {}
-        found = _as_found(run, salt_parts.lock(opts))
+        found = _as_found(run, wiring.lock(opts))
         drained = journal.all_drained()
         data = standing.status(model, members, measured, found, records, drained=drained)
     return {"data": data, "outputter": "rollout"}
@@ -65,7 +67,7 @@ def plan():
     """
     opts = _opts()
     with told(), SaltFleet(opts) as fleet:
-        model = salt_parts.model(opts)
+        model = wiring.model(opts)
         silence = max(settings.silence for settings in Membership.of(model, fleet).policies.values())
 
         def dry_run(nodes, stage):
@@ -76,7 +78,7 @@ def plan():
                 for ended in fleet.dry_run(nodes, stage, silence)
             }
 
-        data = planning.plan(model, salt_parts.parts(opts, fleet), dry_run)
+        data = planning.plan(model, wiring.parts(opts, fleet), dry_run)
     return {"data": data, "outputter": "rollout"}
 
 
@@ -93,7 +95,7 @@ def begin():
     """
     opts = _opts()
     with told(), SaltFleet(opts) as fleet:
-        run = Rollout(salt_parts.parts(opts, fleet)).begin()
+        run = Rollout(wiring.parts(opts, fleet)).begin()
     return {"run": run["id"], "target": run["target"]}
 
 
@@ -117,7 +119,7 @@ def run(stage=None):
         return _orchestrate(UPDATE)
     opts = _opts()
     with told(), SaltFleet(opts) as fleet:
-        return Rollout(salt_parts.parts(opts, fleet)).stage(stage)
+        return Rollout(wiring.parts(opts, fleet)).stage(stage)
 
 
 def finish():
@@ -131,7 +133,7 @@ def finish():
     """
     opts = _opts()
     with told(), SaltFleet(opts) as fleet:
-        return Rollout(salt_parts.parts(opts, fleet)).finish()
+        return Rollout(wiring.parts(opts, fleet)).finish()
 
 
 def pause():
@@ -145,7 +147,7 @@ def pause():
     """
     opts = _opts()
     with told():
-        return control.pause(salt_parts.journal(opts), salt_parts.lock(opts))
+        return control.pause(wiring.journal(opts), wiring.lock(opts))
 
 
 def resume():
@@ -159,7 +161,7 @@ def resume():
     """
     opts = _opts()
     with told():
-        orchestration = control.to_resume(salt_parts.journal(opts), salt_parts.lock(opts))
+        orchestration = control.to_resume(wiring.journal(opts), wiring.lock(opts))
     return _orchestrate(orchestration) if orchestration else "the request to pause is withdrawn"
 
 
@@ -176,10 +178,10 @@ def abort():
     """
     opts = _opts()
     with told():
-        ended = control.abort(salt_parts.journal(opts), salt_parts.lock(opts))
-        if ended["state"] == "aborted" and restoring.left(salt_parts.journal(opts)):
+        ended = control.abort(wiring.journal(opts), wiring.lock(opts))
+        if ended["state"] == "aborted" and restoration.left(wiring.journal(opts)):
             with SaltFleet(opts) as fleet:
-                ended["still_drained"] = Rollout(salt_parts.parts(opts, fleet)).bring_back()
+                ended["still_drained"] = Rollout(wiring.parts(opts, fleet)).bring_back()
         return ended
 
 
@@ -196,7 +198,7 @@ def report(run_id=None):
         salt-run rollout.report
     """
     with told():
-        return {"data": control.report(salt_parts.journal(_opts()), run_id), "outputter": "rollout"}
+        return {"data": control.report(wiring.journal(_opts()), run_id), "outputter": "rollout"}
 
 
 def watch(timeout=None, wait=60):
@@ -224,7 +226,7 @@ def watch(timeout=None, wait=60):
 
 
 def _watch(opts, timeout, wait):
-    journal, lock = salt_parts.journal(opts), salt_parts.lock(opts)
+    journal, lock = wiring.journal(opts), wiring.lock(opts)
     until = time.monotonic() + float(timeout) if timeout else float("inf")
     with salt.utils.event.get_master_event(opts, opts["sock_dir"], listen=True) as bus:
         bus.connect_pub()
@@ -278,7 +280,7 @@ def _orchestrate(orchestration):
     answer = __salt__["state.orchestrate"](orchestration)
     states = next(iter(answer["data"].values()))
     if answer["retcode"] == 0:
-        return {"run": salt_parts.journal(_opts()).latest()["id"], "state": "completed"}
+        return {"run": wiring.journal(_opts()).latest()["id"], "state": "completed"}
     if not isinstance(states, dict):
         raise Refusal(" ".join(str(line) for line in states))
     failed = [state for state in states.values() if state["result"] is False]
@@ -287,4 +289,4 @@ def _orchestrate(orchestration):
 
 
 def _opts():
-    return salt_parts.master_options(__opts__)
+    return wiring.master_options(__opts__)

@@ -3,11 +3,12 @@
 A node that was drained by hand stays drained until it is restored by hand: no update restores it.
 """
 
-from openstack_rollout import by_hand, salt_parts
-from openstack_rollout.membership import Membership
-from openstack_rollout.salt_console import told, without_housekeeping
-from openstack_rollout.salt_fleet import SaltFleet
-from openstack_rollout.workloads import risk_report
+from openstack_rollout.drains import risk_report
+from openstack_rollout.on_salt import wiring
+from openstack_rollout.on_salt.console import told, without_housekeeping
+from openstack_rollout.on_salt.fleet import SaltFleet
+from openstack_rollout.rollout import by_hand
+from openstack_rollout.rollout.membership import Membership
 
 without_housekeeping()
 
@@ -26,9 +27,9 @@ def risks(target):
         salt-run workload.risks compute
         salt-run workload.risks cmp1 --out=json
     """
-    opts = salt_parts.master_options(__opts__)
+    opts = wiring.master_options(__opts__)
     with told(), SaltFleet(opts) as fleet:
-        model = salt_parts.model(opts)
+        model = wiring.model(opts)
         members = Membership.of(model, fleet)
         data = risk_report.report(model, members.roles, target)
     return {"data": data, "outputter": "rollout"}
@@ -49,9 +50,9 @@ def drain(node):
 
         salt-run workload.drain gtw1
     """
-    opts = salt_parts.master_options(__opts__)
+    opts = wiring.master_options(__opts__)
     with told(), SaltFleet(opts) as fleet:
-        return by_hand.drain(salt_parts.parts(opts, fleet), node)
+        return by_hand.drain(wiring.parts(opts, fleet), node)
 
 
 def restore(node):
@@ -69,9 +70,9 @@ def restore(node):
 
         salt-run workload.restore gtw1
     """
-    opts = salt_parts.master_options(__opts__)
+    opts = wiring.master_options(__opts__)
     with told(), SaltFleet(opts) as fleet:
-        return by_hand.restore(salt_parts.parts(opts, fleet), node)
+        return by_hand.restore(wiring.parts(opts, fleet), node)
 
 
 def drained():
@@ -84,4 +85,4 @@ def drained():
         salt-run workload.drained
         salt-run workload.drained --out=json
     """
-    return salt_parts.journal(salt_parts.master_options(__opts__)).all_drained()
+    return wiring.journal(wiring.master_options(__opts__)).all_drained()

@@ -32,7 +32,7 @@ def pytest_report_header(config):
 
 
 def _reword():
-    from openstack_rollout import words
+    from openstack_rollout.declared import words
 
     def gibberish(*said):
         return f"fnord {zlib.crc32(repr(said).encode()):08x}"

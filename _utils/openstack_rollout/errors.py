@@ -5,7 +5,9 @@ Reasons are a fixed list, as in Ceph's upgrade: operators alert on the word and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+_SHOWN = 5  # names in a line; of more, the number is given
 
 REASONS = {
     "INVALID_PILLAR": "Correct the pillar key that the message names, then run again.",
@@ -93,3 +95,18 @@ class RolloutError(Exception):
     def remedy(self) -> str:
         """What an operator does about it (str)."""
         return REASONS[self.reason]
+
+
+def one_line(text: str, reason: str = "", limit: int = 400) -> str:
+    """A message fit for one line, without the reason that stands before it anyway."""
+    line = " ".join(text.split())
+    prefix, found, rest = line.partition(f"{reason}: ")
+    if reason and found and len(prefix) < 40:
+        line = rest
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def some(names: Sequence[str]) -> str:
+    """The first of some names, and how many more there are."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

@@ -1,7 +1,9 @@
-"""The words that every room uses: stages and roles, in their order."""
+"""The words that every room uses: stages, roles and steps, and the order in which people count nodes."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
 from typing import Literal, get_args
 
 Stage = Literal["ovn", "control_plane", "services", "ovs", "system"]
@@ -12,3 +14,17 @@ STAGES: tuple[str, ...] = get_args(Stage)
 #: Stages that move services; the others move packages alone.
 SERVICE_STAGES: tuple[str, ...] = get_args(ServiceStage)
 ROLES: tuple[str, ...] = get_args(Role)
+#: The phase before the first disruption; it has a stage's name in journal and events.
+PREFETCH = "prefetch"
+
+
+def by_role(roles: Mapping[str, str]) -> list[str]:
+    """Node ids in the order of their roles, and inside a role as people count them (roles: id -> role)."""
+    return sorted(in_order(roles), key=lambda node: ROLES.index(roles[node]))
+
+
+def in_order(ids: Iterable[str]) -> list[str]:
+    """Node ids as people count them: cmp2 before cmp10."""
+    return sorted(
+        ids, key=lambda name: [(part.isdigit(), part.zfill(12)) for part in re.split(r"(\d+)", name)]
+    )

@@ -2,8 +2,8 @@
 
 import pytest
 
-from openstack_rollout import registry
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.on_salt import registry
 from tests.functional.registry_server import Registry, free_port
 
 NOWHERE = "sha256:" + "0" * 64

@@ -17,14 +17,14 @@ import pytest
 
 from openstack_rollout.declared import facts
 from openstack_rollout.declared.model import Model
-from openstack_rollout.drain import Drains
+from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.fleet import Answers, Outcome
-from openstack_rollout.journal import Journal
-from openstack_rollout.lock import Lock
-from openstack_rollout.parts import Parts
-from openstack_rollout.reboots import Reboots
-from openstack_rollout.run import Rollout
+from openstack_rollout.records.journal import Journal
+from openstack_rollout.records.lock import Lock
+from openstack_rollout.rollout.fleet import Answers, Outcome
+from openstack_rollout.rollout.ports import Parts
+from openstack_rollout.rollout.reboots import Reboots
+from openstack_rollout.rollout.run import Rollout
 from tests.unit.cloud_pillar import QUIET
 
 STAGES_OF = {
@@ -347,10 +347,11 @@ class Master:
         self.journal = Journal(MemoryStore(), lambda: cloud.now)
         self.lock = Lock(folder / "lock")
         self.missing = []  # what the registry lacks
+        self.risks = lambda model, roles: {}
         self.verification = lambda model, computes, gateways: ""
         self.before_poll = lambda: None
         self.drain = SimulatedDrain(cloud)
-        self.reboots = NoReboots
+        self.reboots = lambda model: NoReboots(model, None)
 
     def parts(self):
         return Parts(
@@ -362,7 +363,8 @@ class Master:
             clock=lambda: self.cloud.now,
             verification=self.verification,
             reboots=self.reboots,
-            drains=lambda model: Drains(model, {}, {DRAIN: lambda *made_of: self.drain}),
+            risks=self.risks,
+            drains=lambda model: Drains(model, None, {DRAIN: lambda *made_of: self.drain}),
         )
 
     def rollout(self):

@@ -7,18 +7,7 @@ import sys
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-MASTERS = (
-    "declared",
-    "workloads",
-    "engine",
-    "run",
-    "plan",
-    "membership",
-    "fleet",
-    "parts",
-    "journal",
-    "shares",
-)
+MASTERS = ("declared", "cloud", "drains", "rollout", "on_salt", "screens", "records.journal", "records.lock")
 FOREIGN = ("salt.client", "salt.runner", "pydantic", "openstack", "keystoneauth1", "rich")
 PROGRAM = """
 import sys

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from openstack_rollout import kernels
 from openstack_rollout.declared import releases
 from openstack_rollout.declared.releases import NO_RELEASE, Release
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.node import kernels
 from openstack_rollout.node.packages import FLOOR, MINION_PACKAGES, OVS_PACKAGES, of_the_switch
 from openstack_rollout.vocabulary import ROLES, SERVICE_STAGES, STAGES
 

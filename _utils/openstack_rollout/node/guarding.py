@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-from openstack_rollout import guard_record, waiting
+from openstack_rollout.node import guard_record, waiting
 from openstack_rollout.node.errors import NodeError
 
 Lacks = Callable[[], list[str]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from types import SimpleNamespace
 
-from openstack_rollout import waiting
+from openstack_rollout.node import waiting
 from openstack_rollout.node.guarding import Steps
 
 

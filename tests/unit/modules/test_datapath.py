@@ -10,7 +10,7 @@ from salt.exceptions import CommandExecutionError
 from openstack_rollout.node.errors import NodeError
 from tests.unit.clocks import no_sleep
 from tests.unit.loading import load
-from tests.unit.test_datapath import BEFORE
+from tests.unit.node.test_datapath import BEFORE
 
 
 @pytest.fixture

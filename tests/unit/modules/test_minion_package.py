@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from openstack_rollout import renew_minion
+from openstack_rollout.node import renew_minion
 from tests.unit.loading import Commands, load
 
 PLAN = {"upgrade": {"salt-minion": "3008.4-1", "lab-plain": "2"}}

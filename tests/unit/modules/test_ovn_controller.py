@@ -7,7 +7,7 @@ import json
 import pytest
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout import chassis
+from openstack_rollout.node import ovn_chassis
 from tests.unit.loading import Commands, load
 from tests.unit.modules.guards import steps
 
@@ -22,7 +22,7 @@ class Node(Commands):
         super().__init__()
         self.ids = {"system-id": "cmp1", "ovn-remote": "tcp:10.88.0.11:6642"}
         if wait is not None:
-            self.ids[chassis.WAIT] = wait
+            self.ids[ovn_chassis.WAIT] = wait
         self.waits_set, self.changes = [], []
         self.running, self.southbound, self.connection = True, True, "connected"
         self.age, self.flow_age, self.flows, self.ports, self.desired = 3.0, 100.0, 500, ["vm1"], 40
@@ -43,9 +43,9 @@ class Node(Commands):
 
     def _change(self, setting):
         value = setting.rpartition("=")[2] if setting else None
-        self.ids.pop(chassis.WAIT, None)
+        self.ids.pop(ovn_chassis.WAIT, None)
         if value is not None:
-            self.ids[chassis.WAIT] = value
+            self.ids[ovn_chassis.WAIT] = value
         self.waits_set.append(value)
         if value == "0" and self.takes_over:
             self.flow_age = 1.0
@@ -109,10 +109,10 @@ def test_a_change_leaves_the_operators_setting_as_it_was(tmp_path, wait):
     node = Node(wait)
     module = guard(node, tmp_path)
     token = module.before_stop(NAME)
-    assert node.ids[chassis.WAIT] == "24000" and not node.running
+    assert node.ids[ovn_chassis.WAIT] == "24000" and not node.running
     module.after_start(NAME, token, 60)
     assert node.waits_set == ["24000", "0", wait]
-    assert node.ids.get(chassis.WAIT) == wait and module.pending(NAME) is None
+    assert node.ids.get(ovn_chassis.WAIT) == wait and module.pending(NAME) is None
 
 
 def test_a_controller_leaves_by_itself_and_only_once_its_flows_are_safe(tmp_path):
@@ -160,7 +160,7 @@ def test_a_chassis_that_does_not_catch_up_says_what_it_waits_for(tmp_path, spoil
         module.after_start(NAME, token, 60)
     assert str(raised.value).startswith("OVN_NOT_CAUGHT_UP: ") and said in str(raised.value)
     module.undo(NAME, token)
-    assert node.ids[chassis.WAIT] == OPERATORS and module.pending(NAME) is None
+    assert node.ids[ovn_chassis.WAIT] == OPERATORS and module.pending(NAME) is None
 
 
 def test_new_flows_are_not_let_in_before_as_many_are_computed_as_there_were(tmp_path):
@@ -193,7 +193,7 @@ def test_a_change_that_died_is_finished_with_what_was_there_before_it(tmp_path):
     token = module.before_stop(NAME)
     assert (token["wait"], token["flows"]) == (OPERATORS, 500)
     module.undo(NAME, None)
-    assert node.ids[chassis.WAIT] == OPERATORS
+    assert node.ids[ovn_chassis.WAIT] == OPERATORS
 
 
 def test_the_flows_of_long_ago_are_not_waited_for(tmp_path):
@@ -208,9 +208,9 @@ def test_what_the_operator_sets_meanwhile_stays(tmp_path):
     node = Node(OPERATORS)
     module = guard(node, tmp_path)
     token = module.before_stop(NAME)
-    node.ids[chassis.WAIT] = "7777"
+    node.ids[ovn_chassis.WAIT] = "7777"
     module.undo(NAME, token)
-    assert node.ids[chassis.WAIT] == "7777" and module.pending(NAME) is None
+    assert node.ids[ovn_chassis.WAIT] == "7777" and module.pending(NAME) is None
 
 
 def test_the_first_container_of_a_chassis_is_proven_too(tmp_path):

@@ -73,7 +73,7 @@ def test_a_database_that_does_not_answer_is_no_reason_to_go_on(tmp_path):
 def test_the_units_reload_is_ours_for_the_moment(tmp_path):
     host = Host({"outcome": "done", "error": "", "gap": 0.3, "flows": {"br-int": 1}})
     assert handover(host, tmp_path).reload()["gap"] == 0.3
-    assert "-m" in host.line and "openstack_rollout.switch_handover" in host.line
+    assert "-m" in host.line and "openstack_rollout.node.switch_handover" in host.line
     assert host.line.endswith(f'"{host.report_file}" "{host.drop_in}"')
     normal = "ovs-appctl --timeout=10 --target=ovs-vswitchd bfd/set-forwarding normal"
     systemd = ["systemctl daemon-reload", f"systemctl reload {UNIT}"]

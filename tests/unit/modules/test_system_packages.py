@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout import package_errors
+from openstack_rollout.node import package_errors
 from tests.unit.loading import Commands, load
 
 CHECK = """

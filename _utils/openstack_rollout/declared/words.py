@@ -1,0 +1,65 @@
+"""The sentences that people read of records: nothing decides from them, and no one else makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from openstack_rollout.errors import some
+
+if TYPE_CHECKING:
+    from openstack_rollout.declared.differences import Compared, Difference
+
+
+def difference(one: Difference, compared: Compared | None = None) -> str:
+    """What differs. compared: the node, whose services tell which release's image a container runs."""
+    return _SENTENCES[one.kind](one, compared)
+
+
+def differences(some: Iterable[Difference], compared: Compared | None = None) -> list[str]:
+    """One sentence each."""
+    return [difference(one, compared) for one in some]
+
+
+def note(one: Mapping[str, str]) -> str:
+    """What is on a node beside the catalogue."""
+    return {
+        "beside": "container {subject}: runs beside the catalogue",
+        "orphan": "container {subject}: started by us, and not wanted on this node",
+        "legacy": "container {subject}: the earlier installer's unit {detail} is still there",
+    }[one["kind"]].format(**one)
+
+
+def _image(one: Difference, compared: Compared | None) -> str:
+    services = compared.services.values() if compared else ()
+    release = next((own["release"] for own in services if own["container"] == one.subject), None)
+    called = f"image {release} ({one.have[:12]})" if release else f"image {one.have[:12]}"
+    return f"container {one.subject}: runs {called}, wants {one.want}"
+
+
+def _package(one: Difference, _: Compared | None) -> str:
+    return f"package {one.subject}: {', '.join(one.have) or 'not installed'}, wants {one.want}"
+
+
+_SENTENCES: Mapping[str, Any] = {
+    "container_absent": lambda one, _: f"container {one.subject}: does not exist, wants {one.want}",
+    "container_image": _image,
+    "container_stopped": lambda one, _: f"container {one.subject}: is not running",
+    "change_unfinished": lambda one, _: f"container {one.subject}: its change was begun and not finished",
+    "package": _package,
+    "package_left": lambda one, _: f"package {one.subject}: of a stream that the release left",
+    "package_double": lambda one, _: f"package {one.subject}: is still there beside the wanted version",
+    "system_image": lambda one, _: f"system image: {one.have}, wants {one.want}",
+    "switch_disabled": lambda one, _: f"unit {one.subject}: is not enabled",
+    "switch_stale": lambda one, _: f"switch: runs {one.have}, {one.want} is installed",
+    "newer": lambda one, _: f"newer packages: {some(one.want)}",
+    "newer_unknown": lambda one, _: f"newer packages: {one.have}",
+    "live_patches": lambda one, _: f"live patches: {', '.join(one.want)}",
+    "minion": lambda one, _: f"salt-minion: its renewal is {one.have}",
+    "migration": lambda one, _: f"migration {one.subject}: is due",
+    "reboot": lambda one, _: f"reboot is needed: {one.have}",
+    "not_running": lambda one, _: f"container {one.subject}: not running",
+    "unhealthy": lambda one, _: f"container {one.subject}: unhealthy",
+    "switch_inactive": lambda one, _: f"unit {one.subject}: not active",
+    "datapath": lambda one, _: str(one.have),
+}

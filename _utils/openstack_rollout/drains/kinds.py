@@ -1,0 +1,69 @@
+"""The drains of a cloud: each kind is the file of this room that bears the pillar's word for it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Mapping
+from typing import cast
+
+from openstack_rollout.declared.model import Model
+from openstack_rollout.declared.policies import NO_DRAIN
+from openstack_rollout.drains.contract import Ask, Drain
+from openstack_rollout.errors import RolloutError
+
+# Makes a drain of what is declared, the role, and a way to ask nodes.
+Kind = Callable[[Model, str, Ask], Drain]
+
+
+def find(word: str) -> Kind | None:
+    """The class of a kind: LiveMigrate of live_migrate.py for `live_migrate`; None where there is none."""
+    name = f"{__package__}.{word}"
+    if not word.isidentifier() or importlib.util.find_spec(name) is None:
+        return None
+    called = "".join(part.capitalize() for part in word.split("_"))
+    return cast("Kind | None", getattr(importlib.import_module(name), called, None))
+
+
+class Drains:
+    """The drains of a cloud, made when they are first asked for.
+
+    model (Model): what is declared. ask: how a drain asks nodes. kinds: word → class, instead of `find`.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        ask: Ask,
+        kinds: Mapping[str, Kind] | None = None,
+    ):
+        self._model = model
+        self._ask = ask
+        self._kinds = kinds
+        self._made: dict[tuple[str, str], Drain] = {}
+
+    def kind(self, role: str) -> str:
+        """The kind of drain that the policy of a role names."""
+        return str(self._model.policies.of(role).drain)
+
+    def before(self, stage: str, role: str) -> Drain | None:
+        """The drain that the nodes of a role go through before a stage, None when they go as they are."""
+        kind = self.kind(role)
+        if kind == NO_DRAIN:
+            return None
+        made = self.make(kind, role)
+        return made if stage in made.stages else None
+
+    def make(self, kind: str, role: str) -> Drain:
+        """The drain of a kind for a role, also when the policy has changed since (a record names its kind).
+
+        Raises RolloutError INVALID_PILLAR for a kind that this version does not have.
+        """
+        if (kind, role) not in self._made:
+            found = find(kind) if self._kinds is None else self._kinds.get(kind)
+            if found is None:
+                raise RolloutError(
+                    "INVALID_PILLAR", f"openstack:policies:{role}:drain: {kind} is not known here"
+                )
+            self._made[kind, role] = found(self._model, role, self._ask)
+        return self._made[kind, role]

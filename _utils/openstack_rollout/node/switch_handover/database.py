@@ -1,0 +1,276 @@
+"""A new database server beside the old one, which stands still meanwhile: the old switch notices nothing.
+
+A userspace switch stops forwarding as soon as its database server closes the connection, and is back one to
+three seconds later. So the old server is not ended but stopped (SIGSTOP): the switch waits for an answer, and
+forwards. The new server runs on a copy of the database, converted where it has to be, and listens where the
+old one did. Until `commit` everything can be put back, and the old server goes on where it stood: it had not
+answered what it was asked meanwhile, so its clients lose nothing.
+
+What is put aside has the old server's process in its name: whoever finds it can put it back (`recover`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from openstack_rollout.node.switch_handover import RUN, Failed, NotPossible, heard, run
+from openstack_rollout.node.switch_handover.pidfile import Pidfile
+from openstack_rollout.node.switch_handover.process import Process
+
+DAEMON, _CLIENT = "ovsdb-server", "ovsdb-client"
+#: what the switch that may work holds in its database
+_LOCK = "ovs_vswitchd"
+_LISTENS = "--remote=punix:"
+_PATIENCE = 20.0  # seconds for the new server to listen, and for the lock
+_BASE = "Open_vSwitch"
+#: what the switch's own start adds to where the server listens
+_MANAGERS = f"db:{_BASE},{_BASE},manager_options"
+
+
+class Database:
+    """The database server that runs, and the one to follow it.
+
+    Args:
+        pid: The old one's process.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._old = Process(pid)
+        words = self._old.arguments
+        if self._old.name != DAEMON:
+            raise NotPossible(f"the process {pid} is no {DAEMON}, but {self._old.name}")
+        files = [word for word in words[1:] if not word.startswith("-")]
+        sockets = [word.removeprefix(_LISTENS) for word in words if word.startswith(_LISTENS)]
+        if len(files) != 1 or len(sockets) != 1 or "--monitor" in words:
+            raise NotPossible(f"{DAEMON} does not run as its service starts it: {' '.join(words)}")
+        self._file = Path(files[0]).resolve()
+        self._socket = Path(sockets[0]).resolve()
+        self._pidfile = Pidfile(DAEMON, pid)
+        self._holder = RUN / f"{_CLIENT}.after-{pid}.pid"
+        self._remotes = {_MANAGERS}
+        self._converted = False
+
+    def replace(self, schema: str) -> None:
+        """Stop the old server, and have a new one listen; the old one goes on where that fails.
+
+        Args:
+            schema: The file of the installed schema.
+
+        Raises:
+            NotPossible: A new one cannot be started as the old one was.
+            Failed: It does not start, or does not answer.
+        """
+        self._remotes = _remotes(self._old.pid)
+        try:
+            os.kill(self._old.pid, signal.SIGSTOP)
+            _wait_until(lambda: self._old.state in "Tt", f"{DAEMON} does not stop")
+            self._put_aside(schema)
+            new = self._start()
+            if new.domain() != self._old.domain():
+                raise NotPossible(
+                    f"the new {DAEMON} would run as {new.domain()}, not as {self._old.domain()}"
+                )
+            self._introduce(schema)
+        except BaseException:
+            self.put_back()
+            raise
+
+    def hold_lock(self) -> None:
+        """Hold the lock that the old switch has at the old server: who waits for it has it after `unlock`."""
+        # It outlives this program, lest two switches work at once.
+        with tempfile.TemporaryFile("w+") as said:
+            command = [_CLIENT, "lock", f"unix:{self._socket}", _LOCK]
+            holder = subprocess.Popen(command, stdout=said, stderr=said)
+            self._holder.write_text(str(holder.pid), encoding="ascii")
+            _wait_until(lambda: '"locked":true' in heard(said) or holder.poll() is not None, "no lock")
+            if holder.poll() is not None:
+                raise Failed(f"the new {DAEMON} gives no lock: {heard(said)[-300:]}")
+
+    def unlock(self) -> None:
+        """Let the new switch begin."""
+        with contextlib.suppress(OSError, ValueError):
+            holder = Process(int(self._holder.read_text(encoding="ascii")))
+            if holder.name == _CLIENT:
+                os.kill(holder.pid, signal.SIGKILL)
+        self._holder.unlink(missing_ok=True)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether something is aside, or the old server stands still."""
+        return self._old.state in "Tt" or any(aside.exists() for _, aside in self._places())
+
+    @property
+    def has_follower(self) -> bool:
+        """Whether the new server was started."""
+        return self._pidfile.written
+
+    def put_back(self) -> None:
+        """End the new server, if there is one, and have the old one go on with all that was its own."""
+        self._pidfile.end()
+        self.unlock()
+        for place, aside in self._places():
+            if aside.exists():
+                aside.replace(place)
+                aside.unlink(missing_ok=True)  # it stays where both are one file still
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._old.pid, signal.SIGCONT)
+
+    def commit(self) -> str:
+        """End the old server for good, the service follows the new one; what the new one refused, else ""."""
+        self.unlock()
+        new = self._pidfile.pid()
+        # systemd looks into the file when the old one ends.
+        self._pidfile.adopt()
+        with contextlib.suppress(ProcessLookupError):
+            # Nothing that it was asked may still be answered: it would be written where nobody reads it.
+            os.kill(self._old.pid, signal.SIGKILL)
+        _wait_until(lambda: not self._old.alive, f"{DAEMON} does not end")
+        _control(self._old.pid).unlink(missing_ok=True)
+        for place, aside in self._places():
+            if self._converted and place == self._file:
+                aside.replace(_backup(aside, place))
+            aside.unlink(missing_ok=True)
+        refused = []
+        for remote in self._remotes - _remotes(new):
+            added = run([*_appctl(new), "ovsdb-server/add-remote", remote])
+            refused += [f"{remote}: {added.stderr.strip()[-200:]}"] if added.returncode else []
+        return "; ".join(refused)
+
+    def _places(self) -> list[tuple[Path, Path]]:
+        """What the new server makes anew, and where the old one's is meanwhile."""
+        lock = self._file.with_name(f".{self._file.name}.~lock~")
+        places = [self._file, lock, self._socket]
+        return [(one, one.with_name(f"{one.name}.before-{self._old.pid}")) for one in places]
+
+    def _put_aside(self, schema: str) -> None:
+        """Have a copy in the database's place; the old server keeps what it has open."""
+        (_, database), (lock, lock_aside), (socket, socket_aside) = self._places()
+        with tempfile.TemporaryDirectory(dir=self._file.parent, prefix=".handover-") as place:
+            copy = self._copy(schema, Path(place))
+            about = self._file.stat()
+            shutil.copystat(self._file, copy)
+            os.chown(copy, about.st_uid, about.st_gid)
+            _to_disk(copy)
+            os.link(self._file, database)
+            os.link(socket, socket_aside)
+            lock.rename(lock_aside)
+            copy.replace(self._file)
+            _to_disk(self._file.parent)
+
+    def _copy(self, schema: str, place: Path) -> Path:
+        """A copy of the database with the installed schema."""
+        copy, converted = place / "copy.db", place / "converted.db"
+        due = run(["ovsdb-tool", "needs-conversion", str(self._file), schema])
+        if due.returncode:
+            raise Failed(f"{self._file}: {due.stderr.strip()[-300:]}")
+        if due.stdout.strip() != "yes":
+            shutil.copyfile(self._file, copy)
+            return copy
+        # A record that was written before its first reference would be dropped by a schema that collects
+        # garbage; the switch's own start compacts first, too.
+        compact = run(["ovsdb-tool", "compact", str(self._file), str(copy)])
+        source = self._file if compact.returncode else copy
+        tried = run(["ovsdb-tool", "convert", str(source), schema, str(converted)])
+        if tried.returncode:
+            raise Failed(f"{self._file} cannot be converted: {tried.stderr.strip()[-300:]}")
+        self._converted = True
+        return converted
+
+    def _start(self) -> Process:
+        with tempfile.TemporaryFile("w+") as words:
+            self._pidfile.make()
+            starting = self._old.start_another(self._pidfile.path, words)
+            try:
+                _wait_until(lambda: starting.poll() is not None, f"the new {DAEMON} does not listen")
+            except Failed:
+                starting.kill()
+                starting.wait()
+                raise
+            if starting.returncode or not self._pidfile.written:
+                raise Failed(f"the new {DAEMON} does not start: {heard(words)[-300:]}")
+        return Process(self._pidfile.pid())
+
+    def _introduce(self, schema: str) -> None:
+        """What the switch's own start writes after it started the server."""
+        versions = [run(["ovsdb-tool", "schema-version", schema]), run(["ovs-vswitchd", "--version"])]
+        if any(one.returncode for one in versions):
+            raise Failed(f"the installed versions are not known: {versions}")
+        schema_is, switch_is = (one.stdout.splitlines()[0].split()[-1] for one in versions)
+        done = run(
+            [
+                *("ovs-vsctl", f"--db=unix:{self._socket}", "--timeout=10", "--no-wait", "--", "init", "--"),
+                *("set", _BASE, ".", f"db-version={schema_is}", f"ovs-version={switch_is}"),
+            ]
+        )
+        if done.returncode:
+            raise Failed(f"the new {DAEMON} does not answer: {done.stderr.strip()[-300:]}")
+
+
+def recover() -> None:
+    """Mend what a handover that was killed has left: a server that stands still, and its database aside."""
+    try:
+        left = Database(_pid(DAEMON))
+    except (Failed, OSError, ValueError):
+        return  # no server, or none that is stopped here
+    if not left.interrupted:
+        return
+    try:
+        switch_lives = Process(_pid("ovs-vswitchd")).alive
+    except (OSError, ValueError):
+        switch_lives = False
+    if switch_lives or not left.has_follower:
+        left.put_back()
+    else:
+        left.commit()
+
+
+def _to_disk(place: Path) -> None:
+    """Have a file, or what a directory lists, outlive a loss of power."""
+    opened = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def _remotes(pid: int) -> set[str]:
+    """Where a server listens, and whom it connects to: some is not in its arguments but was added later."""
+    listed = run([*_appctl(pid), "ovsdb-server/list-remotes"])
+    if listed.returncode:
+        raise Failed(f"{DAEMON} does not answer: {listed.stderr.strip()[-300:]}")
+    return set(listed.stdout.split())
+
+
+def _pid(daemon: str) -> int:
+    return int((RUN / f"{daemon}.pid").read_text(encoding="ascii"))
+
+
+def _appctl(pid: int) -> list[str]:
+    return ["ovs-appctl", "--timeout=10", f"--target={_control(pid)}"]
+
+
+def _control(pid: int) -> Path:
+    """Where ovs-appctl reaches a server; one that is killed leaves it."""
+    return RUN / f"{DAEMON}.{pid}.ctl"
+
+
+def _backup(database: Path, place: Path) -> Path:
+    """What the switch's own start calls a database that it has converted."""
+    said = [run(["ovsdb-tool", word, str(database)]).stdout.split() for word in ("db-version", "db-cksum")]
+    version, checksum = (words[0] if words else "" for words in said)
+    return place.with_name(f"{place.name}.backup{version}-{checksum}")
+
+
+def _wait_until(condition, why: str) -> None:
+    until = time.monotonic() + _PATIENCE
+    while not condition():
+        if time.monotonic() > until:
+            raise Failed(why)
+        time.sleep(0.002)

@@ -1,0 +1,109 @@
+"""Shares for Salt's ext_pillar: each of the master's workers keeps the model until a pillar file changes.
+
+Compiling and checking what is declared for every node would cost a master more than all else; a share alone
+costs milliseconds.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import salt.loader
+
+from openstack_rollout.declared import reading, share
+from openstack_rollout.declared.model import Model
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.node.share import KEY
+from openstack_rollout.on_salt import master_pillar
+
+#: Seconds that a model is kept where another ext_pillar adds to it: no file tells when that changes.
+KEPT_BESIDE_OTHERS = 60
+
+
+@dataclass
+class _Kept:
+    """A model, an empty one where it is refused; the pillar files it was made of, and when."""
+
+    files: dict[str, tuple[int, ...]]
+    made: float
+    model: Model
+    refused: tuple[str, str] | None = None  # reason and message: an error would keep its callers' frames
+
+
+# A worker of the master makes many pillars; the loader keeps this module between them.
+_kept: dict[str, _Kept] = {}
+_matchers: dict[str, Any] = {}
+
+
+def of(opts: Mapping[str, Any], minion_id: str) -> dict[str, Any]:
+    """{"openstack_node": share} of a minion; where what is declared is refused, its share is that refusal.
+
+    opts (dict): as Salt's loader gives them to an ext_pillar: the master's, with the minion's grains.
+    """
+    try:
+        model = declared(opts)
+        grains = opts.get("grains") or {}
+
+        def matches(target: str) -> bool:
+            return _match(opts, target, minion_id)
+
+        where = share.place(model, matches, grains.get("os_family"))
+        return {KEY: share.share(model, where, matches)}
+    except RolloutError as error:
+        return {KEY: {"refused": {"reason": error.reason, "message": error.message}}}
+
+
+def declared(opts: Mapping[str, Any]) -> Model:
+    """What is declared, as of the pillar files' last change. Raises RolloutError as reading.read does."""
+    files = dict(_files(opts))
+    key = str(opts.get("conf_file") or opts["cachedir"])
+    kept = _kept.get(key)
+    if kept is None or kept.files != files or time.monotonic() - kept.made > _lasts(opts):
+        try:
+            kept = _Kept(files, time.monotonic(), reading.read(master_pillar.compiled_pillar(opts)))
+        except RolloutError as error:
+            kept = _Kept(files, time.monotonic(), Model(), (error.reason, error.message))
+        _kept[key] = kept
+    if kept.refused:
+        raise RolloutError(*kept.refused)
+    return kept.model
+
+
+def _files(opts: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Every file that may be part of the pillar, with what tells that it changed."""
+    roots = [root for some in (opts.get("pillar_roots") or {}).values() for root in some]
+    roots.append(os.path.join(opts["cachedir"], "git_pillar"))
+    seen: set[tuple[int, int]] = set()  # a link may lead back
+    while roots:
+        try:
+            entries = [entry for entry in os.scandir(roots.pop()) if not entry.name.startswith(".")]
+        except OSError:
+            continue
+        for entry in entries:
+            try:
+                found = entry.stat()
+            except OSError:
+                yield entry.path, ()  # a link to nothing, or a file that has just gone
+                continue
+            if not entry.is_dir():
+                yield entry.path, (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
+            elif (found.st_dev, found.st_ino) not in seen:
+                seen.add((found.st_dev, found.st_ino))
+                roots.append(entry.path)
+
+
+def _lasts(opts: Mapping[str, Any]) -> float:
+    others = {name for one in opts.get("ext_pillar") or () for name in one} - {"openstack_rollout", "git"}
+    return KEPT_BESIDE_OTHERS if others else float("inf")
+
+
+def _match(opts: Mapping[str, Any], target: str, minion_id: str) -> bool:
+    if target == "*":
+        return True
+    if "compound" not in _matchers:
+        _matchers["compound"] = salt.loader.matchers(dict(opts))["compound_match.match"]
+    return bool(_matchers["compound"](target, opts=opts, minion_id=minion_id))

@@ -1,0 +1,72 @@
+"""What a rollout works with, made of Salt: for the runners."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import salt.cache
+import salt.config
+
+from openstack_rollout.cloud import verification
+from openstack_rollout.declared import reading
+from openstack_rollout.declared.model import Model
+from openstack_rollout.drains import risk_report
+from openstack_rollout.drains.kinds import Drains
+from openstack_rollout.drains.standby import require_whole_clusters
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.on_salt import master_pillar, registry
+from openstack_rollout.on_salt.ask import SaltAsk
+from openstack_rollout.records.journal import Journal
+from openstack_rollout.records.lock import Lock
+from openstack_rollout.rollout.fleet import Fleet
+from openstack_rollout.rollout.ports import Parts
+from openstack_rollout.rollout.reboots import Reboots
+
+
+def master_options(opts: Mapping[str, Any]) -> dict[str, Any]:
+    """The master's own options: inside an orchestration, a runner's are those of the master's minion."""
+    return dict(salt.config.master_config(opts["conf_file"]))
+
+
+def parts(opts: Mapping[str, Any], fleet: Fleet) -> Parts:
+    """All parts over a fleet. opts (dict): of master_options."""
+    return Parts(
+        fleet=fleet,
+        journal=journal(opts),
+        lock=lock(opts),
+        pillar=lambda: model(opts),
+        registry=registry.problems,
+        drains=lambda model: Drains(model, SaltAsk(opts)),
+        reboots=lambda model: Reboots(model, SaltAsk(opts)),
+        verification=_verify,
+        risks=risk_report.of_nodes,
+        clusters=lambda nodes: require_whole_clusters(SaltAsk(opts), nodes),
+    )
+
+
+def model(opts: Mapping[str, Any]) -> Model:
+    """What is declared, read anew. Raises RolloutError INVALID_PILLAR, …"""
+    found = reading.read(master_pillar.compiled_pillar(opts))
+    missing = master_pillar.missing_sls(opts, found)
+    if missing:
+        raise RolloutError("INVALID_PILLAR", missing[0])
+    return found
+
+
+def journal(opts: Mapping[str, Any]) -> Journal:
+    """The journal in the master's cache."""
+    return Journal(salt.cache.factory(opts))
+
+
+def lock(opts: Mapping[str, Any]) -> Lock:
+    """The master's lock."""
+    return Lock(os.path.join(opts["cachedir"], "openstack_rollout.records.lock"))
+
+
+def _verify(model: Model, computes: Sequence[str], gateways: Sequence[str]) -> str:
+    """Have the cloud do something real on nodes, where the pillar wants that; returns one line."""
+    if not model.verifies:
+        return ""
+    return verification.verify(model.cloud, model.verification, computes, gateways)

@@ -1,0 +1,101 @@
+"""One engine at a time on a master: a lock that belongs to a process, so that a dead owner never blocks.
+
+The owner is known by process id *and* start time, since ids are used again. The same process enters again:
+the steps of an orchestration all run in the process of salt-run.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import Any
+
+import psutil
+
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.records.state_file import StateFile
+
+
+class Lock:
+    """The lock in a file (path) of the master's cache directory."""
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self._file = StateFile(path)
+
+    def acquire(self) -> None:
+        """Take the lock, also from a dead owner. Raises RolloutError RUN_IN_PROGRESS when a live process has
+        it.
+        """
+        with self._file.guarded():
+            self.refuse_others()
+            owner = self._file.read()
+            if not owner or not _is_me(owner):
+                self._file.write({**me(), "since": time.time(), "run": ""})
+
+    def refuse_others(self) -> None:
+        """Raise RolloutError RUN_IN_PROGRESS, naming the owner, when a live process other than this one has
+        the lock.
+        """
+        owner = self._file.read()
+        if owner and _alive(owner) and not _is_me(owner):
+            since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(owner["since"]))
+            raise RolloutError(
+                "RUN_IN_PROGRESS",
+                f"run {owner.get('run') or '(starting)'} holds the lock: "
+                f"process {owner['pid']} on {owner['host']} since {since}",
+            )
+
+    def assign(self, run_id: str) -> None:
+        """Write down for which run this process holds the lock."""
+        with self._file.guarded():
+            owner = self._file.read()
+            if owner and _is_me(owner):
+                self._file.write({**owner, "run": run_id})
+
+    def release(self) -> None:
+        """Give the lock back; nothing happens when another process has it."""
+        with self._file.guarded():
+            owner = self._file.read()
+            if owner and _is_me(owner):
+                self._file.forget()
+
+    def holder(self) -> dict[str, Any] | None:
+        """The live owner {"pid", "created", "host", "run", "since"}, None when the lock is free or its owner
+        died.
+        """
+        owner = self._file.read()
+        return owner if owner and _alive(owner) else None
+
+    def mine(self) -> dict[str, Any] | None:
+        """As holder, but only when this process is the owner."""
+        owner = self._file.read()
+        return owner if owner and _is_me(owner) else None
+
+
+def me() -> dict[str, Any]:
+    """This process: {"pid", "created", "host"}."""
+    process = psutil.Process()
+    return {"pid": process.pid, "created": process.create_time(), "host": socket.gethostname()}
+
+
+def _is_me(owner: dict[str, Any]) -> bool:
+    this = me()
+    return (
+        owner["host"] == this["host"] and owner["pid"] == this["pid"] and _same_start(owner, this["created"])
+    )
+
+
+def _alive(owner: dict[str, Any]) -> bool:
+    """Whether the owner runs; on another host nobody here can tell, so it counts as alive."""
+    if owner["host"] != socket.gethostname():
+        return True
+    try:
+        process = psutil.Process(owner["pid"])
+        return _same_start(owner, process.create_time()) and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _same_start(owner: dict[str, Any], created: float) -> bool:
+    return abs(owner["created"] - created) < 1.0

@@ -1,0 +1,124 @@
+"""What an operator asks of a run that exists: pause, abort, go on, and what it did so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from openstack_rollout.errors import REASONS, RolloutError
+from openstack_rollout.records.journal import Journal
+from openstack_rollout.records.lock import Lock
+from openstack_rollout.vocabulary import by_role
+
+
+def pause(journal: Journal, lock: Lock) -> dict[str, Any]:
+    """Ask the engine to start no new node; a run that nobody drives any more is paused at once.
+
+    Returns {"run", "state", "in_flight"}: state is `pausing` while nodes in flight finish.
+    Raises RolloutError NO_RUN.
+    """
+    run = _unfinished(journal)
+    if _driven(run, lock):
+        journal.ask(run["id"], "pause")
+        return _answer(journal, run, "pausing")
+    if run["state"] == "running":
+        run.update(
+            state="paused", reason="OPERATOR", message="its process was gone when a pause was asked for"
+        )
+        journal.save(run)
+    return _answer(journal, run, run["state"])
+
+
+def abort(journal: Journal, lock: Lock) -> dict[str, Any]:
+    """Ask the engine to end the run after the nodes in flight; a run that nobody drives any more ends at
+    once.
+
+    Returns {"run", "state", "in_flight"}. Raises RolloutError NO_RUN.
+    """
+    run = _unfinished(journal)
+    if _driven(run, lock):
+        journal.ask(run["id"], "abort")
+        return _answer(journal, run, "aborting")
+    run.update(state="aborted", reason="ABORTED", message=f"ended on request; it was {run['state']}")
+    for record in run["stage"].values():
+        if record.get("state") == "running":
+            record["state"] = "aborted"
+    journal.save(run)
+    return _answer(journal, run, "aborted")
+
+
+def to_resume(journal: Journal, lock: Lock) -> str | None:
+    """The orchestration that goes on with the paused run; None when a live engine only had to forget a
+    request.
+
+    Raises RolloutError NO_RUN, or RUN_IN_PROGRESS when there is nothing to resume.
+    """
+    run = _unfinished(journal)
+    if not _driven(run, lock):
+        journal.clear_request(run["id"])
+        return str(run["orchestration"])
+    if not journal.requested(run["id"]):
+        raise RolloutError("RUN_IN_PROGRESS", f"run {run['id']} is not paused")
+    journal.clear_request(run["id"])
+    return None
+
+
+def report(journal: Journal, run_id: str | None = None) -> dict[str, Any]:
+    """What a run did: its stages with their duration and counts, and every step of every node.
+
+    run_id (str): the last run by default. Raises RolloutError NO_RUN.
+    """
+    run = journal.run(run_id) if run_id else journal.latest()
+    if run is None:
+        known = ", ".join(journal.run_ids()[-5:]) or "none"
+        raise RolloutError("NO_RUN", f"there is no run {run_id or ''}".rstrip() + f"; known: {known}")
+    records = journal.nodes(run["id"])
+    # Inside a stage only the nodes' records are written.
+    latest = max(
+        run["updated"], *(e["finished"] for record in records.values() for e in record["history"]), 0
+    )
+    stages = {}
+    for name, record in run["stage"].items():
+        if "started" in record:
+            ended = record.get("finished") or latest
+            seconds = round(ended - record["started"], 1)
+            stages[name] = {"state": record["state"], "seconds": seconds, "counts": record.get("counts", {})}
+    order = by_role({node: record["role"] for node, record in records.items()})
+    nodes = {node: _node_report(records[node]) for node in order}
+    summary = {
+        key: run[key] for key in ("id", "target", "orchestration", "state", "reason", "message", "created")
+    }
+    summary["seconds"] = round(latest - run["created"], 1)
+    summary["remedy"] = REASONS.get(run["reason"], "")
+    return {"run": summary, "stages": stages, "nodes": nodes}
+
+
+def _node_report(record: Mapping[str, Any]) -> dict[str, Any]:
+    steps = [
+        {
+            "stage": entry["stage"],
+            "step": entry["step"],
+            "seconds": round(entry["finished"] - entry["started"], 1),
+            "outcome": ": ".join(filter(None, (entry["outcome"], entry.get("said")))),
+        }
+        for entry in record["history"]
+    ]
+    return {"role": record["role"], "zone": record["zone"], "state": record["state"], "steps": steps}
+
+
+def _unfinished(journal: Journal) -> dict[str, Any]:
+    run = journal.unfinished()
+    if run is None:
+        raise RolloutError("NO_RUN", "no run is running or paused")
+    return run
+
+
+def _driven(run: Mapping[str, Any], lock: Lock) -> bool:
+    holder = lock.holder()
+    return bool(holder and holder["run"] == run["id"])
+
+
+def _answer(journal: Journal, run: Mapping[str, Any], state: str) -> dict[str, Any]:
+    records = journal.nodes(run["id"])
+    flying = {node: record["role"] for node, record in records.items() if record["state"] == "in_flight"}
+    return {"run": run["id"], "state": state, "in_flight": by_role(flying)}

@@ -1,0 +1,143 @@
+"""A fleet whose drain, minion, reboot and restore steps run here, in threads of the engine's process; all
+else is another's.
+
+The threads are daemons: an engine that is interrupted ends at once, as one that was killed, and what its
+threads had written into the records is what the next one goes on from.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from openstack_rollout.drains.kinds import Drains
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.records.journal import Journal
+from openstack_rollout.rollout.drain_steps import Moves
+from openstack_rollout.rollout.fleet import Answers, Fleet, Outcome
+from openstack_rollout.rollout.reboots import Reboots
+
+TOGETHER = 16  # threads that work at a time; more nodes than that wait for one
+LOOK_EVERY = 0.5
+_INTERRUPTED = {"drain": "DRAIN_FAILED", "restore": "RESTORE_FAILED"}
+
+
+class FleetWithDrains:
+    """Implements fleet.Fleet over another fleet. drains (Drains), reboots (Reboots), journal (Journal), clock
+    (seconds).
+    """
+
+    def __init__(
+        self, fleet: Fleet, drains: Drains, reboots: Reboots, journal: Journal, clock: Callable[[], float]
+    ):
+        self._fleet = fleet
+        self._reboots = reboots
+        self._here = {
+            "drain": self._drain,
+            "minion": self._minion,
+            "reboot": self._reboot,
+            "restore": self._restore,
+        }
+        self._drains = drains
+        self._journal = journal
+        self._moves = Moves(journal, drains, clock)
+        self._places = threading.Semaphore(TOGETHER)
+        self._under_way = 0
+        self._ended: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+
+    def members(self, target: str) -> list[str]:
+        """Ids of the accepted nodes that a compound target matches."""
+        return self._fleet.members(target)
+
+    def facts(self, nodes: Iterable[str], silence: float, refresh: bool = False) -> Answers:
+        """Measure nodes now."""
+        return self._fleet.facts(nodes, silence, refresh)
+
+    def new_job(self) -> str:
+        """An identifier for a job that is about to start."""
+        return self._fleet.new_job()
+
+    def start(
+        self, node: str, step: str, stage: str, jid: str, silence: float, *, run: Mapping[str, Any]
+    ) -> None:
+        """Start a step: those that wait for the node, or for the cloud, in a thread; others on the node."""
+        if step not in self._here:
+            told = {**run, "drained": self._is_drained(node)}
+            self._fleet.start(node, step, stage, jid, silence, run=told)
+            return
+        role = (self._journal.node(run["id"], node) or {})["role"]
+        place = {"node": node, "role": role, "kind": self._drains.kind(role), "run": run["id"]}
+        self._in_thread(self._here[step], {**place, "stage": stage}, jid)
+
+    def adopt(self, node: str, step: str, stage: str, jid: str, silence: float) -> None:
+        """Wait for a job that a dead engine left; its threads died with it, what they waited for goes on."""
+        if step not in self._here:
+            self._fleet.adopt(node, step, stage, jid, silence)
+        elif step in ("minion", "reboot"):
+            self._in_thread(self._minion if step == "minion" else self._settle, {"node": node}, jid)
+        else:
+            self._under_way += 1
+            outcome = Outcome(node, jid, False, _INTERRUPTED[step], "interrupted: its process ended")
+            self._ended.put(outcome)
+
+    def poll(self, seconds: float) -> list[Outcome]:
+        """The steps that ended; waits up to that long for the first."""
+        ended = self._taken()
+        if ended:
+            return [*ended, *self._fleet.poll(0)]
+        ended = self._fleet.poll(min(seconds, LOOK_EVERY) if self._under_way else seconds)
+        return [*ended, *self._taken()]
+
+    def announce(self, tag: str, data: dict[str, Any]) -> None:
+        """Fire an event for watchers."""
+        self._fleet.announce(tag, data)
+
+    def _taken(self) -> list[Outcome]:
+        ended = []
+        while not self._ended.empty():
+            ended.append(self._ended.get())
+            self._under_way -= 1
+        return ended
+
+    def _in_thread(
+        self, move: Callable[[Mapping[str, str]], str], place: Mapping[str, str], jid: str
+    ) -> None:
+        self._under_way += 1
+        name = f"{move.__name__} {place['node']}"
+        threading.Thread(target=self._work, args=(move, place, jid), name=name, daemon=True).start()
+
+    def _work(self, move: Callable[[Mapping[str, str]], str], place: Mapping[str, str], jid: str) -> None:
+        try:
+            with self._places:
+                outcome = Outcome(place["node"], jid, True, message=move(place))
+        except RolloutError as error:
+            outcome = Outcome(place["node"], jid, False, error.reason, error.message)
+        except BaseException as error:  # a thread that dies without a word would leave its node in flight
+            outcome = Outcome(place["node"], jid, False, "NODE_ERROR", f"{type(error).__name__}: {error}")
+        self._ended.put(outcome)
+
+    def _drain(self, place: Mapping[str, str]) -> str:
+        # Nothing can be moved away from a node that died since its stage began, or be updated there.
+        self._reboots.refuse_silent(place["node"])
+        return self._moves.take_away(place)
+
+    def _minion(self, place: Mapping[str, str]) -> str:
+        return self._reboots.minion(place["node"])
+
+    def _reboot(self, place: Mapping[str, str]) -> str:
+        return self._reboots.reboot(place["node"], place["role"], self._is_drained(place["node"]))
+
+    def _is_drained(self, node: str) -> bool:
+        record = self._journal.drained(node)
+        return record is not None and record["state"] == "drained"
+
+    def _settle(self, place: Mapping[str, str]) -> str:
+        self._reboots.settle(place["node"])
+        return "is there; what it needs is measured again"
+
+    def _restore(self, place: Mapping[str, str]) -> str:
+        if self._moves.is_by_hand(place["node"]):
+            return "was drained by hand and stays so: salt-run workload.restore"
+        return self._moves.bring_back(place["node"])

@@ -1,0 +1,141 @@
+"""Which nodes belong to the cloud, under which role's policy each goes, and what each of them is.
+
+The nodes are those the pillar's targets match among the accepted keys, dead ones included: who does not
+answer is a failure, never absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from openstack_rollout.declared import facts
+from openstack_rollout.declared.differences import Compared, Comparison
+from openstack_rollout.declared.model import Model
+from openstack_rollout.declared.policies import Policy
+from openstack_rollout.errors import RolloutError, one_line
+from openstack_rollout.rollout.fleet import Fleet
+from openstack_rollout.rollout.procedure import ROLE_ORDER
+from openstack_rollout.rollout.window import Node
+from openstack_rollout.vocabulary import ROLES, in_order
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Nodes that were asked together: what each is, compared with what is declared, and the failures
+    {node id: (reason, message)} of the rest.
+    """
+
+    nodes: Mapping[str, Compared]
+    failures: Mapping[str, tuple[str, str]]
+
+
+@dataclass
+class Membership:
+    """roles: role -> node ids in their order. policies: role -> Policy. zones: node id -> zone. comparison:
+    what nodes are compared by.
+    """
+
+    roles: Mapping[str, Sequence[str]]
+    policies: Mapping[str, Policy]
+    comparison: Comparison
+    zones: dict[str, str | None] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, model: Model, fleet: Fleet) -> Membership:
+        """The nodes of a cloud. Raises RolloutError NO_NODES for a role or zone that matches none."""
+        targets: dict[str, str] = {role: target for role, target in model.roles.items()}
+        roles = {role: in_order(fleet.members(targets[role])) for role in ROLES if role in targets}
+        # An empty zone is a mistyped target, and would switch per_zone off without a word.
+        zones = {name: fleet.members(target) for name, target in model.zones.items()}
+        for key, found, meant in (("roles", roles, targets), ("zones", zones, model.zones)):
+            for name, nodes in found.items():
+                if not nodes:
+                    raise RolloutError(
+                        "NO_NODES", f"openstack:{key}:{name}: {meant[name]!r} matches no accepted minion"
+                    )
+        # The first zone by name counts, as in a node's share.
+        of_node: dict[str, str | None] = {
+            node: zone for zone in sorted(zones, reverse=True) for node in zones[zone]
+        }
+        policies = {role: model.policies.of(role) for role in roles}
+        return cls(roles, policies, Comparison(model), of_node)
+
+    @property
+    def ids(self) -> list[str]:
+        """Every node once, in the order of the roles."""
+        return list(dict.fromkeys(node for nodes in self.roles.values() for node in nodes))
+
+    def node(self, node_id: str) -> Node:
+        """A node under the first of its roles."""
+        role = next(role for role, nodes in self.roles.items() if node_id in nodes)
+        return Node(node_id, role, self.zones.get(node_id))
+
+    def of_stage(self, stage: str, role: str, taking_part: Collection[str]) -> list[Node]:
+        """The nodes that a role takes through a stage: a node of two roles goes with the first that the stage
+        has.
+        """
+        earlier = ROLE_ORDER[stage][: ROLE_ORDER[stage].index(role)]
+        taken = {node for other in earlier for node in self.roles.get(other, ())}
+        return [
+            Node(node, role, self.zones.get(node))
+            for node in self.roles.get(role, ())
+            if node in taking_part and node not in taken
+        ]
+
+    def measure(
+        self, fleet: Fleet, nodes: Iterable[str], refresh: bool = False, silence: float | None = None
+    ) -> Measured:
+        """Ask nodes for their facts, and compare them with what is declared.
+
+        refresh: have them ask their package repositories first. silence (seconds): how long a node may give
+        no sign of life; the longest of the policies by default. A node whose facts are none, or whose share
+        is another than the master means for it, is a failure: it would be brought to that.
+        """
+        if silence is None:
+            silence = max(settings.silence for settings in self.policies.values())
+        answers = fleet.facts(nodes, silence, refresh)
+        found, failures = {}, dict(answers.failures)
+        for node, answer in answers.facts.items():
+            try:
+                found[node] = self.compare(node, answer)
+            except RolloutError as error:
+                failures[node] = (error.reason, error.message)
+        return Measured(found, failures)
+
+    def compare(self, node: str, answer: Any) -> Compared:
+        """What a node is, by what it told.
+
+        Raises RolloutError FACTS_INVALID, TARGET_CHANGED or NODE_ERROR.
+        """
+        told = facts.read(node, answer)
+        roles = [role for role, nodes in self.roles.items() if node in nodes]
+        wanted = self.comparison.target
+        if told.target != wanted:
+            raise RolloutError(
+                "TARGET_CHANGED", f"{node}: its share wants {told.target!r}, the master {wanted!r}", [node]
+            )
+        if told.roles != roles:
+            has, means = ", ".join(told.roles) or "no role", ", ".join(roles)
+            line = (
+                f"{node}: its share has {has}, the master means {means}: salt '{node}' test.ping, run again"
+            )
+            raise RolloutError("NODE_ERROR", line, [node])
+        return self.comparison.compare(told, roles, self.zones.get(node))
+
+    def within_budget(self, failures: Mapping[str, tuple[str, str]]) -> None:
+        """Raise the first failure's reason when a role has more of them than its policy allows."""
+        failed = self.over_budget(failures)
+        if failed:
+            reason, message = failures[failed[0]]
+            also = f" (and {', '.join(failed[1:])})" if failed[1:] else ""
+            raise RolloutError(reason, f"{failed[0]}{also}: {one_line(message, reason)}", failed)
+
+    def over_budget(self, failures: Collection[str]) -> list[str]:
+        """The failed nodes of the first role that has more of them than its policy allows."""
+        for role, nodes in self.roles.items():
+            failed = [node for node in nodes if node in failures]
+            if len(failed) > self.policies[role].max_failures:
+                return failed
+        return []

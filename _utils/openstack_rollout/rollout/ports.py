@@ -1,0 +1,47 @@
+"""What a rollout works with; the runner makes it of Salt, the tests of simulations."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from openstack_rollout.declared.model import Model
+from openstack_rollout.drains.kinds import Drains
+from openstack_rollout.records.journal import Journal
+from openstack_rollout.records.lock import Lock
+from openstack_rollout.rollout.fleet import Fleet
+from openstack_rollout.rollout.reboots import Reboots
+
+Registry = Callable[[Mapping[str, str]], list[tuple[str, str]]]
+
+Clusters = Callable[[Sequence[str]], None]
+
+Verification = Callable[[Model, Sequence[str], Sequence[str]], str]
+
+Risks = Callable[[Model, Mapping[str, Sequence[str]]], dict[str, Any]]
+
+
+@dataclass
+class Parts:
+    """The parts by name.
+
+    pillar: compiles the master's pillar, and validates it into the Model. registry: what the registry lacks
+    of {name: reference}, as [(reason, line)]. drains, reboots: make the Drains and the Reboots of a Model.
+    clusters: raises RolloutError QUORUM_AT_RISK when a cluster of one of these controllers is not whole.
+    verification: has the cloud do something real on computes and gateways, and tells what. risks: what may go
+    wrong when the workloads of nodes move, {role: nodes}; raises RolloutError API_UNREACHABLE.
+    """
+
+    fleet: Fleet
+    journal: Journal
+    lock: Lock
+    pillar: Callable[[], Model]
+    registry: Registry
+    drains: Callable[[Model], Drains]
+    reboots: Callable[[Model], Reboots]
+    verification: Verification
+    risks: Risks
+    clock: Callable[[], float] = time.time
+    clusters: Clusters = lambda _: None

@@ -1,0 +1,167 @@
+"""What is refused before a node is touched, because of what the nodes are now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from openstack_rollout.declared import releases
+from openstack_rollout.declared.differences import CONTAINERS, Compared
+from openstack_rollout.declared.model import Model
+from openstack_rollout.drains.kinds import Drains
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.rollout.membership import Measured, Membership
+from openstack_rollout.rollout.ports import Parts
+from openstack_rollout.rollout.procedure import MUST_BE_DONE, ROLE_ORDER
+from openstack_rollout.vocabulary import in_order
+
+
+def before_a_run(
+    model: Model, members: Membership, measured: Measured, stages: Sequence[str], parts: Parts
+) -> Measured:
+    """Raise the RolloutError under which a run of these stages may not begin.
+
+    Returns what was measured. Nodes that are in the way, as many as the budget of their role allows, are
+    among its failures: they are left out and named, and none stops the others by what it tells.
+    """
+    members.within_budget(measured.failures)
+    # A node between releases may run parts of the last run's target, whatever became of that run.
+    last = parts.journal.latest()
+    assumed = last["target"] if last else None
+
+    def newer(nodes: Mapping[str, Compared]) -> None:
+        direction(model, {node: one.deployed or assumed for node, one in nodes.items()})
+
+    measured = _leaving_out(members, measured, newer)
+    custom_images(model, parts.journal.tracked_custom_images() or None)
+    out_of_order(stages[0], measured.nodes)
+    measured = _leaving_out(members, measured, lambda nodes: _release_checks(nodes, stages))
+    found = measured.nodes.values()
+    wanted = {name: image for one in found for name, image in images_to_pull(one, stages)}
+    missing = parts.registry(wanted) if wanted else []
+    if missing:
+        reason, line = missing[0]
+        more = f" (and {len(missing) - 1} more: salt-run release.check)" if missing[1:] else ""
+        raise RolloutError(reason, line + more)
+    return measured
+
+
+def _leaving_out(
+    members: Membership, measured: Measured, refuse: Callable[[Mapping[str, Compared]], None]
+) -> Measured:
+    """Take the nodes out that `refuse` names, unless they are more than the budget of a role allows."""
+    try:
+        refuse(measured.nodes)
+    except RolloutError as error:
+        failures = {**measured.failures, **dict.fromkeys(error.nodes, (error.reason, error.message))}
+        if members.over_budget(failures):
+            raise
+        return Measured({node: one for node, one in measured.nodes.items() if node not in failures}, failures)
+    return measured
+
+
+def direction(model: Model, deployed: Mapping[str, str | None]) -> None:
+    """Raise DOWNGRADE_REFUSED with the nodes that run a newer release than the target.
+
+    deployed (dict): minion id -> measured version, None where it is between releases.
+    """
+    wanted = releases.wanted(model)
+    newer = {
+        node: version
+        for node, version in sorted(deployed.items())
+        if wanted and version and releases.version_key(version) > releases.version_key(wanted)
+    }
+    if newer:
+        named = ", ".join(f"{node} is at {version}" for node, version in newer.items())
+        raise RolloutError(
+            "DOWNGRADE_REFUSED", f"openstack:target_version: {wanted} would be a downgrade, {named}", newer
+        )
+
+
+def custom_images(model: Model, tracked: Mapping[str, Any] | None) -> None:
+    """Refuse a new target while every custom image is still the old one: a forgotten hotfix pins old code.
+
+    tracked (dict): {"version", "custom_images"} as recorded when the previous update ended, None before the
+    first. Raises RolloutError CUSTOM_IMAGES_UNCHANGED, unless `keep_custom_images_for` names this very
+    target.
+    """
+    custom = {name: reference for name, _, reference in releases.references_of(model.custom_images)}
+    wanted = releases.wanted(model)
+    if not wanted or not tracked or not custom or tracked["version"] == wanted:
+        return
+    earlier = releases.references_of(tracked.get("custom_images") or {})
+    before = {name: reference for name, _, reference in earlier}
+    if model.keep_custom_images_for == wanted or custom.items() - before.items():
+        return
+    raise RolloutError(
+        "CUSTOM_IMAGES_UNCHANGED",
+        f"openstack:custom_images: all are still those of {tracked['version']}: {', '.join(sorted(custom))}",
+    )
+
+
+def _release_checks(nodes: Mapping[str, Compared], stages: Sequence[str]) -> None:
+    """Raise RELEASE_CHECK while something is not so that the release asks for before its services move."""
+    found = {
+        node: [line for stage in stages for line in one.checks.get(stage, ())] for node, one in nodes.items()
+    }
+    failed = {node: lines for node, lines in found.items() if lines}
+    if failed:
+        text = "; ".join(f"{node}: {', '.join(lines)}" for node, lines in failed.items())
+        raise RolloutError("RELEASE_CHECK", text, failed)
+
+
+def to_drain(
+    members: Membership, measured: Mapping[str, Compared], stages: Iterable[str], drains: Drains
+) -> dict[str, list[str]]:
+    """The nodes that stages are going to drain, by role, as measured.
+
+    measured: node id -> what it is, of the nodes that answered.
+    """
+    found: dict[str, set[str]] = {}
+    for stage in stages:
+        open_here = [name for name, one in measured.items() if one.stages.get(stage)]
+        for role in ROLE_ORDER[stage]:
+            nodes = [node.id for node in members.of_stage(stage, role, open_here)]
+            if nodes and drains.before(stage, role):
+                found.setdefault(role, set()).update(nodes)
+    return {role: in_order(nodes) for role, nodes in found.items()}
+
+
+def undrainable(
+    members: Membership, measured: Mapping[str, Compared], stages: Iterable[str], drains: Drains
+) -> None:
+    """Raise the RolloutError of a drain (NO_SPARE, …) that cannot serve the nodes which stages drain."""
+    for role, nodes in to_drain(members, measured, stages, drains).items():
+        drains.make(drains.kind(role), role).refuse(nodes)
+
+
+def target_changed(left: Mapping[str, Any] | None, target: str) -> None:
+    """Raise TARGET_CHANGED when an unfinished run (its record, or None) is under way to another release."""
+    if left and left["target"] != target:
+        raise RolloutError(
+            "TARGET_CHANGED", f"run {left['id']} is under way to {left['target']}, not {target}"
+        )
+
+
+def out_of_order(stage: str, measured: Mapping[str, Compared]) -> None:
+    """Raise STAGE_OUT_OF_ORDER while a stage that must be done before is open somewhere, as measured."""
+    found = {
+        earlier: nodes
+        for earlier in MUST_BE_DONE[stage]
+        if (nodes := in_order(node for node, one in measured.items() if one.stages.get(earlier)))
+    }
+    if found:
+        first = "; ".join(f"{earlier} on {', '.join(nodes)}" for earlier, nodes in found.items())
+        nodes = [node for some in found.values() for node in some]
+        raise RolloutError("STAGE_OUT_OF_ORDER", f"{stage} has to wait for {first}", dict.fromkeys(nodes))
+
+
+def images_to_pull(node: Compared, stages: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The (name, image reference) of services that are to run an image which the node lacks.
+
+    The references are those of the master's own pillar, never of the node's answer.
+    """
+    moving = {one.subject for one in node.open(stages) if one.kind in CONTAINERS}
+    for name, service in node.services.items():
+        if not service["local"] and service["container"] in moving:
+            yield f"service {name}", service["image"]

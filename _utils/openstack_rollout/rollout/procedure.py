@@ -1,0 +1,54 @@
+"""What happens to a node, and in which order roles and stages go: tables, no logic."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from openstack_rollout.vocabulary import PREFETCH
+
+STAGE = "stage"
+DRAINED = "drained"  # in a stage, for nodes whose policy drains them before it
+RENEWED = "renewed"  # in a stage that moves Salt's own packages
+REBOOTED = "rebooted"  # in a stage that may want a reboot, where the policy allows one
+
+
+class Step(NamedTuple):
+    """A step: name (str), and the phase of a run in which it happens (PREFETCH, STAGE, DRAINED, RENEWED,
+    …).
+    """
+
+    name: str
+    phase: str
+
+
+PROCEDURE = (
+    Step("prefetch", PREFETCH),
+    Step("drain", DRAINED),
+    Step("apply", STAGE),
+    Step("minion", RENEWED),
+    Step("reboot", REBOOTED),
+    Step("verify", STAGE),
+    Step("restore", DRAINED),
+)
+
+ROLE_ORDER = {
+    "ovn": ("controller", "gateway", "compute", "storage"),
+    "control_plane": ("controller",),
+    "services": ("gateway", "compute", "storage"),
+    "ovs": ("controller", "gateway", "compute", "storage"),
+    "system": ("controller", "gateway", "compute", "storage"),
+}
+
+# The system stage is independent of the others: security updates must not wait for a new OpenStack release.
+MUST_BE_DONE = {
+    "ovn": (),
+    "control_plane": ("ovn",),
+    "services": ("ovn", "control_plane"),
+    "ovs": ("ovn", "control_plane", "services"),
+    "system": (),
+}
+
+
+def steps(*phases: str) -> tuple[str, ...]:
+    """The names of the steps of phases, in their order."""
+    return tuple(step.name for step in PROCEDURE if step.phase in phases)

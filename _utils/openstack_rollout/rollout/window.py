@@ -1,0 +1,55 @@
+"""Which nodes may start now: a sliding window over the nodes of one role, in their order.
+
+As soon as a node leaves, the next one that the limits allow enters; no node waits for a whole wave to end.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node in its place: id (str), role under whose policy it goes (str), zone (str or None)."""
+
+    id: str
+    role: str
+    zone: str | None = None
+
+
+@dataclass(frozen=True)
+class Window:
+    """How many nodes may be in flight: size in all (int), per_zone (int, 0 = no limit of its own)."""
+
+    size: int
+    per_zone: int = 0
+
+    def admit(self, waiting: Iterable[Node], in_flight: Mapping[str, Node]) -> list[Node]:
+        """The nodes that may start beside those in flight.
+
+        waiting: nodes that did not start yet, in their order. in_flight: node id -> node.
+        A node without a zone counts against the size alone.
+        """
+        room = self.size - len(in_flight)
+        zones = Counter(node.zone for node in in_flight.values())
+        admitted: list[Node] = []
+        for node in waiting:
+            if len(admitted) >= room:
+                break
+            if self.per_zone and node.zone is not None and zones[node.zone] >= self.per_zone:
+                continue
+            zones[node.zone] += 1
+            admitted.append(node)
+        return admitted
+
+    def waves(self, nodes: Iterable[Node]) -> list[list[str]]:
+        """Who goes together if every node takes equally long: what a plan shows (list of lists of ids)."""
+        waiting = list(nodes)
+        found = []
+        while waiting:
+            wave = self.admit(waiting, {})
+            found.append([node.id for node in wave])
+            waiting = [node for node in waiting if node not in wave]
+        return found

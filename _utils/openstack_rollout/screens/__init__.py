@@ -1,0 +1,1 @@
+"""Words and tables for people, made of plain records. Nothing decides here."""

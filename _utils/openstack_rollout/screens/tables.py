@@ -1,0 +1,205 @@
+"""What status, plan, risks, report look like in a terminal. Only layout: every fact comes with the data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from openstack_rollout.vocabulary import STAGES
+
+REBOOTS = {"when_required": "when required", "always": "always"}
+
+
+def text(data: Mapping[str, Any]) -> str:
+    """The text of a status, a plan, risks or a report, told apart by what they hold."""
+    if "available" in data:
+        return status(data)
+    if "risks" in data:
+        return risks(data)
+    return plan(data) if "waves" in data else report(data)
+
+
+def status(data: Mapping[str, Any]) -> str:
+    """The table of rollout.status."""
+    parts = [
+        table(
+            ("NAME", "TARGET", "AVAILABLE", "DEPLOYED"),
+            [(data["name"], data["target"], data["available"], data["deployed"] or "mixed")],
+        ),
+        *_run_lines(data["run"]),
+        table(
+            ("ROLE", "AT TARGET"),
+            [(role, f"{count['at_target']}/{count['total']}") for role, count in data["roles"].items()],
+        ),
+        table(
+            ("NODE", "ROLE", "ZONE", "DEPLOYED", *(stage.upper() for stage in STAGES), "STATE"),
+            [
+                (
+                    name,
+                    node["role"],
+                    node["zone"],
+                    node["deployed"],
+                    *(node["stages"].get(stage) for stage in STAGES),
+                    " ".join(filter(None, (node["state"], _place(node)))),
+                )
+                for name, node in data["nodes"].items()
+            ],
+        ),
+    ]
+    trouble = [
+        f"{name}: {line}"
+        for name, node in data["nodes"].items()
+        for line in (*filter(None, [_reason(node)]), *node["health"])
+    ]
+    trouble += [stale(name, node["switch"]) for name, node in data["nodes"].items() if _is_stale(node)]
+    trouble += [
+        f"{name}: needs a reboot: {'; '.join(node['reboot'])}"
+        for name, node in data["nodes"].items()
+        if node.get("reboot")
+    ]
+    for name, node in data["nodes"].items():
+        if node.get("held"):
+            kept = ", ".join(f"{package} {version}" for package, version in sorted(node["held"].items()))
+            trouble.append(f"{name}: held back by the node's operator: {kept}")
+        if node.get("configuration"):
+            trouble.append(f"{name}: new configuration files to merge: {', '.join(node['configuration'])}")
+    trouble += [drained(name, record) for name, record in data["drained"].items()]
+    return "\n\n".join([*parts, *(["\n".join(trouble)] if trouble else [])])
+
+
+def stale(name: str, switch: Mapping[str, Any]) -> str:
+    """The line of a node whose running switch is not the installed one (its facts of the switch)."""
+    return (
+        f"{name}: the switch is stale: {switch['running']} runs, {switch['installed']} is installed;"
+        " reload it (openstack:ovs:reload) or reboot the node"
+    )
+
+
+def _is_stale(node: Mapping[str, Any]) -> bool:
+    return bool((node.get("switch") or {}).get("stale"))
+
+
+def drained(name: str, record: Mapping[str, Any]) -> str:
+    """The line of a node that workloads were taken away from (its record)."""
+    since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(record["since"]))
+    by = f"run {record['run']} before {record['stage']}" if record["run"] else "by hand"
+    said = f": {record['message']}" if record["message"] else ""
+    return f"{name}: {record['state']} ({record['kind']}, {by}, since {since}){said}"
+
+
+def plan(data: Mapping[str, Any]) -> str:
+    """The text of rollout.plan: refusal, waves, and what would change where."""
+    lines = [f"Update to {data['target']}"]
+    if data["refused"]:
+        lines.append(f"would be refused: {data['refused']}")
+    for wave in data["waves"]:
+        order = ", then ".join(" + ".join(nodes) for nodes in wave["waves"])
+        drain = f", drained by {wave['drain']}" if wave["drain"] != "none" else ""
+        reboot = f", rebooted {REBOOTS[wave['reboot']]}" if wave.get("reboot") in REBOOTS else ""
+        lines.append(f"{wave['stage']}, {wave['role']} (batch {wave['batch']}{drain}{reboot}): {order}")
+    if not data["waves"]:
+        lines.append("no node needs anything")
+    if data["workloads"]:
+        lines += ["", "Workloads that will be moved:", risks(data["workloads"])]
+    for name, stages in data["nodes"].items():
+        for stage, changes in stages.items():
+            lines += ["", f"{name}, {stage}:"]
+            lines += [f"  {_predicted(change)}" for change in changes]
+    lines += [f"{name}: {line}" for name, line in data["failures"].items()]
+    return "\n".join(lines)
+
+
+def _predicted(change: Mapping[str, Any]) -> str:
+    comment = " ".join(change["comment"].split())
+    return ": ".join(filter(None, (change["state"], "would fail" if change["fails"] else "", comment)))
+
+
+def risks(data: Mapping[str, Any]) -> str:
+    """The text of workload.risks: a line for each server and router, its risks below it."""
+    parts = []
+    if data["servers"]:
+        rows = [
+            (one["server"], one["host"], one["status"], f"{one['memory_mib']} MiB", one["will"])
+            for one in data["servers"]
+        ]
+        parts.append(table(("SERVER", "HOST", "STATUS", "MEMORY", "WILL"), rows))
+    if data["routers"]:
+        routers = [
+            (one["router"], one["host"], "yes" if one["ha"] else "no", one["will"]) for one in data["routers"]
+        ]
+        parts.append(table(("ROUTER", "HOST", "HA", "WILL"), routers))
+    lines = [
+        f"{one['server']}: {word}: {text}" for one in data["servers"] for word, text in one["risks"].items()
+    ]
+    lines += [f"{node}: {text}" for node, text in data["failures"].items()]
+    parts += ["\n".join(lines)] if lines else []
+    return "\n\n".join(parts) or f"nothing runs on {data.get('risks', 'these nodes')}"
+
+
+def aim(run: Mapping[str, Any]) -> str:
+    """What a run is for: its orchestration, and the release where it has one."""
+    return f"{run['orchestration']} to {run['target']}" if run["target"] else str(run["orchestration"])
+
+
+def report(data: Mapping[str, Any]) -> str:
+    """The text of rollout.report: stages with durations, then every node's steps."""
+    run = data["run"]
+    head = f"run {run['id']}: {aim(run)}, {run['state']}"
+    head += f" after {_seconds(run['seconds'])}"
+    if run["reason"]:
+        head += f"\n{run['reason']}: {run['message']}"
+    stages = table(
+        ("STAGE", "STATE", "TIME", "NODES"),
+        [
+            (
+                name,
+                stage["state"],
+                _seconds(stage["seconds"]),
+                ", ".join(f"{count} {state}" for state, count in stage["counts"].items()),
+            )
+            for name, stage in data["stages"].items()
+        ],
+    )
+    steps = table(
+        ("NODE", "STAGE", "STEP", "TIME", "OUTCOME"),
+        [
+            (name, step["stage"], step["step"], _seconds(step["seconds"]), step["outcome"])
+            for name, node in data["nodes"].items()
+            for step in node["steps"]
+        ],
+    )
+    return "\n\n".join((head, stages, steps))
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Columns as wide as what they hold; what is absent is a dash."""
+    cells = [list(heads), *([str(cell) if cell not in (None, "") else "-" for cell in row] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(heads))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    )
+
+
+def _run_lines(run: Mapping[str, Any] | None) -> list[str]:
+    if run is None:
+        return []
+    place = f" at {run['stage']}" if run["stage"] else ""
+    line = f"run {run['id']}: {aim(run)}, {run['state']}{place}"
+    if run["reason"]:
+        return [f"{line}\n{run['reason']}: {run['message']}\n{run['remedy']}"]
+    return [f"{line}\n{run['message']}" if run["message"] else line]
+
+
+def _place(node: Mapping[str, Any]) -> str:
+    return f"({node['stage']}/{node['step']})" if node["stage"] else ""
+
+
+def _reason(node: Mapping[str, Any]) -> str:
+    return f"{node['reason']}: {node['message']}" if node["reason"] else ""
+
+
+def _seconds(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    return f"{minutes:.0f} min {rest:.0f} s" if minutes else f"{rest:.1f} s"

@@ -1,0 +1,108 @@
+"""The sentences that people read of records."""
+
+from __future__ import annotations
+
+import pytest
+
+from openstack_rollout.declared import words
+from openstack_rollout.declared.differences import CUSTOM, Comparison, Difference, Kind
+from openstack_rollout.declared.facts import read
+from tests.unit.cloud_pillar import NEW, OLD, digest, facts_at, model, node, valid
+
+pytestmark = pytest.mark.wording
+
+COMPUTE = node("compute")
+IMAGE = f"registry.example/ovn-controller@{digest(NEW)}"
+SENTENCES = [
+    (Kind.CONTAINER_ABSENT, "a", None, IMAGE, f"container a: does not exist, wants {IMAGE}"),
+    (
+        Kind.CONTAINER_IMAGE,
+        "a",
+        "0123456789abcdef",
+        IMAGE,
+        f"container a: runs image 0123456789ab, wants {IMAGE}",
+    ),
+    (Kind.CONTAINER_STOPPED, "a", None, IMAGE, "container a: is not running"),
+    (Kind.CHANGE_UNFINISHED, "a", None, None, "container a: its change was begun and not finished"),
+    (Kind.PACKAGE, "curl", ["7-1", "7-2"], "8", "package curl: 7-1, 7-2, wants 8"),
+    (Kind.PACKAGE, "curl", [], ">=8", "package curl: not installed, wants >=8"),
+    (
+        Kind.PACKAGE_LEFT,
+        "openvswitch3.4",
+        None,
+        None,
+        "package openvswitch3.4: of a stream that the release left",
+    ),
+    (Kind.PACKAGE_DOUBLE, "x-4", None, None, "package x-4: is still there beside the wanted version"),
+    (Kind.SYSTEM_IMAGE, "system image", "old", IMAGE, f"system image: old, wants {IMAGE}"),
+    (Kind.SWITCH_DISABLED, "ovs.service", None, None, "unit ovs.service: is not enabled"),
+    (Kind.SWITCH_STALE, "switch", "3.4.0", "3.5.0", "switch: runs 3.4.0, 3.5.0 is installed"),
+    (Kind.NEWER, "packages", None, ["a"], "newer packages: a"),
+    (Kind.NEWER, "packages", None, list("abcdefg"), "newer packages: a, b, c, d, e and 2 more"),
+    (Kind.NEWER_UNKNOWN, "packages", "no repository", None, "newer packages: no repository"),
+    (Kind.LIVE_PATCHES, "kernel", None, ["k1", "k2"], "live patches: k1, k2"),
+    (Kind.MINION, "salt-minion", "waiting", None, "salt-minion: its renewal is waiting"),
+    (Kind.MIGRATION, "move-cache", None, None, "migration move-cache: is due"),
+    (Kind.REBOOT, "node", "kernel: 1 runs", None, "reboot is needed: kernel: 1 runs"),
+    (Kind.NOT_RUNNING, "a", None, None, "container a: not running"),
+    (Kind.UNHEALTHY, "a", None, None, "container a: unhealthy"),
+    (Kind.SWITCH_INACTIVE, "ovs.service", None, None, "unit ovs.service: not active"),
+    (Kind.DATAPATH, "data path", "br-int has no flows", None, "br-int has no flows"),
+]
+
+
+@pytest.mark.parametrize(("kind", "subject", "have", "want", "sentence"), SENTENCES)
+def test_a_sentence(kind, subject, have, want, sentence):
+    assert words.difference(Difference("ovs", kind, subject, have, want)) == sentence
+
+
+def test_every_kind_has_one():
+    assert {kind for kind, *_ in SENTENCES} == set(Kind)
+    assert set(words._SENTENCES) == {kind.value for kind in Kind}
+
+
+def compared(version, openstack=None):
+    openstack = openstack or valid()
+    facts = read("node1", facts_at(openstack, version, COMPUTE))
+    return Comparison(model(openstack)).compare(facts, ("compute",), None)
+
+
+def test_sentences_name_the_release_whose_image_runs():
+    found = compared(OLD)
+    assert words.differences(found.stages["ovn"], found) == [
+        f"container ovn_controller: runs image 1.0.0 (aaaaaaaaaaaa), wants {IMAGE}"
+    ]
+    assert words.differences(found.stages["ovs"], found) == [
+        "package lab-openvswitch: 3-1.0.0, wants 3-1.0.1",
+        "package openvswitch3.5: not installed, wants 3-1.0.1",
+        "package openvswitch3.4: of a stream that the release left",
+    ]
+
+
+def test_a_custom_image_is_called_so():
+    openstack = {**valid(), "custom_images": {"ovn_controller_image": f"registry.example/fix@{digest('x')}"}}
+    facts = read("node1", facts_at(openstack, NEW, COMPUTE))
+    found = Comparison(model({**openstack, "custom_images": openstack["custom_images"]})).compare(
+        facts, ("compute",), None
+    )
+    assert found.services["ovn"]["release"] == CUSTOM
+    other = Difference("ovn", Kind.CONTAINER_IMAGE, "ovn_controller", "c" * 64, IMAGE)
+    assert words.difference(other, found).startswith(
+        "container ovn_controller: runs image custom (cccccccccccc), "
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "detail", "sentence"),
+    [
+        ("beside", "", "container a: runs beside the catalogue"),
+        ("orphan", "", "container a: started by us, and not wanted on this node"),
+        ("legacy", "edpm_a", "container a: the earlier installer's unit edpm_a is still there"),
+    ],
+)
+def test_a_note(kind, detail, sentence):
+    assert words.note({"kind": kind, "subject": "a", "detail": detail}) == sentence
+
+
+def test_a_subject_with_braces_is_told_as_it_is():
+    assert words.note({"kind": "beside", "subject": "{kind}", "detail": ""}).startswith("container {kind}: ")

@@ -1,0 +1,248 @@
+"""No router is ever forgotten between two agents, whoever dies or refuses, and whatever another hand does.
+
+Neutron is a table here, for what a real one cannot be brought into at will. The same code runs on
+a real one in the lab.
+"""
+
+import copy
+import itertools
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from openstack_rollout.cloud import neutron
+from openstack_rollout.cloud.neutron import DHCP, L3, Agent, Router
+from openstack_rollout.declared.model import Model
+from openstack_rollout.drains import dhcp, move_routers
+from openstack_rollout.drains.move_routers import MARK, MoveRouters
+from openstack_rollout.errors import RolloutError
+from tests.unit.clocks import time_with
+
+from .conftest import Record
+
+
+class Refused(Exception):
+    status_code = 409
+
+
+class Dead(BaseException):
+    """What ends a master."""
+
+
+class Neutron:
+    """agents by id, routers by agent, networks by agent."""
+
+    def __init__(self, monkeypatch):
+        beats = itertools.count()
+        self.agents = {}
+        for host in ("gtw1", "gtw2", "gtw3"):
+            for binary, kind in ((L3, "l3"), (DHCP, "dhcp")):
+                agent = Agent(f"{kind}-{host}", host, binary, "az1", "legacy", True, True, "", "")
+                self.agents[agent.id] = agent
+        self.routers = {name: Router(name, name, False, False, True) for name in ("r1", "r2")}
+        self.on = {"l3-gtw1": ["r1", "r2"], "l3-gtw2": [], "l3-gtw3": []}
+        self.networks = {"dhcp-gtw1": ["n1"], "dhcp-gtw2": [], "dhcp-gtw3": []}
+        self.refuses = set()  # agents that take no router
+        self.down = set()  # agents on which no port becomes ACTIVE
+        self.dies_after = None
+        self.active_elsewhere = True
+        calls = {
+            "agents": lambda cloud, binary: [
+                replace(one, heartbeat=str(next(beats)))
+                for one in self.agents.values()
+                if one.binary == binary
+            ],
+            "set_agent": lambda cloud, agent, up, note: self.set_agent(agent.id, up, note),
+            "routers_on": lambda cloud, agent: [self.routers[name] for name in self.on[agent]],
+            "agents_hosting": lambda cloud, router: self.hosting(router),
+            "move_router": lambda cloud, source, target, router: self.move(source, target, router),
+            "schedule_router": lambda cloud, agent, router: self.schedule(agent, router),
+            "ports_of": lambda cloud, routers: {router: self.ports(router) for router in routers},
+            "networks_on": lambda cloud, agent: {name: (name, ()) for name in self.networks[agent]},
+            "agents_serving": lambda cloud, network: [
+                self.agents[agent] for agent, names in self.networks.items() if network in names
+            ],
+            "serve_network": lambda cloud, agent, network: self.networks[agent].append(network),
+            "leave_network": lambda cloud, agent, network: self.networks[agent].remove(network),
+            "dhcp_ports": lambda cloud, network: [
+                SimpleNamespace(binding_host_id=self.agents[agent].host, status="ACTIVE")
+                for agent, names in self.networks.items()
+                if network in names
+            ],
+        }
+        for name, call in calls.items():
+            monkeypatch.setattr(neutron, name, call)
+        monkeypatch.setattr("openstack_rollout.cloud.api.Cloud.reach", lambda cloud: None)
+        seconds = itertools.count()
+        clock = time_with(monotonic=lambda: next(seconds) * 20, sleep=lambda _: None)
+        for module in (move_routers, dhcp):
+            monkeypatch.setattr(module, "time", clock)
+
+    def set_agent(self, agent, up, note):
+        self.agents[agent] = replace(self.agents[agent], admin_up=up, note=note)
+
+    def hosting(self, router):
+        found = [self.agents[agent] for agent, names in self.on.items() if router in names]
+        state = "active" if self.active_elsewhere else "standby"
+        return [(one, state if self.routers[router].ha else "") for one in found]
+
+    def move(self, source, target, router):
+        self.unschedule(source, router)
+        self.schedule(target, router)
+
+    def unschedule(self, agent, router):
+        self.on[agent].remove(router)
+        self.die("unscheduled")
+
+    def schedule(self, agent, router):
+        if agent in self.refuses:
+            raise Refused(f"{agent} does not take it")
+        assert not any(router in names for names in self.on.values()), "a router on two agents"
+        self.on[agent].append(router)
+        self.die("scheduled")
+
+    def ports(self, router):
+        agents = [one.id for one, _ in self.hosting(router)]
+        status = "DOWN" if not agents or agents[0] in self.down else "ACTIVE"
+        host = self.agents[agents[0]].host if agents else ""
+        return [SimpleNamespace(id=f"port-{router}", status=status, binding_host_id=host)]
+
+    def die(self, moment):
+        if self.dies_after == moment:
+            self.dies_after = None
+            raise Dead
+
+
+@pytest.fixture
+def cloud(monkeypatch):
+    return Neutron(monkeypatch)
+
+
+def drains(**policy):
+    return MoveRouters(Model.model_validate({"policies": {"gateway": policy}}))
+
+
+def test_routers_and_networks_leave_spread_and_come_back(cloud, record):
+    drain = drains()
+    assert drain.drain("gtw1", record) == "2 routers moved, 1 DHCP networks moved"
+    assert cloud.on == {"l3-gtw1": [], "l3-gtw2": ["r1"], "l3-gtw3": ["r2"]}
+    assert cloud.networks["dhcp-gtw1"] == []
+    for agent in ("l3-gtw1", "dhcp-gtw1"):
+        assert (cloud.agents[agent].admin_up, cloud.agents[agent].note) == (False, MARK)
+    assert drain.drain("gtw1", record) == "2 routers moved, 0 DHCP networks moved"
+    assert drain.restore("gtw1", record) == "2 routers are back, 1 DHCP networks are back"
+    assert cloud.on == {"l3-gtw1": ["r1", "r2"], "l3-gtw2": [], "l3-gtw3": []}
+    assert cloud.networks["dhcp-gtw1"] == ["n1"]
+    assert (cloud.agents["l3-gtw1"].admin_up, cloud.agents["l3-gtw1"].note) == (True, "")
+
+
+@pytest.mark.parametrize("moment", ["unscheduled", "scheduled"])
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_a_master_that_dies_between_two_requests_leaves_no_router_unscheduled(cloud, record, moment, goes_on):
+    cloud.dies_after = moment
+    with pytest.raises(Dead):
+        drains(routers_at_once=1).drain("gtw1", record)
+    record.data = copy.deepcopy(record.saved)
+    if goes_on:
+        assert drains().drain("gtw1", record).startswith("2 routers moved")
+        assert cloud.on["l3-gtw1"] == []
+    drains().restore("gtw1", record)
+    assert sorted(cloud.on["l3-gtw1"]) == ["r1", "r2"]
+
+
+@pytest.mark.parametrize("moment", ["unscheduled", "scheduled"])
+def test_nor_does_one_that_dies_on_the_way_back(cloud, record, moment):
+    drains().drain("gtw1", record)
+    cloud.dies_after = moment
+    with pytest.raises(Dead):
+        drains().restore("gtw1", record)
+    record.data = copy.deepcopy(record.saved)
+    drains().restore("gtw1", record)
+    assert sorted(cloud.on["l3-gtw1"]) == ["r1", "r2"]
+
+
+def test_a_router_that_one_agent_refuses_goes_to_the_next(cloud, record):
+    cloud.refuses = {"l3-gtw2"}
+    drains().drain("gtw1", record)
+    assert sorted(cloud.on["l3-gtw3"]) == ["r1", "r2"]
+
+
+def test_a_router_that_all_refuse_goes_back_to_its_source(cloud, record):
+    cloud.refuses = {"l3-gtw2", "l3-gtw3"}
+    with pytest.raises(RolloutError) as error:
+        drains().drain("gtw1", record)
+    assert error.value.reason == "DRAIN_FAILED" and "r1" in error.value.message
+    assert sorted(cloud.on["l3-gtw1"]) == ["r1", "r2"]
+
+
+def test_a_router_that_does_not_become_active_goes_back_to_its_source(cloud, record):
+    cloud.down = {"l3-gtw2"}
+    with pytest.raises(RolloutError) as error:
+        drains().drain("gtw1", record)
+    assert "router r1: not active on gtw2" in error.value.message
+    assert "r1" in cloud.on["l3-gtw1"] and cloud.on["l3-gtw2"] == []
+    assert drains().restore("gtw1", record).startswith("1 routers are back")
+    assert sorted(cloud.on["l3-gtw1"]) == ["r1", "r2"]
+
+
+def test_what_did_not_work_before_is_not_waited_for(cloud, record):
+    cloud.down = {"l3-gtw1", "l3-gtw2", "l3-gtw3"}
+    assert drains().drain("gtw1", record).startswith("2 routers moved")
+
+
+def test_a_router_that_another_hand_moved_stays_there(cloud, record):
+    drains().drain("gtw1", record)
+    cloud.on["l3-gtw2"].remove("r1")
+    cloud.on["l3-gtw3"].append("r1")
+    assert drains().restore("gtw1", record).startswith("1 routers are back")
+    assert cloud.on == {"l3-gtw1": ["r2"], "l3-gtw2": [], "l3-gtw3": ["r1"]}
+
+
+def test_an_agent_that_its_operator_had_set_down_stays_down_with_its_routers(cloud, record):
+    cloud.set_agent("l3-gtw1", False, "cable")
+    assert "stays down" in drains().drain("gtw1", record)
+    drains().restore("gtw1", record)
+    assert (cloud.agents["l3-gtw1"].admin_up, cloud.agents["l3-gtw1"].note) == (False, "cable")
+    assert cloud.on["l3-gtw1"] == ["r1", "r2"]
+
+
+def test_an_agents_own_description_is_kept(cloud, record):
+    cloud.set_agent("l3-gtw1", True, "rack 7")
+    drains().drain("gtw1", record)
+    drains().restore("gtw1", record)
+    assert cloud.agents["l3-gtw1"].note == "rack 7"
+
+
+def test_a_router_with_ha_stays_and_has_to_be_active_elsewhere(cloud, record):
+    cloud.routers["r1"] = replace(cloud.routers["r1"], ha=True)
+    with pytest.raises(RolloutError) as error:
+        drains().drain("gtw1", record)
+    assert "no other agent that is alive has it" in error.value.message
+    assert cloud.agents["l3-gtw1"].admin_up
+    cloud.on["l3-gtw2"].append("r1")
+    assert "1 with HA failed over" in drains().drain("gtw1", record)
+    assert "r1" in cloud.on["l3-gtw1"]
+    drains().restore("gtw1", record)
+    cloud.active_elsewhere = False
+    with pytest.raises(RolloutError) as error:
+        drains().drain("gtw1", Record())
+    assert "no standby took over r1" in error.value.message
+
+
+def test_gateways_without_a_spare_are_refused_and_one_stays_in_any_case(cloud):
+    drain = drains()
+    drain.refuse(["gtw1", "gtw2", "gtw3"])
+    assert drain.room(["gtw1", "gtw2", "gtw3"]) == 2
+    for host in ("gtw2", "gtw3"):
+        cloud.set_agent(f"l3-{host}", False, "by its operator")
+    with pytest.raises(RolloutError) as error:
+        drain.refuse(["gtw1"])
+    assert error.value.reason == "NO_SPARE"
+    assert drain.room(["gtw1"]) == 0
+
+
+def test_a_node_without_an_agent_is_named(cloud):
+    with pytest.raises(RolloutError) as error:
+        drains().refuse(["gtw9"])
+    assert "gtw9" in error.value.message

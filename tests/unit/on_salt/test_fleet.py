@@ -1,0 +1,22 @@
+"""What the steps of the procedure are in Salt."""
+
+from openstack_rollout.on_salt import fleet
+
+RUN = {"id": "r1", "target": "1.0.1", "stages": ["ovn", "system"], "message": "not for the nodes"}
+
+
+def test_a_node_is_told_the_runs_target_and_stages():
+    for step, sls in (("prefetch", "openstack.prefetch"), ("apply", "openstack.ovn")):
+        call = fleet._call(step, "ovn", RUN)
+        assert (call.function, call.arguments) == ("state.sls", (sls,))
+        assert call.keywords["pillar"] == {
+            "openstack_rollout": {"target": "1.0.1", "stages": ["ovn", "system"], "drained": False}
+        }
+
+
+def test_facts_and_hooks_are_asked_for_their_reasons():
+    facts, hook = fleet._call("verify", "ovn", RUN), fleet._call("before_apply", "ovn", RUN)
+    assert (facts.function, facts.arguments) == ("rollout_call.run", ("openstack_node.facts",))
+    assert facts.keywords == {"kwargs": {"fresh": True}}
+    assert (hook.function, hook.arguments) == ("rollout_call.run", ("rollout_hooks.run",))
+    assert hook.keywords == {"args": ["ovn", "before_apply"]}

@@ -1,0 +1,184 @@
+"""Jobs on minions, with a bus and a client in memory and a clock that stands still between events."""
+
+import pytest
+from salt.exceptions import SaltClientError
+
+from openstack_rollout.on_salt import jobs as salt_jobs
+from openstack_rollout.on_salt.jobs import Call, SaltJobs
+
+APPLY = Call("state.sls", ("openstack.ovn",))
+
+
+class World:
+    """One minion per name: busy (answers find_job), forgetful (does not know the job) or dead (silent)."""
+
+    def __init__(self):
+        self.now = 100.0
+        self.minions = {}
+        self.returns = []  # (when, tag, answer)
+        self.senders = {}  # tag -> who really fired it
+        self.cache = {}
+        self.master_is_up = True
+        self.published = []
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+    # the bus
+    def connect_pub(self):
+        return True
+
+    def destroy(self):
+        pass
+
+    def get_event(self, wait, tag, full, no_block, auto_reconnect):
+        due = sorted(entry for entry in self.returns if entry[0] <= self.now + (0 if no_block else wait))
+        if not due:
+            self.now += 0 if no_block else wait
+            return None
+        self.returns.remove(due[0])
+        self.now = max(self.now, due[0][0])
+        sender = self.senders.get(due[0][1], due[0][1].rpartition("/")[2])
+        return {"tag": due[0][1], "data": {"id": sender, "return": due[0][2]}}
+
+    # the client
+    def run_job(self, nodes, function, arguments, tgt_type, kwarg, jid):
+        if not self.master_is_up:
+            raise SaltClientError("The salt master could not be contacted. Is master running?")
+        self.published.append((function, tuple(nodes)))
+        if function == "saltutil.find_job":
+            for node in nodes:
+                if self.minions[node] != "dead":
+                    answer = {"jid": arguments[0]} if self.minions[node] == "busy" else {}
+                    self.returns.append((self.now + 0.1, f"salt/job/{jid}/ret/{node}", answer))
+
+    @property
+    def returners(self):
+        return {"local_cache.get_jid": lambda jid: self.cache.get(jid, {})}
+
+
+@pytest.fixture
+def world(monkeypatch):
+    world = World()
+    monkeypatch.setattr(salt_jobs, "time", world)
+    monkeypatch.setattr(salt_jobs.log, "disabled", True)
+    monkeypatch.setattr(salt_jobs.salt.utils.event, "get_master_event", lambda *_, **__: world)
+    monkeypatch.setattr(salt_jobs.salt.client, "LocalClient", lambda **_: world)
+    return world
+
+
+@pytest.fixture
+def jobs(world):
+    return SaltJobs({"sock_dir": "", "master_job_cache": "local_cache"})
+
+
+def end_of(jobs, world, limit=3600):
+    """Poll as the engine does, until something ended."""
+    stop = world.now + limit
+    while world.now < stop:
+        ended = jobs.poll(1.0)
+        if ended:
+            return ended
+    return []
+
+
+def test_a_return_ends_the_job(jobs, world):
+    world.minions["cmp1"] = "busy"
+    jobs.start(["cmp1"], APPLY, "1", 60)
+    world.returns.append((world.now + 3, "salt/job/1/ret/cmp1", {"all": "well"}))
+    assert [(e.node, e.answer) for e in end_of(jobs, world)] == [("cmp1", {"all": "well"})]
+
+
+def test_returns_of_other_jobs_and_nodes_are_none_of_ours(jobs, world):
+    world.minions["cmp1"] = "busy"
+    jobs.start(["cmp1"], APPLY, "1", 60)
+    world.returns += [(world.now, "salt/job/2/ret/cmp1", {}), (world.now, "salt/job/1/ret/cmp2", {})]
+    assert end_of(jobs, world, limit=120) == []
+
+
+def test_a_return_that_another_minion_fires_is_none(jobs, world):
+    world.minions["cmp1"] = "busy"
+    jobs.start(["cmp1"], APPLY, "1", 60)
+    forged, real = "salt/job/1/ret/cmp1", {"all": "well"}
+    world.senders[forged] = "cmp2"
+    world.returns.append((world.now + 3, forged, {"all": "forged"}))
+    assert end_of(jobs, world, limit=10) == []
+    del world.senders[forged]
+    world.returns.append((world.now + 3, forged, real))
+    assert [e.answer for e in end_of(jobs, world)] == [real]
+
+
+def test_a_long_job_with_signs_of_life_is_never_lost(jobs, world):
+    world.minions["cmp1"] = "busy"
+    jobs.start(["cmp1"], APPLY, "1", 20)
+    world.returns.append((world.now + 3000, "salt/job/1/ret/cmp1", {"all": "well"}))
+    started = world.now
+    assert end_of(jobs, world)[0].answer == {"all": "well"} and world.now - started >= 3000
+
+
+def test_a_dead_minion_is_silent_after_its_silence(jobs, world):
+    world.minions["cmp1"] = "dead"
+    jobs.start(["cmp1"], APPLY, "1", 20)
+    started = world.now
+    assert end_of(jobs, world)[0].reason == "NODE_SILENT"
+    assert 20 < world.now - started < 30
+
+
+def test_a_minion_that_forgot_its_job_is_found_before_its_silence(jobs, world):
+    world.minions["cmp1"] = "forgetful"
+    jobs.start(["cmp1"], APPLY, "1", 60)
+    started = world.now
+    assert end_of(jobs, world)[0].reason == "NODE_ERROR"
+    assert world.now - started < 45
+
+
+def test_a_lost_event_is_found_in_the_job_cache(jobs, world):
+    world.minions["cmp1"] = "forgetful"
+    jobs.start(["cmp1"], APPLY, "1", 60)
+    world.cache["1"] = {"cmp1": {"return": {"all": "well"}}}
+    assert end_of(jobs, world)[0].answer == {"all": "well"}
+
+
+def test_an_adopted_job_that_ended_meanwhile_is_found_at_once(jobs, world):
+    world.minions["cmp1"] = "forgetful"
+    world.cache["1"] = {"cmp1": {"return": {"all": "well"}}}
+    jobs.adopt("cmp1", "1", 60)
+    started = world.now
+    assert end_of(jobs, world)[0].answer == {"all": "well"} and world.now - started < 5
+
+
+def test_an_adopted_job_that_was_never_published_is_given_up(jobs, world):
+    world.minions["cmp1"] = "forgetful"
+    jobs.adopt("cmp1", "1", 60)
+    assert end_of(jobs, world)[0].reason == "NODE_ERROR"
+
+
+def test_a_master_that_is_away_makes_no_node_silent(jobs, world):
+    world.minions["cmp1"] = "busy"
+    jobs.start(["cmp1"], APPLY, "1", 20)
+    world.master_is_up = False
+    assert end_of(jobs, world, limit=300) == []
+    world.master_is_up = True
+    world.returns.append((world.now + 5, "salt/job/1/ret/cmp1", {"all": "well"}))
+    assert end_of(jobs, world)[0].answer == {"all": "well"}
+
+
+def test_a_job_that_cannot_be_published_fails_at_once(jobs, world):
+    world.master_is_up = False
+    jobs.start(["cmp1", "cmp2"], APPLY, "1", 20)
+    ended = end_of(jobs, world)
+    assert {e.node for e in ended} == {"cmp1", "cmp2"} and {e.reason for e in ended} == {"NODE_ERROR"}
+    assert "Is master running" in ended[0].message
+
+
+def test_time_in_which_nobody_listened_is_not_the_nodes_silence(jobs, world):
+    world.minions["cmp1"] = "busy"
+    jobs.start(["cmp1"], APPLY, "1", 30)
+    jobs.poll(1.0)
+    world.now += 300  # the engine waited for an API
+    assert jobs.poll(1.0) == []
+    world.minions["cmp1"] = "dead"
+    assert [ended.reason for ended in end_of(jobs, world)] == ["NODE_SILENT"]

@@ -1,0 +1,218 @@
+"""Shares for the ext_pillar: compiled again when a pillar file changed, and never else."""
+
+from __future__ import annotations
+
+import os
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from openstack_rollout.declared import share
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.on_salt import master_pillar, shares
+from tests.unit.cloud_pillar import NEW, OLD, model, node, valid
+
+
+@pytest.fixture
+def master(tmp_path, monkeypatch):
+    return Master(tmp_path, monkeypatch)
+
+
+class Master:
+    """A master whose pillar is a mapping; its files are real, and what is in them is not read."""
+
+    def __init__(self, folder, monkeypatch):
+        self.openstack = valid() | {"roles": {"compute": "cmp*"}, "zones": {}}
+        self.compiled = 0
+        self.error = None
+        self.roots = folder / "pillar"
+        (self.roots / "openstack").mkdir(parents=True)
+        self.file = self.roots / "openstack" / "init.sls"
+        self.file.write_text("a")
+        self.opts = {
+            "cachedir": str(folder / "cache"),
+            "conf_file": str(folder / "master"),
+            "pillar_roots": {"base": [str(self.roots)]},
+            "ext_pillar": [{"openstack_rollout": {}}],
+        }
+        monkeypatch.setattr(master_pillar, "compiled_pillar", self.compile)
+        monkeypatch.setattr(shares, "_kept", {})
+        monkeypatch.setattr(shares, "_match", self.match)
+
+    def compile(self, opts):
+        self.compiled += 1
+        if self.error:
+            raise self.error
+        return {"openstack": self.openstack}
+
+    @staticmethod
+    def match(opts, target, minion_id):
+        return target == "*" or minion_id.startswith(target.rstrip("*"))
+
+    def of(self, minion_id="cmp1", **grains):
+        return shares.of({**self.opts, "grains": grains}, minion_id)
+
+
+def test_a_share_is_what_the_model_says(master):
+    assert master.of() == {
+        "openstack_node": share.share(model(master.openstack), node("compute"), lambda target: target == "*")
+    }
+    debian = master.of(os_family="Debian")["openstack_node"]
+    assert debian["packages"]["system"]["curl"] == f"8-{NEW}"
+    assert master.of("web1")["openstack_node"]["stages"] == []
+
+
+def test_the_pillar_is_compiled_once_for_all_nodes(master):
+    for number in range(20):
+        master.of(f"cmp{number}")
+    assert master.compiled == 1
+
+
+def later(file):
+    """As a second save within the same tick of a coarse clock would not show: its time is set."""
+    os.utime(file, (time.time() + 5, time.time() + 5))
+
+
+def edit(master):
+    master.file.write_text("b")
+    later(master.file)
+
+
+def edit_of_the_same_length_and_time(master):
+    """An editor that renames a copy over it, with the time of the old one: neither time nor length tell."""
+    found = master.file.stat()
+    copy = master.file.with_name("copy")
+    copy.write_text("c")
+    os.utime(copy, ns=(found.st_atime_ns, found.st_mtime_ns))
+    copy.rename(master.file)
+
+
+def git_pillar(master):
+    folder = os.path.join(master.opts["cachedir"], "git_pillar", "checkout")
+    os.makedirs(folder)
+    with open(os.path.join(folder, "init.sls"), "w", encoding="utf-8") as file:
+        file.write("x")
+
+
+CHANGES = {
+    "edited": edit,
+    "renamed over": edit_of_the_same_length_and_time,
+    "added": lambda master: (master.roots / "new.sls").write_text("a"),
+    "removed": lambda master: master.file.unlink(),
+    "in a new folder": lambda master: [
+        (master.roots / "deep" / "er").mkdir(parents=True),
+        (master.roots / "deep" / "er" / "x.sls").write_text("a"),
+    ],
+    "of a git pillar": git_pillar,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_it_is_compiled_again_when_a_file_changed(master, change):
+    assert master.of()["openstack_node"]["target"] == NEW
+    master.openstack = master.openstack | {"target_version": OLD}
+    assert master.of()["openstack_node"]["target"] == NEW, "no file changed"
+    change(master)
+    assert master.of()["openstack_node"]["target"] == OLD
+    master.of()
+    assert master.compiled == 2
+
+
+def test_what_is_hidden_changes_nothing(master):
+    master.of()
+    (master.roots / ".init.sls.swp").write_text("x")
+    (master.roots / ".git").mkdir()
+    (master.roots / ".git" / "index").write_text("x")
+    master.of()
+    assert master.compiled == 1
+
+
+def test_links_that_lead_back_or_nowhere(master):
+    (master.roots / "back").symlink_to(master.roots)
+    (master.roots / "again").symlink_to(master.roots)
+    (master.roots / "gone").symlink_to(master.roots / "nothing")
+    master.of()
+    master.of()
+    assert master.compiled == 1
+
+
+def test_roots_that_are_not_there(master):
+    master.opts["pillar_roots"] = {"base": ["/nowhere/at/all"], "test": []}
+    master.of()
+    master.of()
+    assert master.compiled == 1
+
+
+@pytest.mark.parametrize(
+    ("beside", "again"),
+    [
+        ([], False),
+        ([{"git": ["main https://git.example/pillar"]}], False),
+        ([{"vault": "path"}], True),
+        ([{"git": []}, {"cmd_json": "x"}], True),
+    ],
+)
+def test_beside_another_ext_pillar_a_model_is_kept_for_a_while_alone(master, monkeypatch, beside, again):
+    master.opts["ext_pillar"] = [{"openstack_rollout": {}}, *beside]
+    clock = SimpleNamespace(monotonic=lambda: clock.now, now=1000.0)
+    monkeypatch.setattr(shares, "time", clock)
+    master.of()
+    clock.now += shares.KEPT_BESIDE_OTHERS - 1
+    master.of()
+    assert master.compiled == 1
+    clock.now += shares.KEPT_BESIDE_OTHERS
+    master.of()
+    assert master.compiled == (2 if again else 1)
+
+
+def refused(master, minion_id="cmp1"):
+    (found,) = master.of(minion_id).values()
+    assert list(found) == ["refused"] and sorted(found["refused"]) == ["message", "reason"]
+    return found["refused"]
+
+
+def test_what_is_refused_is_handed_out_as_that(master):
+    master.openstack = master.openstack | {"policies": {"compute": {"max_failures": -1}}}
+    found = refused(master)
+    assert found["reason"] == "INVALID_PILLAR" and "max_failures" in found["message"]
+
+
+def test_a_refusal_is_kept_too_until_a_file_changes(master):
+    good = master.openstack
+    master.error = RolloutError("INVALID_PILLAR", "pillar: an included file is not a mapping")
+    assert refused(master) == refused(master, "cmp2")
+    assert refused(master)["message"] == "pillar: an included file is not a mapping" and master.compiled == 1
+    master.error, master.openstack = None, good
+    edit(master)
+    assert master.of()["openstack_node"]["target"] == NEW and master.compiled == 2
+
+
+def test_a_pillar_that_is_good_again_and_bad_again(master):
+    master.of()
+    master.error = RolloutError("INVALID_PILLAR", "no")
+    edit(master)
+    assert refused(master)["message"] == "no", "an older model is none to go by"
+
+
+def test_a_refusal_that_is_asked_for_often_keeps_nobodys_frames(master):
+    master.error = RolloutError("INVALID_PILLAR", "openstack: is wrong")
+    told = []
+    for _ in range(3):
+        with pytest.raises(RolloutError, match="is wrong") as refused:
+            shares.declared(master.opts)
+        told.append(refused.value)
+    assert len({id(one) for one in told}) == 3 and master.error not in told
+
+
+def test_a_target_that_is_not_set_is_no_refusal(master):
+    master.openstack = master.openstack | {"target_version": ""}
+    own = master.of()["openstack_node"]
+    assert own["stages"] == ["system"] and "target_version" in own["untargeted"]
+
+
+def test_masters_of_one_process_do_not_share_what_they_keep(master):
+    master.of()
+    other = {**master.opts, "conf_file": "/etc/salt/other"}
+    shares.of(other, "cmp1")
+    assert master.compiled == 2

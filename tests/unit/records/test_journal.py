@@ -1,0 +1,58 @@
+import pytest
+
+from openstack_rollout.records.journal import KEPT_RUNS, Journal
+from tests.unit.simulated_fleet import MemoryStore
+
+
+@pytest.fixture
+def journal():
+    return Journal(MemoryStore(), lambda: 1_000_000.0)
+
+
+def create(journal):
+    return journal.create("1.0.1", "orch.update", ["ovn"], {"pid": 1})
+
+
+def test_a_new_run_is_the_unfinished_one(journal):
+    run = create(journal)
+    assert run["id"].startswith("19700112-134640-")
+    assert journal.unfinished()["id"] == journal.latest()["id"] == run["id"]
+
+
+def test_a_closed_run_is_not_unfinished(journal):
+    run = create(journal)
+    for state in ("completed", "incomplete", "aborted"):
+        journal.save({**run, "state": state})
+        assert journal.unfinished() is None
+    journal.save({**run, "state": "paused"})
+    assert journal.unfinished()["id"] == run["id"]
+
+
+def test_nodes_belong_to_their_run(journal):
+    one, two = create(journal), create(journal)
+    journal.save_node(one["id"], "cmp1", {"state": "done"})
+    assert journal.nodes(one["id"]) == {"cmp1": {"state": "done"}}
+    assert journal.nodes(two["id"]) == {} and journal.node(two["id"], "cmp1") is None
+
+
+def test_requests_do_not_touch_the_run(journal):
+    run = create(journal)
+    journal.ask(run["id"], "pause")
+    assert journal.requested(run["id"]) == "pause"
+    assert journal.run(run["id"]) == run
+    journal.clear_request(run["id"])
+    assert journal.requested(run["id"]) is None
+
+
+def test_old_runs_are_forgotten(journal):
+    first = create(journal)
+    journal.save_node(first["id"], "cmp1", {"state": "done"})
+    for _ in range(KEPT_RUNS + 1):
+        create(journal)
+    assert len(journal.run_ids()) == KEPT_RUNS + 1
+
+
+def test_tracked_custom_images(journal):
+    assert journal.tracked_custom_images() == {}
+    journal.track_custom_images("1.0.0", {"glance_api_image": "registry/glance:fix"})
+    assert journal.tracked_custom_images()["version"] == "1.0.0"

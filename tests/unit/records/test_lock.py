@@ -1,0 +1,77 @@
+import json
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.records.lock import Lock, me
+
+
+@pytest.fixture
+def lock(tmp_path):
+    return Lock(tmp_path / "lock")
+
+
+def owned_by(path, pid, created, host=None):
+    owner = {"pid": pid, "created": created, "host": host or me()["host"], "run": "run1", "since": 0}
+    path.write_text(json.dumps(owner))
+
+
+@pytest.fixture
+def other_process():
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    yield psutil.Process(process.pid)
+    process.kill()
+    process.wait()
+
+
+def test_the_same_process_enters_again_and_keeps_its_run(lock):
+    lock.acquire()
+    lock.assign("run1")
+    lock.acquire()
+    assert lock.mine()["run"] == lock.holder()["run"] == "run1"
+
+
+def test_a_live_process_is_named(lock, tmp_path, other_process):
+    owned_by(tmp_path / "lock", other_process.pid, other_process.create_time())
+    with pytest.raises(RolloutError) as refused:
+        lock.acquire()
+    assert refused.value.reason == "RUN_IN_PROGRESS"
+    assert "run1" in refused.value.message and str(other_process.pid) in refused.value.message
+    assert me()["host"] in refused.value.message and "1970-01-01" in refused.value.message
+
+
+def test_a_release_by_another_process_changes_nothing(lock, tmp_path, other_process):
+    owned_by(tmp_path / "lock", other_process.pid, other_process.create_time())
+    lock.release()
+    assert lock.holder()["pid"] == other_process.pid and lock.mine() is None
+
+
+def test_a_dead_owner_is_stale(lock, tmp_path, other_process):
+    owned_by(tmp_path / "lock", other_process.pid, other_process.create_time())
+    other_process.kill()
+    other_process.wait()
+    assert lock.holder() is None
+    lock.acquire()
+    assert lock.mine()
+
+
+def test_a_process_id_that_was_used_again_is_stale(lock, tmp_path, other_process):
+    owned_by(tmp_path / "lock", other_process.pid, other_process.create_time() - 3600)
+    lock.acquire()
+    assert lock.mine()
+
+
+def test_an_owner_on_another_host_counts_as_alive(lock, tmp_path):
+    owned_by(tmp_path / "lock", 1, time.time(), host="elsewhere")
+    with pytest.raises(RolloutError, match="elsewhere"):
+        lock.acquire()
+
+
+def test_released_is_free(lock):
+    lock.acquire()
+    lock.release()
+    assert lock.holder() is None

@@ -1,0 +1,83 @@
+"""The reboot in the procedure: between apply and verify of the system stage, told of the drain."""
+
+from __future__ import annotations
+
+import pytest
+
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.rollout import plan
+from openstack_rollout.screens import tables
+from tests.unit.simulated_fleet import DRAIN, Cloud, Master, NoReboots, refusal
+
+
+class Recorded(NoReboots):
+    """Notes who is rebooted, and fails where it is told to."""
+
+    calls: list
+    fault = None
+    settled: list
+
+    def reboot(self, node, role, drained):
+        self.calls.append((node, role, drained))
+        if self.fault:
+            raise self.fault
+        return "rebooted"
+
+    def settle(self, node):
+        self.settled.append(node)
+
+
+@pytest.fixture
+def master(tmp_path):
+    cloud = Cloud(controller=1, gateway=1, compute=2)
+    cloud.openstack["system"] = {"reboot": "when_required"}
+    master = Master(cloud, tmp_path)
+    Recorded.calls, Recorded.settled, Recorded.fault = [], [], None
+    master.reboots = lambda model: Recorded(model, None)
+    return master
+
+
+def steps(master, node, stage):
+    return [e["step"] for e in master.journal.node(master.run["id"], node)["history"] if e["stage"] == stage]
+
+
+def test_the_reboot_comes_between_apply_and_verify_in_the_system_stage_alone(master):
+    master.cloud.policy("compute", drain=DRAIN)
+    master.update()
+    assert steps(master, "compute1", "system") == ["drain", "apply", "reboot", "verify", "restore"]
+    assert steps(master, "gateway1", "system") == ["apply", "reboot", "verify"]
+    assert "reboot" not in steps(master, "compute1", "ovs")
+
+
+def test_it_is_told_whether_the_node_was_drained(master):
+    master.cloud.policy("compute", drain=DRAIN)
+    master.update()
+    assert dict((node, drained) for node, _, drained in Recorded.calls) == {
+        "controller1": False,
+        "gateway1": False,
+        "compute1": True,
+        "compute2": True,
+    }
+
+
+def test_the_plan_tells_that_nodes_may_be_rebooted(master):
+    data = plan.plan(master.cloud.model, master.parts(), lambda nodes, stage: {})
+    assert "system, compute (batch 1, rebooted when required): compute1" in tables.text(data)
+
+
+def test_never_means_that_there_is_no_such_step(master):
+    master.cloud.openstack["system"]["reboot"] = "never"
+    master.update()
+    assert Recorded.calls == [] and steps(master, "compute1", "system") == ["apply", "verify"]
+
+
+def test_a_node_that_does_not_come_back_pauses_the_run_and_stays_drained(master):
+    master.cloud.policy("compute", drain=DRAIN)
+    Recorded.fault = RolloutError("REBOOT_TIMEOUT", "not back", [])
+    master.cloud.openstack["roles"] = {"compute": "compute*"}
+    assert refusal(master.update).reason == "REBOOT_TIMEOUT"
+    assert [node for node, *_ in Recorded.calls] == ["compute1"]
+    assert master.journal.drained("compute1")["state"] == "drained"
+    Recorded.fault = None
+    master.update()
+    assert master.run["state"] == "completed" and master.journal.drained("compute1") is None

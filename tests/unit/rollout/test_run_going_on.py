@@ -1,0 +1,137 @@
+"""Runs that go on: what an earlier part of the run, or an earlier run, must not make the next one do."""
+
+import pytest
+
+from openstack_rollout.declared.differences import Compared, Difference, Kind
+from openstack_rollout.rollout import control
+from openstack_rollout.rollout.preconditions import images_to_pull
+from tests.unit.simulated_fleet import Cloud, Master, refusal
+
+
+class Killed(BaseException):
+    """What no engine can catch."""
+
+
+@pytest.fixture
+def cloud():
+    return Cloud(controller=1, gateway=1, compute=4)
+
+
+@pytest.fixture
+def master(cloud, tmp_path):
+    return Master(cloud, tmp_path)
+
+
+def kill_in_the_middle(cloud, master, node):
+    def kill():
+        if node in cloud.statuses("apply", stage="services"):
+            master.before_poll = lambda: None
+            raise Killed
+
+    master.before_poll = kill
+    with pytest.raises(Killed):
+        master.update()
+
+
+def test_a_pause_asked_for_while_jobs_are_adopted_is_heard(cloud, master):
+    kill_in_the_middle(cloud, master, "compute2")
+
+    def pause():
+        master.before_poll = lambda: None
+        assert control.pause(master.journal, master.lock)["state"] == "pausing"
+
+    master.before_poll = pause
+    assert refusal(master.update).reason == "OPERATOR"
+    assert master.run["state"] == "paused" and "compute3" not in cloud.statuses("apply", stage="services")
+
+
+def test_jobs_of_a_run_that_was_aborted_after_its_death_are_waited_for(cloud, master):
+    kill_in_the_middle(cloud, master, "compute2")
+    dead = master.run["id"]
+    assert control.abort(master.journal, master.lock)["in_flight"] == ["compute2"]
+    assert master.update()["state"] == "completed"
+    assert master.run["id"] != dead
+    assert master.journal.node(dead, "compute2")["state"] != "in_flight"
+
+
+def test_a_canary_that_is_left_out_has_a_successor(cloud, master):
+    cloud.policy("compute", batch=3, canary=1, max_failures=1)
+    cloud.nodes["compute1"].faults["services/apply"] = "CONTAINER_EXITED"
+    refusal(master.update)
+    cloud.nodes["compute1"].silent = True
+    cloud.events.clear()
+    assert refusal(master.update).reason == "FAILURE_BUDGET"
+    flights = [
+        data["in_flight"]
+        for _, data in cloud.events
+        if (data["step"], data["status"], data["stage"]) == ("apply", "started", "services")
+        and data["role"] == "compute"
+    ]
+    assert flights[0] == ["compute2"] and flights[-1] == ["compute3", "compute4"]
+
+
+def test_the_report_keeps_the_time_of_a_stage_that_a_later_part_only_measured(cloud, master):
+    cloud.nodes["compute1"].faults["services/apply"] = "CONTAINER_EXITED"
+    refusal(master.update)
+    before = control.report(master.journal)["stages"]["ovn"]
+    assert before["counts"] == {"done": 6}
+    cloud.nodes["compute1"].faults.clear()
+    cloud.now += 3600
+    master.update()
+    assert control.report(master.journal)["stages"]["ovn"] == before
+
+
+def test_the_report_of_a_run_in_its_middle_counts_up_to_its_last_step(cloud, master):
+    kill_in_the_middle(cloud, master, "compute2")
+    data = control.report(master.journal)
+    assert data["stages"]["services"]["seconds"] > 30 and data["run"]["seconds"] > 200
+
+
+def test_the_report_has_its_nodes_in_the_order_of_their_roles(cloud, master):
+    master.update()
+    names = list(control.report(master.journal)["nodes"])
+    assert names == ["controller1", "gateway1", "compute1", "compute2", "compute3", "compute4"]
+
+
+@pytest.mark.parametrize("stages", [["update"], ["ovn", "control_plane", "services", "ovs", "system"]])
+def test_custom_images_are_tracked_when_the_cloud_is_at_its_target_however_it_came_there(
+    cloud, master, stages
+):
+    cloud.hotfix()
+    for stage in stages:
+        master.update() if stage == "update" else master.rollout().stage(stage)
+    cloud.openstack["target_version"] = "1.0.2"
+    assert refusal(lambda: master.rollout().stage("ovn")).reason == "CUSTOM_IMAGES_UNCHANGED"
+
+
+def test_custom_images_are_tracked_when_a_node_had_to_be_left_out(cloud, master):
+    cloud.hotfix()
+    cloud.policy("compute", max_failures=1)
+    cloud.nodes["compute4"].faults["services/apply"] = "CONTAINER_EXITED"
+    assert refusal(master.update).reason == "FAILURE_BUDGET"
+    cloud.openstack["target_version"] = "1.0.2"
+    assert refusal(master.update).reason == "CUSTOM_IMAGES_UNCHANGED"
+
+
+@pytest.mark.parametrize(
+    ("kind", "stage", "local", "asked"),
+    [
+        (Kind.CONTAINER_IMAGE, "ovn", False, True),
+        (Kind.CONTAINER_ABSENT, "ovn", False, True),
+        (Kind.CONTAINER_IMAGE, "ovn", True, False),
+        (Kind.CONTAINER_IMAGE, "system", False, False),
+        (Kind.PACKAGE, "ovn", False, False),  # a package that is called as the container is
+    ],
+)
+def test_an_image_that_is_on_the_node_is_not_asked_for(kind, stage, local, asked):
+    image = "registry.example/a@sha256:1"
+    compared = Compared(
+        id="n",
+        roles=("compute",),
+        zone=None,
+        target="1.0.1",
+        deployed=None,
+        stages={"ovn": [], "system": [], stage: [Difference(stage, kind, "a", "abc", image)]},
+        services={"x": {"container": "a", "image": image, "local": local}},
+    )
+    assert dict(images_to_pull(compared, ["ovn"])) == ({"service x": image} if asked else {})

@@ -1,0 +1,98 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.screens.watch import Board, Screen
+from tests.unit.simulated_fleet import Cloud, Master
+
+
+@pytest.fixture
+def paused(tmp_path):
+    """A run that paused, with every event it fired."""
+    master = Master(Cloud(controller=1, compute=2), tmp_path)
+    master.cloud.nodes["compute1"].faults["services/apply"] = "CONTAINER_EXITED"
+    with pytest.raises(RolloutError):
+        master.update()
+    return master
+
+
+def test_events_and_journal_tell_the_same(paused):
+    run = paused.run
+    by_events = Board({**run, "state": "running"}, {})
+    for _, data in paused.cloud.events:
+        by_events.take(data)
+    by_journal = Board(run, paused.journal.nodes(run["id"]))
+    assert by_events.cells == by_journal.cells
+    assert by_events.reasons == by_journal.reasons == {"compute1": "CONTAINER_EXITED: simulated"}
+    assert by_events.cells["compute1"] == {"prefetch": "done", "ovn": "done", "services": "failed"}
+    assert by_events.ended and by_journal.ended
+
+
+def test_events_of_other_runs_are_passed_over(paused):
+    board = Board({**paused.run, "id": "another"}, {})
+    assert all(board.take(data) is None for _, data in paused.cloud.events) and board.cells == {}
+
+
+def show(paused, terminal):
+    out = io.StringIO()
+    board = Board({**paused.run, "state": "running"}, {})
+    with Screen(board, Console(file=out, force_terminal=terminal, width=120)) as screen:
+        for _, data in paused.cloud.events:
+            screen.show(board.take(data))
+    return out.getvalue()
+
+
+def test_plain_lines_when_it_is_no_terminal(paused):
+    lines = show(paused, terminal=False).splitlines()
+    assert any(
+        line.endswith("services: compute1: apply failed: CONTAINER_EXITED: simulated") for line in lines
+    )
+    assert "paused: CONTAINER_EXITED" in lines[-1] and "\x1b" not in "".join(lines)
+
+
+def test_a_table_in_a_terminal(paused):
+    shown = show(paused, terminal=True)
+    assert "compute1" in shown and "control_plane" in shown and "failed" in shown
+
+
+def drawn(board, height=40, width=100):
+    console = Console(file=io.StringIO(), width=width, height=height, force_terminal=False)
+    console.print(board.render(height))
+    return console.file.getvalue().splitlines()
+
+
+def test_nodes_stand_in_the_order_of_their_roles(paused):
+    board = Board({**paused.run, "state": "running"}, paused.journal.nodes(paused.run["id"]))
+    names = [line.split()[1] for line in drawn(board) if line.startswith("│")]
+    assert names == ["controller1", "compute1", "compute2"]
+
+
+def test_a_message_is_no_markup_and_takes_the_whole_width(paused):
+    board = Board({**paused.run, "state": "running"}, {})
+    words = "cannot open [/etc/nova] [bold] " * 20
+    for node in ("compute1", "compute2"):
+        place = {"node": node, "role": "compute", "stage": "ovn", "step": "apply"}
+        told = {"status": "failed", "reason": "APPLY_FAILED", "message": words, "run": board.run["id"]}
+        board.take({**place, **told})
+    lines = [line for line in drawn(board) if line.startswith("compute")]
+    assert len(lines) == 2 and all("[/etc/nova] [bold]" in line and 90 < len(line) <= 100 for line in lines)
+    board.run["state"] = "paused"
+    assert "".join(drawn(board)).count("[/etc/nova]") == 40
+
+
+def test_the_end_tells_reason_and_remedy(paused):
+    board = Board({**paused.run, "reason": "OPERATOR", "message": "run r1 is paused"}, {})
+    text = " ".join(drawn(board))
+    assert "OPERATOR: run r1 is paused" in text and "salt-run rollout.resume" in text
+
+
+def test_of_more_nodes_than_a_terminal_has_lines_those_that_matter_are_shown(paused):
+    board = Board({**paused.run, "state": "running"}, {})
+    for number in range(1, 101):
+        place = {"node": f"compute{number}", "role": "compute", "stage": "ovn", "step": "verify"}
+        board.take({**place, "run": board.run["id"], "status": "started" if number == 77 else "succeeded"})
+    lines = drawn(board, height=20)
+    assert len(lines) <= 20 and any("compute77" in line for line in lines)
+    assert any("and 87 more" in line for line in lines)

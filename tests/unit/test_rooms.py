@@ -1,0 +1,147 @@
+"""Who may use whom: the rooms of docs/explanation/architecture.md, held by what each file imports."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PACKAGE = CHECKOUT / "_utils" / "openstack_rollout"
+OURS = "openstack_rollout"
+#: What every room may use.
+COMMON = {"errors", "vocabulary"}
+#: Of node/, what a node and the master judge alike: pure tables and comparisons.
+JUDGED_ALIKE = {"node.guards", "node.kernels", "node.packages"}
+#: Room → the rooms and files that it may use beside its own. Each names only what stands above it.
+MAY_USE: dict[str, set[str]] = {
+    "errors": set(),
+    "vocabulary": set(),
+    "records": COMMON,
+    "node": COMMON | {"records"},
+    "declared": COMMON | JUDGED_ALIKE,
+    "cloud": {"errors"},
+    "drains": COMMON | {"records", "declared", "cloud"},
+    "rollout": COMMON | {"records", "declared", "drains.contract", "drains.kinds"},
+    "screens": COMMON,
+    "on_salt": COMMON | {"records", "declared", "cloud", "drains", "rollout", "node.share"},
+    "_modules": {"errors", "records", "node"},
+    "_states": {"errors", "records", "node"},
+    "_output": {"screens"},
+    "_pillar": {"on_salt"},
+    "_runners": COMMON | {"records", "declared", "drains", "rollout", "on_salt", "screens"},
+}
+#: A foreign library → the rooms that may import it.
+FOREIGN = {
+    "salt": {"_modules", "_states", "_pillar", "_runners", "_output", "node", "on_salt"},
+    "pydantic": {"declared"},
+    "openstack": {"cloud"},
+    "rich": {"screens"},
+    "psutil": {"records"},
+}
+
+
+def files():
+    """Every file of the product, and its room."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        inside = path.relative_to(PACKAGE)
+        if str(inside) != "__init__.py":
+            yield path, inside.parts[0].removesuffix(".py")
+    for room in ("_modules", "_states", "_output", "_pillar", "_runners"):
+        for path in sorted((CHECKOUT / room).glob("*.py")):
+            yield path, room
+
+
+def imported(path, types=True):
+    """What a file imports, as dotted names: also where it does so in a function; for types alone if asked."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    if not types:
+        tree.body = [node for node in tree.body if not ast.unparse(node).startswith("if TYPE_CHECKING:")]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: a relative import hides its room"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def within(name, allowed):
+    return any(name == one or name.startswith(f"{one}.") for one in allowed)
+
+
+NAMED = {str(path.relative_to(CHECKOUT)): (path, room) for path, room in files()}
+
+
+@pytest.mark.parametrize(("path", "room"), NAMED.values(), ids=NAMED)
+def test_a_file_uses_only_what_its_room_may(path, room):
+    allowed = MAY_USE[room] | {room}
+    ours = {name.removeprefix(f"{OURS}.") for name in imported(path) if within(name, {OURS})}
+    assert sorted(name for name in ours if not within(name, allowed)) == []
+
+
+@pytest.mark.parametrize(("path", "room"), NAMED.values(), ids=NAMED)
+def test_a_foreign_library_is_imported_by_its_rooms_alone(path, room):
+    libraries = {name.partition(".")[0] for name in imported(path)}
+    assert sorted(one for one in libraries & set(FOREIGN) if room not in FOREIGN[one]) == []
+
+
+def test_every_room_is_above_those_that_use_it():
+    """The rules themselves make no circle, so no value climbs back."""
+    order = list(MAY_USE)
+    for room, uses in MAY_USE.items():
+        for used in {name.partition(".")[0] for name in uses} - {room}:
+            assert order.index(used) < order.index(room), (room, used)
+
+
+def test_no_two_files_need_each_other():
+    modules = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path, _ in files()
+               if path.is_relative_to(PACKAGE)}  # fmt: skip
+    needs = {
+        name: {
+            target
+            for one in imported(path, types=False)
+            for target in [one.removeprefix(f"{OURS}."), one.removeprefix(f"{OURS}.").rpartition(".")[0]]
+            if target in modules and target != name
+        }
+        for name, path in modules.items()
+    }
+    done: set[str] = set()
+    while ready := {name for name in needs if name not in done and needs[name] <= done}:
+        done |= ready
+    assert sorted(set(needs) - done) == []
+
+
+def test_rollout_names_no_kind_of_drain():
+    kinds = {path.stem for path in (PACKAGE / "drains").glob("*.py")} - {"__init__", "contract", "kinds"}
+    for path in (PACKAGE / "rollout").glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        words = {node.value for node in ast.walk(ast.parse(text))
+                 if isinstance(node, ast.Constant) and isinstance(node.value, str)}  # fmt: skip
+        assert not words & kinds, (path.name, words & kinds)
+
+
+UNIT = CHECKOUT / "tests" / "unit"
+#: A folder of tests/unit → the folder that it mirrors; those of the package have its rooms' names.
+MIRRORED = {
+    "modules": CHECKOUT / "_modules",
+    "states": CHECKOUT / "_states",
+    "lab": CHECKOUT / "tests" / "lab",
+}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in sorted(UNIT.rglob("test_*.py")) if path.parent != UNIT],
+    ids=lambda path: str(path.relative_to(UNIT)),
+)
+def test_a_test_bears_the_name_of_what_it_tests(path):
+    """test_NAME.py or test_NAME_SUBJECT.py, in the folder that mirrors the one of NAME.py."""
+    inside = path.parent.relative_to(UNIT)
+    first, *deeper = inside.parts
+    place = MIRRORED.get(first, PACKAGE / first).joinpath(*deeper)
+    names = {one.stem for one in place.glob("*.py")}
+    subject = path.stem.removeprefix("test_")
+    assert any(subject == name or subject.startswith(f"{name}_") for name in names), (
+        f"of which file of {place}?"
+    )
