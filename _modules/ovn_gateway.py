@@ -197,7 +197,7 @@ def _tables(program: list[str], tables: Mapping[str, str]) -> dict[str, list[dic
             for name, one in zip(tables, documents, strict=True)
         }
     except (ValueError, KeyError) as error:
-        raise NodeError("API_UNREACHABLE", f"{program[3]} did not answer in JSON: {error}") from error
+        raise NodeError("OVN_UNREACHABLE", f"{program[3]} did not answer in JSON: {error}") from error
 
 
 def _value(cell):
@@ -224,5 +224,5 @@ def _run(command: list[str]) -> str:
     if done["retcode"]:
         said = (done["stderr"] or done["stdout"]).strip().splitlines()
         where = " ".join(command[:4])
-        raise NodeError("API_UNREACHABLE", f"{where}: {said[-1] if said else 'failed without a word'}")
+        raise NodeError("OVN_UNREACHABLE", f"{where}: {said[-1] if said else 'failed without a word'}")
     return done["stdout"]

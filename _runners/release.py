@@ -100,7 +100,7 @@ def pin(version, output=None):
         salt-run release.pin 1.0.1 output=/srv/pillar/openstack/releases/1_0_1.sls
     """
     if not isinstance(version, str):
-        raise Refusal(f"INVALID_PILLAR: {version!r} is a number: put it in quotes: \"'{version}'\"")
+        raise Refusal(f"WRONG_ARGUMENT: {version!r} is a number: put it in quotes: \"'{version}'\"")
     try:
         content = releases.get(_model()[0], version).model_dump(exclude_unset=True, exclude_none=True)
     except RolloutError as error:

@@ -137,7 +137,7 @@ def finish():
 
 
 def pause():
-    """Start no new node; those in flight finish, then the run is paused under OPERATOR.
+    """Start no new node; those in flight finish, then the run is paused under PAUSED_BY_OPERATOR.
 
     CLI Example:
 

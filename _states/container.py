@@ -51,7 +51,7 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
     because (list): reasons to restart it that this state cannot see itself.
 
     The reason of a failure is IMAGE_MISSING, REGISTRY_UNREACHABLE, IMAGE_PULL_FAILED, CONTAINER_EXITED,
-    CONTAINER_UNHEALTHY or VERIFY_FAILED, or one of the guard's.
+    CONTAINER_UNHEALTHY or NOT_AT_RELEASE, or one of the guard's.
 
     .. code-block:: yaml
 
@@ -334,7 +334,7 @@ def _prove(container, image, health, started):
     wanted = __salt__["podman.image_ids"]([image]).get(image)
     if wanted is None or now["image_id"] != wanted:
         raise NodeError(
-            "VERIFY_FAILED", f"{container} runs image {now['image_id']}, wants {wanted} of {image}"
+            "NOT_AT_RELEASE", f"{container} runs image {now['image_id']}, wants {wanted} of {image}"
         )
 
 

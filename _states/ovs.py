@@ -19,7 +19,7 @@ def updated(name, packages=None, unit=None, reload=False, userspace="refuse"):
     `accept` it.
 
     A node without Open vSwitch is left alone. What works before is recorded for `datapath.verified`.
-    The reason of a failure is WORKLOADS_PRESENT (nothing was touched), PACKAGE_DOWNLOAD_FAILED,
+    The reason of a failure is NODE_OCCUPIED (nothing was touched), PACKAGE_DOWNLOAD_FAILED,
     PACKAGE_FAILED or OVS_FAILED.
 
     .. code-block:: yaml
@@ -59,7 +59,7 @@ def _refuse_workloads(due, switch):
     ports = __salt__["datapath.workloads"]()
     if ports:
         raise NodeError(
-            "WORKLOADS_PRESENT",
+            "NODE_OCCUPIED",
             f"{__grains__['id']}: nothing was touched, for a reload interrupts the"
             f" userspace data path of {len(ports)} ports ({', '.join(ports[:3])}, …): drain the node, or set"
             " openstack:ovs:userspace: accept",

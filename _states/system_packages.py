@@ -56,7 +56,7 @@ def undisturbed(name, disruptive=(), packages=None, depth=None, kept=()):
     name (str): any text. disruptive (list): globs of such packages. packages (dict): of the release, {name:
     version}. depth (str), kept (list): as in `upgraded`; without a depth nothing beside those packages moves.
 
-    A run that has drained the node says so in the pillar. The reason of a refusal is WORKLOADS_PRESENT.
+    A run that has drained the node says so in the pillar. The reason of a refusal is NODE_OCCUPIED.
 
     .. code-block:: yaml
 
@@ -81,7 +81,7 @@ def undisturbed(name, disruptive=(), packages=None, depth=None, kept=()):
         f"{__grains__['id']}: nothing was touched, for {', '.join(due)} would move under {'; '.join(on_it)}:"
         " a run that drains it first (policies:<role>:drain, orch.system) can"
     )
-    return answers.failed(name, NodeError("WORKLOADS_PRESENT", refusal))
+    return answers.failed(name, NodeError("NODE_OCCUPIED", refusal))
 
 
 def downloaded(name, depth="upgrade", kept=()):

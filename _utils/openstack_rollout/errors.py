@@ -54,7 +54,7 @@ REASONS = {
     "DATAPATH_BROKEN": (
         "Bring back what the message names, or accept its loss (salt NODE datapath.forget), then run again."
     ),
-    "WORKLOADS_PRESENT": (
+    "NODE_OCCUPIED": (
         "Drain the node (a drain policy, or by hand), or accept it: openstack:ovs:userspace for a reload,"
         " openstack:policies:ROLE:reboot_occupied for a reboot; then run again."
     ),
@@ -62,16 +62,20 @@ REASONS = {
     "APPLY_FAILED": "Read the failed state's comment, mend the node, then run again.",
     "REBOOT_TIMEOUT": "Bring the node back: the message says what is missing; then run again.",
     "HOOK_FAILED": "Mend what the operator's hook or the release's migration says, then run again.",
-    "VERIFY_FAILED": "The node is not what the release wants: read the differences, then run again.",
+    "NOT_AT_RELEASE": "The node is not what the release wants: read the differences, then run again.",
     "NO_SPARE": "Bring a healthy spare for the node back, or set the drain policy of its role to none.",
     "DRAIN_FAILED": "Mend what the message names, then run again: the drain goes on where it stopped.",
     "RESTORE_FAILED": "Mend what the message names, then salt-run workload.restore NODE, or run again.",
     "STILL_DRAINED": "Mend the node, then salt-run workload.restore NODE, or run again.",
-    "WORKLOADS_STAY": "Move what cannot be moved by us off the node, or change the policy; then run again.",
-    "VERIFICATION_FAILED": "The cloud did not do what the message names: mend it, then run again.",
+    "SERVERS_UNMOVABLE": "Move the remaining workloads yourself, or change the policy; then run again.",
+    "CLOUD_CHECK_FAILED": "The cloud did not do what the message names: mend it, then run again.",
     "API_UNREACHABLE": "Bring the API that the message names back, then run again.",
+    "OVN_UNREACHABLE": "Bring the OVN database that the message names back, then run again.",
+    "LIBRARY_MISSING": "Install it for the master's Python (salt-pip install NAME), then run again.",
+    "WRONG_ARGUMENT": "Correct the argument that the message names.",
     "FAILURE_BUDGET": "Mend the nodes that failed, then run again.",
-    "OPERATOR": "Paused on request; salt-run rollout.resume goes on.",
+    "PAUSED_BY_OPERATOR": "Go on with salt-run rollout.resume.",
+    "INTERRUPTED": "Run again to go on from there.",
     "ABORTED": "Ended on request; run again to start anew.",
     "NO_RUN": "Start one: salt-run rollout.run.",
 }

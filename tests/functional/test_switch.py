@@ -116,7 +116,7 @@ def test_the_old_switch_that_still_runs_is_stale_and_no_failure(node, story):
 def test_a_reload_under_workloads_is_refused_before_anything_is_touched(node, story):
     node.exec(["ovs-vsctl", "set", "interface", "port1", "external_ids:iface-id=vm1"])
     node.edit(target_version="1.0.1", ovs={"reload": True})
-    assert node.failure("openstack.ovs").startswith("WORKLOADS_PRESENT: cmp1: ")
+    assert node.failure("openstack.ovs").startswith("NODE_OCCUPIED: cmp1: ")
     assert (running(node), switch_pid(node)) == ([OLD, OLD], story["pid"])
 
 

@@ -225,7 +225,7 @@ def test_pause_and_abort_reach_a_running_engine(cloud):
         events.until(stage="ovn", node="cmp1", step="apply", status="started")
         assert cloud.json("rollout.pause")["in_flight"] == ["cmp1"]
         output, _ = update.communicate(timeout=PATIENCE)
-        assert update.returncode == 1 and output.strip().startswith("OPERATOR: ")
+        assert update.returncode == 1 and output.strip().startswith("INTERRUPTED: ")
         assert cloud.at("cmp1")["ovn"] == "1.0.1" and "ovn" not in cloud.at("cmp2")
         update = cloud.popen("rollout.resume")
         events.until(stage="ovn", node="cmp2", step="apply", status="started")

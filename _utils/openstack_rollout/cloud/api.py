@@ -90,7 +90,7 @@ class Cloud:
             import openstack  # noqa: PLC0415 - nodes have the package of this module, but not the SDK
         except ImportError as error:
             raise RolloutError(
-                "INVALID_PILLAR", f"a drain needs openstacksdk in the master's Python: {error}"
+                "LIBRARY_MISSING", f"a drain needs openstacksdk in the master's Python: {error}"
             ) from error
         try:
             return openstack.connect(cloud=self.name, api_timeout=REQUEST_TIMEOUT)

@@ -44,7 +44,7 @@ def verify(name: str, wanted: Wanted, computes: Sequence[str], gateways: Sequenc
     """Try every node; returns one line on what was tried.
 
     name (str): the cloud, as clouds.yaml has it. wanted: what to try with. computes, gateways: node ids.
-    Raises RolloutError VERIFICATION_FAILED with every node that did not do it, API_UNREACHABLE.
+    Raises RolloutError CLOUD_CHECK_FAILED with every node that did not do it, API_UNREACHABLE.
     """
     cloud = Cloud(name)
     cloud.reach()
@@ -59,13 +59,13 @@ def verify(name: str, wanted: Wanted, computes: Sequence[str], gateways: Sequenc
         if not status_of(error):
             raise
         text = f"cloud {cloud.name}: {one_line(str(error))}"
-        raise RolloutError("VERIFICATION_FAILED", text) from error
+        raise RolloutError("CLOUD_CHECK_FAILED", text) from error
     finally:
         left = leftovers.sweep(cloud)
     if failed:
-        raise RolloutError("VERIFICATION_FAILED", "; ".join(failed.values()), failed)
+        raise RolloutError("CLOUD_CHECK_FAILED", "; ".join(failed.values()), failed)
     if left:
-        raise RolloutError("VERIFICATION_FAILED", f"could not delete {', '.join(left)} of project {NAME}")
+        raise RolloutError("CLOUD_CHECK_FAILED", f"could not delete {', '.join(left)} of project {NAME}")
     return ", ".join(told) or "nothing to try"
 
 

@@ -76,8 +76,8 @@ class Drain(Protocol):
         """Take the workloads away; returns one line on what was done.
 
         Idempotent: called again, with the record as it was saved, it goes on where a killed one stopped.
-        Raises RolloutError DRAIN_FAILED (restore is called then, with the same record), or WORKLOADS_STAY for
-        a node to be left out without counting as a failure.
+        Raises RolloutError DRAIN_FAILED (restore is called then, with the same record), or
+        SERVERS_UNMOVABLE for a node to be left out without counting as a failure.
         """
 
     def restore(self, node: str, record: Record) -> str:

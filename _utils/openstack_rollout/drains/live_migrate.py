@@ -35,7 +35,7 @@ class LiveMigrate(Compute):
         self._slots = Slots(self.policy.migrations_per_host, self.policy.migrations_per_cloud)
 
     def refuse(self, nodes: Sequence[str]) -> None:
-        """As for both kinds; WORKLOADS_STAY too when a drain would fail on a server that is there."""
+        """As for both kinds; SERVERS_UNMOVABLE too when a drain would fail on a server that is there."""
         super().refuse(nodes)
         if self.policy.unmovable not in ("fail", "cold"):
             return
@@ -46,7 +46,7 @@ class LiveMigrate(Compute):
             lines = [f"{hosts[host]}: {one.guest.name} {one.why}" for host in stay for one in stay[host]]
             named = [hosts[host] for host in stay]
             raise RolloutError(
-                "WORKLOADS_STAY", f"policy unmovable: {self.policy.unmovable}; {listed(lines)}", named
+                "SERVERS_UNMOVABLE", f"policy unmovable: {self.policy.unmovable}; {listed(lines)}", named
             )
 
     def room(self, nodes: Sequence[str]) -> int:
@@ -66,7 +66,7 @@ class LiveMigrate(Compute):
         return min(len(nodes), _MOST_AT_ONCE)
 
     def drain(self, node: str, record: Record) -> str:
-        """Close the compute and move its servers. Raises RolloutError DRAIN_FAILED or WORKLOADS_STAY."""
+        """Close the compute and move its servers. Raises RolloutError DRAIN_FAILED or SERVERS_UNMOVABLE."""
         service = nova.service_of(self.cloud, node)
         around = None
         if "service" not in record.data:
@@ -204,7 +204,7 @@ class LiveMigrate(Compute):
             _refuse_broken(node, record, ended)
             self._stuck(node, record, COLD, ended, staying)
             return
-        reason = "WORKLOADS_STAY" if self.policy.unmovable == "skip" else "DRAIN_FAILED"
+        reason = "SERVERS_UNMOVABLE" if self.policy.unmovable == "skip" else "DRAIN_FAILED"
         raise RolloutError(reason, f"{node}: {listed(list(stuck.values()))}", [node])
 
     def _away(self, record: Record) -> dict[str, dict[str, Any]]:
@@ -241,7 +241,7 @@ class LiveMigrate(Compute):
 
 
 def _refuse_verdicts(node: str, verdicts: Iterable[Verdict]) -> None:
-    for course, reason in ((risks.FAILS, "DRAIN_FAILED"), (risks.SKIPPED, "WORKLOADS_STAY")):
+    for course, reason in ((risks.FAILS, "DRAIN_FAILED"), (risks.SKIPPED, "SERVERS_UNMOVABLE")):
         blocked = [f"{one.guest.name} {one.why}" for one in verdicts if one.course == course]
         if blocked:
             raise RolloutError(reason, f"{node}: {listed(blocked)}", [node])

@@ -153,7 +153,7 @@ class OvnFailover:
             reasons.append(answer.reason)
         said = "; ".join(errors) or "openstack:roles:controller matches no node"
         # That one does not answer says nothing of the database.
-        told = next((reason for reason in reasons if reason not in ("", "NODE_SILENT")), "API_UNREACHABLE")
+        told = next((reason for reason in reasons if reason not in ("", "NODE_SILENT")), "OVN_UNREACHABLE")
         raise RolloutError(told, f"OVN's northbound database: {said}")
 
 

@@ -26,7 +26,7 @@ class RequireEmpty(Compute):
         return 0
 
     def drain(self, node: str, record: Record) -> str:
-        """Close the compute if nothing runs on it. Raises RolloutError WORKLOADS_STAY."""
+        """Close the compute if nothing runs on it. Raises RolloutError SERVERS_UNMOVABLE."""
         service = nova.service_of(self.cloud, node)
         self._refuse_guests(node, service)
         self.close(service, record)
@@ -40,4 +40,4 @@ class RequireEmpty(Compute):
     def _refuse_guests(self, node: str, service: Service) -> None:
         running = [guest.called for guest in nova.servers_on(self.cloud, service.host) if not guest.at_rest]
         if running:
-            raise RolloutError("WORKLOADS_STAY", f"{node}: {listed(running)} still on it", [node])
+            raise RolloutError("SERVERS_UNMOVABLE", f"{node}: {listed(running)} still on it", [node])

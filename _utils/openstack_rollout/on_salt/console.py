@@ -30,7 +30,7 @@ def told() -> Iterator[None]:
         raise Refusal(f"{error.reason}: {error.message}{end} {error.remedy}") from error
     except (KeyboardInterrupt, SystemExit) as error:
         raise Refusal(
-            "OPERATOR: interrupted; jobs that were started on nodes go on. Run again to go on from there."
+            "INTERRUPTED: jobs that were started on nodes go on. Run again to go on from there."
         ) from error
 
 

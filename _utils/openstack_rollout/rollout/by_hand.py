@@ -13,7 +13,7 @@ from openstack_rollout.rollout.ports import Parts
 def drain(parts: Parts, node: str) -> str:
     """Drain a node by the policy of its role; returns one line.
 
-    Raises RolloutError: RUN_IN_PROGRESS, NO_NODES for an unknown node, INVALID_PILLAR where the policy says
+    Raises RolloutError: RUN_IN_PROGRESS, NO_NODES for an unknown node, WRONG_ARGUMENT where the policy says
     `none`, or as the drain does.
     """
     parts.lock.acquire()
@@ -27,7 +27,7 @@ def drain(parts: Parts, node: str) -> str:
         kind = drains.kind(role)
         if kind == NO_DRAIN:
             raise RolloutError(
-                "INVALID_PILLAR", f"openstack:policies:{role}:drain: is none, so {node} cannot be drained"
+                "WRONG_ARGUMENT", f"openstack:policies:{role}:drain: is none, so {node} cannot be drained"
             )
         chosen = drains.make(kind, role)
         chosen.refuse([node])
@@ -46,13 +46,13 @@ def drain(parts: Parts, node: str) -> str:
 def restore(parts: Parts, node: str) -> str:
     """Restore a drained node, whoever drained it; returns one line.
 
-    Raises RolloutError: RUN_IN_PROGRESS, NO_NODES for a node that is not drained, or as the drain does.
+    Raises RolloutError: RUN_IN_PROGRESS, WRONG_ARGUMENT for a node that is not drained, or as the drain does.
     """
     parts.lock.acquire()
     try:
         if parts.journal.drained(node) is None:
             known = ", ".join(sorted(parts.journal.all_drained())) or "none"
-            raise RolloutError("NO_NODES", f"{node} is not drained; drained: {known}", [node])
+            raise RolloutError("WRONG_ARGUMENT", f"{node} is not drained; drained: {known}", [node])
         return Moves(parts.journal, parts.drains(parts.pillar()), parts.clock).bring_back(node)
     finally:
         parts.lock.release()

@@ -23,7 +23,9 @@ def pause(journal: Journal, lock: Lock) -> dict[str, Any]:
         return _answer(journal, run, "pausing")
     if run["state"] == "running":
         run.update(
-            state="paused", reason="OPERATOR", message="its process was gone when a pause was asked for"
+            state="paused",
+            reason="PAUSED_BY_OPERATOR",
+            message="its process was gone when a pause was asked for",
         )
         journal.save(run)
     return _answer(journal, run, run["state"])

@@ -23,7 +23,7 @@ from openstack_rollout.rollout.window import Node, Window
 POLL = 1.0
 DEFAULT_SILENCE = 60.0
 # Left out by policy, before anything was done to the node: named at the end, no failure on the way.
-LEFT_OUT = ("WORKLOADS_STAY",)
+LEFT_OUT = ("SERVERS_UNMOVABLE",)
 
 # Nodes in flight, nodes waiting -> how many may be in flight together now.
 Room = Callable[[Sequence[str], Sequence[str]], int]
@@ -178,7 +178,7 @@ class Engine:
         """What an operator asked of this run, as the error that ends it."""
         action = self._journal.requested(self._run["id"])
         if action == "pause":
-            return RolloutError("OPERATOR", f"run {self._run['id']} is paused")
+            return RolloutError("PAUSED_BY_OPERATOR", f"run {self._run['id']} is paused")
         if action == "abort":
             return RolloutError("ABORTED", f"run {self._run['id']} has ended")
         return None
@@ -367,7 +367,7 @@ def verdict(compared: Compared, left: Sequence[Difference], target: str) -> tupl
     if compared.target != target:
         return "TARGET_CHANGED", f"the node's share wants {compared.target!r}, this run is for {target!r}"
     wrong = [*left, *compared.health]
-    return ("VERIFY_FAILED", "; ".join(words.differences(wrong, compared))) if wrong else ("", "")
+    return ("NOT_AT_RELEASE", "; ".join(words.differences(wrong, compared))) if wrong else ("", "")
 
 
 def _admitted(flight: Flight, waiting: Sequence[Node], flying: Mapping[str, Node]) -> list[Node]:

@@ -56,7 +56,7 @@ class Reboots:
         """Reboot the node if the policy wants it; returns one line on what was done.
 
         drained: its workloads were taken away by a drain that succeeded. Raises RolloutError
-        WORKLOADS_PRESENT or QUORUM_AT_RISK (nothing was done), REBOOT_TIMEOUT, QUORUM_NOT_RESTORED,
+        NODE_OCCUPIED or QUORUM_AT_RISK (nothing was done), REBOOT_TIMEOUT, QUORUM_NOT_RESTORED,
         DATAPATH_BROKEN or NODE_ERROR.
         """
         why = self._value(node, "reboot_needed.evidence", SOON)
@@ -133,7 +133,7 @@ class Reboots:
         on_it = self._value(node, "node_workloads.found", SOON)
         if on_it:
             wants = f"needs a reboot ({'; '.join(why) or 'always'}) and was not drained"
-            raise RolloutError("WORKLOADS_PRESENT", f"{node}: {wants}: {'; '.join(on_it)}", [node])
+            raise RolloutError("NODE_OCCUPIED", f"{node}: {wants}: {'; '.join(on_it)}", [node])
 
     def _missing(self, node: str, before: Mapping[str, Any] | None, drift: float) -> str:
         """What keeps the node from being back, as far as it can be told now; empty when it is."""

@@ -79,7 +79,7 @@ class Rollout:
         Returns {"run", "stage", "state", "counts"}. Raises RolloutError.
         """
         if stage not in STAGES:
-            raise RolloutError("INVALID_PILLAR", f"{stage} is not a stage, give one of {', '.join(STAGES)}")
+            raise RolloutError("WRONG_ARGUMENT", f"{stage} is not a stage, give one of {', '.join(STAGES)}")
         owner = self._lock.mine()
         run = self._journal.run(owner["run"]) if owner and owner["run"] else None
         if run is not None:
@@ -255,7 +255,7 @@ class Rollout:
         for node, one in measured.nodes.items():
             left = [*one.open(run["stages"]), *one.health]
             if left:
-                wrong[node] = ("VERIFY_FAILED", "; ".join(words.differences(left, one)))
+                wrong[node] = ("NOT_AT_RELEASE", "; ".join(words.differences(left, one)))
         left_out = {node: record for node, record in engine.failures().items() if node in wrong}
         fresh = {node: why for node, why in wrong.items() if node not in left_out}
         for node, (reason, message) in fresh.items():

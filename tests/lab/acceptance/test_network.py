@@ -262,9 +262,9 @@ def test_under_workloads_a_reload_is_refused_and_the_gateway_is_updated_by_a_fai
     before, prints = switches(overlay), proof.fingerprint(lab)
     done, renewed, whole = renew(overlay, seen, "OVS stage, reload: true, refused on computes", "refuse")
     printed = done.stdout + done.stderr
-    assert done.returncode != 0 and "WORKLOADS_PRESENT" in printed and "cmp1" in printed, printed
+    assert done.returncode != 0 and "NODE_OCCUPIED" in printed and "cmp1" in printed, printed
     run = operator.status(lab)["run"]
-    assert run["state"] == "paused" and run["reason"] == "WORKLOADS_PRESENT", run
+    assert run["state"] == "paused" and run["reason"] == "NODE_OCCUPIED", run
     assert set(renewed) == set(overlay.gateways)
     after, now = switches(overlay), proof.fingerprint(lab)
     for node in overlay.computes:

@@ -180,7 +180,7 @@ def test_ad_hoc_what_disturbs_guests_is_refused_before_anything_moves(cloud, ven
     with guest(cloud, "cmp1"), guest(cloud, "cmp2"):
         cloud.salt("cmp*", "system_packages.refresh")
         done = cloud.master(["salt", "cmp*", "state.apply", "openstack.system", "-t", "120"], check=False)
-        assert done.stdout.count("WORKLOADS_PRESENT: cmp") == 2 and "orch.system" in done.stdout, done.stdout
+        assert done.stdout.count("NODE_OCCUPIED: cmp") == 2 and "orch.system" in done.stdout, done.stdout
     assert (versions(cloud, "cmp1"), versions(cloud, "cmp2")) == before
 
 
@@ -344,7 +344,7 @@ def test_ad_hoc_a_node_is_never_rebooted_but_the_need_is_told(cloud, rebooted, m
 
 def test_a_node_that_is_neither_drained_nor_empty_is_not_rebooted(cloud, rebooted, marked):
     with guest(cloud, "cmp1"):
-        assert "virtual machine" in paused(cloud, "WORKLOADS_PRESENT", "cmp1")
+        assert "virtual machine" in paused(cloud, "NODE_OCCUPIED", "cmp1")
     assert boots(cloud) == rebooted[1]
 
 

@@ -135,7 +135,7 @@ def test_the_report_names_each_planted_risk(cloud, api):
     assert found["pinned"]["will"].startswith("live migration")
     assert found["locked"]["will"] == found["large"]["will"] == "drain fails"
     refused, said = runner(cloud, "workload.drain", "cmp1")
-    assert not refused and "WORKLOADS_STAY" in said and "locked" in said
+    assert not refused and "SERVERS_UNMOVABLE" in said and "locked" in said
     assert api.compute_service("cmp1").status == "enabled"
     plant(cloud, "cmp1")
     policy(cloud)

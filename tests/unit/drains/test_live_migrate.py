@@ -208,7 +208,7 @@ def test_a_compute_that_placement_never_offers_again_is_told_by_name(cloud, reco
 
 
 @pytest.mark.parametrize(
-    ("policy", "reason"), [("fail", "DRAIN_FAILED"), ("skip", "WORKLOADS_STAY"), ("cold", "DRAIN_FAILED")]
+    ("policy", "reason"), [("fail", "DRAIN_FAILED"), ("skip", "SERVERS_UNMOVABLE"), ("cold", "DRAIN_FAILED")]
 )
 def test_a_server_that_cannot_move_ends_the_drain_before_it_begins(cloud, record, policy, reason):
     cloud.guests["a"] = replace(cloud.guests["a"], locked=True)
@@ -232,7 +232,7 @@ def test_a_run_is_refused_when_the_policy_lets_a_drain_fail_on_a_server(cloud):
         if refuses:
             with pytest.raises(RolloutError) as error:
                 drain.refuse(["cmp1", "cmp2"])
-            assert error.value.reason == "WORKLOADS_STAY" and "a is in ERROR" in error.value.message
+            assert error.value.reason == "SERVERS_UNMOVABLE" and "a is in ERROR" in error.value.message
         else:
             drain.refuse(["cmp1", "cmp2"])
 
@@ -261,7 +261,7 @@ def test_a_compute_has_to_be_empty_where_nothing_is_moved(cloud, record):
     drain = RequireEmpty(Model())
     with pytest.raises(RolloutError) as error:
         drain.drain("cmp1", record)
-    assert (error.value.reason, record.data, cloud.hosts["cmp1"].enabled) == ("WORKLOADS_STAY", {}, True)
+    assert (error.value.reason, record.data, cloud.hosts["cmp1"].enabled) == ("SERVERS_UNMOVABLE", {}, True)
     cloud.guests = {"off": cloud.guest("off", "cmp1", status="SHUTOFF")}
     assert drain.drain("cmp1", record) == "no server runs on it"
     assert not cloud.hosts["cmp1"].enabled

@@ -247,7 +247,7 @@ def test_any_controller_will_do_and_none_is_told(network):
     network.silent = {"ctl1"}
     drain_of(network).refuse(["gtw1"])
     network.silent = {"ctl1", "ctl2"}
-    with pytest.raises(RolloutError, match=r"API_UNREACHABLE: .*ctl1: no answer; ctl2: no answer"):
+    with pytest.raises(RolloutError, match=r"OVN_UNREACHABLE: .*ctl1: no answer; ctl2: no answer"):
         drain_of(network).refuse(["gtw1"])
     network.silent = {"gtw1"}
     with pytest.raises(RolloutError, match="NODE_SILENT: gtw1"):

@@ -103,7 +103,7 @@ def test_who_follows_is_measured_not_listed():
 )
 def test_a_database_that_does_not_answer_is_a_named_error(answer):
     gateway, _ = module({NB: answer})
-    with pytest.raises(CommandExecutionError, match=r"^API_UNREACHABLE: .*ovn-nbctl"):
+    with pytest.raises(CommandExecutionError, match=r"^OVN_UNREACHABLE: .*ovn-nbctl"):
         gateway.layout()
 
 

@@ -27,14 +27,14 @@ def asking(monkeypatch, returns, function="ovn_gateway.layout", published=None):
 
 
 def test_every_node_has_an_answer_the_silent_ones_too(monkeypatch):
-    told = {"reason": "API_UNREACHABLE", "message": "ovn-nbctl: away"}
+    told = {"reason": "OVN_UNREACHABLE", "message": "ovn-nbctl: away"}
     answers = asking(
         monkeypatch,
         {"a": {"ret": {"value": {}}, "retcode": 0}, "b": {"ret": told, "retcode": 1}, "c": False},
     )
     assert answers == {
         "a": Answer({}),
-        "b": Answer(None, "ovn-nbctl: away", "API_UNREACHABLE"),
+        "b": Answer(None, "ovn-nbctl: away", "OVN_UNREACHABLE"),
         "c": Answer(None, "no answer", "NODE_SILENT"),
     }
 

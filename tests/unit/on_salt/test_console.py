@@ -17,5 +17,5 @@ def test_a_refusal_is_one_line_with_its_remedy():
 
 @pytest.mark.parametrize("signal", [KeyboardInterrupt, SystemExit])
 def test_an_interruption_is_one_line_too(signal):
-    with pytest.raises(Refusal, match=r"^OPERATOR: interrupted; jobs .* go on\. Run again"), told():
+    with pytest.raises(Refusal, match=r"^INTERRUPTED: jobs .* go on\. Run again"), told():
         raise signal

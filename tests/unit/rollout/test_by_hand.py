@@ -38,8 +38,8 @@ def test_the_room_left_by_others_counts(master):
     ("act", "node", "reason"),
     [
         (by_hand.drain, "nothing9", "NO_NODES"),
-        (by_hand.drain, "controller1", "INVALID_PILLAR"),
-        (by_hand.restore, "compute3", "NO_NODES"),
+        (by_hand.drain, "controller1", "WRONG_ARGUMENT"),
+        (by_hand.restore, "compute3", "WRONG_ARGUMENT"),
     ],
 )
 def test_what_cannot_be_is_refused(master, act, node, reason):

@@ -118,7 +118,7 @@ def test_a_silent_node_is_a_failure(cloud, master):
 def test_a_step_that_changed_nothing_is_found_out(cloud, master):
     cloud.nodes["gateway1"].faults["ovn/apply"] = "lie"
     error = refusal(master.update)
-    assert error.reason == "VERIFY_FAILED" and error.nodes == ("gateway1",)
+    assert error.reason == "NOT_AT_RELEASE" and error.nodes == ("gateway1",)
     members = Membership.of(cloud.model, master.parts().fleet)
     compared = members.compare("gateway1", cloud.facts_of("gateway1"))
     (left,) = compared.stages["ovn"]
@@ -177,7 +177,7 @@ def test_a_canary_that_falls_ill_while_soaking_stops_the_rest(cloud, master):
 
     master.before_poll = fall_ill
     error = refusal(master.update)
-    assert error.reason == "VERIFY_FAILED" and "compute1" in error.message
+    assert error.reason == "NOT_AT_RELEASE" and "compute1" in error.message
     assert "compute2" not in cloud.statuses("apply")
 
 
@@ -257,7 +257,7 @@ def test_a_pause_lets_those_in_flight_finish(cloud, master):
             master.before_poll = lambda: None
 
     master.before_poll = pause
-    assert refusal(master.update).reason == "OPERATOR"
+    assert refusal(master.update).reason == "PAUSED_BY_OPERATOR"
     assert master.run["state"] == "paused" and cloud.applied[-1] == ("services", "compute2")
     assert master.journal.node(master.run["id"], "compute2")["state"] == "done"
     assert master.update()["state"] == "completed"

@@ -108,7 +108,7 @@ def test_a_node_that_was_not_drained_must_be_empty_or_named_by_the_policy():
     machine.workloads = ["2 logical ports (a, b)"]
     with pytest.raises(RolloutError) as refused:
         reboots(machine).reboot("cmp1", "compute", False)
-    assert refused.value.reason == "WORKLOADS_PRESENT" and "logical ports" in refused.value.message
+    assert refused.value.reason == "NODE_OCCUPIED" and "logical ports" in refused.value.message
     assert machine.down_until is None
     accepting = {"policies": {"compute": {"reboot_occupied": True}}}
     assert reboots(machine, **accepting).reboot("cmp1", "compute", False).startswith("rebooted")

@@ -225,9 +225,11 @@ def test_a_drained_node_is_not_filled_again_when_draining_it_again_fails(cloud, 
 
 def test_a_node_that_cannot_be_emptied_is_left_out_without_a_failure(cloud, master):
     cloud.policy("compute", drain=DRAIN, canary=1)
-    master.drain.faults["compute1"] = {"drain": RolloutError("WORKLOADS_STAY", "server x has a local disk")}
+    master.drain.faults["compute1"] = {
+        "drain": RolloutError("SERVERS_UNMOVABLE", "server x has a local disk")
+    }
     error = refusal(master.update)
-    assert error.reason == "FAILURE_BUDGET" and "compute1 (WORKLOADS_STAY)" in error.message
+    assert error.reason == "FAILURE_BUDGET" and "compute1 (SERVERS_UNMOVABLE)" in error.message
     assert master.run["state"] == "incomplete"
     assert ("ovs", "compute1") not in cloud.applied and ("system", "compute4") in cloud.applied
     first = [data for _, data in cloud.events if (data["step"], data["stage"]) == ("apply", "ovs")]

@@ -41,7 +41,7 @@ def test_a_pause_asked_for_while_jobs_are_adopted_is_heard(cloud, master):
         assert control.pause(master.journal, master.lock)["state"] == "pausing"
 
     master.before_poll = pause
-    assert refusal(master.update).reason == "OPERATOR"
+    assert refusal(master.update).reason == "PAUSED_BY_OPERATOR"
     assert master.run["state"] == "paused" and "compute3" not in cloud.statuses("apply", stage="services")
 
 

@@ -42,10 +42,10 @@ def test_a_cloud_that_fails_pauses_the_run_which_tries_again(cloud, master):
     works = master.verification
 
     def fails(*about):
-        raise RolloutError("VERIFICATION_FAILED", "compute1: no server could be booted", ["compute1"])
+        raise RolloutError("CLOUD_CHECK_FAILED", "compute1: no server could be booted", ["compute1"])
 
     master.verification = fails
-    assert refusal(master.update).reason == "VERIFICATION_FAILED"
+    assert refusal(master.update).reason == "CLOUD_CHECK_FAILED"
     assert master.run["state"] == "paused"
     master.verification = works
     assert master.update()["state"] == "completed"

@@ -89,7 +89,7 @@ def test_no_run_to_report_on(master):
 def test_a_run_that_nobody_drives_is_paused_and_ended_at_once(master):
     run = master.journal.create("1.0.1", "orch.update", ["ovn"], {})
     assert control.pause(master.journal, master.lock)["state"] == "paused"
-    assert master.run["reason"] == "OPERATOR"
+    assert master.run["reason"] == "PAUSED_BY_OPERATOR"
     assert control.to_resume(master.journal, master.lock) == "orch.update"
     assert control.abort(master.journal, master.lock) == {
         "run": run["id"],

@@ -83,9 +83,9 @@ def test_a_message_is_no_markup_and_takes_the_whole_width(paused):
 
 
 def test_the_end_tells_reason_and_remedy(paused):
-    board = Board({**paused.run, "reason": "OPERATOR", "message": "run r1 is paused"}, {})
+    board = Board({**paused.run, "reason": "PAUSED_BY_OPERATOR", "message": "run r1 is paused"}, {})
     text = " ".join(drawn(board))
-    assert "OPERATOR: run r1 is paused" in text and "salt-run rollout.resume" in text
+    assert "PAUSED_BY_OPERATOR: run r1 is paused" in text and "salt-run rollout.resume" in text
 
 
 def test_of_more_nodes_than_a_terminal_has_lines_those_that_matter_are_shown(paused):

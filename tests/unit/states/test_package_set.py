@@ -160,7 +160,7 @@ def test_a_reload_under_workloads_on_userspace_is_refused_before_anything_is_tou
     module, did = switch_state(test, ports=["port-1"], install=install)
     answer = module.updated("ovs", WANTED, reload=True)
     assert answer["result"] is False and did == []
-    assert answer["reason"] == "WORKLOADS_PRESENT" and "port-1" in answer["comment"]
+    assert answer["reason"] == "NODE_OCCUPIED" and "port-1" in answer["comment"]
 
 
 def test_a_reload_under_workloads_may_be_accepted():
@@ -224,8 +224,8 @@ def test_what_disturbs_workloads_is_refused_where_there_are_some(on_it, pillar, 
     answer = system(on_it=on_it, pillar=pillar).undisturbed("x", ("qemu*",), depth="upgrade")
     assert answer["result"] is good and not answer["changes"]
     if not good:
-        assert answer["reason"] == "WORKLOADS_PRESENT"
-        assert answer["comment"].startswith("WORKLOADS_PRESENT: cmp1: nothing was touched, for qemu-kvm")
+        assert answer["reason"] == "NODE_OCCUPIED"
+        assert answer["comment"].startswith("NODE_OCCUPIED: cmp1: nothing was touched, for qemu-kvm")
     assert system(on_it=["x"]).undisturbed("x", ("libvirt*",), depth="upgrade")["result"] is True
 
 
