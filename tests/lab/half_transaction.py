@@ -5,11 +5,17 @@ from __future__ import annotations
 from .cloud import Lab
 
 _UNIT = "lab-half-transaction"
-#: Waits until a file says a word, then kills every process of these names. It looks without a pause, and at a
-#: high priority: what it waits for may be over after some milliseconds.
+#: Waits until a file says a word, then kills every process of these names. The kernel wakes it at a change in
+#: the file's folder, before whatever else wants to run: what it waits for may be over in milliseconds.
 _PROGRAM = """
-import contextlib, os, pathlib, signal, sys
+import contextlib, ctypes, os, pathlib, signal, sys
+CREATE, MODIFY, CLOSE_WRITE, MOVED_TO = 0x100, 0x2, 0x8, 0x80
 path, word, *names = sys.argv[1:]
+libc = ctypes.CDLL(None, use_errno=True)
+watch = libc.inotify_init()
+folder = os.path.dirname(path)
+if libc.inotify_add_watch(watch, folder.encode(), CREATE | MODIFY | CLOSE_WRITE | MOVED_TO) < 0:
+    sys.exit(f"cannot watch {folder}: {os.strerror(ctypes.get_errno())}")
 with contextlib.suppress(OSError):
     os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))
 with contextlib.suppress(OSError):
@@ -19,6 +25,7 @@ while True:
     with contextlib.suppress(OSError):
         if word.encode() in pathlib.Path(path).read_bytes()[:4096]:
             break
+    os.read(watch, 65536)
 for process in pathlib.Path("/proc").glob("[0-9]*"):
     with contextlib.suppress(OSError):
         argv = (process / "cmdline").read_bytes().split(b"\\0")
