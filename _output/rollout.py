@@ -1,5 +1,6 @@
-"""Shows what `rollout.status`, `rollout.plan` and `rollout.report` return as tables; `--out=json` has the
-same facts.
+"""Shows what `rollout.status`, `rollout.plan`, `rollout.report` and `workload.risks` return as tables.
+
+`--out=json` has the same facts. A wrong use of any runner function is shown as its line alone.
 
 CLI Example:
 
@@ -13,5 +14,19 @@ from openstack_rollout.screens import tables
 
 
 def output(data, **kwargs):
-    """The data of those functions as text."""
-    return tables.text(data)
+    """The text of what such a function returned.
+
+    data
+        A dictionary: what a runner function returned as its `data`, or the answer to a wrong use, with the
+        keys `Error`, `outputter` and `retcode`.
+
+    kwargs
+        What Salt gives to every outputter; not used.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run rollout.status --out=rollout
+    """
+    return data["Error"] if "Error" in data else tables.text(data)

@@ -4,13 +4,16 @@ etc/master)."""
 import os
 
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.on_salt import master_pillar, shares, wiring
+from openstack_rollout.on_salt import console, master_pillar, shares, wiring
 from openstack_rollout.on_salt.ask import SaltAsk
 from openstack_rollout.records.turn import Turn
 
 _CONTROLLER = "controller"
 
+console.hide_salts_own_messages()
 
+
+@console.command()
 def status():
     """Who has the turn: node, job, why, since and until (seconds since the epoch); nothing when it is free.
 
@@ -23,6 +26,7 @@ def status():
     return _turn().holder() or {}
 
 
+@console.command()
 def take(job, why):
     """Take the turn for the node that asks, or renew it.
 
@@ -49,6 +53,7 @@ def take(job, why):
     return holder if holder["job"] == str(job) else {**holder, "job": ""}
 
 
+@console.command()
 def give(job):
     """Give the turn back, also that of another node that an operator knows to be dead.
 

@@ -11,19 +11,20 @@ import yaml
 
 from openstack_rollout.declared import reading, references, releases
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.on_salt import adoption, master_pillar, registry
-from openstack_rollout.on_salt.console import without_housekeeping
-from openstack_rollout.on_salt.refusal import Refusal
+from openstack_rollout.on_salt import adoption, console, master_pillar, registry
+from openstack_rollout.on_salt.refusal import refusal_of_all
 
 __func_alias__ = {"list_": "list"}
 
-without_housekeeping()
+console.hide_salts_own_messages()
 
 
+@console.command()
 def list_():
     """The releases of the catalogue, oldest first, with the numbers of their images and packages.
 
-    Raises Refusal when the pillar cannot be read.
+    Returns {version: {images, packages, notes, target, available}}. Refuses with one line, under
+    INVALID_PILLAR, when the pillar cannot be read.
 
     CLI Example:
 
@@ -45,17 +46,19 @@ def list_():
     }
 
 
+@console.command()
 def check(minion=None, online=True):
     """Whether an update to the target could begin: every pillar key is right, every image is in its registry.
 
     minion
-        A minion whose share is made and looked at as well; by default the first accepted one.
+        The id of a minion whose share is made and checked as well. By default, that of the first accepted
+        minion.
 
     online
-        False leaves the registry alone.
+        True or False. False does not ask the registry.
 
-    Returns the target, the newest release and warnings. Raises Refusal with one line per
-    problem, the reason as its first word, when an update would be refused.
+    Returns {target, available, problems, warnings}. Where an update would be refused, it refuses with one
+    line a problem, the reason as its first word.
 
     CLI Example:
 
@@ -64,15 +67,15 @@ def check(minion=None, online=True):
         salt-run release.check
         salt-run release.check cmp1 online=False
     """
-    pillar = _compiled()
+    pillar = master_pillar.compiled_pillar(__opts__)
     found, model = reading.reasons(pillar.get("openstack"), pillar.get("_errors") or (), top=pillar)
     if model and online:
         found = registry.problems(_images_of_target(model))
-    lacks, warnings = adoption.looked_at(__opts__, model, minion) if model else ([], [])
+    lacks, warnings = adoption.check(__opts__, model, minion) if model else ([], [])
     if model:
         lacks += [("INVALID_PILLAR", line) for line in master_pillar.missing_sls(__opts__, model)]
     if found or lacks:
-        raise Refusal("\n".join(f"{reason}: {line}" for reason, line in [*found, *lacks]))
+        raise refusal_of_all([*found, *lacks])
     return {
         "target": releases.target(model),
         "available": releases.available(model),
@@ -81,16 +84,18 @@ def check(minion=None, online=True):
     }
 
 
+@console.command()
 def pin(version, output=None):
     """A release with every tag replaced by the digest that its registry has for it now.
 
     version
-        The release, which may hold tags as long as it is being written.
+        The release. It may hold tags as long as it is being written.
 
     output
-        A path to write the release to, as a release file; it is replaced as a whole or not at all.
+        A path to write the release to, as a release file. It is replaced as a whole or not at all.
 
-    Returns the content of the release file. Raises Refusal when an image has no digest.
+    Returns the content of the release file. Refuses with one line under UNKNOWN_TARGET when there is no such
+    release, IMAGE_MISSING when an image has no digest, REGISTRY_UNREACHABLE, or WRONG_ARGUMENT.
 
     CLI Example:
 
@@ -100,18 +105,16 @@ def pin(version, output=None):
         salt-run release.pin 1.0.1 output=/srv/pillar/openstack/releases/1_0_1.sls
     """
     if not isinstance(version, str):
-        raise Refusal(f"WRONG_ARGUMENT: {version!r} is a number: put it in quotes: \"'{version}'\"")
-    try:
-        content = releases.get(_model()[0], version).model_dump(exclude_unset=True, exclude_none=True)
-    except RolloutError as error:
-        raise Refusal(str(error)) from error
+        message = f"version: {version!r} is a number: put it in quotes: \"'{version}'\""
+        raise RolloutError("WRONG_ARGUMENT", message)
+    content = releases.get(_model()[0], version).model_dump(exclude_unset=True, exclude_none=True)
     images = {name: reference for name, _, reference in releases.references_of(content.get("images", {}))}
     digests = registry.digests(images.values())
     for name, reference in images.items():
         answer = digests[reference]
         if isinstance(answer, RolloutError):
             path = f"openstack:releases:{version}:images:{name}"
-            raise Refusal(f"{answer.reason}: {path}: {answer.message}")
+            raise RolloutError(answer.reason, f"{path}: {answer.message}")
         images[name] = str(references.parse(reference).pinned(answer))
     pinned = {"openstack": {"releases": {version: {**content, "images": _nested(images)}}}}
     if output:
@@ -121,22 +124,12 @@ def pin(version, output=None):
 
 def _model():
     """What is declared, and the target, which need not be right: it may be what is being worked on."""
-    pillar = _compiled()
+    pillar = master_pillar.compiled_pillar(__opts__)
     openstack, target = pillar.get("openstack"), None
     if isinstance(openstack, dict):
         openstack = dict(openstack)
         target = openstack.pop("target_version", None)
-    try:
-        return reading.read({**pillar, "openstack": openstack}), target
-    except RolloutError as error:
-        raise Refusal(str(error)) from error
-
-
-def _compiled():
-    try:
-        return master_pillar.compiled_pillar(__opts__)
-    except RolloutError as error:
-        raise Refusal(str(error)) from error
+    return reading.read({**pillar, "openstack": openstack}), target
 
 
 def _images_of_target(model):
@@ -172,4 +165,6 @@ def _write(path, text):
         Path(draft).chmod(0o644)
         Path(draft).replace(path)
     except OSError as error:
-        raise Refusal(f"{path}: cannot be written: {error.strerror}") from error
+        raise RolloutError(
+            "WRONG_ARGUMENT", f"output: {path}: cannot be written: {error.strerror}"
+        ) from error

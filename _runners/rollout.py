@@ -1,32 +1,35 @@
-"""Updates of the cloud, as operators see them: where it stands, what an update would do, run it, stop it,
-watch it.
+"""Updates of the cloud: where it stands, what an update would do; run, pause, resume, abort and watch one.
 
-The work is done in `openstack_rollout`; here it gets its Salt parts, and its refusals become one line.
+The work is done in `openstack_rollout`. Here it is given Salt, and its refusals become lines: salt-run ends
+with 0 when the work is done, 1 when it was refused or the run paused, 2 for wrong use.
 """
 
+import dataclasses
 import time
 
 import salt.utils.event
 
-from openstack_rollout.on_salt import wiring
-from openstack_rollout.on_salt.console import told, without_housekeeping
+from openstack_rollout.errors import REASONS, RolloutError
+from openstack_rollout.on_salt import console, wiring
 from openstack_rollout.on_salt.fleet import SaltFleet
 from openstack_rollout.on_salt.refusal import Refusal
 from openstack_rollout.on_salt.returns import changes_of
-from openstack_rollout.rollout import control, restoration
-from openstack_rollout.rollout import plan as planning
+from openstack_rollout.records.journal import plain as _plain
+from openstack_rollout.records.run_record import RunState as _RunState
+from openstack_rollout.rollout import control, dry_run, restoration
 from openstack_rollout.rollout import status as standing
 from openstack_rollout.rollout.membership import Membership
 from openstack_rollout.rollout.run import UPDATE, Rollout
 from openstack_rollout.screens import tables
-from openstack_rollout.screens import watch as watching
 
 STATUS_SILENCE = 20
 CHECK_ENGINE_EVERY = 5
+_NOT_COMPLETED = ("paused", "incomplete", "aborted", "interrupted")
 
-without_housekeeping()
+console.hide_salts_own_messages()
 
 
+@console.command(silence=console.seconds)
 def status(silence=STATUS_SILENCE):
     """Target, available and deployed release, the run, and every role and node, all measured now.
 
@@ -42,18 +45,19 @@ def status(silence=STATUS_SILENCE):
     """
     opts = _opts()
     journal = wiring.journal(opts)
-    with told(), SaltFleet(opts) as fleet:
+    with SaltFleet(opts) as fleet:
         model = wiring.model(opts)
         members = Membership.of(model, fleet)
         measured = members.measure(fleet, members.ids, silence=float(silence))
         run = journal.latest()
-        records = journal.nodes(run["id"]) if run else {}
+        records = journal.nodes(run.id) if run else {}
         found = _as_found(run, wiring.lock(opts))
         drained = journal.all_drained()
         data = standing.status(model, members, measured, found, records, drained=drained)
     return {"data": data, "outputter": "rollout"}
 
 
+@console.command()
 def plan():
     """What an update would do: node states applied with test=True, the order of the nodes, what would be
     refused.
@@ -66,11 +70,11 @@ def plan():
         salt-run rollout.plan --out=json
     """
     opts = _opts()
-    with told(), SaltFleet(opts) as fleet:
+    with SaltFleet(opts) as fleet:
         model = wiring.model(opts)
         silence = max(settings.silence for settings in Membership.of(model, fleet).policies.values())
 
-        def dry_run(nodes, stage):
+        def predict(nodes, stage):
             return {
                 ended.node: changes_of(
                     ended.answer if not ended.reason else f"{ended.reason}: {ended.message}"
@@ -78,14 +82,16 @@ def plan():
                 for ended in fleet.dry_run(nodes, stage, silence)
             }
 
-        data = planning.plan(model, wiring.parts(opts, fleet), dry_run)
+        data = dry_run.dry_run(model, wiring.ports(opts, fleet), predict)
     return {"data": data, "outputter": "rollout"}
 
 
+@console.command()
 def begin():
-    """Check everything, open a run or go on with the one that was left, prefetch on every node.
+    """Check everything, open a run or go on with the unfinished one, prefetch on every node.
 
-    A step of orch/update.sls. Returns {"run", "target"}; fails with one line.
+    A step of orch/update.sls. Returns {"run": identifier, "target": version}. Refuses with one line, under
+    any reason of the checks or of a node.
 
     CLI Example:
 
@@ -94,19 +100,20 @@ def begin():
         salt-run state.orchestrate orch.update
     """
     opts = _opts()
-    with told(), SaltFleet(opts) as fleet:
-        run = Rollout(wiring.parts(opts, fleet)).begin()
-    return {"run": run["id"], "target": run["target"]}
+    with SaltFleet(opts) as fleet:
+        run = Rollout(wiring.ports(opts, fleet)).begin()
+    return {"run": run.id, "target": run.target}
 
 
+@console.command()
 def run(stage=None):
-    """The whole update; or one stage, which must not be out of order.
+    """The whole update, or one stage, which must not be out of order.
 
     stage
         ovn, control_plane, services, ovs or system. In an orchestration that has begun a run it is a part
         of that run, else it is a run of its own.
 
-    Returns the run with its state; fails with one line when it pauses.
+    Returns the run with its state. When it is refused or pauses, it ends with one line under its reason.
 
     CLI Example:
 
@@ -118,12 +125,15 @@ def run(stage=None):
     if stage is None:
         return _orchestrate(UPDATE)
     opts = _opts()
-    with told(), SaltFleet(opts) as fleet:
-        return Rollout(wiring.parts(opts, fleet)).stage(stage)
+    with SaltFleet(opts) as fleet:
+        return Rollout(wiring.ports(opts, fleet)).stage(stage)
 
 
+@console.command()
 def finish():
     """Measure everything once more and close the run. A step of orch/update.sls.
+
+    Returns the run with its state. Refuses under NOT_AT_RELEASE when a node is not what the release wants.
 
     CLI Example:
 
@@ -132,12 +142,15 @@ def finish():
         salt-run state.orchestrate orch.update
     """
     opts = _opts()
-    with told(), SaltFleet(opts) as fleet:
-        return Rollout(wiring.parts(opts, fleet)).finish()
+    with SaltFleet(opts) as fleet:
+        return Rollout(wiring.ports(opts, fleet)).finish()
 
 
+@console.command()
 def pause():
-    """Start no new node; those in flight finish, then the run is paused under PAUSED_BY_OPERATOR.
+    """Start no new node. Those in flight finish, then the run is paused under PAUSED_BY_OPERATOR.
+
+    Returns the run's record, with the nodes in flight. Refuses under NO_RUN when no run is running.
 
     CLI Example:
 
@@ -146,12 +159,15 @@ def pause():
         salt-run rollout.pause
     """
     opts = _opts()
-    with told():
-        return control.pause(wiring.journal(opts), wiring.lock(opts))
+    return control.pause(wiring.journal(opts), wiring.lock(opts))
 
 
+@console.command()
 def resume():
     """Go on with the run that is paused, by its own orchestration.
+
+    Returns the run and its state when it is completed. Refuses under NO_RUN when no run is paused, and under
+    the run's reason when it pauses again.
 
     CLI Example:
 
@@ -160,15 +176,17 @@ def resume():
         salt-run rollout.resume
     """
     opts = _opts()
-    with told():
-        orchestration = control.to_resume(wiring.journal(opts), wiring.lock(opts))
+    orchestration = control.to_resume(wiring.journal(opts), wiring.lock(opts))
     return _orchestrate(orchestration) if orchestration else "the request to pause is withdrawn"
 
 
+@console.command()
 def abort():
-    """End the run after the nodes in flight; a run that nobody drives any more ends at once.
+    """End the run after the nodes in flight. A run whose process is gone ends at once.
 
-    Healthy nodes that the run drained are restored; the others are named.
+    Healthy nodes that the run drained are restored. The others are named in `still_drained`.
+
+    Returns the run's record. Refuses under NO_RUN when there is no run to end.
 
     CLI Example:
 
@@ -177,14 +195,14 @@ def abort():
         salt-run rollout.abort
     """
     opts = _opts()
-    with told():
-        ended = control.abort(wiring.journal(opts), wiring.lock(opts))
-        if ended["state"] == "aborted" and restoration.left(wiring.journal(opts)):
-            with SaltFleet(opts) as fleet:
-                ended["still_drained"] = Rollout(wiring.parts(opts, fleet)).bring_back()
-        return ended
+    ended = control.abort(wiring.journal(opts), wiring.lock(opts))
+    if ended["state"] == "aborted" and restoration.drained_by_runs(wiring.journal(opts)):
+        with SaltFleet(opts) as fleet:
+            ended["still_drained"] = Rollout(wiring.ports(opts, fleet)).restore_drained()
+    return ended
 
 
+@console.command()
 def report(run_id=None):
     """What a run did, stage by stage and node by node, and how long it took.
 
@@ -197,20 +215,21 @@ def report(run_id=None):
 
         salt-run rollout.report
     """
-    with told():
-        return {"data": control.report(wiring.journal(_opts()), run_id), "outputter": "rollout"}
+    return {"data": control.report(wiring.journal(_opts()), run_id), "outputter": "rollout"}
 
 
+@console.command(timeout=console.seconds, wait=console.seconds)
 def watch(timeout=None, wait=60):
     """Show the progress of the run until it ends: a live table in a terminal, else lines.
 
     timeout
-        Seconds after which watching ends anyway; without it, only the run's end does.
+        Seconds after which watching ends anyway. Without it, watching ends with the run.
 
     wait
         Seconds to wait for a run when none is running.
 
-    Returns the run's state.
+    Returns the run's state; a run that ended otherwise than completed makes it exit status 1. Refuses under
+    LIBRARY_MISSING when the master's Python lacks rich, which no other function needs.
 
     CLI Example:
 
@@ -219,25 +238,45 @@ def watch(timeout=None, wait=60):
         salt-run rollout.watch
         salt-run rollout.watch timeout=600
     """
+    screens = _watch_screens()
     try:
-        return _watch(_opts(), timeout, wait)
+        watched = _watch(_opts(), screens, timeout, wait)
     except (KeyboardInterrupt, SystemExit):  # Salt makes the second of Ctrl-C
         return "watching has ended, the run goes on"
+    if watched is None:
+        return "no run is running"
+    if watched["state"] in _NOT_COMPLETED:  # the screen has said why
+        raise Refusal(f"{watched['state']}. {REASONS.get(watched['reason'], '')}".rstrip())
+    return watched["state"]
 
 
-def _watch(opts, timeout, wait):
+def _watch_screens():
+    """screens.watch, which alone needs rich. Raises RolloutError LIBRARY_MISSING without it."""
+    try:
+        from openstack_rollout.screens import watch as screens  # noqa: PLC0415 - nothing else may need rich
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != "rich":
+            raise
+        message = "rollout.watch needs rich in the master's Python: salt-pip install rich"
+        raise RolloutError("LIBRARY_MISSING", message) from error
+    return screens
+
+
+def _watch(opts, screens, timeout, wait):
+    """Show a run until it ends; its record as the screen last knew it, None when there was no run."""
     journal, lock = wiring.journal(opts), wiring.lock(opts)
     until = time.monotonic() + float(timeout) if timeout else float("inf")
     with salt.utils.event.get_master_event(opts, opts["sock_dir"], listen=True) as bus:
         bus.connect_pub()
         found = _run_to_watch(journal, lock, min(until, time.monotonic() + float(wait)))
         if found is None:
-            return "no run is running"
-        board = watching.Board(found, journal.nodes(found["id"]))
-        with watching.Screen(board) as screen:
-            screen.show(f"run {found['id']}: {tables.aim(found)}")
-            _follow(bus, board, screen, until, lambda: _as_found(journal.run(found["id"]), lock))
-    return board.run["state"]
+            return None
+        records = {node: _plain(record) for node, record in journal.nodes(found.id).items()}
+        board = screens.Board(_plain(found), records)
+        with screens.Screen(board) as screen:
+            screen.show(f"run {found.id}: {tables.aim(board.run)}")
+            _follow(bus, board, screen, until, lambda: _as_found(journal.run(found.id), lock))
+    return board.run
 
 
 def _follow(bus, board, screen, until, current):
@@ -250,16 +289,16 @@ def _follow(bus, board, screen, until, current):
         if time.monotonic() >= check:
             check = time.monotonic() + CHECK_ENGINE_EVERY
             now = current()
-            board.run.update(state=now["state"], reason=now["reason"], message=now["message"])
-            if now["state"] == "interrupted":
-                screen.show(f"run {now['id']}: {now['message']}")
+            board.run.update(state=now.state.value, reason=now.reason, message=now.message)
+            if now.state is _RunState.INTERRUPTED:
+                screen.show(f"run {now.id}: {now.message}")
                 return
 
 
 def _run_to_watch(journal, lock, until):
     while time.monotonic() < until:
         found = _as_found(journal.unfinished(), lock)
-        if found and found["state"] == "running":
+        if found and found.state is _RunState.RUNNING:
             return found
         time.sleep(1)
     return None
@@ -267,12 +306,14 @@ def _run_to_watch(journal, lock, until):
 
 def _as_found(run, lock):
     """The run's record; one that is `running` in a process that is gone is `interrupted`."""
-    if run is None or run["state"] != "running":
+    if run is None or run.state is not _RunState.RUNNING:
         return run
     holder = lock.holder()
-    if holder and holder["run"] == run["id"]:
+    if holder and holder["run"] == run.id:
         return run
-    return {**run, "state": "interrupted", "message": "its process is gone: run again to go on"}
+    return dataclasses.replace(
+        run, state=_RunState.INTERRUPTED, message="its process is gone: run again to go on"
+    )
 
 
 def _orchestrate(orchestration):
@@ -280,12 +321,17 @@ def _orchestrate(orchestration):
     answer = __salt__["state.orchestrate"](orchestration)
     states = next(iter(answer["data"].values()))
     if answer["retcode"] == 0:
-        return {"run": wiring.journal(_opts()).latest()["id"], "state": "completed"}
+        return {"run": wiring.journal(_opts()).latest().id, "state": "completed"}
     if not isinstance(states, dict):
         raise Refusal(" ".join(str(line) for line in states))
     failed = [state for state in states.values() if state["result"] is False]
-    said = [str((state.get("changes") or {}).get("return") or "") for state in failed]
-    raise Refusal(next(filter(None, said), failed[0]["comment"]))
+    raise Refusal(next(filter(None, map(_line_of, failed)), failed[0]["comment"]))
+
+
+def _line_of(step):
+    """What a failed step of an orchestration says; empty when it did not run."""
+    answer = (step.get("changes") or {}).get("return") or ""
+    return answer.get("Error", "") if isinstance(answer, dict) else str(answer)
 
 
 def _opts():

@@ -4,15 +4,16 @@ A node that was drained by hand stays drained until it is restored by hand: no u
 """
 
 from openstack_rollout.drains import risk_report
-from openstack_rollout.on_salt import wiring
-from openstack_rollout.on_salt.console import told, without_housekeeping
+from openstack_rollout.on_salt import console, wiring
 from openstack_rollout.on_salt.fleet import SaltFleet
+from openstack_rollout.records import journal
 from openstack_rollout.rollout import by_hand
 from openstack_rollout.rollout.membership import Membership
 
-without_housekeeping()
+console.hide_salts_own_messages()
 
 
+@console.command()
 def risks(target):
     """Every server or router of a host or a role, what may go wrong when it moves, and what the policy will
     do about it. Touches nothing.
@@ -28,13 +29,14 @@ def risks(target):
         salt-run workload.risks cmp1 --out=json
     """
     opts = wiring.master_options(__opts__)
-    with told(), SaltFleet(opts) as fleet:
+    with SaltFleet(opts) as fleet:
         model = wiring.model(opts)
         members = Membership.of(model, fleet)
         data = risk_report.report(model, members.roles, target)
     return {"data": data, "outputter": "rollout"}
 
 
+@console.command()
 def drain(node):
     """Move the workloads off a node, by the drain policy of its role.
 
@@ -51,10 +53,11 @@ def drain(node):
         salt-run workload.drain gtw1
     """
     opts = wiring.master_options(__opts__)
-    with told(), SaltFleet(opts) as fleet:
-        return by_hand.drain(wiring.parts(opts, fleet), node)
+    with SaltFleet(opts) as fleet:
+        return by_hand.drain(wiring.ports(opts, fleet), node)
 
 
+@console.command()
 def restore(node):
     """Bring back what was moved off a node, and only that, whoever drained it.
 
@@ -71,10 +74,11 @@ def restore(node):
         salt-run workload.restore gtw1
     """
     opts = wiring.master_options(__opts__)
-    with told(), SaltFleet(opts) as fleet:
-        return by_hand.restore(wiring.parts(opts, fleet), node)
+    with SaltFleet(opts) as fleet:
+        return by_hand.restore(wiring.ports(opts, fleet), node)
 
 
+@console.command()
 def drained():
     """Every node that something was taken away from: by whom, when, how far, and what.
 
@@ -85,4 +89,5 @@ def drained():
         salt-run workload.drained
         salt-run workload.drained --out=json
     """
-    return wiring.journal(wiring.master_options(__opts__)).all_drained()
+    records = wiring.journal(wiring.master_options(__opts__)).all_drained()
+    return {node: journal.plain(record) for node, record in records.items()}

@@ -77,6 +77,10 @@ REASONS = {
     "PAUSED_BY_OPERATOR": "Go on with salt-run rollout.resume.",
     "INTERRUPTED": "Run again to go on from there.",
     "ABORTED": "Ended on request; run again to start anew.",
+    "JOURNAL_VERSION": (
+        "End that run with the version that began it, or forget all runs: salt-run cache.flush"
+        " openstack/rollout; look at drained nodes first (salt-run workload.drained)."
+    ),
     "NO_RUN": "Start one: salt-run rollout.run.",
 }
 

@@ -11,7 +11,7 @@ import hashlib
 import heapq
 import itertools
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -21,8 +21,8 @@ from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.lock import Lock
-from openstack_rollout.rollout.fleet import Answers, Outcome
-from openstack_rollout.rollout.ports import Parts
+from openstack_rollout.rollout.fleet import Answers, StepResult
+from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.rollout.reboots import Reboots
 from openstack_rollout.rollout.run import Rollout
 from tests.unit.cloud_pillar import QUIET
@@ -224,30 +224,30 @@ class SimulatedFleet:
     def new_job(self):
         return f"job{next(self._jobs)}"
 
-    def start(self, node, step, stage, jid, silence, *, run):
+    def start(self, node, step, stage, jid, silence, *, context):
         state = self.cloud.nodes[node]
-        if self.cloud.target != run["target"] and step != "verify":
-            message = f"openstack:target_version is {self.cloud.target}, the run is for {run['target']}"
-            self._push(1.0, Outcome(node, jid, False, "TARGET_CHANGED", message))
+        if self.cloud.target != context.target and step != "verify":
+            message = f"openstack:target_version is {self.cloud.target}, the run is for {context.target}"
+            self._push(1.0, StepResult(node, jid, False, "TARGET_CHANGED", message))
             return
         fault = state.faults.get(step) or state.faults.get(f"{stage}/{step}")
         if fault == "silent":
             state.silent = True
         if state.silent:
-            outcome = Outcome(node, jid, False, "NODE_SILENT", f"no sign of life for {silence:.0f} s")
-            self._push(silence, outcome)
+            lost = StepResult(node, jid, False, "NODE_SILENT", f"no sign of life for {silence:.0f} s")
+            self._push(silence, lost)
             return
         if fault and fault != "lie":
-            self._push(self.cloud.seconds, Outcome(node, jid, False, fault, f"{fault}: simulated"))
+            self._push(self.cloud.seconds, StepResult(node, jid, False, fault, f"{fault}: simulated"))
             return
         if step == "apply":
             self.cloud.applied.append((stage, node))
             if fault != "lie":
                 state.at[stage] = self.cloud.target or NEWEST
-        self._push(1.0 if step == "verify" else self.cloud.seconds, Outcome(node, jid, True))
+        self._push(1.0 if step == "verify" else self.cloud.seconds, StepResult(node, jid, True))
 
     def adopt(self, node, step, stage, jid, silence):
-        self._push(5.0, Outcome(node, jid, True))
+        self._push(5.0, StepResult(node, jid, True))
 
     def poll(self, seconds):
         self._master.before_poll()
@@ -257,12 +257,10 @@ class SimulatedFleet:
         ended = []
         self.cloud.now = max(self.cloud.now, self._ends[0][0])
         while self._ends and self._ends[0][0] <= self.cloud.now:
-            outcome = heapq.heappop(self._ends)[2]
+            ended_now = heapq.heappop(self._ends)[2]
             # A verify answers with what is true when it ends.
-            data = self.cloud.facts_of(outcome.node) if outcome.succeeded else {}
-            ended.append(
-                Outcome(outcome.node, outcome.jid, outcome.succeeded, outcome.reason, outcome.message, data)
-            )
+            data = self.cloud.facts_of(ended_now.node) if ended_now.succeeded else {}
+            ended.append(replace(ended_now, data=data))
         return ended
 
     def announce(self, tag, data):
@@ -295,7 +293,7 @@ class SimulatedDrain:
         if self.unable:
             raise self.unable
 
-    def room(self, nodes):
+    def capacity(self, nodes):
         return min(self.spare, len(nodes))
 
     def drain(self, node, record):
@@ -353,8 +351,8 @@ class Master:
         self.drain = SimulatedDrain(cloud)
         self.reboots = lambda model: NoReboots(model, None)
 
-    def parts(self):
-        return Parts(
+    def ports(self):
+        return Ports(
             fleet=SimulatedFleet(self),
             journal=self.journal,
             lock=self.lock,
@@ -368,7 +366,7 @@ class Master:
         )
 
     def rollout(self):
-        return Rollout(self.parts())
+        return Rollout(self.ports())
 
     def update(self):
         """What orch/update.sls does: every step with a rollout of its own, in one process."""

@@ -35,7 +35,7 @@ MAY_USE: dict[str, set[str]] = {
 #: A foreign library → the rooms that may import it.
 FOREIGN = {
     "salt": {"_modules", "_states", "_pillar", "_runners", "_output", "node", "on_salt"},
-    "pydantic": {"declared"},
+    "pydantic": {"declared", "records"},
     "openstack": {"cloud"},
     "rich": {"screens"},
     "psutil": {"records"},

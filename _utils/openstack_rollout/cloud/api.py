@@ -1,7 +1,7 @@
-"""The connection to a cloud's API: made from clouds.yaml, patient while an API is away, one a thread.
+"""The connection to a cloud's API: made from clouds.yaml, one for each thread.
 
-A read, or a call that may be repeated, is asked again for a while before it counts as unreachable: a message
-bus that restarts in the middle of a drain is no reason to leave it half done.
+Calls that may be repeated are retried for a while before an API counts as unreachable, so that a message bus
+that restarts in the middle of a drain does not end it.
 """
 
 from __future__ import annotations
@@ -14,58 +14,65 @@ from typing import Any, TypeVar
 from openstack_rollout.errors import RolloutError, one_line
 
 T = TypeVar("T")
-PATIENCE = 120.0
-PAUSE = 2.0
-REQUEST_TIMEOUT = 60
-_AWAY = (429, 500, 502, 503, 504)
+RETRY_TIMEOUT = 120.0  # seconds
+RETRY_INTERVAL = 2.0  # seconds
+REQUEST_TIMEOUT = 60  # seconds
+_RETRIED_STATUSES = (429, 500, 502, 503, 504)
 
 
 class Cloud:
-    """A cloud of clouds.yaml. name (str). patience (seconds): how long an API may be away."""
+    """A cloud of clouds.yaml.
 
-    def __init__(self, name: str, patience: float = PATIENCE):
+    name (str): as in clouds.yaml. retry_timeout (float): seconds for which an API that is down is retried.
+    """
+
+    def __init__(self, name: str, retry_timeout: float = RETRY_TIMEOUT):
         self.name = name
-        self.patience = patience
+        self.retry_timeout = retry_timeout
         self._local = threading.local()
 
     @property
     def api(self) -> Any:
         """The openstack.connection.Connection of this thread.
 
-        Raises RolloutError INVALID_PILLAR when clouds.yaml has no such cloud, or openstacksdk is missing.
+        Raises RolloutError INVALID_PILLAR when clouds.yaml has no such cloud, LIBRARY_MISSING when the
+        master's Python has no openstacksdk.
         """
         if not hasattr(self._local, "connection"):
             self._local.connection = self._connect()
         return self._local.connection
 
     @property
-    def second(self) -> Any:
-        """Another connection of this thread, for a request that is under way beside one of the first."""
-        if not hasattr(self._local, "second"):
-            self._local.second = self._connect()
-        return self._local.second
+    def second_api(self) -> Any:
+        """A second connection of this thread, for two requests at the same time. Raises as `api`."""
+        if not hasattr(self._local, "second_connection"):
+            self._local.second_connection = self._connect()
+        return self._local.second_connection
 
-    def patiently(self, what: str, call: Callable[[], T], patience: float | None = None) -> T:
-        """call() until it answers. what (str): named in the error. patience (seconds): else the cloud's own.
+    def retry(self, what: str, call: Callable[[], T], timeout: float | None = None) -> T:
+        """Call a function, again and again while the API is down; returns what it returns.
 
-        Raises RolloutError API_UNREACHABLE after that; what the API refuses (4xx) is raised as it comes.
+        what (str): names the call in the error. call: takes no arguments, may be repeated. timeout (float):
+        seconds for which it is retried, by default the cloud's retry_timeout. Raises RolloutError
+        API_UNREACHABLE after that. An error that the API answers with (4xx) is raised at once, unchanged.
         """
-        until = time.monotonic() + (self.patience if patience is None else patience)
+        deadline = time.monotonic() + (self.retry_timeout if timeout is None else timeout)
         while True:
             try:
                 return call()
             except Exception as error:
-                if not away(error):
+                if not is_unreachable(error):
                     raise
-                if time.monotonic() > until:
+                if time.monotonic() > deadline:
                     text = f"cloud {self.name}: {what}: {one_line(str(error))}"
                     raise RolloutError("API_UNREACHABLE", text) from error
-            time.sleep(PAUSE)
+            time.sleep(RETRY_INTERVAL)
 
-    def ask(self, service: str, url: str, microversion: str) -> Any:
-        """The answer (JSON) to a GET for which the SDK has no words, or words that leave out what we need.
+    def get_json(self, service: str, url: str, microversion: str) -> Any:
+        """The JSON that a GET returns, for requests that openstacksdk lacks or whose answer it cuts.
 
-        service (str): the SDK's name for it, e.g. `compute`. Raises as `patiently` does.
+        service (str): the SDK's name of it, e.g. `compute`. url (str): below the service's endpoint.
+        microversion (str): e.g. "2.53". Raises as `retry`.
         """
 
         def get() -> Any:
@@ -75,19 +82,22 @@ class Cloud:
             openstack.exceptions.raise_from_response(answer)
             return answer.json()
 
-        return self.patiently(f"{service} API, {url}", get)
+        return self.retry(f"{service} API, {url}", get)
 
-    def reach(self) -> None:
-        """Raise RolloutError API_UNREACHABLE, at once, when the cloud's compute or network API is away."""
-        self.patiently("compute API", lambda: next(self.api.compute.services(), None), 0)
+    def require_reachable(self) -> None:
+        """Raise RolloutError API_UNREACHABLE, without retrying, when the compute API does not answer."""
+        self.retry("compute API", lambda: next(self.api.compute.services(), None), 0)
 
-    def offers(self, service: str) -> bool:
-        """Whether the catalogue names an endpoint for a service type, e.g. `instance-ha`."""
-        return bool(self.patiently("identity API", lambda: self.api.endpoint_for(service) is not None))
+    def has_service(self, service_type: str) -> bool:
+        """Whether Keystone's catalogue has an endpoint of a service type.
+
+        service_type (str): e.g. `instance-ha`. Raises RolloutError API_UNREACHABLE.
+        """
+        return bool(self.retry("identity API", lambda: self.api.endpoint_for(service_type) is not None))
 
     def _connect(self) -> Any:
         try:
-            import openstack  # noqa: PLC0415 - nodes have the package of this module, but not the SDK
+            import openstack  # noqa: PLC0415 - this package is on the nodes too, the SDK is not
         except ImportError as error:
             raise RolloutError(
                 "LIBRARY_MISSING", f"a drain needs openstacksdk in the master's Python: {error}"
@@ -98,33 +108,31 @@ class Cloud:
             raise RolloutError("INVALID_PILLAR", f"openstack:cloud: {one_line(str(error))}") from error
 
 
-def away(error: Exception) -> bool:
-    """Whether an exception of the SDK tells that an API is away for now, rather than that it said no."""
+def is_unreachable(error: Exception) -> bool:
+    """Whether an exception of the SDK means that an API is down for now, rather than that it refused.
+
+    error: as raised by openstacksdk or keystoneauth.
+    """
     import keystoneauth1.exceptions as auth  # noqa: PLC0415 - as in _connect
     import openstack.exceptions as sdk  # noqa: PLC0415
 
     if isinstance(error, sdk.HttpException):
-        return status_of(error) in _AWAY
+        return status_of(error) in _RETRIED_STATUSES
     temporary = (auth.ConnectFailure, auth.RetriableConnectionFailure, auth.DiscoveryFailure)
     return isinstance(error, temporary) or (
-        isinstance(error, auth.HttpError) and getattr(error, "http_status", 0) in _AWAY
+        isinstance(error, auth.HttpError) and getattr(error, "http_status", 0) in _RETRIED_STATUSES
     )
 
 
 def status_of(error: Exception) -> int:
-    """The HTTP status of an SDK exception, 0 when it has none."""
+    """The HTTP status (int) of an SDK exception, 0 when it has none."""
     return int(getattr(error, "status_code", None) or getattr(error, "http_status", None) or 0)
 
 
-def refused(error: Exception) -> bool:
-    """Whether an exception is the API's own no (a 4xx)."""
-    return 400 <= status_of(error) < 500 and status_of(error) != 429
-
-
 def match_host(node: str, hosts: dict[str, T]) -> T | None:
-    """What OpenStack calls a node's host: the same name, or the only one with the same first label.
+    """The value of the host that a node is in OpenStack: the same name, or the only one with its short name.
 
-    node (str): minion id. hosts (dict): by OpenStack's host name.
+    node (str): minion id. hosts (dict): OpenStack's host name -> any value. Returns None for no match.
     """
     if node in hosts:
         return hosts[node]

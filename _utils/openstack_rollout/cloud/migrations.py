@@ -1,4 +1,4 @@
-"""Several servers on their way, a bounded number at a time from one host and in the whole cloud."""
+"""The migrations of several servers, a limited number at a time from one host and in the whole cloud."""
 
 from __future__ import annotations
 
@@ -10,107 +10,120 @@ from dataclasses import dataclass, field
 
 from openstack_rollout.cloud import nova
 from openstack_rollout.cloud.api import Cloud
-from openstack_rollout.cloud.migration import BROKEN, FAILED, Journey, Outcome
 from openstack_rollout.cloud.nova import Migration
+from openstack_rollout.cloud.server_migration import MigrationResult, MigrationState, ServerMigration
 
-LOOK = 0.5
+POLL_INTERVAL = 0.5  # seconds
 ATTEMPTS = 2
 
 
-class Slots:
-    """Migrations that may be under way together; shared by all nodes that are drained in this process."""
+class MigrationLimit:
+    """How many migrations may run at a time; shared by all nodes that one process drains. Thread-safe.
+
+    per_host (int): from one host. per_cloud (int): in the whole cloud.
+    """
 
     def __init__(self, per_host: int, per_cloud: int):
         self._per_host = per_host
         self._per_cloud = per_cloud
-        self._taken: Counter[str] = Counter()
+        self._running: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def take(self, host: str) -> bool:
-        """A place for a migration from a host, if one is free."""
+    def acquire(self, host: str) -> bool:
+        """Count one more migration from a host; False, without waiting, where the limit is reached."""
         with self._lock:
-            if self._taken[host] >= self._per_host or self._taken.total() >= self._per_cloud:
+            if self._running[host] >= self._per_host or self._running.total() >= self._per_cloud:
                 return False
-            self._taken[host] += 1
+            self._running[host] += 1
             return True
 
-    def give(self, host: str) -> None:
-        """The migration has ended."""
+    def release(self, host: str) -> None:
+        """Count one migration from a host less."""
         with self._lock:
-            self._taken[host] -= 1
+            self._running[host] -= 1
 
 
 @dataclass
-class Convoy:
-    """Takes journeys to their ends.
+class Migrations:
+    """Moves servers, and tries again those that fail.
 
-    make(server id) gives the journey of a server from where it is now, None when it has nowhere to go any
-    more. stubborn (bool): whether others still start when one has failed for good.
+    create: makes the migration of a server, given its id, from where it is now; None when it need not move
+    any more. continue_after_failure (bool): whether others still start when a server has failed for good.
+    results: how each ended, by server id.
     """
 
     cloud: Cloud
-    slots: Slots
-    make: Callable[[str], Journey | None]
-    stubborn: bool = True
-    ended: dict[str, Outcome] = field(default_factory=dict)
-    #: by source: the newest migration from there that was seen
+    limit: MigrationLimit
+    create: Callable[[str], ServerMigration | None]
+    continue_after_failure: bool = True
+    results: dict[str, MigrationResult] = field(default_factory=dict)
+    #: source -> the highest id of a migration from there that was seen
     newest: dict[str, int] = field(default_factory=dict)
 
-    def run(self, servers: Iterable[str]) -> dict[str, Outcome]:
-        """Move servers (ids); returns how each that was started ended. Servers in flight always finish."""
-        waiting = list(servers)
+    def run(self, server_ids: Iterable[str]) -> dict[str, MigrationResult]:
+        """Move servers and wait for them; returns how each one ended, by its id.
+
+        A migration that was started is always waited for. No further one starts when a server is BROKEN, or
+        has failed where continue_after_failure is false: such servers are not in what is returned. Raises
+        RolloutError API_UNREACHABLE.
+        """
+        waiting = list(server_ids)
         attempts: Counter[str] = Counter()
-        flying: dict[str, Journey] = {}
+        running: dict[str, ServerMigration] = {}
         try:
-            while flying or (waiting and not self._halted()):
-                if not self._halted():
-                    self._start(waiting, flying, attempts)
-                for server, outcome in self._look(flying):
-                    self.slots.give(flying.pop(server).source)
-                    again = outcome.state == FAILED and not outcome.timed_out
-                    if again and attempts[server] < ATTEMPTS:
-                        waiting.append(server)
+            while running or (waiting and not self._is_stopped()):
+                if not self._is_stopped():
+                    self._start(waiting, running, attempts)
+                for server_id, result in self._poll(running):
+                    self.limit.release(running.pop(server_id).source)
+                    again = result.state == MigrationState.FAILED and not result.timed_out
+                    if again and attempts[server_id] < ATTEMPTS:
+                        waiting.append(server_id)
                     else:
-                        self.ended[server] = outcome
-                if flying or waiting:
-                    time.sleep(LOOK)
+                        self.results[server_id] = result
+                if running or waiting:
+                    time.sleep(POLL_INTERVAL)
         finally:
-            for journey in flying.values():
-                self.slots.give(journey.source)
-        return self.ended
+            for migration in running.values():
+                self.limit.release(migration.source)
+        return self.results
 
-    def _halted(self) -> bool:
-        states = {outcome.state for outcome in self.ended.values()}
-        return BROKEN in states or (FAILED in states and not self.stubborn)
+    def _is_stopped(self) -> bool:
+        states = {result.state for result in self.results.values()}
+        failed = MigrationState.FAILED in states and not self.continue_after_failure
+        return MigrationState.BROKEN in states or failed
 
-    def _start(self, waiting: list[str], flying: dict[str, Journey], attempts: Counter[str]) -> None:
-        for server in list(waiting):
-            journey = self.make(server)
-            if journey is None:
-                waiting.remove(server)
+    def _start(self, waiting: list[str], running: dict[str, ServerMigration], attempts: Counter[str]) -> None:
+        for server_id in list(waiting):
+            migration = self.create(server_id)
+            if migration is None:
+                waiting.remove(server_id)
                 continue
-            if not self.slots.take(journey.source):
+            if not self.limit.acquire(migration.source):
                 continue
-            waiting.remove(server)
-            attempts[server] += 1
-            flying[server] = journey
-            if journey.source not in self.newest:
-                self._migrations(journey.source)
-            outcome = journey.begin(self.newest[journey.source])
-            if outcome is not None:
-                self.slots.give(flying.pop(server).source)
-                if outcome.state == FAILED and attempts[server] < ATTEMPTS:
-                    waiting.append(server)
+            waiting.remove(server_id)
+            attempts[server_id] += 1
+            running[server_id] = migration
+            if migration.source not in self.newest:
+                self._migrations_from(migration.source)
+            result = migration.start(self.newest[migration.source])
+            if result is not None:
+                self.limit.release(running.pop(server_id).source)
+                if result.state == MigrationState.FAILED and attempts[server_id] < ATTEMPTS:
+                    waiting.append(server_id)
                 else:
-                    self.ended[server] = outcome
+                    self.results[server_id] = result
 
-    def _look(self, flying: dict[str, Journey]) -> list[tuple[str, Outcome]]:
-        sources = {journey.source for journey in flying.values()}
-        found = {source: self._migrations(source) for source in sources}
-        looked = [(server, journey.look(found[journey.source])) for server, journey in flying.items()]
-        return [(server, outcome) for server, outcome in looked if outcome is not None]
+    def _poll(self, running: dict[str, ServerMigration]) -> list[tuple[str, MigrationResult]]:
+        """The migrations that have ended: server id and result."""
+        sources = {migration.source for migration in running.values()}
+        found = {source: self._migrations_from(source) for source in sources}
+        polled = [
+            (server_id, migration.poll(found[migration.source])) for server_id, migration in running.items()
+        ]
+        return [(server_id, result) for server_id, result in polled if result is not None]
 
-    def _migrations(self, source: str) -> list[Migration]:
+    def _migrations_from(self, source: str) -> list[Migration]:
         found = nova.migrations_from(self.cloud, source)
-        self.newest[source] = max([self.newest.get(source, 0), *(one.number for one in found)])
+        self.newest[source] = max([self.newest.get(source, 0), *(one.id for one in found)])
         return found

@@ -1,6 +1,10 @@
-"""Nova as drains see it: compute services, servers, migrations; openstacksdk's calls in our words.
+"""Nova's compute services, servers and migrations, as drains need them, through openstacksdk.
 
-The one thing openstacksdk lacks is shipped here: a live migration that is asked for and not waited for.
+Requests that openstacksdk lacks are made here directly: a live migration that returns at once, and a server
+on a given host.
+
+Reading functions raise RolloutError API_UNREACHABLE after the cloud's retry_timeout. Functions that request a
+migration are not retried: they raise what the API or the connection raises.
 """
 
 from __future__ import annotations
@@ -12,17 +16,21 @@ from typing import Any
 from openstack_rollout.cloud.api import Cloud, match_host, status_of
 from openstack_rollout.errors import RolloutError
 
-ASYNCHRONOUS = "2.34"
-_ON_HOST = "2.74"
-_TRAITS, _DISABLED = "1.6", "COMPUTE_STATUS_DISABLED"
+ASYNC_LIVE_MIGRATION = "2.34"  # microversion
+_BOOT_ON_HOST = "2.74"  # microversion
+_TRAITS_VERSION, _DISABLED_TRAIT = "1.6", "COMPUTE_STATUS_DISABLED"
 _LISTED_MIGRATIONS = 200
-RUNNING = ("ACTIVE", "PAUSED")
+LIVE_MIGRATABLE = ("ACTIVE", "PAUSED")
 AT_REST = ("SHUTOFF", "SUSPENDED", "SHELVED", "SOFT_DELETED", "DELETED", "SHELVED_OFFLOADED")
 
 
 @dataclass(frozen=True)
 class Service:
-    """A nova-compute: id, host, zone, enabled, up, reason (why it is disabled), heartbeat (as Nova says)."""
+    """A nova-compute service.
+
+    zone: its availability zone. reason: why it is disabled, "" if nobody said. heartbeat: time of the last
+    one, as Nova writes it.
+    """
 
     id: str
     host: str
@@ -34,8 +42,13 @@ class Service:
 
 
 @dataclass(frozen=True)
-class Guest:
-    """A server. memory in MiB, disk in GiB; task: what Nova is doing with it, "" for nothing."""
+class Server:
+    """A server.
+
+    host: the compute it is on. task: Nova's task state, "" for none. zone: its availability zone. memory in
+    MiB. disk in GiB: root and ephemeral. image: its id, "" for a server that boots from a volume. specs:
+    extra specs of its flavor.
+    """
 
     id: str
     name: str
@@ -51,43 +64,45 @@ class Guest:
     specs: dict[str, str] = field(default_factory=dict)
 
     @property
-    def running(self) -> bool:
-        """Whether it can be live-migrated, as far as its state goes."""
-        return self.status in RUNNING
+    def live_migratable(self) -> bool:
+        """Whether its status allows a live migration."""
+        return self.status in LIVE_MIGRATABLE
 
     @property
     def at_rest(self) -> bool:
-        """Whether nothing of it runs on its host, so that an update there does not disturb it."""
+        """Whether no process of it runs on its host, so that an update there does not disturb it."""
         return self.status in AT_REST
 
     @property
-    def called(self) -> str:
-        """Name and id, for messages."""
+    def name_and_id(self) -> str:
+        """`NAME (ID)`, for messages."""
         return f"{self.name} ({self.id})"
 
 
 @dataclass(frozen=True)
 class Migration:
-    """A migration record. number: it grows; kind: `live-migration` or `migration`; to: "" until chosen."""
+    """Nova's record of a migration.
 
-    number: int
-    server: str
-    kind: str
+    id: newer ones have higher ids. type: `live-migration` or `migration`. source, target: hosts; target is ""
+    until the scheduler has chosen one.
+    """
+
+    id: int
+    server_id: str
+    type: str
     status: str
     source: str
-    to: str
+    target: str
 
 
 def services(cloud: Cloud) -> dict[str, Service]:
-    """Every nova-compute, by host."""
-    found = cloud.patiently(
-        "compute services", lambda: list(cloud.api.compute.services(binary="nova-compute"))
-    )
+    """Every nova-compute service of the cloud, by host."""
+    found = cloud.retry("compute services", lambda: list(cloud.api.compute.services(binary="nova-compute")))
     return {one.host: _service(one) for one in found}
 
 
 def service_of(cloud: Cloud, node: str) -> Service:
-    """The nova-compute of a node. Raises RolloutError DRAIN_FAILED when the cloud knows none."""
+    """The nova-compute of a node (minion id). Raises RolloutError DRAIN_FAILED when there is none."""
     found = match_host(node, services(cloud))
     if found is None:
         raise RolloutError(
@@ -97,66 +112,73 @@ def service_of(cloud: Cloud, node: str) -> Service:
 
 
 def disable(cloud: Cloud, service: Service, reason: str) -> None:
-    """Let the scheduler place nothing there any more."""
-    cloud.patiently(
+    """Disable a compute service: the scheduler no longer places servers there.
+
+    reason (str): shown by Nova as the reason for it.
+    """
+    cloud.retry(
         f"disable {service.host}",
         lambda: cloud.api.compute.disable_service(service.id, disabled_reason=reason),
     )
 
 
 def enable(cloud: Cloud, service: Service) -> None:
-    """Let the scheduler use the host again."""
-    cloud.patiently(f"enable {service.host}", lambda: cloud.api.compute.enable_service(service.id))
+    """Enable a compute service: the scheduler may place servers there."""
+    cloud.retry(f"enable {service.host}", lambda: cloud.api.compute.enable_service(service.id))
 
 
-def kept_off(cloud: Cloud, provider: str) -> bool:
-    """Whether Placement keeps the scheduler off a hypervisor (its id is its provider's).
+def disabled_in_placement(cloud: Cloud, provider_id: str) -> bool:
+    """Whether Placement still keeps the scheduler off a hypervisor with the trait COMPUTE_STATUS_DISABLED.
 
-    Nova takes this mark away as it enables a compute. When the host's resources are told at that very moment
-    it fails to, without a word to who asked, and mends it when they are told next: within a minute, as Nova
-    comes.
+    provider_id (str): the resource provider, whose id is the hypervisor's. False for one that does not exist.
+
+    Nova removes the trait when it enables a compute service. If nova-compute reports its resources at the
+    same moment, that fails silently, and Nova corrects it with the next report, up to a minute later by
+    default.
     """
     try:
-        answer = cloud.ask("placement", f"/resource_providers/{provider}/traits", _TRAITS)
+        answer = cloud.get_json("placement", f"/resource_providers/{provider_id}/traits", _TRAITS_VERSION)
     except Exception as error:
         if status_of(error) != 404:
             raise
         return False
-    return _DISABLED in answer["traits"]
+    return _DISABLED_TRAIT in answer["traits"]
 
 
-def servers_on(cloud: Cloud, host: str | None) -> list[Guest]:
-    """The servers of all projects on a host; of the whole cloud for None."""
+def servers_on(cloud: Cloud, host: str | None) -> list[Server]:
+    """The servers of all projects on a host, or in the whole cloud when host is None."""
     query = {"compute_host": host} if host else {}
-    found = cloud.patiently(
+    found = cloud.retry(
         f"servers on {host}", lambda: list(cloud.api.compute.servers(all_projects=True, **query))
     )
-    return [_guest(one) for one in found]
+    return [_server(one) for one in found]
 
 
-def server(cloud: Cloud, server_id: str) -> Guest | None:
-    """A server as it is now, None when it is gone."""
+def find_server(cloud: Cloud, server_id: str) -> Server | None:
+    """A server as it is now, None when it has been deleted."""
     try:
-        found = cloud.patiently(f"server {server_id}", lambda: cloud.api.compute.get_server(server_id))
+        found = cloud.retry(f"server {server_id}", lambda: cloud.api.compute.get_server(server_id))
     except Exception as error:
         if status_of(error) == 404:
             return None
         raise
-    return _guest(found)
+    return _server(found)
 
 
 def migrations_from(cloud: Cloud, host: str) -> list[Migration]:
-    """The newest migrations away from a host, newest first."""
+    """The latest migrations that have a host as their source, newest first."""
     return _migrations(cloud, f"migrations from {host}", source_compute=host)
 
 
 def migrations_of(cloud: Cloud, server_id: str) -> list[Migration]:
-    """The newest migrations of a server, newest first."""
+    """The latest migrations of a server, newest first."""
     return _migrations(cloud, f"migrations of server {server_id}", server_id=server_id)
 
 
 def live_migrate(cloud: Cloud, server_id: str, host: str | None) -> None:
-    """Ask for a live migration and return at once; host None leaves the choice to the scheduler.
+    """Request a live migration and return at once.
+
+    host (str): the target; None lets the scheduler choose.
 
     openstacksdk's own call stops at microversion 2.30, where the API answers only after its checks of
     source and target, seconds later.
@@ -166,55 +188,61 @@ def live_migrate(cloud: Cloud, server_id: str, host: str | None) -> None:
     answer = cloud.api.compute.post(
         f"/servers/{server_id}/action",
         json={"os-migrateLive": {"host": host, "block_migration": "auto"}},
-        microversion=ASYNCHRONOUS,
+        microversion=ASYNC_LIVE_MIGRATION,
     )
     openstack.exceptions.raise_from_response(answer)
 
 
 def cold_migrate(cloud: Cloud, server_id: str, host: str | None) -> None:
-    """Ask for a cold migration: the server is shut off while it moves."""
+    """Request a cold migration: the server is shut off while it moves.
+
+    host (str): the target; None lets the scheduler choose.
+    """
     cloud.api.compute.migrate_server(server_id, **({"host": host} if host else {}))
 
 
-def confirm(cloud: Cloud, server_id: str) -> None:
-    """Let go of what a cold migration left on its source."""
+def confirm_resize(cloud: Cloud, server_id: str) -> None:
+    """Confirm a cold migration: Nova then removes the server from its source."""
     cloud.api.compute.confirm_server_resize(server_id)
 
 
 def abort(cloud: Cloud, migration: Migration) -> None:
-    """Ask for the end of a live migration; the server stays on its source."""
-    cloud.api.compute.abort_server_migration(migration.number, migration.server, ignore_missing=True)
+    """Request the abort of a live migration: the server stays on its source."""
+    cloud.api.compute.abort_server_migration(migration.id, migration.server_id, ignore_missing=True)
 
 
 def force_complete(cloud: Cloud, migration: Migration) -> None:
-    """Ask to finish a live migration now, by post-copy or by pausing the server."""
-    cloud.api.compute.force_complete_server_migration(migration.number, migration.server)
+    """Request that a live migration finishes now, by post-copy or by pausing the server."""
+    cloud.api.compute.force_complete_server_migration(migration.id, migration.server_id)
 
 
 def boot_on(api: Any, host: str, **body: Any) -> str:
-    """Ask the scheduler for a server on one host (openstacksdk has no word for that); returns its id.
+    """Create a server on one host, after the scheduler's checks; returns its id.
 
-    api: an openstack.connection.Connection, of the project that is to own it. body: as Nova's API has it.
+    api: an openstack.connection.Connection of the project that will own it. body: the other keys of the
+    request, as in Nova's API. openstacksdk has no call for that.
     """
     import openstack.exceptions  # noqa: PLC0415 - nodes do not have the SDK
 
-    answer = api.compute.post("/servers", json={"server": {**body, "host": host}}, microversion=_ON_HOST)
+    answer = api.compute.post("/servers", json={"server": {**body, "host": host}}, microversion=_BOOT_ON_HOST)
     openstack.exceptions.raise_from_response(answer)
     return str(answer.json()["server"]["id"])
 
 
 def hypervisors(cloud: Cloud) -> dict[str, dict[str, Any]]:
-    """Nova's facts on each host, by host: id, hypervisor_type, hypervisor_version, cpu_info.
+    """Nova's hypervisors as its API returns them, by host.
 
-    Asked for at 2.53 since 2.88 and later no longer tell of the CPU.
+    Keys used here: id, hypervisor_type, hypervisor_version, cpu_info.
+
+    Uses microversion 2.53, because 2.88 and later leave out the CPU.
     """
-    answer = cloud.ask("compute", "/os-hypervisors/detail", "2.53")
+    answer = cloud.get_json("compute", "/os-hypervisors/detail", "2.53")
     return {one["service"]["host"]: one for one in answer["hypervisors"]}
 
 
-def groups(cloud: Cloud) -> list[tuple[str, str, Sequence[str]]]:
-    """(name, policy, server ids) of every server group."""
-    found = cloud.patiently("server groups", lambda: list(cloud.api.compute.server_groups(all_projects=True)))
+def server_groups(cloud: Cloud) -> list[tuple[str, str, Sequence[str]]]:
+    """(name, policy, server ids) of every server group of the cloud."""
+    found = cloud.retry("server groups", lambda: list(cloud.api.compute.server_groups(all_projects=True)))
     return [(one.name, one.policy or (one.policies or [""])[0], one.member_ids or []) for one in found]
 
 
@@ -230,9 +258,9 @@ def _service(one: Any) -> Service:
     )
 
 
-def _guest(one: Any) -> Guest:
+def _server(one: Any) -> Server:
     flavor = one.flavor
-    return Guest(
+    return Server(
         id=one.id,
         name=one.name,
         host=one.compute_host or "",
@@ -249,17 +277,17 @@ def _guest(one: Any) -> Guest:
 
 
 def _migrations(cloud: Cloud, what: str, **query: Any) -> list[Migration]:
-    def ask() -> list[Any]:
+    def request() -> list[Any]:
         return list(cloud.api.compute.migrations(limit=_LISTED_MIGRATIONS, paginated=False, **query))
 
     return [
         Migration(
-            number=int(one.id),
-            server=one.server_id,
-            kind=one.migration_type or "",
+            id=int(one.id),
+            server_id=one.server_id,
+            type=one.migration_type or "",
             status=one.status or "",
             source=one.source_compute or "",
-            to=one.dest_compute or "",
+            target=one.dest_compute or "",
         )
-        for one in cloud.patiently(what, ask)
+        for one in cloud.retry(what, request)
     ]

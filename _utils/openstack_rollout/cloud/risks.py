@@ -1,7 +1,7 @@
 """What could go wrong with each server when its host is drained, and what the policy will then do.
 
-Pure but for `gather`. A risk that blocks keeps the server from moving while it runs; one that does not is
-told and taken.
+A blocking risk prevents a live migration. The others are only reported. `gather`, `unmovable_servers` and
+`assess_host` ask the cloud's APIs; the rest only computes.
 """
 
 from __future__ import annotations
@@ -13,26 +13,32 @@ from typing import Any, Protocol
 
 from openstack_rollout.cloud import neutron, nova
 from openstack_rollout.cloud.api import Cloud
-from openstack_rollout.cloud.migration import limit_of
-from openstack_rollout.cloud.nova import Guest
-from openstack_rollout.cloud.placement import Landscape
+from openstack_rollout.cloud.nova import Server
+from openstack_rollout.cloud.placement import Placement
+from openstack_rollout.cloud.server_migration import COLD, LIVE, timeout_of
 
-_TIED_PORTS = ("direct", "direct-physical", "macvtap", "accelerator-direct", "accelerator-direct-physical")
-_ASKED_ONE_BY_ONE = 10  # hosts; of more, all servers of the cloud are listed at once
-LIVE, COLD, STAYS, SKIPPED, FAILS = "live", "cold", "stays", "node is skipped", "drain fails"
-BY_POLICY = {"fail": FAILS, "skip": SKIPPED, "leave": STAYS}
+_PASSTHROUGH_PORTS = (
+    "direct",
+    "direct-physical",
+    "macvtap",
+    "accelerator-direct",
+    "accelerator-direct-physical",
+)
+_HOSTS_ASKED_SINGLY = 10  # for more hosts, all servers of the cloud are listed at once
+STAYS, SKIPPED, FAILS = "stays", "node is skipped", "drain fails"
+ACTION_OF_POLICY = {"fail": FAILS, "skip": SKIPPED, "leave": STAYS}
 
 
-class Choices(Protocol):
+class MigrationPolicy(Protocol):
     """What an operator chose for servers that leave a compute (openstack:policies:compute)."""
 
     @property
     def unmovable(self) -> str:
-        """What becomes of a server that cannot move while it runs: fail, skip, leave or cold."""
+        """What becomes of a server that cannot migrate live: fail, skip, leave or cold."""
 
     @property
     def on_timeout(self) -> str:
-        """What is done with a migration that takes too long."""
+        """What is done with a migration that takes too long: abort or force_complete."""
 
     @property
     def timeout_per_gib(self) -> float:
@@ -45,207 +51,235 @@ class Choices(Protocol):
 
 @dataclass(frozen=True)
 class Risk:
-    """word (str): its kind; text; blocks: it cannot move while running; cold: a cold migration would help."""
+    """Something that may go wrong with a server's migration.
 
-    word: str
+    kind: a fixed word, e.g. `locked`. text: for people, to be read after the server's name. blocks: whether
+    it prevents a live migration. cold: whether a cold migration is possible all the same.
+    """
+
+    kind: str
     text: str
     blocks: bool = False
     cold: bool = False
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """A server with its risks, what is done with it (LIVE, COLD, STAYS, SKIPPED or FAILS), why, and to which
-    host (None: the scheduler chooses).
+class Assessment:
+    """What a drain does with a server.
+
+    action: LIVE, COLD, STAYS, SKIPPED or FAILS. why: for people, to be read after the server's name; "" for
+    LIVE. target: the host it is to go to, or None to let the scheduler choose.
     """
 
-    guest: Guest
+    server: Server
     risks: tuple[Risk, ...]
-    course: str
+    action: str
     why: str = ""
     target: str | None = None
 
 
 @dataclass
-class Surroundings:
-    """What the verdict on servers needs beside themselves.
+class Conditions:
+    """What the risks of servers depend on, beside the servers themselves.
 
-    ports: server id -> kinds of its tied ports. images: image id -> properties. away: hosts that take none.
+    placement: where servers can go. ports: server id -> VNIC types of its passthrough ports; has every server
+    that this was gathered for. images: image id -> properties. excluded: hosts that take no servers.
     """
 
-    landscape: Landscape
+    placement: Placement
     ports: Mapping[str, Sequence[str]] = field(default_factory=dict)
     images: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    away: frozenset[str] = frozenset()
+    excluded: frozenset[str] = frozenset()
 
-    def knows(self, guests: Iterable[Guest]) -> bool:
-        """Whether it was gathered for these servers too."""
-        return all(guest.id in self.ports for guest in guests)
+    def covers(self, servers: Iterable[Server]) -> bool:
+        """Whether it was gathered for all of these servers."""
+        return all(server.id in self.ports for server in servers)
 
 
-def gather(cloud: Cloud, host: str, guests: Iterable[Guest]) -> Surroundings:
-    """What the verdict on guests of a host needs: asks Nova, Placement, Neutron and Glance.
+def gather(cloud: Cloud, host: str, servers: Iterable[Server]) -> Conditions:
+    """What the risks of servers depend on, asked of Nova, Placement, Neutron and Glance.
 
-    Raises RolloutError API_UNREACHABLE.
+    host (str): the host that is drained, which takes no servers; "" for none. Raises RolloutError
+    API_UNREACHABLE.
     """
-    guests = list(guests)
+    servers = list(servers)
     ports = {
-        guest: [port.binding_vnic_type for port in found if port.binding_vnic_type in _TIED_PORTS]
-        for guest, found in neutron.ports_of(cloud, [guest.id for guest in guests]).items()
+        server_id: [port.binding_vnic_type for port in found if port.binding_vnic_type in _PASSTHROUGH_PORTS]
+        for server_id, found in neutron.ports_of(cloud, [server.id for server in servers]).items()
     }
     images = {}
-    for image in {guest.image for guest in guests if guest.image}:
-        found = cloud.patiently("images", partial(cloud.api.image.find_image, image))
+    for image in {server.image for server in servers if server.image}:
+        found = cloud.retry("images", partial(cloud.api.image.find_image, image))
         images[image] = dict(found.to_dict(computed=False), **(found.properties or {})) if found else {}
-    return Surroundings(Landscape.of(cloud), ports, images, frozenset((host,)))
+    return Conditions(Placement.read(cloud), ports, images, frozenset((host,)))
 
 
-def verdicts(guests: Iterable[Guest], around: Surroundings, policy: Choices) -> list[Verdict]:
-    """What the policy makes of each server."""
-    return [verdict(guest, around, policy) for guest in guests]
+def assess_all(
+    servers: Iterable[Server], conditions: Conditions, policy: MigrationPolicy
+) -> list[Assessment]:
+    """The assessment of each server, in their order. Arguments as of `assess`."""
+    return [assess(server, conditions, policy) for server in servers]
 
 
-def verdict(guest: Guest, around: Surroundings, policy: Choices) -> Verdict:
-    """What the policy makes of one server."""
-    if guest.at_rest:
-        risk = Risk("at_rest", f"is {guest.status}: nothing of it runs there")
-        return Verdict(guest, (risk,), STAYS, risk.text)
-    suited, placing = _placing(guest, around)
-    risks = (*_state(guest), *_hardware(guest, around, policy), *_group(guest, around), *placing)
+def assess(server: Server, conditions: Conditions, policy: MigrationPolicy) -> Assessment:
+    """What a drain does with one server under a policy.
+
+    conditions: gathered for this server. policy: the operator's choices.
+    """
+    if server.at_rest:
+        risk = Risk("at_rest", f"is {server.status}: nothing of it runs there")
+        return Assessment(server, (risk,), STAYS, risk.text)
+    targets, of_targets = _targets(server, conditions)
+    risks = (
+        *_state(server),
+        *_hardware(server, conditions, policy),
+        *_group(server, conditions),
+        *of_targets,
+    )
     blocking = [risk for risk in risks if risk.blocks]
     why = "; ".join(risk.text for risk in blocking)
     if not blocking:
-        narrowed = len(suited) < len(around.landscape.spares(around.away))
-        return Verdict(guest, risks, LIVE, target=suited[0] if narrowed and suited else None)
+        some_unfit = len(targets) < len(conditions.placement.spare_hosts(conditions.excluded))
+        return Assessment(server, risks, LIVE, target=targets[0] if some_unfit and targets else None)
     if policy.unmovable == "cold":
-        return Verdict(guest, risks, COLD if all(risk.cold for risk in blocking) else FAILS, why)
-    return Verdict(guest, risks, BY_POLICY[policy.unmovable], why)
+        return Assessment(server, risks, COLD if all(risk.cold for risk in blocking) else FAILS, why)
+    return Assessment(server, risks, ACTION_OF_POLICY[policy.unmovable], why)
 
 
-def report(found: Iterable[Verdict], policy: Choices) -> list[dict[str, Any]]:
-    """The verdicts as plain data, one entry a server."""
+def report(assessments: Iterable[Assessment], policy: MigrationPolicy) -> list[dict[str, Any]]:
+    """Assessments as plain data, for `workload.risks`: one dict a server, with what will be done and why."""
     lines = []
-    for one in found:
-        limit = f", {policy.on_timeout} after {limit_of(one.guest, policy.timeout_per_gib):.0f} s"
+    for one in assessments:
+        timeout = timeout_of(one.server, policy.timeout_per_gib)
+        migration = f"{one.action} migration, {policy.on_timeout} after {timeout:.0f} s"
         lines.append(
             {
-                "server": one.guest.name,
-                "id": one.guest.id,
-                "host": one.guest.host,
-                "status": one.guest.status,
-                "memory_mib": one.guest.memory,
-                "risks": {risk.word: risk.text for risk in one.risks},
-                "will": f"{one.course} migration{limit}" if one.course in (LIVE, COLD) else one.course,
+                "server": one.server.name,
+                "id": one.server.id,
+                "host": one.server.host,
+                "status": one.server.status,
+                "memory_mib": one.server.memory,
+                "risks": {risk.kind: risk.text for risk in one.risks},
+                "will": migration if one.action in (LIVE, COLD) else one.action,
                 "why": one.why,
             }
         )
     return lines
 
 
-def _state(guest: Guest) -> list[Risk]:
-    found = []
-    if guest.status == "ERROR":
-        found.append(Risk("error", "is in ERROR: nobody can tell what runs", blocks=True))
-    elif not guest.running and not guest.task:
-        found.append(Risk("status", f"is {guest.status}: only ACTIVE and PAUSED servers move", blocks=True))
-    if guest.locked:
-        found.append(Risk("locked", "is locked: its owner wants nothing done to it", blocks=True))
-    if guest.task:
-        found.append(Risk("task", f"is in a task ({guest.task}), which is waited for"))
+def unmovable_servers(
+    cloud: Cloud, hosts: Iterable[str], policy: MigrationPolicy
+) -> dict[str, list[Assessment]]:
+    """The servers because of which a drain of their host would fail or be skipped: host -> their assessments.
+
+    hosts: host names; one without such a server is not in what is returned. Takes a few requests, whatever
+    the number of hosts. Raises RolloutError API_UNREACHABLE.
+    """
+    by_host: dict[str, list[Server]] = {host: [] for host in hosts}
+    if len(by_host) > _HOSTS_ASKED_SINGLY:
+        for server in nova.servers_on(cloud, None):
+            by_host.get(server.host, []).append(server)
+    else:
+        by_host = {host: nova.servers_on(cloud, host) for host in by_host}
+    conditions = gather(cloud, "", [server for servers in by_host.values() for server in servers])
+    found = {}
+    for host, servers in by_host.items():
+        conditions.excluded = frozenset((host,))
+        assessed = assess_all(servers, conditions, policy)
+        unmovable = [one for one in assessed if one.action in (FAILS, SKIPPED)]
+        if unmovable:
+            found[host] = unmovable
     return found
 
 
-def _hardware(guest: Guest, around: Surroundings, policy: Choices) -> list[Risk]:
-    specs = {**_image_specs(around.images.get(guest.image) or {}), **guest.specs}
+def assess_host(cloud: Cloud, host: str, policy: MigrationPolicy) -> list[Assessment]:
+    """The assessment of every server that is on a host now. Raises RolloutError API_UNREACHABLE."""
+    servers = nova.servers_on(cloud, host)
+    return assess_all(servers, gather(cloud, host, servers), policy)
+
+
+def _state(server: Server) -> list[Risk]:
     found = []
-    if guest.memory >= policy.large_memory_gib * 1024:
-        found.append(
-            Risk("memory", f"has {guest.memory // 1024} GiB of memory: its migration may never converge")
-        )
-    if guest.image and guest.disk:
-        found.append(
-            Risk("local_disk", f"has up to {guest.disk} GiB on local disk, copied unless storage is shared")
-        )
+    if server.status == "ERROR":
+        found.append(Risk("error", "is in ERROR: what of it runs is unknown", blocks=True))
+    elif not server.live_migratable and not server.task:
+        text = f"is {server.status}: only ACTIVE and PAUSED servers can move"
+        found.append(Risk("status", text, blocks=True))
+    if server.locked:
+        found.append(Risk("locked", "is locked by its owner", blocks=True))
+    if server.task:
+        found.append(Risk("task", f"is in a task ({server.task}): the drain waits for its end"))
+    return found
+
+
+def _hardware(server: Server, conditions: Conditions, policy: MigrationPolicy) -> list[Risk]:
+    specs = {**_image_specs(conditions.images.get(server.image) or {}), **server.specs}
+    found = []
+    if server.memory >= policy.large_memory_gib * 1024:
+        text = f"has {server.memory // 1024} GiB of memory: its migration may never converge"
+        found.append(Risk("memory", text))
+    if server.image and server.disk:
+        text = f"has up to {server.disk} GiB on local disk, copied unless storage is shared"
+        found.append(Risk("local_disk", text))
     if specs.get("hw:cpu_policy") in ("dedicated", "mixed") or specs.get("hw:numa_nodes"):
-        found.append(Risk("pinned", "has pinned CPUs or NUMA nodes: needs a target with the same ones free"))
+        text = "has pinned CPUs or NUMA nodes: needs a host where the same ones are free"
+        found.append(Risk("pinned", text))
     if specs.get("pci_passthrough:alias"):
         text = f"has a passthrough device ({specs['pci_passthrough:alias']})"
         found.append(Risk("passthrough", text, blocks=True, cold=True))
     if specs.get("resources:VGPU"):
         found.append(Risk("vgpu", "has a virtual GPU", blocks=True, cold=True))
     if specs.get("hw:tpm_version"):
-        # Its secret is its owner's: not even a cold migration is for us to do.
+        # Only its owner can unlock the TPM's secret: a cold migration is not possible either.
         found.append(Risk("vtpm", f"has a virtual TPM {specs['hw:tpm_version']}", blocks=True))
-    kinds = around.ports.get(guest.id)
-    if kinds:
-        text = f"has SR-IOV ports ({', '.join(sorted(set(kinds)))})"
+    vnic_types = conditions.ports.get(server.id)
+    if vnic_types:
+        text = f"has SR-IOV ports ({', '.join(sorted(set(vnic_types)))})"
         found.append(Risk("sriov", text, blocks=True, cold=True))
     return found
 
 
-def _group(guest: Guest, around: Surroundings) -> list[Risk]:
-    group = around.landscape.group_of(guest)
+def _group(server: Server, conditions: Conditions) -> list[Risk]:
+    group = conditions.placement.group_of(server)
     if group is None or len(group[2]) < 2:
         return []
     name, policy, members = group
+    others = len(members) - 1
     if policy == "affinity":
-        text = f"is in server group {name} (affinity) with {len(members) - 1} more: none can leave alone"
+        text = f"is in server group {name} (affinity) with {others} more: none can move alone"
         return [Risk("group", text, blocks=True)]
     if policy == "anti-affinity":
-        text = f"is in server group {name} (anti-affinity): needs a host without the other {len(members) - 1}"
+        text = f"is in server group {name} (anti-affinity): needs a host without the other {others}"
         return [Risk("group", text)]
     return []
 
 
-def _placing(guest: Guest, around: Surroundings) -> tuple[list[str], list[Risk]]:
-    """The hosts it could go to, the roomiest first, and what speaks against the others."""
-    landscape = around.landscape
-    spares = landscape.spares(around.away)
+def _targets(server: Server, conditions: Conditions) -> tuple[list[str], list[Risk]]:
+    """The hosts that a server can go to, most free memory first, and the risks that come from the hosts."""
+    placement = conditions.placement
+    spares = placement.spare_hosts(conditions.excluded)
     if not spares:
         return [], [Risk("no_spare", "no other compute is up and enabled", blocks=True)]
-    against = {host: landscape.unsuited(guest.host, host) for host in spares}
-    able = [host for host in spares if not against[host]]
+    obstacles = {host: placement.incompatibility(server.host, host) for host in spares}
+    compatible = [host for host in spares if not obstacles[host]]
     found = []
     for kind in ("cpu", "qemu"):
-        texts = list(dict.fromkeys(one.text for one in against.values() if one and one.kind == kind))
+        texts = list(dict.fromkeys(one.text for one in obstacles.values() if one and one.kind == kind))
         if texts:
-            found.append(Risk(kind, "; ".join(texts[:3]), blocks=not able, cold=True))
-    newer = landscape.newer_qemu(guest.host, able)
+            found.append(Risk(kind, "; ".join(texts[:3]), blocks=not compatible, cold=True))
+    newer = placement.newer_qemu(server.host, compatible)
     if newer:
         found.append(Risk("qemu_newer", f"could not come back from {', '.join(newer)}: newer QEMU there"))
-    fitting = landscape.room_for(guest, able)
-    if able and not fitting:
-        text = f"no host has {guest.vcpus} CPUs, {guest.memory} MiB and {guest.disk} GiB free for it"
+    fitting = placement.hosts_for(server, compatible)
+    if compatible and not fitting:
+        text = f"no host has {server.vcpus} CPUs, {server.memory} MiB and {server.disk} GiB free for it"
         found.append(Risk("no_room", text, blocks=True))
-    if guest.zone and fitting and not any(landscape.services[host].zone == guest.zone for host in fitting):
-        found.append(Risk("zone", f"no host of its availability zone {guest.zone} can take it"))
+    if server.zone and fitting and not any(placement.services[host].zone == server.zone for host in fitting):
+        found.append(Risk("zone", f"no host of its availability zone {server.zone} can take it"))
     return fitting, found
 
 
 def _image_specs(properties: Mapping[str, Any]) -> dict[str, str]:
+    """The properties of an image that count like a flavor's extra specs, under the names of these."""
     names = ("hw_cpu_policy", "hw_numa_nodes", "hw_tpm_version")
     return {name.replace("hw_", "hw:", 1): str(properties[name]) for name in names if properties.get(name)}
-
-
-def blocked(cloud: Cloud, hosts: Iterable[str], policy: Choices) -> dict[str, list[Verdict]]:
-    """The servers with which a drain of their host would fail or be skipped, by host; a handful of calls."""
-    by_host: dict[str, list[Guest]] = {host: [] for host in hosts}
-    if len(by_host) > _ASKED_ONE_BY_ONE:
-        for guest in nova.servers_on(cloud, None):
-            by_host.get(guest.host, []).append(guest)
-    else:
-        by_host = {host: nova.servers_on(cloud, host) for host in by_host}
-    around = gather(cloud, "", [guest for guests in by_host.values() for guest in guests])
-    found = {}
-    for host, guests in by_host.items():
-        around.away = frozenset((host,))
-        judged = [one for one in verdicts(guests, around, policy) if one.course in (FAILS, SKIPPED)]
-        if judged:
-            found[host] = judged
-    return found
-
-
-def servers_at_risk(cloud: Cloud, host: str, policy: Choices) -> list[Verdict]:
-    """The verdicts on every server of a host, as things are now."""
-    guests = nova.servers_on(cloud, host)
-    return verdicts(guests, gather(cloud, host, guests), policy)

@@ -1,1 +1,1 @@
-"""How workloads leave a node and come back: the contract, and one file a kind that bears its word."""
+"""How workloads leave a node and come back: the contract of a drain, and one file for each kind of drain."""

@@ -1,6 +1,6 @@
-"""What a kind of drain has to offer.
+"""What each kind of drain implements, and what it is given.
 
-A kind does the work through whatever API it needs; when it happens is the engine's affair.
+A drain does its work through any API it needs. When it is called is decided by the engine.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from typing import Any, NamedTuple, Protocol
 
 
 class Answer(NamedTuple):
-    """What a node said: its value, or the error that kept it from it.
+    """What a function returned on a node, or why it failed.
 
-    reason: a word of errors.REASONS where the error has one; NODE_SILENT when the node gave no answer.
+    error (str): for people, "" when it succeeded. reason (str): a word of errors.REASONS where the error has
+    one, else ""; NODE_SILENT when the node did not answer.
     """
 
     value: Any
@@ -21,10 +22,13 @@ class Answer(NamedTuple):
 
 
 class Ask(Protocol):
-    """How a drain asks nodes."""
+    """How a drain calls functions on nodes."""
 
     def members(self, target: str) -> list[str]:
-        """Ids of the accepted nodes that a compound target matches."""
+        """The ids of the nodes that a target matches.
+
+        target (str): a compound target of Salt; only nodes whose keys are accepted count.
+        """
 
     def ask(
         self,
@@ -33,27 +37,32 @@ class Ask(Protocol):
         keywords: Mapping[str, Any] | None = None,
         timeout: int = 15,
     ) -> dict[str, Answer]:
-        """Call a function on nodes; an answer for each of them, also for those that gave none.
+        """Call a function on nodes; returns an answer for each of them, also for those that gave none.
 
-        timeout (int): seconds after which a node that shows no sign of the call counts as silent.
+        nodes: minion ids. function (str): of an execution module, e.g. `pacemaker.standby`. keywords: its
+        arguments. timeout (int): seconds after which a node that shows no sign of the call counts as silent.
         """
 
 
 class Record(Protocol):
-    """What was taken away from a node. data (dict): plain data, the kind's own; empty at the first drain."""
+    """What was taken away from a node.
+
+    data (dict): plain data, whose keys each kind of drain chooses; empty at the first drain.
+    """
 
     data: dict[str, Any]
 
     def save(self) -> None:
-        """Write it to the journal: always before the thing that it tells of is done."""
+        """Write it to the journal; to be called before anything is done that it describes."""
 
 
 class Drain(Protocol):
     """How workloads leave the nodes of a role, and come back.
 
-    drain and restore run in threads of the engine's process, several nodes at a time; refuse and room are
-    called from the engine itself and should answer within seconds. stages (frozenset): those before which a
-    node is drained.
+    stages (frozenset): the stages before which a node is drained.
+
+    drain and restore are called in threads of the engine's process, for several nodes at a time. refuse and
+    capacity are called by the engine itself and should return within seconds.
     """
 
     stages: frozenset[str]
@@ -61,28 +70,28 @@ class Drain(Protocol):
     def refuse(self, nodes: Sequence[str]) -> None:
         """Raise RolloutError (NO_SPARE, API_UNREACHABLE, …) when these nodes cannot be drained at all.
 
-        Called before anything is touched, with every node that the run is going to drain.
+        nodes: minion ids of all that the run will drain. Called before anything is changed.
         """
 
-    def room(self, nodes: Sequence[str]) -> int:
-        """How many of these nodes, from the first on, may be away together now (live capacity).
+    def capacity(self, nodes: Sequence[str]) -> int:
+        """How many of these nodes, counted from the first, may be drained at the same time now.
 
-        nodes: those in flight first (drained, or about to be), then those that wait, in their order. The
-        engine takes the lesser of this and the batch; 0 while none is away pauses the run under NO_SPARE.
-        Raises RolloutError when nobody can tell.
+        nodes: minion ids; first those that are drained or being drained, then those that wait, in their
+        order. The engine drains no more than this and no more than the batch. When it is 0 while none is
+        drained, the run pauses with NO_SPARE. Raises RolloutError when it cannot be found out.
         """
 
     def drain(self, node: str, record: Record) -> str:
-        """Take the workloads away; returns one line on what was done.
+        """Move the workloads of a node (minion id) away; returns one line on what was done.
 
-        Idempotent: called again, with the record as it was saved, it goes on where a killed one stopped.
-        Raises RolloutError DRAIN_FAILED (restore is called then, with the same record), or
-        SERVERS_UNMOVABLE for a node to be left out without counting as a failure.
+        Idempotent: called again after an interruption, with the record as it was saved, it continues. Raises
+        RolloutError DRAIN_FAILED (restore is called then, with the same record), or SERVERS_UNMOVABLE for a
+        node to be left out without counting as a failure.
         """
 
     def restore(self, node: str, record: Record) -> str:
-        """Bring back what the record says was taken away, and nothing else; returns one line on what was
-        done.
+        """Bring back what the record says was moved away from a node (minion id), and nothing else.
 
-        Idempotent as well, and able to undo half a drain. Raises RolloutError RESTORE_FAILED.
+        Returns one line on what was done. Idempotent as well, and able to undo half a drain. Raises
+        RolloutError RESTORE_FAILED.
         """

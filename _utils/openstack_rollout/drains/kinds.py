@@ -1,4 +1,4 @@
-"""The drains of a cloud: each kind is the file of this room that bears the pillar's word for it."""
+"""Finds the kinds of drain: each is a file of this package, named by the pillar's word for it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from openstack_rollout.declared.policies import NO_DRAIN
 from openstack_rollout.drains.contract import Ask, Drain
 from openstack_rollout.errors import RolloutError
 
-# Makes a drain of what is declared, the role, and a way to ask nodes.
+# Makes a drain from what is declared, the role, and how to call functions on nodes.
 Kind = Callable[[Model, str, Ask], Drain]
 
 
 def find(word: str) -> Kind | None:
-    """The class of a kind: LiveMigrate of live_migrate.py for `live_migrate`; None where there is none."""
+    """The class of a kind of drain, None where there is none.
+
+    word (str): e.g. `live_migrate`, for the class LiveMigrate in live_migrate.py.
+    """
     name = f"{__package__}.{word}"
     if not word.isidentifier() or importlib.util.find_spec(name) is None:
         return None
@@ -26,9 +29,10 @@ def find(word: str) -> Kind | None:
 
 
 class Drains:
-    """The drains of a cloud, made when they are first asked for.
+    """The drains of a cloud, each made at its first use.
 
-    model (Model): what is declared. ask: how a drain asks nodes. kinds: word → class, instead of `find`.
+    model (Model): what is declared. ask: how a drain calls functions on nodes. kinds (dict): word -> class,
+    instead of `find`.
     """
 
     def __init__(
@@ -43,11 +47,11 @@ class Drains:
         self._made: dict[tuple[str, str], Drain] = {}
 
     def kind(self, role: str) -> str:
-        """The kind of drain that the policy of a role names."""
+        """The kind of drain (str) in the policy of a role."""
         return str(self._model.policies.of(role).drain)
 
     def before(self, stage: str, role: str) -> Drain | None:
-        """The drain that the nodes of a role go through before a stage, None when they go as they are."""
+        """The drain of a role's nodes before a stage, None when they are not drained for it."""
         kind = self.kind(role)
         if kind == NO_DRAIN:
             return None
@@ -55,9 +59,10 @@ class Drains:
         return made if stage in made.stages else None
 
     def make(self, kind: str, role: str) -> Drain:
-        """The drain of a kind for a role, also when the policy has changed since (a record names its kind).
+        """The drain of a kind for a role, whatever kind the role's policy has now.
 
-        Raises RolloutError INVALID_PILLAR for a kind that this version does not have.
+        kind (str): of the policy, or of the record of a node that was drained earlier. Raises RolloutError
+        INVALID_PILLAR for a kind that this version does not have.
         """
         if (kind, role) not in self._made:
             found = find(kind) if self._kinds is None else self._kinds.get(kind)

@@ -1,6 +1,8 @@
 """The drain of computes whose servers are live-migrated away, and back if the policy says so.
 
-Which server was where is in the record before Nova is asked to move it.
+The host of each server is written to the record before Nova is asked to move it. Its keys in a record, beside
+those of ComputeDrain: `servers`, by server id: `name`, `drain` and `restore`, each an entry of
+cloud.server_migration.
 """
 
 from __future__ import annotations
@@ -10,256 +12,285 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from openstack_rollout.cloud import migration, nova, risks
+from openstack_rollout.cloud import nova, risks
 from openstack_rollout.cloud.api import match_host
-from openstack_rollout.cloud.migration import BROKEN, COLD, FAILED, LIVE, MOVED, Journey, Outcome, Way
-from openstack_rollout.cloud.migrations import Convoy, Slots
-from openstack_rollout.cloud.nova import Guest
-from openstack_rollout.cloud.placement import Landscape
-from openstack_rollout.cloud.risks import Verdict
+from openstack_rollout.cloud.migrations import MigrationLimit, Migrations
+from openstack_rollout.cloud.nova import Server
+from openstack_rollout.cloud.placement import Placement
+from openstack_rollout.cloud.risks import Assessment
+from openstack_rollout.cloud.server_migration import (
+    COLD,
+    LIVE,
+    MigrationRequest,
+    MigrationResult,
+    MigrationState,
+    ServerMigration,
+    timeout_of,
+)
 from openstack_rollout.declared.model import Model
-from openstack_rollout.drains.computes import Compute, listed
+from openstack_rollout.drains.computes import ComputeDrain, some_of
 from openstack_rollout.drains.contract import Ask, Record
 from openstack_rollout.errors import RolloutError
 
-_LOOK = 1.0
-_TASKS = 120.0  # seconds for what its users had begun with a server
-_MOST_AT_ONCE = 32  # nodes whose servers are counted for one answer of capacity
+_POLL_INTERVAL = 1.0  # seconds
+_TASK_TIMEOUT = 120.0  # seconds for tasks that users had begun with servers
+_MOST_COUNTED = 32  # nodes whose servers are counted for one answer of capacity
 
 
-class LiveMigrate(Compute):
-    """Servers are live-migrated away, and back if the policy says so."""
+class LiveMigrate(ComputeDrain):
+    """Live-migrates the servers of a compute away, and back if the policy says so. Implements contract.Drain.
+
+    model (Model): what is declared. role (str): the computes'. ask: not used, Nova is asked instead.
+    """
 
     def __init__(self, model: Model, role: str = "compute", ask: Ask | None = None):
         super().__init__(model, role, ask)
-        self._slots = Slots(self.policy.migrations_per_host, self.policy.migrations_per_cloud)
+        self._limit = MigrationLimit(self.policy.migrations_per_host, self.policy.migrations_per_cloud)
 
     def refuse(self, nodes: Sequence[str]) -> None:
-        """As for both kinds; SERVERS_UNMOVABLE too when a drain would fail on a server that is there."""
+        """As ComputeDrain; raises SERVERS_UNMOVABLE too when a drain would fail because of a server."""
         super().refuse(nodes)
         if self.policy.unmovable not in ("fail", "cold"):
             return
         services = nova.services(self.cloud)
         hosts = {found.host: node for node in nodes if (found := match_host(node, services))}
-        stay = risks.blocked(self.cloud, hosts, self.policy)
-        if stay:
-            lines = [f"{hosts[host]}: {one.guest.name} {one.why}" for host in stay for one in stay[host]]
-            named = [hosts[host] for host in stay]
-            raise RolloutError(
-                "SERVERS_UNMOVABLE", f"policy unmovable: {self.policy.unmovable}; {listed(lines)}", named
-            )
+        unmovable = risks.unmovable_servers(self.cloud, hosts, self.policy)
+        if unmovable:
+            lines = [
+                f"{hosts[host]}: {one.server.name} {one.why}"
+                for host, found in unmovable.items()
+                for one in found
+            ]
+            text = f"policy unmovable: {self.policy.unmovable}; {some_of(lines)}"
+            raise RolloutError("SERVERS_UNMOVABLE", text, [hosts[host] for host in unmovable])
 
-    def room(self, nodes: Sequence[str]) -> int:
-        """As many as the other computes have room for the servers of, as Placement counts now."""
-        landscape = Landscape.of(self.cloud, groups=False)
-        guests: list[Guest] = []
-        away: list[str] = []
-        for count, node in enumerate(nodes[:_MOST_AT_ONCE]):
-            found = match_host(node, dict(landscape.services))
-            if found is not None:
-                away.append(found.host)
-                on_it = nova.servers_on(self.cloud, found.host)
-                guests += [guest for guest in on_it if not guest.at_rest]
-            spares = landscape.spares(away)
-            if not spares or not landscape.holds(guests, spares):
+    def capacity(self, nodes: Sequence[str]) -> int:
+        """As many as the other computes have free capacity for the servers of, as Placement counts it now."""
+        placement = Placement.read(self.cloud, groups=False)
+        servers: list[Server] = []
+        drained: list[str] = []
+        for count, node in enumerate(nodes[:_MOST_COUNTED]):
+            service = match_host(node, dict(placement.services))
+            if service is not None:
+                drained.append(service.host)
+                on_host = nova.servers_on(self.cloud, service.host)
+                servers += [server for server in on_host if not server.at_rest]
+            spares = placement.spare_hosts(drained)
+            if not spares or not placement.fits_all(servers, spares):
                 return count
-        return min(len(nodes), _MOST_AT_ONCE)
+        return min(len(nodes), _MOST_COUNTED)
 
     def drain(self, node: str, record: Record) -> str:
-        """Close the compute and move its servers. Raises RolloutError DRAIN_FAILED or SERVERS_UNMOVABLE."""
+        """Disable the compute and move its servers. Raises RolloutError DRAIN_FAILED or SERVERS_UNMOVABLE."""
         service = nova.service_of(self.cloud, node)
-        around = None
+        conditions = None
         if "service" not in record.data:
-            around = self._refuse_blocked(node, service.host)
-        self.close(service, record)
+            conditions = self._refuse_unmovable(node, service.host)
+        self.disable(service, record)
         staying: dict[str, str] = {}
-        ended = self._settle(record)
-        _refuse_broken(node, record, ended)
+        _refuse_broken(node, record, self._finish_interrupted(record))
         while True:
-            verdicts = self._verdicts(service.host, staying, around)
-            around = None  # it has been used up: servers will be elsewhere
-            moving = [one for one in verdicts if one.course in (LIVE, COLD)]
+            assessments = self._assess_host(service.host, staying, conditions)
+            conditions = None  # good for one round: the servers will be elsewhere
+            moving = [one for one in assessments if one.action in (LIVE, COLD)]
             staying.update(
-                {one.guest.id: f"{one.guest.name} {one.why}" for one in verdicts if one not in moving}
+                {one.server.id: f"{one.server.name} {one.why}" for one in assessments if one not in moving}
             )
             if not moving:
-                return _told(record, staying)
-            for how in (LIVE, COLD):
-                group = [one for one in moving if one.course == how]
-                ended = self._convoy(record, group, how).run(one.guest.id for one in group)
-                _refuse_broken(node, record, ended)
-                self._stuck(node, record, how, ended, staying)
+                return _summary(record, staying)
+            for method in (LIVE, COLD):
+                group = [one for one in moving if one.action == method]
+                results = self._migrations_away(record, group, method).run(one.server.id for one in group)
+                _refuse_broken(node, record, results)
+                self._apply_policy_to_failed(node, record, method, results, staying)
 
     def restore(self, node: str, record: Record) -> str:
-        """Open the compute, and bring back the servers that left it. Raises RolloutError RESTORE_FAILED."""
+        """Enable the compute, and bring back the servers that left it. Raises RolloutError RESTORE_FAILED."""
         if "service" not in record.data:
-            return "nothing had been done"
-        lost = [
-            f"{record.data['servers'][server]['name']}: {outcome.text}"
-            for server, outcome in self._settle(record).items()
-            if outcome.state == BROKEN
+            return "nothing to restore"
+        broken = [
+            f"{record.data['servers'][server_id]['name']}: {result.text}"
+            for server_id, result in self._finish_interrupted(record).items()
+            if result.state == MigrationState.BROKEN
         ]
-        line = self.open(node, record)
-        if lost:
-            raise RolloutError("RESTORE_FAILED", f"{node} {line}, but {'; '.join(lost)}", [node])
-        away = self._away(record) if self.policy.migrate_back else {}
-        if not away:
+        line = self.enable(node, record)
+        if broken:
+            raise RolloutError("RESTORE_FAILED", f"{node}: {line}; {'; '.join(broken)}", [node])
+        moved = self._moved_servers(record) if self.policy.migrate_back else {}
+        if not moved:
             return line
         if not nova.service_of(self.cloud, node).enabled:
-            # Nova places nothing on a compute that is disabled; whoever disabled it wants that.
-            return f"{line}, so {len(away)} servers stay where they went"
-        back = self._bring_back(node, record, away)
-        return f"{line}, {back}" if back else line
+            # Nova places nothing on a disabled compute, as the operator who disabled it wants.
+            return f"{line}; {len(moved)} servers stay on the hosts they moved to"
+        returned = self._migrate_back(node, record, moved)
+        return f"{line}, {returned}" if returned else line
 
-    def _refuse_blocked(self, node: str, host: str) -> risks.Surroundings:
-        """Say no before anything is touched, by policy; returns what that was judged by."""
-        guests = nova.servers_on(self.cloud, host)
-        around = risks.gather(self.cloud, host, guests)
-        _refuse_verdicts(node, risks.verdicts(guests, around, self.policy))
-        return around
+    def _refuse_unmovable(self, node: str, host: str) -> risks.Conditions:
+        """Raise RolloutError, before anything is changed, when the policy does not allow to drain the host.
 
-    def _verdicts(
-        self, host: str, staying: Mapping[str, str], around: risks.Surroundings | None = None
-    ) -> list[Verdict]:
-        """What becomes of the servers on a host; waits a while for what their users have begun.
-
-        around: gathered a moment ago, of use unless there are servers that it does not know.
+        Returns the conditions that the servers were assessed under.
         """
-        until = time.monotonic() + _TASKS
+        servers = nova.servers_on(self.cloud, host)
+        conditions = risks.gather(self.cloud, host, servers)
+        _refuse_assessments(node, risks.assess_all(servers, conditions, self.policy))
+        return conditions
+
+    def _assess_host(
+        self, host: str, staying: Mapping[str, str], conditions: risks.Conditions | None = None
+    ) -> list[Assessment]:
+        """What becomes of the servers on a host; first waits a while for the tasks that they are in.
+
+        staying: server id -> why, for servers to be left out. conditions: gathered a moment ago; gathered
+        again when there are servers that it does not cover.
+        """
+        deadline = time.monotonic() + _TASK_TIMEOUT
         while True:
-            guests = [one for one in nova.servers_on(self.cloud, host) if one.id not in staying]
-            busy = [one for one in guests if one.task or one.status == "BUILD"]
-            if not busy or time.monotonic() > until:
+            servers = [one for one in nova.servers_on(self.cloud, host) if one.id not in staying]
+            busy = [one for one in servers if one.task or one.status == "BUILD"]
+            if not busy or time.monotonic() > deadline:
                 break
-            time.sleep(_LOOK)
-        if not guests:
+            time.sleep(_POLL_INTERVAL)
+        if not servers:
             return []
-        if around is None or not around.knows(guests):
-            around = risks.gather(self.cloud, host, guests)
-        found = risks.verdicts([one for one in guests if one not in busy], around, self.policy)
-        late = [
-            Verdict(one, (), risks.BY_POLICY.get(self.policy.unmovable, risks.FAILS), f"is still {one.task}")
-            for one in busy
-        ]
-        _refuse_verdicts(host, [*found, *late])
-        return [*found, *late]
+        if conditions is None or not conditions.covers(servers):
+            conditions = risks.gather(self.cloud, host, servers)
+        ready = risks.assess_all([one for one in servers if one not in busy], conditions, self.policy)
+        action = risks.ACTION_OF_POLICY.get(self.policy.unmovable, risks.FAILS)
+        late = [Assessment(one, (), action, f"is still in a task ({one.task or one.status})") for one in busy]
+        _refuse_assessments(host, [*ready, *late])
+        return [*ready, *late]
 
-    def _convoy(self, record: Record, verdicts: Iterable[Verdict], how: str) -> Convoy:
-        targets = {one.guest.id: one.target for one in verdicts}
+    def _migrations_away(self, record: Record, assessments: Iterable[Assessment], method: str) -> Migrations:
+        targets = {one.server.id: one.target for one in assessments}
 
-        def make(server: str) -> Journey | None:
-            guest = nova.server(self.cloud, server)
-            if guest is None or guest.host != record.data["host"]:
+        def create(server_id: str) -> ServerMigration | None:
+            server = nova.find_server(self.cloud, server_id)
+            if server is None or server.host != record.data["host"]:
                 return None
-            entry = record.data["servers"].setdefault(server, {"name": guest.name, "out": {}, "back": {}})
-            return self._journey(record, guest, entry["out"], how, targets.get(server))
+            new = {"name": server.name, "drain": {}, "restore": {}}
+            entry = record.data["servers"].setdefault(server_id, new)["drain"]
+            return self._migration(record, server, entry, method, targets.get(server_id))
 
-        stubborn = self.policy.unmovable in ("leave", "cold")
-        return Convoy(self.cloud, self._slots, make, stubborn)
+        goes_on = self.policy.unmovable in ("leave", "cold")
+        return Migrations(self.cloud, self._limit, create, continue_after_failure=goes_on)
 
-    def _journey(
-        self, record: Record, guest: Guest, entry: dict[str, Any], how: str, target: str | None
-    ) -> Journey:
-        limit = migration.limit_of(guest, self.policy.timeout_per_gib)
-        way = Way(how, target, limit, self.policy.on_timeout)
-        return Journey(self.cloud, guest, entry, record.save, way)
+    def _migration(
+        self, record: Record, server: Server, entry: dict[str, Any], method: str, target: str | None
+    ) -> ServerMigration:
+        timeout = timeout_of(server, self.policy.timeout_per_gib)
+        request = MigrationRequest(method, target, timeout, self.policy.on_timeout)
+        return ServerMigration(self.cloud, server, entry, record.save, request)
 
-    def _settle(self, record: Record) -> dict[str, Outcome]:
-        """Wait for the end of what a killed drain or restore had asked for."""
-        open_ends = {
-            server: (entry, entry[way])
-            for server, entry in (record.data.get("servers") or {}).items()
-            for way in ("out", "back")
-            if entry[way].get("moving")
+    def _finish_interrupted(self, record: Record) -> dict[str, MigrationResult]:
+        """Wait for the migrations that an interrupted drain or restore had requested.
+
+        Returns their results, by server id.
+        """
+        interrupted = {
+            server_id: entry[step]
+            for server_id, entry in (record.data.get("servers") or {}).items()
+            for step in ("drain", "restore")
+            if entry[step].get("in_progress")
         }
 
-        def make(server: str) -> Journey | None:
-            guest = nova.server(self.cloud, server)
-            entry = open_ends[server][1]
-            if guest is None or not entry.get("moving"):
-                entry["moving"] = False
+        def create(server_id: str) -> ServerMigration | None:
+            server = nova.find_server(self.cloud, server_id)
+            entry = interrupted[server_id]
+            if server is None or not entry.get("in_progress"):
+                entry["in_progress"] = False
                 return None
-            return self._journey(record, guest, entry, entry["how"], entry.get("target"))
+            return self._migration(record, server, entry, entry["method"], None)
 
-        return Convoy(self.cloud, self._slots, make).run(open_ends)
+        return Migrations(self.cloud, self._limit, create).run(interrupted)
 
-    def _stuck(
-        self, node: str, record: Record, how: str, ended: Mapping[str, Outcome], staying: dict[str, str]
+    def _apply_policy_to_failed(
+        self,
+        node: str,
+        record: Record,
+        method: str,
+        results: Mapping[str, MigrationResult],
+        staying: dict[str, str],
     ) -> None:
-        """What the policy makes of servers whose migration failed for good, while they run on as before."""
-        stuck = {
-            server: f"{record.data['servers'][server]['name']}: {outcome.text}"
-            for server, outcome in ended.items()
-            if outcome.state == FAILED
+        """Leave, migrate cold, or refuse the servers whose migration failed, and which run on as before.
+
+        staying: server id -> why; those that are left are added. Raises RolloutError DRAIN_FAILED or
+        SERVERS_UNMOVABLE.
+        """
+        failed = {
+            server_id: f"{record.data['servers'][server_id]['name']}: {result.text}"
+            for server_id, result in results.items()
+            if result.state == MigrationState.FAILED
         }
-        if not stuck:
+        if not failed:
             return
         if self.policy.unmovable == "leave":
-            staying.update(stuck)
+            staying.update(failed)
             return
-        if self.policy.unmovable == "cold" and how == LIVE:
-            guests = [guest for one in stuck if (guest := nova.server(self.cloud, one))]
-            again = [Verdict(guest, (), COLD) for guest in guests if guest.host == record.data["host"]]
-            ended = self._convoy(record, again, COLD).run(one.guest.id for one in again)
-            _refuse_broken(node, record, ended)
-            self._stuck(node, record, COLD, ended, staying)
+        if self.policy.unmovable == "cold" and method == LIVE:
+            servers = [server for one in failed if (server := nova.find_server(self.cloud, one))]
+            again = [Assessment(one, (), COLD) for one in servers if one.host == record.data["host"]]
+            results = self._migrations_away(record, again, COLD).run(one.server.id for one in again)
+            _refuse_broken(node, record, results)
+            self._apply_policy_to_failed(node, record, COLD, results, staying)
             return
         reason = "SERVERS_UNMOVABLE" if self.policy.unmovable == "skip" else "DRAIN_FAILED"
-        raise RolloutError(reason, f"{node}: {listed(list(stuck.values()))}", [node])
+        raise RolloutError(reason, f"{node}: {some_of(list(failed.values()))}", [node])
 
-    def _away(self, record: Record) -> dict[str, dict[str, Any]]:
-        """The servers that we moved and that are still where we moved them to: id -> their entry."""
-        away = {}
-        for server, entry in record.data["servers"].items():
-            guest = nova.server(self.cloud, server) if entry["out"].get("to") else None
-            if guest and guest.running and record.data["host"] != guest.host == entry["out"]["to"]:
-                away[server] = entry
-        return away
+    def _moved_servers(self, record: Record) -> dict[str, dict[str, Any]]:
+        """The servers that the drain moved and that are still where it moved them to: id -> their entry."""
+        moved = {}
+        for server_id, entry in record.data["servers"].items():
+            host = entry["drain"].get("host")
+            server = nova.find_server(self.cloud, server_id) if host else None
+            if server and server.live_migratable and record.data["host"] != server.host == host:
+                moved[server_id] = entry
+        return moved
 
-    def _bring_back(self, node: str, record: Record, away: Mapping[str, dict[str, Any]]) -> str:
-        """Migrate servers back."""
+    def _migrate_back(self, node: str, record: Record, moved: Mapping[str, dict[str, Any]]) -> str:
+        """Migrate servers back. moved: server id -> entry. Raises RolloutError RESTORE_FAILED."""
         host = record.data["host"]
 
-        def make(server: str) -> Journey | None:
-            guest = nova.server(self.cloud, server)
-            if guest is None or guest.host == host:
+        def create(server_id: str) -> ServerMigration | None:
+            server = nova.find_server(self.cloud, server_id)
+            if server is None or server.host == host:
                 return None
-            return self._journey(record, guest, away[server]["back"], away[server]["out"]["how"], host)
+            entry = moved[server_id]
+            return self._migration(record, server, entry["restore"], entry["drain"]["method"], host)
 
-        ended = Convoy(self.cloud, self._slots, make).run(away)
-        wrong = [
-            f"{away[server]['name']}: {outcome.text}"
-            for server, outcome in ended.items()
-            if outcome.state in (FAILED, BROKEN)
+        results = Migrations(self.cloud, self._limit, create).run(moved)
+        failed = [
+            f"{moved[server_id]['name']}: {result.text}"
+            for server_id, result in results.items()
+            if result.state in (MigrationState.FAILED, MigrationState.BROKEN)
         ]
-        if wrong:
-            raise RolloutError(
-                "RESTORE_FAILED", f"{node} is enabled, but did not get back {listed(wrong)}", [node]
-            )
-        count = sum(outcome.state == MOVED for outcome in ended.values())
+        if failed:
+            text = f"{node} is enabled, but these servers did not come back: {some_of(failed)}"
+            raise RolloutError("RESTORE_FAILED", text, [node])
+        count = sum(result.state == MigrationState.MOVED for result in results.values())
         return f"{count} servers are back" if count else ""
 
 
-def _refuse_verdicts(node: str, verdicts: Iterable[Verdict]) -> None:
-    for course, reason in ((risks.FAILS, "DRAIN_FAILED"), (risks.SKIPPED, "SERVERS_UNMOVABLE")):
-        blocked = [f"{one.guest.name} {one.why}" for one in verdicts if one.course == course]
-        if blocked:
-            raise RolloutError(reason, f"{node}: {listed(blocked)}", [node])
+def _refuse_assessments(node: str, assessments: Iterable[Assessment]) -> None:
+    for action, reason in ((risks.FAILS, "DRAIN_FAILED"), (risks.SKIPPED, "SERVERS_UNMOVABLE")):
+        unmovable = [f"{one.server.name} {one.why}" for one in assessments if one.action == action]
+        if unmovable:
+            raise RolloutError(reason, f"{node}: {some_of(unmovable)}", [node])
 
 
-def _refuse_broken(node: str, record: Record, ended: Mapping[str, Outcome]) -> None:
+def _refuse_broken(node: str, record: Record, results: Mapping[str, MigrationResult]) -> None:
     broken = [
-        f"{record.data['servers'][server]['name']} {outcome.text}"
-        for server, outcome in ended.items()
-        if outcome.state == BROKEN
+        f"{record.data['servers'][server_id]['name']} {result.text}"
+        for server_id, result in results.items()
+        if result.state == MigrationState.BROKEN
     ]
     if broken:
-        raise RolloutError("DRAIN_FAILED", f"{node}: {listed(broken)}", [node])
+        raise RolloutError("DRAIN_FAILED", f"{node}: {some_of(broken)}", [node])
 
 
-def _told(record: Record, staying: Mapping[str, str]) -> str:
-    """One line on a drained compute."""
-    went = Counter(entry["out"]["to"] for entry in record.data["servers"].values() if entry["out"].get("to"))
-    where = ", ".join(f"{count} to {host}" for host, count in sorted(went.items()))
-    line = f"{went.total()} servers moved ({where})" if went else "no server had to move"
-    return f"{line}; {len(staying)} stay: {listed(list(staying.values()))}" if staying else line
+def _summary(record: Record, staying: Mapping[str, str]) -> str:
+    """One line on a drained compute. staying: server id -> name and why."""
+    hosts = (entry["drain"].get("host") for entry in record.data["servers"].values())
+    moved = Counter(host for host in hosts if host)
+    where = ", ".join(f"{count} to {host}" for host, count in sorted(moved.items()))
+    line = f"{moved.total()} servers moved ({where})" if moved else "no server had to move"
+    return f"{line}; {len(staying)} stay: {some_of(list(staying.values()))}" if staying else line

@@ -1,4 +1,4 @@
-"""Whether this master hands out shares as it should, and what the pillar's targets come to.
+"""Whether this master hands out shares as it should, and which nodes several of the pillar's targets name.
 
 For release.check. It compiles the pillar of one minion, as Salt does when that minion asks.
 """
@@ -18,13 +18,11 @@ from openstack_rollout.node.share import KEY
 _Lines = list[tuple[str, str]]
 
 
-def looked_at(
-    opts: Mapping[str, Any], model: Model, minion_id: str | None = None
-) -> tuple[_Lines, list[str]]:
+def check(opts: Mapping[str, Any], model: Model, minion_id: str | None = None) -> tuple[_Lines, list[str]]:
     """What the master lacks, as [(reason, line)], and warnings, one line each.
 
-    opts (dict): the master's configuration. minion_id (str): by default the first accepted minion; where
-    there is none yet, nothing can be said of shares.
+    opts (dict): the master's configuration. model: what is declared. minion_id (str): the minion whose share
+    is made; by default the first accepted one. Without any accepted minion, shares are not checked.
     """
     members = salt.utils.minions.CkMinions(dict(opts))
     warnings = [*_overlaps(members, "roles", model.roles), *_overlaps(members, "zones", model.zones)]
@@ -49,7 +47,7 @@ def looked_at(
 
 
 def _overlaps(members: salt.utils.minions.CkMinions, key: str, targets: Mapping[Any, str]) -> list[str]:
-    """Which nodes several targets mean, and what that comes to."""
+    """A line for each group of nodes that several targets mean, with its effect."""
     found: dict[str, list[str]] = {}
     for name, target in sorted(targets.items()):
         for node in members.check_minions(target, "compound")["minions"]:

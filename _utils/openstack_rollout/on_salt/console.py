@@ -1,64 +1,169 @@
-"""What an operator sees of salt-run beside our own lines: a refusal is one line, and Salt's housekeeping is
-none.
+"""What an operator sees of salt-run: a result or a refusal, an exit status, none of Salt's own affairs.
+
+salt-run ends with 0 when the work is done, 1 when it was refused or the run paused, 2 for wrong use.
+
+Salt 3008 gives every exception of a runner the exit status 1. For 2, a runner function has to return a
+dictionary with `retcode`. Such a return alone would count as success in an orchestration. Therefore `Error`
+in it, and the `retcode` in `__context__`, tell Salt's state salt.runner that the step failed.
 """
 
 from __future__ import annotations
 
 import atexit
+import difflib
+import functools
+import inspect
 import logging
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
+
+from salt.transport.base import TransportWarning
 
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.on_salt.refusal import Refusal
+from openstack_rollout.on_salt.refusal import WRONG_USE, Refusal, refusal_of
 
-_CHATTY = ("salt.runner", "salt.minion", "salt.utils.event")
-# They tell of a pillar that does not render, in dozens of lines; master_pillar tells file and line.
+#: Our outputter (_output/rollout.py), which prints of such an answer only its text.
+OUTPUTTER = "rollout"
+#: They report a pillar that does not render, in dozens of lines; master_pillar names file and line.
 _RENDERING = ("salt.pillar", "salt.utils.templates", "salt.template", "salt.renderers.yaml")
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def refusals_as_one_line() -> Iterator[None]:
     """Turn a RolloutError into a Refusal with reason, message and remedy in one line.
 
-    Ctrl-C as well: Salt makes a SystemExit of it, which an orchestration would show as a traceback.
+    Ctrl-C too: Salt makes a SystemExit of it, which an orchestration would show as a traceback.
     """
     try:
         yield
     except RolloutError as error:
-        end = "" if error.message.endswith((".", "?", "!")) else "."
-        raise Refusal(f"{error.reason}: {error.message}{end} {error.remedy}") from error
+        raise refusal_of(error) from error
     except (KeyboardInterrupt, SystemExit) as error:
         raise Refusal(
             "INTERRUPTED: jobs that were started on nodes go on. Run again to go on from there."
         ) from error
 
 
-def without_housekeeping() -> None:
-    """Keep Salt 3008's warnings of its own unclosed clients, several a step of an orchestration, and what it
-    logs of a pillar that does not render, off the terminal.
+def command(**readers: Callable[[str, Any], Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorate a runner function that operators call. Its refusals become lines and an exit status.
+
+    readers: for some arguments, by name, a function of (name, value) that checks and converts a given value,
+    e.g. `seconds`. It raises RolloutError WRONG_ARGUMENT.
+
+    An argument that the function does not have, or one that it lacks, is wrong use. Salt itself would answer
+    that with the function's documentation and exit status 0.
     """
-    for name in _CHATTY:
-        logger = logging.getLogger(name)
-        if _unrelated not in logger.filters:
-            logger.addFilter(_unrelated)
-    # The terminal alone: a log file keeps what Salt says of a pillar, ours or not.
-    for handler in logging.root.handlers:
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        signature = inspect.signature(function)
+
+        @functools.wraps(function)
+        def called(*given: Any, **named: Any) -> Any:
+            context = function.__globals__.get("__context__")
+            try:
+                with refusals_as_one_line():
+                    arguments = _arguments(function, list(signature.parameters.values()), given, named)
+                    for name in arguments.keys() & readers.keys():
+                        arguments[name] = readers[name](name, arguments[name])
+                    return function(**arguments)
+            except Refusal as refusal:
+                if refusal.status != WRONG_USE:
+                    raise
+                if context is not None:
+                    context["retcode"] = WRONG_USE
+                return {"Error": str(refusal), "outputter": OUTPUTTER, "retcode": WRONG_USE}
+
+        # Salt refuses by itself what the signature does not allow. This one allows all, so that we answer.
+        del called.__wrapped__  # type: ignore[attr-defined]
+        called.__signature__ = signature.replace(  # type: ignore[attr-defined]
+            parameters=[
+                *signature.parameters.values(),
+                inspect.Parameter("unknown", inspect.Parameter.VAR_KEYWORD),
+            ]
+        )
+        return called
+
+    return decorate
+
+
+def seconds(name: str, value: Any) -> float | None:
+    """Read an argument that is a number of seconds. None stays None.
+
+    name (str): the argument's. value: as Salt read it off the command line. Raises RolloutError
+    WRONG_ARGUMENT when it is no number, or negative.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+        raise RolloutError("WRONG_ARGUMENT", f"{name}: {value!r} is not a number of seconds")
+    return float(value)
+
+
+def _arguments(
+    function: Callable[..., Any],
+    parameters: Sequence[inspect.Parameter],
+    given: Sequence[Any],
+    named: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Arguments by name. Raises RolloutError WRONG_ARGUMENT for those that do not fit the function."""
+    # "salt.loaded.ext.runners.rollout", and a function that may not be called like a builtin: list_
+    called = f"{function.__module__.rpartition('.')[2]}.{function.__name__.rstrip('_')}"
+    names = [parameter.name for parameter in parameters]
+    takes = f"it takes {', '.join(names)}" if names else "it takes none"
+    if len(given) > len(names):
+        _refuse(f"{called}: {len(given)} arguments were given, {takes}")
+    arguments = dict(zip(names, given, strict=False))
+    # Salt adds keywords of its own, e.g. __pub_user: they are not the operator's.
+    for name, value in named.items():
+        if name.startswith("__"):
+            continue
+        if name in arguments:
+            _refuse(f"{called}: {name} was given twice")
+        if name not in names:
+            close = difflib.get_close_matches(name, names, 1)
+            _refuse(f"{called}: no argument {name}: {f'did you mean {close[0]}?' if close else takes}")
+        arguments[name] = value
+    missing = [one.name for one in parameters if one.default is one.empty and one.name not in arguments]
+    if missing:
+        _refuse(f"{called}: argument {', '.join(missing)} is missing")
+    return arguments
+
+
+def _refuse(message: str) -> None:
+    raise RolloutError("WRONG_ARGUMENT", message)
+
+
+def hide_salts_own_messages() -> None:
+    """Keep off the terminal what Salt 3008 says of itself, and what it says in many lines and we in one.
+
+    These are its warnings of unclosed clients, several a step of an orchestration, also when the interpreter
+    ends; what it logs of a pillar that does not render; and a failed step's changes, which it prints as well.
+    """
+    warnings.filterwarnings("ignore", category=TransportWarning)
+    # Salt takes its handlers away before the last clients go: from then on, the last resort prints.
+    for handler in filter(None, [*logging.root.handlers, logging.lastResort]):
+        handler.addFilter(_is_no_warning_of_unclosed)
+        # A log file keeps what Salt says of a pillar, ours or not.
         if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
-            handler.addFilter(_told_better)
+            handler.addFilter(_is_not_said_better)
     # An orchestration's minion ends with the interpreter, and loads modules when there is no sys.path
     # any more: nothing that is logged then is worth a traceback.
-    atexit.unregister(_say_no_more)
-    atexit.register(_say_no_more)
+    atexit.unregister(_end_logging)
+    atexit.register(_end_logging)
 
 
-def _unrelated(record: logging.LogRecord) -> bool:
+def _is_no_warning_of_unclosed(record: logging.LogRecord) -> bool:
     return not str(record.msg).startswith("unclosed ")
 
 
-def _say_no_more() -> None:
+def _is_not_said_better(record: logging.LogRecord) -> bool:
+    if record.levelno < logging.ERROR:
+        return True
+    changes = record.name == "salt.state" and str(record.msg).startswith("{'return': ")
+    return not changes and record.name not in _RENDERING
+
+
+def _end_logging() -> None:
     logging.disable(logging.CRITICAL)
-
-
-def _told_better(record: logging.LogRecord) -> bool:
-    return record.levelno < logging.ERROR or record.name not in _RENDERING

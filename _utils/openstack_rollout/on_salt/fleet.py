@@ -10,7 +10,7 @@ import salt.utils.minions
 from openstack_rollout.declared import hooks
 from openstack_rollout.on_salt.jobs import Call, Ended, SaltJobs
 from openstack_rollout.on_salt.returns import facts_outcome, hooks_outcome, state_outcome
-from openstack_rollout.rollout.fleet import Answers, Outcome
+from openstack_rollout.rollout.fleet import Answers, Context, StepResult
 
 ASKED_TOGETHER = 500
 # A number makes a state run wait for an earlier one in its own process, so that it is never taken for lost.
@@ -74,19 +74,17 @@ class SaltFleet:
         """A job id as the master itself would choose it."""
         return self._jobs.new_jid()
 
-    def start(
-        self, node: str, step: str, stage: str, jid: str, silence: float, *, run: Mapping[str, Any]
-    ) -> None:
+    def start(self, node: str, step: str, stage: str, jid: str, silence: float, *, context: Context) -> None:
         """Publish a step to one minion."""
         self._steps[jid] = step
-        self._jobs.start([node], _call(step, stage, run), jid, silence)
+        self._jobs.start([node], _call(step, stage, context), jid, silence)
 
     def adopt(self, node: str, step: str, stage: str, jid: str, silence: float) -> None:
         """Wait for a job that a dead engine published, or was about to."""
         self._steps[jid] = step
         self._jobs.adopt(node, jid, silence)
 
-    def poll(self, seconds: float) -> list[Outcome]:
+    def poll(self, seconds: float) -> list[StepResult]:
         """The steps that ended; waits up to that long for the first."""
         return [_outcome(ended, self._steps.pop(ended.jid, "")) for ended in self._jobs.poll(seconds)]
 
@@ -95,7 +93,7 @@ class SaltFleet:
         self._jobs.fire(tag, data)
 
 
-def _call(step: str, stage: str, run: Mapping[str, Any]) -> Call:
+def _call(step: str, stage: str, context: Context) -> Call:
     """What a step of the procedure is in Salt.
 
     The node reads its pillar when the step begins, which may be after an edit: it is told of the run.
@@ -105,18 +103,15 @@ def _call(step: str, stage: str, run: Mapping[str, Any]) -> Call:
     if hooks.is_moment(step):
         return Call("rollout_call.run", ("rollout_hooks.run",), {"args": [stage, step]})
     sls = "prefetch" if step == "prefetch" else stage
-    told = {
-        "target": run["target"],
-        "stages": list(run["stages"]),
-        "drained": bool(run.get("drained", False)),
-        **({"services": list(run["services"])} if "services" in run else {}),
-    }
-    return Call("state.sls", (f"openstack.{sls}",), {"queue": QUEUE, "pillar": {"openstack_rollout": told}})
+    run = {"target": context.target, "stages": list(context.stages), "drained": context.drained}
+    if context.services is not None:
+        run["services"] = list(context.services)
+    return Call("state.sls", (f"openstack.{sls}",), {"queue": QUEUE, "pillar": {"openstack_rollout": run}})
 
 
-def _outcome(ended: Ended, step: str) -> Outcome:
+def _outcome(ended: Ended, step: str) -> StepResult:
     if ended.reason:
-        return Outcome(ended.node, ended.jid, False, ended.reason, ended.message)
+        return StepResult(ended.node, ended.jid, False, ended.reason, ended.message)
     if hooks.is_moment(step):
         return hooks_outcome(ended.node, ended.jid, ended.answer)
     read = facts_outcome if step == "verify" else state_outcome

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from openstack_rollout.errors import RolloutError
 
 TIMEOUT = 60
 AT_ONCE = 8
+_RECORD = re.compile(r'\blevel=\w+ msg="(.*)"$')
 _MISSING = ("manifest unknown", "name unknown", "not known to registry", "statuscode: 404", "status 404")
 
 
@@ -110,5 +112,9 @@ def _options() -> list[str]:
 
 
 def _last_line(text: str) -> str:
+    """The message of skopeo's last line, which may be a record: time="…" level=fatal msg="…"."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "skopeo said nothing"
+    if not lines:
+        return "skopeo said nothing"
+    record = _RECORD.search(lines[-1])
+    return record.group(1).replace('\\"', '"') if record else lines[-1]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from openstack_rollout.errors import REASONS
-from openstack_rollout.rollout.fleet import Outcome
+from openstack_rollout.rollout.fleet import StepResult
 
 _TEMPLATE = "\n---\n"  # what Salt puts before the text of a template, which may hold secrets
 
@@ -31,43 +31,44 @@ def called(node: str, answer: Any) -> Called:
     return Called(None, "", text)
 
 
-def facts_outcome(node: str, jid: str, answer: Any) -> Outcome:
+def facts_outcome(node: str, jid: str, answer: Any) -> StepResult:
     """Read a call of openstack_node.facts. What is in them is not looked at here."""
     found = called(node, answer)
     if not found.message and not isinstance(found.value, Mapping):
-        return Outcome(node, jid, False, "FACTS_INVALID", f"the facts are no mapping: {found.value!r:.200}")
+        why = f"the facts are no mapping: {found.value!r:.200}"
+        return StepResult(node, jid, False, "FACTS_INVALID", why)
     if found.message:
-        return Outcome(node, jid, False, found.reason or "NODE_ERROR", found.message)
-    return Outcome(node, jid, True, data=dict(found.value))
+        return StepResult(node, jid, False, found.reason or "NODE_ERROR", found.message)
+    return StepResult(node, jid, True, data=dict(found.value))
 
 
-def hooks_outcome(node: str, jid: str, answer: Any) -> Outcome:
+def hooks_outcome(node: str, jid: str, answer: Any) -> StepResult:
     """Read a call of rollout_hooks.run."""
     found = called(node, answer)
     if found.message:
-        return Outcome(node, jid, False, found.reason or "HOOK_FAILED", found.message)
+        return StepResult(node, jid, False, found.reason or "HOOK_FAILED", found.message)
     hooks = found.value.get("hooks", {}) if isinstance(found.value, Mapping) else {}
-    return Outcome(node, jid, True, message="; ".join(f"{name}: {how}" for name, how in hooks.items()))
+    return StepResult(node, jid, True, message="; ".join(f"{name}: {how}" for name, how in hooks.items()))
 
 
-def state_outcome(node: str, jid: str, answer: Any) -> Outcome:
+def state_outcome(node: str, jid: str, answer: Any) -> StepResult:
     """Read a state run: every state must have succeeded; a list or a string is an error before the first
     state.
     """
     states = sorted(answer.values(), key=_run_number) if isinstance(answer, Mapping) else []
     if not states or not all(isinstance(state, Mapping) and "result" in state for state in states):
-        return Outcome(node, jid, False, "APPLY_FAILED", error_text(answer))
+        return StepResult(node, jid, False, "APPLY_FAILED", error_text(answer))
     failed = [state for state in states if state["result"] is False]
     if not failed:
-        return Outcome(node, jid, True, message="; ".join(_said(states)))
+        return StepResult(node, jid, True, message="; ".join(_said(states)))
     # The states that only fell because of another one say nothing of the cause.
     first = next((state for state in failed if state.get("__state_ran__") is not False), failed[0])
     comment = first.get("comment")
     text = " ".join(comment) if isinstance(comment, list) else str(comment)
     if reason := _reason(first):
-        return Outcome(node, jid, False, reason, text.removeprefix(f"{reason}: "))
+        return StepResult(node, jid, False, reason, text.removeprefix(f"{reason}: "))
     name = first.get("__id__") or first.get("name") or "a state"
-    return Outcome(node, jid, False, "APPLY_FAILED", f"{name}: {text}")
+    return StepResult(node, jid, False, "APPLY_FAILED", f"{name}: {text}")
 
 
 def _said(states: Iterable[Mapping[str, Any]]) -> list[str]:

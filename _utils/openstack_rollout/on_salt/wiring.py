@@ -21,7 +21,7 @@ from openstack_rollout.on_salt.ask import SaltAsk
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.lock import Lock
 from openstack_rollout.rollout.fleet import Fleet
-from openstack_rollout.rollout.ports import Parts
+from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.rollout.reboots import Reboots
 
 
@@ -30,9 +30,9 @@ def master_options(opts: Mapping[str, Any]) -> dict[str, Any]:
     return dict(salt.config.master_config(opts["conf_file"]))
 
 
-def parts(opts: Mapping[str, Any], fleet: Fleet) -> Parts:
-    """All parts over a fleet. opts (dict): of master_options."""
-    return Parts(
+def ports(opts: Mapping[str, Any], fleet: Fleet) -> Ports:
+    """All ports over a fleet. opts (dict): of master_options."""
+    return Ports(
         fleet=fleet,
         journal=journal(opts),
         lock=lock(opts),
@@ -62,7 +62,7 @@ def journal(opts: Mapping[str, Any]) -> Journal:
 
 def lock(opts: Mapping[str, Any]) -> Lock:
     """The master's lock."""
-    return Lock(os.path.join(opts["cachedir"], "openstack_rollout.records.lock"))
+    return Lock(os.path.join(opts["cachedir"], "openstack_rollout.lock"))
 
 
 def _verify(model: Model, computes: Sequence[str], gateways: Sequence[str]) -> str:

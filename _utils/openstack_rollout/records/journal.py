@@ -10,14 +10,22 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, cast
+
+from pydantic import TypeAdapter, ValidationError
+
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.records.drain_record import DrainRecord
+from openstack_rollout.records.run_record import UNFINISHED, NodeRecord, Run
 
 BANK = "openstack/rollout"
 RUNS = f"{BANK}/runs"
 REQUESTS = f"{BANK}/requests"
 DRAINS = f"{BANK}/drains"  # of no run: a drained node outlives the run that drained it
 KEPT_RUNS = 50
-OPEN_STATES = ("running", "paused")
+
+T = TypeVar("T", Run, NodeRecord, DrainRecord)
+_FORMS: dict[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (Run, NodeRecord, DrainRecord)}
 
 
 class Store(Protocol):
@@ -61,85 +69,82 @@ class _OneAtATime:
 
 
 class Journal:
-    """Runs, their nodes, drained nodes, requests of operators, custom images of the last completed update."""
+    """Runs, their nodes, drained nodes, requests of operators, custom images of the last completed update.
+
+    Reading raises RolloutError JOURNAL_VERSION for a record that another version of this program wrote.
+    """
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.time):
         self._store = _OneAtATime(store)
         self._clock = clock
 
-    def create(
-        self, target: str, orchestration: str, stages: Iterable[str], owner: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Open a run and make it the current one; returns its record (dict)."""
+    def create(self, target: str, orchestration: str, stages: Iterable[str], owner: dict[str, Any]) -> Run:
+        """Open a run and make it the current one; returns its record."""
         now = self._clock()
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
-        run = {
-            "id": f"{stamp}-{secrets.token_hex(2)}",
-            "target": target,
-            "orchestration": orchestration,
-            "stages": list(stages),
-            "state": "running",
-            "reason": "",
-            "message": "",
-            "created": now,
-            "updated": now,
-            "stage": {},
-            "owner": owner,
-        }
+        run = Run(
+            id=f"{stamp}-{secrets.token_hex(2)}",
+            target=target,
+            orchestration=orchestration,
+            stages=list(stages),
+            created=now,
+            updated=now,
+            owner=owner,
+        )
         self._forget_old_runs()
         self.save(run)
-        self._store.store(BANK, "current", run["id"])
+        self._store.store(BANK, "current", run.id)
         return run
 
-    def save(self, run: dict[str, Any]) -> None:
+    def save(self, run: Run) -> None:
         """Write a run's record."""
-        run["updated"] = self._clock()
-        self._store.store(RUNS, run["id"], run)
+        run.updated = self._clock()
+        self._store.store(RUNS, run.id, plain(run))
 
-    def run(self, run_id: str) -> dict[str, Any] | None:
+    def run(self, run_id: str) -> Run | None:
         """The record of a run, None when there is none of that id."""
-        return self._store.fetch(RUNS, run_id) or None
+        return _read(Run, self._store.fetch(RUNS, run_id), f"run {run_id}")
 
-    def latest(self) -> dict[str, Any] | None:
+    def latest(self) -> Run | None:
         """The run that was opened last, whatever its state."""
         run_id = self._store.fetch(BANK, "current")
         return self.run(run_id) if run_id else None
 
-    def unfinished(self) -> dict[str, Any] | None:
+    def unfinished(self) -> Run | None:
         """The run that is running or paused, if any."""
         run = self.latest()
-        return run if run and run["state"] in OPEN_STATES else None
+        return run if run and run.state in UNFINISHED else None
 
     def run_ids(self) -> list[str]:
         """All run ids that are kept, oldest first."""
         return sorted(set(self._store.list(RUNS)))
 
-    def node(self, run_id: str, node: str) -> dict[str, Any] | None:
+    def node(self, run_id: str, node: str) -> NodeRecord | None:
         """What a run did to one node."""
-        return self._store.fetch(f"{RUNS}/{run_id}/nodes", node) or None
+        return _read(NodeRecord, self._store.fetch(f"{RUNS}/{run_id}/nodes", node), f"{node} in run {run_id}")
 
-    def nodes(self, run_id: str) -> dict[str, dict[str, Any]]:
+    def nodes(self, run_id: str) -> dict[str, NodeRecord]:
         """What a run did to its nodes, by node id."""
         bank = f"{RUNS}/{run_id}/nodes"
-        found = {node: self._store.fetch(bank, node) for node in self._store.list(bank)}
+        found = {node: self.node(run_id, node) for node in self._store.list(bank)}
         return {node: record for node, record in found.items() if record}
 
-    def save_node(self, run_id: str, node: str, record: dict[str, Any]) -> None:
+    def save_node(self, run_id: str, node: str, record: NodeRecord) -> None:
         """Write what a run did to one node."""
-        self._store.store(f"{RUNS}/{run_id}/nodes", node, record)
+        self._store.store(f"{RUNS}/{run_id}/nodes", node, plain(record))
 
-    def drained(self, node: str) -> dict[str, Any] | None:
-        """What was taken away from a node, None when nothing was (see drain.NodeRecord)."""
-        return self._store.fetch(DRAINS, node) or None
+    def drained(self, node: str) -> DrainRecord | None:
+        """What was taken away from a node, None when nothing was."""
+        return _read(DrainRecord, self._store.fetch(DRAINS, node), f"the drain of {node}")
 
-    def all_drained(self) -> dict[str, dict[str, Any]]:
+    def all_drained(self) -> dict[str, DrainRecord]:
         """What was taken away from nodes, by node id."""
-        found = {node: self._store.fetch(DRAINS, node) for node in self._store.list(DRAINS)}
+        found = {node: self.drained(node) for node in self._store.list(DRAINS)}
         return {node: record for node, record in found.items() if record}
 
-    def save_drained(self, node: str, record: dict[str, Any]) -> None:
+    def save_drained(self, record: DrainRecord) -> None:
         """Write what is taken away from a node."""
-        self._store.store(DRAINS, node, record)
+        self._store.store(DRAINS, record.node, plain(record))
 
     def forget_drained(self, node: str) -> None:
         """Everything is back on a node."""
@@ -171,3 +176,25 @@ class Journal:
             self._store.flush(f"{RUNS}/{run_id}/nodes")
             self._store.flush(f"{RUNS}/{run_id}")
             self._store.flush(RUNS, run_id)
+
+
+def plain(record: T) -> dict[str, Any]:
+    """A record as plain data, as it is stored and printed."""
+    return dict(_FORMS[type(record)].dump_python(record, mode="json"))
+
+
+def _read(kind: type[T], data: Any, what: str) -> T | None:
+    if not data:
+        return None
+    wanted = kind.version
+    found = data.get("version") if isinstance(data, dict) else None
+    if found != wanted:
+        raise RolloutError(
+            "JOURNAL_VERSION", f"{what} is kept as version {found or 'none'}, this program reads {wanted}"
+        )
+    try:
+        return cast("T", _FORMS[kind].validate_python(data))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise RolloutError("JOURNAL_VERSION", f"{what} is damaged at {where}: {first['msg']}") from error

@@ -1,6 +1,6 @@
 """A small JSON file in which processes of one machine keep what is so now: read whole, written whole.
 
-Only its owner may read it.
+Only its owner may read it. `replace` does the same for any text.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from typing import Any
 
 
 class StateFile:
-    """The file at that path, whose folder is made when it is first written."""
+    """The file at a path, whose folder is made when it is first written.
+
+    path (str or Path): where it is.
+    """
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path)
@@ -29,21 +32,43 @@ class StateFile:
             yield
 
     def read(self) -> dict[str, Any] | None:
-        """What it says, None when there is no file. Raises ValueError when that is no JSON."""
+        """What it says (dict), None when there is no file. Raises ValueError when that is no JSON, OSError
+        when it cannot be read.
+        """
         try:
             return json.loads(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
 
+    def read_or_none(self) -> dict[str, Any] | None:
+        """As `read`, but None also for a file that is damaged or cannot be read."""
+        try:
+            return self.read()
+        except (OSError, ValueError):
+            return None
+
     def write(self, state: Mapping[str, Any]) -> None:
-        """Replace it, by a file written aside: a reader, or a writer that dies, never leaves half a file."""
+        """Replace what it says.
+
+        state (dict): anything that JSON can hold. Raises OSError when the disk refuses.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        aside = self.path.with_suffix(".new")
-        aside.unlink(missing_ok=True)  # of a writer that died; its mode may be another one
-        with open(os.open(aside, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as file:
-            json.dump(state, file)
-        aside.replace(self.path)
+        replace(self.path, json.dumps(state))
 
     def forget(self) -> None:
         """Remove it; nothing happens when it is not there."""
         self.path.unlink(missing_ok=True)
+
+
+def replace(path: Path, text: str, mode: int = 0o600) -> None:
+    """Replace a file by one written aside: a reader, or a writer that dies, never leaves half a file.
+
+    path (Path): the file; its folder exists. text (str): all of it. mode (int): its permissions.
+    Raises OSError when the disk refuses.
+    """
+    aside = path.with_name(f".{path.name}.new")
+    aside.unlink(missing_ok=True)  # of a writer that died
+    with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+        os.fchmod(file.fileno(), mode)
+    aside.replace(path)

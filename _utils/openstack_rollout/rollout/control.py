@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from openstack_rollout.errors import REASONS, RolloutError
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.lock import Lock
+from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, RunState, StageState
 from openstack_rollout.vocabulary import by_role
 
 
@@ -19,16 +19,13 @@ def pause(journal: Journal, lock: Lock) -> dict[str, Any]:
     """
     run = _unfinished(journal)
     if _driven(run, lock):
-        journal.ask(run["id"], "pause")
+        journal.ask(run.id, "pause")
         return _answer(journal, run, "pausing")
-    if run["state"] == "running":
-        run.update(
-            state="paused",
-            reason="PAUSED_BY_OPERATOR",
-            message="its process was gone when a pause was asked for",
-        )
+    if run.state is RunState.RUNNING:
+        run.state, run.reason = RunState.PAUSED, "PAUSED_BY_OPERATOR"
+        run.message = "its process was gone when a pause was asked for"
         journal.save(run)
-    return _answer(journal, run, run["state"])
+    return _answer(journal, run, run.state.value)
 
 
 def abort(journal: Journal, lock: Lock) -> dict[str, Any]:
@@ -39,12 +36,13 @@ def abort(journal: Journal, lock: Lock) -> dict[str, Any]:
     """
     run = _unfinished(journal)
     if _driven(run, lock):
-        journal.ask(run["id"], "abort")
+        journal.ask(run.id, "abort")
         return _answer(journal, run, "aborting")
-    run.update(state="aborted", reason="ABORTED", message=f"ended on request; it was {run['state']}")
-    for record in run["stage"].values():
-        if record.get("state") == "running":
-            record["state"] = "aborted"
+    run.message = f"ended on request; it was {run.state}"
+    run.state, run.reason = RunState.ABORTED, "ABORTED"
+    for record in run.stage.values():
+        if record.state is StageState.RUNNING:
+            record.state = StageState.ABORTED
     journal.save(run)
     return _answer(journal, run, "aborted")
 
@@ -57,11 +55,11 @@ def to_resume(journal: Journal, lock: Lock) -> str | None:
     """
     run = _unfinished(journal)
     if not _driven(run, lock):
-        journal.clear_request(run["id"])
-        return str(run["orchestration"])
-    if not journal.requested(run["id"]):
-        raise RolloutError("RUN_IN_PROGRESS", f"run {run['id']} is not paused")
-    journal.clear_request(run["id"])
+        journal.clear_request(run.id)
+        return run.orchestration
+    if not journal.requested(run.id):
+        raise RolloutError("RUN_IN_PROGRESS", f"run {run.id} is not paused")
+    journal.clear_request(run.id)
     return None
 
 
@@ -74,53 +72,56 @@ def report(journal: Journal, run_id: str | None = None) -> dict[str, Any]:
     if run is None:
         known = ", ".join(journal.run_ids()[-5:]) or "none"
         raise RolloutError("NO_RUN", f"there is no run {run_id or ''}".rstrip() + f"; known: {known}")
-    records = journal.nodes(run["id"])
+    records = journal.nodes(run.id)
     # Inside a stage only the nodes' records are written.
-    latest = max(
-        run["updated"], *(e["finished"] for record in records.values() for e in record["history"]), 0
-    )
-    stages = {}
-    for name, record in run["stage"].items():
-        if "started" in record:
-            ended = record.get("finished") or latest
-            seconds = round(ended - record["started"], 1)
-            stages[name] = {"state": record["state"], "seconds": seconds, "counts": record.get("counts", {})}
-    order = by_role({node: record["role"] for node, record in records.items()})
+    latest = max(run.updated, *(step.finished for record in records.values() for step in record.history), 0)
+    stages = {
+        name: {
+            "state": record.state.value,
+            "seconds": round((record.finished or latest) - record.started, 1),
+            "counts": record.counts,
+        }
+        for name, record in run.stage.items()
+        if record.started is not None
+    }
+    order = by_role({node: record.role for node, record in records.items()})
     nodes = {node: _node_report(records[node]) for node in order}
     summary = {
-        key: run[key] for key in ("id", "target", "orchestration", "state", "reason", "message", "created")
+        **{"id": run.id, "target": run.target, "orchestration": run.orchestration, "state": run.state.value},
+        **{"reason": run.reason, "message": run.message, "created": run.created},
+        "seconds": round(latest - run.created, 1),
+        "remedy": REASONS.get(run.reason, ""),
     }
-    summary["seconds"] = round(latest - run["created"], 1)
-    summary["remedy"] = REASONS.get(run["reason"], "")
     return {"run": summary, "stages": stages, "nodes": nodes}
 
 
-def _node_report(record: Mapping[str, Any]) -> dict[str, Any]:
+def _node_report(record: NodeRecord) -> dict[str, Any]:
     steps = [
         {
-            "stage": entry["stage"],
-            "step": entry["step"],
-            "seconds": round(entry["finished"] - entry["started"], 1),
-            "outcome": ": ".join(filter(None, (entry["outcome"], entry.get("said")))),
+            "stage": step.stage,
+            "round": step.round,
+            "step": step.step,
+            "seconds": round(step.finished - step.started, 1),
+            "outcome": ": ".join(filter(None, (step.outcome, step.said))),
         }
-        for entry in record["history"]
+        for step in record.history
     ]
-    return {"role": record["role"], "zone": record["zone"], "state": record["state"], "steps": steps}
+    return {"role": record.role, "zone": record.zone, "state": record.state.value, "steps": steps}
 
 
-def _unfinished(journal: Journal) -> dict[str, Any]:
+def _unfinished(journal: Journal) -> Run:
     run = journal.unfinished()
     if run is None:
         raise RolloutError("NO_RUN", "no run is running or paused")
     return run
 
 
-def _driven(run: Mapping[str, Any], lock: Lock) -> bool:
+def _driven(run: Run, lock: Lock) -> bool:
     holder = lock.holder()
-    return bool(holder and holder["run"] == run["id"])
+    return bool(holder and holder["run"] == run.id)
 
 
-def _answer(journal: Journal, run: Mapping[str, Any], state: str) -> dict[str, Any]:
-    records = journal.nodes(run["id"])
-    flying = {node: record["role"] for node, record in records.items() if record["state"] == "in_flight"}
-    return {"run": run["id"], "state": state, "in_flight": by_role(flying)}
+def _answer(journal: Journal, run: Run, state: str) -> dict[str, Any]:
+    records = journal.nodes(run.id)
+    in_flight = {node: one.role for node, one in records.items() if one.state is NodeState.IN_FLIGHT}
+    return {"run": run.id, "state": state, "in_flight": by_role(in_flight)}

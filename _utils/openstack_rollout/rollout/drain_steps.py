@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from openstack_rollout.drains.contract import Drain
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.records.drain_record import BY_HAND, NodeRecord
+from openstack_rollout.records.drain_record import BY_HAND, DrainRecord, DrainState, OpenDrain
 from openstack_rollout.records.journal import Journal
 
 ASK_AGAIN = 10.0
@@ -16,7 +16,7 @@ ASK_AGAIN = 10.0
 PATIENCE = 120.0
 
 
-class Moves:
+class DrainSteps:
     """Takes workloads away from nodes and brings them back.
 
     journal (Journal), drains (Drains), clock (seconds since the epoch).
@@ -27,57 +27,58 @@ class Moves:
         self._drains = drains
         self._clock = clock
 
-    def take_away(self, place: Mapping[str, str]) -> str:
+    def drain(self, place: DrainRecord) -> str:
         """Drain a node, or go on with it; returns one line.
 
-        place (dict): node, role, kind, run, stage. When it fails, what it had moved so far is brought back at
-        once, unless the node was drained before: then it may be the node that is broken. Raises RolloutError.
+        place: which node, role, kind, run and stage. When it fails, what it had moved so far is brought back
+        at once, unless the node was drained before: then it may be the node that is broken. Raises
+        RolloutError.
         """
-        left = NodeRecord.of(self._journal, place["node"], self._clock)
-        if left and left.entry["kind"] != place["kind"]:
-            self.bring_back(place["node"])
-            left = None
-        was_drained = left is not None and left.entry["state"] != "draining"
-        record = NodeRecord.begin(self._journal, place, self._clock)
-        drain = self._drains.make(place["kind"], place["role"])
+        earlier = OpenDrain.of(self._journal, place.node, self._clock)
+        if earlier and earlier.record.kind != place.kind:
+            self.restore(place.node)
+            earlier = None
+        was_drained = earlier is not None and earlier.record.state is not DrainState.DRAINING
+        opened = OpenDrain.begin(self._journal, place, self._clock)
+        kind = self._drains.make(place.kind, place.role)
         try:
-            line = _tried(drain.drain, record, "DRAIN_FAILED")
+            line = _tried(kind.drain, opened, "DRAIN_FAILED")
         except RolloutError as error:
             if was_drained:
-                record.note("drained", str(error))
+                opened.note(DrainState.DRAINED, str(error))
                 raise
-            raise RolloutError(error.reason, f"{error.message}; {self._undone(record)}") from error
-        record.note("drained", line)
+            raise RolloutError(error.reason, f"{error.message}; {self._undone(opened)}") from error
+        opened.note(DrainState.DRAINED, line)
         return line
 
-    def bring_back(self, node: str) -> str:
+    def restore(self, node: str) -> str:
         """Restore a node and forget its record; returns one line. Raises RolloutError."""
-        record = NodeRecord.of(self._journal, node, self._clock)
-        if record is None:
+        opened = OpenDrain.of(self._journal, node, self._clock)
+        if opened is None:
             return "nothing had been taken away"
-        record.note("restoring", "")
-        drain = self._drains.make(record.entry["kind"], record.entry["role"])
+        opened.note(DrainState.RESTORING, "")
+        kind = self._drains.make(opened.record.kind, opened.record.role)
         try:
-            line = _tried(drain.restore, record, "RESTORE_FAILED")
+            line = _tried(kind.restore, opened, "RESTORE_FAILED")
         except RolloutError as error:
-            record.note("restoring", str(error))
+            opened.note(DrainState.RESTORING, str(error))
             raise
-        record.close()
+        opened.close()
         return line
 
     def is_by_hand(self, node: str) -> bool:
         """Whether an operator drained the node: no run brings it back."""
         record = self._journal.drained(node)
-        return record is not None and record["run"] == BY_HAND
+        return record is not None and record.run == BY_HAND
 
-    def _undone(self, record: NodeRecord) -> str:
+    def _undone(self, opened: OpenDrain) -> str:
         try:
-            return f"what it had moved is back ({self.bring_back(record.entry['node'])})"
+            return f"what it had moved is back ({self.restore(opened.record.node)})"
         except RolloutError as error:
-            return f"and the way back failed too: {error}"
+            return f"rollback also failed: {error}"
 
 
-class Room:
+class LiveCapacity:
     """How many nodes may be away together now, asked of a drain whenever the answer may have changed."""
 
     def __init__(self, drain: Drain, clock: Callable[[], float] = time.time):
@@ -92,25 +93,27 @@ class Room:
         Raises RolloutError NO_SPARE when none is away and none may be, for PATIENCE seconds.
         """
         nodes = [*away, *waiting]
-        before, at, room = self._asked
+        before, at, spare = self._asked
         if nodes != before or self._clock() - at >= ASK_AGAIN:
-            room = self._drain.room(nodes)
-            self._asked = (nodes, self._clock(), room)
-        if room > 0 or away:
+            spare = self._drain.capacity(nodes)
+            self._asked = (nodes, self._clock(), spare)
+        if spare > 0 or away:
             self._none_since = None
-            return room
+            return spare
         now = self._clock()
         self._none_since = now if self._none_since is None else self._none_since
         if now - self._none_since >= PATIENCE:
-            raise RolloutError("NO_SPARE", f"there is no room to drain {waiting[0]} now", waiting[:1])
-        return room
+            raise RolloutError(
+                "NO_SPARE", f"no other node can take the workloads of {waiting[0]} now", waiting[:1]
+            )
+        return spare
 
 
-def _tried(step: Callable[[str, NodeRecord], str], record: NodeRecord, reason: str) -> str:
+def _tried(step: Callable[[str, OpenDrain], str], opened: OpenDrain, reason: str) -> str:
     """Call a kind's step; whatever it raises is a RolloutError, since a node must not stay in flight."""
     try:
-        return step(record.entry["node"], record)
+        return step(opened.record.node, opened)
     except RolloutError:
         raise
     except Exception as error:
-        raise RolloutError(reason, f"{type(error).__name__}: {error}", [record.entry["node"]]) from error
+        raise RolloutError(reason, f"{type(error).__name__}: {error}", [opened.record.node]) from error

@@ -1,6 +1,6 @@
 """The small interface through which the engine talks to the nodes.
 
-salt_fleet.py is the real one; the unit tests have a simulated one. The engine is the same for both.
+on_salt/fleet.py is the real one; the unit tests have a simulated one. The engine is the same for both.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StepResult:
     """How a step ended on a node: reason (a named word) and message when it failed, data (dict) as the step
     returns it.
     """
@@ -22,6 +22,21 @@ class Outcome:
     reason: str = ""
     message: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a node is told of the run that a step belongs to.
+
+    run (str): its identifier. target (str): its release. stages: their names. services: those of the round,
+    None where the stage has one round alone. drained: whether workloads were taken away from the node.
+    """
+
+    run: str
+    target: str
+    stages: tuple[str, ...]
+    services: tuple[str, ...] | None = None
+    drained: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,19 +65,16 @@ class Fleet(Protocol):
     def new_job(self) -> str:
         """An identifier for a job that is about to start, so that the journal can hold it before it runs."""
 
-    def start(
-        self, node: str, step: str, stage: str, jid: str, silence: float, *, run: Mapping[str, Any]
-    ) -> None:
+    def start(self, node: str, step: str, stage: str, jid: str, silence: float, *, context: Context) -> None:
         """Start a step under that identifier and return at once; its end comes out of poll.
 
-        run: the run's target and stages, and whether the node is drained. A node whose pillar has another
-        target by now must refuse.
+        context: what the node is told of the run. A node whose pillar has another target by now must refuse.
         """
 
     def adopt(self, node: str, step: str, stage: str, jid: str, silence: float) -> None:
         """Wait for a job that another, now dead, engine started; its end comes out of poll as well."""
 
-    def poll(self, seconds: float) -> list[Outcome]:
+    def poll(self, seconds: float) -> list[StepResult]:
         """The steps that ended; waits up to that long for the first."""
 
     def announce(self, tag: str, data: dict[str, Any]) -> None:

@@ -1,5 +1,5 @@
-"""A fleet whose drain, minion, reboot and restore steps run here, in threads of the engine's process; all
-else is another's.
+"""The steps that the master takes itself, in threads of the engine's process: drain, minion, reboot, restore.
+All others are passed on to the nodes.
 
 The threads are daemons: an engine that is interrupted ends at once, as one that was killed, and what its
 threads had written into the records is what the next one goes on from.
@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.records.drain_record import DrainRecord, DrainState
 from openstack_rollout.records.journal import Journal
-from openstack_rollout.rollout.drain_steps import Moves
-from openstack_rollout.rollout.fleet import Answers, Fleet, Outcome
+from openstack_rollout.rollout.drain_steps import DrainSteps
+from openstack_rollout.rollout.fleet import Answers, Context, Fleet, StepResult
 from openstack_rollout.rollout.reboots import Reboots
 
 TOGETHER = 16  # threads that work at a time; more nodes than that wait for one
@@ -24,7 +26,7 @@ LOOK_EVERY = 0.5
 _INTERRUPTED = {"drain": "DRAIN_FAILED", "restore": "RESTORE_FAILED"}
 
 
-class FleetWithDrains:
+class MasterSteps:
     """Implements fleet.Fleet over another fleet. drains (Drains), reboots (Reboots), journal (Journal), clock
     (seconds).
     """
@@ -42,10 +44,10 @@ class FleetWithDrains:
         }
         self._drains = drains
         self._journal = journal
-        self._moves = Moves(journal, drains, clock)
+        self._drain_steps = DrainSteps(journal, drains, clock)
         self._places = threading.Semaphore(TOGETHER)
         self._under_way = 0
-        self._ended: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[StepResult] = queue.SimpleQueue()
 
     def members(self, target: str) -> list[str]:
         """Ids of the accepted nodes that a compound target matches."""
@@ -59,30 +61,31 @@ class FleetWithDrains:
         """An identifier for a job that is about to start."""
         return self._fleet.new_job()
 
-    def start(
-        self, node: str, step: str, stage: str, jid: str, silence: float, *, run: Mapping[str, Any]
-    ) -> None:
+    def start(self, node: str, step: str, stage: str, jid: str, silence: float, *, context: Context) -> None:
         """Start a step: those that wait for the node, or for the cloud, in a thread; others on the node."""
         if step not in self._here:
-            told = {**run, "drained": self._is_drained(node)}
-            self._fleet.start(node, step, stage, jid, silence, run=told)
+            context = replace(context, drained=self._is_drained(node))
+            self._fleet.start(node, step, stage, jid, silence, context=context)
             return
-        role = (self._journal.node(run["id"], node) or {})["role"]
-        place = {"node": node, "role": role, "kind": self._drains.kind(role), "run": run["id"]}
-        self._in_thread(self._here[step], {**place, "stage": stage}, jid)
+        record = self._journal.node(context.run, node)
+        role = record.role if record else ""
+        self._in_thread(
+            self._here[step], DrainRecord(node, role, self._drains.kind(role), context.run, stage), jid
+        )
 
     def adopt(self, node: str, step: str, stage: str, jid: str, silence: float) -> None:
         """Wait for a job that a dead engine left; its threads died with it, what they waited for goes on."""
         if step not in self._here:
             self._fleet.adopt(node, step, stage, jid, silence)
         elif step in ("minion", "reboot"):
-            self._in_thread(self._minion if step == "minion" else self._settle, {"node": node}, jid)
+            waits = self._minion if step == "minion" else self._wait_for_boot
+            self._in_thread(waits, DrainRecord(node, "", "", "", stage), jid)
         else:
             self._under_way += 1
-            outcome = Outcome(node, jid, False, _INTERRUPTED[step], "interrupted: its process ended")
+            outcome = StepResult(node, jid, False, _INTERRUPTED[step], "interrupted: its process ended")
             self._ended.put(outcome)
 
-    def poll(self, seconds: float) -> list[Outcome]:
+    def poll(self, seconds: float) -> list[StepResult]:
         """The steps that ended; waits up to that long for the first."""
         ended = self._taken()
         if ended:
@@ -94,50 +97,48 @@ class FleetWithDrains:
         """Fire an event for watchers."""
         self._fleet.announce(tag, data)
 
-    def _taken(self) -> list[Outcome]:
+    def _taken(self) -> list[StepResult]:
         ended = []
         while not self._ended.empty():
             ended.append(self._ended.get())
             self._under_way -= 1
         return ended
 
-    def _in_thread(
-        self, move: Callable[[Mapping[str, str]], str], place: Mapping[str, str], jid: str
-    ) -> None:
+    def _in_thread(self, move: Callable[[DrainRecord], str], place: DrainRecord, jid: str) -> None:
         self._under_way += 1
-        name = f"{move.__name__} {place['node']}"
+        name = f"{move.__name__} {place.node}"
         threading.Thread(target=self._work, args=(move, place, jid), name=name, daemon=True).start()
 
-    def _work(self, move: Callable[[Mapping[str, str]], str], place: Mapping[str, str], jid: str) -> None:
+    def _work(self, move: Callable[[DrainRecord], str], place: DrainRecord, jid: str) -> None:
         try:
             with self._places:
-                outcome = Outcome(place["node"], jid, True, message=move(place))
+                outcome = StepResult(place.node, jid, True, message=move(place))
         except RolloutError as error:
-            outcome = Outcome(place["node"], jid, False, error.reason, error.message)
+            outcome = StepResult(place.node, jid, False, error.reason, error.message)
         except BaseException as error:  # a thread that dies without a word would leave its node in flight
-            outcome = Outcome(place["node"], jid, False, "NODE_ERROR", f"{type(error).__name__}: {error}")
+            outcome = StepResult(place.node, jid, False, "NODE_ERROR", f"{type(error).__name__}: {error}")
         self._ended.put(outcome)
 
-    def _drain(self, place: Mapping[str, str]) -> str:
+    def _drain(self, place: DrainRecord) -> str:
         # Nothing can be moved away from a node that died since its stage began, or be updated there.
-        self._reboots.refuse_silent(place["node"])
-        return self._moves.take_away(place)
+        self._reboots.refuse_silent(place.node)
+        return self._drain_steps.drain(place)
 
-    def _minion(self, place: Mapping[str, str]) -> str:
-        return self._reboots.minion(place["node"])
+    def _minion(self, place: DrainRecord) -> str:
+        return self._reboots.minion(place.node)
 
-    def _reboot(self, place: Mapping[str, str]) -> str:
-        return self._reboots.reboot(place["node"], place["role"], self._is_drained(place["node"]))
+    def _reboot(self, place: DrainRecord) -> str:
+        return self._reboots.reboot(place.node, place.role, self._is_drained(place.node))
 
     def _is_drained(self, node: str) -> bool:
         record = self._journal.drained(node)
-        return record is not None and record["state"] == "drained"
+        return record is not None and record.state is DrainState.DRAINED
 
-    def _settle(self, place: Mapping[str, str]) -> str:
-        self._reboots.settle(place["node"])
+    def _wait_for_boot(self, place: DrainRecord) -> str:
+        self._reboots.wait_for_boot(place.node)
         return "is there; what it needs is measured again"
 
-    def _restore(self, place: Mapping[str, str]) -> str:
-        if self._moves.is_by_hand(place["node"]):
+    def _restore(self, place: DrainRecord) -> str:
+        if self._drain_steps.is_by_hand(place.node):
             return "was drained by hand and stays so: salt-run workload.restore"
-        return self._moves.bring_back(place["node"])
+        return self._drain_steps.restore(place.node)

@@ -105,26 +105,28 @@ class Membership:
         return Measured(found, failures)
 
     def compare(self, node: str, answer: Any) -> Compared:
-        """What a node is, by what it told.
+        """What a node is, by what it answered.
 
         Raises RolloutError FACTS_INVALID, TARGET_CHANGED or NODE_ERROR.
         """
-        told = facts.read(node, answer)
+        answered = facts.read(node, answer)
         roles = [role for role, nodes in self.roles.items() if node in nodes]
         wanted = self.comparison.target
-        if told.target != wanted:
+        if answered.target != wanted:
             raise RolloutError(
-                "TARGET_CHANGED", f"{node}: its share wants {told.target!r}, the master {wanted!r}", [node]
+                "TARGET_CHANGED",
+                f"{node}: its share wants {answered.target!r}, the master {wanted!r}",
+                [node],
             )
-        if told.roles != roles:
-            has, means = ", ".join(told.roles) or "no role", ", ".join(roles)
+        if answered.roles != roles:
+            has, means = ", ".join(answered.roles) or "no role", ", ".join(roles)
             line = (
                 f"{node}: its share has {has}, the master means {means}: salt '{node}' test.ping, run again"
             )
             raise RolloutError("NODE_ERROR", line, [node])
-        return self.comparison.compare(told, roles, self.zones.get(node))
+        return self.comparison.compare(answered, roles, self.zones.get(node))
 
-    def within_budget(self, failures: Mapping[str, tuple[str, str]]) -> None:
+    def refuse_over_budget(self, failures: Mapping[str, tuple[str, str]]) -> None:
         """Raise the first failure's reason when a role has more of them than its policy allows."""
         failed = self.over_budget(failures)
         if failed:

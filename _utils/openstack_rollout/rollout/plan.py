@@ -1,106 +1,173 @@
-"""What an update would do, found by asking: every node state applied with test=True, and the order of the
-nodes.
+"""The plan of a run: stage → round → role → wave → node → steps.
+
+It is a pure function of what is declared and what was measured. `rollout.plan` prints this tree, and the
+engine executes it; a stage is planned anew when it begins, from what its nodes are then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from openstack_rollout.declared import releases
+from openstack_rollout.declared import hooks, releases, rounds
 from openstack_rollout.declared.differences import Compared
 from openstack_rollout.declared.model import Model
-from openstack_rollout.declared.policies import CLOUD_DRAINS, NO_DRAIN, batch_size
+from openstack_rollout.declared.policies import NO_DRAIN, Policy, batch_size
+from openstack_rollout.declared.rounds import Round
 from openstack_rollout.drains.kinds import Drains
-from openstack_rollout.errors import RolloutError
-from openstack_rollout.rollout import preconditions
-from openstack_rollout.rollout.membership import Measured, Membership
-from openstack_rollout.rollout.ports import Parts
-from openstack_rollout.rollout.procedure import ROLE_ORDER
-from openstack_rollout.rollout.window import Window
-from openstack_rollout.vocabulary import STAGES
+from openstack_rollout.records.planned import Plan, PlannedNode, PlannedRole, PlannedRound, PlannedStage, Wave
+from openstack_rollout.records.run_record import Trial
+from openstack_rollout.rollout import procedure
+from openstack_rollout.rollout.membership import Membership
+from openstack_rollout.rollout.procedure import DRAINED, REBOOTED, RENEWED, ROLE_ORDER, STAGE
+from openstack_rollout.rollout.window import Node, Window
+from openstack_rollout.vocabulary import STAGES, in_order
 
-# Node ids, stage -> {node id: what would change there}.
-DryRun = Callable[[Iterable[str], str], Mapping[str, list[dict[str, Any]]]]
+SYSTEM = "system"
 
 
-def plan(model: Model, parts: Parts, dry_run: DryRun) -> dict[str, Any]:
-    """The whole plan as data.
+def of_run(
+    model: Model,
+    members: Membership,
+    found: Mapping[str, Compared],
+    drains: Drains,
+    stages: Sequence[str] = STAGES,
+) -> Plan:
+    """The plan of a run that begins now.
 
-    dry_run: applies a stage's node state with test=True. Returns {"target", "refused", "waves", "workloads",
-    "nodes", "failures"}: refused is the line under which the update would not begin, or None; workloads what
-    workload.risks says of the nodes that will be drained, or None. Raises RolloutError NO_NODES.
+    model: what is declared. members: the nodes and their policies. found: node id → what it is, of those
+    that answered. drains: the drains of the cloud. stages: their names, in order.
     """
-    target = releases.target(model)
-    drains = parts.drains(model)
-    members = Membership.of(model, parts.fleet)
-    measured = members.measure(parts.fleet, members.ids)
-    found = measured.nodes
-    nodes: dict[str, dict[str, list[dict[str, Any]]]] = {name: {} for name in members.ids if name in found}
-    waves = []
-    for stage in STAGES:
-        needing = [name for name in members.ids if name in found and found[name].stages.get(stage)]
-        waves += _waves(stage, members, found, needing, drains)
-        taking_part = [name for name in members.ids if name in found and stage in found[name].stages]
-        if stage == "system":
-            reboots = model.system.reboot
-            waves = [wave | {"reboot": reboots} if wave["stage"] == stage else wave for wave in waves]
-        if taking_part:
-            for name, changes in dry_run(taking_part, stage).items():
-                if changes:
-                    nodes[name][stage] = changes
-    return {
-        "target": target,
-        "refused": _refusal(model, members, measured, parts, drains),
-        "waves": waves,
-        "workloads": _workloads(model, parts, waves),
-        "nodes": nodes,
-        "failures": {name: f"{reason}: {message}" for name, (reason, message) in measured.failures.items()},
-    }
+    needing = tuple(node for node in members.ids if node in found and found[node].open(stages))
+    target = releases.wanted(model, stages)
+    planner = Planner(model, members, found, drains, target)
+    return Plan(target, needing, tuple(planner.stage(stage) for stage in stages))
 
 
-def _waves(
-    stage: str, members: Membership, found: Mapping[str, Compared], needing: Iterable[str], drains: Drains
-) -> list[dict[str, Any]]:
-    """Which nodes go together, role by role, if all take equally long; canaries go alone."""
-    planned = []
-    wanted = set(needing)
-    taking_part = [name for name in found if stage in found[name].stages]
-    for role in ROLE_ORDER[stage]:
-        nodes = members.of_stage(stage, role, taking_part)
-        going = [node for node in nodes if node.id in wanted]
-        if not going:
-            continue
-        policy = members.policies[role]
+class Planner:
+    """Plans stages of what was measured.
+
+    model, members, found, drains: as of_run. target (str): the release of the run.
+    """
+
+    def __init__(
+        self, model: Model, members: Membership, found: Mapping[str, Compared], drains: Drains, target: str
+    ):
+        self._model = model
+        self._members = members
+        self._found = found
+        self._drains = drains
+        self._target = target
+
+    def stage(
+        self, stage: str, trials: Mapping[str, Trial] | None = None, failed: Collection[str] = ()
+    ) -> PlannedStage:
+        """A stage.
+
+        trials: role → its canaries in this run, none before they are chosen. failed: nodes that failed
+        earlier in the run, which are left out.
+        """
+        nodes = {role: self._nodes(stage, role) for role in ROLE_ORDER[stage]}
+        here = [node for some in nodes.values() for node in some]
+        done = tuple(node.id for node in here if not self._found[node.id].stages[stage])
+        left = dict(trials or {})
+        planned = []
+        for part in self._rounds(stage, len(here) - len(done)):
+            roles = []
+            for role, some in nodes.items():
+                one = self._role(part, role, some, left.get(role), failed)
+                if one is not None:
+                    roles.append(one)
+                    left[role] = Trial(list(one.proving), soaked=True)  # proven for the rounds after it
+            if roles:
+                planned.append(PlannedRound(part.name, part.services, tuple(roles)))
+        return PlannedStage(stage, tuple(planned), done)
+
+    def role(
+        self, stage: str, name: str, role: str, trial: Trial | None, failed: Collection[str]
+    ) -> PlannedRole | None:
+        """A role in the round of that name, planned anew; None when it has nothing to do there any more."""
+        nodes = self._nodes(stage, role)
+        opened = sum(bool(self._found[node.id].stages[stage]) for node in nodes)
+        part = next(one for one in self._rounds(stage, opened) if one.name == name)
+        return self._role(part, role, nodes, trial, failed)
+
+    def round(self, stage: str, name: str) -> Round:
+        """The round of a stage that bears a name, with what belongs to it."""
+        opened = sum(bool(one.stages.get(stage)) for one in self._found.values())
+        return next(one for one in self._rounds(stage, opened) if one.name == name)
+
+    def _rounds(self, stage: str, opened: int) -> list[Round]:
+        return rounds.of_stage(self._model, self._target, stage, opened)
+
+    def _nodes(self, stage: str, role: str) -> list[Node]:
+        taking_part = [name for name, one in self._found.items() if stage in one.stages]
+        return self._members.of_stage(stage, role, taking_part)
+
+    def _role(
+        self,
+        part: Round,
+        role: str,
+        nodes: Sequence[Node],
+        trial: Trial | None,
+        failed: Collection[str],
+    ) -> PlannedRole | None:
+        needing = [node for node in nodes if part.open(self._found[node.id]) and node.id not in failed]
+        if not needing:
+            return None
+        policy = self._members.policies[role]
+        proving = _proving(policy, nodes, needing, trial, failed)
+        soaked = trial is not None and trial.soaked
+        canaries = [] if soaked else [node for node in needing if node.id in proving]
+        rest = [node for node in needing if node.id not in proving or soaked]
         window = Window(batch_size(policy.batch, len(nodes)), policy.per_zone)
-        canaries = [[node.id] for node in going[: policy.canary]]
-        waves = canaries + window.waves(going[policy.canary :])
-        drain = drains.kind(role) if drains.before(stage, role) else NO_DRAIN
-        planned.append({"stage": stage, "role": role, "batch": window.size, "drain": drain, "waves": waves})
-    return planned
+        steps = self._steps(part.stage, role)
+        waves = [Wave((self._planned(node, steps),), canary=True) for node in canaries]
+        waves += [Wave(tuple(self._planned(node, steps) for node in wave)) for wave in window.waves(rest)]
+        drain = self._drains.kind(role) if self._drains.before(part.stage, role) else NO_DRAIN
+        reboot = self._model.system.reboot if part.stage == SYSTEM else "never"
+        soak = 0 if soaked or not proving else policy.soak
+        return PlannedRole(
+            role, window.size, window.per_zone, drain, reboot, tuple(proving), soak, tuple(waves)
+        )
+
+    def _planned(self, node: Node, steps: Mapping[bool, tuple[str, ...]]) -> PlannedNode:
+        return PlannedNode(node.id, node.zone, steps[self._found[node.id].renews_minion])
+
+    def _steps(self, stage: str, role: str) -> dict[bool, tuple[str, ...]]:
+        """The steps of a role's nodes: True → of those that get a new salt-minion, False → of the rest."""
+        phases = [STAGE]
+        if stage == SYSTEM and self._model.system.reboot != "never":
+            phases.append(REBOOTED)
+        if self._drains.before(stage, role) is not None:
+            phases.append(DRAINED)
+        renewed = [*phases, RENEWED] if stage == SYSTEM else phases
+        return {
+            renews: hooks.steps(self._model, stage, procedure.steps(*some), self._target)
+            for renews, some in ((False, phases), (True, renewed))
+        }
 
 
-def _workloads(model: Model, parts: Parts, waves: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """What OpenStack's API says of the servers and routers that will have to leave their nodes."""
-    leaving: dict[str, list[str]] = {}
-    for one in waves:
-        if one["drain"] in CLOUD_DRAINS:
-            nodes = leaving.setdefault(one["role"], [])
-            nodes += [node for wave in one["waves"] for node in wave if node not in nodes]
-    try:
-        return parts.risks(model, leaving) if leaving else None
-    except RolloutError:
-        return None  # an API that is away is what the refusal names
+def changes(before: PlannedStage, now: PlannedStage) -> list[str]:
+    """What is planned otherwise than before: one line each, for people."""
+    had, has = set(before.nodes), set(now.nodes)
+    lines = [f"{node} needs nothing any more" for node in in_order(had - has)]
+    lines += [f"{node} needs this stage, too" for node in in_order(has - had)]
+    if not lines and replace(before, done=()) != replace(now, done=()):
+        lines.append("another order, or other steps")
+    return lines
 
 
-def _refusal(
-    model: Model, members: Membership, measured: Measured, parts: Parts, drains: Drains
-) -> str | None:
-    try:
-        parts.lock.refuse_others()
-        preconditions.target_changed(parts.journal.unfinished(), releases.target(model))
-        measured = preconditions.before_a_run(model, members, measured, STAGES, parts)
-        preconditions.undrainable(members, measured.nodes, STAGES, drains)
-    except RolloutError as error:
-        return str(error)
-    return None
+def _proving(
+    policy: Policy,
+    nodes: Iterable[Node],
+    needing: Iterable[Node],
+    trial: Trial | None,
+    failed: Collection[str],
+) -> list[str]:
+    """The canaries of a role: those that were chosen before, and successors of those that failed."""
+    if trial is not None and trial.soaked:
+        return [node for node in trial.canaries if node not in failed]
+    chosen = [node.id for node in nodes if trial and node.id in trial.canaries]
+    chosen += [node.id for node in needing if node.id not in chosen]
+    return [node for node in chosen if node not in failed][: policy.canary]

@@ -1,4 +1,4 @@
-"""What a rollout works with; the runner makes it of Salt, the tests of simulations."""
+"""What a rollout needs of the world; the runner makes it of Salt, the tests of simulations."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ Risks = Callable[[Model, Mapping[str, Sequence[str]]], dict[str, Any]]
 
 
 @dataclass
-class Parts:
-    """The parts by name.
+class Ports:
+    """The ports by name.
 
     pillar: compiles the master's pillar, and validates it into the Model. registry: what the registry lacks
     of {name: reference}, as [(reason, line)]. drains, reboots: make the Drains and the Reboots of a Model.

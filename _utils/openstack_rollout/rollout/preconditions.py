@@ -10,35 +10,36 @@ from openstack_rollout.declared.differences import CONTAINERS, Compared
 from openstack_rollout.declared.model import Model
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.records.run_record import Run
 from openstack_rollout.rollout.membership import Measured, Membership
-from openstack_rollout.rollout.ports import Parts
+from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.rollout.procedure import MUST_BE_DONE, ROLE_ORDER
 from openstack_rollout.vocabulary import in_order
 
 
 def before_a_run(
-    model: Model, members: Membership, measured: Measured, stages: Sequence[str], parts: Parts
+    model: Model, members: Membership, measured: Measured, stages: Sequence[str], ports: Ports
 ) -> Measured:
     """Raise the RolloutError under which a run of these stages may not begin.
 
     Returns what was measured. Nodes that are in the way, as many as the budget of their role allows, are
     among its failures: they are left out and named, and none stops the others by what it tells.
     """
-    members.within_budget(measured.failures)
+    members.refuse_over_budget(measured.failures)
     # A node between releases may run parts of the last run's target, whatever became of that run.
-    last = parts.journal.latest()
-    assumed = last["target"] if last else None
+    last = ports.journal.latest()
+    assumed = last.target if last else None
 
     def newer(nodes: Mapping[str, Compared]) -> None:
-        direction(model, {node: one.deployed or assumed for node, one in nodes.items()})
+        refuse_downgrade(model, {node: one.deployed or assumed for node, one in nodes.items()})
 
     measured = _leaving_out(members, measured, newer)
-    custom_images(model, parts.journal.tracked_custom_images() or None)
-    out_of_order(stages[0], measured.nodes)
-    measured = _leaving_out(members, measured, lambda nodes: _release_checks(nodes, stages))
+    refuse_forgotten_images(model, ports.journal.tracked_custom_images() or None)
+    refuse_out_of_order(stages[0], measured.nodes)
+    measured = _leaving_out(members, measured, lambda nodes: _refuse_by_release_checks(nodes, stages))
     found = measured.nodes.values()
     wanted = {name: image for one in found for name, image in images_to_pull(one, stages)}
-    missing = parts.registry(wanted) if wanted else []
+    missing = ports.registry(wanted) if wanted else []
     if missing:
         reason, line = missing[0]
         more = f" (and {len(missing) - 1} more: salt-run release.check)" if missing[1:] else ""
@@ -60,7 +61,7 @@ def _leaving_out(
     return measured
 
 
-def direction(model: Model, deployed: Mapping[str, str | None]) -> None:
+def refuse_downgrade(model: Model, deployed: Mapping[str, str | None]) -> None:
     """Raise DOWNGRADE_REFUSED with the nodes that run a newer release than the target.
 
     deployed (dict): minion id -> measured version, None where it is between releases.
@@ -78,7 +79,7 @@ def direction(model: Model, deployed: Mapping[str, str | None]) -> None:
         )
 
 
-def custom_images(model: Model, tracked: Mapping[str, Any] | None) -> None:
+def refuse_forgotten_images(model: Model, tracked: Mapping[str, Any] | None) -> None:
     """Refuse a new target while every custom image is still the old one: a forgotten hotfix pins old code.
 
     tracked (dict): {"version", "custom_images"} as recorded when the previous update ended, None before the
@@ -99,7 +100,7 @@ def custom_images(model: Model, tracked: Mapping[str, Any] | None) -> None:
     )
 
 
-def _release_checks(nodes: Mapping[str, Compared], stages: Sequence[str]) -> None:
+def _refuse_by_release_checks(nodes: Mapping[str, Compared], stages: Sequence[str]) -> None:
     """Raise RELEASE_CHECK while something is not so that the release asks for before its services move."""
     found = {
         node: [line for stage in stages for line in one.checks.get(stage, ())] for node, one in nodes.items()
@@ -127,7 +128,7 @@ def to_drain(
     return {role: in_order(nodes) for role, nodes in found.items()}
 
 
-def undrainable(
+def refuse_undrainable(
     members: Membership, measured: Mapping[str, Compared], stages: Iterable[str], drains: Drains
 ) -> None:
     """Raise the RolloutError of a drain (NO_SPARE, …) that cannot serve the nodes which stages drain."""
@@ -135,15 +136,13 @@ def undrainable(
         drains.make(drains.kind(role), role).refuse(nodes)
 
 
-def target_changed(left: Mapping[str, Any] | None, target: str) -> None:
+def refuse_changed_target(run: Run | None, target: str) -> None:
     """Raise TARGET_CHANGED when an unfinished run (its record, or None) is under way to another release."""
-    if left and left["target"] != target:
-        raise RolloutError(
-            "TARGET_CHANGED", f"run {left['id']} is under way to {left['target']}, not {target}"
-        )
+    if run and run.target != target:
+        raise RolloutError("TARGET_CHANGED", f"run {run.id} is under way to {run.target}, not {target}")
 
 
-def out_of_order(stage: str, measured: Mapping[str, Compared]) -> None:
+def refuse_out_of_order(stage: str, measured: Mapping[str, Compared]) -> None:
     """Raise STAGE_OUT_OF_ORDER while a stage that must be done before is open somewhere, as measured."""
     found = {
         earlier: nodes

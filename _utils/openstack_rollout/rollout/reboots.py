@@ -122,7 +122,7 @@ class Reboots:
         if answer.error:
             raise RolloutError("NODE_SILENT", f"{node}: {answer.error}", [node])
 
-    def settle(self, node: str) -> None:
+    def wait_for_boot(self, node: str) -> None:
         """Wait for a node that an earlier engine may have rebooted, and died. Raises RolloutError."""
         self._wait(node, self._clock(), lambda: self._missing(node, None, 0.0))
 

@@ -7,22 +7,20 @@ drained by hand stays drained.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from openstack_rollout.declared import words
-from openstack_rollout.records.drain_record import BY_HAND
+from openstack_rollout.records.drain_record import BY_HAND, DrainRecord
 from openstack_rollout.records.journal import Journal
-from openstack_rollout.rollout.engine import Engine, Flight
+from openstack_rollout.rollout.engine import Engine
 from openstack_rollout.rollout.membership import Measured, Membership
-from openstack_rollout.rollout.window import Window
 from openstack_rollout.vocabulary import in_order
 
 TOGETHER = 8
 
 
-def left(journal: Journal) -> dict[str, dict[str, Any]]:
+def drained_by_runs(journal: Journal) -> dict[str, DrainRecord]:
     """The records of nodes that runs drained, by node id, as people count them."""
-    found = {node: record for node, record in journal.all_drained().items() if record["run"] != BY_HAND}
+    found = {node: record for node, record in journal.all_drained().items() if record.run != BY_HAND}
     return {node: found[node] for node in in_order(found)}
 
 
@@ -41,24 +39,22 @@ def restore(
     RolloutError; else every node is tried.
     """
     by_stage: dict[str, list[str]] = {}
-    for node, record in left(journal).items():
+    for node, record in drained_by_runs(journal).items():
         if node not in keep and node in measured.nodes and not measured.nodes[node].health:
-            by_stage.setdefault(record["stage"], []).append(node)
+            by_stage.setdefault(record.stage, []).append(node)
     for stage, nodes in by_stage.items():
-        flight = Flight(stage, ("restore",), Window(TOGETHER))
-        engine.fly(flight, [members.node(node) for node in nodes], None if pausing else len(members.ids))
+        failures = None if pausing else len(members.ids)
+        engine.take(stage, "restore", [members.node(node) for node in nodes], TOGETHER, failures)
 
 
-def told(journal: Journal, measured: Measured | None = None) -> str:
+def still_drained(journal: Journal, measured: Measured | None = None) -> str:
     """The nodes that are still drained, each with the reason, as one line; empty when there are none."""
     lines = []
-    for node, record in left(journal).items():
+    for node, record in drained_by_runs(journal).items():
         failure = (measured.failures if measured else {}).get(node)
         sick = words.differences(measured.nodes[node].health) if measured and node in measured.nodes else []
         why = (
-            f"{failure[0]}: {failure[1]}"
-            if failure
-            else "; ".join(sick) or record["message"] or "not restored"
+            f"{failure[0]}: {failure[1]}" if failure else "; ".join(sick) or record.message or "not restored"
         )
-        lines.append(f"{node} ({record['kind']}: {why})")
+        lines.append(f"{node} ({record.kind}: {why})")
     return ", ".join(lines)

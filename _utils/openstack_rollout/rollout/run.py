@@ -6,24 +6,27 @@ run's state before, so that the next begin goes on from there.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
-from openstack_rollout.declared import hooks, releases, rounds, words
+from openstack_rollout.declared import releases, words
 from openstack_rollout.declared.differences import Compared
 from openstack_rollout.declared.model import Model
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError, one_line
 from openstack_rollout.records.lock import me
-from openstack_rollout.rollout import preconditions, procedure, restoration
-from openstack_rollout.rollout.drain_steps import Room
-from openstack_rollout.rollout.engine import Engine, Flight
-from openstack_rollout.rollout.master_steps import FleetWithDrains
+from openstack_rollout.records.planned import PlannedRole, PlannedStage
+from openstack_rollout.records.run_record import NodeRecord, Run, RunState, StageRecord, StageState, Trial
+from openstack_rollout.rollout import plan, preconditions, procedure, restoration
+from openstack_rollout.rollout.drain_steps import LiveCapacity
+from openstack_rollout.rollout.engine import Engine
+from openstack_rollout.rollout.master_steps import MasterSteps
 from openstack_rollout.rollout.membership import Measured, Membership
-from openstack_rollout.rollout.ports import Parts
-from openstack_rollout.rollout.procedure import DRAINED, REBOOTED, RENEWED, ROLE_ORDER, STAGE
-from openstack_rollout.rollout.window import Window
+from openstack_rollout.rollout.plan import Planner
+from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.vocabulary import PREFETCH, STAGES, in_order
 
 PREFETCH_TOGETHER = 20
@@ -34,41 +37,41 @@ SYSTEM = "system"
 class Rollout:
     """Begins, goes through and finishes runs."""
 
-    def __init__(self, parts: Parts):
-        self._parts = parts
-        self._fleet = parts.fleet
-        self._journal = parts.journal
-        self._lock = parts.lock
-        self._pillar = parts.pillar
-        self._clock = parts.clock
+    def __init__(self, ports: Ports):
+        self._ports = ports
+        self._fleet = ports.fleet
+        self._journal = ports.journal
+        self._lock = ports.lock
+        self._pillar = ports.pillar
+        self._clock = ports.clock
         self._made: tuple[Model, Drains] | None = None
 
-    def begin(self, orchestration: str = UPDATE, stages: Iterable[str] = STAGES) -> dict[str, Any]:
-        """Check everything, open a run (or go on with the one that was left), prefetch on every node.
+    def begin(self, orchestration: str = UPDATE, stages: Iterable[str] = STAGES) -> Run:
+        """Check everything, open a run (or go on with the unfinished one), prefetch on every node.
 
         Returns the run's record. Raises RolloutError; a refusal opens no run and touches nothing.
         """
         stages = list(stages)
         self._lock.acquire()
-        left = self._journal.unfinished()
+        unfinished = self._journal.unfinished()
         try:
             model = self._pillar()
             target = releases.wanted(model, stages)
-            preconditions.target_changed(left, target)
+            preconditions.refuse_changed_target(unfinished, target)
             members = Membership.of(model, self._fleet)
-            left = self._take_over(left, orchestration, model, members)
+            unfinished = self._take_over(unfinished, orchestration, model, members)
             measured = members.measure(self._fleet, members.ids, refresh=SYSTEM in stages)
-            measured = preconditions.before_a_run(model, members, measured, stages, self._parts)
-            preconditions.undrainable(members, measured.nodes, stages, self._drains(model))
+            measured = preconditions.before_a_run(model, members, measured, stages, self._ports)
+            preconditions.refuse_undrainable(members, measured.nodes, stages, self._drains(model))
             if "control_plane" in stages:
-                self._parts.clusters(_open_nodes(measured.nodes, "control_plane"))
+                self._ports.clusters(_open_nodes(measured.nodes, "control_plane"))
         except RolloutError as error:
-            self._end(left, error)
+            self._end(unfinished, error)
             raise
         except BaseException:
             self._lock.release()
             raise
-        run = left or self._journal.create(target, orchestration, stages, me())
+        run = unfinished or self._journal.create(target, orchestration, stages, me())
         with self._ending(run):
             self._open(run, model, members, measured)
         return run
@@ -102,9 +105,9 @@ class Rollout:
             raise RolloutError("NO_RUN", "this process has begun no run that could be finished")
         with self._ending(run):
             self._close(run)
-        return {"run": run["id"], "state": run["state"]}
+        return {"run": run.id, "state": run.state.value}
 
-    def bring_back(self) -> list[str]:
+    def restore_drained(self) -> list[str]:
         """Restore what a run left drained that was ended without an engine; returns the nodes that still are.
 
         Raises RolloutError RUN_IN_PROGRESS.
@@ -113,186 +116,179 @@ class Rollout:
         try:
             last = self._journal.latest()
             if last is not None:
-                self._journal.clear_request(last["id"])
-                self._bring_back(last)
+                self._journal.clear_request(last.id)
+                self._restore_drained(last)
         finally:
             self._lock.release()
-        return list(restoration.left(self._journal))
+        return list(restoration.drained_by_runs(self._journal))
 
     def _take_over(
-        self, left: dict[str, Any] | None, orchestration: str, model: Model, members: Membership
-    ) -> dict[str, Any] | None:
+        self, unfinished: Run | None, orchestration: str, model: Model, members: Membership
+    ) -> Run | None:
         """Wait for what a dead engine left on nodes; returns the run to go on with.
 
-        Another orchestration closes the run that was left, and opens its own. A run that was aborted after
-        its engine died may have left jobs too.
+        Another orchestration closes the unfinished run, and opens its own. A run that was aborted after its
+        engine died may have left jobs, too.
         """
-        last = left or self._journal.latest()
+        last = unfinished or self._journal.latest()
         if last is None:
             return None
         engine = self._engine(last, model, members)
-        if left is None:
+        if unfinished is None:
             engine.adopt()
             return None
-        self._lock.assign(left["id"])
+        self._lock.assign(unfinished.id)
         # Before the wait: what an operator asks from now on is meant for this engine.
-        self._journal.clear_request(left["id"])
+        self._journal.clear_request(unfinished.id)
         engine.adopt()
-        if left["orchestration"] == orchestration:
+        goes_on = unfinished.orchestration == orchestration
+        if goes_on:
             engine.retry()
+            unfinished.state, unfinished.reason, unfinished.message = RunState.RUNNING, "", ""
+            unfinished.owner = me()
             # A stage that was skipped by an old measurement has to be measured again.
-            stages = {
-                name: record for name, record in left["stage"].items() if record.get("state") != "skipped"
+            unfinished.stage = {
+                name: record
+                for name, record in unfinished.stage.items()
+                if record.state is not StageState.SKIPPED
             }
-            left.update(state="running", reason="", message="", owner=me(), stage=stages)
         else:
-            left.update(state="aborted", reason="ABORTED", message=f"{orchestration} took its place")
-        self._journal.save(left)
-        return left if left["state"] == "running" else None
+            unfinished.state, unfinished.reason = RunState.ABORTED, "ABORTED"
+            unfinished.message = f"{orchestration} took its place"
+        self._journal.save(unfinished)
+        return unfinished if goes_on else None
 
-    def _open(
-        self,
-        run: dict[str, Any],
-        model: Model,
-        members: Membership,
-        measured: Measured,
-    ) -> None:
-        self._lock.assign(run["id"])
+    def _open(self, run: Run, model: Model, members: Membership, measured: Measured) -> None:
+        self._lock.assign(run.id)
         self._announce(run, "-", "-", "run", "started")
         engine = self._engine(run, model, members)
         nodes = measured.nodes
         for node, (reason, message) in measured.failures.items():
             engine.leave_out(members.node(node), PREFETCH, reason, message)
-        again = preconditions.to_drain(members, nodes, run["stages"], self._drains(model))
+        drains = self._drains(model)
+        again = preconditions.to_drain(members, nodes, run.stages, drains)
         keep = {node for some in again.values() for node in some}
         restoration.restore(engine, self._journal, members, measured, keep)
-        needing = [node for node in in_order(nodes) if nodes[node].open(run["stages"])]
-        if not needing:
+        run.plan = plan.of_run(model, members, nodes, drains, run.stages)
+        self._journal.save(run)
+        if not run.plan.prefetch:
             # Nothing was touched since this measurement, so it stands for every stage; finish measures again.
-            for stage in run["stages"]:
+            for stage in run.stages:
                 now = self._clock()
                 counts = {"skipped": sum(stage in one.stages for one in nodes.values())}
-                run["stage"][stage] = {"state": "skipped", "started": now, "finished": now, "counts": counts}
+                run.stage[stage] = StageRecord(StageState.SKIPPED, now, now, counts)
             for name in in_order(nodes):
-                engine.skip(members.node(name), run["stages"][-1])
+                engine.skip(members.node(name), run.stages[-1])
             self._journal.save(run)
             return
-        self._mark(run, PREFETCH, state="running", started=self._clock(), finished=None)
-        flight = Flight(PREFETCH, procedure.steps(PREFETCH), Window(PREFETCH_TOGETHER))
-        engine.fly(flight, [members.node(node) for node in needing])
-        self._mark(run, PREFETCH, state="done", finished=self._clock(), counts=_counts(engine, needing))
+        self._mark(run, PREFETCH, StageState.RUNNING, self._clock())
+        for step in procedure.steps(PREFETCH):
+            needing = [members.node(node) for node in run.plan.prefetch]
+            engine.take(PREFETCH, step, needing, PREFETCH_TOGETHER, failures=None)
+        self._mark(run, PREFETCH, StageState.DONE, counts=_counts(engine, run.plan.prefetch))
 
-    def _stage(self, run: dict[str, Any], stage: str) -> dict[str, Any]:
-        if run["stage"].get(stage, {}).get("state") == "skipped":
+    def _stage(self, run: Run, stage: str) -> dict[str, Any]:
+        before = run.stage.get(stage)
+        if before is not None and before.state is StageState.SKIPPED:
             return _summary(run, stage)
         model = self._pillar()
-        preconditions.target_changed(run, releases.wanted(model, run["stages"]))
+        preconditions.refuse_changed_target(run, releases.wanted(model, run.stages))
         members = Membership.of(model, self._fleet)
         engine = self._engine(run, model, members)
         halt = engine.requested()
         if halt:
             raise halt
-        left_out = engine.failures()
-        asked = [name for name in members.ids if name not in left_out]
-        measured = members.measure(self._fleet, asked)
+        excluded = engine.failures()
+        measured = members.measure(self._fleet, [name for name in members.ids if name not in excluded])
         found = measured.nodes
         for name, (reason, message) in measured.failures.items():
             engine.leave_out(members.node(name), stage, reason, message)
         self._refuse_over_budget(engine, stage, members)
-        preconditions.out_of_order(stage, found)
-        taking_part = [name for name, one in found.items() if stage in one.stages]
-        before = dict(run["stage"].get(stage, {}))
-        started = before.get("started", self._clock())
-        self._mark(run, stage, state="running", started=started, finished=None)
+        preconditions.refuse_out_of_order(stage, found)
+        was_done = before is not None and before.state is StageState.DONE
+        earlier = replace(before) if before is not None else StageRecord()
+        self._mark(run, stage, StageState.RUNNING, earlier.started or self._clock())
         self._announce(run, stage, "-", "stage", "started")
-        touched = False
         drains = self._drains(model)
-        preconditions.undrainable(members, found, [stage], drains)
-        for role in ROLE_ORDER[stage]:
-            nodes = members.of_stage(stage, role, taking_part)
-            for node in nodes:
-                if not found[node.id].stages[stage]:
-                    engine.skip(node, stage)
-            opened = sum(bool(found[node.id].stages[stage]) for node in nodes)
-            for part in rounds.of_stage(model, run["target"], stage, opened):
-                gone = engine.failures()
-                needing = [node for node in nodes if part.open(found[node.id]) and node.id not in gone]
-                renewing = any(found[node.id].renews_minion for node in needing)
-                steps, room = self._way(model, stage, role, renewing)
-                engine.role(stage, steps, nodes, needing, room, part if part.name else None)
-                touched = touched or bool(needing)
-        if before.get("state") == "done" and not touched:
+        preconditions.refuse_undrainable(members, found, [stage], drains)
+        planner = Planner(model, members, found, drains, run.target)
+        planned = planner.stage(stage, run.of_stage(stage).trials, engine.failures())
+        self._announce_changes(run, planned)
+        for node in planned.done:
+            engine.skip(members.node(node), stage)
+        touched = False
+        for one in planned.rounds:
+            round_ = planner.round(stage, one.name)
+            for role in one.roles:
+
+                def replan(trial: Trial, name: str = one.name, role: str = role.role) -> PlannedRole | None:
+                    return planner.role(stage, name, role, trial, engine.failures())
+
+                drain = drains.before(stage, role.role)
+                capacity = LiveCapacity(drain, self._clock) if drain else None
+                touched = engine.execute(round_, role.role, replan, capacity) or touched
+        taking_part = [name for name, one in found.items() if stage in one.stages]
+        if was_done and not touched:
             # Measured again after a pause: what the stage did, and how long it took, was before.
-            self._mark(run, stage, **before)
+            run.stage[stage] = earlier
+            self._journal.save(run)
         else:
-            counts = _counts(engine, taking_part)
-            self._mark(run, stage, state="done", finished=self._clock(), counts=counts)
+            self._mark(run, stage, StageState.DONE, counts=_counts(engine, taking_part))
         self._announce(run, stage, "-", "stage", "succeeded")
         return _summary(run, stage)
 
-    def _way(
-        self, model: Model, stage: str, role: str, renewing: bool
-    ) -> tuple[tuple[str, ...], Room | None]:
-        """The steps of a role's nodes in a stage, and how many of them may be away together.
+    def _announce_changes(self, run: Run, planned: PlannedStage) -> None:
+        """Say what is planned otherwise than when the run began."""
+        expected = run.plan.stage(planned.stage) if run.plan else None
+        lines = plan.changes(expected, planned) if expected else []
+        if lines:
+            self._announce(run, planned.stage, "-", "plan", "changed", changes=lines)
 
-        renewing: some of them get a new salt-minion.
-        """
-        phases = [STAGE, *([RENEWED] if stage == SYSTEM and renewing else [])]
-        if stage == SYSTEM and model.system.reboot != "never":
-            phases.append(REBOOTED)
-        drain = self._drains(model).before(stage, role)
-        if drain is not None:
-            phases.append(DRAINED)
-        steps = hooks.steps(model, stage, procedure.steps(*phases), releases.wanted(model, [stage]))
-        return steps, Room(drain, self._clock) if drain else None
-
-    def _close(self, run: dict[str, Any]) -> None:
+    def _close(self, run: Run) -> None:
         model = self._pillar()
         members = Membership.of(model, self._fleet)
         engine = self._engine(run, model, members)
         measured = members.measure(self._fleet, members.ids)
         wrong = dict(measured.failures)
         for node, one in measured.nodes.items():
-            left = [*one.open(run["stages"]), *one.health]
-            if left:
-                wrong[node] = ("NOT_AT_RELEASE", "; ".join(words.differences(left, one)))
-        left_out = {node: record for node, record in engine.failures().items() if node in wrong}
-        fresh = {node: why for node, why in wrong.items() if node not in left_out}
+            differences = [*one.open(run.stages), *one.health]
+            if differences:
+                wrong[node] = ("NOT_AT_RELEASE", "; ".join(words.differences(differences, one)))
+        excluded = {node: record for node, record in engine.failures().items() if node in wrong}
+        fresh = {node: why for node, why in wrong.items() if node not in excluded}
         for node, (reason, message) in fresh.items():
             engine.leave_out(members.node(node), "finish", reason, message)
         if fresh:
             node, (reason, message) = next(iter(fresh.items()))
-            raise RolloutError(
-                reason, f"{node} is not at {run['target']}: {one_line(message, reason)}", fresh
-            )
+            raise RolloutError(reason, f"{node} is not at {run.target}: {one_line(message, reason)}", fresh)
         restoration.restore(engine, self._journal, members, measured, wrong)
         differs = any(any(one.stages.values()) for one in measured.nodes.values())
-        if run["target"] and (run["orchestration"] == UPDATE or not (measured.failures or differs)):
-            self._journal.track_custom_images(run["target"], model.custom_images)
-        if left_out:
-            named = ", ".join(f"{node} ({record['reason']})" for node, record in sorted(left_out.items()))
-            drained = restoration.told(self._journal, measured)
+        if run.target and (run.orchestration == UPDATE or not (measured.failures or differs)):
+            self._journal.track_custom_images(run.target, model.custom_images)
+        drained = restoration.still_drained(self._journal, measured)
+        if excluded:
+            named = ", ".join(f"{node} ({record.reason})" for node, record in sorted(excluded.items()))
             also = f"; still drained: {drained}" if drained else ""
-            raise RolloutError("FAILURE_BUDGET", f"run {run['id']} ended without {named}{also}", left_out)
-        drained = restoration.told(self._journal, measured)
+            raise RolloutError("FAILURE_BUDGET", f"run {run.id} ended without {named}{also}", excluded)
         if drained:
-            raise RolloutError("STILL_DRAINED", drained, restoration.left(self._journal))
+            raise RolloutError("STILL_DRAINED", drained, restoration.drained_by_runs(self._journal))
         self._try_out(run, model, engine)
-        run.update(state="completed", reason="", message="", finished=self._clock())
+        run.state, run.reason, run.message = RunState.COMPLETED, "", ""
+        run.finished = self._clock()
         self._journal.save(run)
         self._lock.release()
         self._announce(run, "-", "-", "run", "succeeded")
 
-    def _try_out(self, run: dict[str, Any], model: Model, engine: Engine) -> None:
+    def _try_out(self, run: Run, model: Model, engine: Engine) -> None:
         """Have the cloud do something real on what this run updated. Raises RolloutError."""
         updated = {
             role: [
-                node for node, record in engine.records.items() if record["role"] == role and _applied(record)
+                node for node, record in engine.records.items() if record.role == role and _applied(record)
             ]
             for role in ("compute", "gateway")
         }
         if any(updated.values()):
-            run["verified"] = self._parts.verification(model, updated["compute"], updated["gateway"])
+            run.verified = self._ports.verification(model, updated["compute"], updated["gateway"])
 
     def _refuse_over_budget(self, engine: Engine, stage: str, members: Membership) -> None:
         for role in members.roles:
@@ -301,7 +297,7 @@ class Rollout:
                 raise error
 
     @contextmanager
-    def _ending(self, run: dict[str, Any]) -> Iterator[None]:
+    def _ending(self, run: Run) -> Iterator[None]:
         """Write down why a run stops, whatever stops it; a killed process leaves it `running`."""
         try:
             yield
@@ -312,46 +308,47 @@ class Rollout:
             self._lock.release()
             raise
 
-    def _end(self, run: dict[str, Any] | None, error: RolloutError) -> None:
+    def _end(self, run: Run | None, error: RolloutError) -> None:
         """Give the lock back after an error; an open run is paused, or ended when asked or due."""
-        if run is not None and run["state"] == "running":
-            aborted = error.reason == "ABORTED" or self._journal.requested(run["id"]) == "abort"
-            ended = "aborted" if aborted else "incomplete" if error.reason == "FAILURE_BUDGET" else "paused"
-            run.update(state=ended, reason=error.reason, message=error.message)
-            for record in run["stage"].values():
-                if record.get("state") == "running":
-                    record["state"] = ended
-            self._journal.clear_request(run["id"])
+        if run is not None and run.state is RunState.RUNNING:
+            aborted = error.reason == "ABORTED" or self._journal.requested(run.id) == "abort"
+            incomplete = RunState.INCOMPLETE if error.reason == "FAILURE_BUDGET" else RunState.PAUSED
+            run.state = RunState.ABORTED if aborted else incomplete
+            run.reason, run.message = error.reason, error.message
+            for record in run.stage.values():
+                if record.state is StageState.RUNNING:
+                    record.state = StageState(run.state.value)
+            self._journal.clear_request(run.id)
             self._journal.save(run)
             if aborted:
-                self._bring_back(run)
-            self._announce(run, "-", "-", "run", ended)
+                self._restore_drained(run)
+            self._announce(run, "-", "-", "run", run.state.value)
         self._lock.release()
 
-    def _bring_back(self, run: dict[str, Any]) -> None:
+    def _restore_drained(self, run: Run) -> None:
         """Restore what an ended run left drained, where it can be; the run's message names the rest."""
-        if not restoration.left(self._journal):
+        if not restoration.drained_by_runs(self._journal):
             return
         try:
             model = self._pillar()
             members = Membership.of(model, self._fleet)
             engine = self._engine(run, model, members)
             engine.adopt()
-            there = [node for node in restoration.left(self._journal) if node in members.ids]
+            there = [node for node in restoration.drained_by_runs(self._journal) if node in members.ids]
             measured = members.measure(self._fleet, there)
             restoration.restore(engine, self._journal, members, measured, pausing=False)
-            drained = restoration.told(self._journal, measured)
+            drained = restoration.still_drained(self._journal, measured)
         except RolloutError as error:
-            drained = f"{', '.join(restoration.left(self._journal))} ({error})"
+            drained = f"{', '.join(restoration.drained_by_runs(self._journal))} ({error})"
         if drained:
-            run["message"] += f"; still drained: {drained}"
+            run.message += f"; still drained: {drained}"
             self._journal.save(run)
 
-    def _engine(self, run: dict[str, Any], model: Model, members: Membership) -> Engine:
-        fleet = FleetWithDrains(
+    def _engine(self, run: Run, model: Model, members: Membership) -> Engine:
+        fleet = MasterSteps(
             self._fleet,
             self._drains(model),
-            self._parts.reboots(model),
+            self._ports.reboots(model),
             self._journal,
             self._clock,
         )
@@ -360,23 +357,39 @@ class Rollout:
     def _drains(self, model: Model) -> Drains:
         """The drains of what is declared: made once, since they hold connections."""
         if self._made is None or self._made[0] is not model:
-            self._made = model, self._parts.drains(model)
+            self._made = model, self._ports.drains(model)
         return self._made[1]
 
-    def _mark(self, run: dict[str, Any], stage: str, **changes: Any) -> None:
-        run["stage"].setdefault(stage, {}).update(changes)
+    def _mark(
+        self,
+        run: Run,
+        stage: str,
+        state: StageState,
+        started: float | None = None,
+        counts: dict[str, int] | None = None,
+    ) -> None:
+        """Write how far a stage is: it has started then, or has ended now."""
+        record = run.of_stage(stage)
+        record.state = state
+        if started is not None:
+            record.started, record.finished = started, None
+        else:
+            record.finished, record.counts = self._clock(), counts or {}
         self._journal.save(run)
 
-    def _announce(self, run: Mapping[str, Any], stage: str, node: str, step: str, status: str) -> None:
-        data = {key: run[key] for key in ("target", "orchestration", "state", "reason", "message")}
+    def _announce(self, run: Run, stage: str, node: str, step: str, status: str, **more: Any) -> None:
+        about = {
+            **{"target": run.target, "orchestration": run.orchestration},
+            **{"state": run.state.value, "reason": run.reason, "message": run.message},
+        }
         self._fleet.announce(
-            f"openstack/rollout/{run['id']}/{stage}/{node}/{step}",
-            {"run": run["id"], "stage": stage, "node": node, "step": step, "status": status, **data},
+            f"openstack/rollout/{run.id}/{stage}/{node}/{step}",
+            {"run": run.id, "stage": stage, "node": node, "step": step, "status": status, **about, **more},
         )
 
 
-def _applied(record: Mapping[str, Any]) -> bool:
-    return any(entry["step"] == "apply" and entry["outcome"] == "done" for entry in record["history"])
+def _applied(record: NodeRecord) -> bool:
+    return any(step.step == "apply" and step.outcome == "done" for step in record.history)
 
 
 def _open_nodes(nodes: Mapping[str, Compared], stage: str) -> list[str]:
@@ -384,13 +397,9 @@ def _open_nodes(nodes: Mapping[str, Compared], stage: str) -> list[str]:
 
 
 def _counts(engine: Engine, nodes: Iterable[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for node in nodes:
-        state = engine.records[node]["state"]
-        counts[state] = counts.get(state, 0) + 1
-    return counts
+    return dict(Counter(engine.records[node].state.value for node in nodes))
 
 
-def _summary(run: Mapping[str, Any], stage: str) -> dict[str, Any]:
-    record = run["stage"][stage]
-    return {"run": run["id"], "stage": stage, "state": record["state"], "counts": record.get("counts", {})}
+def _summary(run: Run, stage: str) -> dict[str, Any]:
+    record = run.stage[stage]
+    return {"run": run.id, "stage": stage, "state": record.state.value, "counts": record.counts}

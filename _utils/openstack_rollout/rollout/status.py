@@ -9,32 +9,35 @@ from openstack_rollout.declared import releases, words
 from openstack_rollout.declared.differences import Compared, Difference
 from openstack_rollout.declared.model import Model
 from openstack_rollout.errors import REASONS
+from openstack_rollout.records.drain_record import DrainRecord
+from openstack_rollout.records.journal import plain
+from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, RunState, StageState
 from openstack_rollout.rollout.membership import Measured, Membership
 from openstack_rollout.vocabulary import STAGES, in_order
 
-# States of a run whose nodes' fates still matter; `interrupted` is one that runs in no process any more.
-_TOLD = ("running", "paused", "interrupted", "incomplete")
+# States of a run whose nodes' fates still matter.
+_OF_INTEREST = (RunState.RUNNING, RunState.PAUSED, RunState.INTERRUPTED, RunState.INCOMPLETE)
 
 
 def status(
     model: Model,
     members: Membership,
     measured: Measured,
-    run: Mapping[str, Any] | None,
-    records: Mapping[str, dict[str, Any]],
+    run: Run | None,
+    records: Mapping[str, NodeRecord],
     *,
-    drained: Mapping[str, dict[str, Any]],
+    drained: Mapping[str, DrainRecord],
 ) -> dict[str, Any]:
     """Everything that rollout.status tells.
 
     measured: of Membership.measure. run, records: of the journal, None and {} before the
-    first. drained: the records of drained nodes (drain.NodeRecord).
+    first. drained: the records of drained nodes.
     """
     target = releases.wanted(model)
     nodes = {}
     for name in members.ids:
-        record = records.get(name, {}) if run and run["state"] in _TOLD else {}
-        nodes[name] = _node(members.node(name).role, name, measured, record)
+        record = records.get(name) if run and run.state in _OF_INTEREST else None
+        nodes[name] = _node(members.node(name).role, name, measured, record or NodeRecord())
     versions = {node["deployed"] for node in nodes.values()}
     return {
         "name": model.name,
@@ -51,31 +54,32 @@ def status(
         },
         "nodes": nodes,
         "drained": {
-            node: {key: value for key, value in drained[node].items() if key != "data"}
+            node: {key: value for key, value in plain(drained[node]).items() if key != "data"}
             for node in in_order(drained)
         },
     }
 
 
-def _node(role: str, name: str, measured: Measured, record: Mapping[str, Any]) -> dict[str, Any]:
+def _node(role: str, name: str, measured: Measured, record: NodeRecord) -> dict[str, Any]:
     node, failure = measured.nodes.get(name), measured.failures.get(name)
     at_target = node is not None and node.target in ("", node.deployed)
-    if at_target and node and not node.health and record.get("state") == "failed":
-        record = {}  # mended since; what is measured counts
-    reason, message = failure or (record.get("reason", ""), record.get("message", ""))
+    if at_target and node and not node.health and record.state is NodeState.FAILED:
+        record = NodeRecord()  # mended since; what is measured counts
+    reason, message = failure or (record.reason, record.message)
     if failure:
         state = "silent" if reason == "NODE_SILENT" else "error"
-    elif record.get("state") in ("in_flight", "failed"):
-        state = record["state"]
+    elif record.state in (NodeState.IN_FLIGHT, NodeState.FAILED):
+        state = record.state.value
     else:
         state = "at_target" if at_target else "pending"
     here = state in ("in_flight", "failed")
     return {
         "role": role,
-        "zone": node.zone if node else record.get("zone"),
+        "zone": node.zone if node else record.zone,
         "state": state,
-        "stage": record.get("stage", "") if here else "",
-        "step": record.get("step", "") if here else "",
+        "stage": record.stage if here else "",
+        "round": record.round if here else "",
+        "step": record.step if here else "",
         "reason": reason,
         "message": message,
         **_measured(node),
@@ -106,19 +110,18 @@ def _difference(one: Difference, node: Compared | None) -> dict[str, Any]:
     return {**record, "text": words.difference(one, node)}
 
 
-def _run(run: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def _run(run: Run | None) -> dict[str, Any] | None:
     if run is None:
         return None
-    current = [
-        stage for stage, record in run["stage"].items() if record.get("state") in ("running", run["state"])
-    ]
+    here = (StageState.RUNNING.value, run.state.value)
+    current = [stage for stage, record in run.stage.items() if record.state.value in here]
     return {
-        "id": run["id"],
-        "orchestration": run["orchestration"],
-        "target": run["target"],
-        "state": run["state"],
-        "stage": current[-1] if current and run["state"] != "completed" else "",
-        "reason": run["reason"],
-        "message": run["message"],
-        "remedy": REASONS.get(run["reason"], ""),
+        "id": run.id,
+        "orchestration": run.orchestration,
+        "target": run.target,
+        "state": run.state.value,
+        "stage": current[-1] if current and run.state is not RunState.COMPLETED else "",
+        "reason": run.reason,
+        "message": run.message,
+        "remedy": REASONS.get(run.reason, ""),
     }

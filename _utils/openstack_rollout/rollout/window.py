@@ -44,12 +44,16 @@ class Window:
             admitted.append(node)
         return admitted
 
-    def waves(self, nodes: Iterable[Node]) -> list[list[str]]:
-        """Who goes together if every node takes equally long: what a plan shows (list of lists of ids)."""
+    def waves(self, nodes: Iterable[Node]) -> list[list[Node]]:
+        """Who goes together if all nodes take equally long, in the order in which they start."""
         waiting = list(nodes)
         found = []
         while waiting:
             wave = self.admit(waiting, {})
-            found.append([node.id for node in wave])
-            waiting = [node for node in waiting if node not in wave]
+            found.append(wave)
+            if wave == waiting[: len(wave)]:
+                waiting = waiting[len(wave) :]
+            else:
+                gone = {node.id for node in wave}
+                waiting = [node for node in waiting if node.id not in gone]
         return found

@@ -6,9 +6,8 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from openstack_rollout.screens import plan
 from openstack_rollout.vocabulary import STAGES
-
-REBOOTS = {"when_required": "when required", "always": "always"}
 
 
 def text(data: Mapping[str, Any]) -> str:
@@ -17,7 +16,9 @@ def text(data: Mapping[str, Any]) -> str:
         return status(data)
     if "risks" in data:
         return risks(data)
-    return plan(data) if "waves" in data else report(data)
+    if "prefetch" in data:
+        return plan.text(data, risks(data["workloads"]) if data["workloads"] else "")
+    return report(data)
 
 
 def status(data: Mapping[str, Any]) -> str:
@@ -86,33 +87,6 @@ def drained(name: str, record: Mapping[str, Any]) -> str:
     by = f"run {record['run']} before {record['stage']}" if record["run"] else "by hand"
     said = f": {record['message']}" if record["message"] else ""
     return f"{name}: {record['state']} ({record['kind']}, {by}, since {since}){said}"
-
-
-def plan(data: Mapping[str, Any]) -> str:
-    """The text of rollout.plan: refusal, waves, and what would change where."""
-    lines = [f"Update to {data['target']}"]
-    if data["refused"]:
-        lines.append(f"would be refused: {data['refused']}")
-    for wave in data["waves"]:
-        order = ", then ".join(" + ".join(nodes) for nodes in wave["waves"])
-        drain = f", drained by {wave['drain']}" if wave["drain"] != "none" else ""
-        reboot = f", rebooted {REBOOTS[wave['reboot']]}" if wave.get("reboot") in REBOOTS else ""
-        lines.append(f"{wave['stage']}, {wave['role']} (batch {wave['batch']}{drain}{reboot}): {order}")
-    if not data["waves"]:
-        lines.append("no node needs anything")
-    if data["workloads"]:
-        lines += ["", "Workloads that will be moved:", risks(data["workloads"])]
-    for name, stages in data["nodes"].items():
-        for stage, changes in stages.items():
-            lines += ["", f"{name}, {stage}:"]
-            lines += [f"  {_predicted(change)}" for change in changes]
-    lines += [f"{name}: {line}" for name, line in data["failures"].items()]
-    return "\n".join(lines)
-
-
-def _predicted(change: Mapping[str, Any]) -> str:
-    comment = " ".join(change["comment"].split())
-    return ": ".join(filter(None, (change["state"], "would fail" if change["fails"] else "", comment)))
 
 
 def risks(data: Mapping[str, Any]) -> str:

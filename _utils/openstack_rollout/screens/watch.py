@@ -57,7 +57,7 @@ class Board:
         if data["node"] == "-":
             return self._take_run(data)
         node, stage, step, status = data["node"], data["stage"], data["step"], data["status"]
-        where = f"{stage} ({data['part']})" if data.get("part") else stage
+        where = f"{stage} ({data['round']})" if data.get("round") else stage
         self.roles[node] = data["role"]
         self.reasons.pop(node, None)
         if status == "failed":
@@ -116,6 +116,8 @@ class Board:
 
     def _take_run(self, data: Mapping[str, Any]) -> str:
         self.run.update({key: data[key] for key in ("state", "reason", "message") if key in data})
+        if data["step"] == "plan":
+            return f"{data['stage']}: the plan changed: {'; '.join(data['changes'])}"
         if data["step"] == "stage":
             return f"{data['stage']}: {data['status']}"
         why = f": {self.run['reason']}: {self.run['message']}" if self.run["reason"] else ""

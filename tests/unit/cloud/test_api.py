@@ -1,4 +1,4 @@
-"""A question that the SDK has no words for: asked again while an API is away, and told when it says no."""
+"""A request that the SDK lacks: retried while an API is down, and not when the API refuses."""
 
 from __future__ import annotations
 
@@ -24,36 +24,36 @@ def answer(status: int, body: bytes = b"{}") -> requests.Response:
 @pytest.fixture
 def answers(monkeypatch):
     """What Placement answers, one after the other; the last one for ever."""
-    left: list[requests.Response] = []
+    made: list[requests.Response] = []
 
     def get(url, microversion):
-        return left.pop(0) if left[1:] else left[0]
+        return made.pop(0) if made[1:] else made[0]
 
     monkeypatch.setattr(Cloud, "api", SimpleNamespace(placement=SimpleNamespace(get=get)))
     monkeypatch.setattr(module, "time", no_sleep())
-    return left
+    return made
 
 
-def test_an_api_that_is_away_is_asked_again(answers):
+def test_an_api_that_is_down_is_asked_again(answers):
     answers += [answer(503), answer(500), answer(200, b'{"traits": ["COMPUTE_STATUS_DISABLED"]}')]
-    assert nova.kept_off(Cloud("openstack"), "of-cmp1") is True
+    assert nova.disabled_in_placement(Cloud("openstack"), "of-cmp1") is True
 
 
 @pytest.mark.parametrize(("status", "body"), [(200, b'{"traits": ["COMPUTE_NODE"]}'), (404, b"{}")])
-def test_a_provider_without_the_mark_or_none_at_all_is_not_kept_off(answers, status, body):
+def test_a_provider_without_the_trait_or_none_at_all_is_not_disabled(answers, status, body):
     answers += [answer(status, body)]
-    assert nova.kept_off(Cloud("openstack"), "of-cmp1") is False
+    assert nova.disabled_in_placement(Cloud("openstack"), "of-cmp1") is False
 
 
-def test_one_that_stays_away_is_told_by_name(answers):
+def test_an_api_that_stays_down_is_named(answers):
     answers += [answer(503)]
     with pytest.raises(RolloutError) as error:
-        Cloud("lab", patience=0.0).ask("placement", "/resource_providers", "1.6")
+        Cloud("lab", retry_timeout=0.0).get_json("placement", "/resource_providers", "1.6")
     assert error.value.reason == "API_UNREACHABLE"
     assert "lab" in error.value.message and "/resource_providers" in error.value.message
 
 
-def test_a_refusal_is_no_reason_to_wait(answers):
+def test_a_refusal_is_not_retried(answers):
     answers += [answer(403)]
     with pytest.raises(Exception, match="403"):
-        nova.kept_off(Cloud("openstack"), "of-cmp1")
+        nova.disabled_in_placement(Cloud("openstack"), "of-cmp1")

@@ -1,4 +1,4 @@
-"""A router goes from one agent to another: two requests side by side, in whichever order they end."""
+"""A router moves from one agent to another by two requests at a time, in whichever order they end."""
 
 import threading
 from types import SimpleNamespace
@@ -35,7 +35,7 @@ class Network:
         return answered(200)
 
     def delete(self, url):
-        assert self._may_go.wait(10), "nobody asked for the addition beside it"
+        assert self._may_go.wait(10), "the addition was not requested at the same time"
         if self.away:
             self.away -= 1
             return answered(503)
@@ -49,7 +49,7 @@ class Network:
         agent = url.split("/")[2]
         self.additions.append(agent)
         if self.early and len(self.additions) <= self.early:
-            if len(self.additions) == 5:  # the last one that is made beside the removal
+            if len(self.additions) == 5:  # the last one that is made during the removal
                 self._may_go.set()
             return answered(409)
         self._may_go.set()
@@ -62,14 +62,14 @@ class Network:
 
 @pytest.fixture
 def network(monkeypatch):
-    monkeypatch.setattr(clouds, "PAUSE", 0.0)
+    monkeypatch.setattr(clouds, "RETRY_INTERVAL", 0.0)
     made = Network()
     monkeypatch.setattr(Cloud, "_connect", lambda cloud: SimpleNamespace(network=made))
     return made
 
 
 def move():
-    neutron.move_router(Cloud("openstack", patience=0.5), "here", "there", "r")
+    neutron.move_router(Cloud("openstack", retry_timeout=0.5), "here", "there", "r")
 
 
 @pytest.mark.parametrize("early", [0, 3, 5])

@@ -1,7 +1,7 @@
-"""What a drain of a compute leaves in its record, and what its way back does with it.
+"""What the drain of a compute writes to its record, and what the restore does with it.
 
-Nova is a table here: what no real one can be brought into at will (another hand in the middle, a death
-between two calls) is set in it. The same code runs on a real Nova in the lab.
+Nova is simulated: it is brought into states that a real one cannot be brought into at will (an operator's
+change in the middle, a death between two calls). The same code runs on a real Nova in the lab.
 """
 
 import copy
@@ -11,8 +11,8 @@ from dataclasses import replace
 import pytest
 
 from openstack_rollout.cloud import nova, risks
-from openstack_rollout.cloud.nova import Guest, Migration, Service
-from openstack_rollout.cloud.placement import Landscape
+from openstack_rollout.cloud.nova import Migration, Server, Service
+from openstack_rollout.cloud.placement import Placement
 from openstack_rollout.declared.model import Model
 from openstack_rollout.drains import computes, instance_ha
 from openstack_rollout.drains.computes import REASON
@@ -21,7 +21,7 @@ from openstack_rollout.drains.require_empty import RequireEmpty
 from openstack_rollout.errors import RolloutError
 from tests.unit.clocks import no_sleep, time_with
 
-ROOM = {"VCPU": 8, "MEMORY_MB": 4096, "DISK_GB": 100}
+FREE = {"VCPU": 8, "MEMORY_MB": 4096, "DISK_GB": 100}
 
 
 class Dead(BaseException):
@@ -34,11 +34,11 @@ class Nova:
         self.hosts = {
             host: Service(host, host, "nova", True, True, "", "") for host in ("cmp1", "cmp2", "cmp3")
         }
-        self.guests = {name: self.guest(name, "cmp1") for name in ("a", "b")}
+        self.servers = {name: self.server(name, "cmp1") for name in ("a", "b")}
         self.migrations = []
         self.dies_after = None
-        #: provider -> how often it is still marked as disabled when one looks
-        self.marked = {}
+        #: provider -> how many more times it is still disabled when asked
+        self.disabled = {}
         calls = {
             "services": lambda cloud: {
                 host: replace(one, heartbeat=str(next(self.beats)) if one.up else "dead")
@@ -47,55 +47,55 @@ class Nova:
             "disable": lambda cloud, service, reason: self.change(service.host, enabled=False, reason=reason),
             "enable": lambda cloud, service: self.change(service.host, enabled=True, reason=""),
             "hypervisors": lambda cloud: {host: {"id": f"of-{host}"} for host in self.hosts},
-            "kept_off": lambda cloud, provider: self.keeps_off(provider),
-            "servers_on": lambda cloud, host: [g for g in self.guests.values() if host in (None, g.host)],
-            "server": lambda cloud, server: self.guests.get(server),
-            "migrations_of": lambda cloud, server: [m for m in self.migrations if m.server == server],
+            "disabled_in_placement": lambda cloud, provider: self.is_disabled(provider),
+            "servers_on": lambda cloud, host: [s for s in self.servers.values() if host in (None, s.host)],
+            "find_server": lambda cloud, server: self.servers.get(server),
+            "migrations_of": lambda cloud, server: [m for m in self.migrations if m.server_id == server],
             "migrations_from": lambda cloud, host: [m for m in self.migrations if m.source == host],
             "live_migrate": lambda cloud, server, host: self.move(server, host),
         }
         for name, call in calls.items():
             monkeypatch.setattr(nova, name, call)
-        monkeypatch.setattr(Landscape, "of", classmethod(lambda cls, cloud, groups=True: self.landscape()))
+        monkeypatch.setattr(Placement, "read", classmethod(lambda cls, cloud, groups=True: self.placement()))
         monkeypatch.setattr(
             risks,
             "gather",
-            lambda cloud, host, guests: risks.Surroundings(self.landscape(), away=frozenset({host})),
+            lambda cloud, host, servers: risks.Conditions(self.placement(), excluded=frozenset({host})),
         )
-        monkeypatch.setattr(instance_ha, "stand_still", lambda *about: None)
-        monkeypatch.setattr("openstack_rollout.cloud.api.Cloud.reach", lambda cloud: None)
+        monkeypatch.setattr(instance_ha, "begin_maintenance", lambda *about: None)
+        monkeypatch.setattr("openstack_rollout.cloud.api.Cloud.require_reachable", lambda cloud: None)
         for module in ("cloud.migrations", "drains.computes", "drains.live_migrate"):
             monkeypatch.setattr(f"openstack_rollout.{module}.time", no_sleep())
 
-    def landscape(self):
-        return Landscape(self.hosts, {}, {host: dict(ROOM) for host in self.hosts})
+    def placement(self):
+        return Placement(self.hosts, {}, {host: dict(FREE) for host in self.hosts})
 
     @staticmethod
-    def guest(name, host, **changes):
-        return Guest(**{"id": name, "name": name, "host": host, "status": "ACTIVE", "task": ""} | changes)
+    def server(name, host, **changes):
+        return Server(**{"id": name, "name": name, "host": host, "status": "ACTIVE", "task": ""} | changes)
 
     def change(self, host, **changes):
         self.hosts[host] = replace(self.hosts[host], **changes)
 
-    def keeps_off(self, provider):
-        self.marked[provider] = self.marked.get(provider, 0) - 1
-        return self.marked[provider] >= 0
+    def is_disabled(self, provider):
+        self.disabled[provider] = self.disabled.get(provider, 0) - 1
+        return self.disabled[provider] >= 0
 
     def move(self, server, host):
-        if host and (self.marked.get(f"of-{host}", 0) > 0 or not self.hosts[host].enabled):
+        if host and (self.disabled.get(f"of-{host}", 0) > 0 or not self.hosts[host].enabled):
             raise AssertionError("no valid host was found")
-        source = self.guests[server].host
+        source = self.servers[server].host
         target = host or next(h for h, one in self.hosts.items() if one.enabled and h != source)
         number = len(self.migrations) + 1
         self.migrations.insert(0, Migration(number, server, "live-migration", "completed", source, target))
-        self.guests[server] = replace(self.guests[server], host=target)
+        self.servers[server] = replace(self.servers[server], host=target)
         if self.dies_after == number:
             self.dies_after = None
             raise Dead
 
     @property
     def where(self):
-        return {name: guest.host for name, guest in self.guests.items()}
+        return {name: server.host for name, server in self.servers.items()}
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def live(**policy):
     return LiveMigrate(Model.model_validate({"policies": {"compute": {"migrate_back": True, **policy}}}))
 
 
-def test_servers_leave_and_come_back_and_the_compute_is_open_again(cloud, record):
+def test_servers_leave_and_come_back_and_the_compute_is_enabled_again(cloud, record):
     drain = live()
     assert drain.drain("cmp1", record) == "2 servers moved (2 to cmp2)"
     assert (cloud.hosts["cmp1"].enabled, cloud.hosts["cmp1"].reason) == (False, REASON)
@@ -127,9 +127,9 @@ def test_servers_stay_away_unless_the_policy_wants_them_back(cloud, record):
 def test_only_servers_that_are_still_where_we_moved_them_come_back(cloud, record):
     drain = live()
     drain.drain("cmp1", record)
-    cloud.guests["a"] = replace(cloud.guests["a"], host="cmp3")
-    del cloud.guests["b"]
-    cloud.guests["new"] = cloud.guest("new", "cmp2")
+    cloud.servers["a"] = replace(cloud.servers["a"], host="cmp3")
+    del cloud.servers["b"]
+    cloud.servers["new"] = cloud.server("new", "cmp2")
     assert drain.restore("cmp1", record) == "is enabled"
     assert cloud.where == {"a": "cmp3", "new": "cmp2"}
 
@@ -138,17 +138,18 @@ def test_a_compute_that_an_operator_had_disabled_stays_so_with_its_reason(cloud,
     cloud.change("cmp1", enabled=False, reason="bad disk")
     drain = live()
     drain.drain("cmp1", record)
-    line = "stays disabled, as it was before, so 2 servers stay where they went"
+    line = "left disabled, as it was before the drain; 2 servers stay on the hosts they moved to"
     assert drain.restore("cmp1", record) == line
     assert cloud.where == {"a": "cmp2", "b": "cmp2"}
     assert (cloud.hosts["cmp1"].enabled, cloud.hosts["cmp1"].reason) == (False, "bad disk")
 
 
-def test_what_another_hand_disabled_in_between_stays_disabled(cloud, record):
+def test_what_an_operator_disabled_in_between_stays_disabled(cloud, record):
     drain = live()
     drain.drain("cmp1", record)
     cloud.change("cmp1", reason="smells of smoke")
-    assert "smells of smoke" in drain.restore("cmp1", record)
+    line = drain.restore("cmp1", record)
+    assert line.startswith("left disabled: an operator disabled it (smells of smoke); 2 servers stay")
     assert not cloud.hosts["cmp1"].enabled
 
 
@@ -174,7 +175,7 @@ def test_half_a_drain_is_undone(cloud, record):
     assert cloud.where == {"a": "cmp1", "b": "cmp1"}
 
 
-def test_a_compute_that_is_not_back_stays_closed(cloud, record, monkeypatch):
+def test_a_compute_that_is_not_up_stays_disabled(cloud, record, monkeypatch):
     drain = live()
     drain.drain("cmp1", record)
     cloud.change("cmp1", up=False)
@@ -190,15 +191,15 @@ def test_a_compute_that_is_not_back_stays_closed(cloud, record, monkeypatch):
 def test_servers_come_back_when_placement_offers_the_compute_again(cloud, record):
     drain = live()
     drain.drain("cmp1", record)
-    cloud.marked["of-cmp1"] = 3
+    cloud.disabled["of-cmp1"] = 3
     assert drain.restore("cmp1", record) == "is enabled, 2 servers are back"
     assert cloud.where == {"a": "cmp1", "b": "cmp1"}
 
 
-def test_a_compute_that_placement_never_offers_again_is_told_by_name(cloud, record, monkeypatch):
+def test_a_compute_that_placement_never_offers_again_is_named(cloud, record, monkeypatch):
     drain = live()
     drain.drain("cmp1", record)
-    cloud.marked["of-cmp1"] = 1000
+    cloud.disabled["of-cmp1"] = 1000
     seconds = itertools.count(step=100)
     monkeypatch.setattr(computes, "time", time_with(monotonic=lambda: next(seconds), sleep=lambda _: None))
     with pytest.raises(RolloutError) as error:
@@ -211,7 +212,7 @@ def test_a_compute_that_placement_never_offers_again_is_told_by_name(cloud, reco
     ("policy", "reason"), [("fail", "DRAIN_FAILED"), ("skip", "SERVERS_UNMOVABLE"), ("cold", "DRAIN_FAILED")]
 )
 def test_a_server_that_cannot_move_ends_the_drain_before_it_begins(cloud, record, policy, reason):
-    cloud.guests["a"] = replace(cloud.guests["a"], locked=True)
+    cloud.servers["a"] = replace(cloud.servers["a"], locked=True)
     with pytest.raises(RolloutError) as error:
         live(unmovable=policy).drain("cmp1", record)
     assert error.value.reason == reason
@@ -219,14 +220,14 @@ def test_a_server_that_cannot_move_ends_the_drain_before_it_begins(cloud, record
 
 
 def test_a_server_that_cannot_move_may_be_left(cloud, record):
-    cloud.guests["a"] = replace(cloud.guests["a"], locked=True)
+    cloud.servers["a"] = replace(cloud.servers["a"], locked=True)
     said = live(unmovable="leave").drain("cmp1", record)
-    assert "1 servers moved (1 to cmp2); 1 stay: a is locked" in said
+    assert "1 servers moved (1 to cmp2); 1 stay: a is locked by its owner" in said
     assert cloud.where == {"a": "cmp1", "b": "cmp2"}
 
 
 def test_a_run_is_refused_when_the_policy_lets_a_drain_fail_on_a_server(cloud):
-    cloud.guests["a"] = replace(cloud.guests["a"], status="ERROR")
+    cloud.servers["a"] = replace(cloud.servers["a"], status="ERROR")
     for policy, refuses in (("fail", True), ("cold", True), ("skip", False), ("leave", False)):
         drain = live(unmovable=policy)
         if refuses:
@@ -244,17 +245,17 @@ def test_a_compute_without_a_spare_is_refused(cloud):
         with pytest.raises(RolloutError) as error:
             drain.refuse(["cmp1"])
         assert error.value.reason == "NO_SPARE"
-        assert drain.room(["cmp1"]) == 0
+        assert drain.capacity(["cmp1"]) == 0
 
 
-def test_no_more_computes_are_away_than_the_others_have_room_for(cloud):
+def test_no_more_computes_are_drained_than_the_others_have_capacity_for(cloud):
     drain = live()
-    assert drain.room(["cmp1", "cmp2", "cmp3"]) == 2
-    cloud.guests |= {name: cloud.guest(name, "cmp2", memory=3000) for name in ("c", "d")}
-    assert drain.room(["cmp1", "cmp2", "cmp3"]) == 1
-    assert drain.room(["cmp2", "cmp1"]) == 1
-    cloud.guests["e"] = cloud.guest("e", "cmp1", memory=5000)
-    assert drain.room(["cmp1", "cmp2"]) == 0
+    assert drain.capacity(["cmp1", "cmp2", "cmp3"]) == 2
+    cloud.servers |= {name: cloud.server(name, "cmp2", memory=3000) for name in ("c", "d")}
+    assert drain.capacity(["cmp1", "cmp2", "cmp3"]) == 1
+    assert drain.capacity(["cmp2", "cmp1"]) == 1
+    cloud.servers["e"] = cloud.server("e", "cmp1", memory=5000)
+    assert drain.capacity(["cmp1", "cmp2"]) == 0
 
 
 def test_a_compute_has_to_be_empty_where_nothing_is_moved(cloud, record):
@@ -262,7 +263,7 @@ def test_a_compute_has_to_be_empty_where_nothing_is_moved(cloud, record):
     with pytest.raises(RolloutError) as error:
         drain.drain("cmp1", record)
     assert (error.value.reason, record.data, cloud.hosts["cmp1"].enabled) == ("SERVERS_UNMOVABLE", {}, True)
-    cloud.guests = {"off": cloud.guest("off", "cmp1", status="SHUTOFF")}
+    cloud.servers = {"off": cloud.server("off", "cmp1", status="SHUTOFF")}
     assert drain.drain("cmp1", record) == "no server runs on it"
     assert not cloud.hosts["cmp1"].enabled
     assert drain.restore("cmp1", record) == "is enabled"

@@ -1,7 +1,7 @@
-"""No router is ever forgotten between two agents, whoever dies or refuses, and whatever another hand does.
+"""No router is left without an agent, whoever dies or refuses, and whatever an operator does meanwhile.
 
-Neutron is a table here, for what a real one cannot be brought into at will. The same code runs on
-a real one in the lab.
+Neutron is simulated: it is brought into states that a real one cannot be brought into at will. The same code
+runs on a real one in the lab.
 """
 
 import copy
@@ -14,8 +14,9 @@ import pytest
 from openstack_rollout.cloud import neutron
 from openstack_rollout.cloud.neutron import DHCP, L3, Agent, Router
 from openstack_rollout.declared.model import Model
-from openstack_rollout.drains import dhcp, move_routers
-from openstack_rollout.drains.move_routers import MARK, MoveRouters
+from openstack_rollout.drains import agents, dhcp, ha_routers, routers
+from openstack_rollout.drains.agents import MARK
+from openstack_rollout.drains.move_routers import MoveRouters
 from openstack_rollout.errors import RolloutError
 from tests.unit.clocks import time_with
 
@@ -53,7 +54,7 @@ class Neutron:
                 for one in self.agents.values()
                 if one.binary == binary
             ],
-            "set_agent": lambda cloud, agent, up, note: self.set_agent(agent.id, up, note),
+            "set_agent": lambda cloud, agent, up, description: self.set_agent(agent.id, up, description),
             "routers_on": lambda cloud, agent: [self.routers[name] for name in self.on[agent]],
             "agents_hosting": lambda cloud, router: self.hosting(router),
             "move_router": lambda cloud, source, target, router: self.move(source, target, router),
@@ -63,8 +64,8 @@ class Neutron:
             "agents_serving": lambda cloud, network: [
                 self.agents[agent] for agent, names in self.networks.items() if network in names
             ],
-            "serve_network": lambda cloud, agent, network: self.networks[agent].append(network),
-            "leave_network": lambda cloud, agent, network: self.networks[agent].remove(network),
+            "add_network": lambda cloud, agent, network: self.networks[agent].append(network),
+            "remove_network": lambda cloud, agent, network: self.networks[agent].remove(network),
             "dhcp_ports": lambda cloud, network: [
                 SimpleNamespace(binding_host_id=self.agents[agent].host, status="ACTIVE")
                 for agent, names in self.networks.items()
@@ -73,14 +74,14 @@ class Neutron:
         }
         for name, call in calls.items():
             monkeypatch.setattr(neutron, name, call)
-        monkeypatch.setattr("openstack_rollout.cloud.api.Cloud.reach", lambda cloud: None)
+        monkeypatch.setattr("openstack_rollout.cloud.api.Cloud.require_reachable", lambda cloud: None)
         seconds = itertools.count()
         clock = time_with(monotonic=lambda: next(seconds) * 20, sleep=lambda _: None)
-        for module in (move_routers, dhcp):
+        for module in (agents, ha_routers, routers, dhcp):
             monkeypatch.setattr(module, "time", clock)
 
-    def set_agent(self, agent, up, note):
-        self.agents[agent] = replace(self.agents[agent], admin_up=up, note=note)
+    def set_agent(self, agent, up, description):
+        self.agents[agent] = replace(self.agents[agent], admin_up=up, description=description)
 
     def hosting(self, router):
         found = [self.agents[agent] for agent, names in self.on.items() if router in names]
@@ -129,12 +130,12 @@ def test_routers_and_networks_leave_spread_and_come_back(cloud, record):
     assert cloud.on == {"l3-gtw1": [], "l3-gtw2": ["r1"], "l3-gtw3": ["r2"]}
     assert cloud.networks["dhcp-gtw1"] == []
     for agent in ("l3-gtw1", "dhcp-gtw1"):
-        assert (cloud.agents[agent].admin_up, cloud.agents[agent].note) == (False, MARK)
+        assert (cloud.agents[agent].admin_up, cloud.agents[agent].description) == (False, MARK)
     assert drain.drain("gtw1", record) == "2 routers moved, 0 DHCP networks moved"
     assert drain.restore("gtw1", record) == "2 routers are back, 1 DHCP networks are back"
     assert cloud.on == {"l3-gtw1": ["r1", "r2"], "l3-gtw2": [], "l3-gtw3": []}
     assert cloud.networks["dhcp-gtw1"] == ["n1"]
-    assert (cloud.agents["l3-gtw1"].admin_up, cloud.agents["l3-gtw1"].note) == (True, "")
+    assert (cloud.agents["l3-gtw1"].admin_up, cloud.agents["l3-gtw1"].description) == (True, "")
 
 
 @pytest.mark.parametrize("moment", ["unscheduled", "scheduled"])
@@ -191,7 +192,7 @@ def test_what_did_not_work_before_is_not_waited_for(cloud, record):
     assert drains().drain("gtw1", record).startswith("2 routers moved")
 
 
-def test_a_router_that_another_hand_moved_stays_there(cloud, record):
+def test_a_router_that_an_operator_moved_stays_there(cloud, record):
     drains().drain("gtw1", record)
     cloud.on["l3-gtw2"].remove("r1")
     cloud.on["l3-gtw3"].append("r1")
@@ -201,9 +202,9 @@ def test_a_router_that_another_hand_moved_stays_there(cloud, record):
 
 def test_an_agent_that_its_operator_had_set_down_stays_down_with_its_routers(cloud, record):
     cloud.set_agent("l3-gtw1", False, "cable")
-    assert "stays down" in drains().drain("gtw1", record)
+    assert "left down" in drains().drain("gtw1", record)
     drains().restore("gtw1", record)
-    assert (cloud.agents["l3-gtw1"].admin_up, cloud.agents["l3-gtw1"].note) == (False, "cable")
+    assert (cloud.agents["l3-gtw1"].admin_up, cloud.agents["l3-gtw1"].description) == (False, "cable")
     assert cloud.on["l3-gtw1"] == ["r1", "r2"]
 
 
@@ -211,14 +212,14 @@ def test_an_agents_own_description_is_kept(cloud, record):
     cloud.set_agent("l3-gtw1", True, "rack 7")
     drains().drain("gtw1", record)
     drains().restore("gtw1", record)
-    assert cloud.agents["l3-gtw1"].note == "rack 7"
+    assert cloud.agents["l3-gtw1"].description == "rack 7"
 
 
 def test_a_router_with_ha_stays_and_has_to_be_active_elsewhere(cloud, record):
     cloud.routers["r1"] = replace(cloud.routers["r1"], ha=True)
     with pytest.raises(RolloutError) as error:
         drains().drain("gtw1", record)
-    assert "no other agent that is alive has it" in error.value.message
+    assert "no other agent that is alive hosts it" in error.value.message
     assert cloud.agents["l3-gtw1"].admin_up
     cloud.on["l3-gtw2"].append("r1")
     assert "1 with HA failed over" in drains().drain("gtw1", record)
@@ -233,13 +234,13 @@ def test_a_router_with_ha_stays_and_has_to_be_active_elsewhere(cloud, record):
 def test_gateways_without_a_spare_are_refused_and_one_stays_in_any_case(cloud):
     drain = drains()
     drain.refuse(["gtw1", "gtw2", "gtw3"])
-    assert drain.room(["gtw1", "gtw2", "gtw3"]) == 2
+    assert drain.capacity(["gtw1", "gtw2", "gtw3"]) == 2
     for host in ("gtw2", "gtw3"):
         cloud.set_agent(f"l3-{host}", False, "by its operator")
     with pytest.raises(RolloutError) as error:
         drain.refuse(["gtw1"])
     assert error.value.reason == "NO_SPARE"
-    assert drain.room(["gtw1"]) == 0
+    assert drain.capacity(["gtw1"]) == 0
 
 
 def test_a_node_without_an_agent_is_named(cloud):

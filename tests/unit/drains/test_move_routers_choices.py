@@ -6,7 +6,7 @@ from openstack_rollout.cloud.api import match_host
 from openstack_rollout.cloud.neutron import L3, Agent, Router
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.policies import GatewayPolicy
-from openstack_rollout.drains import live_migrate, move_routers, risk_report
+from openstack_rollout.drains import agents, live_migrate, move_routers, risk_report, routers
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.screens import tables
 
@@ -19,14 +19,14 @@ def test_a_router_goes_to_the_least_loaded_agent_of_its_zone_first():
     source, peers = agent("g1"), [agent("g2"), agent("g3"), agent("g4", zone="az2")]
     load = {"id-g2": 5, "id-g3": 4, "id-g4": 0}
     router = Router("r", "r", ha=False, distributed=False, enabled=True)
-    chosen = [move_routers._choices(router, source, peers, load)[0].host for _ in range(3)]
+    chosen = [routers.targets_for(router, source, peers, load)[0].host for _ in range(3)]
     assert chosen == ["g3", "g2", "g3"]
 
 
 def test_a_router_stays_in_the_zones_it_was_made_for():
     router = Router("r", "r", ha=False, distributed=False, enabled=True, zones=("az2",))
     load = {"id-g2": 0, "id-g4": 9}
-    found = move_routers._choices(router, agent("g1"), [agent("g2"), agent("g4", zone="az2")], load)
+    found = routers.targets_for(router, agent("g1"), [agent("g2"), agent("g4", zone="az2")], load)
     assert [one.host for one in found] == ["g4"]
 
 
@@ -40,8 +40,8 @@ def test_a_router_stays_in_the_zones_it_was_made_for():
     ],
 )
 def test_a_spare_is_alive_and_up_and_of_the_same_mode(other, spared):
-    assert move_routers._spared(["g1"], [agent("g1"), other]) is spared
-    assert not move_routers._spared(["g1", "g2"], [agent("g1"), other])
+    assert agents.each_has_peer(["g1"], [agent("g1"), other]) is spared
+    assert not agents.each_has_peer(["g1", "g2"], [agent("g1"), other])
 
 
 def test_a_node_is_its_host_by_name_or_by_its_only_short_name():

@@ -13,7 +13,7 @@ DECLARED = {"roles": {"controller": "ctl*", "gateway": "gtw*"}}
 
 
 class Network:
-    """Stands in for the minions: what ovn_gateway answers, and chassis that follow priorities when alive."""
+    """In place of the minions: what ovn_gateway answers, and chassis that follow priorities when alive."""
 
     def __init__(self, **groups):
         """groups: name={chassis: priority}; each carries the router port cr-NAME."""
@@ -38,7 +38,7 @@ class Network:
         return Answer(copy.deepcopy(getattr(self, function)(**keywords)))
 
     def layout(self, **containers):
-        self.settle()
+        self.follow()
         groups = {
             name: sorted(
                 (
@@ -70,7 +70,7 @@ class Network:
         self.writes += len(made)
         return made
 
-    def settle(self):
+    def follow(self):
         for name, group in self.groups.items():
             alive = {chassis: priority for chassis, priority in group.items() if chassis not in self.dead}
             if f"cr-{name}" not in self.stuck and alive:
@@ -80,7 +80,7 @@ class Network:
         return {chassis for group in self.groups.values() for chassis in group} | {"name-of-cmp1"}
 
 
-class Book:
+class Record:
     """A record whose saves a test can look at, or cut short."""
 
     def __init__(self):
@@ -115,47 +115,47 @@ def network():
 
 def test_router_ports_leave_and_come_back_under_their_priorities(network):
     before = copy.deepcopy(network.groups)
-    book = Book()
+    record = Record()
     drain = drain_of(network)
-    assert drain.drain("gtw1", book) == "2 router ports moved"
+    assert drain.drain("gtw1", record) == "2 router ports moved"
     assert gateway(1) not in network.carried.values()
     assert network.groups["out1"] == {gateway(1): 9, gateway(2): 10}
     assert network.groups["out2"] == before["out2"]  # it was last there already
     assert network.groups["out3"] == {gateway(1): 0, gateway(2): 2, gateway(3): 1}
-    assert drain.restore("gtw1", book) == "2 router ports on it, 2 of 2 changed priorities put back"
+    assert drain.restore("gtw1", record) == "2 router ports on it, 2 of 2 changed priorities put back"
     assert network.groups == before and network.carried["out1"] == gateway(1)
 
 
-def test_where_the_others_are_at_the_bottom_they_rise_for_the_time(network):
+def test_where_another_has_priority_0_the_others_are_raised_for_the_time(network):
     network.groups["out1"] = {gateway(1): 7, gateway(2): 0}
     before = copy.deepcopy(network.groups)
-    book = Book()
-    drain_of(network).drain("gtw1", book)
+    record = Record()
+    drain_of(network).drain("gtw1", record)
     assert network.groups["out1"] == {gateway(1): 0, gateway(2): 1}
-    drain_of(network).restore("gtw1", book)
+    drain_of(network).restore("gtw1", record)
     assert network.groups == before
 
 
 def test_the_record_is_written_before_a_priority_is(network):
-    book = Book()
-    book.killed = True
+    record = Record()
+    record.killed = True
     with pytest.raises(KeyboardInterrupt):
-        drain_of(network).drain("gtw1", book)
-    assert network.writes == 0 and {one["from"] for one in book.saved["changes"].values()} == {20, 3}
-    book.killed = False
+        drain_of(network).drain("gtw1", record)
+    assert network.writes == 0 and {one["from"] for one in record.saved["changes"].values()} == {20, 3}
+    record.killed = False
     before = copy.deepcopy(network.groups)
-    drain_of(network).drain("gtw1", book)
-    drain_of(network).drain("gtw1", book)  # killed after the write, and begun again
+    drain_of(network).drain("gtw1", record)
+    drain_of(network).drain("gtw1", record)  # killed after the write, and begun again
     assert gateway(1) not in network.carried.values()
-    drain_of(network).restore("gtw1", book)
+    drain_of(network).restore("gtw1", record)
     assert network.groups == before
 
 
 def test_an_operators_change_in_between_stays(network):
-    book = Book()
-    drain_of(network).drain("gtw1", book)
+    record = Record()
+    drain_of(network).drain("gtw1", record)
     network.groups["out1"][gateway(1)] = 4
-    drain_of(network).restore("gtw1", book)
+    drain_of(network).restore("gtw1", record)
     assert (
         network.groups["out1"] == {gateway(1): 4, gateway(2): 10} and network.groups["out3"][gateway(1)] == 3
     )
@@ -163,11 +163,11 @@ def test_an_operators_change_in_between_stays(network):
 
 
 def test_a_group_that_is_gone_is_no_error(network):
-    book = Book()
-    drain_of(network).drain("gtw1", book)
+    record = Record()
+    drain_of(network).drain("gtw1", record)
     network.set_priorities = lambda changes, nb: []
     del network.groups["out1"], network.groups["out3"]
-    assert drain_of(network).restore("gtw1", book).endswith("0 of 2 changed priorities put back")
+    assert drain_of(network).restore("gtw1", record).endswith("0 of 2 changed priorities put back")
 
 
 @pytest.mark.parametrize("dead", [2, 3])
@@ -183,7 +183,7 @@ def test_no_live_spare_is_refused_and_nothing_is_written(network, dead):
         and "out1" in refused.value.message
     )
     with pytest.raises(RolloutError, match="NO_SPARE"):
-        drain_of(network).drain("gtw1", Book())
+        drain_of(network).drain("gtw1", Record())
     assert network.writes == 0
 
 
@@ -196,7 +196,7 @@ def test_a_router_that_is_pinned_to_the_node_is_refused(network):
 
 
 @pytest.mark.parametrize(
-    ("nodes", "dead", "room"),
+    ("nodes", "dead", "capacity"),
     [
         (["gtw1", "gtw2"], set(), 1),
         (["gtw1", "gtw3", "gtw2"], set(), 2),
@@ -204,46 +204,46 @@ def test_a_router_that_is_pinned_to_the_node_is_refused(network):
         (["gtw3"], {gateway(2)}, 1),
     ],
 )
-def test_as_many_together_as_leave_every_group_a_live_member(network, nodes, dead, room):
+def test_as_many_together_as_leave_every_group_a_live_member(network, nodes, dead, capacity):
     network.dead = dead
-    assert drain_of(network).room(nodes) == room
+    assert drain_of(network).capacity(nodes) == capacity
 
 
-def test_one_at_a_time_where_priorities_begin_at_nothing(network):
+def test_one_at_a_time_where_priorities_begin_at_0(network):
     network.groups["out3"][gateway(3)] = 0
-    assert drain_of(network).room(["gtw1", "gtw3"]) == 1
+    assert drain_of(network).capacity(["gtw1", "gtw3"]) == 1
 
 
 def test_a_port_that_does_not_move_fails_the_drain_by_name(network):
     network.stuck = {"cr-out1"}
     with pytest.raises(RolloutError, match="DRAIN_FAILED: cr-out1 did not leave gtw1 within 60 s"):
-        drain_of(network).drain("gtw1", Book())
+        drain_of(network).drain("gtw1", Record())
 
 
 def test_nothing_is_given_back_to_a_chassis_that_does_not_follow(network):
-    book = Book()
-    drain_of(network).drain("gtw1", book)
+    record = Record()
+    drain_of(network).drain("gtw1", record)
     network.dead = {gateway(1)}
     lowered = copy.deepcopy(network.groups)
     with pytest.raises(RolloutError, match="RESTORE_FAILED: gtw1: its ovn-controller"):
-        drain_of(network).restore("gtw1", book)
+        drain_of(network).restore("gtw1", record)
     assert network.groups == lowered
 
 
 def test_a_port_that_does_not_come_back_fails_the_restore(network):
-    book = Book()
-    drain_of(network).drain("gtw1", book)
+    record = Record()
+    drain_of(network).drain("gtw1", record)
     network.stuck = {"cr-out1"}
     with pytest.raises(RolloutError, match="RESTORE_FAILED: cr-out1 did not come back to gtw1"):
-        drain_of(network).restore("gtw1", book)
+        drain_of(network).restore("gtw1", record)
 
 
-def test_a_chassis_that_does_not_hear_of_the_move_is_named(network):
+def test_a_chassis_that_has_not_applied_the_move_is_named(network):
     network.dead = {"name-of-cmp1"}
-    assert drain_of(network).drain("gtw1", Book()).endswith("; not yet heard by name-of-cmp1")
+    assert drain_of(network).drain("gtw1", Record()).endswith("; not yet applied by name-of-cmp1")
 
 
-def test_any_controller_will_do_and_none_is_told(network):
+def test_any_controller_will_do_and_that_none_answers_is_reported(network):
     network.silent = {"ctl1"}
     drain_of(network).refuse(["gtw1"])
     network.silent = {"ctl1", "ctl2"}
@@ -257,8 +257,8 @@ def test_any_controller_will_do_and_none_is_told(network):
 def test_a_node_that_is_no_chassis_is_drained_by_doing_nothing(network):
     drain = drain_of(network)
     drain._chassis = lambda nodes: dict.fromkeys(nodes, "")
-    book = Book()
-    assert drain.drain("gtw9", book) == "is no OVN chassis" and drain.restore("gtw9", book)
+    record = Record()
+    assert drain.drain("gtw9", record) == "is not an OVN chassis" and drain.restore("gtw9", record)
     assert network.writes == 0
 
 

@@ -1,4 +1,4 @@
-"""The drain of controllers: clusters agree first, then standby, and back in every cluster."""
+"""The drain of controllers: whole clusters first, then standby, and back in every cluster."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Record:
 
 
 class Nodes:
-    """Stands in for SaltAsk: what was asked, and what controllers answer."""
+    """In place of SaltAsk: what was asked, and what controllers answer."""
 
     def __init__(self, **answers):
         self.asked = []
@@ -39,9 +39,9 @@ def standby(nodes):
     return Standby(Model(), "controller", ask=nodes)
 
 
-def test_clusters_agree_before_a_node_goes_to_standby_and_are_whole_after_it_came_back():
+def test_clusters_are_whole_before_a_node_goes_to_standby_and_are_whole_after_it_came_back():
     nodes, record = Nodes(), Record()
-    assert standby(nodes).drain("ctl1", record) == "in standby, left by vip"
+    assert standby(nodes).drain("ctl1", record) == "in standby; resources moved away: vip"
     assert record.saved == [{"standby": True}]
     assert standby(nodes).restore("ctl1", record) == "back in the clusters of mariadb"
     assert nodes.asked == [
@@ -69,11 +69,11 @@ def test_a_cluster_that_is_not_whole_keeps_its_node():
     assert record.saved == [] and set(nodes.asked) == {"cluster_member.may_stop"}
 
 
-def test_an_operators_standby_is_told_and_stays():
+def test_an_operators_standby_is_left():
     was = {"node": "ctl1", "was": True, "left": []}
     nodes, record = Nodes(pacemaker__standby=Answer(was), pacemaker__unstandby=Answer(was)), Record()
-    assert standby(nodes).drain("ctl1", record) == "is in standby by an operator's hand"
-    assert standby(nodes).restore("ctl1", record).endswith("stays in standby, as its operator had it")
+    assert standby(nodes).drain("ctl1", record) == "left in standby: an operator had put it there"
+    assert standby(nodes).restore("ctl1", record).endswith("; left in standby: an operator had put it there")
 
 
 def test_a_resource_that_stays_and_a_silent_node_have_their_words():
@@ -92,6 +92,6 @@ def test_an_error_without_a_reason_of_its_own_has_the_drains():
 
 
 def test_never_two_at_once_and_nothing_of_what_was_not_done():
-    assert standby(Nodes()).room(["ctl1", "ctl2"]) == 1
+    assert standby(Nodes()).capacity(["ctl1", "ctl2"]) == 1
     nodes = Nodes()
-    assert standby(nodes).restore("ctl1", Record()) == "nothing had been done" and nodes.asked == []
+    assert standby(nodes).restore("ctl1", Record()) == "nothing to restore" and nodes.asked == []

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from openstack_rollout.records.journal import KEPT_RUNS, Journal
+from openstack_rollout.records.run_record import NodeRecord, NodeState, RunState
 from tests.unit.simulated_fleet import MemoryStore
 
 
@@ -9,44 +12,47 @@ def journal():
     return Journal(MemoryStore(), lambda: 1_000_000.0)
 
 
+DONE = NodeRecord("compute", state=NodeState.DONE)
+
+
 def create(journal):
     return journal.create("1.0.1", "orch.update", ["ovn"], {"pid": 1})
 
 
 def test_a_new_run_is_the_unfinished_one(journal):
     run = create(journal)
-    assert run["id"].startswith("19700112-134640-")
-    assert journal.unfinished()["id"] == journal.latest()["id"] == run["id"]
+    assert run.id.startswith("19700112-134640-")
+    assert journal.unfinished().id == journal.latest().id == run.id
 
 
 def test_a_closed_run_is_not_unfinished(journal):
     run = create(journal)
-    for state in ("completed", "incomplete", "aborted"):
-        journal.save({**run, "state": state})
+    for state in (RunState.COMPLETED, RunState.INCOMPLETE, RunState.ABORTED):
+        journal.save(replace(run, state=state))
         assert journal.unfinished() is None
-    journal.save({**run, "state": "paused"})
-    assert journal.unfinished()["id"] == run["id"]
+    journal.save(replace(run, state=RunState.PAUSED))
+    assert journal.unfinished().id == run.id
 
 
 def test_nodes_belong_to_their_run(journal):
     one, two = create(journal), create(journal)
-    journal.save_node(one["id"], "cmp1", {"state": "done"})
-    assert journal.nodes(one["id"]) == {"cmp1": {"state": "done"}}
-    assert journal.nodes(two["id"]) == {} and journal.node(two["id"], "cmp1") is None
+    journal.save_node(one.id, "cmp1", DONE)
+    assert journal.nodes(one.id) == {"cmp1": DONE}
+    assert journal.nodes(two.id) == {} and journal.node(two.id, "cmp1") is None
 
 
 def test_requests_do_not_touch_the_run(journal):
     run = create(journal)
-    journal.ask(run["id"], "pause")
-    assert journal.requested(run["id"]) == "pause"
-    assert journal.run(run["id"]) == run
-    journal.clear_request(run["id"])
-    assert journal.requested(run["id"]) is None
+    journal.ask(run.id, "pause")
+    assert journal.requested(run.id) == "pause"
+    assert journal.run(run.id) == run
+    journal.clear_request(run.id)
+    assert journal.requested(run.id) is None
 
 
 def test_old_runs_are_forgotten(journal):
     first = create(journal)
-    journal.save_node(first["id"], "cmp1", {"state": "done"})
+    journal.save_node(first.id, "cmp1", DONE)
     for _ in range(KEPT_RUNS + 1):
         create(journal)
     assert len(journal.run_ids()) == KEPT_RUNS + 1

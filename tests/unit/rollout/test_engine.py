@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from openstack_rollout.declared import words
 from openstack_rollout.declared.differences import Kind
+from openstack_rollout.records.run_record import RunState
 from openstack_rollout.rollout.membership import Membership
 from tests.unit.simulated_fleet import Cloud, Master, refusal
 
@@ -68,7 +70,7 @@ def test_a_converged_cloud_is_left_alone(cloud, master):
     started = cloud.now
     assert master.update()["state"] == "completed"
     assert cloud.applied == [] and cloud.statuses("prefetch") == []
-    assert {record["state"] for record in master.journal.nodes(master.run["id"]).values()} == {"skipped"}
+    assert {record.state for record in master.journal.nodes(master.run.id).values()} == {"skipped"}
     assert cloud.now - started < 10
 
 
@@ -85,12 +87,12 @@ def test_a_failure_pauses_under_its_reason_and_running_again_goes_on(cloud, mast
     error = refusal(master.update)
     assert error.reason == "CONTAINER_EXITED" and "compute2" in error.message and error.nodes == ("compute2",)
     run = master.run
-    assert (run["state"], run["reason"]) == ("paused", "CONTAINER_EXITED") and "compute2" in run["message"]
+    assert (run.state, run.reason) == ("paused", "CONTAINER_EXITED") and "compute2" in run.message
     assert ("services", "compute3") not in cloud.applied and master.lock.holder() is None
     cloud.nodes["compute2"].faults.clear()
     before = list(cloud.applied)
     assert master.update()["state"] == "completed"
-    assert master.run["id"] == run["id"]
+    assert master.run.id == run.id
     assert not set(before) & set(cloud.applied[len(before) :])
 
 
@@ -99,7 +101,7 @@ def test_those_in_flight_finish_and_no_new_one_starts(cloud, master):
     cloud.nodes["compute1"].faults["ovn/apply"] = "APPLY_FAILED"
     refusal(master.update)
     assert cloud.nodes["compute2"].at["ovn"] == "1.0.1"
-    assert master.journal.node(master.run["id"], "compute2")["state"] == "done"
+    assert master.journal.node(master.run.id, "compute2").state == "done"
     assert "compute3" not in cloud.statuses("apply")
 
 
@@ -109,7 +111,7 @@ def test_a_silent_node_is_a_failure(cloud, master):
     error = refusal(master.update)
     assert error.reason == "NODE_SILENT" and "compute1" in error.message and "20 s" in error.message
     error = refusal(master.update)
-    assert error.reason == "NODE_SILENT" and master.run["state"] == "paused"
+    assert error.reason == "NODE_SILENT" and master.run.state == "paused"
     cloud.nodes["compute1"].faults.clear()
     cloud.nodes["compute1"].silent = False
     assert master.update()["state"] == "completed"
@@ -119,7 +121,7 @@ def test_a_step_that_changed_nothing_is_found_out(cloud, master):
     cloud.nodes["gateway1"].faults["ovn/apply"] = "lie"
     error = refusal(master.update)
     assert error.reason == "NOT_AT_RELEASE" and error.nodes == ("gateway1",)
-    members = Membership.of(cloud.model, master.parts().fleet)
+    members = Membership.of(cloud.model, master.ports().fleet)
     compared = members.compare("gateway1", cloud.facts_of("gateway1"))
     (left,) = compared.stages["ovn"]
     assert (left.kind, left.subject, left.have) == (Kind.CONTAINER_IMAGE, "ovn", "1.0.0")
@@ -131,7 +133,7 @@ def test_within_the_budget_the_rest_goes_on_and_the_run_is_incomplete(cloud, mas
     cloud.nodes["compute2"].faults["services/apply"] = "IMAGE_PULL_FAILED"
     error = refusal(master.update)
     assert error.reason == "FAILURE_BUDGET" and "compute2 (IMAGE_PULL_FAILED)" in error.message
-    assert master.run["state"] == "incomplete"
+    assert master.run.state == "incomplete"
     assert ("system", "compute4") in cloud.applied and ("system", "compute2") not in cloud.applied
     cloud.nodes["compute2"].faults.clear()
     assert master.update()["state"] == "completed"
@@ -149,7 +151,7 @@ def test_a_failing_prefetch_touches_nothing(cloud, master):
     cloud.nodes["storage1"].faults["prefetch"] = "IMAGE_PULL_FAILED"
     error = refusal(master.update)
     assert error.reason == "IMAGE_PULL_FAILED" and cloud.applied == []
-    assert master.run["state"] == "paused"
+    assert master.run.state == "paused"
 
 
 def test_canaries_go_alone_soak_and_are_measured_again(cloud, master):
@@ -205,7 +207,7 @@ def test_a_downgrade_is_refused(cloud, master):
 def test_going_back_from_a_run_that_was_ended_half_way_is_a_downgrade(cloud, master):
     cloud.nodes["compute1"].faults["services/apply"] = "APPLY_FAILED"
     refusal(master.update)
-    master.journal.save({**master.run, "state": "aborted"})
+    master.journal.save(replace(master.run, state=RunState.ABORTED))
     cloud.openstack["target_version"] = "1.0.0"
     assert refusal(master.update).reason == "DOWNGRADE_REFUSED"
 
@@ -221,8 +223,8 @@ def test_a_target_changed_under_way_is_refused(cloud, master):
     refusal(master.update)
     cloud.openstack["target_version"] = "1.0.2"
     error = refusal(master.update)
-    assert error.reason == "TARGET_CHANGED" and master.run["id"] in error.message
-    assert master.run["state"] == "paused"
+    assert error.reason == "TARGET_CHANGED" and master.run.id in error.message
+    assert master.run.state == "paused"
 
 
 def test_a_target_changed_in_the_middle_of_a_step_is_found_by_its_verification(cloud, master):
@@ -241,7 +243,7 @@ def test_stages_alone_in_their_order(cloud, master):
     assert master.run is None and cloud.applied == []
     for stage in STAGES:
         assert master.rollout().stage(stage)["state"] == "done"
-        assert master.run["state"] == "completed" and master.run["orchestration"] == f"orch.{stage}"
+        assert master.run.state == "completed" and master.run.orchestration == f"orch.{stage}"
     assert all(set(node.at.values()) == {"1.0.1"} for node in cloud.nodes.values())
 
 
@@ -253,20 +255,20 @@ def test_the_system_stage_is_independent_of_the_others(cloud, master):
 def test_a_pause_lets_those_in_flight_finish(cloud, master):
     def pause():
         if "compute2" in cloud.statuses("apply", stage="services"):
-            master.journal.ask(master.run["id"], "pause")
+            master.journal.ask(master.run.id, "pause")
             master.before_poll = lambda: None
 
     master.before_poll = pause
     assert refusal(master.update).reason == "PAUSED_BY_OPERATOR"
-    assert master.run["state"] == "paused" and cloud.applied[-1] == ("services", "compute2")
-    assert master.journal.node(master.run["id"], "compute2")["state"] == "done"
+    assert master.run.state == "paused" and cloud.applied[-1] == ("services", "compute2")
+    assert master.journal.node(master.run.id, "compute2").state == "done"
     assert master.update()["state"] == "completed"
 
 
 def test_an_abort_ends_the_run(cloud, master):
-    master.before_poll = lambda: master.journal.ask(master.run["id"], "abort")
+    master.before_poll = lambda: master.journal.ask(master.run.id, "abort")
     assert refusal(master.update).reason == "ABORTED"
-    assert master.run["state"] == "aborted"
+    assert master.run.state == "aborted"
 
 
 def test_a_killed_engine_is_followed_by_one_that_adopts_its_jobs(cloud, master):
@@ -282,11 +284,11 @@ def test_a_killed_engine_is_followed_by_one_that_adopts_its_jobs(cloud, master):
     with pytest.raises(Killed):
         master.update()
     run = master.run
-    assert run["state"] == "running"
-    in_flight = master.journal.node(run["id"], "compute2")
-    assert in_flight["state"] == "in_flight" and in_flight["jid"]
+    assert run.state == "running"
+    in_flight = master.journal.node(run.id, "compute2")
+    assert in_flight.state == "in_flight" and in_flight.jid
     assert master.update()["state"] == "completed"
-    assert master.run["id"] == run["id"]
+    assert master.run.id == run.id
     assert cloud.applied.count(("services", "compute2")) == 1
 
 
@@ -314,12 +316,12 @@ def test_a_second_update_is_refused_while_one_runs(cloud, master, tmp_path):
 def test_another_orchestration_takes_the_place_of_a_paused_one(cloud, master):
     cloud.nodes["compute1"].faults["ovn/apply"] = "APPLY_FAILED"
     refusal(lambda: master.rollout().stage("ovn"))
-    paused = master.run["id"]
+    paused = master.run.id
     cloud.nodes["compute1"].faults.clear()
     assert master.update()["state"] == "completed"
     assert (
-        master.journal.run(paused)["state"] == "aborted"
-        and "orch.update" in master.journal.run(paused)["message"]
+        master.journal.run(paused).state == "aborted"
+        and "orch.update" in master.journal.run(paused).message
     )
 
 

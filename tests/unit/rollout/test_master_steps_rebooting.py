@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.rollout import plan
+from openstack_rollout.rollout import dry_run
 from openstack_rollout.screens import tables
 from tests.unit.simulated_fleet import DRAIN, Cloud, Master, NoReboots, refusal
 
@@ -15,7 +15,7 @@ class Recorded(NoReboots):
 
     calls: list
     fault = None
-    settled: list
+    waited_for: list
 
     def reboot(self, node, role, drained):
         self.calls.append((node, role, drained))
@@ -23,8 +23,8 @@ class Recorded(NoReboots):
             raise self.fault
         return "rebooted"
 
-    def settle(self, node):
-        self.settled.append(node)
+    def wait_for_boot(self, node):
+        self.waited_for.append(node)
 
 
 @pytest.fixture
@@ -32,13 +32,13 @@ def master(tmp_path):
     cloud = Cloud(controller=1, gateway=1, compute=2)
     cloud.openstack["system"] = {"reboot": "when_required"}
     master = Master(cloud, tmp_path)
-    Recorded.calls, Recorded.settled, Recorded.fault = [], [], None
+    Recorded.calls, Recorded.waited_for, Recorded.fault = [], [], None
     master.reboots = lambda model: Recorded(model, None)
     return master
 
 
 def steps(master, node, stage):
-    return [e["step"] for e in master.journal.node(master.run["id"], node)["history"] if e["stage"] == stage]
+    return [one.step for one in master.journal.node(master.run.id, node).history if one.stage == stage]
 
 
 def test_the_reboot_comes_between_apply_and_verify_in_the_system_stage_alone(master):
@@ -61,8 +61,10 @@ def test_it_is_told_whether_the_node_was_drained(master):
 
 
 def test_the_plan_tells_that_nodes_may_be_rebooted(master):
-    data = plan.plan(master.cloud.model, master.parts(), lambda nodes, stage: {})
-    assert "system, compute (batch 1, rebooted when required): compute1" in tables.text(data)
+    data = dry_run.dry_run(master.cloud.model, master.ports(), lambda nodes, stage: {})
+    text = tables.text(data)
+    assert "\nsystem\n" in text and "compute: batch 1, rebooted where required" in text
+    assert "wave 1: compute1: apply > reboot > verify" in text
 
 
 def test_never_means_that_there_is_no_such_step(master):
@@ -77,7 +79,7 @@ def test_a_node_that_does_not_come_back_pauses_the_run_and_stays_drained(master)
     master.cloud.openstack["roles"] = {"compute": "compute*"}
     assert refusal(master.update).reason == "REBOOT_TIMEOUT"
     assert [node for node, *_ in Recorded.calls] == ["compute1"]
-    assert master.journal.drained("compute1")["state"] == "drained"
+    assert master.journal.drained("compute1").state == "drained"
     Recorded.fault = None
     master.update()
-    assert master.run["state"] == "completed" and master.journal.drained("compute1") is None
+    assert master.run.state == "completed" and master.journal.drained("compute1") is None

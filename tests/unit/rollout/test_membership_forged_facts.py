@@ -86,12 +86,12 @@ class Recording(Master):
         super().__init__(cloud, folder)
         self.asked = set()
 
-    def parts(self):
+    def ports(self):
         def registry(images):
             self.asked |= set(images.values())
             return []
 
-        return dataclasses.replace(super().parts(), registry=registry)
+        return dataclasses.replace(super().ports(), registry=registry)
 
 
 def the_registry_is_asked_for_what_is_declared(cloud, master):
@@ -109,10 +109,10 @@ def test_the_others_are_updated_and_the_node_is_named(tmp_path, forge, reason):
     master = Recording(cloud, tmp_path)
     error = refusal(master.update)
     assert error.reason == "FAILURE_BUDGET" and error.nodes == (BAD,)
-    assert master.run["state"] == "incomplete" and f"{BAD} ({reason})" in master.run["message"]
+    assert master.run.state == "incomplete" and f"{BAD} ({reason})" in master.run.message
     assert reached(cloud) == set(cloud.nodes) - {BAD}
-    record = master.journal.node(master.run["id"], BAD)
-    assert (record["state"], record["reason"]) == ("failed", reason) and BAD in record["message"]
+    record = master.journal.node(master.run.id, BAD)
+    assert (record.state, record.reason) == ("failed", reason) and BAD in record.message
     assert BAD not in cloud.statuses("apply")
     the_registry_is_asked_for_what_is_declared(cloud, master)
 
@@ -136,9 +136,9 @@ def test_a_lie_in_form_brings_nothing_but_the_nodes_own_update(tmp_path, forge, 
     except RolloutError as error:
         # The node is never proven: that is its own failure, found by the proof after its update.
         assert error.nodes == (BAD,) and error.reason in ("NOT_AT_RELEASE", "FAILURE_BUDGET"), error
-        assert master.run["reason"] in ("NOT_AT_RELEASE", "FAILURE_BUDGET")
+        assert master.run.reason in ("NOT_AT_RELEASE", "FAILURE_BUDGET")
         if budget:
-            assert f"{BAD} (NOT_AT_RELEASE)" in master.run["message"]
+            assert f"{BAD} (NOT_AT_RELEASE)" in master.run.message
     if budget:
         assert reached(cloud) >= set(cloud.nodes) - {BAD}
     the_registry_is_asked_for_what_is_declared(cloud, master)

@@ -18,41 +18,42 @@ def test_custom_images_left_over_from_the_old_target_are_refused():
     openstack["custom_images"] = {"glance_api_image": GOOD, "cinder_volume_images": {"pure": GOOD}}
     tracked = {"version": OLD, "custom_images": copy.deepcopy(openstack["custom_images"])}
     with pytest.raises(RolloutError) as error:
-        preconditions.custom_images(model(openstack), tracked)
+        preconditions.refuse_forgotten_images(model(openstack), tracked)
     assert error.value.reason == "CUSTOM_IMAGES_UNCHANGED"
     assert error.value.message == (
         "openstack:custom_images: all are still those of 1.0.0: cinder_volume_images:pure, glance_api_image"
     )
-    preconditions.custom_images(model(openstack, keep_custom_images_for=NEW), tracked)
+    preconditions.refuse_forgotten_images(model(openstack, keep_custom_images_for=NEW), tracked)
     with pytest.raises(RolloutError):
-        preconditions.custom_images(model(openstack, keep_custom_images_for=OLD), tracked)
-    preconditions.custom_images(model(openstack), None)
-    preconditions.custom_images(model(openstack), tracked | {"version": NEW})
-    preconditions.custom_images(model(openstack, custom_images={}), tracked)
-    preconditions.custom_images(model(openstack, target_version=""), tracked)
+        preconditions.refuse_forgotten_images(model(openstack, keep_custom_images_for=OLD), tracked)
+    preconditions.refuse_forgotten_images(model(openstack), None)
+    preconditions.refuse_forgotten_images(model(openstack), tracked | {"version": NEW})
+    preconditions.refuse_forgotten_images(model(openstack, custom_images={}), tracked)
+    preconditions.refuse_forgotten_images(model(openstack, target_version=""), tracked)
     openstack["custom_images"]["glance_api_image"] = GOOD.replace("b", "c")
-    preconditions.custom_images(model(openstack), tracked)
+    preconditions.refuse_forgotten_images(model(openstack), tracked)
 
 
 def test_a_custom_image_that_is_new_is_none_that_was_forgotten():
     openstack = {**valid(), "custom_images": {"glance_api_image": GOOD, "heat_api_image": GOOD}}
-    preconditions.custom_images(
+    preconditions.refuse_forgotten_images(
         model(openstack), {"version": OLD, "custom_images": {"glance_api_image": GOOD}}
     )
     fewer = model({**valid(), "custom_images": {"glance_api_image": GOOD}})
     with pytest.raises(RolloutError, match=r"^CUSTOM_IMAGES_UNCHANGED"):
-        preconditions.custom_images(fewer, {"version": OLD, "custom_images": openstack["custom_images"]})
+        tracked = {"version": OLD, "custom_images": openstack["custom_images"]}
+        preconditions.refuse_forgotten_images(fewer, tracked)
 
 
 def test_a_downgrade_is_refused_with_its_nodes():
     declared = model(target_version=OLD)
-    preconditions.direction(declared, {"cmp1": OLD, "cmp2": None})
+    preconditions.refuse_downgrade(declared, {"cmp1": OLD, "cmp2": None})
     with pytest.raises(RolloutError) as error:
-        preconditions.direction(declared, {"cmp1": OLD, "cmp2": NEW})
+        preconditions.refuse_downgrade(declared, {"cmp1": OLD, "cmp2": NEW})
     assert error.value.reason == "DOWNGRADE_REFUSED"
     assert error.value.nodes == ("cmp2",)
     assert "1.0.0 would be a downgrade, cmp2 is at 1.0.1" in error.value.message
 
 
 def test_without_a_target_nothing_is_a_downgrade():
-    assert preconditions.direction(model(target_version=""), {"cmp1": NEW}) is None
+    assert preconditions.refuse_downgrade(model(target_version=""), {"cmp1": NEW}) is None

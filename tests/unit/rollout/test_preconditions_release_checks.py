@@ -42,7 +42,7 @@ def test_a_run_does_not_begin_before_it_is_done(tmp_path):
     assert cloud.applied == [] and master.run is None
     cloud.lines = ()
     master.update()
-    assert master.run["state"] == "completed"
+    assert master.run.state == "completed"
 
 
 def test_a_stage_that_it_does_not_concern_runs(tmp_path):

@@ -225,7 +225,7 @@ def test_a_node_that_never_answers_again_is_told_so():
 def test_a_node_that_an_earlier_engine_rebooted_is_waited_for():
     machine = Machine()
     machine.down_until = machine.now + 20
-    reboots(machine).settle("cmp1")
+    reboots(machine).wait_for_boot("cmp1")
     assert machine.now >= 1020
 
 

@@ -7,9 +7,9 @@ import pytest
 from openstack_rollout.declared import words
 from openstack_rollout.declared.differences import Difference, Kind
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.records.drain_record import BY_HAND, NodeRecord
-from openstack_rollout.rollout import control, plan, restoration
-from openstack_rollout.rollout.drain_steps import Room
+from openstack_rollout.records.drain_record import BY_HAND, DrainRecord, DrainState, OpenDrain
+from openstack_rollout.rollout import control, dry_run, restoration
+from openstack_rollout.rollout.drain_steps import LiveCapacity
 from openstack_rollout.screens import tables
 from tests.unit.simulated_fleet import DRAIN, Cloud, Master, NoReboots, refusal
 
@@ -120,7 +120,7 @@ def test_no_room_while_none_is_away_pauses(cloud, master):
     master.drain.spare = 0
     error = refusal(master.update)
     assert error.reason == "NO_SPARE" and "compute1" in error.message
-    assert master.run["state"] == "paused" and computes(master) == HOME
+    assert master.run.state == "paused" and computes(master) == HOME
     master.drain.spare = 1
     assert master.update()["state"] == "completed"
 
@@ -129,10 +129,10 @@ def test_room_that_comes_in_time_is_waited_for():
     now, spare = [0.0], [0]
 
     class Spares:
-        def room(self, nodes):
+        def capacity(self, nodes):
             return spare[0]
 
-    room = Room(Spares(), lambda: now[0])
+    room = LiveCapacity(Spares(), lambda: now[0])
     for now[0] in (0.0, 60.0, 119.0):
         assert room([], ["a"]) == 0
     spare[0], now[0] = 1, 130.0
@@ -140,7 +140,7 @@ def test_room_that_comes_in_time_is_waited_for():
     spare[0], now[0] = 0, 200.0
     assert room([], ["a"]) == 0
     now[0] = 320.0
-    with pytest.raises(RolloutError, match="NO_SPARE: there is no room to drain a"):
+    with pytest.raises(RolloutError, match="NO_SPARE: no other node can take the workloads of a"):
         room([], ["a"])
 
 
@@ -149,11 +149,11 @@ def test_room_is_asked_again_when_something_changed_or_time_has_passed():
     asked = []
 
     class Counting:
-        def room(self, nodes):
+        def capacity(self, nodes):
             asked.append(list(nodes))
             return 1
 
-    room = Room(Counting(), lambda: now[0])
+    room = LiveCapacity(Counting(), lambda: now[0])
     assert [room([], ["a", "b"]), room([], ["a", "b"]), room(["a"], ["b"])] == [1, 1, 1]
     assert asked == [["a", "b"]]
     now[0] = 60.0
@@ -194,8 +194,8 @@ def test_whatever_a_kind_raises_is_a_named_failure(cloud, master):
     }
     error = refusal(master.update)
     assert error.reason == "DRAIN_FAILED" and "ConnectionError" in error.message
-    assert "the way back failed too: RESTORE_FAILED: OSError: gone" in error.message
-    assert master.journal.drained("compute1")["state"] == "restoring"
+    assert "rollback also failed: RESTORE_FAILED: OSError: gone" in error.message
+    assert master.journal.drained("compute1").state == "restoring"
     master.drain.faults.clear()
     assert master.update()["state"] == "completed"
     assert computes(master) == HOME and master.journal.all_drained() == {}
@@ -205,7 +205,7 @@ def test_a_node_that_fails_while_it_is_empty_stays_empty_until_it_is_mended(clou
     cloud.nodes["compute2"].faults["ovs/apply"] = "OVS_FAILED"
     assert refusal(master.update).reason == "OVS_FAILED"
     assert computes(master) == {**HOME, "compute2": []}
-    assert master.journal.drained("compute2")["state"] == "drained"
+    assert master.journal.drained("compute2").state == "drained"
     cloud.nodes["compute2"].faults.clear()
     assert master.update()["state"] == "completed"
     assert computes(master) == HOME and master.journal.all_drained() == {}
@@ -220,7 +220,7 @@ def test_a_drained_node_is_not_filled_again_when_draining_it_again_fails(cloud, 
     error = refusal(master.update)
     assert error.reason == "DRAIN_FAILED" and "is back" not in error.message
     assert "compute2-a" not in master.drain.lives["compute2"]
-    assert master.journal.drained("compute2")["data"]["moved"] == ["compute2-a", "compute2-b", "compute2-new"]
+    assert master.journal.drained("compute2").data["moved"] == ["compute2-a", "compute2-b", "compute2-new"]
 
 
 def test_a_node_that_cannot_be_emptied_is_left_out_without_a_failure(cloud, master):
@@ -230,7 +230,7 @@ def test_a_node_that_cannot_be_emptied_is_left_out_without_a_failure(cloud, mast
     }
     error = refusal(master.update)
     assert error.reason == "FAILURE_BUDGET" and "compute1 (SERVERS_UNMOVABLE)" in error.message
-    assert master.run["state"] == "incomplete"
+    assert master.run.state == "incomplete"
     assert ("ovs", "compute1") not in cloud.applied and ("system", "compute4") in cloud.applied
     first = [data for _, data in cloud.events if (data["step"], data["stage"]) == ("apply", "ovs")]
     assert next(data["in_flight"] for data in first if data["role"] == "compute") == ["compute2"]
@@ -262,12 +262,12 @@ def kill(master, step, node):
 def test_an_engine_killed_in_the_middle_of_a_move_is_followed_by_one_that_finishes_it(cloud, master, step):
     dead = kill(master, step, "compute2")
     run = master.run
-    assert run["state"] == "running" and len(master.drain.lives["compute2"]) == 1
-    assert master.journal.drained("compute2")["state"] == {"drain": "draining", "restore": "restoring"}[step]
+    assert run.state == "running" and len(master.drain.lives["compute2"]) == 1
+    assert master.journal.drained("compute2").state == {"drain": "draining", "restore": "restoring"}[step]
     master.drain.pause = lambda step, node: None
     assert master.update()["state"] == "completed"
     dead.set()
-    assert master.run["id"] == run["id"]
+    assert master.run.id == run.id
     assert computes(master) == HOME and master.journal.all_drained() == {}
     assert cloud.applied.count(("ovs", "compute2")) == 1
 
@@ -276,9 +276,9 @@ def test_an_abort_after_the_engine_died_restores_what_can_be(cloud, master):
     dead = kill(master, "drain", "compute2")
     master.drain.pause = lambda step, node: None
     assert control.abort(master.journal, master.lock)["state"] == "aborted"
-    assert master.rollout().bring_back() == []
+    assert master.rollout().restore_drained() == []
     dead.set()
-    assert computes(master) == HOME and master.lock.holder() is None and master.run["state"] == "aborted"
+    assert computes(master) == HOME and master.lock.holder() is None and master.run.state == "aborted"
 
 
 def test_an_abort_names_the_drained_node_that_is_ill(cloud, master):
@@ -289,15 +289,15 @@ def test_an_abort_names_the_drained_node_that_is_ill(cloud, master):
     def abort():
         if "compute3" in cloud.statuses("apply", stage="ovs"):
             cloud.nodes["compute2"].health = ["br-int has no flows"]
-            master.journal.ask(master.run["id"], "abort")
+            master.journal.ask(master.run.id, "abort")
             master.before_poll = lambda: None
 
     master.before_poll = abort
     assert refusal(master.update).reason == "ABORTED"
-    assert list(restoration.left(master.journal)) == ["compute2"]
+    assert list(restoration.drained_by_runs(master.journal)) == ["compute2"]
     assert computes(master) == {**HOME, "compute2": []}
     ill = words.difference(Difference("", Kind.DATAPATH, "data path", "br-int has no flows"))
-    assert master.run["message"].endswith(f"; still drained: compute2 ({DRAIN}: {ill})")
+    assert master.run.message.endswith(f"; still drained: compute2 ({DRAIN}: {ill})")
     assert master.lock.holder() is None
 
 
@@ -308,16 +308,16 @@ def test_a_run_is_not_completed_while_a_node_is_drained(cloud, master):
     cloud.nodes["compute2"].at["system"] = cloud.target
     master.drain.faults["compute2"] = {"restore": RolloutError("RESTORE_FAILED", "agent stays down")}
     error = refusal(master.update)
-    assert error.reason == "RESTORE_FAILED" and master.run["state"] == "paused"
+    assert error.reason == "RESTORE_FAILED" and master.run.state == "paused"
     master.drain.faults.clear()
     assert master.update()["state"] == "completed" and computes(master) == HOME
 
 
 def test_a_record_of_a_node_that_left_the_cloud_keeps_the_run_open(cloud, master):
-    place = {"node": "compute9", "role": "compute", "kind": "simulated", "run": "r0", "stage": "ovs"}
-    NodeRecord.begin(master.journal, place)
+    place = DrainRecord("compute9", "compute", "simulated", "r0", "ovs")
+    OpenDrain.begin(master.journal, place)
     error = refusal(master.update)
-    assert error.reason == "STILL_DRAINED" and "compute9" in error.message and master.run["state"] == "paused"
+    assert error.reason == "STILL_DRAINED" and "compute9" in error.message and master.run.state == "paused"
     master.journal.forget_drained("compute9")
     assert master.update()["state"] == "completed"
 
@@ -335,14 +335,14 @@ def test_a_node_that_needs_nothing_more_is_restored_first(cloud, master):
 
 
 def test_what_an_operator_drained_by_hand_stays_drained(cloud, master):
-    place = {"node": "compute2", "role": "compute", "kind": DRAIN, "run": BY_HAND, "stage": ""}
-    record = NodeRecord.begin(master.journal, place)
+    place = DrainRecord("compute2", "compute", DRAIN, BY_HAND, "")
+    record = OpenDrain.begin(master.journal, place)
     master.drain.lives["compute2"] = []
     record.data["moved"] = list(HOME["compute2"])
-    record.note("drained", "")
+    record.note(DrainState.DRAINED, "")
     assert master.update()["state"] == "completed"
     assert computes(master) == {**HOME, "compute2": []}
-    assert master.journal.drained("compute2")["run"] == BY_HAND
+    assert master.journal.drained("compute2").run == BY_HAND
 
 
 def test_a_policy_that_changes_while_a_node_is_drained_uses_the_records_kind(cloud, master):
@@ -356,11 +356,17 @@ def test_a_policy_that_changes_while_a_node_is_drained_uses_the_records_kind(clo
 
 def test_the_plan_shows_who_is_drained_and_what_would_be_refused(cloud, master):
     master.drain.unable = RolloutError("NO_SPARE", "compute1: no other compute is up")
-    data = plan.plan(cloud.model, master.parts(), lambda nodes, stage: {})
-    drained = {(wave["stage"], wave["role"]) for wave in data["waves"] if wave["drain"] == DRAIN}
+    data = dry_run.dry_run(cloud.model, master.ports(), lambda nodes, stage: {})
+    drained = {
+        (stage["stage"], role["role"])
+        for stage in data["stages"]
+        for one in stage["rounds"]
+        for role in one["roles"]
+        if role["drain"] == DRAIN
+    }
     assert drained == {("ovs", "compute"), ("system", "compute")}
     assert data["refused"].startswith("NO_SPARE")
-    assert f"ovs, compute (batch 1, drained by {DRAIN}): compute1, then" in tables.text(data)
+    assert f"  compute: batch 1, drained by {DRAIN}\n    wave 1: compute1: drain > apply" in tables.text(data)
 
 
 def test_the_plan_names_the_risks_of_servers_that_will_be_moved(cloud, master, monkeypatch):
@@ -369,9 +375,9 @@ def test_the_plan_names_the_risks_of_servers_that_will_be_moved(cloud, master, m
     found = {"servers": [{**server, "risks": {"locked": "is locked"}}], "routers": [], "failures": {}}
     master.risks = lambda _, roles: asked.append(roles) or found
     with monkeypatch.context() as elsewhere:
-        elsewhere.setattr(plan, "CLOUD_DRAINS", ())  # drains that do not speak to OpenStack's API
-        assert plan.plan(cloud.model, master.parts(), lambda nodes, stage: {})["workloads"] is None
+        elsewhere.setattr(dry_run, "CLOUD_DRAINS", ())  # drains that do not speak to OpenStack's API
+        assert dry_run.dry_run(cloud.model, master.ports(), lambda nodes, stage: {})["workloads"] is None
     assert asked == []
-    data = plan.plan(cloud.model, master.parts(), lambda nodes, stage: {})
+    data = dry_run.dry_run(cloud.model, master.ports(), lambda nodes, stage: {})
     assert asked == [{"compute": list(HOME)}]
     assert "vm: locked: is locked" in tables.text(data)

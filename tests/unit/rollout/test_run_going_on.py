@@ -42,16 +42,16 @@ def test_a_pause_asked_for_while_jobs_are_adopted_is_heard(cloud, master):
 
     master.before_poll = pause
     assert refusal(master.update).reason == "PAUSED_BY_OPERATOR"
-    assert master.run["state"] == "paused" and "compute3" not in cloud.statuses("apply", stage="services")
+    assert master.run.state == "paused" and "compute3" not in cloud.statuses("apply", stage="services")
 
 
 def test_jobs_of_a_run_that_was_aborted_after_its_death_are_waited_for(cloud, master):
     kill_in_the_middle(cloud, master, "compute2")
-    dead = master.run["id"]
+    dead = master.run.id
     assert control.abort(master.journal, master.lock)["in_flight"] == ["compute2"]
     assert master.update()["state"] == "completed"
-    assert master.run["id"] != dead
-    assert master.journal.node(dead, "compute2")["state"] != "in_flight"
+    assert master.run.id != dead
+    assert master.journal.node(dead, "compute2").state != "in_flight"
 
 
 def test_a_canary_that_is_left_out_has_a_successor(cloud, master):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.rollout.fleet import Outcome
+from openstack_rollout.rollout.fleet import StepResult
 from tests.unit.simulated_fleet import Cloud, Master, SimulatedFleet
 
 SERVICES = {"bus": True, "database": True, "api": False, "scheduler": False}
@@ -47,17 +47,17 @@ class Controllers(Cloud):
 
 
 class Fleet(SimulatedFleet):
-    def start(self, node, step, stage, jid, silence, *, run):
+    def start(self, node, step, stage, jid, silence, *, context):
         if (stage, step) != ("control_plane", "apply"):
-            super().start(node, step, stage, jid, silence, run=run)
+            super().start(node, step, stage, jid, silence, context=context)
             return
-        services = tuple(run["services"])
+        services = context.services
         self.cloud.told.append((node, services))
         if self.cloud.fails.get(node) in services:
-            self._push(1.0, Outcome(node, jid, False, "QUORUM_NOT_RESTORED", f"{node} is not back"))
+            self._push(1.0, StepResult(node, jid, False, "QUORUM_NOT_RESTORED", f"{node} is not back"))
             return
         self.cloud.done[node] |= set(services)
-        super().start(node, step, stage, jid, silence, run=run)
+        super().start(node, step, stage, jid, silence, context=context)
 
 
 @pytest.fixture
@@ -77,9 +77,9 @@ def test_each_round_goes_over_all_controllers_one_at_a_time(cloud, master):
     groups = [("bus",), ("database",), ("api", "scheduler")]
     assert cloud.told == [(node, services) for services in groups for node in nodes]
     events = [data for _, data in cloud.events if data["stage"] == "control_plane" and data["node"] != "-"]
-    assert list(dict.fromkeys(data["part"] for data in events)) == ROUNDS
+    assert list(dict.fromkeys(data["round"] for data in events)) == ROUNDS
     assert max(len(data["in_flight"]) for data in events) == 1
-    assert master.run["state"] == "completed" and master.run["stage"]["control_plane"]["counts"] == {
+    assert master.run.state == "completed" and master.run.stage["control_plane"].counts == {
         "done": 3
     }
 
@@ -93,7 +93,7 @@ def test_a_round_that_fails_starts_no_other_and_goes_on_from_there(cloud, master
     cloud.told.clear()
     master.update()
     assert cloud.told[:2] == [("controller2", ("database",)), ("controller3", ("database",))]
-    assert master.run["state"] == "completed"
+    assert master.run.state == "completed"
 
 
 def test_a_node_that_is_done_with_a_round_is_not_in_it(cloud, master):
@@ -109,14 +109,14 @@ def test_clusters_are_asked_before_anything_is_touched(cloud, master, monkeypatc
         asked.append(list(nodes))
         raise RolloutError("QUORUM_AT_RISK", "mariadb: 10.88.0.13 does not answer", nodes)
 
-    parts = master.parts
-    monkeypatch.setattr(master, "parts", lambda: _with(parts(), refuse))
+    ports = master.ports
+    monkeypatch.setattr(master, "ports", lambda: _with(ports(), refuse))
     with pytest.raises(RolloutError, match=r"^QUORUM_AT_RISK"):
         master.update()
     assert asked == [["controller1", "controller2", "controller3"]]
     assert cloud.told == [] and master.run is None
 
 
-def _with(parts, clusters):
-    parts.clusters = clusters
-    return parts
+def _with(ports, clusters):
+    ports.clusters = clusters
+    return ports

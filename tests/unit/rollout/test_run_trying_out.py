@@ -28,7 +28,7 @@ def test_what_was_updated_is_tried_out_and_the_run_says_so(cloud, master):
     cloud.nodes["compute2"].at = {stage: "1.0.1" for stage in ("ovn", "services", "ovs", "system")}
     assert master.update()["state"] == "completed"
     assert master.tried == [(["compute1"], ["gateway1"])]
-    assert master.run["verified"] == "2 servers booted"
+    assert master.run.verified == "2 servers booted"
 
 
 def test_a_run_that_touched_nothing_tries_nothing(cloud, master):
@@ -46,7 +46,7 @@ def test_a_cloud_that_fails_pauses_the_run_which_tries_again(cloud, master):
 
     master.verification = fails
     assert refusal(master.update).reason == "CLOUD_CHECK_FAILED"
-    assert master.run["state"] == "paused"
+    assert master.run.state == "paused"
     master.verification = works
     assert master.update()["state"] == "completed"
     assert master.tried == [(["compute1", "compute2"], ["gateway1"])]

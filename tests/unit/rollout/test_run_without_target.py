@@ -83,4 +83,4 @@ def test_the_stage_runs_and_the_update_is_refused(tmp_path):
     master = Master(cloud, tmp_path)
     assert refusal(master.update).reason == "UNKNOWN_TARGET"
     master.rollout().stage("system")
-    assert master.run["state"] == "completed" and cloud.statuses("apply") == ["compute1", "compute2"]
+    assert master.run.state == "completed" and cloud.statuses("apply") == ["compute1", "compute2"]

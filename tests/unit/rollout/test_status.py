@@ -1,9 +1,11 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.rollout import control, plan, status
+from openstack_rollout.records.run_record import RunState
+from openstack_rollout.rollout import control, dry_run, status
 from openstack_rollout.rollout.membership import Membership
 from openstack_rollout.screens import tables
 from tests.unit.simulated_fleet import Cloud, Master
@@ -21,11 +23,11 @@ def master(cloud, tmp_path):
 
 def measured(master):
     cloud = master.cloud
-    parts = master.parts()
+    parts = master.ports()
     members = Membership.of(cloud.model, parts.fleet)
     answers = members.measure(parts.fleet, members.ids)
     run = master.run
-    records = master.journal.nodes(run["id"]) if run else {}
+    records = master.journal.nodes(run.id) if run else {}
     drained = master.journal.all_drained()
     return status.status(cloud.model, members, answers, run, records, drained=drained)
 
@@ -89,10 +91,10 @@ def test_no_run_to_report_on(master):
 def test_a_run_that_nobody_drives_is_paused_and_ended_at_once(master):
     run = master.journal.create("1.0.1", "orch.update", ["ovn"], {})
     assert control.pause(master.journal, master.lock)["state"] == "paused"
-    assert master.run["reason"] == "PAUSED_BY_OPERATOR"
+    assert master.run.reason == "PAUSED_BY_OPERATOR"
     assert control.to_resume(master.journal, master.lock) == "orch.update"
     assert control.abort(master.journal, master.lock) == {
-        "run": run["id"],
+        "run": run.id,
         "state": "aborted",
         "in_flight": [],
     }
@@ -102,39 +104,37 @@ def test_a_run_that_nobody_drives_is_paused_and_ended_at_once(master):
 def test_a_live_engine_is_asked(master):
     run = master.journal.create("1.0.1", "orch.update", ["ovn"], {})
     master.lock.acquire()
-    master.lock.assign(run["id"])
+    master.lock.assign(run.id)
     with pytest.raises(RolloutError, match="RUN_IN_PROGRESS"):
         control.to_resume(master.journal, master.lock)
     assert control.pause(master.journal, master.lock)["state"] == "pausing"
-    assert master.journal.requested(run["id"]) == "pause" and master.run["state"] == "running"
+    assert master.journal.requested(run.id) == "pause" and master.run.state == "running"
     assert control.to_resume(master.journal, master.lock) is None
-    assert master.journal.requested(run["id"]) is None
+    assert master.journal.requested(run.id) is None
 
 
 def test_the_plan_shows_waves_changes_and_what_would_be_refused(cloud, master):
     cloud.policy("compute", batch="100%", per_zone=1, canary=0)
 
-    def dry_run(nodes, stage):
+    def predict(nodes, stage):
         change = {"state": stage, "comment": "would change", "changes": {}, "fails": False}
         broken = {"state": "x", "comment": "no podman", "changes": {}, "fails": True}
         return {name: [broken if name == "compute2" else change] for name in nodes}
 
-    data = plan.plan(cloud.model, master.parts(), dry_run)
+    data = dry_run.dry_run(cloud.model, master.ports(), predict)
     assert data["refused"] is None
-    assert {
-        "stage": "services",
-        "role": "compute",
-        "batch": 2,
-        "drain": "none",
-        "waves": [["compute1", "compute2"]],
-    } in data["waves"]
+    services = next(stage for stage in data["stages"] if stage["stage"] == "services")
+    (role,) = services["rounds"][0]["roles"]
+    assert (role["role"], role["batch"], role["per_zone"], role["drain"]) == ("compute", 2, 1, "none")
+    assert [[node["id"] for node in wave["nodes"]] for wave in role["waves"]] == [["compute1", "compute2"]]
     assert list(data["nodes"]["controller1"]) == ["ovn", "control_plane", "ovs", "system"]
     text = tables.text(data)
-    assert "services, compute (batch 2): compute1 + compute2" in text
+    assert "\nservices\n  compute: batch 2, 1 in a zone\n" in text
+    assert "    wave 1: compute1, compute2: apply > verify\n" in text
     assert "\n  services: would change\n" in text and "\n  x: would fail: no podman\n" in text
     master.missing = [("IMAGE_MISSING", "service ovn: registry/ovn: is not in the registry")]
     cloud.policy("compute", batch=1, canary=1)
-    data = plan.plan(cloud.model, master.parts(), dry_run)
+    data = dry_run.dry_run(cloud.model, master.ports(), predict)
     assert data["refused"].startswith("IMAGE_MISSING: ")
     assert cloud.applied == [] and master.run is None
 
@@ -144,7 +144,7 @@ def test_a_run_that_stopped_otherwise_still_tells_of_its_nodes(cloud, master, st
     cloud.nodes["compute1"].faults["services/apply"] = "CONTAINER_EXITED"
     with pytest.raises(RolloutError):
         master.update()
-    master.journal.save({**master.run, "state": state})
+    master.journal.save(replace(master.run, state=RunState(state)))
     node = measured(master)["nodes"]["compute1"]
     assert (node["state"], node["reason"], node["stage"]) == ("failed", "CONTAINER_EXITED", "services")
 

@@ -4,6 +4,7 @@ import pytest
 from rich.console import Console
 
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.records.journal import plain
 from openstack_rollout.screens.watch import Board, Screen
 from tests.unit.simulated_fleet import Cloud, Master
 
@@ -18,12 +19,16 @@ def paused(tmp_path):
     return master
 
 
+def nodes(master):
+    return {node: plain(record) for node, record in master.journal.nodes(master.run.id).items()}
+
+
 def test_events_and_journal_tell_the_same(paused):
     run = paused.run
-    by_events = Board({**run, "state": "running"}, {})
+    by_events = Board({**plain(run), "state": "running"}, {})
     for _, data in paused.cloud.events:
         by_events.take(data)
-    by_journal = Board(run, paused.journal.nodes(run["id"]))
+    by_journal = Board(plain(run), nodes(paused))
     assert by_events.cells == by_journal.cells
     assert by_events.reasons == by_journal.reasons == {"compute1": "CONTAINER_EXITED: simulated"}
     assert by_events.cells["compute1"] == {"prefetch": "done", "ovn": "done", "services": "failed"}
@@ -31,13 +36,13 @@ def test_events_and_journal_tell_the_same(paused):
 
 
 def test_events_of_other_runs_are_passed_over(paused):
-    board = Board({**paused.run, "id": "another"}, {})
+    board = Board({**plain(paused.run), "id": "another"}, {})
     assert all(board.take(data) is None for _, data in paused.cloud.events) and board.cells == {}
 
 
 def show(paused, terminal):
     out = io.StringIO()
-    board = Board({**paused.run, "state": "running"}, {})
+    board = Board({**plain(paused.run), "state": "running"}, {})
     with Screen(board, Console(file=out, force_terminal=terminal, width=120)) as screen:
         for _, data in paused.cloud.events:
             screen.show(board.take(data))
@@ -64,13 +69,13 @@ def drawn(board, height=40, width=100):
 
 
 def test_nodes_stand_in_the_order_of_their_roles(paused):
-    board = Board({**paused.run, "state": "running"}, paused.journal.nodes(paused.run["id"]))
+    board = Board({**plain(paused.run), "state": "running"}, nodes(paused))
     names = [line.split()[1] for line in drawn(board) if line.startswith("│")]
     assert names == ["controller1", "compute1", "compute2"]
 
 
 def test_a_message_is_no_markup_and_takes_the_whole_width(paused):
-    board = Board({**paused.run, "state": "running"}, {})
+    board = Board({**plain(paused.run), "state": "running"}, {})
     words = "cannot open [/etc/nova] [bold] " * 20
     for node in ("compute1", "compute2"):
         place = {"node": node, "role": "compute", "stage": "ovn", "step": "apply"}
@@ -83,13 +88,13 @@ def test_a_message_is_no_markup_and_takes_the_whole_width(paused):
 
 
 def test_the_end_tells_reason_and_remedy(paused):
-    board = Board({**paused.run, "reason": "PAUSED_BY_OPERATOR", "message": "run r1 is paused"}, {})
+    board = Board({**plain(paused.run), "reason": "PAUSED_BY_OPERATOR", "message": "run r1 is paused"}, {})
     text = " ".join(drawn(board))
     assert "PAUSED_BY_OPERATOR: run r1 is paused" in text and "salt-run rollout.resume" in text
 
 
 def test_of_more_nodes_than_a_terminal_has_lines_those_that_matter_are_shown(paused):
-    board = Board({**paused.run, "state": "running"}, {})
+    board = Board({**plain(paused.run), "state": "running"}, {})
     for number in range(1, 101):
         place = {"node": f"compute{number}", "role": "compute", "stage": "ovn", "step": "verify"}
         board.take({**place, "run": board.run["id"], "status": "started" if number == 77 else "succeeded"})

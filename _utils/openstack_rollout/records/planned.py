@@ -1,0 +1,107 @@
+"""The tree of a plan as data: stage → round → role → wave → node → steps; the journal keeps it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter
+
+
+@dataclass(frozen=True)
+class PlannedNode:
+    """A node (its id and zone) and the steps that it goes through, in their order."""
+
+    id: str
+    zone: str | None
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Wave:
+    """Nodes that are in flight together, as far as all take equally long: the next one starts when one ends.
+
+    canary: it has to succeed before the wave after it begins.
+    """
+
+    nodes: tuple[PlannedNode, ...]
+    canary: bool = False
+
+
+@dataclass(frozen=True)
+class PlannedRole:
+    """What a role does in a round.
+
+    Attributes:
+        role: Its name.
+        batch: How many nodes may be in flight together; fewer where the cloud cannot spare them.
+        per_zone: How many of them in one zone, 0 for no limit.
+        drain: The kind of drain that its nodes go through, `none` when they go as they are.
+        reboot: never, when_required or always.
+        proving: The canaries of the stage, also those that are done: they are measured after the soak.
+        soak: Seconds that the canaries run before the rest follows.
+        waves: The nodes that need something, in the order in which they start.
+    """
+
+    role: str
+    batch: int
+    per_zone: int
+    drain: str
+    reboot: str
+    proving: tuple[str, ...]
+    soak: float
+    waves: tuple[Wave, ...]
+
+    @property
+    def canaries(self) -> list[PlannedNode]:
+        """The canaries that are to go, in their order."""
+        return [node for wave in self.waves if wave.canary for node in wave.nodes]
+
+    @property
+    def rest(self) -> list[PlannedNode]:
+        """The nodes that follow the canaries, in their order."""
+        return [node for wave in self.waves if not wave.canary for node in wave.nodes]
+
+
+@dataclass(frozen=True)
+class PlannedRound:
+    """A round of a stage: its name ("" where the stage has one alone), its services, its roles in order."""
+
+    name: str
+    services: tuple[str, ...]
+    roles: tuple[PlannedRole, ...]
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """A stage: its rounds in order, and the nodes that are done with it already."""
+
+    stage: str
+    rounds: tuple[PlannedRound, ...] = ()
+    done: tuple[str, ...] = ()
+
+    @property
+    def nodes(self) -> list[str]:
+        """Every node that the stage takes, once."""
+        roles = (role for one in self.rounds for role in one.roles)
+        return list(dict.fromkeys(node.id for role in roles for wave in role.waves for node in wave.nodes))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The plan of a run: its release, the nodes that prefetch, its stages in order."""
+
+    target: str
+    prefetch: tuple[str, ...] = ()
+    stages: tuple[PlannedStage, ...] = ()
+
+    def plain(self) -> dict[str, Any]:
+        """The tree as plain data."""
+        return dict(_FORM.dump_python(self, mode="json"))
+
+    def stage(self, name: str) -> PlannedStage | None:
+        """The stage of that name, None where it was not planned."""
+        return next((one for one in self.stages if one.stage == name), None)
+
+
+_FORM = TypeAdapter(Plan)

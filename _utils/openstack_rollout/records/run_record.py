@@ -1,0 +1,150 @@
+"""What a run is, as the journal keeps it: one update of a cloud, its stages, and what became of its nodes.
+
+The records are plain data with a version. A record of another version is refused, never read with a guess.
+Times are seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from openstack_rollout.records.planned import Plan
+
+VERSION = 1
+
+
+class RunState(StrEnum):
+    """What a run is doing. INTERRUPTED is never written: a run is `running` in a process that is gone."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    INCOMPLETE = "incomplete"
+    ABORTED = "aborted"
+    INTERRUPTED = "interrupted"
+
+
+#: States of a run that can go on.
+UNFINISHED = (RunState.RUNNING, RunState.PAUSED)
+
+
+class StageState(StrEnum):
+    """How far a stage of a run is."""
+
+    OPEN = ""
+    RUNNING = "running"
+    DONE = "done"
+    SKIPPED = "skipped"
+    PAUSED = "paused"
+    INCOMPLETE = "incomplete"
+    ABORTED = "aborted"
+
+
+class NodeState(StrEnum):
+    """What a run is doing with a node."""
+
+    WAITING = "waiting"
+    IN_FLIGHT = "in_flight"
+    DONE = "done"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+@dataclass
+class Trial:
+    """The canaries of a role in a stage, chosen once a run, and whether they soaked."""
+
+    canaries: list[str] = field(default_factory=list)
+    soaked: bool = False
+
+
+@dataclass
+class StageRecord:
+    """A stage of a run: its state, when it started and finished, nodes counted by state, canaries by role."""
+
+    state: StageState = StageState.OPEN
+    started: float | None = None
+    finished: float | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    trials: dict[str, Trial] = field(default_factory=dict)
+
+
+@dataclass
+class Run:
+    """One update.
+
+    Attributes:
+        id: Its identifier.
+        target: The release that nodes go to, "" where none is declared.
+        orchestration: The SLS that runs it, e.g. orch.update.
+        stages: The names of its stages, in order.
+        created: When it was opened.
+        updated: When this was last written.
+        owner: The process that drives it: host and pid.
+        state: What it is doing.
+        reason: A word of errors.REASONS, "" while nothing is wrong.
+        message: What is wrong and where, for people.
+        stage: Name of a stage, or `prefetch` → how far it is.
+        plan: What was planned when it began, None before that.
+        verified: What the cloud was tried out with at the end, one line.
+        finished: When it completed.
+        version: Of this form of the record.
+    """
+
+    id: str
+    target: str
+    orchestration: str
+    stages: list[str]
+    created: float
+    updated: float
+    owner: dict[str, Any]
+    state: RunState = RunState.RUNNING
+    reason: str = ""
+    message: str = ""
+    stage: dict[str, StageRecord] = field(default_factory=dict)
+    plan: Plan | None = None
+    verified: str = ""
+    finished: float | None = None
+    version: int = VERSION
+
+    def of_stage(self, name: str) -> StageRecord:
+        """How far a stage is; a new record for one that has none."""
+        return self.stage.setdefault(name, StageRecord())
+
+
+@dataclass
+class Step:
+    """A step that ended on a node.
+
+    outcome: `done`, or the reason and the message it failed with. said: what a step that is done tells.
+    """
+
+    stage: str
+    step: str
+    started: float
+    finished: float
+    outcome: str
+    said: str = ""
+    round: str = ""
+
+
+@dataclass
+class NodeRecord:
+    """What a run did to one node, and what it is doing: in which round of a stage, at which step, as which
+    job of Salt.
+    """
+
+    role: str = ""
+    zone: str | None = None
+    stage: str = ""
+    round: str = ""
+    step: str = ""
+    jid: str = ""
+    state: NodeState = NodeState.WAITING
+    started: float = 0.0
+    reason: str = ""
+    message: str = ""
+    history: list[Step] = field(default_factory=list)
+    version: int = VERSION

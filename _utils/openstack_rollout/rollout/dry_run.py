@@ -1,0 +1,78 @@
+"""What an update would do, found by asking: its plan, what refuses it, what would change on each node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from openstack_rollout.declared import releases
+from openstack_rollout.declared.model import Model
+from openstack_rollout.declared.policies import CLOUD_DRAINS
+from openstack_rollout.drains.kinds import Drains
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.records.planned import Plan
+from openstack_rollout.rollout import plan, preconditions
+from openstack_rollout.rollout.membership import Measured, Membership
+from openstack_rollout.rollout.ports import Ports
+from openstack_rollout.vocabulary import STAGES
+
+#: Node ids, stage → {node id: what would change there}.
+Predict = Callable[[Iterable[str], str], Mapping[str, list[dict[str, Any]]]]
+
+
+def dry_run(model: Model, ports: Ports, predict: Predict) -> dict[str, Any]:
+    """The plan of an update that would begin now, as data. Touches nothing.
+
+    predict: applies a stage's node state with test=True. Returns {"target", "refused", "prefetch", "stages",
+    "workloads", "nodes", "failures"}: refused is the line under which the update would not begin, or None;
+    stages the tree of records.planned; workloads what workload.risks says of the nodes that will be drained,
+    or None. Raises RolloutError NO_NODES.
+    """
+    releases.target(model)  # an update needs one
+    drains = ports.drains(model)
+    members = Membership.of(model, ports.fleet)
+    measured = members.measure(ports.fleet, members.ids)
+    found = measured.nodes
+    planned = plan.of_run(model, members, found, drains)
+    nodes: dict[str, dict[str, list[dict[str, Any]]]] = {name: {} for name in members.ids if name in found}
+    for stage in STAGES:
+        taking_part = [name for name in nodes if stage in found[name].stages]
+        if taking_part:
+            for name, changes in predict(taking_part, stage).items():
+                if changes:
+                    nodes[name][stage] = changes
+    return {
+        **planned.plain(),
+        "refused": _refusal(model, members, measured, ports, drains),
+        "workloads": _workloads(model, ports, planned),
+        "nodes": nodes,
+        "failures": {name: f"{reason}: {message}" for name, (reason, message) in measured.failures.items()},
+    }
+
+
+def _workloads(model: Model, ports: Ports, planned: Plan) -> dict[str, Any] | None:
+    """What OpenStack's API says of the servers and routers that will have to leave their nodes."""
+    leaving: dict[str, dict[str, None]] = {}
+    for stage in planned.stages:
+        for role in (role for one in stage.rounds for role in one.roles):
+            if role.drain in CLOUD_DRAINS:
+                ids = [node.id for wave in role.waves for node in wave.nodes]
+                leaving.setdefault(role.role, {}).update(dict.fromkeys(ids))
+    roles: dict[str, Sequence[str]] = {role: list(nodes) for role, nodes in leaving.items()}
+    try:
+        return ports.risks(model, roles) if roles else None
+    except RolloutError:
+        return None  # an API that is away is what the refusal names
+
+
+def _refusal(
+    model: Model, members: Membership, measured: Measured, ports: Ports, drains: Drains
+) -> str | None:
+    try:
+        ports.lock.refuse_others()
+        preconditions.refuse_changed_target(ports.journal.unfinished(), releases.target(model))
+        measured = preconditions.before_a_run(model, members, measured, STAGES, ports)
+        preconditions.refuse_undrainable(members, measured.nodes, STAGES, drains)
+    except RolloutError as error:
+        return str(error)
+    return None

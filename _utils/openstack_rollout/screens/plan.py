@@ -1,0 +1,74 @@
+"""The text of rollout.plan: the tree of its stages, and what would change on each node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+_REBOOTS = {"when_required": "where required", "always": "always"}
+_WAVES = 12  # lines of waves of a role; of more, the number is given
+
+
+def text(data: Mapping[str, Any], workloads: str = "") -> str:
+    """The text of a plan (its data). workloads: the text of the risks of its drains."""
+    lines = [f"Update to {data['target']}"]
+    if data["refused"]:
+        lines.append(f"would be refused: {data['refused']}")
+    stages = [stage for stage in data["stages"] if stage["rounds"]]
+    if data["prefetch"]:
+        lines.append(f"prefetch: {', '.join(data['prefetch'])}")
+    for stage in stages:
+        lines += ["", stage["stage"], *_stage(stage)]
+    if not stages:
+        lines.append("no node needs anything")
+    if workloads:
+        lines += ["", "Workloads that will be moved:", workloads]
+    for name, changed in data["nodes"].items():
+        for stage, changes in changed.items():
+            lines += ["", f"{name}, {stage}:"]
+            lines += [f"  {_predicted(change)}" for change in changes]
+    lines += [f"{name}: {line}" for name, line in data["failures"].items()]
+    return "\n".join(lines)
+
+
+def _stage(stage: Mapping[str, Any]) -> Iterator[str]:
+    for one in stage["rounds"]:
+        indent = "  "
+        if one["name"]:
+            yield f"  round {one['name']}: {', '.join(one['services'])}"
+            indent = "    "
+        for role in one["roles"]:
+            yield f"{indent}{role['role']}: {', '.join(_terms(role))}"
+            yield from (f"{indent}  {line}" for line in _waves(role))
+
+
+def _terms(role: Mapping[str, Any]) -> Iterator[str]:
+    yield f"batch {role['batch']}"
+    if role["per_zone"]:
+        yield f"{role['per_zone']} in a zone"
+    if role["drain"] != "none":
+        yield f"drained by {role['drain']}"
+    if role["reboot"] in _REBOOTS:
+        yield f"rebooted {_REBOOTS[role['reboot']]}"
+    if role["soak"]:
+        yield f"{role['soak']:.0f} s of soak after the canaries"
+
+
+def _waves(role: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for number, wave in enumerate(role["waves"], 1):
+        kinds = groupby(wave["nodes"], key=lambda node: node["steps"])
+        named = "; ".join(f"{', '.join(_ids(nodes))}: {' > '.join(steps)}" for steps, nodes in kinds)
+        lines.append(f"wave {number}{' (canary)' if wave['canary'] else ''}: {named}")
+    more = len(lines) - _WAVES
+    return [*lines[:_WAVES], f"and {more} more waves"] if more > 0 else lines
+
+
+def _ids(nodes: Any) -> Sequence[str]:
+    return [node["id"] for node in nodes]
+
+
+def _predicted(change: Mapping[str, Any]) -> str:
+    comment = " ".join(change["comment"].split())
+    return ": ".join(filter(None, (change["state"], "would fail" if change["fails"] else "", comment)))
