@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from . import operator, proof
+from .agreement import assert_agreed, planned
 from .events import EventLog, most_in_flight
 from .network import Overlay
 from .probe import Probe
@@ -93,15 +94,14 @@ def test_the_scripts_of_the_switch_packages_did_not_run(cloud, story):
 def test_the_plan_as_data_is_what_the_nodes_predict(cloud, story):
     plan = story["plan"]
     assert plan["refused"] is None and plan["failures"] == {}
-    assert {
-        "stage": "services",
-        "role": "compute",
-        "batch": 1,
-        "drain": "none",
-        "waves": [["cmp1"], ["cmp2"]],
-    } in plan["waves"]
+    steps = ("apply", "verify")
+    assert planned(plan)["services", "", "compute"] == [("cmp1", steps), ("cmp2", steps)]
     changes = Counter({node: sum(map(len, stages.values())) for node, stages in plan["nodes"].items()})
     assert changes == Counter(node for node, _ in story["predicted"])
+
+
+def test_the_plan_is_what_ran(cloud, story):
+    assert_agreed(story["plan"], story["log"].steps())
 
 
 def test_the_status_as_data_has_the_facts_of_the_table(cloud, story):

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from .. import operator, proof, settings
+from ..agreement import assert_agreed
 from ..clusters import pacemaker, page
 from ..clusters.probe import Probe
 from ..enclosure import wait_for
@@ -124,10 +125,10 @@ def test_a_whole_stage_under_load(cloud, figures):
     seen = figures["ours"] = probe.result
     told("our control plane stage", seen)
     steps = [event for event in log.steps(stage="control_plane") if event["step"] == "apply"]
-    begun = [(event["part"], event["node"]) for event in steps if event["status"] == "started"]
+    begun = [(event["round"], event["node"]) for event in steps if event["status"] == "started"]
     assert begun == [(part, node) for part in ROUNDS for node in CONTROLLERS]
     assert max(map(len, most_in_flight(log.steps(stage="control_plane"), set(CONTROLLERS)))) == 1
-    back = log.steps(stage="control_plane", step="apply", status="succeeded", part="mariadb")
+    back = log.steps(stage="control_plane", step="apply", status="succeeded", round="mariadb")
     print("  ", *(event["message"] for event in back), sep="; ")
     assert all("synced again, one of 3 by" in event["message"] for event in back), back
     assert seen["api"]["failed_after_retry"] == 0, seen["api"]
@@ -329,3 +330,14 @@ def test_a_plain_restart_of_all_at_once_is_what_ours_is_held_against(cloud, figu
     told("plain restart of all controllers' services at once", seen)
     assert seen["api"]["failed_after_retry"] > figures["ours"]["api"]["failed_after_retry"]
     assert seen["fewest_serving"] < 2
+
+
+def test_a_whole_update_is_what_was_planned(cloud):
+    cloud.add_release("1.0.6", like="1.0.1", images=images(cloud, "1.0.0", GALERA, MESSAGES, IDENTITY))
+    cloud.set_pillar(target_version="1.0.6")
+    plan = operator.plan(cloud)
+    with EventLog(cloud) as log:
+        operator.update(cloud)
+    assert_agreed(plan, log.steps())
+    rounds = [one["name"] for stage in plan["stages"][1:2] for one in stage["rounds"]]
+    assert len(rounds) >= 3 and rounds == [name for name in ROUNDS if name in rounds], rounds
