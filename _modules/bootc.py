@@ -1,14 +1,14 @@
-"""Nodes whose whole system is an image (bootc): which one runs, which waits for the next boot, and staging
-it.
+"""Nodes whose whole system is an image (bootc): which one runs, which the next boot takes, and staging one.
 
-What bootc documents is used and nothing more: `status --format=json` and `switch IMAGE`. A release names its
-image by digest, so that nothing is left to `upgrade`.
+Only what bootc documents is used: `bootc status --format=json` and `bootc switch IMAGE`
+(https://bootc-dev.github.io/bootc/). A release names its image by digest, so `bootc upgrade` is never needed.
 """
 
 from __future__ import annotations
 
 import json
 
+from openstack_rollout.node import commands
 from openstack_rollout.node.errors import NodeError
 
 
@@ -28,9 +28,10 @@ def status() -> dict | None:
     if not __salt__["cmd.which"]("bootc"):
         return None
     try:
-        found = json.loads(_run(["bootc", "status", "--format=json"]))["status"]
+        command = ["bootc", "status", "--format=json"]
+        found = json.loads(commands.checked(__salt__, command, "NODE_ERROR", lines=3))["status"]
         booted = found.get("booted")
-        # A package of that name on an ordinary system: nothing is booted by it.
+        # An ordinary system may have the package bootc, too: it has booted no image.
         if not booted or not booted.get("image"):
             return None
         staged = found.get("staged") or {}
@@ -58,16 +59,8 @@ def stage(image: str) -> bool:
     before = status()
     if before is None or image in (before["staged"], *([before["booted"]] if not before["staged"] else [])):
         return False
-    _run(["bootc", "switch", image], "IMAGE_PULL_FAILED")
+    commands.checked(__salt__, ["bootc", "switch", image], "IMAGE_PULL_FAILED", lines=3)
     after = status()
     if after is None or after["staged"] != image:
         raise NodeError("IMAGE_PULL_FAILED", f"bootc switch: {image} is not staged afterwards")
     return True
-
-
-def _run(command: list[str], reason: str = "NODE_ERROR") -> str:
-    result = __salt__["cmd.run_all"](command, python_shell=False, ignore_retcode=True)
-    if result["retcode"]:
-        last = " ".join((result["stderr"].strip() or result["stdout"].strip()).splitlines()[-3:])
-        raise NodeError(reason, f"{' '.join(command[:2])}: {last}")
-    return result["stdout"]

@@ -1,7 +1,6 @@
-"""This node as a member of all its clusters at once: before it is taken away as a whole, and after it came
-back.
+"""This node as a member of all its clusters at once: before the whole node goes down, and after it came back.
 
-What a cluster is and how it is asked is its guard's affair (node/guards.py).
+Each cluster is asked by its guard (node/guards.py).
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ def services() -> dict[str, str]:
 
 
 def put_right() -> list[str]:
-    """Take back what a change that died has left half done: a member out of service, addresses kept away.
+    """Undo what a change that died left half done: a member out of service, addresses kept off the node.
 
-    A change that is under way is left alone, and so is a container that was stopped already: the next change
-    of it goes on from there.
+    Nothing is done while a change is under way. A container that was stopped already is not touched: its next
+    change goes on from there.
 
-    Returns the containers concerned.
+    Returns the names of the containers concerned (list).
 
     CLI Example:
 
@@ -51,18 +50,18 @@ def put_right() -> list[str]:
     if not begun or __salt__["saltutil.is_running"]("state.*"):
         return []
     running = {name for name, one in __salt__["podman.containers"]().items() if one["running"]}
-    left = [(name, guard) for name, guard in begun if name in running]
-    for name, guard in left:
+    unfinished = [(name, guard) for name, guard in begun if name in running]
+    for name, guard in unfinished:
         __salt__[f"{guard}.undo"](name, None)
-    return [name for name, _ in left]
+    return [name for name, _ in unfinished]
 
 
 def may_stop(patience: float = PATIENCE, leave: bool = False) -> list[str]:
     """Make sure that every cluster of this node can spare it, after `put_right`; nothing else is touched.
 
-    patience (float): seconds in which each cluster may become whole. leave (bool): have clients of the
-    database and the broker go elsewhere as well, for a node that is about to go down; `is_back` and
-    `put_right` take that back.
+    patience (float): seconds in which each cluster may become whole. leave (bool): also move the clients of
+    the database and the message broker to other members, for a node that is about to go down; `is_back` and
+    `put_right` undo that.
 
     Returns what it is a member of: names of containers, and `pacemaker`. Raises NodeError QUORUM_AT_RISK.
 
@@ -81,15 +80,15 @@ def may_stop(patience: float = PATIENCE, leave: bool = False) -> list[str]:
     if __salt__[f"{PACEMAKER}.may_stop"](PACEMAKER, patience):
         found.append(PACEMAKER)
     if leave:
-        _leave()
+        _move_clients_away()
     return found
 
 
 def is_back(timeout: float = 600, members: Iterable[str] | None = None) -> list[str]:
     """Wait until this node is a member of each of its clusters, and these are whole, after `put_right`.
 
-    timeout (float): seconds for all together. members (list): what it was a member of, as `may_stop` told;
-    None: what it is configured to be, and Pacemaker where it runs.
+    timeout (float): seconds for all together. members (list): what it was a member of, as `may_stop`
+    returned; None: what it is configured to be, and Pacemaker where it runs.
 
     Returns the members' names. Raises NodeError QUORUM_NOT_RESTORED that says what is missing.
 
@@ -105,8 +104,8 @@ def is_back(timeout: float = 600, members: Iterable[str] | None = None) -> list[
     names = list(members if members is not None else [*configured, *([PACEMAKER] if pacemaker else ())])
 
     def lacks() -> list[str]:
-        told = {name: _lacks(name, configured.get(name, PACEMAKER), members is not None) for name in names}
-        return [f"{name}: {', '.join(lines)}" for name, lines in told.items() if lines]
+        found = {name: _lacks(name, configured.get(name, PACEMAKER), members is not None) for name in names}
+        return [f"{name}: {', '.join(lines)}" for name, lines in found.items() if lines]
 
     if missing := waiting.until_whole(lacks, timeout, _POLL):
         raise NodeError(
@@ -116,7 +115,7 @@ def is_back(timeout: float = 600, members: Iterable[str] | None = None) -> list[
     return names
 
 
-def _leave() -> None:
+def _move_clients_away() -> None:
     try:
         for container, guard in _guarded(*WITH_CLIENTS).items():
             __salt__[f"{guard}.before_stop"](container)

@@ -1,8 +1,8 @@
-"""The turn of this controller: while it has it, no other one disturbs its services, whoever asked for that.
+"""The turn of this controller: while it has the turn, no other controller disturbs its own services.
 
-The master keeps the turn. It is renewed by a thread of the job that took it, and ends by itself with that
-job. A controller that goes from one container to the next keeps it between them, since the master takes
-seconds to answer when it is busy.
+The master keeps the turn. A thread of the job that took it renews it, so it ends by itself when that job
+dies. A controller that changes several containers keeps the turn between them, since a busy master takes
+seconds to answer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from openstack_rollout.node.errors import NodeError
 from openstack_rollout.records.turn import LASTS, RENEW_EVERY
 
 PATIENCE = 3600  # seconds to wait for other controllers
-SILENCE = 180  # seconds for a master that is restarted, or too busy to answer
+SILENCE = 180  # seconds in which a master that is restarted, or too busy, may give no answer
 LINGERS = 2.0  # seconds between two containers of one job
 _POLL = 2.0
 _Asked = Callable[[str, list[str]], Any]
@@ -35,7 +35,7 @@ class _Held:
     def __init__(self, job: str, runner: _Asked):
         self.job = job
         self.until = 0.0
-        self._runner = runner  # threads are outside of the context in which the loader knows __salt__
+        self._runner = runner  # a thread has no __salt__ of the loader
         self._over = threading.Event()
         self._renewing = threading.Thread()
 
@@ -44,7 +44,7 @@ class _Held:
         asked = time.monotonic()
         try:
             answer = self._runner(f"controller_turn.{function}", [self.job, *arguments])
-        except Exception as error:  # a network that is away: the caller waits or refuses
+        except Exception as error:  # the master cannot be reached: the caller waits or refuses
             return _Silence(f"{type(error).__name__}: {error}")
         if isinstance(answer, str) and answer.endswith("timed out"):
             return _Silence(answer)
@@ -53,7 +53,7 @@ class _Held:
         return answer
 
     def keep(self, why: str) -> None:
-        """Renew it from now on, until `leave`."""
+        """Renew it from now on, until `stop_renewing`."""
         self._over = over = threading.Event()
 
         def renew() -> None:
@@ -63,12 +63,12 @@ class _Held:
         self._renewing = threading.Thread(target=renew, name=f"turn {self.job}", daemon=True)
         self._renewing.start()
 
-    def leave(self) -> None:
+    def stop_renewing(self) -> None:
         """Renew it no more."""
         self._over.set()
 
     def give(self) -> None:
-        """Tell the master, once no renewal is on its way there any more."""
+        """Give it back to the master, once no renewal is under way any more."""
         if self._renewing.is_alive():
             self._renewing.join()
         self.ask("give")
@@ -84,8 +84,8 @@ def take(why: str, patience: float = PATIENCE) -> str:
 
     why (str): what is about to be done, for others to read. patience (float): seconds to wait at most.
 
-    Returns the job to give it back with. Raises NodeError NO_TURN that names who has it, or why the master
-    does not answer.
+    Returns the job (str) to give it back with. Raises NodeError NO_TURN that names who has it, or says why
+    the master does not answer.
 
     CLI Example:
 
@@ -102,10 +102,10 @@ def take(why: str, patience: float = PATIENCE) -> str:
 
 
 def give(job: str) -> None:
-    """Give the turn back, unless this job takes it again at once. One that the master cannot be told of ends
-    by itself.
+    """Give the turn back, unless this job takes it again within two seconds. Where the master does not
+    answer, the turn ends by itself.
 
-    job (str): of `take`.
+    job (str): what `take` returned.
 
     CLI Example:
 
@@ -117,8 +117,8 @@ def give(job: str) -> None:
     if held is None:
         _Held(job, __salt__["publish.runner"]).give()
         return
-    held.leave()
-    # No daemon: a job that is over ends when the master knows.
+    held.stop_renewing()
+    # No daemon thread: the job's process stays until the master has the turn back.
     timer = threading.Timer(LINGERS, _end, (held,))
     with _lock:
         _lingering[job] = held, timer
@@ -130,7 +130,7 @@ def _new_job() -> str:
 
 
 def _kept() -> _Held | None:
-    """The turn that this process gave back a moment ago, and the master does not know of that yet."""
+    """The turn that this process gave back a moment ago, before the master was asked to take it back."""
     with _lock:
         if not _lingering:
             return None
@@ -148,20 +148,22 @@ def _end(held: _Held) -> None:
 
 def _wait_for(held: _Held, why: str, patience: float) -> None:
     deadline = time.monotonic() + patience
-    heard = time.monotonic()
+    answered = time.monotonic()
     while True:
         holder = held.ask("take", why)
         now = time.monotonic()
         if isinstance(holder, dict) and holder:
             if holder["job"] == held.job:
                 return
-            heard, refused = now, ""
+            answered, refused = now, ""
             if now > deadline:
                 refused = (
                     f"waited {patience:.0f} s for {holder['node']}, which has the turn for: {holder['why']}"
                 )
         elif isinstance(holder, _Silence):
-            refused = f"the master: no answer: {holder.why}" if now > min(deadline, heard + SILENCE) else ""
+            refused = (
+                f"the master: no answer: {holder.why}" if now > min(deadline, answered + SILENCE) else ""
+            )
         else:
             refused = f"the master: {holder or 'it does not let this node ask (peer_run, see etc/master)'}"
         if refused:

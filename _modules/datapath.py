@@ -1,26 +1,31 @@
 """This node's data path, and a record of it that outlives the change it was made for.
 
 Before a stage changes something that forwards traffic, `record` writes down what works; `verify` waits until
-all of it works again and drops the record. A record that is left tells of a change that was interrupted: the
-next one compares with it, and `openstack_node.facts` shows what is missing.
+all of it works again and drops the record. A record that is still there comes from a change that was
+interrupted: the next change compares with it, and `openstack_node.facts` shows what is missing.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import datapath
+from openstack_rollout.node import commands, datapath, ovn_chassis, ovsdb, waiting
 from openstack_rollout.node.errors import NodeError
+from openstack_rollout.records.state_file import StateFile
 
 _RECORD = Path("/var/lib/openstack-rollout/datapath.json")
 _OVN_SOCKETS = ("/run/ovn", "/var/lib/openvswitch/ovn", "/run/openvswitch")
 _VERSIONS = "OpenFlow10,OpenFlow13,OpenFlow14,OpenFlow15"
-_BRIDGES = "_uuid,name,datapath_type,ports,controller"
-_INTERFACES = "name,type,ofport,error,options,bfd,bfd_status,external_ids"
+_TABLES = {
+    "Bridge": "_uuid,name,datapath_type,ports,controller",
+    "Port": "_uuid,name",
+    "Controller": "_uuid,target,is_connected",
+    "Interface": "name,type,ofport,error,options,bfd,bfd_status,external_ids",
+    "Open_vSwitch": "other_config",
+}
 _SHOWN = 5
 #: seconds that a controller has to come back: its pauses between attempts double up to 8 s
 PATIENCE = 15
@@ -43,35 +48,29 @@ def measured() -> dict | None:
     """
     if not __salt__["cmd.which"]("ovs-vsctl"):
         return None
-    reply = _asked(
-        [
-            *("ovs-vsctl", "--timeout=10", "--format=json"),
-            *("--", f"--columns={_BRIDGES}", "list", "Bridge", "--", "--columns=_uuid,name", "list", "Port"),
-            *("--", "--columns=_uuid,target,is_connected", "list", "Controller"),
-            *("--", f"--columns={_INTERFACES}", "list", "Interface"),
-            *("--", "--columns=other_config", "list", "Open_vSwitch"),
-        ]
-    )
-    tables = [datapath.rows(line) for line in reply.splitlines() if line.strip()]
-    bridges = datapath.bridges(*tables[:3])
-    interfaces = datapath.interfaces(tables[3])
+    listed = commands.run(__salt__, ["ovs-vsctl", "--timeout=10", *ovsdb.listing(_TABLES)])
+    if listed.retcode:
+        raise NodeError("OVS_FAILED", f"the switch's database does not answer: {listed.complaint()}")
+    tables = ovsdb.tables(listed.stdout, _TABLES)
+    bridges = datapath.bridges(tables["Bridge"], tables["Port"], tables["Controller"])
+    interfaces = datapath.interfaces(tables["Interface"])
     internal = {name for name, one in interfaces.items() if one["type"] == "internal"}
-    routes = [_said(["ip", "-json", version, "route", "show"]) for version in ("-4", "-6")]
+    routes = [_ip(["-json", version, "route", "show"]) for version in ("-4", "-6")]
     return {
         "bridges": {name: {**bridge, "flows": _flows(name)} for name, bridge in bridges.items()},
         "interfaces": interfaces,
-        "addresses": datapath.addresses(_said(["ip", "-json", "address", "show"]), internal),
+        "addresses": datapath.addresses(_ip(["-json", "address", "show"]), internal),
         "routes": [one for listing in routes for one in datapath.routes(listing, internal)],
         "ovn": _ovn_connected(),
-        "restoring": tables[4][0]["other_config"].get("flow-restore-wait") == "true",
+        "restoring": tables["Open_vSwitch"][0]["other_config"].get("flow-restore-wait") == "true",
     }
 
 
 def record() -> bool:
     """Write down what works now, before something that may break it; for `verify` afterwards.
 
-    A record that the node does not live up to was left by an interrupted change, and stays: what was lost
-    then is still to be brought back. A switch that does not answer is not recorded.
+    When the node lacks something of an earlier record, that record stays: a change was interrupted, and what
+    it lost is still to be brought back. A switch that does not answer is not recorded.
 
     Returns whether there is a record to verify.
 
@@ -84,12 +83,13 @@ def record() -> bool:
     try:
         now = measured()
     except CommandExecutionError:
-        return bool(_read())
+        return bool(_recorded())
     if now is None:
         return False
-    earlier = _read()
+    earlier = _recorded()
     if not (earlier and datapath.differences(earlier["datapath"], now)):
-        _write({"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "datapath": now})
+        when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        StateFile(_RECORD).write({"at": when, "datapath": now})
     return True
 
 
@@ -108,16 +108,15 @@ def verify(timeout: int = 60, tolerance: int = datapath.TOLERANCE) -> dict:
         salt 'cmp1' datapath.verify timeout=120
     """
     begun = time.monotonic()
-    if not _read():
+    earlier = _recorded()
+    if not earlier:
         return {"verified": False, "waited": 0}
-    while lost := missing(tolerance):
-        if time.monotonic() - begun >= timeout:
-            raise NodeError(
-                "DATAPATH_BROKEN",
-                f"{__grains__['id']}: after {timeout} s {_some(lost)}; compared with the"
-                f" record of {_read()['at']}: bring it back, or accept what is with datapath.forget",
-            )
-        time.sleep(0.5)
+    if lost := waiting.until_whole(lambda: missing(tolerance), timeout, 0.5):
+        raise NodeError(
+            "DATAPATH_BROKEN",
+            f"{__grains__['id']}: after {timeout} s {_some(lost)}; compared with the"
+            f" record of {earlier['at']}: bring it back, or accept what is with datapath.forget",
+        )
     forget()
     return {"verified": True, "waited": round(time.monotonic() - begun, 1)}
 
@@ -133,7 +132,7 @@ def missing(tolerance: int = datapath.TOLERANCE) -> list[str]:
 
         salt 'cmp1' datapath.missing
     """
-    earlier = _read()
+    earlier = _recorded()
     if not earlier:
         return []
     try:
@@ -146,8 +145,8 @@ def missing(tolerance: int = datapath.TOLERANCE) -> list[str]:
 
 
 def health(patience: float = PATIENCE) -> list[str]:
-    """What is wrong with the data path whatever the version: controllers that are not connected,
-    and what an interrupted change took and did not bring back. One line each.
+    """What is wrong with the data path: controllers that are not connected, and what an interrupted change
+    took and did not bring back. One line each; empty when nothing is.
 
     patience (float): seconds that a controller has to connect.
 
@@ -157,28 +156,29 @@ def health(patience: float = PATIENCE) -> list[str]:
 
         salt 'cmp1' datapath.health
     """
-    begun = time.monotonic()
-    while True:
-        try:
-            now = measured()
-        except CommandExecutionError as error:
-            return [f"data path: {error}"]
-        away = datapath.disconnected(now) if now else []
-        if not away or time.monotonic() - begun >= patience:
-            break
-        time.sleep(1)
-    earlier = _read()
+    now: dict | None = None
+
+    def away() -> list[str]:
+        nonlocal now
+        now = measured()
+        return datapath.disconnected(now) if now else []
+
+    try:
+        disconnected = waiting.until_whole(away, patience)
+    except CommandExecutionError as error:
+        return [f"data path: {error}"]
+    earlier = _recorded()
     lost = datapath.differences(earlier["datapath"], now) if earlier and now else []
-    told = [f"data path: {line}" for line in dict.fromkeys([*away, *lost[:_SHOWN]])]
+    lines = [f"data path: {line}" for line in dict.fromkeys([*disconnected, *lost[:_SHOWN]])]
     if lost:
-        told.append(
+        lines.append(
             f"data path: not what it was at {earlier['at']}: bring it back, or accept it with datapath.forget"
         )
-    return told
+    return lines
 
 
 def forget() -> bool:
-    """Drop the record, and with it the claim that all in it has to work: an operator's way to accept what is.
+    """Drop the record, so that nothing of it has to work any more. An operator accepts what is by this.
 
     Returns whether there was one.
 
@@ -208,31 +208,22 @@ def workloads() -> list[str]:
 
 
 def _ovn_connected() -> bool | None:
-    """Asked of its own control socket: no process but ovn-controller answers there."""
+    """Whether ovn-controller is connected, asked at its own control socket; None where there is none."""
     sockets = [one for place in _OVN_SOCKETS for one in sorted(Path(place).glob("ovn-controller.*.ctl"))]
-    said = [_run(["ovs-appctl", "--timeout=5", "-t", str(one), "connection-status"]) for one in sockets]
-    # A socket that does not answer is of one that is gone.
-    return any(one["stdout"].strip() == "connected" for one in said) if sockets else None
+    appctl = ["ovs-appctl", "--timeout=5", "-t"]
+    answers = [commands.run(__salt__, [*appctl, str(one), "connection-status"]) for one in sockets]
+    # A socket that does not answer belongs to a controller that has ended.
+    return any(one.stdout.strip() == "connected" for one in answers) if sockets else None
 
 
 def _flows(bridge: str) -> int | None:
-    said = _run(["ovs-ofctl", f"--protocols={_VERSIONS}", "--timeout=10", "dump-aggregate", bridge])
-    _, found, count = said["stdout"].partition("flow_count=")
-    return int(count.split()[0]) if found and not said["retcode"] else None
+    command = ["ovs-ofctl", f"--protocols={_VERSIONS}", "--timeout=10", "dump-aggregate", bridge]
+    result = commands.run(__salt__, command)
+    return None if result.retcode else ovn_chassis.flow_count(result.stdout)
 
 
-def _read() -> dict | None:
-    try:
-        return json.loads(_RECORD.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
-def _write(content: dict) -> None:
-    _RECORD.parent.mkdir(parents=True, exist_ok=True)
-    scratch = _RECORD.with_suffix(".new")
-    scratch.write_text(json.dumps(content), encoding="utf-8")
-    scratch.rename(_RECORD)
+def _recorded() -> dict | None:
+    return StateFile(_RECORD).read_or_none()
 
 
 def _some(lines: list[str]) -> str:
@@ -240,16 +231,5 @@ def _some(lines: list[str]) -> str:
     return "; ".join(lines[:_SHOWN]) + more
 
 
-def _asked(command: list[str]) -> str:
-    said = _run(command)
-    if said["retcode"]:
-        raise NodeError("OVS_FAILED", f"the switch's database does not answer: {said['stderr'].strip()}")
-    return said["stdout"]
-
-
-def _said(command: list[str]) -> str:
-    return _run(command)["stdout"]
-
-
-def _run(command: list[str]) -> dict:
-    return __salt__["cmd.run_all"](command, python_shell=False, ignore_retcode=True)
+def _ip(arguments: list[str]) -> str:
+    return commands.run(__salt__, ["ip", *arguments]).stdout

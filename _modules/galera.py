@@ -1,8 +1,9 @@
 """The guard of a Galera member: its container changes only while the others carry the database, and counts as
 changed only when it is a member again.
 
-The database is asked inside its container, as the root there reaches it (its own option files); the other
-members are asked over the network, since a member does not know whether another one is synced.
+The database is asked inside its container, as root there reaches it (its own option files). The other members
+are asked over the network, since a member does not know whether another one is synced. The wsrep_ variables
+are Galera's own: https://mariadb.com/kb/en/galera-cluster-status-variables/.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import clusters
+from openstack_rollout.node import clusters, commands
 from openstack_rollout.node.errors import NodeError
-from openstack_rollout.node.guarding import Steps
+from openstack_rollout.node.guarding import Look, Steps
 from openstack_rollout.node.guards import PATIENCE
 
 _STEPS = Steps()
 _LEAVE = 15  # seconds for clients to go to another member
 _CLIENT = ("mariadb", "--connect-timeout=5", "--batch", "--skip-column-names")
-_NO_SERVER = ("ERROR 2002", "ERROR 2003", "ERROR 2013")  # behind the socket, or one that goes
+# The client's errors when no server is behind the socket, or the server is ending.
+_NO_SERVER = ("ERROR 2002", "ERROR 2003", "ERROR 2013")
 _NO_CONTAINER = 125  # podman's own exit code, as for a container that does not run
 _QUESTION = (
     "SELECT LOWER(VARIABLE_NAME), VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS"
@@ -39,7 +41,7 @@ def status(container: str = "mariadb") -> dict | None:
     container (str): the name of the database's container.
 
     Returns None where the database is no member of a cluster, else {"name", "state", "cluster", "size",
-    "expected": [hosts], "members": {host: state, or why it does not tell}, "lacks": [what the cluster
+    "expected": [hosts], "members": {host: state, or why it does not answer}, "lacks": [what the cluster
     lacks]}. Raises CommandExecutionError when the database does not answer.
 
     CLI Example:
@@ -80,26 +82,23 @@ def may_stop(container: str = "mariadb", patience: float = PATIENCE) -> dict | N
 
         salt 'ctl1' galera.may_stop
     """
-    own = None
 
-    def lacks() -> list[str]:
-        nonlocal own
+    def look() -> Look:
         own = _ask(container, absent=True)
         members = own and _members(container, own)
         if not members:
-            own = None
-        return clusters.galera(members, len(members)) if members else []
+            return Look()
+        return Look(own, clusters.galera(members, len(members)), _member({}, own))
 
-    _STEPS.spare(container, lambda: _member({}, own), lacks, patience)
-    return own
+    return _STEPS.spare(container, look, patience)
 
 
 def before_stop(container: str) -> dict:
     """As `may_stop`; then have its clients go to other members.
 
-    The member says that it is no longer in step (`wsrep_desync`), by which a proxy that asks for that sends
-    its clients elsewhere while it still serves: one that stops answers with errors until the proxy notices.
-    Where no proxy asks, or clients stay, it is waited for a few seconds.
+    The member declares itself out of step (`wsrep_desync`) while it still serves. A proxy that checks for
+    that sends clients elsewhere before the member stops, so they see no errors. Where no proxy checks, or
+    clients stay, this waits for a few seconds and goes on.
 
     container (str): its name.
 
@@ -122,7 +121,7 @@ def before_stop(container: str) -> dict:
     }
     _STEPS.begin(container, token)
     _desync(container, "ON")
-    _STEPS.until_whole(lambda: _clients(container), _LEAVE)
+    _STEPS.until(lambda: not _clients(container), _LEAVE)
     return token
 
 
@@ -142,29 +141,25 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
         salt 'ctl1' galera.after_start mariadb None 600
     """
     token = token or {}
-    own = None
 
-    def lacks() -> list[str]:
-        nonlocal own
+    def look() -> Look:
         own = _ask(container, absent=True)
         if not own:
-            return ["its database does not answer"]
+            return Look(None, ["its database does not answer"], _member(token, own))
         if own.get("wsrep_on") != "ON":
-            return []
+            return Look(own)
         if token and own.get("wsrep_desync") == "ON":
             _desync(container, "OFF")  # it was never stopped
-        # A cluster that is being founded has no size yet; a member that left has the one it left.
-        return clusters.galera_member(own, int(token.get("size") or 1))
+        # A cluster that is being founded has no size yet.
+        return Look(own, clusters.galera_member(own, int(token.get("size") or 1)), _member(token, own))
 
-    _STEPS.back(container, lambda: _member(token, own), lacks, timeout)
-    _STEPS.end(container)
-    return _said(container, token, own)
+    return _how_it_came_back(container, token, _STEPS.back(container, look, timeout))
 
 
 def undo(container: str, token: dict | None) -> None:
     """Have a member that was not stopped keep in step again. A second time changes nothing.
 
-    container (str): its name. token (dict): of `before_stop`; None: what a run that died has left.
+    container (str): its name. token (dict): of `before_stop`; None: that of a run that died.
 
     CLI Example:
 
@@ -200,7 +195,7 @@ def _member(token: dict, own: dict | None) -> str:
     return token.get("member") or (own or {}).get("wsrep_node_name") or __grains__["id"]
 
 
-def _said(container: str, token: dict, own: dict) -> str:
+def _how_it_came_back(container: str, token: dict, own: dict) -> str:
     if not token:
         return ""
     since = f"--since=@{int(token['begun'])}"
@@ -212,13 +207,13 @@ def _said(container: str, token: dict, own: dict) -> str:
         "--output=cat",
         "--grep=[IS]ST|saved state",
     ]
-    how = clusters.transfer(_run(journal)["stdout"])
+    how = clusters.transfer(commands.run(__salt__, journal).stdout)
     by = {"SST": "by SST: the whole database was copied", "IST": "by IST"}.get(how, "")
     return f"{token['member']} is synced again, one of {own['wsrep_cluster_size']} {by}".strip()
 
 
 def _members(container: str, own: dict) -> dict | None:
-    """Every member: host → its wsrep_ variables, or why it does not tell. None without a cluster."""
+    """Every member: host → its wsrep_ variables, or why it does not answer. None without a cluster."""
     if own.get("wsrep_on") != "ON":
         return None
     found = clusters.hosts(own.get("wsrep_cluster_address", ""), own.get("wsrep_incoming_addresses", ""))
@@ -234,31 +229,28 @@ def _members(container: str, own: dict) -> dict | None:
 
 
 def _desync(container: str, state: str) -> None:
-    result = _run(["podman", "exec", container, *_CLIENT, f"--execute=SET GLOBAL wsrep_desync = {state}"])
-    if result["retcode"]:
-        said = " ".join(result["stderr"].split())[:200]
-        raise NodeError("QUORUM_AT_RISK", f"{container}: wsrep_desync = {state}: {said}")
+    result = _query(container, f"SET GLOBAL wsrep_desync = {state}")
+    if result.retcode:
+        raise NodeError("QUORUM_AT_RISK", f"{container}: wsrep_desync = {state}: {result.complaint()}")
 
 
 def _clients(container: str) -> list[str]:
     """Where clients are connected from, beside this machine."""
-    return _run(["podman", "exec", container, *_CLIENT, f"--execute={_CLIENTS}"])["stdout"].split()
+    return _query(container, _CLIENTS).stdout.split()
 
 
 def _ask(container: str, host: str = "", port: str = "", absent: bool = False) -> dict | None:
     """The wsrep_ variables of a member; None, where `absent` allows it, when no server is there."""
     where = [f"--host={host}", f"--port={port}"] if host else []
-    command = ["podman", "exec", container, *_CLIENT, *where, f"--execute={_QUESTION}"]
-    result = _run(command)
-    if not result["retcode"]:
-        return dict(line.split("\t", 1) for line in result["stdout"].splitlines() if "\t" in line)
-    said = " ".join(result["stderr"].split())[:200]
-    if absent and (result["retcode"] == _NO_CONTAINER or said.startswith(_NO_SERVER)):
+    result = _query(container, _QUESTION, *where)
+    if not result.retcode:
+        return dict(line.split("\t", 1) for line in result.stdout.splitlines() if "\t" in line)
+    if absent and (result.retcode == _NO_CONTAINER or result.stderr.lstrip().startswith(_NO_SERVER)):
         return None
     if host:
-        raise CommandExecutionError(said)
-    raise NodeError("QUORUM_AT_RISK", f"{container} cannot be asked: {said}")
+        raise CommandExecutionError(result.complaint())
+    raise NodeError("QUORUM_AT_RISK", f"{container} cannot be asked: {result.complaint()}")
 
 
-def _run(command: list[str]) -> dict:
-    return __salt__["cmd.run_all"](command, python_shell=False, ignore_retcode=True)
+def _query(container: str, question: str, *options: str) -> commands.Result:
+    return commands.in_container(__salt__, container, [*_CLIENT, *options, f"--execute={question}"])

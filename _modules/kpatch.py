@@ -1,11 +1,12 @@
 """Live patches of the running kernel (kpatch, RPM): the tool and the patch that matches, where there is one.
 
-With `openstack:system:kpatch` kernels themselves stay as they are, so that nothing asks for a reboot.
+With `openstack:system:kpatch` in the pillar the kernel packages stay as they are, so that no kernel asks for
+a reboot.
 """
 
 from __future__ import annotations
 
-from openstack_rollout.node import package_errors
+from openstack_rollout.node import commands, package_errors
 
 _TOOL = "kpatch"
 
@@ -32,17 +33,12 @@ def due() -> dict[str, str]:
 
 
 def _available(*what: str) -> dict[str, str]:
-    result = __salt__["cmd.run_all"](
-        [
-            *("dnf", "--quiet", "--cacheonly", "--setopt=skip_if_unavailable=0", "repoquery"),
-            *("--latest-limit=1", "--queryformat=%{name} %{evr}", *what),
-        ],
-        python_shell=False,
-        ignore_retcode=True,
-        env={"LC_ALL": "C"},
-    )
-    if result["retcode"]:
-        said = f"{result['stdout']}\n{result['stderr']}"
-        raise package_errors.told(said, "PACKAGE_FAILED")
-    lines = [line.split() for line in result["stdout"].splitlines() if len(line.split()) == 2]
+    command = [
+        *("dnf", "--quiet", "--cacheonly", "--setopt=skip_if_unavailable=0", "repoquery"),
+        *("--latest-limit=1", "--queryformat=%{name} %{evr}", *what),
+    ]
+    result = commands.unattended(__salt__, command)
+    if result.retcode:
+        raise package_errors.classified(f"{result.stdout}\n{result.stderr}", "PACKAGE_FAILED")
+    lines = [line.split() for line in result.stdout.splitlines() if len(line.split()) == 2]
     return {name: version.removeprefix("0:") for name, version in lines}

@@ -1,4 +1,4 @@
-"""What stays on a node although it should have left: addresses on its links, and keepaliveds that have
+"""Addresses that are still on a node after they were moved to another one, and keepalived processes that
 outlived the agent that started them and go on holding its addresses.
 """
 
@@ -7,9 +7,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from openstack_rollout.node import commands
+
 PROC = Path("/proc")
 _UNIT = re.compile(r"/([^/]+\.service)(?:/|$)", re.M)
-#: whose children stay with it when one of its resources ends
+#: A keepalived that Pacemaker started stays in this unit when its resource ends, and the unit stays active.
 _PACEMAKER = "pacemaker.service"
 
 
@@ -29,12 +31,12 @@ def addresses(wanted: list[str]) -> list[str]:
 
 
 def keepaliveds() -> list[str]:
-    """Every keepalived that runs though the unit that started it is over: its process, its unit, and the
-    addresses where it runs.
+    """Every keepalived that still runs though the unit that started it has ended; one line each, with its
+    process, its unit, and the addresses in its network namespace.
 
-    Agents leave theirs running when they stop (`KillMode=process`), so that the data path stays up; one that
-    stays for good answers for addresses that another node has taken. One in Pacemaker's own unit belongs to a
-    resource of this node.
+    Neutron's agents leave their keepalived running when they stop (`KillMode=process`), so that the data path
+    stays up. One that is never taken over answers for addresses that another node has by now. One in
+    Pacemaker's own unit belongs to a resource that was moved away from this node.
 
     CLI Example:
 
@@ -43,28 +45,29 @@ def keepaliveds() -> list[str]:
         salt 'ctl1' left_behind.keepaliveds
     """
     found = []
-    for name in _run(["pgrep", "--exact", "keepalived"])["stdout"].split():
+    for name in commands.run(__salt__, ["pgrep", "--exact", "keepalived"]).stdout.split():
         unit = _UNIT.findall(_read(PROC / name / "cgroup"))
         if not unit or _parent(name) == "keepalived":
             continue
-        state = "of a resource that has left"
+        state = "of a resource that was moved away"
         if unit[-1] != _PACEMAKER:
-            state = _run(["systemctl", "is-active", unit[-1]])["stdout"].strip()
+            state = commands.run(__salt__, ["systemctl", "is-active", unit[-1]]).stdout.strip()
         if state not in ("active", "activating", "reloading", "deactivating"):
             inside = ["nsenter", f"--target={name}", "--net"]
             held = sorted(_shown(*inside, "ip", "-oneline", "address", "show", "scope", "global"))
             where = ", ".join(held) or "no address"
-            found.append(f"keepalived (process {name} of {unit[-1]}, {state}) runs on, beside {where}")
+            found.append(f"keepalived (process {name} of {unit[-1]}, {state}) still runs, with {where}")
     return found
 
 
 def _shown(*command: str) -> set[str]:
     """The addresses that `ip` shows."""
-    return {word.partition("/")[0] for word in _run([*command])["stdout"].split() if "/" in word}
+    words = commands.run(__salt__, command).stdout.split()
+    return {word.partition("/")[0] for word in words if "/" in word}
 
 
 def _parent(process: str) -> str:
-    """The name of the program that started a process: keepalived's own children are not looked at."""
+    """The name of the program that started a process."""
     found = re.search(r"^PPid:\s*(\d+)", _read(PROC / process / "status"), re.M)
     return _read(PROC / found[1] / "comm").strip() if found else ""
 
@@ -74,7 +77,3 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:  # it has just ended
         return ""
-
-
-def _run(command: list[str]) -> dict:
-    return __salt__["cmd.run_all"](command, python_shell=False, ignore_retcode=True)

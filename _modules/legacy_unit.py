@@ -1,6 +1,6 @@
 """Units with which earlier installers (edpm_*, tripleo_*) ran the same services, and their containers.
 
-While such a unit is enabled it starts the old container again behind the new one's back.
+As long as such a unit is enabled, it would start the old container again beside the new one.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from salt.exceptions import CommandExecutionError
+from openstack_rollout.node import commands
 
 FOLDER = Path("/etc/systemd/system")
 
@@ -16,7 +16,7 @@ FOLDER = Path("/etc/systemd/system")
 def present(units: Iterable[str]) -> list[str]:
     """Those of the units that exist on this node.
 
-    units: names without `.service`.
+    units (list): names without `.service`.
 
     CLI Example:
 
@@ -28,9 +28,9 @@ def present(units: Iterable[str]) -> list[str]:
 
 
 def stop(units: Iterable[str]) -> None:
-    """Stop and disable units; their files stay, so that `start` can bring them back.
+    """Stop and disable units; their files stay, so that `start` can start them again.
 
-    units: names without `.service`. Raises CommandExecutionError when systemd refuses.
+    units (list): names without `.service`. Raises CommandExecutionError when systemd refuses.
 
     CLI Example:
 
@@ -45,7 +45,7 @@ def stop(units: Iterable[str]) -> None:
 def start(units: Iterable[str]) -> None:
     """Enable and start units again.
 
-    units: names without `.service`. Raises CommandExecutionError when systemd refuses.
+    units (list): names without `.service`. Raises CommandExecutionError when systemd refuses.
 
     CLI Example:
 
@@ -60,7 +60,7 @@ def start(units: Iterable[str]) -> None:
 def remove(units: Iterable[str]) -> None:
     """Remove units that are stopped, and the containers named like them; their images stay.
 
-    units: names without `.service`. Raises CommandExecutionError when systemd or podman refuses.
+    units (list): names without `.service`. Raises CommandExecutionError when systemd or podman refuses.
 
     CLI Example:
 
@@ -79,6 +79,4 @@ def _file(unit: str) -> Path:
 
 
 def _systemctl(*arguments: str) -> None:
-    result = __salt__["cmd.run_all"](["systemctl", *arguments], python_shell=False, ignore_retcode=True)
-    if result["retcode"]:
-        raise CommandExecutionError(f"systemctl {' '.join(arguments)}: {result['stderr'].strip()}")
+    commands.checked(__salt__, ["systemctl", *arguments])

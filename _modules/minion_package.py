@@ -1,7 +1,7 @@
-"""Salt's own packages on this node: which are due, renewing them apart from the job that asks, and how that
-went.
+"""Salt's own packages on this node: which are due, renewing them after the job that asks, and how that went.
 
-On a node that has the master's packages nothing of Salt is touched: those are the operator's, and told.
+On a node with the packages of Salt's master nothing of Salt is touched: the operator updates it, and
+`masters` names the packages.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import salt.version
 
-from openstack_rollout.node import renew_minion
+from openstack_rollout.node import commands, renew_minion
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.packages import MINION_PACKAGES
 from openstack_rollout.records.state_file import StateFile
@@ -32,7 +32,7 @@ def due(
     packages (dict): of the release, {name: version}. depth (str), exclude (list): as in system_packages.plan.
     others (bool): whether a newer version than installed is due where the release names none.
 
-    Returns {} on a node with the master's packages (`masters` tells).
+    Returns {} on a node with the master's packages (`masters`).
 
     CLI Example:
 
@@ -83,29 +83,24 @@ def renew(packages: Mapping[str, str]) -> dict:
     task = {
         "state": "waiting",
         "message": "",
-        # A minion whose jobs are threads ends none of its processes.
+        # Where jobs are threads of the minion, there is no process of a job to wait for.
         "job": os.getpid() if __opts__.get("multiprocessing", True) else 0,
         "commands": [_transaction(packages)],
         "restart": ["systemctl", "restart", _SERVICE],
     }
     StateFile(_RECORD).write(task)
-    said = __salt__["cmd.run_all"](
-        [
-            *("systemd-run", "--quiet", "--collect", f"--unit={UNIT}"),
-            *(sys.executable, renew_minion.__file__, str(_RECORD)),
-        ],
-        python_shell=False,
-        ignore_retcode=True,
-    )
-    if said["retcode"]:
-        _RECORD.unlink()
-        raise NodeError("MINION_FAILED", f"systemd-run: {said['stderr'].strip()}")
+    program = [sys.executable, renew_minion.__file__, str(_RECORD)]
+    command = ["systemd-run", "--quiet", "--collect", f"--unit={UNIT}", *program]
+    result = commands.run(__salt__, command)
+    if result.retcode:
+        forget()
+        raise NodeError("MINION_FAILED", f"systemd-run: {result.complaint()}")
     installed = __salt__["package_set.installed"]()
     return {name: {"old": ",".join(installed.get(name, ())), "new": new} for name, new in packages.items()}
 
 
 def forget() -> None:
-    """Drop the record of the last renewal: nothing is due.
+    """Drop the record of the last renewal, where no package is due any more.
 
     CLI Example:
 
@@ -113,11 +108,11 @@ def forget() -> None:
 
         salt 'cmp1' minion_package.forget
     """
-    _RECORD.unlink(missing_ok=True)
+    StateFile(_RECORD).forget()
 
 
 def state() -> dict:
-    """How the last renewal stands, and which Salt answers.
+    """How far the last renewal is, and which version of Salt answers.
 
     Returns {"state": none, waiting, done or failed, "message", "running": the version of Salt that answers,
     "installed": that of the package salt-minion, or None}.
@@ -128,10 +123,7 @@ def state() -> dict:
 
         salt 'cmp1' minion_package.state
     """
-    try:
-        task = StateFile(_RECORD).read() or {"state": "none", "message": ""}
-    except (OSError, ValueError):
-        task = {"state": "none", "message": ""}
+    task = StateFile(_RECORD).read_or_none() or {"state": "none", "message": ""}
     if task["state"] == "waiting" and not _is_under_way():
         task.update(state="failed", message=f"{UNIT}.service ended in the middle of it")
     versions = __salt__["package_set.installed"]().get("salt-minion")
@@ -144,12 +136,8 @@ def state() -> dict:
 
 
 def _is_under_way() -> bool:
-    said = __salt__["cmd.run_all"](
-        ["systemctl", "show", "--property=ActiveState", "--value", f"{UNIT}.service"],
-        python_shell=False,
-        ignore_retcode=True,
-    )
-    return said["stdout"].strip() in ("active", "activating", "deactivating")
+    command = ["systemctl", "show", "--property=ActiveState", "--value", f"{UNIT}.service"]
+    return commands.run(__salt__, command).stdout.strip() in ("active", "activating", "deactivating")
 
 
 def _transaction(packages: Mapping[str, str]) -> list[str]:

@@ -1,6 +1,6 @@
-"""Reboot this node, and tell how it came back. When it may be is for the rollout engine to decide.
+"""Reboot this node, and report how it came back. The rollout engine decides when a node may be rebooted.
 
-The reboot is systemd's own affair, so that neither the minion's end nor the master's can leave half of one.
+A timer of systemd's starts the reboot, so that it happens also when the minion or the master ends meanwhile.
 """
 
 from __future__ import annotations
@@ -9,25 +9,25 @@ import re
 import time
 from pathlib import Path
 
+from openstack_rollout.node import commands
 from openstack_rollout.node.errors import NodeError
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _UNIT = "openstack-rollout-reboot"
 _DELAY = 2  # seconds, so that the answer leaves the node before it goes down
 _STARTING = ("initializing", "starting", "")
-# Podman's own for a look at a container's health: what one found is told of the container, until the next.
-_LOOKS = re.compile(r"[0-9a-f]{64}(-[0-9a-f]+)?\.(service|timer)")
+# Podman's units that run a container's health check: the container reports a failure itself.
+_HEALTH_CHECKS = re.compile(r"[0-9a-f]{64}(-[0-9a-f]+)?\.(service|timer)")
 _NOT_MOUNTED = ("swap", "none")
 
 
 def start(boot_id: str) -> bool:
-    """Reboot this node, unless it has been since.
+    """Reboot this node, unless it was rebooted since the caller looked.
 
-    boot_id (str): the boot that is to end (`node_reboot.state`); a call that comes late does nothing.
+    boot_id (str): the boot that is to end, as `node_reboot.state` gives it. For any other nothing happens.
 
-    Returns whether a reboot is under way, which begins after this answer has left the node. What works of the
-    node's data path is recorded before, for `datapath.verify`.
-    Raises NodeError NODE_ERROR when systemd refuses.
+    Returns whether a reboot is under way; it begins two seconds after this answer. What works of the node's
+    data path is recorded before, for `datapath.verify`. Raises NodeError NODE_ERROR when systemd refuses.
 
     CLI Example:
 
@@ -41,18 +41,18 @@ def start(boot_id: str) -> bool:
         return True
     __salt__["datapath.record"]()
     timer = ["systemd-run", "--quiet", "--collect", f"--unit={_UNIT}", f"--on-active={_DELAY}"]
-    said = _run([*timer, "systemctl", "reboot"])
-    if said["retcode"]:
-        raise NodeError("NODE_ERROR", f"the reboot was not scheduled: {said['stderr'].strip()}")
+    scheduled = commands.run(__salt__, [*timer, "systemctl", "reboot"])
+    if scheduled.retcode:
+        raise NodeError("NODE_ERROR", f"the reboot was not scheduled: {scheduled.complaint()}")
     return True
 
 
 def state() -> dict:
-    """What this boot is, and what of it is not in order.
+    """Which boot this is, and what of it is not in order.
 
-    Returns {"boot_id", "time" (seconds since the epoch, by this node's clock), "settled" (systemd has started
-    what it starts, and no reboot of ours is due), "failed" (units, without those of containers' health
-    checks), "unmounted" (file systems of /etc/fstab that are not there)}.
+    Returns {"boot_id": str, "time": seconds since the epoch by this node's clock, "settled": whether systemd
+    has finished starting units and no reboot of ours is due, "failed": [units, without containers' health
+    checks], "unmounted": [file systems of /etc/fstab that are not mounted]}.
 
     CLI Example:
 
@@ -60,14 +60,14 @@ def state() -> dict:
 
         salt 'cmp1' node_reboot.state
     """
-    manager = _run(["systemctl", "is-system-running"])["stdout"].strip()
-    listed = _run(["systemctl", "list-units", "--failed", "--plain", "--no-legend", "--no-pager"])["stdout"]
+    manager = _systemctl("is-system-running").strip()
+    listed = _systemctl("list-units", "--failed", "--plain", "--no-legend", "--no-pager")
     failed = [line.split()[0] for line in listed.splitlines() if line.strip()]
     return {
         "boot_id": _boot_id(),
         "time": time.time(),
         "settled": manager not in (*_STARTING, "stopping") and not _is_due(),
-        "failed": sorted(unit for unit in failed if not _LOOKS.fullmatch(unit)),
+        "failed": sorted(unit for unit in failed if not _HEALTH_CHECKS.fullmatch(unit)),
         "unmounted": _unmounted(),
     }
 
@@ -78,12 +78,12 @@ def _boot_id() -> str:
 
 def _is_due() -> bool:
     units = [f"{_UNIT}.timer", f"{_UNIT}.service"]
-    said = _run(["systemctl", "show", "--property=ActiveState", "--value", *units])["stdout"]
-    return any(line in ("active", "activating") for line in said.split())
+    states = _systemctl("show", "--property=ActiveState", "--value", *units).split()
+    return any(state in ("active", "activating") for state in states)
 
 
 def _unmounted() -> list[str]:
-    """Those of /etc/fstab that a boot mounts, and did not."""
+    """The file systems of /etc/fstab that a boot mounts, and that are not mounted."""
     active = __salt__["mount.active"]()
     return sorted(
         place
@@ -92,5 +92,5 @@ def _unmounted() -> list[str]:
     )
 
 
-def _run(command: list[str]) -> dict:
-    return __salt__["cmd.run_all"](command, python_shell=False, ignore_retcode=True)
+def _systemctl(*arguments: str) -> str:
+    return commands.run(__salt__, ["systemctl", *arguments]).stdout

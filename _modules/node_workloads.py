@@ -1,6 +1,6 @@
-"""What this node carries for the cloud's users, as the node itself can tell: what a reboot would take down.
+"""What this node carries for the cloud's users, as the node itself can see it: what a reboot would interrupt.
 
-Not a substitute for the cloud's own API, which knows more; it serves where no drain has asked that.
+The cloud's own API knows more. This is for updates in which no drain has asked that API.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from pathlib import Path
 
 _PROC = Path("/proc")
 _NAMESPACES = Path("/run/netns")
-_GUESTS = ("qemu-", "kvm")
+_HYPERVISORS = ("qemu-", "kvm")  # how the names of processes begin that run a server
 _CONTROL_PLANE = "controller"
 _SHOWN = 3
 
 
 def found() -> list[str]:
-    """The workloads on this node, one line a kind; none on a node that is empty.
+    """The workloads on this node, one line for each kind; empty on a node that carries none.
 
-    Virtual machines (their processes), logical ports of OVN that are bound here, router ports that a gateway
-    is active for, and on a controller the control plane itself.
-    Raises CommandExecutionError when the switch cannot tell.
+    They are virtual machines (their processes), OVN's logical ports that are bound here, namespaces of
+    routers, and on a controller the control plane itself. Raises NodeError OVS_FAILED when the switch does
+    not answer.
 
     CLI Example:
 
@@ -27,21 +27,21 @@ def found() -> list[str]:
 
         salt 'cmp1' node_workloads.found
     """
-    kinds = {"virtual machine": _guests(), "logical port": _ports(), "router's namespace": _routers()}
+    kinds = {"virtual machine": _servers(), "logical port": _ports(), "router's namespace": _routers()}
     lines = [_line(kind, names) for kind, names in kinds.items() if names]
     if _CONTROL_PLANE in __salt__["openstack_node.desired"]("system")["roles"]:
         lines.append("a member of the control plane")
     return lines
 
 
-def _guests() -> list[str]:
+def _servers() -> list[str]:
     names = []
     for process in _PROC.glob("[0-9]*"):
         try:
             name = (process / "comm").read_text(encoding="utf-8", errors="replace").strip()
         except OSError:
             continue  # it ended meanwhile
-        if name.startswith(_GUESTS):
+        if name.startswith(_HYPERVISORS):
             names.append(f"process {process.name}")
     return sorted(names)
 

@@ -1,7 +1,7 @@
 """What this node has to be, and what it is: its share, and its facts.
 
 The share comes from the master (the pillar `openstack_node`); facts are measured now. The node compares
-nothing with a release: that is the master's.
+nothing with a release: the master does.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from openstack_rollout.node.errors import NodeError
 #: The form of facts; declared/facts.py of the master has the same number.
 SCHEMA = 1
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-# Labels of those who deploy; others may hold anything, also secrets.
+# Labels that say who deployed a container. No other label is reported: it may hold anything, also secrets.
 _LABELS = ("PODMAN_SYSTEMD_UNIT", "managed_by", "config_id", "container_name")
 _OWN_LABELS = "openstack-rollout."
 _UNIT = "PODMAN_SYSTEMD_UNIT"
@@ -50,9 +50,9 @@ def desired(stage: str | None = None) -> dict:
 
 
 def guarded() -> dict[str, str]:
-    """The containers of this node that a guard sees through a change: {container: guard}. Needs no target.
+    """The containers of this node that have a guard: {container: name of the guard}. Needs no target.
 
-    Raises NodeError as the master refuses what is declared.
+    Raises NodeError under the reason for which the master refuses what is declared.
 
     CLI Example:
 
@@ -119,7 +119,7 @@ def _measured(share: Mapping[str, Any]) -> dict:
 
 
 def _own_work(share: Mapping[str, Any]) -> dict:
-    """How far this node is with what its share gives it to do beside images and packages."""
+    """What of this node's share is still to be done, beside images and packages."""
     guards, services = share.get("guards", {}), share["services"]
     legacy = {
         service["container"]: __salt__["legacy_unit.present"](service["legacy_units"]) for service in services
@@ -176,8 +176,8 @@ def _floors(
 
 
 def _newer(share: Mapping[str, Any], refresh: bool) -> dict:
-    """What is newer of the packages that no release names. A refresh that fails raises; without one, what
-    cannot be told is told so.
+    """What is newer of the packages that no release names. A refresh that fails raises; a plan that cannot be
+    made is reported as {"unknown": why}.
     """
     system = share.get("system")
     if not system or not system["others"] or __salt__["bootc.status"]():
@@ -191,7 +191,7 @@ def _newer(share: Mapping[str, Any], refresh: bool) -> dict:
 
 
 def _checked(check: Mapping[str, Any], service: Mapping[str, Any]) -> dict:
-    """What a check of the release says; the master let no function through that changes anything."""
+    """What a check of the release finds. The master refuses checks that would change anything."""
     call = check["call"]
     try:
         lines = list(__salt__[call](service["container"], **check["arguments"]) or ())

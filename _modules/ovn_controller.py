@@ -1,8 +1,9 @@
 """The guard of OVN's controller: its container changes, and the chassis does not lose a packet.
 
-A new ovn-controller throws the flows of the old one away. It is told to leave them until its own are
-computed, which is proven and not guessed; the operator's own setting is put back. What was there before is
-kept in a file until the chassis is caught up, so that a run that dies in between can be finished by the next.
+A new ovn-controller clears the flows of the old one when it starts. OVN's setting
+ovn-ofctrl-wait-before-clear (ovn-controller(8)) has it keep them for a time. This guard sets it, watches
+until the new flows are computed, lets them in, and puts the operator's own setting back. What the chassis was
+before is recorded until it is caught up, so that the next run can finish the change of one that died.
 """
 
 from __future__ import annotations
@@ -12,23 +13,23 @@ import os
 import time
 from pathlib import Path
 
-from openstack_rollout.node import ovn_chassis
+from openstack_rollout.node import commands, ovn_chassis, ovsdb
 from openstack_rollout.node.errors import NodeError
-from openstack_rollout.node.guarding import Steps
+from openstack_rollout.node.guarding import Look, Steps
 from openstack_rollout.node.guards import PATIENCE
 
 _STEPS = Steps()
 _PROC = Path("/proc")
 _PROTOCOLS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
-_LEAVE = 15  # seconds for a controller to leave by itself
+_ENDS_IN = 15  # seconds for a controller that was asked to exit
 _POLL = 0.5
 _AGREED, _QUIET = 2, 10  # polls in a row with the same answer
 _AT_ONCE = "0"  # let the new flows in now
-_FRESH = 3600  # seconds after which the flows of a change that was left say nothing about today's any more
+_FRESH = 3600  # seconds after which the number of flows in a record says nothing about today's
 
 
 def status(container: str = "ovn_controller") -> dict | None:
-    """How this chassis stands against its southbound database.
+    """Whether this chassis is caught up with its southbound database.
 
     container (str): the name of the controller's container.
 
@@ -69,25 +70,25 @@ def may_stop(container: str = "ovn_controller", patience: float = PATIENCE) -> d
     found = _chassis()
     if found is None:
         return None
-    now = {}
 
-    def lacks() -> list[str]:
-        now.update(_measure(container, found))
+    def look() -> Look:
+        now = _measure(container, found)
         away = now["answers"] is False and now["connection"] == "not connected"
-        return ["the southbound database"] if away else []
+        return Look(now, ["the southbound database"] if away else [])
 
-    if _STEPS.until_whole(lacks, patience, _POLL):
+    seen = _STEPS.whole(look, patience, _POLL)
+    if seen.lacks:
         raise NodeError(
             "OVN_NOT_CAUGHT_UP",
             f"{container}: the southbound database at {found['remote']} does not answer,"
             " so a new controller could not learn its flows; nothing was touched",
         )
-    noted = {key: now[key] for key in ("flows", "desired_kb", "ports", "with_flows")}
+    noted = {key: seen.found[key] for key in ("flows", "desired_kb", "ports", "with_flows")}
     return {"chassis": found["name"], "wait_key": found["wait_key"], "wait": found["wait"], **noted}
 
 
 def before_stop(container: str) -> dict:
-    """Have the running controller leave, in such a way that its flows stay.
+    """Have the running controller exit, in such a way that its flows stay.
 
     container (str): its name. Its unit must not start it again.
 
@@ -109,7 +110,7 @@ def before_stop(container: str) -> dict:
     token["set"] = str(ovn_chassis.wait_for(longest))
     _STEPS.begin(container, token)
     _set(token["wait_key"], token["set"])
-    _leave(container)
+    _ask_to_exit(container)
     return token
 
 
@@ -134,22 +135,23 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
     allowed = float(timeout) + int(found["wait"] or 0) / 1000
     deadline = time.monotonic() + allowed
     if before:
-        _take_over(container, before, deadline)
+        _let_new_flows_in(container, before, deadline - time.monotonic())
     goal = None
 
     def waits() -> list[str]:
         nonlocal goal
         now = _measure(container, found)
-        # What is asked of the cloud after this moment is not for this chassis to wait for.
+        # What the cloud asks for after this moment does not have to be waited for.
         goal = now["wanted_nb_cfg"] = now["wanted_nb_cfg"] if goal is None else goal
         now["missing"] = _missing(container, found, now, before)
         return ovn_chassis.waits(now, before)
 
-    if missing := _STEPS.until_whole(waits, deadline - time.monotonic(), _POLL):
+    seen = _STEPS.whole(lambda: Look(lacks=waits()), deadline - time.monotonic(), _POLL)
+    if seen.lacks:
         raise NodeError(
             "OVN_NOT_CAUGHT_UP",
             f"{container}: chassis {found['name']} waited {allowed:.0f} s and still waits for"
-            f" {'; for '.join(missing)}",
+            f" {'; for '.join(seen.lacks)}",
         )
     undo(container, before)
     return ""
@@ -158,7 +160,7 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
 def undo(container: str, token: dict | None) -> None:
     """Put the operator's own setting back; nothing of the guard stays set. A second time changes nothing.
 
-    container (str): its name. token (dict): of `before_stop`; None: what a run that died has left.
+    container (str): its name. token (dict): of `before_stop`; None: that of a run that died.
 
     Raises CommandExecutionError when the switch's database refuses.
 
@@ -196,33 +198,37 @@ def pending(container: str) -> dict | None:
     return token
 
 
-def _take_over(container: str, before: dict, deadline: float) -> None:
+def _let_new_flows_in(container: str, before: dict, timeout: float) -> None:
     """Let the new flows in once they are computed: as many as before, or enough of them and no more coming.
 
-    A controller that does not tell how much it computed takes them over by itself when its time is up.
+    A controller of a version that does not report the size of its flows lets them in by itself, when the time
+    that `before_stop` set is over.
     """
     wanted = before.get("desired_kb") or 0
     last, agreed = None, 1
-    while time.monotonic() < deadline:
+
+    def computed_or_silent() -> bool:
+        nonlocal last, agreed
         ready = _ask(container, "connection-status").strip() == "connected"
-        ready = ready and _ask(container, "debug/status").strip() != "unknown"  # not yet told by the database
+        # It is "unknown" until the database has answered.
+        ready = ready and _ask(container, "debug/status").strip() != "unknown"
         size = ovn_chassis.desired_flows(_ask(container, "memory/show")) if ready else None
         if ready and size is None:
-            return
+            return True
         agreed = agreed + 1 if size and size == last else 1
-        if (
-            size
-            and size >= ovn_chassis.SHARE * wanted
-            and agreed >= (_AGREED if size >= wanted > 0 else _QUIET)
-        ):
-            _set(before["wait_key"], _AT_ONCE)
-            return
         last = size
-        time.sleep(_POLL)
+        needed = _AGREED if size and size >= wanted > 0 else _QUIET
+        if size and size >= ovn_chassis.SHARE * wanted and agreed >= needed:
+            _set(before["wait_key"], _AT_ONCE)
+            return True
+        return False
+
+    if timeout > 0:
+        _STEPS.until(computed_or_silent, timeout, _POLL)
 
 
 def _measure(container: str, found: dict) -> dict:
-    """The chassis as it is; what cannot be learnt is None."""
+    """The chassis as it is; what cannot be measured is None."""
     southbound = _southbound(container, found)
     ports = {row["logical_port"]: row["type"] for row in southbound.get("ports", ())}
     here = ovn_chassis.interfaces(_rows("external_ids,ofport", "Interface"))
@@ -249,12 +255,12 @@ def _missing(container: str, found: dict, now: dict, before: dict) -> list[str]:
         return []
     conditions = [[["logical_port", "==", port]] for port in missing]
     rows = _query(container, found, [_select("Port_Binding", where, "logical_port") for where in conditions])
-    # One that the southbound database has no more was deleted, not lost.
+    # A port without a row in the southbound database was deleted, not lost.
     return missing if rows is None else [port for port, one in zip(missing, rows, strict=True) if one]
 
 
 def _southbound(container: str, found: dict) -> dict:
-    """What the southbound database says of this chassis; {"answers": False} when it is away."""
+    """What the southbound database says of this chassis; {"answers": False} when it does not answer."""
     name = [["name", "==", found["name"]]]
     rows = _query(
         container,
@@ -287,16 +293,13 @@ def _query(container: str, found: dict, operations: list[dict]) -> list[list[dic
     keys = []
     if "ssl:" in found["remote"]:
         rows = _rows("private_key,certificate,ca_cert", "SSL")
-        processes = _podman("top", container, "args")["stdout"]
+        processes = _podman("top", container, "args").stdout
         keys = ovn_chassis.key_options(processes, rows[0] if rows else None)
     client = ["ovsdb-client", "--timeout=10", "--no-leader-only", *keys, "query", found["remote"]]
     result = _podman("exec", container, *client, json.dumps(["OVN_Southbound", *operations]))
     try:
-        answers = json.loads(result["stdout"]) if not result["retcode"] else [{}]
-        return [
-            [{column: ovn_chassis.plain(value) for column, value in row.items()} for row in answer["rows"]]
-            for answer in answers
-        ]
+        answers = json.loads(result.stdout) if not result.retcode else [{}]
+        return [[ovsdb.record(row) for row in answer["rows"]] for answer in answers]
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -309,19 +312,19 @@ def _chassis() -> dict | None:
     return ovn_chassis.settings(rows[0]["external_ids"]) if rows else None
 
 
-def _leave(container: str) -> None:
-    """Ask the controller to go; one that does not is stopped by its unit, which its flows survive as well."""
+def _ask_to_exit(container: str) -> None:
+    """Ask the controller to exit; one that does not is stopped by its unit, and its flows stay as well."""
+
+    def ended() -> bool:
+        return not (__salt__["podman.containers"]().get(container) or {}).get("running")
+
     _ask(container, "exit", "--restart")
-    deadline = time.monotonic() + _LEAVE
-    while time.monotonic() < deadline and (__salt__["podman.containers"]().get(container) or {}).get(
-        "running"
-    ):
-        time.sleep(0.1)
+    _STEPS.until(ended, _ENDS_IN, 0.1)
 
 
 def _age(container: str) -> float | None:
-    """Seconds since the container was started, by the kernel's clock, which nobody sets."""
-    pid = _podman("inspect", "--format", "{{.State.Pid}}", container)["stdout"].strip()
+    """Seconds since the container was started, by the kernel's uptime, which no clock change moves."""
+    pid = _podman("inspect", "--format", "{{.State.Pid}}", container).stdout.strip()
     try:
         started = (_PROC / pid / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
         uptime = (_PROC / "uptime").read_text(encoding="utf-8").split()[0]
@@ -334,35 +337,24 @@ def _set(key: str, value: str | None) -> None:
     change = ["remove", "Open_vSwitch", ".", "external_ids", key]
     if value is not None:
         change = ["set", "Open_vSwitch", ".", f"external_ids:{key}={value}"]
-    _checked(["ovs-vsctl", "--timeout=10", "--no-wait", *change])
+    commands.checked(__salt__, ["ovs-vsctl", "--timeout=10", "--no-wait", *change], "OVS_FAILED")
 
 
 def _rows(columns: str, table: str) -> list[dict]:
-    command = ["ovs-vsctl", "--timeout=10", "--format=json", f"--columns={columns}", "list", table]
-    return ovn_chassis.table(_checked(command))
+    command = ["ovs-vsctl", "--timeout=10", *ovsdb.listing({table: columns})]
+    return ovsdb.rows(commands.checked(__salt__, command, "OVS_FAILED"))
 
 
 def _ofctl(verb: str, *arguments: str) -> str:
-    return _run(["ovs-ofctl", "--timeout=30", "-O", _PROTOCOLS, verb, *arguments])["stdout"]
+    command = ["ovs-ofctl", "--timeout=30", "-O", _PROTOCOLS, verb, *arguments]
+    return commands.run(__salt__, command).stdout
 
 
 def _ask(container: str, *command: str) -> str:
     """What the controller answers, "" when it does not."""
-    return _podman("exec", container, "ovn-appctl", "--timeout=10", "-t", "ovn-controller", *command)[
-        "stdout"
-    ]
+    appctl = ["ovn-appctl", "--timeout=10", "-t", "ovn-controller", *command]
+    return commands.in_container(__salt__, container, appctl).stdout
 
 
-def _podman(*arguments: str) -> dict:
-    return _run(["podman", *arguments])
-
-
-def _checked(command: list[str]) -> str:
-    result = _run(command)
-    if result["retcode"]:
-        raise NodeError("OVS_FAILED", f"{' '.join(command[:1] + command[2:5])}: {result['stderr'].strip()}")
-    return result["stdout"]
-
-
-def _run(command: list[str]) -> dict:
-    return __salt__["cmd.run_all"](command, python_shell=False, ignore_retcode=True)
+def _podman(*arguments: str) -> commands.Result:
+    return commands.run(__salt__, ["podman", *arguments])

@@ -1,17 +1,18 @@
-"""OVN's gateway chassis, as a controller sees and changes them: who may carry which router port, who does.
+"""OVN's gateway chassis, as a controller sees and changes them: which of them may carry which router port,
+and which of them does.
 
-Runs where a container of OVN's databases runs; any member of a cluster will do. A switch is not touched here:
-OVN's own controllers on the gateways follow the priorities.
+It runs where a container of OVN's databases runs; any member of a cluster will do. It touches no switch:
+OVN's own controllers on the gateways follow the priorities in the database. The tables are those of ovn-nb(5)
+and ovn-sb(5).
 """
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Iterable, Mapping
 
 import salt.utils.path
 
+from openstack_rollout.node import commands, ovsdb, waiting
 from openstack_rollout.node.errors import NodeError
 
 NB = "ovn_nb_db"
@@ -38,7 +39,7 @@ def chassis() -> str:
         salt 'gtw1' ovn_gateway.chassis
     """
     get = ["ovs-vsctl", "--timeout=10", "--if-exists", "get", "open_vswitch", ".", "external_ids:system-id"]
-    return _run(get).strip().strip('"')
+    return _ask(get).strip().strip('"')
 
 
 def layout(nb: str = NB, sb: str = SB) -> dict:
@@ -48,7 +49,7 @@ def layout(nb: str = NB, sb: str = SB) -> dict:
 
     Returns {"groups": {name: [{"table", "row", "chassis", "priority"}]}, "pinned": {router: chassis},
     "ports": {port: {"group", "chassis", "up"}}, "chassis": [names]}; the chassis of a port that nobody
-    carries is empty. Raises NodeError API_UNREACHABLE.
+    carries is empty. Raises NodeError OVN_UNREACHABLE.
 
     CLI Example:
 
@@ -78,9 +79,9 @@ def layout(nb: str = NB, sb: str = SB) -> dict:
     groups = {row["_uuid"]: row["name"] for row in south["HA_Chassis_Group"]}
     ports = {
         row["logical_port"]: {
-            "group": groups.get(_one(row["ha_chassis_group"]), ""),
-            "chassis": names.get(_one(row["chassis"]), ""),
-            "up": _one(row["up"]) is not False,
+            "group": groups.get(ovsdb.optional(row["ha_chassis_group"]), ""),
+            "chassis": names.get(ovsdb.optional(row["chassis"]), ""),
+            "up": ovsdb.optional(row["up"]) is not False,
         }
         for row in south["Port_Binding"]
         if row["type"] in _REDIRECTED
@@ -99,7 +100,7 @@ def set_priorities(changes: Iterable[Mapping], nb: str = NB) -> list[dict]:
     changes (list): [{"table", "row", "from", "to"}]. A row that is gone, or whose priority is no longer what
     `from` says, is left alone: somebody else has changed it. nb (str): the container of the database.
 
-    Returns the changes that were made. Raises NodeError API_UNREACHABLE.
+    Returns the changes that were made. Raises NodeError OVN_UNREACHABLE.
 
     CLI Example:
 
@@ -114,16 +115,18 @@ def set_priorities(changes: Iterable[Mapping], nb: str = NB) -> list[dict]:
     for change in due:
         command += ["--", "set", change["table"], change["row"], f"priority={int(change['to'])}"]
     if due:
-        _run([*_nbctl(nb), "--wait=sb", *command[1:]])
+        _ask([*_nbctl(nb), "--wait=sb", *command[1:]])
     return due
 
 
 def following(names: Iterable[str], nb: str = NB, sb: str = SB, timeout: float = 10) -> list[str]:
-    """Those of some chassis that carry out what the northbound database says now, down to their flows.
+    """Those of some chassis whose flows are as the northbound database says now.
 
     names (list): chassis. nb, sb (str): the containers of the databases. timeout (float): seconds to wait for
-    all of them. A chassis whose controller is dead, or cut off, is not in the answer, though it is still in
-    the database. Raises NodeError API_UNREACHABLE.
+    all of them.
+
+    Returns their names, sorted. A chassis whose controller is dead or cut off is not among them, though it is
+    still in the database. Raises NodeError OVN_UNREACHABLE.
 
     CLI Example:
 
@@ -132,16 +135,16 @@ def following(names: Iterable[str], nb: str = NB, sb: str = SB, timeout: float =
         salt 'ctl1' ovn_gateway.following '[gtw1, gtw2]'
     """
     asked = sorted(set(names))
-    _run([*_nbctl(nb), "--wait=sb", "sync"])
-    wanted = int(_run([*_nbctl(nb), "get", "nb_global", ".", "nb_cfg"]))
-    until = time.monotonic() + float(timeout)
-    while True:
+    _ask([*_nbctl(nb), "--wait=sb", "sync"])
+    wanted = int(_ask([*_nbctl(nb), "get", "nb_global", ".", "nb_cfg"]))
+
+    def behind() -> list[str]:
         rows = _tables(_sbctl(sb), {"Chassis_Private": "name,nb_cfg"})["Chassis_Private"]
         reached = {row["name"] for row in rows if row["nb_cfg"] >= wanted}
-        there = [name for name in asked if name in reached]
-        if len(there) == len(asked) or time.monotonic() >= until:
-            return there
-        time.sleep(0.3)
+        return [name for name in asked if name not in reached]
+
+    late = waiting.until_whole(behind, float(timeout), 0.3)
+    return [name for name in asked if name not in late]
 
 
 def _groups(north: Mapping[str, list[dict]]) -> dict[str, list[dict]]:
@@ -156,11 +159,11 @@ def _groups(north: Mapping[str, list[dict]]) -> dict[str, list[dict]]:
         for table in _TABLES
         for row in north[table]
     }
-    members = {row["name"]: _many(row["ha_chassis"]) for row in north["HA_Chassis_Group"]}
+    members = {row["name"]: ovsdb.members(row["ha_chassis"]) for row in north["HA_Chassis_Group"]}
     members |= {
-        row["name"]: _many(row["gateway_chassis"])
+        row["name"]: ovsdb.members(row["gateway_chassis"])
         for row in north["Logical_Router_Port"]
-        if _many(row["gateway_chassis"])
+        if ovsdb.members(row["gateway_chassis"])
     }
     return {
         name: sorted(
@@ -179,50 +182,18 @@ def _sbctl(container: str) -> list[str]:
 
 
 def _ctl(container: str, program: str) -> list[str]:
-    # Any member answers: the leader may be another one, or be moving at the moment.
+    # Any member answers: the leader may be another one, or just be changing.
     return ["podman", "exec", container, program, "--no-leader-only", f"--timeout={_TIMEOUT}"]
 
 
 def _tables(program: list[str], tables: Mapping[str, str]) -> dict[str, list[dict]]:
-    """Rows of some tables, read in one transaction. tables: name -> columns."""
-    command = [*program, "--format=json"]
-    for name, columns in tables.items():
-        command += ["--", f"--columns={columns}", "list", name]
-    command.pop(len(program) + 1)
-    answers = _run(command).splitlines()
+    """Rows of some tables, read in one transaction. tables: {name: columns}."""
+    printed = _ask([*program, *ovsdb.listing(tables)])
     try:
-        documents = [json.loads(line) for line in answers if line.strip()]
-        return {
-            name: [dict(zip(one["headings"], map(_value, row), strict=True)) for row in one["data"]]
-            for name, one in zip(tables, documents, strict=True)
-        }
+        return ovsdb.tables(printed, tables)
     except (ValueError, KeyError) as error:
         raise NodeError("OVN_UNREACHABLE", f"{program[3]} did not answer in JSON: {error}") from error
 
 
-def _value(cell):
-    """A cell of OVSDB's JSON as Python: sets are lists, maps are dicts, a uuid is a string."""
-    if not isinstance(cell, list):
-        return cell
-    kind, content = cell
-    if kind == "set":
-        return [_value(item) for item in content]
-    return {key: _value(value) for key, value in content} if kind == "map" else content
-
-
-def _many(cell) -> list:
-    return cell if isinstance(cell, list) else [cell]
-
-
-def _one(cell):
-    """An optional column: OVSDB writes a single value plainly, and none as an empty set."""
-    return next(iter(_many(cell)), None)
-
-
-def _run(command: list[str]) -> str:
-    done = __salt__["cmd.run_all"](command, python_shell=False, ignore_retcode=True, timeout=3 * _TIMEOUT)
-    if done["retcode"]:
-        said = (done["stderr"] or done["stdout"]).strip().splitlines()
-        where = " ".join(command[:4])
-        raise NodeError("OVN_UNREACHABLE", f"{where}: {said[-1] if said else 'failed without a word'}")
-    return done["stdout"]
+def _ask(command: list[str]) -> str:
+    return commands.checked(__salt__, command, "OVN_UNREACHABLE", lines=1, timeout=3 * _TIMEOUT)

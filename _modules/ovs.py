@@ -1,17 +1,17 @@
-"""Open vSwitch on this node: its service, what runs of it and what is installed, and how it gets from one to
-the other without being restarted.
+"""Open vSwitch on this node: its service, which version runs and which is installed, and the reload that
+brings the installed one into use without a restart.
 
-New packages come without the switch noticing (`ovs_packages`). The new programs run from a reload on, which
-saves the flows and puts them back, or from a reboot on; until then the node's switch is stale.
+New packages do not disturb the running switch (`ovs_packages`). The new programs run after a reload, which
+saves the flows and puts them back, or after a reboot; until then the node's switch is stale.
 """
 
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from openstack_rollout.node import commands, waiting
 from openstack_rollout.node.errors import NodeError
 
 UNIT = "openvswitch.service"
@@ -23,10 +23,11 @@ _RUN = Path("/run/openvswitch")
 _PROC = Path("/proc")
 _DATABASE = Path("/etc/openvswitch/conf.db")
 _SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
-#: a setting of no meaning, that the switch has to take note of
+#: A setting without a meaning. ovs-vsctl returns when the switch has read it, so the switch follows its
+#: database.
 _SIGN = "openstack-rollout-reload"
 _RESTORE_WAIT = "flow-restore-wait"
-_TAKES = 60
+_RELOADED_IN = 60  # seconds for a daemon
 
 
 def unit() -> str:
@@ -42,12 +43,12 @@ def unit() -> str:
 
 
 def status(unit: str | None = None) -> dict | None:
-    """How the switch's service stands.
+    """Whether the switch's service is enabled and active.
 
     unit (str): its name, when it is not the distribution's.
 
     Returns {"unit": str, "enabled": bool, "active": bool}, None where there is no such service.
-    Raises CommandExecutionError when systemd does not answer.
+    Raises NodeError OVS_FAILED when systemd does not answer.
 
     CLI Example:
 
@@ -72,7 +73,7 @@ def switch() -> dict | None:
 
     Returns {"running": version, "installed": version, "stale": whether some of what runs is not what is
     installed, "daemons": {name: the same of each}}; None where none is installed. A version is None where
-    nothing runs, or it does not say.
+    nothing runs, or where the program does not report it.
 
     CLI Example:
 
@@ -107,7 +108,7 @@ def switch_pid() -> int | None:
 def update(install: Mapping[str, str], remove: Sequence[str] = (), unit: str | None = None) -> dict:
     """Move Open vSwitch's packages without their scripts; the switch goes on running.
 
-    install (dict): {name: version}. remove (list): packages of a stream that is left, or name-version of a
+    install (dict): {name: version}. remove (list): packages of the previous stream, or name-version of a
     package's other versions. unit (str): the service, which is enabled and active afterwards in every case.
 
     Returns {name: {"old", "new"}} of every package that moved.
@@ -153,16 +154,16 @@ def ensure_service(unit: str | None = None) -> None:
         raise NodeError("OVS_FAILED", f"{name} is not enabled and active: {now}")
 
 
-def reload(timeout: int = _TAKES) -> dict:
-    """Have what is installed run: the switch keeps its flows.
+def reload(timeout: int = _RELOADED_IN) -> dict:
+    """Bring the installed switch into use; it keeps its flows.
 
-    The schema of the database is converted where it has to be, after the conversion was tried on a copy: one
-    that fails would leave the switch an empty database. A userspace data path, which stops with its database
-    server, is handed over to a new switch together with that server (`ovs_handover`). For any other the
-    server goes first, then the switch is reloaded by its own service, which saves the flows and puts them
-    back, and a daemon that is not stale is left alone.
+    Where the database needs a new schema, the conversion is first tried on a copy: one that fails would leave
+    the switch an empty database. A userspace data path stops with its database server, so switch and server
+    are handed over together (`ovs_handover`). For any other data path the server is restarted first. Then the
+    switch is reloaded by its own service, which saves the flows and puts them back. A daemon that is not
+    stale is left alone.
 
-    timeout (int): seconds for each daemon to say its new version.
+    timeout (int): seconds for each daemon to report its new version.
 
     Returns {stale daemon: {"old": version, "how": text, "new": version}}.
     Raises NodeError OVS_FAILED.
@@ -191,7 +192,7 @@ def reload(timeout: int = _TAKES) -> dict:
 
 
 def _daemon(name: str) -> dict:
-    """{"running", "installed", "stale"} of one daemon; a replaced program of one version is stale, too."""
+    """{"running", "installed", "stale"} of one daemon; one whose program was replaced is stale, too."""
     installed = _version([name, "--version"])
     pid = _pid(name)
     running = _version(["ovs-appctl", "--timeout=10", f"--target={name}", "version"]) if pid else None
@@ -204,9 +205,9 @@ def _version(command: list[str]) -> str | None:
     """The last word of `ovs-vswitchd (Open vSwitch) 3.5.0`."""
     if command[0] in _DAEMONS and not __salt__["cmd.which"](command[0]):
         return None
-    said = _run(command)
-    words = said["stdout"].strip().strip('"').splitlines()[:1]
-    return words[0].split()[-1] if words and not said["retcode"] and words[0].split() else None
+    result = commands.run(__salt__, command)
+    words = (result.stdout.strip().strip('"').splitlines() or [""])[0].split()
+    return words[-1] if words and not result.retcode else None
 
 
 def _pid(name: str) -> int | None:
@@ -246,67 +247,69 @@ def _renew(stale: list[str], timeout: int) -> dict[str, str]:
 
 
 def _hand_over(*schema: str) -> tuple[str, str]:
-    """Hand the switch over, with its database server given a schema; (how, why it is not possible)."""
+    """Hand the switch over, its database server too when a schema is given; (how, why it is not possible)."""
     report = __salt__["ovs_handover.reload"](*schema)
     if report["outcome"] != "done":
         return "", report["error"]
-    late = f"; not alive again, says BFD: {', '.join(report['late'])}" if report["late"] else ""
+    late = f"; BFD does not find these alive again: {', '.join(report['late'])}" if report["late"] else ""
     return f"handed over: {report['gap']} s without its {sum(report['flows'].values())} flows{late}", ""
 
 
 def _renew_database(timeout: int) -> None:
     """Have the installed database server run, while the old switch goes on with its flows.
 
-    As Open vSwitch's own reload does it, for the database alone: no other unit is touched. A reload of its
-    unit would forget which chassis this is (Debian's calls ovs-ctl without the system's id), and have systemd
-    reload the switch without anyone waiting for it. That the switch follows again is waited for, so that two
-    short pauses do not become a long one.
+    It does what Open vSwitch's own reload does, for the database alone: no other unit is touched. A reload of
+    its unit would forget which chassis this is (Debian's calls ovs-ctl without the system's id), and systemd
+    would reload the switch without waiting for it. This waits until the switch follows the new server, so
+    that two short pauses do not become a long one.
     """
     _try_conversion()
     _systemctl("--job-mode=ignore-dependencies", "restart", "ovsdb-server.service")
-    asked = _run(["ovs-vsctl", f"--timeout={timeout}", "set", "Open_vSwitch", ".", f"external_ids:{_SIGN}=1"])
+    sign = ["set", "Open_vSwitch", ".", f"external_ids:{_SIGN}=1"]
+    asked = commands.run(__salt__, ["ovs-vsctl", f"--timeout={timeout}", *sign])
     _ovs_vsctl("--if-exists", "remove", "Open_vSwitch", ".", "external_ids", _SIGN)
-    if asked["retcode"]:
+    if asked.retcode:
         raise NodeError(
             "OVS_FAILED",
             f"ovs-vswitchd does not follow the new database server after {timeout} s, and was not"
-            f" reloaded: {asked['stderr'].strip()[-300:]}",
+            f" reloaded: {asked.complaint()}",
         )
 
 
 def _try_conversion() -> None:
     """Convert a copy of the database to the installed schema, where one is due."""
-    if _run(["ovsdb-tool", "needs-conversion", str(_DATABASE), str(_SCHEMA)])["stdout"].strip() != "yes":
+    due = commands.run(__salt__, ["ovsdb-tool", "needs-conversion", str(_DATABASE), str(_SCHEMA)])
+    if due.stdout.strip() != "yes":
         return
     with tempfile.TemporaryDirectory(prefix="openstack-rollout-") as place:
-        tried = _run(
-            ["ovsdb-tool", "convert", str(_DATABASE), str(_SCHEMA), str(Path(place) / "converted.db")]
-        )
-    if tried["retcode"]:
+        converted = str(Path(place) / "converted.db")
+        tried = commands.run(__salt__, ["ovsdb-tool", "convert", str(_DATABASE), str(_SCHEMA), converted])
+    if tried.retcode:
         raise NodeError(
             "OVS_FAILED",
             f"{_DATABASE} cannot be converted to the schema of the installed switch, nothing was"
-            f" reloaded: {tried['stderr'].strip()[-300:]}",
+            f" reloaded: {tried.complaint()}",
         )
 
 
 def _wait_until_new(name: str, timeout: int) -> str | None:
-    until = time.monotonic() + timeout
-    while True:
-        now = _daemon(name)
-        if now["running"] and not now["stale"]:
-            return now["running"]
-        if time.monotonic() >= until:
-            raise NodeError(
-                "OVS_FAILED",
-                f"{name} was reloaded and runs {now['running']} after {timeout} s,"
-                f" {now['installed']} is installed",
-            )
-        time.sleep(0.2)
+    now: dict = {}
+
+    def is_new() -> bool:
+        now.update(_daemon(name))
+        return bool(now["running"] and not now["stale"])
+
+    if not waiting.until(is_new, timeout, 0.2):
+        raise NodeError(
+            "OVS_FAILED",
+            f"{name} was reloaded and runs {now['running']} after {timeout} s,"
+            f" {now['installed']} is installed",
+        )
+    return now["running"]
 
 
 def _end_restoring() -> None:
-    """A reload that breaks off leaves the switch waiting for flows that nobody brings."""
+    """End the switch's wait for saved flows: after a reload that breaks off nobody would bring them."""
     _ovs_vsctl("--if-exists", "remove", "Open_vSwitch", ".", "other_config", _RESTORE_WAIT)
 
 
@@ -316,7 +319,7 @@ def _system_id() -> str:
 
 
 def _ovs_vsctl(*arguments: str) -> str:
-    return _run(["ovs-vsctl", "--timeout=10", "--no-wait", *arguments])["stdout"]
+    return commands.run(__salt__, ["ovs-vsctl", "--timeout=10", "--no-wait", *arguments]).stdout
 
 
 def _units(name: str) -> dict[str, dict[str, str]]:
@@ -329,11 +332,4 @@ def _units(name: str) -> dict[str, dict[str, str]]:
 
 
 def _systemctl(*arguments: str) -> str:
-    result = _run(["systemctl", *arguments])
-    if result["retcode"]:
-        raise NodeError("OVS_FAILED", f"systemctl {' '.join(arguments)}: {result['stderr'].strip()}")
-    return result["stdout"]
-
-
-def _run(command: list[str]) -> dict:
-    return __salt__["cmd.run_all"](command, python_shell=False, ignore_retcode=True)
+    return commands.checked(__salt__, ["systemctl", *arguments], "OVS_FAILED")

@@ -1,21 +1,22 @@
 """Move Open vSwitch's packages without letting their scripts touch the switch.
 
 With dnf no script of the transaction runs at all. With apt the scripts run, for they do more than services,
-but those that would stop or restart the switch are denied it. An earlier attempt that was killed, with half a
-transaction left behind, is mended on the way.
+but a policy-rc.d of ours denies them to stop or restart the switch. Half a transaction of an earlier attempt
+that was killed is finished first.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from openstack_rollout.node import commands
 from openstack_rollout.node import packages as comparing
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.packages import OVS_PACKAGES
+from openstack_rollout.records import state_file
 
 _WITHOUT_SCRIPTS = ("tsflags=noscripts", f"includepkgs={','.join(OVS_PACKAGES)}")
 _FROM_CACHE = "cacheonly=1"
@@ -56,9 +57,9 @@ def move(install: Mapping[str, str], remove: Sequence[str] = ()) -> dict:
 
 
 def tidy() -> bool:
-    """Take back the denial that a killed transaction left, and put the operator's own policy in its place.
+    """Take back the policy that a killed transaction left, and put the operator's own in its place.
 
-    While a package manager still works it stays. Returns whether there is none of ours any more.
+    It stays while a package manager still works. Returns whether no policy of ours is there any more.
 
     CLI Example:
 
@@ -87,16 +88,19 @@ def _by_dnf(install: Mapping[str, str], remove: Sequence[str]) -> dict:
         moved = __salt__["package_set.bring"](install, setopt=[*_WITHOUT_SCRIPTS, _FROM_CACHE])
     # Most new streams obsolete the old one, which is then gone already; a killed transaction leaves both, or
     # two versions of one package.
-    left = _left([*remove, *comparing.changes("ovs", install, __salt__["package_set.installed"]())[1]])
-    if left:
-        result = _run(["rpm", "--erase", "--noscripts", "--allmatches", *sorted(left)])
+    doubles = comparing.changes("ovs", install, __salt__["package_set.installed"]())[1]
+    unwanted = _installed_of([*remove, *doubles])
+    if unwanted:
+        result = commands.unattended(
+            __salt__, ["rpm", "--erase", "--noscripts", "--allmatches", *sorted(unwanted)]
+        )
         __context__.pop("pkg.list_pkgs", None)
-        if result["retcode"]:
-            raise NodeError("PACKAGE_FAILED", f"rpm --erase: {result['stderr'].strip()}")
-    return {**moved, **{name: {"old": version, "new": ""} for name, version in left.items()}}
+        if result.retcode:
+            raise NodeError("PACKAGE_FAILED", f"rpm --erase: {result.complaint()}")
+    return {**moved, **{name: {"old": version, "new": ""} for name, version in unwanted.items()}}
 
 
-def _left(remove: Sequence[str]) -> dict[str, str]:
+def _installed_of(remove: Sequence[str]) -> dict[str, str]:
     """Which of those are installed: {name or name-version: version}."""
     found = {}
     for name, versions in __salt__["package_set.installed"]().items():
@@ -120,24 +124,26 @@ def _by_apt(install: Mapping[str, str], remove: Sequence[str]) -> dict:
             __salt__["package_set.download"](install)
         _refuse_others(install, remove)
         moved = __salt__["package_set.bring"](install) if install else {}
-        left = _left(remove)
-        if left:
-            __salt__["pkg.remove"](pkgs=sorted(left))
-    return {**moved, **{name: {"old": version, "new": ""} for name, version in left.items()}}
+        unwanted = _installed_of(remove)
+        if unwanted:
+            __salt__["pkg.remove"](pkgs=sorted(unwanted))
+    return {**moved, **{name: {"old": version, "new": ""} for name, version in unwanted.items()}}
 
 
 def _refuse_others(install: Mapping[str, str], remove: Sequence[str]) -> None:
     """Refuse a transaction that would move anything but Open vSwitch."""
     asked = [*(f"{name}={version}" for name, version in install.items()), *(f"{name}-" for name in remove)]
-    simulated = _run(["apt-get", "--simulate", "--allow-downgrades", "install", *asked], env={"LC_ALL": "C"})
-    moving = re.findall(r"^(?:Inst|Remv) (\S+)", simulated["stdout"], re.M)
-    others = sorted({n for n in moving if not comparing.of_the_switch(n)})
+    simulated = commands.unattended(
+        __salt__, ["apt-get", "--simulate", "--allow-downgrades", "install", *asked]
+    )
+    moving = comparing.moving(simulated.stdout)
+    others = [name for name in moving if not comparing.of_the_switch(name)]
     if others:
         raise NodeError("PACKAGE_FAILED", f"other packages would move with it: {', '.join(others)}")
 
 
 def _held() -> set[str]:
-    return set(_run(["apt-mark", "showhold"])["stdout"].split())
+    return set(commands.unattended(__salt__, ["apt-mark", "showhold"]).stdout.split())
 
 
 @contextlib.contextmanager
@@ -149,10 +155,7 @@ def _switch_services_denied() -> Iterator[None]:
     if not _is_ours(_POLICY):
         if _POLICY.exists() or _POLICY.is_symlink():
             _POLICY.rename(_OPERATORS_POLICY)
-        scratch = _POLICY.with_suffix(".new")
-        scratch.write_text(_DENIAL, encoding="utf-8")
-        scratch.chmod(0o755)
-        scratch.rename(_POLICY)
+        state_file.replace(_POLICY, _DENIAL, 0o755)
     try:
         yield
     finally:
@@ -167,14 +170,10 @@ def _is_ours(path: Path) -> bool:
 
 
 def _dpkg_works() -> bool:
-    """Whether a dpkg holds its lock; it goes on without us when the minion is stopped."""
+    """Whether a dpkg holds its lock: one that our job started goes on when the minion is stopped."""
     try:
         with _DPKG_LOCK.open("w") as lock:
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return _DPKG_LOCK.exists()
     return False
-
-
-def _run(command: list[str], **options) -> dict:
-    return __salt__["cmd.run_all"](command, python_shell=False, ignore_retcode=True, **options)

@@ -1,23 +1,25 @@
 """The guard of a member of OVN's northbound or southbound database: its container changes only while the
-others are connected and have a leader, and it leaves in good order, so that a leader hands over first.
+others are connected and have a leader.
+
+The server is asked to exit and not killed, so that a leader hands over first. Its clusters follow Raft, as
+ovsdb(7) of Open vSwitch describes.
 """
 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import clusters
+from openstack_rollout.node import clusters, commands
 from openstack_rollout.node.errors import NodeError
-from openstack_rollout.node.guarding import Steps
+from openstack_rollout.node.guarding import Look, Steps
 from openstack_rollout.node.guards import PATIENCE
 
 _STEPS = Steps()
 _POLL = 0.5
-_LEAVE = 15  # seconds for a server to leave by itself
+_ENDS_IN = 15  # seconds for a server that was asked to exit
 #: what a server says of clusters when its database is none
 _ALONE = ("is not a valid command", "unknown cluster")
 _CONTROL = re.compile(r"--unixctl=(\S+)")
@@ -62,20 +64,21 @@ def may_stop(container: str, patience: float = PATIENCE) -> dict | None:
 
         salt 'ctl1' ovsdb_cluster.may_stop ovn_nb_db
     """
-    control = found = None
 
-    def lacks() -> list[str]:
-        nonlocal control, found
+    def look() -> Look:
         control = _control(container)
         found = _raft(container, control) if control else None
-        return [f"{found['database']}: {line}" for line in clusters.raft_lacks(found)] if found else []
+        if not found:
+            return Look()
+        known = {"control": control, "self": found["self"], "servers": len(found["servers"])}
+        lacks = [f"{found['database']}: {line}" for line in clusters.raft_lacks(found)]
+        return Look(known, lacks, __grains__["id"])
 
-    _STEPS.spare(container, lambda: __grains__["id"], _answered(lacks), patience, every=_POLL)
-    return {"control": control, "self": found["self"], "servers": len(found["servers"])} if found else None
+    return _STEPS.spare(container, _answering(look), patience, every=_POLL)
 
 
 def before_stop(container: str) -> dict:
-    """As `may_stop`; then have the server leave by itself. Its unit must not start it again.
+    """As `may_stop`; then ask the server to exit. Its unit must not start it again.
 
     container (str): its name.
 
@@ -92,9 +95,7 @@ def before_stop(container: str) -> dict:
     if token:
         _STEPS.begin(container, token)
         _appctl(container, token["control"], "exit")
-        deadline = time.monotonic() + _LEAVE
-        while time.monotonic() < deadline and _control(container):
-            time.sleep(0.1)
+        _STEPS.until(lambda: _control(container) is None, _ENDS_IN, 0.1)
     return token
 
 
@@ -114,16 +115,14 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
     """
     if not token:
         return ""
-    found = None
 
-    def lacks() -> list[str]:
-        nonlocal found
+    def look() -> Look:
         control = _control(container)
         found = _raft(container, control) if control else None
-        return clusters.raft_lacks(found) if found else ["its server does not run, or is no member"]
+        lacks = clusters.raft_lacks(found) if found else ["its server does not run, or is no member"]
+        return Look(found, lacks, __grains__["id"])
 
-    _STEPS.back(container, lambda: __grains__["id"], _answered(lacks), timeout, every=_POLL)
-    _STEPS.end(container)
+    found = _STEPS.back(container, _answering(look), timeout, every=_POLL)
     return f"{found['role']} again, one of {len(found['servers'])}"
 
 
@@ -155,49 +154,43 @@ def pending(container: str) -> dict | None:
     return _STEPS.pending(container)
 
 
-def _answered(lacks: Callable[[], list[str]]) -> Callable[[], list[str]]:
-    """The same question; a server that gives no answer lacks that."""
+def _answering(look: Callable[[], Look]) -> Callable[[], Look]:
+    """The same look; of a server that gives no answer, that is what is missing."""
 
-    def asked() -> list[str]:
+    def tried() -> Look:
         try:
-            return lacks()
+            return look()
         except CommandExecutionError as error:
-            return [str(error)]
+            return Look(None, [str(error)], __grains__["id"])
 
-    return asked
+    return tried
 
 
 def _raft(container: str, control: str) -> dict | None:
-    """This member's view of its cluster; None of a database that is none. Raises CommandExecutionError when
-    the server does not answer: what it would say is not known then."""
+    """This member's view of its cluster; None of a database without one. Raises CommandExecutionError when
+    the server does not answer: whether there is a cluster is not known then.
+    """
     listed = _appctl(container, control, "ovsdb-server/list-dbs")
-    if listed["retcode"]:
-        raise CommandExecutionError(f"its server does not answer ({_tail(listed)})")
-    database = next((name for name in listed["stdout"].split() if not name.startswith("_")), None)
+    if listed.retcode:
+        raise CommandExecutionError(f"its server does not answer ({listed.complaint()})")
+    database = next((name for name in listed.stdout.split() if not name.startswith("_")), None)
     if database is None:
         return None
-    told = _appctl(container, control, "cluster/status", database)
-    found = clusters.raft(told["stdout"])
+    answer = _appctl(container, control, "cluster/status", database)
+    found = clusters.raft(answer.stdout)
     if found:
         return {"database": database, **found}
-    if any(words in told["stderr"] for words in _ALONE):
+    if any(words in answer.stderr for words in _ALONE):
         return None
-    raise CommandExecutionError(f"its server does not tell of {database} ({_tail(told)})")
+    raise CommandExecutionError(f"its server gives no status of {database} ({answer.complaint()})")
 
 
 def _control(container: str) -> str | None:
     """The control socket of the server in a container, None when none runs."""
-    found = _CONTROL.search(_run(["podman", "top", container, "args"])["stdout"])
+    found = _CONTROL.search(commands.run(__salt__, ["podman", "top", container, "args"]).stdout)
     return found.group(1) if found else None
 
 
-def _appctl(container: str, control: str, *command: str) -> dict:
-    return _run(["podman", "exec", container, "ovs-appctl", "--timeout=10", "-t", control, *command])
-
-
-def _tail(result: dict) -> str:
-    return " ".join((result["stderr"] or result["stdout"]).split())[-200:] or f"exit {result['retcode']}"
-
-
-def _run(command: list[str]) -> dict:
-    return __salt__["cmd.run_all"](command, python_shell=False, ignore_retcode=True)
+def _appctl(container: str, control: str, *command: str) -> commands.Result:
+    appctl = ["ovs-appctl", "--timeout=10", "-t", control, *command]
+    return commands.in_container(__salt__, container, appctl)

@@ -1,23 +1,21 @@
-"""Pacemaker, asked and steered from one of its nodes: addresses leave a node before its services stop, a
-node goes to standby and back, and what an operator has set stays set.
+"""Pacemaker, asked and steered from one of its nodes: addresses are moved off a node before its services
+stop, and a node is put to standby and back. A standby that an operator has set stays.
 
-As a guard it stands beside the services that are reached by a
-VIP. Where no Pacemaker runs, it has nothing to do.
+It is the guard of services that are reached by a virtual address (VIP). Where no Pacemaker runs, it has
+nothing to do. It uses Pacemaker's own programs: crm_mon, crm_resource, crm_standby, crm_node.
 """
 
 from __future__ import annotations
 
-import time
-
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import guards, pacemaker
+from openstack_rollout.node import commands, guards, pacemaker
 from openstack_rollout.node.errors import NodeError
-from openstack_rollout.node.guarding import Steps
+from openstack_rollout.node.guarding import Look, Steps
 
 PATIENCE = 60  # seconds for resources to move
 _STEPS = Steps()
-BAN_MINUTES = 30  # after which Pacemaker itself forgets a ban whose maker died
+BAN_MINUTES = 30  # after which Pacemaker itself lifts a ban, for a run that died
 _POLL = 0.5
 _STANDBY = "pacemaker-standby"  # the record of a standby that is ours
 
@@ -25,7 +23,7 @@ _STANDBY = "pacemaker-standby"  # the record of a standby that is ours
 def status() -> dict | None:
     """How the cluster is, as this node sees it.
 
-    Returns None where no Pacemaker runs, else what node/pacemaker.py reads of it and "node": this node's
+    Returns None where no Pacemaker runs, else what pacemaker.read of node/ describes, and "node": this node's
     name, "lacks": [what is missing]. Raises NodeError QUORUM_AT_RISK when Pacemaker is enabled and does not
     answer.
 
@@ -53,25 +51,24 @@ def may_stop(container: str = guards.PACEMAKER, patience: float = guards.PATIENC
 
         salt 'ctl1' pacemaker.may_stop
     """
-    found = None
 
-    def lacks() -> list[str]:
-        nonlocal found
+    def look() -> Look:
         found = _cluster()
-        return pacemaker.lacks(found) if found else []
+        return Look({"node": found["node"]}, pacemaker.lacks(found)) if found else Look()
 
-    if missing := _STEPS.until_whole(lacks, patience, _POLL):
-        raise NodeError("QUORUM_AT_RISK", f"Pacemaker: {'; '.join(missing)}")
-    return {"node": found["node"]} if found else None
+    seen = _STEPS.whole(look, patience, _POLL)
+    if seen.lacks:
+        raise NodeError("QUORUM_AT_RISK", f"Pacemaker: {'; '.join(seen.lacks)}")
+    return seen.found
 
 
 def before_stop(container: str) -> dict:
-    """Have the addresses leave this node, by a ban that ends by itself.
+    """Move the addresses off this node, by a ban that ends by itself.
 
     container (str): the container that is about to change; the record has its name.
 
     Returns the token for `after_start` and `undo`, {} where no address is here. Raises NodeError
-    QUORUM_AT_RISK when the cluster cannot take them, RESOURCE_STUCK when one does not leave.
+    QUORUM_AT_RISK when no other node can take them, RESOURCE_STUCK when one stays.
 
     CLI Example:
 
@@ -88,22 +85,16 @@ def before_stop(container: str) -> dict:
     if not parts:
         return {}
     token = {"node": found["node"], "banned": sorted(parts)}
-    lacks = pacemaker.lacks(found)
-    if not pacemaker.takers(found, found["node"]):
-        lacks.append("no other node may take the address")
-    if lacks:
-        raise NodeError(
-            "QUORUM_AT_RISK",
-            f"{container} is not stopped, {', '.join(token['banned'])} cannot leave"
-            f" {found['node']}: {'; '.join(lacks)}",
-        )
+    addresses = ", ".join(token["banned"])
+    refusal = f"{container} is not stopped, {addresses} cannot leave {found['node']}"
+    _require_takers(found, "the address", refusal)
     _STEPS.begin(container, token)
     for resource in token["banned"]:
         _crm_resource(
             "--ban", "--resource", resource, "--node", token["node"], f"--lifetime=PT{BAN_MINUTES}M"
         )
-    _until_gone(token["node"], going, PATIENCE)
-    _nothing_stays(token["node"])
+    _wait_until_gone(token["node"], going, PATIENCE)
+    _require_addresses_gone(token["node"])
     return token
 
 
@@ -123,14 +114,14 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
     undo(container, token)
     if not token:
         return ""
-    _settled(timeout)
+    _wait_until_idle(timeout)
     return f"{', '.join(token['banned'])} was kept off {token['node']} meanwhile"
 
 
 def undo(container: str, token: dict | None) -> None:
     """Lift the bans of a change. A second time changes nothing.
 
-    container (str): its name. token (dict): of `before_stop`; None: what a run that died has left.
+    container (str): its name. token (dict): of `before_stop`; None: that of a run that died.
 
     CLI Example:
 
@@ -163,10 +154,9 @@ def standby(timeout: float = 300) -> dict:
 
     timeout (float): seconds.
 
-    Returns {"node", "was": the standby that an operator had set, "left": ids that left}; {} without
-    Pacemaker.
-    Raises NodeError QUORUM_AT_RISK when the cluster cannot spare the node, RESOURCE_STUCK that names the
-    resources, addresses or keepaliveds which stay.
+    Returns {"node", "was": whether an operator had set it to standby before, "left": [ids of the resources
+    that were moved]}; {} without Pacemaker. Raises NodeError QUORUM_AT_RISK when the cluster cannot spare the
+    node, RESOURCE_STUCK that names the resources, addresses or keepalived processes that stay.
 
     CLI Example:
 
@@ -184,27 +174,23 @@ def standby(timeout: float = 300) -> dict:
     if before["was"]:
         _STEPS.begin(_STANDBY, before)
         return {**before, "left": []}
-    lacks = pacemaker.lacks(found)
-    if not pacemaker.takers(found, node):
-        lacks.append("no other node may take its resources")
-    if lacks:
-        raise NodeError("QUORUM_AT_RISK", f"{node} does not go to standby: {'; '.join(lacks)}")
+    _require_takers(found, "its resources", f"{node} does not go to standby")
     _STEPS.begin(_STANDBY, before)
     here = {one["id"] for one in pacemaker.on(found, node) if one["managed"]}
     _crm_standby("on")
-    _until_gone(node, here, timeout)
-    _nothing_stays(node)
+    _wait_until_gone(node, here, timeout)
+    _require_addresses_gone(node)
     if outlived := __salt__["left_behind.keepaliveds"]():
         raise NodeError("RESOURCE_STUCK", f"{node}: {'; '.join(outlived)}: end it, or start its agent again")
     return {**before, "left": sorted(here)}
 
 
 def unstandby(timeout: float = 300) -> dict:
-    """End a standby that is ours, and wait until the node is online and nothing is failed or under way.
+    """End a standby that `standby` set, and wait until the node is online and nothing is failed or under way.
 
     timeout (float): seconds.
 
-    Returns {"node", "was"}; {} where no standby is ours. Raises NodeError RESOURCE_STUCK.
+    Returns {"node", "was"}; {} where `standby` set none. Raises NodeError RESOURCE_STUCK.
 
     CLI Example:
 
@@ -215,10 +201,10 @@ def unstandby(timeout: float = 300) -> dict:
     before = _STEPS.pending(_STANDBY)
     if before is None:
         return {}
-    _until_online(before["node"], timeout)
+    _wait_until_online(before["node"], timeout)
     if not before["was"]:
         _crm_standby("off")
-    _settled(timeout)
+    _wait_until_idle(timeout)
     _STEPS.end(_STANDBY)
     return before
 
@@ -227,17 +213,22 @@ def _cluster() -> dict | None:
     """What crm_mon shows, with this node's name; None where no Pacemaker is to run."""
     if not __salt__["cmd.has_exec"]("crm_mon"):
         return None
-    result = _run(["crm_mon", "--one-shot", "--inactive", "--output-as=xml"])
+    result = commands.run(__salt__, ["crm_mon", "--one-shot", "--inactive", "--output-as=xml"])
     try:
-        found = pacemaker.read(result["stdout"]) if not result["retcode"] else None
+        found = pacemaker.read(result.stdout) if not result.retcode else None
     except ValueError:
         found = None
     if found is not None:
-        return {**found, "node": _run(["crm_node", "--name"])["stdout"].strip()}
-    if _run(["systemctl", "is-enabled", "pacemaker.service"])["stdout"].strip() != "enabled":
+        return {**found, "node": _own_name()}
+    if commands.run(__salt__, ["systemctl", "is-enabled", "pacemaker.service"]).stdout.strip() != "enabled":
         return None
-    said = " ".join((result["stderr"] or result["stdout"]).split())[:200]
-    raise NodeError("QUORUM_AT_RISK", f"Pacemaker of {__grains__['id']} does not answer: {said}")
+    raise NodeError(
+        "QUORUM_AT_RISK", f"Pacemaker of {__grains__['id']} does not answer: {result.complaint()}"
+    )
+
+
+def _own_name() -> str:
+    return commands.run(__salt__, ["crm_node", "--name"]).stdout.strip()
 
 
 def _unmanaged(found: dict) -> bool:
@@ -245,50 +236,63 @@ def _unmanaged(found: dict) -> bool:
     return found["maintenance"] or found["nodes"].get(found["node"], {}).get("maintenance", False)
 
 
-def _until_gone(node: str, resources: set[str], timeout: float) -> None:
+def _require_takers(found: dict, what: str, refusal: str) -> None:
+    """Raise NodeError QUORUM_AT_RISK unless the cluster is whole and another node may take what is moved."""
+    lacks = pacemaker.lacks(found)
+    if not pacemaker.takers(found, found["node"]):
+        lacks.append(f"no other node may take {what}")
+    if lacks:
+        raise NodeError("QUORUM_AT_RISK", f"{refusal}: {'; '.join(lacks)}")
+
+
+def _wait_until_gone(node: str, resources: set[str], timeout: float) -> None:
     """Wait until none of the resources is on a node. Raises NodeError RESOURCE_STUCK."""
-    deadline = time.monotonic() + timeout
-    while True:
+    found: dict = {}
+    here: list[dict] = []
+
+    def gone_or_blocked() -> bool:
+        nonlocal found, here
         found = _cluster() or {"resources": [], "failures": []}
-        left = sorted(one["id"] for one in pacemaker.on(found, node) if one["id"] in resources)
-        blocked = [
-            one["id"] for one in pacemaker.on(found, node) if one["blocked"] and one["id"] in resources
-        ]
-        if not left:
-            return
-        if blocked or time.monotonic() > deadline:
-            why = "; ".join(pacemaker.broken(found)) or f"no answer within {timeout:.0f} s"
-            raise NodeError("RESOURCE_STUCK", f"{', '.join(left)} does not leave {node}: {why}")
-        time.sleep(_POLL)
+        here = [one for one in pacemaker.on(found, node) if one["id"] in resources]
+        return not here or any(one["blocked"] for one in here)
+
+    _STEPS.until(gone_or_blocked, timeout, _POLL)
+    if here:
+        names = ", ".join(sorted(one["id"] for one in here))
+        why = "; ".join(pacemaker.broken(found)) or f"no answer within {timeout:.0f} s"
+        raise NodeError("RESOURCE_STUCK", f"{names} does not leave {node}: {why}")
 
 
-def _until_online(node: str, timeout: float) -> None:
-    def away() -> list[str]:
+def _wait_until_online(node: str, timeout: float) -> None:
+    def is_online() -> bool:
         try:
             one = (_cluster() or {"nodes": {}})["nodes"].get(node, {})
         except CommandExecutionError:
-            one = {}  # it is just being started, after a reboot
-        return [] if one.get("online") and not one.get("pending") else [node]
+            return False  # it is just being started, after a reboot
+        return bool(one.get("online") and not one.get("pending"))
 
-    if _STEPS.until_whole(away, timeout, _POLL):
+    if not _STEPS.until(is_online, timeout, _POLL):
         raise NodeError("RESOURCE_STUCK", f"{node} is not online within {timeout:.0f} s")
 
 
-def _settled(timeout: float) -> None:
-    """Wait until Pacemaker has nothing to do, and find nothing failed. Raises RESOURCE_STUCK."""
-    waited = _run(["crm_resource", "--wait", f"--timeout={timeout:.0f}"])
+def _wait_until_idle(timeout: float) -> None:
+    """Wait until Pacemaker has nothing to do, and find nothing failed. Raises NodeError RESOURCE_STUCK."""
+    waited = commands.run(__salt__, ["crm_resource", "--wait", f"--timeout={timeout:.0f}"])
     found = _cluster()
     lines = pacemaker.broken(found) if found else []
-    if waited["retcode"]:
-        lines.append(" ".join(waited["stderr"].split())[-200:] or f"still busy after {timeout:.0f} s")
+    if waited.retcode:
+        busy = f"still busy after {timeout:.0f} s"
+        lines.append(waited.complaint() if waited.stderr.strip() else busy)
     if lines:
         raise NodeError("RESOURCE_STUCK", "; ".join(lines))
 
 
-def _nothing_stays(node: str) -> None:
-    """Make sure that addresses left the machine, not only Pacemaker's view of it. Raises RESOURCE_STUCK."""
+def _require_addresses_gone(node: str) -> None:
+    """Raise NodeError RESOURCE_STUCK when an address is still on this machine that Pacemaker has moved."""
     for resource in pacemaker.addresses_elsewhere(_cluster() or {"resources": []}, node):
-        wanted = _run(["crm_resource", "--resource", resource, "--get-parameter=ip"])["stdout"].split()
+        wanted = commands.run(
+            __salt__, ["crm_resource", "--resource", resource, "--get-parameter=ip"]
+        ).stdout.split()
         for address in __salt__["left_behind.addresses"](wanted):
             raise NodeError(
                 "RESOURCE_STUCK",
@@ -297,19 +301,8 @@ def _nothing_stays(node: str) -> None:
 
 
 def _crm_standby(state: str) -> None:
-    result = _run(
-        ["crm_standby", "--node", _run(["crm_node", "--name"])["stdout"].strip(), "--update", state]
-    )
-    if result["retcode"]:
-        raise NodeError("RESOURCE_STUCK", f"crm_standby: {' '.join(result['stderr'].split())[:200]}")
+    commands.checked(__salt__, ["crm_standby", "--node", _own_name(), "--update", state], "RESOURCE_STUCK")
 
 
 def _crm_resource(*arguments: str) -> None:
-    result = _run(["crm_resource", *arguments])
-    if result["retcode"]:
-        said = " ".join(result["stderr"].split())[:200]
-        raise NodeError("RESOURCE_STUCK", f"crm_resource {' '.join(arguments)}: {said}")
-
-
-def _run(command: list[str]) -> dict:
-    return __salt__["cmd.run_all"](command, python_shell=False, ignore_retcode=True)
+    commands.checked(__salt__, ["crm_resource", *arguments], "RESOURCE_STUCK")

@@ -1,4 +1,7 @@
-"""Who holds the package manager's locks on this node, and waiting for them, but not for ever."""
+"""Who holds the package manager's locks on this node, and waiting for them, but not for ever.
+
+dpkg, apt and rpm lock files by lockf; dnf 4 leaves files with the process id of their holder.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ import fcntl
 import time
 from pathlib import Path
 
+from openstack_rollout.node import waiting
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.share import KEY
 
-# Locks of the kernel's, and files with the process id of their holder.
+# Files that are locked, and files with the process id of their holder.
 _FILES = {
     "Debian": ("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock"),
     "RedHat": ("/var/lib/rpm/.rpm.lock", "/usr/lib/sysimage/rpm/.rpm.lock"),
@@ -58,10 +62,8 @@ def wait(timeout: float | None = None) -> float:
     """
     begun = time.monotonic()
     limit = patience() if timeout is None else float(timeout)
-    while who := holders():
-        if time.monotonic() - begun >= limit:
-            raise NodeError("PACKAGE_LOCKED", f"for {limit:.0f} s {who[0]}")
-        time.sleep(_LOOK_EVERY)
+    if who := waiting.until_whole(holders, limit, _LOOK_EVERY):
+        raise NodeError("PACKAGE_LOCKED", f"for {limit:.0f} s {who[0]}")
     return round(time.monotonic() - begun, 1)
 
 
@@ -90,8 +92,8 @@ def _holder(path: Path) -> int:
 
 
 def _locker(path: Path) -> int:
-    """By the kernel's list of locks; _SOMEBODY when it does not tell. An overlay's files have other devices
-    there.
+    """The process that holds a lock, by the kernel's list of locks; _SOMEBODY when it is not in it. Inodes
+    are compared and not devices, which differ for the files of an overlay.
     """
     try:
         inode = f":{path.stat().st_ino}"

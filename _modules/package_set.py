@@ -1,12 +1,11 @@
 """Packages at a release's versions, by Salt's own `pkg` (dnf and apt).
 
-Only packages that a node has are moved, all of a step in one transaction, and what moved is looked up
-afterwards: a package manager that reports success is not taken at its word.
+Only packages that a node has are moved, all of a step in one transaction. What is installed is looked up
+afterwards: a package manager's report of success alone does not count.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -14,17 +13,17 @@ from pathlib import Path
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import package_errors
+from openstack_rollout.node import answers, commands, package_errors
 from openstack_rollout.node import packages as comparing
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.packages import FLOOR
 
 # Downloaded packages outlive the next transaction: what was fetched beforehand must still be there later.
-# A lock that somebody holds is waited for by us, who give up at some time.
+# dnf shall not wait for a lock for ever: `package_lock` waits, with a limit.
 _DNF = ("keepcache=1", "exit_on_lock=1")
 # dpkg's journal of a transaction that did not end
 _UPDATES = Path("/var/lib/dpkg/updates")
-# What dpkg says goes to a terminal of apt's own, and from there into this file alone: Salt has apt's errors.
+# dpkg prints to a terminal of apt's own, which ends up in this file alone; Salt sees only apt's errors.
 _TERMINAL = Path("/var/log/apt/term.log")
 _REFRESHED = "openstack_rollout.package_metadata_refreshed"
 
@@ -70,9 +69,9 @@ def bring(packages: Mapping[str, str], exclude: Sequence[str] = (), setopt: Sequ
     packages (dict): {name: version}, all of them to be moved or installed. exclude (list): globs of packages
     that must not move, not even as a dependency. setopt (list): further options of dnf.
 
-    Returns {name: {"old", "new"}} of every package that moved.
-    Raises NodeError PACKAGE_FAILED when the transaction fails or a version is not reached, or the reason
-    that the package manager's words tell (DISK_FULL, SIGNATURE_WRONG, REPOSITORY_BROKEN, PACKAGE_LOCKED).
+    Returns {name: {"old", "new"}} of every package that moved. Raises NodeError PACKAGE_FAILED when the
+    transaction fails or a version is not reached, or the reason that the package manager's message stands for
+    (DISK_FULL, SIGNATURE_WRONG, REPOSITORY_BROKEN, PACKAGE_LOCKED).
 
     CLI Example:
 
@@ -82,16 +81,17 @@ def bring(packages: Mapping[str, str], exclude: Sequence[str] = (), setopt: Sequ
     """
     moved = _unlocked("PACKAGE_FAILED", lambda: _transaction(packages, exclude, setopt))
     now = {name: [] for name in packages} | installed()
-    left, _ = _compared("system", packages, now)
-    if left:
-        raise NodeError("PACKAGE_FAILED", f"not reached: {_names(left)}")
+    unreached, _ = _compared("system", packages, now)
+    if unreached:
+        raise NodeError("PACKAGE_FAILED", f"not reached: {answers.named(unreached)}")
     return moved
 
 
 def finish_interrupted(switch: bool = False) -> None:
     """Configure what a killed or failed dpkg unpacked and did not configure; apt refuses to work before.
 
-    switch (bool): Open vSwitch may be among it; its scripts would stop it, unless they are denied that.
+    switch (bool): Open vSwitch may be among it. Only a caller that keeps its scripts from stopping the switch
+    may say so.
 
     Raises NodeError PACKAGE_FAILED.
 
@@ -101,16 +101,15 @@ def finish_interrupted(switch: bool = False) -> None:
 
         salt 'cmp1' package_set.finish_interrupted
     """
-    found = _run(["dpkg", "--audit"])["stdout"].strip()
+    found = commands.unattended(__salt__, ["dpkg", "--audit"]).stdout.strip()
     if not found and not any(_UPDATES.glob("*")):
         return
     if "openvswitch" in found and not switch:
         raise NodeError("PACKAGE_FAILED", "Open vSwitch is half installed: run the stage ovs before")
     command = ["systemd-run", "--scope", "--quiet", "dpkg", "--force-confold", "--configure", "--pending"]
-    result = _run(command)
-    if result["retcode"]:
-        said = f"{result['stdout']}\n{result['stderr']}"
-        raise package_errors.told(said, "PACKAGE_FAILED")
+    result = commands.unattended(__salt__, command)
+    if result.retcode:
+        raise package_errors.classified(f"{result.stdout}\n{result.stderr}", "PACKAGE_FAILED")
     __context__.pop("pkg.list_pkgs", None)
 
 
@@ -147,10 +146,9 @@ def download(packages: Mapping[str, str]) -> dict:
         salt 'cmp1' package_set.download '{openstack-selinux: 0.8.41-1}'
     """
     _unlocked("PACKAGE_DOWNLOAD_FAILED", lambda: _fetched(packages))
-    left = missing_downloads(packages)
-    if left:
-        raise NodeError("PACKAGE_DOWNLOAD_FAILED", f"not fetched: {_names(left)}")
-    return {name: {"old": "", "new": version} for name, version in packages.items()}
+    if missing := missing_downloads(packages):
+        raise NodeError("PACKAGE_DOWNLOAD_FAILED", f"not fetched: {answers.named(missing)}")
+    return answers.to_come(packages)
 
 
 def _transaction(packages: Mapping[str, str], exclude: Sequence[str], setopt: Sequence[str]) -> dict:
@@ -163,7 +161,7 @@ def _transaction(packages: Mapping[str, str], exclude: Sequence[str], setopt: Se
     automatic = _automatic(packages)
     moved = __salt__["pkg.install"](pkgs=_pkgs(concrete), **_options(exclude, setopt))
     if automatic:
-        _run(["apt-mark", "auto", *automatic])
+        commands.unattended(__salt__, ["apt-mark", "auto", *automatic])
     return moved
 
 
@@ -175,9 +173,9 @@ def _fetched(packages: Mapping[str, str]) -> dict:
 def _unlocked(reason: str, action: Callable[[], dict]) -> dict:
     """Do something when nobody holds the package manager's locks, and again when somebody was faster.
 
-    Errors come out under the reason that the package manager's words tell, or under this one.
+    Errors are raised under the reason that the package manager's message stands for, or under this one.
     """
-    until = time.monotonic() + __salt__["package_lock.patience"]()
+    deadline = time.monotonic() + __salt__["package_lock.patience"]()
     while True:
         __salt__["package_lock.wait"]()
         before = _terminal_size()
@@ -186,8 +184,8 @@ def _unlocked(reason: str, action: Callable[[], dict]) -> dict:
         except NodeError as error:
             failure = error
         except CommandExecutionError as error:
-            failure = package_errors.told(f"{_terminal(before)}{_text(error)}", reason)
-        if failure.reason != "PACKAGE_LOCKED" or time.monotonic() > until:
+            failure = package_errors.classified(f"{_terminal(before)}{_text(error)}", reason)
+        if failure.reason != "PACKAGE_LOCKED" or time.monotonic() > deadline:
             raise failure
 
 
@@ -199,7 +197,7 @@ def _compared(
 
 
 def _concrete(packages: Mapping[str, str]) -> dict[str, str]:
-    """The newest that the repositories have for those of which only the least version is said."""
+    """The packages, with the newest version of the repositories for those that have only a least version."""
     found = dict(packages)
     for name, version in packages.items():
         if version.startswith(FLOOR):
@@ -211,12 +209,12 @@ def _concrete(packages: Mapping[str, str]) -> dict[str, str]:
 
 
 def _automatic(packages: Iterable[str]) -> list[str]:
-    """Those that apt installed because others need them: naming a package would make it one that is
-    wanted.
+    """Those that apt installed because others need them (marked "auto"). Naming them in a transaction would
+    mark them as installed by hand.
     """
     if not _is_apt():
         return []
-    return sorted(set(_run(["apt-mark", "showauto"])["stdout"].split()) & set(packages))
+    return sorted(set(commands.unattended(__salt__, ["apt-mark", "showauto"]).stdout.split()) & set(packages))
 
 
 def _refresh() -> None:
@@ -231,16 +229,13 @@ def _refuse_excluded(packages: Mapping[str, str], exclude: Sequence[str]) -> Non
     if not exclude or not _is_apt():
         return
     asked = [f"{name}={version}" for name, version in packages.items()]
-    simulated = _run(["apt-get", "--simulate", "--allow-downgrades", "install", *asked])
-    moving = re.findall(r"^(?:Inst|Remv) (\S+)", simulated["stdout"], re.M)
-    refused = sorted({name for name in moving if any(fnmatchcase(name, glob) for glob in exclude)})
+    simulated = commands.unattended(
+        __salt__, ["apt-get", "--simulate", "--allow-downgrades", "install", *asked]
+    )
+    moving = comparing.moving(simulated.stdout)
+    refused = [name for name in moving if any(fnmatchcase(name, glob) for glob in exclude)]
     if refused:
         raise CommandExecutionError(f"excluded packages would move: {', '.join(refused)}")
-
-
-def _run(command: list[str]) -> dict:
-    environment = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
-    return __salt__["cmd.run_all"](command, python_shell=False, ignore_retcode=True, env=environment)
 
 
 def _options(exclude: Sequence[str], setopt: Sequence[str]) -> dict:
@@ -260,12 +255,8 @@ def _pkgs(packages: Mapping[str, str]) -> list[dict[str, str]]:
     return [{name: version} for name, version in sorted(packages.items())]
 
 
-def _names(packages: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {version}" for name, version in sorted(packages.items()))
-
-
 def _text(error: CommandExecutionError) -> str:
-    """All that the package manager said."""
+    """All that the package manager printed."""
     info = error.info if isinstance(error.info, dict) else {}
     said = info.get("result") or {}
     parts = [*map(str, info.get("errors") or ()), str(said.get("stdout", "")), str(said.get("stderr", ""))]
@@ -277,7 +268,7 @@ def _terminal_size() -> int:
 
 
 def _terminal(since: int) -> str:
-    """What dpkg has said since apt's log of it had that size."""
+    """What dpkg has printed since apt's log of it had that size."""
     size = _terminal_size()
     if not size or size == since:
         return ""

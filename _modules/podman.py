@@ -1,6 +1,7 @@
 """What podman knows and does on a node: containers, local images, pulls by digest, health checks.
 
-Containers of OpenStack services are started by systemd (quadlet); this module only reads and removes them.
+systemd starts the containers of OpenStack services (`quadlet`); this module only reads, renames and removes
+them.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from collections.abc import Iterable, Mapping
 import salt.utils.path
 from salt.exceptions import CommandExecutionError
 
+from openstack_rollout.node import commands
 from openstack_rollout.node.errors import NodeError
 
-# What podman and the registry say, and the reason it stands for; the first match counts.
+# Messages of podman and of registries, and the reason that each stands for; the first match counts.
 _PULL_FAILURES = (
     (re.compile(r"manifest unknown|name unknown|not found|\b404\b", re.I), "IMAGE_MISSING"),
     (
@@ -26,6 +28,8 @@ _PULL_FAILURES = (
         "REGISTRY_UNREACHABLE",
     ),
 )
+_WHY = 3  # lines at the end of podman's output that say why it failed
+_LONGEST = 2000
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _TAG = re.compile(r":[^/:@]+(?=@)")
 
@@ -54,19 +58,19 @@ def containers() -> dict[str, dict]:
     names = [name for entry in _json(["ps", "--all", "--format", "json"]) for name in entry["Names"][:1]]
     if not names:
         return {}
-    # A container may go between the two calls: podman then still answers for those that are left.
-    found = _run(["container", "inspect", *names])
+    # A container may be removed between the two calls: podman then still answers for the others.
+    found = _podman(["container", "inspect", *names])
     try:
-        return {entry["Name"]: _container(entry) for entry in json.loads(found["stdout"] or "[]")}
+        return {entry["Name"]: _container(entry) for entry in json.loads(found.stdout or "[]")}
     except ValueError as error:
-        raise CommandExecutionError(f"podman container inspect: {_tail(found)}") from error
+        raise CommandExecutionError(f"podman container inspect: {found.complaint(lines=_WHY)}") from error
 
 
 def image_ids(references: Iterable[str], images: Mapping[str, Iterable[str]] | None = None) -> dict[str, str]:
     """The ids of those images that are local.
 
-    references: image references with a digest; a tag beside the digest is of no account. images (dict): of
-    `local_images`, for a caller who has them.
+    references (list): image references with a digest; a tag beside the digest does not count. images (dict):
+    as `local_images` gives them, where the caller has them already.
 
     Returns {reference: image id}, without those that would have to be pulled.
     Raises CommandExecutionError when podman does not answer.
@@ -115,15 +119,16 @@ def pull(reference: str) -> str:
         salt 'cmp1' podman.pull registry.example/nova-compute@sha256:…
     """
     plain = _without_tag(reference)
-    result = _run(["pull", "--quiet", "--retry", "1", "--retry-delay", "1s", plain])
-    if result["retcode"]:
-        said = _tail(result).removeprefix("Error: ").removeprefix(f"initializing source docker://{plain}: ")
-        words = _DIGEST.sub("", said)  # whose digits could pass for a status code
+    result = _podman(["pull", "--quiet", "--retry", "1", "--retry-delay", "1s", plain])
+    if result.retcode:
+        complaint = result.complaint(_LONGEST, lines=_WHY).removeprefix("Error: ")
+        complaint = complaint.removeprefix(f"initializing source docker://{plain}: ")
+        words = _DIGEST.sub("", complaint)  # digits of a digest could look like a status code
         reason = next(
             (word for pattern, word in _PULL_FAILURES if pattern.search(words)), "IMAGE_PULL_FAILED"
         )
-        raise NodeError(reason, f"{reference}: {said}")
-    return result["stdout"].split()[-1].removeprefix("sha256:")
+        raise NodeError(reason, f"{reference}: {complaint}")
+    return result.stdout.split()[-1].removeprefix("sha256:")
 
 
 def healthy(container: str) -> bool:
@@ -139,7 +144,7 @@ def healthy(container: str) -> bool:
 
         salt 'cmp1' podman.healthy nova_compute
     """
-    return not _run(["healthcheck", "run", container])["retcode"]
+    return not _podman(["healthcheck", "run", container]).retcode
 
 
 def rename(container: str, name: str) -> None:
@@ -187,23 +192,12 @@ def _without_tag(reference: str) -> str:
 
 
 def _json(arguments: list[str]) -> list:
-    text = _checked(arguments)["stdout"]
-    return json.loads(text or "[]") or []
+    return json.loads(_checked(arguments) or "[]") or []
 
 
-def _checked(arguments: list[str]) -> dict:
-    result = _run(arguments)
-    if result["retcode"]:
-        raise CommandExecutionError(f"podman {' '.join(arguments[:2])}: {_tail(result)}")
-    return result
+def _checked(arguments: list[str]) -> str:
+    return commands.checked(__salt__, ["podman", *arguments], lines=_WHY)
 
 
-def _run(arguments: list[str]) -> dict:
-    # A failure is an answer here (a health check, a missing image), not something for the minion's log.
-    return __salt__["cmd.run_all"](["podman", *arguments], python_shell=False, ignore_retcode=True)
-
-
-def _tail(result: dict) -> str:
-    said = (result["stderr"] or result["stdout"]).strip().splitlines()
-    lines = [line for line in said if not line.startswith("time=")] or said  # without podman's own log
-    return " ".join(line.strip() for line in lines[-3:]) or f"exit code {result['retcode']}"
+def _podman(arguments: list[str]) -> commands.Result:
+    return commands.run(__salt__, ["podman", *arguments])

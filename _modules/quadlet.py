@@ -1,8 +1,9 @@
-"""Quadlets: the files from which systemd's generator makes a service's unit, and that unit's life.
+"""Quadlets: the files from which podman's systemd generator makes the unit of a container, and that unit's
+life (podman-systemd.unit(5)).
 
-Files of ours carry a header, and a label with the fingerprint of all that makes up the container (image,
-arguments, contents of the configuration files). A running container without that label is not what the node
-wants, also when an earlier run died between writing and restarting.
+Files of ours carry a header. They also carry a label with the fingerprint of all that makes up the container:
+image, arguments, contents of its configuration files. A running container with another label, or none, is not
+what the node wants; that is so also after a run that died between writing and restarting.
 """
 
 from __future__ import annotations
@@ -13,15 +14,18 @@ import os
 import re
 from pathlib import Path
 
-import salt.utils.files
 from salt.exceptions import CommandExecutionError
+
+from openstack_rollout.node import commands
+from openstack_rollout.records import state_file
 
 FOLDER = Path("/etc/containers/systemd")
 HEADER = "# Managed by openstack-rollout; changes here are overwritten."
 FINGERPRINT = "openstack-rollout.fingerprint"
 _NOT_LOADED = 5  # systemctl's exit code for a unit that systemd does not know
 _SECTIONS = ("Unit", "Container", "Service", "Install")
-# In a unit's journal: systemd, conmon, and podman with its events and the container's id.
+# Lines of a unit's journal that the container did not write: of systemd, of conmon, and podman's events and
+# ids.
 _NOT_ITS_OWN = re.compile(
     r"(?:Start|Stopp)(?:ing|ed) \S+\.service\b|Failed to start \S+\.service\b|[\w@.-]+\.service: "
     r"|conmon [0-9a-f]+ |[0-9a-f]{64}$|\d{4}-\d\d-\d\d .* m=\+\d"
@@ -125,8 +129,8 @@ def write(container: str, text: str) -> None:
 
     container (str): its name. text (str): as `render` gives it.
 
-    The text it replaces is kept until `accept`, over any number of writes, so that a new container that
-    fails can be followed by the last one that was proven, also when the writer died in between.
+    The text of the last proven container is kept until `accept`, over any number of writes. When the new
+    container fails, `restore` goes back to it, also after a run that died.
     Raises CommandExecutionError when systemd or the disk refuses.
 
     CLI Example:
@@ -139,15 +143,15 @@ def write(container: str, text: str) -> None:
     try:
         FOLDER.mkdir(parents=True, exist_ok=True)
         if before not in (None, text) and not _proven(container).exists():
-            _replace(_proven(container), before)
-        _replace(Path(path(container)), text)
+            state_file.replace(_proven(container), before)
+        state_file.replace(Path(path(container)), text)
     except OSError as error:
         raise CommandExecutionError(f"{path(container)}: {error}") from error
     reload()
 
 
 def accept(container: str) -> None:
-    """The container that a quadlet started is proven: forget the text that it replaced.
+    """Record that the container of a quadlet is proven: the text that it replaced is not kept any more.
 
     container (str): its name.
 
@@ -161,7 +165,7 @@ def accept(container: str) -> None:
 
 
 def restore(container: str) -> bool:
-    """Put the last proven quadlet of a container back, or take the new one away when there was none.
+    """Put the last proven quadlet of a container back, or remove the new one when there was none.
 
     container (str): its name.
 
@@ -199,7 +203,7 @@ def has_previous(container: str) -> bool:
 
 
 def remove(container: str) -> None:
-    """Take a container's quadlet, and so its unit, away; nothing is stopped.
+    """Remove a container's quadlet, and so its unit; nothing is stopped.
 
     container (str): its name. Raises CommandExecutionError when systemd refuses.
 
@@ -229,7 +233,7 @@ def reload() -> None:
 
 
 def restart(unit: str) -> None:
-    """Restart a unit without waiting for more than systemd's own word.
+    """Restart a unit, and wait only until systemd calls it started.
 
     unit (str): its name. Raises CommandExecutionError when the start fails.
 
@@ -240,7 +244,7 @@ def restart(unit: str) -> None:
         salt 'cmp1' quadlet.restart nova_compute.service
     """
     # An earlier failure must not make systemd refuse this start by its rate limit.
-    _run(["systemctl", "reset-failed", unit])
+    commands.run(__salt__, ["systemctl", "reset-failed", unit])
     _systemctl("restart", unit)
 
 
@@ -255,9 +259,9 @@ def stop(unit: str) -> None:
 
         salt 'cmp1' quadlet.stop swift_proxy.service
     """
-    result = _run(["systemctl", "stop", unit])
-    if result["retcode"] not in (0, _NOT_LOADED):
-        raise CommandExecutionError(f"systemctl stop {unit}: {result['stderr'].strip()}")
+    result = commands.run(__salt__, ["systemctl", "stop", unit])
+    if result.retcode not in (0, _NOT_LOADED):
+        raise CommandExecutionError(f"systemctl stop {unit}: {result.complaint()}")
 
 
 def ended(unit: str) -> str | None:
@@ -265,7 +269,7 @@ def ended(unit: str) -> str | None:
 
     unit (str): its name.
 
-    Returns in what way it ended (str), None while it runs.
+    Returns how it ended (str), None while it runs. Raises CommandExecutionError when systemd does not answer.
 
     CLI Example:
 
@@ -285,8 +289,10 @@ def ended(unit: str) -> str | None:
 def log(unit: str, since: float, lines: int = 12) -> str:
     """The last lines that a unit's container wrote; those of systemd and podman when it wrote none.
 
-    unit (str): its name. since (float): seconds of the epoch; what is older is left out. lines (int): how
+    unit (str): its name. since (float): seconds since the epoch; older lines are not given. lines (int): how
     many at most.
+
+    Returns at most 2000 characters (str), "" when nothing was written.
 
     CLI Example:
 
@@ -296,7 +302,7 @@ def log(unit: str, since: float, lines: int = 12) -> str:
     """
     # Rounded down: a container that ends at once writes within the second of its start.
     arguments = ["-u", unit, "-n", str(10 * lines), f"--since=@{int(since)}", "--no-pager", "-o", "cat"]
-    written = _run(["journalctl", *arguments])["stdout"].strip().splitlines()
+    written = commands.run(__salt__, ["journalctl", *arguments]).stdout.strip().splitlines()
     own = [line for line in written if not _NOT_ITS_OWN.match(line)] or written
     return "\n".join(own[-lines:])[-2000:]
 
@@ -305,19 +311,12 @@ def _proven(container: str) -> Path:
     return FOLDER / f".{container}.proven"
 
 
-def _replace(file: Path, text: str) -> None:
-    temporary = file.with_name(f".{file.name}.new")
-    with salt.utils.files.set_umask(0o077):
-        temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, file)
-
-
 def _health_command(command: list[str]) -> str:
     if not any(re.search(r"\s", argument) for argument in command):
         return " ".join(["CMD", *command])
     if len(command) == 1:
         raise CommandExecutionError(f"health command {command[0]!r}: give its arguments as a list")
-    # podman reads a list of two or more as arguments; with less it would want a shell in the image.
+    # podman reads a list of two or more as arguments; a single one it would run by a shell of the image.
     return json.dumps(command)
 
 
@@ -347,11 +346,4 @@ def _as_list(value) -> list[str]:
 
 
 def _systemctl(*arguments: str) -> str:
-    result = _run(["systemctl", *arguments])
-    if result["retcode"]:
-        raise CommandExecutionError(f"systemctl {' '.join(arguments[:2])}: {result['stderr'].strip()}")
-    return result["stdout"]
-
-
-def _run(command: list[str]) -> dict:
-    return __salt__["cmd.run_all"](command, python_shell=False, ignore_retcode=True)
+    return commands.checked(__salt__, ["systemctl", *arguments])

@@ -1,7 +1,8 @@
 """The guard of a RabbitMQ node: its container changes only while no queue needs it, and counts as changed
 only when it is back in its cluster and every quorum queue has a member to spare again.
 
-Salt's own module of RabbitMQ calls its tools on the machine; here they are in the container.
+Salt's own module of RabbitMQ calls its tools on the machine; here they are in the container. Draining a node
+(`rabbitmq-upgrade drain`) is RabbitMQ's own maintenance mode: https://www.rabbitmq.com/docs/upgrade#maintenance-mode.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import clusters
+from openstack_rollout.node import clusters, commands
 from openstack_rollout.node.errors import NodeError
-from openstack_rollout.node.guarding import Steps
+from openstack_rollout.node.guarding import Look, Steps
 from openstack_rollout.node.guards import PATIENCE
 
 _STEPS = Steps()
 _SPARE = ("rabbitmq-diagnostics", "check_if_node_is_quorum_critical")
 _DRAINED_IN = 60  # seconds for leaders of queues to move
+_NOT_STARTED = (126, 127)  # exit statuses of podman exec when the program cannot be started
 
 
 def status(container: str = "rabbitmq") -> dict | None:
@@ -50,7 +52,7 @@ def status(container: str = "rabbitmq") -> dict | None:
 
 
 def feature_flags(container: str = "rabbitmq", enabled: list[str] | None = None) -> list[str]:
-    """What a release asks for of the broker's feature flags and is not so: a check, which changes nothing.
+    """The feature flags that a release asks for and that are not on: a check, which changes nothing.
 
     container (str): its name. enabled (list): the flags that have to be on.
 
@@ -73,8 +75,7 @@ def feature_flags(container: str = "rabbitmq", enabled: list[str] | None = None)
 
 
 def may_stop(container: str = "rabbitmq", patience: float = PATIENCE) -> dict | None:
-    """Make sure that the cluster can spare this node: all run, none is cut off, no queue would lose its
-    quorum.
+    """Make sure that the cluster can spare this node: all run, none is cut off, no queue loses its quorum.
 
     container (str): its name. patience (float): seconds in which a cluster may become whole.
 
@@ -87,16 +88,15 @@ def may_stop(container: str = "rabbitmq", patience: float = PATIENCE) -> dict | 
 
         salt 'ctl1' rabbitmq_cluster.may_stop
     """
-    own = None
 
-    def lacks() -> list[str]:
-        nonlocal own
+    def look() -> Look:
         found = _cluster(container, absent=True)
-        own = found and (own or _name(container))
-        return clusters.rabbitmq(found, own) or _critical(container) if found else []
+        if not found:
+            return Look()
+        own = _name(container)
+        return Look({"node": own}, clusters.rabbitmq(found, own) or _critical(container), own)
 
-    _STEPS.spare(container, lambda: str(own), lacks, patience)
-    return {"node": own} if own else None
+    return _STEPS.spare(container, look, patience)
 
 
 def before_stop(container: str) -> dict:
@@ -118,9 +118,11 @@ def before_stop(container: str) -> dict:
         return {}
     token = {**own, "begun": time.time()}
     _STEPS.begin(container, token)
-    result = _run(container, "rabbitmq-upgrade", "--timeout", str(_DRAINED_IN), "drain")
-    if result["retcode"]:
-        raise NodeError("QUORUM_AT_RISK", f"{container}: {own['node']} cannot be drained: {_tail(result)}")
+    result = _tool(container, "rabbitmq-upgrade", "--timeout", str(_DRAINED_IN), "drain")
+    if result.retcode:
+        raise NodeError(
+            "QUORUM_AT_RISK", f"{container}: {own['node']} cannot be drained: {result.complaint()}"
+        )
     return token
 
 
@@ -142,24 +144,21 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
         _STEPS.end(container)
         return ""
     own = token["node"]
-    found = None
 
-    def lacks() -> list[str]:
-        nonlocal found
+    def look() -> Look:
         found = _cluster(container, absent=True)
         if not found:
-            return ["its broker does not answer, or is alone"]
-        return clusters.rabbitmq(found, own) or _critical(container)
+            return Look(None, ["its broker does not answer, or is alone"], own)
+        return Look(found, clusters.rabbitmq(found, own) or _critical(container), own)
 
-    _STEPS.back(container, lambda: own, lacks, timeout)
-    _STEPS.end(container)
+    found = _STEPS.back(container, look, timeout)
     return f"{own} runs again, one of {len(found['running_nodes'])}"
 
 
 def undo(container: str, token: dict | None) -> None:
     """Take a node that was only drained back into service. A second time changes nothing.
 
-    container (str): its name. token (dict): of `before_stop`; None: what a run that died has left.
+    container (str): its name. token (dict): of `before_stop`; None: that of a run that died.
 
     CLI Example:
 
@@ -174,7 +173,7 @@ def undo(container: str, token: dict | None) -> None:
             "not under maintenance",
             "unknown",
         ):
-            _run(container, "rabbitmq-upgrade", "revive")
+            _tool(container, "rabbitmq-upgrade", "revive")
     _STEPS.end(container)
 
 
@@ -193,8 +192,9 @@ def pending(container: str) -> dict | None:
 
 
 def _cluster(container: str, absent: bool = False) -> dict | None:
-    """`cluster_status`; None of a broker that is alone, and, where `absent` allows it, of one that is
-    away."""
+    """The broker's `cluster_status`; None of a broker that is alone, and, where `absent` allows it, of one
+    that does not run.
+    """
     try:
         found = _json(container, "rabbitmqctl", "cluster_status")
     except CommandExecutionError:
@@ -205,20 +205,20 @@ def _cluster(container: str, absent: bool = False) -> dict | None:
 
 
 def _answers(container: str) -> bool:
-    result = _run(container, "rabbitmq-diagnostics", "check_running")
-    if result["retcode"] in (126, 127):
-        raise NodeError("QUORUM_AT_RISK", f"{container} cannot be asked: {_tail(result)}")
-    return not result["retcode"]
+    result = _tool(container, "rabbitmq-diagnostics", "check_running")
+    if result.retcode in _NOT_STARTED:
+        raise NodeError("QUORUM_AT_RISK", f"{container} cannot be asked: {result.complaint()}")
+    return not result.retcode
 
 
 def _critical(container: str) -> list[str]:
     """The queues that would lose their quorum without this node."""
-    result = _run(container, *_SPARE)
-    return [f"queues would lose their quorum ({_tail(result)})"] if result["retcode"] else []
+    result = _tool(container, *_SPARE)
+    return [f"queues would lose their quorum ({result.complaint()})"] if result.retcode else []
 
 
 def _name(container: str) -> str:
-    return _run(container, "rabbitmqctl", "eval", "node().")["stdout"].strip().strip("'")
+    return _tool(container, "rabbitmqctl", "eval", "node().").stdout.strip().strip("'")
 
 
 def _flags(found: dict | list) -> dict[str, str]:
@@ -227,17 +227,12 @@ def _flags(found: dict | list) -> dict[str, str]:
 
 
 def _json(container: str, program: str, *arguments: str):
-    result = _run(container, program, "--formatter", "json", *arguments)
+    result = _tool(container, program, "--formatter", "json", *arguments)
     try:
-        return json.loads(result["stdout"])
+        return json.loads(result.stdout)
     except ValueError as error:
-        raise NodeError("QUORUM_AT_RISK", f"{container} cannot be asked: {_tail(result)}") from error
+        raise NodeError("QUORUM_AT_RISK", f"{container} cannot be asked: {result.complaint()}") from error
 
 
-def _tail(result: dict) -> str:
-    return " ".join((result["stderr"] or result["stdout"]).split())[-300:]
-
-
-def _run(container: str, program: str, *arguments: str) -> dict:
-    command = ["podman", "exec", container, program, "--quiet", *arguments]
-    return __salt__["cmd.run_all"](command, python_shell=False, ignore_retcode=True)
+def _tool(container: str, program: str, *arguments: str) -> commands.Result:
+    return commands.in_container(__salt__, container, [program, "--quiet", *arguments])

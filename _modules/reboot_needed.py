@@ -1,25 +1,25 @@
-"""Does this node need a reboot? Several evidences, each told by its name; nothing is recorded."""
+"""Does this node need a reboot? Several pieces of evidence, each with its name; nothing is recorded."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from openstack_rollout.node import kernels
+from openstack_rollout import errors
+from openstack_rollout.node import commands, kernels
 
-# Debian's packages leave the first, with the packages' names in the second.
+# Debian's packages create this file; the names of the packages are in reboot-required.pkgs beside it.
 _REQUIRED = (Path("/run/reboot-required"), Path("/var/run/reboot-required"))
-# A file here asks for a reboot until it is gone, and says why in its first line. Of a reboot, those in /run
-# are gone; one in the other place is for whoever left it to remove.
+# A file here asks for a reboot until it is gone, and says why in its first line. A reboot empties /run; a
+# file in the other place has to be removed by whoever put it there.
 MARKERS = (Path("/run/openstack-rollout/reboot.d"), Path("/etc/openstack-rollout/reboot.d"))
 _LISTED = re.compile(r"^\s*\* (\S+)$", re.M)
-_SHOWN = 5
 
 
 def evidence(thorough: bool = True) -> list[str]:
-    """Why this node needs a reboot, one line each, led by the evidence's name; none when it does not.
+    """Why this node needs a reboot: one line each, "NAME: what was found"; empty when it needs none.
 
-    thorough (bool): also ask what takes a second: the last two of these.
+    thorough (bool): also look for the last two of these names, which takes a second.
 
     The names: `kernel` (a newer one is installed than runs), `reboot-required` (Debian's file), `marker` (a
     file in /run/openstack-rollout/reboot.d or /etc/openstack-rollout/reboot.d), `bootc` (an image is staged),
@@ -40,7 +40,7 @@ def evidence(thorough: bool = True) -> list[str]:
         "switch": _switch(),
     }
     if thorough:
-        found["libraries"] = _some(__salt__["stale_services.unsafe"]())
+        found["libraries"] = errors.some(__salt__["stale_services.unsafe"]())
         found["needs-restarting"] = _needs_restarting()
     return [f"{name}: {line}" for name, line in found.items() if line]
 
@@ -57,7 +57,7 @@ def _required() -> str:
     for path in _REQUIRED:
         if path.exists():
             names = _lines(path.with_name("reboot-required.pkgs"))
-            return f"{path}" + (f" of {_some(sorted(set(names)))}" if names else "")
+            return f"{path}" + (f" of {errors.some(sorted(set(filter(None, names))))}" if names else "")
     return ""
 
 
@@ -67,7 +67,7 @@ def _markers() -> str:
         for path in sorted(folder.glob("*")) if folder.is_dir() else ():
             why = next(iter(_lines(path)), "")
             found.append(f"{path}" + (f" ({why})" if why else ""))
-    return _some(found)
+    return errors.some(found)
 
 
 def _image() -> str:
@@ -83,18 +83,14 @@ def _switch() -> str:
 
 
 def _needs_restarting() -> str:
-    """What dnf's plugin says: packages that only a boot brings into use, installed since this boot."""
+    """The packages installed since this boot that need another one, by dnf's plugin needs-restarting."""
     if __grains__.get("os_family") != "RedHat" or not __salt__["cmd.which"]("dnf"):
         return ""
-    said = __salt__["cmd.run_all"](
-        ["dnf", "--cacheonly", "--quiet", "needs-restarting", "--reboothint"],
-        python_shell=False,
-        ignore_retcode=True,
-        env={"LC_ALL": "C"},
-    )
+    command = ["dnf", "--cacheonly", "--quiet", "needs-restarting", "--reboothint"]
+    result = commands.unattended(__salt__, command)
     # 1 is the plugin's yes, and dnf's own error; only a yes lists packages.
-    names = _LISTED.findall(said["stdout"]) if said["retcode"] == 1 else []
-    return _some(sorted(set(names)))
+    names = _LISTED.findall(result.stdout) if result.retcode == 1 else []
+    return errors.some(sorted(set(names)))
 
 
 def _lines(path: Path) -> list[str]:
@@ -102,9 +98,3 @@ def _lines(path: Path) -> list[str]:
         return path.read_text(encoding="utf-8", errors="replace").split("\n")[:20]
     except OSError:
         return []
-
-
-def _some(names: list[str]) -> str:
-    names = [name for name in names if name]
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

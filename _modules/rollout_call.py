@@ -1,4 +1,4 @@
-"""The master's way to ask this node: a failure comes as fields, not as a text."""
+"""How the master calls functions of this node: a failure comes back as fields, not as a text."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MODULES = (
 
 
 def run(function: str, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> dict:
-    """Call a function, and tell its value or its failure.
+    """Call a function, and return its value or its failure.
 
     function (str): of one of this project's modules that the master asks. args (list), kwargs (dict): its
     arguments.

@@ -1,5 +1,6 @@
-"""Run the hooks of a step, and a release's migrations, on this node; which migrations are done is recorded
-here.
+"""Run the operator's hooks of a step, and a release's migrations, on this node.
+
+Which migrations are done is recorded on the node itself.
 """
 
 from __future__ import annotations
@@ -10,26 +11,25 @@ from pathlib import Path
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import fresh_pillar
+from openstack_rollout.node import commands, fresh_pillar
 from openstack_rollout.node import share as shares
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.records.state_file import StateFile
 
 _RECORD = Path("/var/lib/openstack-rollout/migrations.json")
-_SAID = 300
+_KEPT = 300  # characters of a failed hook's output that its message repeats
 _DONE = "done"
 # A migration follows the update of its stage's packages and containers, and precedes the proof.
 _MIGRATION = "after_apply"
 
 
 def run(stage: str, moment: str) -> dict:
-    """Run the hooks of a moment of a stage, and after `apply` the migrations of the release that are not
-    done.
+    """Run the hooks of a moment of a stage; after `apply`, also the release's migrations that are not done.
 
     stage (str): e.g. system. moment (str): e.g. before_apply.
 
-    Returns {"hooks": {name: "done", or what failed and was passed over}} of the hooks that are for this node.
-    Raises NodeError HOOK_FAILED at the first failure of one that is not passed over.
+    Returns {"hooks": {name: "done", or what failed and was ignored}} of the hooks that are for this node.
+    Raises NodeError HOOK_FAILED at the first failure of a hook whose on_failure is `fail`.
 
     CLI Example:
 
@@ -52,7 +52,7 @@ def run(stage: str, moment: str) -> dict:
 def due(share: dict | None = None) -> list[dict]:
     """The migrations of the wanted release that this node has not done: [{"name", "stage", …}].
 
-    share (dict): the node's share, of a caller who has it.
+    share (dict): the node's share, where the caller has it already.
 
     CLI Example:
 
@@ -66,8 +66,9 @@ def due(share: dict | None = None) -> list[dict]:
 
 
 def done(share: dict | None = None) -> dict[str, str]:
-    """The migrations that this node has done, of releases that the catalogue still has: {"VERSION NAME":
-    when}.
+    """The migrations that this node has done, of releases that are still in the catalogue.
+
+    Returns {"VERSION NAME": when (ISO 8601, UTC)}.
 
     share (dict): as in `due`.
 
@@ -77,9 +78,8 @@ def done(share: dict | None = None) -> dict[str, str]:
 
         salt 'cmp1' rollout_hooks.done
     """
-    try:
-        found = StateFile(_RECORD).read() or {}
-    except (OSError, ValueError):
+    found = StateFile(_RECORD).read_or_none()
+    if not found:
         return {}
     known = (share or _share()).get("releases", ())
     return {name: when for name, when in found.items() if name.split(" ", 1)[0] in known}
@@ -98,35 +98,29 @@ def _tried(hook: dict) -> str:
 
 
 def _command(hook: dict) -> str:
-    result = __salt__["cmd.run_all"](
-        list(hook["command"]), python_shell=False, ignore_retcode=True, timeout=hook["timeout"]
-    )
-    if not result["retcode"]:
+    result = commands.run(__salt__, hook["command"], timeout=hook["timeout"])
+    if not result.retcode:
         return ""
-    said = " ".join(f"{result['stdout']} {result['stderr']}".split())
-    return f"exited with {result['retcode']}: {said[-_SAID:]}"
+    printed = " ".join(f"{result.stdout} {result.stderr}".split())
+    return f"exited with {result.retcode}: {printed[-_KEPT:]}"
 
 
 def _sls(hook: dict) -> str:
-    """Applied by a process of its own, so that it can be ended when it takes too long."""
+    """Apply the SLS of a hook in a process of its own, so that it can be ended when it takes too long."""
     call = ["salt-call", "--local" if __opts__.get("file_client") == "local" else "--log-level=error"]
-    result = __salt__["cmd.run_all"](
-        [*call, "--out=json", "--retcode-passthrough", f"--config-dir={Path(__opts__['conf_file']).parent}",
-         "state.apply", hook["sls"], "concurrent=True"],
-        python_shell=False,
-        ignore_retcode=True,
-        timeout=hook["timeout"],
-    )  # fmt: skip
-    if not result["retcode"]:
+    options = ["--out=json", "--retcode-passthrough", f"--config-dir={Path(__opts__['conf_file']).parent}"]
+    command = [*call, *options, "state.apply", hook["sls"], "concurrent=True"]
+    result = commands.run(__salt__, command, timeout=hook["timeout"])
+    if not result.retcode:
         return ""
     try:
-        states = json.loads(result["stdout"])["local"].values()
+        states = json.loads(result.stdout)["local"].values()
         wrong = [str(state["comment"]) for state in states if state["result"] is False]
     except (ValueError, KeyError, TypeError, AttributeError):
-        wrong = [f"{result['stdout']} {result['stderr']}"[-_SAID:]]
-    return f"sls {hook['sls']}: {' '.join('; '.join(wrong).split())[:_SAID]}"
+        wrong = [f"{result.stdout} {result.stderr}"[-_KEPT:]]
+    return f"sls {hook['sls']}: {' '.join('; '.join(wrong).split())[:_KEPT]}"
 
 
 def _share() -> dict:
-    """As the master has it now: hooks of an edit that the minion has not seen would be passed over."""
+    """The share as the master has it now: the minion's copy may lack hooks that were added since."""
     return shares.of(fresh_pillar.fresh(__opts__, __grains__))

@@ -1,8 +1,8 @@
 """Services of this node that run libraries or programs which an update has deleted, and restarting those.
 
-A restart of a service is less than one of the host. What carries workloads, clusters or the bus of the
-system is
-not restarted here: that is a reason for a reboot (`reboot_needed`). Containers have libraries of their own.
+Restarting a service disturbs less than a reboot. Services that carry workloads, clusters or the system's
+message bus are not restarted here: they are a reason for a reboot (`reboot_needed`). Containers have
+libraries of their own and do not count.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from openstack_rollout.node.errors import NodeError
 
-# Not restarted: what forwards, stores or runs for others, cluster members, and what all others hang on.
+# Not restarted: what forwards, stores or runs for others, cluster members, and what all other services need.
 UNSAFE = (
     *(
         "dbus*.service",
@@ -26,7 +26,7 @@ UNSAFE = (
     *("iscsid.service", "multipathd.service", "pacemaker.service", "corosync.service", "pcsd.service"),
     *("mariadb.service", "rabbitmq*.service", "keepalived.service", "haproxy.service", "ceph-*.service"),
 )
-# The minion is renewed by its own step, and of a container only its monitor is the host's.
+# The minion is renewed by its own step. Of a container, only the monitor (conmon) runs programs of the host.
 _IGNORED = ("salt-minion.service", "openstack-rollout-*.service")
 _MONITOR = "conmon"
 _PROC = Path("/proc")
@@ -75,9 +75,9 @@ def unsafe() -> list[str]:
 
 
 def restart() -> list[str]:
-    """Restart those of `found` that may be; returns their names.
+    """Restart those of `found` that are safe to restart.
 
-    Raises NodeError NODE_ERROR with those that are not active afterwards.
+    Returns their names (list). Raises NodeError NODE_ERROR that names those which are not active afterwards.
 
     CLI Example:
 

@@ -1,14 +1,13 @@
 """The packages of this node that no release names: what is newer in its repositories, fetched and brought.
 
-What would move is the package manager's own plan, of the metadata that `refresh` fetched last; excluded
-packages
-are hidden from it, so that nothing that needs them moves either. What the operator holds or has locked stays.
+What would move is the package manager's own plan, of the metadata that `refresh` fetched last. Excluded
+packages are hidden from it, so that nothing that needs them moves either. What the operator holds or has
+locked stays.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -16,7 +15,8 @@ from pathlib import Path
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import kernels, package_errors
+from openstack_rollout.node import commands, kernels, package_errors
+from openstack_rollout.records.state_file import StateFile
 
 UPGRADE = "upgrade"
 DIST_UPGRADE = "dist_upgrade"
@@ -28,7 +28,7 @@ _LISTS = Path("/var/lib/apt/lists")
 _VERSION_LOCKS = Path("/etc/dnf/plugins/versionlock.list")
 # A repository that cannot be read is an error, never "nothing is new".
 _DNF = ("--setopt=skip_if_unavailable=0", "--setopt=exit_on_lock=1")
-# What tells that a plan may be another one by now.
+# Files that change when the plan may change.
 _DECISIVE = {
     "Debian": (
         "/var/lib/dpkg/status",
@@ -50,7 +50,7 @@ _INSTALLS = re.compile(r"^Inst (?P<name>[^\s:]+)\S* (?:\[(?P<old>[^\]]+)\] )?\((
 _REMOVES = re.compile(r"^Remv (?P<name>[^\s:]+)", re.M)
 # On a node with the master's packages all of Salt's are the operator's.
 _SALTS = ("salt", "salt-*")
-# What dnf says of a repository that it has never read.
+# dnf's message for a repository that it has never read.
 _NO_METADATA = "Cache-only enabled but no cache"
 _LOCKED = re.compile(r"^(?P<name>.+)-(?:\d+:)?[^-]+-[^-]+$")
 _KEPT_FILES = ("*.rpmnew", "*.rpmsave", "*.dpkg-dist", "*.dpkg-new", "*.ucf-dist")
@@ -66,7 +66,7 @@ def plan(depth: str = UPGRADE, exclude: Sequence[str] = ()) -> dict:
 
     Returns {"upgrade": {name: version}, "install": {name: version} (apt: new packages that come along),
     "remove": [name], "held": {name: version} of what the operator's holds and locks keep back}.
-    Raises NodeError the reason (REPOSITORY_BROKEN, PACKAGE_FAILED, …).
+    Raises NodeError under REPOSITORY_BROKEN, PACKAGE_FAILED or another reason of the package manager's.
 
     CLI Example:
 
@@ -77,7 +77,7 @@ def plan(depth: str = UPGRADE, exclude: Sequence[str] = ()) -> dict:
     if __salt__["minion_package.masters"]():
         exclude = [*exclude, *_SALTS]
     key = _state_of_things(depth, exclude)
-    known = _remembered()
+    known = StateFile(_REMEMBERED).read_or_none()
     if known and known["key"] == key:
         return known["plan"]
     make = _plan_of_apt if _is_apt() else _plan_of_dnf
@@ -89,8 +89,7 @@ def plan(depth: str = UPGRADE, exclude: Sequence[str] = ()) -> dict:
         refresh()
         made = make(depth, exclude)
     key = _state_of_things(depth, exclude)
-    _RUN.mkdir(parents=True, exist_ok=True)
-    _REMEMBERED.write_text(json.dumps({"key": key, "plan": made}), encoding="utf-8")
+    StateFile(_REMEMBERED).write({"key": key, "plan": made})
     return made
 
 
@@ -99,7 +98,7 @@ def refresh(lock_timeout: float | None = None) -> bool:
 
     lock_timeout (float): seconds that others may hold the package manager's locks; as in package_lock.wait.
 
-    Raises NodeError REPOSITORY_BROKEN, SIGNATURE_WRONG, PACKAGE_LOCKED or DISK_FULL.
+    Returns True. Raises NodeError REPOSITORY_BROKEN, SIGNATURE_WRONG, PACKAGE_LOCKED or DISK_FULL.
 
     CLI Example:
 
@@ -111,13 +110,13 @@ def refresh(lock_timeout: float | None = None) -> bool:
     command = ["apt-get", "--quiet", "--error-on=any", "update"]
     if not _is_apt():
         command = ["dnf", "--quiet", *_DNF, "--refresh", "makecache"]
-    _said(command, "REPOSITORY_BROKEN")
+    _printed(command, "REPOSITORY_BROKEN")
     return True
 
 
 def held() -> list[str]:
-    """The names of installed packages that the operator holds (apt-mark) or has locked (dnf versionlock),
-    and all of Salt's on a node with the master's.
+    """The names of installed packages that the operator holds (apt-mark) or has locked (dnf versionlock). On
+    a node with Salt's master, Salt's own packages count as held.
 
     CLI Example:
 
@@ -146,7 +145,7 @@ def configuration() -> list[str]:
 
 def _marked() -> set[str]:
     if _is_apt():
-        return set(_said(["apt-mark", "showhold"], "PACKAGE_FAILED").split())
+        return set(_printed(["apt-mark", "showhold"], "PACKAGE_FAILED").split())
     try:
         lines = _VERSION_LOCKS.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -165,11 +164,12 @@ def _plan_of_dnf(depth: str, exclude: Sequence[str]) -> dict:
 
 
 def _newer(exclude: Iterable[str], *options: str) -> dict[str, str]:
-    # check-update and not repoquery, which does not know of version locks. Names may stand on lines of their
+    # check-update and not repoquery, which does not know of version locks. A long name is on a line of its
     # own.
     hidden = f"--setopt=excludepkgs={','.join(exclude)}"
     command = ["dnf", "--quiet", "--cacheonly", *_DNF, *options, hidden, "check-update"]
-    listed = _said(command, "REPOSITORY_BROKEN", good=(0, 100)).partition("Obsoleting Packages")[0].split()
+    printed = _printed(command, "REPOSITORY_BROKEN", good=(0, 100))
+    listed = printed.partition("Obsoleting Packages")[0].split()
     triples = zip(listed[::3], listed[1::3], strict=False)
     return {name.rpartition(".")[0]: version.removeprefix("0:") for name, version in triples}
 
@@ -186,7 +186,7 @@ def _plan_of_apt(depth: str, exclude: Sequence[str]) -> dict:
         *("-o", f"Dir::Etc::Preferences={_PREFERENCES}"),
         "dist-upgrade" if depth == DIST_UPGRADE else "upgrade",
     ]
-    text = _said(command, "PACKAGE_FAILED")
+    text = _printed(command, "PACKAGE_FAILED")
     moves = [match.groupdict() for match in _INSTALLS.finditer(text)]
     holds = sorted(_marked())
     candidates = __salt__["pkg.latest_version"](*holds, refresh=False) if holds else {}
@@ -201,9 +201,7 @@ def _plan_of_apt(depth: str, exclude: Sequence[str]) -> dict:
 
 
 def _state_of_things(depth: str, exclude: Iterable[str]) -> str:
-    """Changes whenever the plan may: by the question, the installed packages, the metadata and the
-    settings.
-    """
+    """A fingerprint of all that decides the plan: the question, installed packages, metadata, settings."""
     parts = [depth, *exclude]
     for pattern in _DECISIVE["Debian" if _is_apt() else "RedHat"]:
         for path in sorted(Path("/").glob(pattern.lstrip("/"))):
@@ -215,24 +213,12 @@ def _state_of_things(depth: str, exclude: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _remembered() -> dict | None:
-    try:
-        return json.loads(_REMEMBERED.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
-def _said(command: list[str], reason: str, good: Sequence[int] = (0,)) -> str:
-    """What a command prints; its failure under the reason that its words tell, or this one."""
-    result = __salt__["cmd.run_all"](
-        command,
-        python_shell=False,
-        ignore_retcode=True,
-        env={"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
-    )
-    if result["retcode"] not in good:
-        raise package_errors.told(f"{result['stdout']}\n{result['stderr']}", reason)
-    return result["stdout"]
+def _printed(command: list[str], reason: str, good: Sequence[int] = (0,)) -> str:
+    """What a command prints; its failure under the reason that its message stands for, or under this one."""
+    result = commands.unattended(__salt__, command)
+    if result.retcode not in good:
+        raise package_errors.classified(f"{result.stdout}\n{result.stderr}", reason)
+    return result.stdout
 
 
 def _is_apt() -> bool:

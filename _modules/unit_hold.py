@@ -1,4 +1,4 @@
-"""Units that systemd must not start again by itself for a moment, while what they run ends on its own."""
+"""Units that systemd must not restart for a moment, while a guard has their container end by itself."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ FOLDER = Path("/run/systemd/system")
 
 
 def hold(units: Iterable[str]) -> None:
-    """Let systemd not start these units again by itself. Nothing is stopped.
+    """Have systemd not start these units again by itself (`Restart=no`). Nothing is stopped.
 
-    units: their names, with or without `.service`. Raises CommandExecutionError when systemd or the disk
-    refuses.
+    units (list): their names, with or without `.service`. Raises CommandExecutionError when systemd or the
+    disk refuses.
 
     CLI Example:
 
@@ -35,8 +35,8 @@ def hold(units: Iterable[str]) -> None:
 def release(units: Iterable[str]) -> None:
     """End the hold of units; those that are not held are left alone.
 
-    units: their names, with or without `.service`. Raises CommandExecutionError when systemd or the disk
-    refuses.
+    units (list): their names, with or without `.service`. Raises CommandExecutionError when systemd or the
+    disk refuses.
 
     CLI Example:
 

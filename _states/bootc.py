@@ -1,4 +1,4 @@
-"""The system's image of a bootc host, staged for the next boot."""
+"""The system image of a bootc host, staged for the next boot."""
 
 from __future__ import annotations
 

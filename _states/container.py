@@ -1,6 +1,6 @@
 """A service's container on a node: on the release's image, with its arguments and configuration, and healthy.
 
-Old images are kept: the way back needs them.
+Old images are kept: a rollback needs them.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import answers, errors, guards
+from openstack_rollout.node import answers, errors, guards, waiting
 from openstack_rollout.node.errors import NodeError
 
-_SETTLE = 3  # seconds that a container without a health check has to stay up
+_STAYS_UP = 3  # seconds that a container without a health check has to run
 _DEFAULT_TIMEOUT = 60
 
 
@@ -45,9 +45,11 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
     health (dict): {"command": [argument, …], "timeout": seconds}; without a command it only has to stay up.
     config_files (list): paths whose contents are part of the container: it restarts when they change.
     legacy_units (list): units of earlier installers that ran this service; removed once ours is healthy.
-    guard (str): the module that sees what the container serves through the change, `none` without one.
+    guard (str): the execution module that keeps the service going during the change (node/guards.py), `none`
+    without one.
     turn (bool): whether this node has to have the controllers' turn while its container changes.
-    on_failure (str): `restore` starts what ran before again when the new container fails, `leave` leaves it.
+    on_failure (str): when the new container fails, `restore` starts again what ran before; `leave` keeps the
+    new one for a look at it.
     because (list): reasons to restart it that this state cannot see itself.
 
     The reason of a failure is IMAGE_MISSING, REGISTRY_UNREACHABLE, IMAGE_PULL_FAILED, CONTAINER_EXITED,
@@ -68,7 +70,7 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
         now = __salt__["podman.containers"]().get(container)
         reasons = [*because, *_reasons(container, image, wanted, now), *(f"legacy unit {u}" for u in legacy)]
         if not reasons:
-            changes = _finish(container, image, health, now, guard)
+            changes = _finish_earlier_change(container, image, health, now, guard)
             if changes and __opts__["test"]:
                 return answers.answer(name, None, f"{container}: its change would be finished", changes)
             return answers.answer(name, True, f"{container} runs {image}", changes)
@@ -78,17 +80,14 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
         _pull(image)
         plan = {"text": wanted["text"], "health": health, "legacy": legacy, "guard": guard}
         plan["running"] = bool(now and now["running"])
-        said = (
-            _in_turn(container, image, plan, on_failure)
-            if turn
-            else _replace(container, image, plan, on_failure)
-        )
+        replace = _replace_in_turn if turn else _replace
+        came_back = replace(container, image, plan, on_failure)
     except CommandExecutionError as error:
         return answers.failed(name, error)
-    if said:
-        changes[container]["said"] = said
+    if came_back:
+        changes[container]["said"] = came_back
     comment = f"{container} was started: {'; '.join(reasons)}"
-    return answers.answer(name, True, f"{comment}. {said}" if said else comment, changes)
+    return answers.answer(name, True, f"{comment}. {came_back}" if came_back else comment, changes)
 
 
 def mod_watch(name, sfun=None, **kwargs):
@@ -118,8 +117,8 @@ def image_present(name, image, counts=True):
     """Have an image on the node, pulled by its digest; nothing that runs is touched.
 
     name (str): any text. image (str): registry/repository@sha256:…
-    counts (bool): whether a pull is a change of its own. Not where the container's own state follows and
-    reports that it moves.
+    counts (bool): whether a pull counts as a change. Not where the container's own state follows: it reports
+    the change of image.
 
     The reason of a failure is IMAGE_MISSING, REGISTRY_UNREACHABLE or IMAGE_PULL_FAILED.
 
@@ -146,8 +145,8 @@ def orphans_absent(name, wanted=()):
 
     name (str): any text. wanted (list): names of the containers to keep. Others' quadlets are left alone.
 
-    An empty list is refused under INVALID_PILLAR, with nothing touched: it is a blank key of the pillar,
-    never a wish.
+    An empty list is refused under INVALID_PILLAR, and nothing is touched: it comes from a blank key of the
+    pillar.
 
     .. code-block:: yaml
 
@@ -196,8 +195,8 @@ def _pull(image):
         __salt__["podman.pull"](image)
 
 
-def _in_turn(container, image, plan, on_failure):
-    """Replace a container while no other controller disturbs its own; a first start disturbs nobody."""
+def _replace_in_turn(container, image, plan, on_failure):
+    """As `_replace`, while no other controller changes its own containers. A first start needs no turn."""
     if not plan["running"]:
         return _replace(container, image, plan, on_failure)
     job = __salt__["controller_turn.take"](f"container {container}")
@@ -208,15 +207,15 @@ def _in_turn(container, image, plan, on_failure):
 
 
 def _replace(container, image, plan, on_failure):
-    """Start the planned container in place of what runs, and prove it; else bring back what ran.
+    """Start the planned container in place of what runs, and prove it; when that fails, start again what ran.
 
-    Returns what the guard says of it, "" without a word.
+    Returns how the guard says it came back (str), "" without a guard.
     """
     legacy, guard = plan["legacy"], plan["guard"]
     aside = f"{container}-legacy"
     unit = f"{container}.service"
     started = time.time()
-    token = _leave(container, [unit, *legacy], guard, plan["running"])
+    token = _take_out_of_service(container, [unit, *legacy], guard, plan["running"])
     ours = not legacy and __salt__["quadlet.read"](container) is not None
     done = False
     try:
@@ -227,15 +226,15 @@ def _replace(container, image, plan, on_failure):
         _restart(container, unit, started)
         __salt__["unit_hold.release"]([unit, *legacy])
         _prove(container, image, plan["health"], started)
-        said = _guarded(guard, "after_start", container, token, plan["health"]["timeout"])
+        came_back = _guarded(guard, "after_start", container, token, plan["health"]["timeout"])
         done = True
     except CommandExecutionError as error:
         __salt__["unit_hold.release"]([unit, *legacy])
         if on_failure != "restore":
             raise
         restored = _restore(container, unit, aside, legacy, ours)
-        behind = _settle(container, token, plan) if guard != guards.NONE and plan["running"] else None
-        raise _told(error, restored, behind) from error
+        missing = _back_in_service(container, token, plan) if plan["running"] else None
+        raise _failure(error, restored, missing) from error
     finally:
         if not done:
             _guarded(guard, "undo", container, token)
@@ -243,18 +242,19 @@ def _replace(container, image, plan, on_failure):
     if legacy:
         __salt__["podman.remove"](aside)
         __salt__["legacy_unit.remove"](legacy)
-    return said or ""
+    return came_back or ""
 
 
 def _guarded(guard, function, *arguments):
-    """What the guard of the service says; None without one."""
+    """What a function of the service's guard returns; None without a guard."""
     return None if guard == guards.NONE else __salt__[f"{guard}.{function}"](*arguments)
 
 
-def _leave(container, units, guard, running):
-    """Let the guard take the container out of service; its token, or that of a run that died if none runs.
+def _take_out_of_service(container, units, guard, running):
+    """Have the guard take a running container out of service.
 
-    A guard refuses, by an exception, only as long as the container still does its work.
+    A guard raises only as long as the container still does its work. Returns its token; for a container that
+    does not run, the token of a run that died, or None.
     """
     if guard == guards.NONE or not running:
         return _guarded(guard, "pending", container)
@@ -267,8 +267,8 @@ def _leave(container, units, guard, running):
         raise
 
 
-def _settle(container, token, plan):
-    """Give what was started again the time to take over; the error that says why it did not, or None."""
+def _back_in_service(container, token, plan):
+    """Wait until what was started again is back in service; the guard's error when it is not, else None."""
     try:
         _guarded(plan["guard"], "after_start", container, token, plan["health"]["timeout"])
     except CommandExecutionError as error:
@@ -276,17 +276,17 @@ def _settle(container, token, plan):
     return None
 
 
-def _told(error, restored, behind):
-    """The error to raise for a change that failed: with the way back, and what is still not back."""
-    if errors.reason_of(behind) in ("QUORUM_AT_RISK", "QUORUM_NOT_RESTORED"):
-        # What the cluster lacks now counts for more than why it came to it.
-        return errors.retold(behind, f"{errors.text_of(behind)}\n{error}\n{restored}")
-    late = f"\nIt is not back in service: {behind}" if behind else ""
-    return errors.retold(error, f"{errors.text_of(error)}\n{restored}{late}")
+def _failure(error, restored, missing):
+    """The error to raise for a change that failed: why, how the rollback went, and what is still missing."""
+    if errors.reason_of(missing) in ("QUORUM_AT_RISK", "QUORUM_NOT_RESTORED"):
+        # What the cluster lacks now matters more than why the change failed.
+        return errors.reworded(missing, f"{errors.text_of(missing)}\n{error}\n{restored}")
+    late = f"\nIt is not back in service: {missing}" if missing else ""
+    return errors.reworded(error, f"{errors.text_of(error)}\n{restored}{late}")
 
 
 def _put_aside(container, aside):
-    """Keep a legacy container under another name; one of ours is already the new one."""
+    """Keep a legacy container under another name. A container of ours is the new one already, and stays."""
     found = __salt__["podman.containers"]()
     if container in found and __salt__["quadlet.label"]() not in found[container]["labels"]:
         __salt__["podman.remove"](aside)
@@ -300,8 +300,8 @@ def _restart(container, unit, started):
         raise NodeError("CONTAINER_EXITED", f"{container}: {error}{_log(unit, started)}") from error
 
 
-def _finish(container, image, health, now, guard):
-    """What an earlier run may have left undone: the proof of a container, its guard's work (a change)."""
+def _finish_earlier_change(container, image, health, now, guard):
+    """Finish what a run that died did not: the proof of a container, and its guard's work (a change)."""
     token = _guarded(guard, "pending", container)
     if not __opts__["test"]:
         if health["command"] and now["healthy"] is None:
@@ -315,21 +315,17 @@ def _finish(container, image, health, now, guard):
 def _prove(container, image, health, started):
     """Wait until a container is healthy and make sure that it runs the image; raise NodeError."""
     unit = f"{container}.service"
-    deadline = time.monotonic() + float(health["timeout"])
-    while True:
-        # The unit is asked last: a container may give a good answer and die.
-        healthy = _is_up(container, health, started)
-        ended = __salt__["quadlet.ended"](unit)
-        if ended:
+
+    def healthy():
+        # The unit is asked last: a container may pass its check and end right after it.
+        passed = _is_up(container, health, started)
+        if ended := __salt__["quadlet.ended"](unit):
             raise NodeError("CONTAINER_EXITED", f"{container} ended ({ended}){_log(unit, started)}")
-        if healthy:
-            break
-        if time.monotonic() > deadline:
-            limit = f"within {health['timeout']} s"
-            raise NodeError(
-                "CONTAINER_UNHEALTHY", f"{container} was not healthy {limit}{_log(unit, started)}"
-            )
-        time.sleep(1)
+        return passed
+
+    if not waiting.until(healthy, float(health["timeout"])):
+        limit = f"within {health['timeout']} s"
+        raise NodeError("CONTAINER_UNHEALTHY", f"{container} was not healthy {limit}{_log(unit, started)}")
     now = __salt__["podman.containers"]().get(container) or {"image_id": None}
     wanted = __salt__["podman.image_ids"]([image]).get(image)
     if wanted is None or now["image_id"] != wanted:
@@ -341,11 +337,11 @@ def _prove(container, image, health, started):
 def _is_up(container, health, started):
     if health["command"]:
         return __salt__["podman.healthy"](container)
-    return time.time() >= started + _SETTLE
+    return time.time() >= started + _STAYS_UP
 
 
 def _restore(container, unit, aside, legacy, ours):
-    """Start what ran before a failed container again; says in a sentence how that went."""
+    """Start again what ran before a container that failed; a sentence that says how that went."""
     try:
         if ours and not __salt__["quadlet.has_previous"](container):
             if __salt__["quadlet.ended"](unit):

@@ -10,8 +10,8 @@ from openstack_rollout.node import answers
 def recorded(name):
     """Have what works now written down, for `verified` after the changes that follow.
 
-    name (str): any text. Ask for it where a change is due (`prereq`), or call datapath.record where that is
-    known.
+    name (str): any text. Tie it to the change by `prereq`, so that only a due change records. A module that
+    changes something calls datapath.record itself.
 
     .. code-block:: yaml
 

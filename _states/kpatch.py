@@ -24,10 +24,9 @@ def patched(name, exclude=()):
         due = __salt__["kpatch.due"]()
         if not due:
             return answers.answer(name, True, "nothing newer for the running kernel")
-        named = ", ".join(f"{package} {version}" for package, version in sorted(due.items()))
+        named = answers.named(due)
         if __opts__["test"]:
-            predicted = {package: {"old": "", "new": version} for package, version in due.items()}
-            return answers.answer(name, None, f"would be installed: {named}", predicted)
+            return answers.answer(name, None, f"would be installed: {named}", answers.to_come(due))
         moved = __salt__["package_set.bring"](due, exclude=list(exclude))
     except CommandExecutionError as error:
         return answers.failed(name, error)

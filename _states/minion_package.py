@@ -33,11 +33,11 @@ def renewed(name, packages=None, depth="upgrade", exclude=(), others=True):
             __salt__["minion_package.forget"]()
         if not due:
             return answers.answer(name, True, "Salt is at its version")
-        called = ", ".join(f"{package} {version}" for package, version in sorted(due.items()))
-        predicted = {package: {"old": "", "new": version} for package, version in due.items()}
+        named = answers.named(due)
+        predicted = answers.to_come(due)
         if __opts__["test"]:
-            return answers.answer(name, None, f"would be moved after this job: {called}", predicted)
+            return answers.answer(name, None, f"would be moved after this job: {named}", predicted)
         moving = __salt__["minion_package.renew"](due)
     except CommandExecutionError as error:
         return answers.failed(name, error)
-    return answers.answer(name, True, f"moves after this job: {called}", moving or predicted)
+    return answers.answer(name, True, f"moves after this job: {named}", moving or predicted)

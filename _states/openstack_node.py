@@ -1,4 +1,4 @@
-"""What this node has to be, where that cannot be told: the line of the refusal, and nothing touched."""
+"""The state of a node for which the master has no share: it fails, says why, and touches nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from openstack_rollout.node.errors import NodeError
 
 
 def refused(name, reason, message):
-    """Fail under the reason for which the master gives this node no share, or a run's is not for it.
+    """Fail under the reason for which the master gives this node no share, or a run is for another target.
 
     name (str): any text. reason (str): a word of errors.REASONS. message (str): what is wrong and where.
 

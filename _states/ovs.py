@@ -11,11 +11,11 @@ from openstack_rollout.node.errors import NodeError
 def updated(name, packages=None, unit=None, reload=False, userspace="refuse"):
     """Have Open vSwitch's packages at these versions, moved without the packages' scripts.
 
-    name (str): any text. packages (dict): {name: version}; an installed stream that is not among them goes.
-    unit (str): the service that is left enabled and active; the distribution's by default.
-    reload (bool): have the installed switch run, too, by a reload that saves the flows and puts them back;
-    else the running switch stays as it is, stale until a reload or a reboot. The changes say how it was done.
-    userspace (str): `refuse` a reload while workloads use a userspace data path, which it interrupts, or
+    name (str): any text. packages (dict): {name: version}; an installed stream that is not among them is
+    removed. unit (str): the service, which is enabled and active afterwards; the distribution's by default.
+    reload (bool): also reload the switch, so that the installed one runs; its flows are saved and put back,
+    and the changes say how. Without it the running switch stays as it is, stale until a reload or a reboot.
+    userspace (str): a reload interrupts a userspace data path. `refuse` it while workloads use one, or
     `accept` it.
 
     A node without Open vSwitch is left alone. What works before is recorded for `datapath.verified`.
@@ -67,7 +67,7 @@ def _refuse_workloads(due, switch):
 
 
 def _predicted(due, service, switch):
-    changes = {package: {"old": "", "new": version} for package, version in due["install"].items()}
+    changes = answers.to_come(due["install"])
     changes |= {package: {"old": "installed", "new": ""} for package in due["remove"]}
     if service and not (service["enabled"] and service["active"]):
         changes[service["unit"]] = {"old": "not enabled and active", "new": "enabled and active"}

@@ -28,11 +28,11 @@ def at_release(name, packages=None, exclude=(), stage="services"):
         if not due:
             return answers.answer(name, True, "every package is at its version")
         if __opts__["test"]:
-            return answers.answer(name, None, f"would be moved: {_names(due)}", _predicted(due))
+            return answers.answer(name, None, f"would be moved: {answers.named(due)}", answers.to_come(due))
         moved = __salt__["package_set.bring"](due, exclude=list(exclude))
     except CommandExecutionError as error:
         return answers.failed(name, error)
-    return answers.answer(name, True, f"moved: {_names(due)}", moved)
+    return answers.answer(name, True, f"moved: {answers.named(due)}", moved)
 
 
 def downloaded(name, packages=None, stage="system"):
@@ -54,16 +54,9 @@ def downloaded(name, packages=None, stage="system"):
         if not due:
             return answers.answer(name, True, "every package that the node needs is there")
         if __opts__["test"]:
-            return answers.answer(name, None, f"would be downloaded: {_names(due)}", _predicted(due))
+            comment = f"would be downloaded: {answers.named(due)}"
+            return answers.answer(name, None, comment, answers.to_come(due))
         fetched = __salt__["package_set.download"](due)
     except CommandExecutionError as error:
         return answers.failed(name, error)
-    return answers.answer(name, True, f"downloaded: {_names(due)}", fetched)
-
-
-def _predicted(packages):
-    return {package: {"old": "", "new": version} for package, version in packages.items()}
-
-
-def _names(packages):
-    return ", ".join(f"{package} {version}" for package, version in sorted(packages.items()))
+    return answers.answer(name, True, f"downloaded: {answers.named(due)}", fetched)

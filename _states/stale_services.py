@@ -1,4 +1,4 @@
-"""No service runs what an update has deleted, as far as a restart of it is safe."""
+"""No service runs files that an update has deleted, as far as a restart of it is safe."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from openstack_rollout.node import answers
 def restarted(name):
     """Have the services restarted that run deleted libraries or programs, and may be restarted.
 
-    name (str): any text. The others are named; they are a reason for a reboot. The reason of a failure is
-    NODE_ERROR.
+    name (str): any text.
+
+    The comment names those that may not be restarted; they are a reason for a reboot. The reason of a failure
+    is NODE_ERROR.
 
     .. code-block:: yaml
 
@@ -23,15 +25,15 @@ def restarted(name):
         none += " now; those that would once packages have moved are restarted too"
     try:
         stale = __salt__["stale_services.found"]()
-        left = __salt__["stale_services.unsafe"]() if stale else []
-        due = [unit for unit in stale if unit not in left]
-        told = f"; not restarted: {', '.join(left)}" if left else ""
+        unsafe = __salt__["stale_services.unsafe"]() if stale else []
+        due = [unit for unit in stale if unit not in unsafe]
+        note = f"; not restarted: {', '.join(unsafe)}" if unsafe else ""
         if not due:
-            return answers.answer(name, True, told.removeprefix("; ") or none)
+            return answers.answer(name, True, note.removeprefix("; ") or none)
         changes = {unit: {"old": "runs deleted files", "new": "restarted"} for unit in due}
         if __opts__["test"]:
-            return answers.answer(name, None, f"would be restarted: {', '.join(due)}{told}", changes)
+            return answers.answer(name, None, f"would be restarted: {', '.join(due)}{note}", changes)
         __salt__["stale_services.restart"]()
     except CommandExecutionError as error:
         return answers.failed(name, error)
-    return answers.answer(name, True, f"restarted: {', '.join(due)}{told}", changes)
+    return answers.answer(name, True, f"restarted: {', '.join(due)}{note}", changes)

@@ -12,12 +12,11 @@ from openstack_rollout.node.packages import MINION_PACKAGES
 
 
 def upgraded(name, depth="upgrade", exclude=(), kept=()):
-    """Have everything at the newest, as far as the depth goes; new configuration files are left beside the
-    old.
+    """Have everything at the newest, as far as the depth goes. New configuration files come beside the old.
 
     name (str): any text. depth (str): `upgrade` or `dist_upgrade`, as in system_packages.plan.
-    exclude (list): globs of packages that must not move. kept (list): the same, and those that something else
-    brings to its own versions.
+    exclude (list): globs of packages that must not move. kept (list): the same, and those that another state
+    moves to versions of the release.
 
     The reason of a failure is PACKAGE_FAILED, REPOSITORY_BROKEN, SIGNATURE_WRONG, PACKAGE_LOCKED or
     DISK_FULL. What the operator holds or has locked stays, and is named.
@@ -32,22 +31,22 @@ def upgraded(name, depth="upgrade", exclude=(), kept=()):
     try:
         plan = __salt__["system_packages.plan"](depth, list(kept))
         due = {name: version for name, version in plan["upgrade"].items() if name not in MINION_PACKAGES}
-        told = _held(plan)
+        note = _held(plan)
         if not due:
-            return answers.answer(name, True, f"nothing is newer in the repositories{told}")
+            return answers.answer(name, True, f"nothing is newer in the repositories{note}")
         coming = {**plan["install"], **due}
-        predicted = {package: {"old": "", "new": version} for package, version in coming.items()}
+        predicted = answers.to_come(coming)
         predicted |= {package: {"old": "installed", "new": ""} for package in plan["remove"]}
         if __opts__["test"]:
-            return answers.answer(name, None, f"would be moved: {_names(coming)}{told}", predicted)
+            return answers.answer(name, None, f"would be moved: {answers.named(coming)}{note}", predicted)
         before = set(__salt__["system_packages.configuration"]())
         moved = __salt__["package_set.bring"](due, exclude=list(exclude))
         files = sorted(set(__salt__["system_packages.configuration"]()) - before)
     except CommandExecutionError as error:
         return answers.failed(name, error)
     if files:
-        told += f"; new configuration files wait beside yours: {', '.join(files)}"
-    return answers.answer(name, True, f"moved: {_names(due)}{told}", moved)
+        note += f"; new configuration files wait beside yours: {', '.join(files)}"
+    return answers.answer(name, True, f"moved: {answers.named(due)}{note}", moved)
 
 
 def undisturbed(name, disruptive=(), packages=None, depth=None, kept=()):
@@ -102,19 +101,15 @@ def downloaded(name, depth="upgrade", kept=()):
         if not due:
             return answers.answer(name, True, "what is newer is there")
         if __opts__["test"]:
-            predicted = {package: {"old": "", "new": version} for package, version in due.items()}
-            return answers.answer(name, None, f"would be downloaded: {_names(due)}", predicted)
+            comment = f"would be downloaded: {answers.named(due)}"
+            return answers.answer(name, None, comment, answers.to_come(due))
         fetched = __salt__["package_set.download"](due)
     except CommandExecutionError as error:
         return answers.failed(name, error)
-    return answers.answer(name, True, f"downloaded: {_names(due)}", fetched)
+    return answers.answer(name, True, f"downloaded: {answers.named(due)}", fetched)
 
 
 def _held(plan):
     if not plan["held"]:
         return ""
-    return f"; held back by the node's operator: {_names(plan['held'])}"
-
-
-def _names(packages):
-    return ", ".join(f"{package} {version}" for package, version in sorted(packages.items()))
+    return f"; held back by the node's operator: {answers.named(plan['held'])}"

@@ -45,7 +45,7 @@ system services with deleted libraries:
   stale_services.restarted:
     - failhard: True
 system reboot:
-  reboot_needed.told
+  reboot_needed.reported
 # The last: it takes effect when this job has ended.
 system salt-minion:
   minion_package.renewed:

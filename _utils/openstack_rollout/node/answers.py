@@ -30,3 +30,19 @@ def failed(name: str, error: BaseException, changes: Mapping[str, Any] | None = 
     """
     reason = reason_of(error)
     return answer(name, False, str(error), changes) | ({"reason": reason} if reason else {})
+
+
+def to_come(packages: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The changes of packages that are about to come: {name: {"old": "", "new": version}}.
+
+    packages (dict): {name: version}.
+    """
+    return {name: {"old": "", "new": version} for name, version in packages.items()}
+
+
+def named(packages: Mapping[str, str]) -> str:
+    """Packages and their versions for a sentence, as "a 1, b 2".
+
+    packages (dict): {name: version}.
+    """
+    return ", ".join(f"{name} {version}" for name, version in sorted(packages.items()))

@@ -1,7 +1,6 @@
-"""What a cluster lacks before a member may stop, and after it came back: pure functions over what was
-measured.
+"""What a cluster lacks before a member may stop, and after it came back: pure functions over measurements.
 
-Each answers with lines for an operator; an empty list is a cluster that is whole.
+Most return lines for an operator; an empty list says that the cluster is whole.
 """
 
 from __future__ import annotations
@@ -31,7 +30,10 @@ def hosts(group: str, incoming: str) -> list[str]:
 
 
 def galera_member(row: Mapping[str, str], expected: int) -> list[str]:
-    """What keeps one member (its wsrep_ variables) from being a whole part of a cluster of that size."""
+    """What keeps one member from being a full member of a cluster, a few words each.
+
+    row (dict): its wsrep_ variables. expected (int): the size of the cluster.
+    """
     found = []
     if row.get("wsrep_cluster_status") != PRIMARY:
         found.append(f"its component is {row.get('wsrep_cluster_status') or 'none'}, not {PRIMARY}")
@@ -45,7 +47,11 @@ def galera_member(row: Mapping[str, str], expected: int) -> list[str]:
 
 
 def galera(members: Mapping[str, Mapping[str, str] | str], expected: int) -> list[str]:
-    """What a Galera cluster lacks. members: host → its wsrep_ variables, or why it does not tell."""
+    """What a Galera cluster lacks, a line for each member that lacks something.
+
+    members (dict): {host: its wsrep_ variables, or the error of asking it}. expected (int): the cluster's
+    size.
+    """
     found = []
     for host, row in members.items():
         lacks = [f"does not answer ({row})"] if isinstance(row, str) else galera_member(row, expected)
@@ -55,9 +61,11 @@ def galera(members: Mapping[str, Mapping[str, str] | str], expected: int) -> lis
 
 
 def transfer(log: str) -> str:
-    """How a Galera member got what it had missed, by its log: `IST`, `SST`, or "" when it says neither.
+    """How a Galera member got what it had missed: `IST` (only the changes), `SST` (the whole database), or ""
+    when its log says neither.
 
-    A member that needs IST alone runs through SST as well, and receives the very position that it had.
+    log (str): of the member, since its start. A member that needs only IST logs an SST as well, which then
+    receives the very position that it had saved.
     """
     saved, received = _SAVED.findall(log), _RECEIVED.findall(log)
     if received:
@@ -66,7 +74,11 @@ def transfer(log: str) -> str:
 
 
 def rabbitmq(status: Mapping[str, Any], own: str = "") -> list[str]:
-    """What a RabbitMQ cluster lacks, by `cluster_status`. own (str): a node that has to be in it."""
+    """What a RabbitMQ cluster lacks, a line each.
+
+    status (dict): what `rabbitmqctl cluster_status --formatter json` prints. own (str): a node that has to be
+    in the cluster.
+    """
     members = {*status.get("disk_nodes", ()), *status.get("ram_nodes", ())}
     running = set(status.get("running_nodes", ()))
     found = [f"{node}: is not running" for node in sorted(members - running)]
@@ -84,7 +96,9 @@ def rabbitmq(status: Mapping[str, Any], own: str = "") -> list[str]:
 
 
 def raft(text: str) -> dict[str, Any]:
-    """What `cluster/status` of an ovsdb-server says.
+    """What an ovsdb-server says of its cluster.
+
+    text (str): what `ovs-appctl … cluster/status` prints.
 
     Returns {"status", "leader", "role", "servers": {id: address}, "self": id, "away": [addresses],
     "applied": bool}; of a server without a cluster, an empty dict.
@@ -96,7 +110,7 @@ def raft(text: str) -> dict[str, Any]:
     fields = dict(
         re.findall(r"^(Status|Leader|Role|Connections|Entries not yet applied): ?(.*)$", text, re.M)
     )
-    # Either direction: the one through which a member once joined is shown without its name.
+    # Either direction counts: the connection through which a member once joined is shown without its name.
     linked = set(re.findall(r"(?<!\()(?:->|<-)([0-9a-f]{4})", fields.get("Connections", "")))
     return {
         "status": fields.get("Status", ""),
@@ -110,7 +124,10 @@ def raft(text: str) -> dict[str, Any]:
 
 
 def raft_lacks(found: Mapping[str, Any]) -> list[str]:
-    """What a member (of `raft`) lacks to be a whole part of a whole cluster."""
+    """What a member, or its cluster, lacks; a few words each.
+
+    found (dict): what `raft` returned for the member.
+    """
     lacks = []
     if found["status"] != "cluster member":
         lacks.append(f"it is {found['status'] or 'no member'}")

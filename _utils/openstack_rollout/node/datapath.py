@@ -1,8 +1,9 @@
 """A node's data path before and after a change: what carried traffic then has to carry it now.
 
-Pure comparison; `_modules/datapath.py` measures. Only what is lost counts, for a cloud in use gains ports and
-flows at any time. An interface that left the switch's database was taken by whoever manages it (a VM that was
-deleted); one that is still there and does not work is broken.
+Pure comparison; `_modules/datapath.py` measures. Only a loss counts, for a cloud in use gains ports and flows
+at any time. An interface that is no longer in the switch's database was removed by whoever manages it (a
+server was deleted); one that is still there and does not work is broken. Tables and columns are those of
+ovs-vswitchd.conf.db(5).
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
+
+from openstack_rollout.node import ovsdb
 
 #: per cent of a bridge's flows that may be missing: a new version may need a few less for the same
 TOLERANCE = 10
@@ -19,29 +22,20 @@ _RESTORING = "switch: forwards nothing new, it waits for its saved flows (other_
 _LASTING_ROUTES = ("kernel", "static", "boot", "dhcp")
 
 
-def rows(reply: str) -> list[dict[str, Any]]:
-    """The rows of one table as `ovs-vsctl --format=json list` prints it, sets and maps as Python's.
-
-    reply (str): one JSON document. A set of one value is that value, as in OVSDB; the empty set is [].
-    """
-    table = json.loads(reply)
-    return [dict(zip(table["headings"], map(_value, row), strict=True)) for row in table["data"]]
-
-
 def bridges(bridge_rows: list[dict], port_rows: list[dict], controller_rows: list[dict]) -> dict[str, dict]:
     """What each bridge consists of: {name: {"type", "ports", "controllers": {target: connected}}}.
 
-    bridge_rows, port_rows, controller_rows (list): of `rows`, with _uuid.
+    bridge_rows, port_rows, controller_rows (list): as ovsdb.rows gives them, with _uuid.
     """
     ports = {row["_uuid"]: row["name"] for row in port_rows}
     controllers = {row["_uuid"]: row for row in controller_rows}
     return {
         row["name"]: {
             "type": row["datapath_type"] or "system",
-            "ports": sorted(ports[one] for one in _listed(row["ports"]) if one in ports),
+            "ports": sorted(ports[one] for one in ovsdb.members(row["ports"]) if one in ports),
             "controllers": {
                 controllers[one]["target"]: bool(controllers[one]["is_connected"])
-                for one in _listed(row["controller"])
+                for one in ovsdb.members(row["controller"])
                 if one in controllers
             },
         }
@@ -52,9 +46,9 @@ def bridges(bridge_rows: list[dict], port_rows: list[dict], controller_rows: lis
 def interfaces(interface_rows: list[dict]) -> dict[str, dict]:
     """What each interface is: {name: {"type", "works", "remote", "bfd", "iface_id", "installed"}}.
 
-    works (bool): it has a port number and no error. remote (str): a tunnel's other end. bfd (str): its state
-    (up, down), "" where it is off. iface_id (str): the logical port it is bound to. installed (bool): OVN has
-    its flows.
+    interface_rows (list): as ovsdb.rows gives them. works (bool): it has a port number and no error.
+    remote (str): a tunnel's other end. bfd (str): of its BFD session (up, down), "" where BFD is off.
+    iface_id (str): the logical port it is bound to. installed (bool): OVN has its flows.
     """
     return {
         row["name"]: {
@@ -70,7 +64,10 @@ def interfaces(interface_rows: list[dict]) -> dict[str, dict]:
 
 
 def addresses(listing: str, names: set[str]) -> dict[str, list[str]]:
-    """The lasting addresses of these interfaces, of `ip -json address show`: {name: [address/length]}."""
+    """The lasting addresses of some interfaces: {name: ["address/length"]}.
+
+    listing (str): what `ip -json address show` prints. names (set): of the interfaces.
+    """
     return {
         link["ifname"]: sorted(
             f"{one['local']}/{one['prefixlen']}" for one in link["addr_info"] if one.get("scope") == "global"
@@ -81,7 +78,10 @@ def addresses(listing: str, names: set[str]) -> dict[str, list[str]]:
 
 
 def routes(listing: str, names: set[str]) -> list[str]:
-    """The lasting routes over these interfaces, of `ip -json route show`: ["10.0.0.0/24 via … dev …"]."""
+    """The lasting routes over some interfaces: ["10.0.0.0/24 via … dev …"].
+
+    listing (str): what `ip -json route show` prints. names (set): of the interfaces.
+    """
     found = []
     for one in json.loads(listing or "[]"):
         if one.get("dev") in names and one.get("protocol") in _LASTING_ROUTES:
@@ -122,7 +122,7 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any], tolerance: 
 
 
 def disconnected(measured: Mapping[str, Any]) -> list[str]:
-    """What keeps a node from being told what to forward, whatever it was before; one line each.
+    """What cuts a node off from those that tell it what to forward, whatever it was before; one line each.
 
     measured (dict): of datapath.measured. Neither a bridge without controllers nor a node without OVN counts.
     """
@@ -159,7 +159,7 @@ def _bridge(name: str, bridge: Mapping, before: Mapping, after: Mapping) -> list
     now = after["bridges"].get(name)
     if now is None:
         return [f"bridge {name}: is gone"]
-    # A workload's port may have left with the workload; what the host itself set up may not.
+    # A workload's port may be gone with its workload; a port that the host itself set up may not.
     own = [p for p in bridge["ports"] if not before["interfaces"].get(p, {}).get("iface_id")]
     lost = [f"bridge {name}: port {port} is gone" for port in own if port not in now["ports"]]
     return lost + [
@@ -173,7 +173,7 @@ def _flows(name: str, had: int | None, has: int | None, tolerance: int) -> list[
     if had is None:
         return []
     if has is None:
-        return [f"bridge {name}: does not tell its flows"]
+        return [f"bridge {name}: its flows cannot be counted"]
     least = max(had - had * tolerance // 100, 1 if had else 0)
     return [f"bridge {name}: {has} flows, had {had}"] if has < least else []
 
@@ -187,19 +187,3 @@ def _interface(name: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> lis
     if was["installed"] and was["iface_id"] == now["iface_id"] and not now["installed"]:
         lost.append(f"logical port {was['iface_id']}: is not bound on {name} any more")
     return lost
-
-
-def _value(cell: Any) -> Any:
-    if isinstance(cell, list) and len(cell) == 2:
-        kind, content = cell
-        if kind == "set":
-            return [_value(one) for one in content]
-        if kind == "map":
-            return {str(_value(key)): _value(value) for key, value in content}
-        if kind in ("uuid", "named-uuid"):
-            return content
-    return cell
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]

@@ -1,4 +1,4 @@
-"""How code on a node says no: an error that carries its reason as a field, beside the words for people."""
+"""The error that code on a node raises: its reason is a field of its own, beside the words for people."""
 
 from __future__ import annotations
 
@@ -27,17 +27,26 @@ class NodeError(CommandExecutionError):
 
 
 def reason_of(error: BaseException | None) -> str:
-    """The reason that an error carries (str), "" for none, or for one that carries none."""
+    """The reason of an error (str), "" where it carries none.
+
+    error: any exception, or None.
+    """
     return error.reason if isinstance(error, NodeError | RolloutError) else ""
 
 
 def text_of(error: BaseException) -> str:
-    """What an error says (str), without its reason."""
+    """The message of an error (str), without its reason.
+
+    error: any exception.
+    """
     if isinstance(error, NodeError):
         return error.text
     return error.message if isinstance(error, RolloutError) else str(error)
 
 
-def retold(error: CommandExecutionError, text: str) -> CommandExecutionError:
-    """An error that says `text` (str) under the reason of another one, or under none as that."""
+def reworded(error: CommandExecutionError, text: str) -> CommandExecutionError:
+    """A new error with another message, and the same reason where there is one.
+
+    error: the one whose reason counts. text (str): the new message.
+    """
     return NodeError(error.reason, text) if isinstance(error, NodeError) else CommandExecutionError(text)

@@ -7,7 +7,10 @@ from typing import Any
 
 
 def fresh(opts: Mapping[str, Any], grains: Mapping[str, Any]) -> dict[str, Any]:
-    """Have the master compile the pillar of the minion with these options and grains."""
+    """Have the master compile this minion's pillar anew, and return it.
+
+    opts, grains (dict): the minion's, `__opts__` and `__grains__` of a module.
+    """
     import salt.pillar  # noqa: PLC0415 - which imports Salt's client, that states do without
 
     return salt.pillar.get_pillar(

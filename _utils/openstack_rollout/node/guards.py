@@ -1,7 +1,7 @@
-"""The guards: execution modules that see the container of a service through its change.
+"""The guards: execution modules that keep a service going while its container is changed.
 
-This is their list and their contract; each is a file of `_modules/`. Nothing here needs Salt, since the
-master reads the list as well.
+This is their list and their contract; each guard is a file of `_modules/` with that name. Nothing here needs
+Salt, since the master reads the list as well.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ PATIENCE = 60  # seconds for a cluster that is about to be whole again
 class Guard(Protocol):
     """The functions of a guard. `container` is always the container's name.
 
-    A token is what a guard notes down before a change, to finish the change or to undo it: {} where there is
-    nothing to guard.
+    A token (dict) is what a guard needs to finish a change or to undo it. {} says that there is nothing to
+    guard.
     """
 
     def may_stop(self, container: str, patience: float = PATIENCE) -> dict | None:
-        """Make sure that the container can be spared, and touch nothing.
+        """Make sure that the service can do without the container for a while, and touch nothing.
 
-        patience (float): seconds to wait for that. Returns what the guard knows of it, None where there is
-        nothing to guard. Raises NodeError, which says what is missing.
+        patience (float): seconds to wait for that. Returns what the guard knows of the container, None where
+        there is nothing to guard. Raises NodeError, which says what is missing.
         """
 
     def before_stop(self, container: str) -> dict:
@@ -34,14 +34,14 @@ class Guard(Protocol):
     def after_start(self, container: str, token: dict | None, timeout: float) -> str:
         """Wait until the container does its work again, and drop the record.
 
-        token: of `before_stop`, None when no container ran before. timeout (float): seconds.
-        Returns how it came back, "" without a word. Raises NodeError, which says what is missing.
+        token: of `before_stop`, None when no container ran before. timeout (float): seconds. Returns how it
+        came back, "" when there is nothing to say. Raises NodeError, which says what is missing.
         """
 
     def undo(self, container: str, token: dict | None) -> None:
         """Take back what `before_stop` did, and drop the record. A second time changes nothing.
 
-        token: of `before_stop`; None: what a run that died has left.
+        token: of `before_stop`; None: that of a run that died.
         """
 
     def pending(self, container: str) -> dict | None:

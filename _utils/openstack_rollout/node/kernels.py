@@ -21,10 +21,10 @@ Compare = Callable[[str, str], "int | None"]
 
 
 def installed(packages: Mapping[str, Sequence[str]], os_family: str, flavour: str = "") -> list[str]:
-    """The releases of the installed kernels, as `uname -r` would tell them (RPM: without architecture).
+    """The releases of the installed kernels, as `uname -r` would print them (RPM: without the architecture).
 
-    packages (dict): name -> versions. flavour (str): on Debian, the ending of the wanted ones (amd64,
-    cloud-amd64): a node may have several, and boots the kind it runs.
+    packages (dict): {name: [version]}. os_family (str): the grain. flavour (str): on Debian, only kernels
+    with this ending (amd64, cloud-amd64): a node may have several kinds, and boots the kind that it runs.
     """
     if os_family == "Debian":
         found = [match["release"] for name in packages if (match := _DEB.match(name))]
@@ -38,10 +38,13 @@ def installed(packages: Mapping[str, Sequence[str]], os_family: str, flavour: st
 def waiting(
     running: str, packages: Mapping[str, Sequence[str]], os_family: str, compare: Compare
 ) -> str | None:
-    """The newest installed kernel, when an older installed one runs; None when there is nothing to wait for.
+    """The newest installed kernel, when an older installed one runs; else None.
 
-    running (str): what `uname -r` tells. A kernel that none of the node's packages holds (that of a
-    container's host, one that was built by hand) tells nothing: None.
+    running (str): what `uname -r` prints. packages (dict), os_family (str): as for `installed`. compare: the
+    package manager's own comparison of versions.
+
+    The result is also None for a running kernel that comes from no package of the node: that of a container's
+    host, or one that was built by hand.
     """
     flavour = _flavour(running) if os_family == "Debian" else ""
     kernels = installed(packages, os_family, flavour)

@@ -1,19 +1,18 @@
 """What an OVN chassis says of itself, read: its settings, how long its flows take, what it still waits for.
 
 Pure functions over the output of ovs-vsctl, ovs-ofctl, ovn-appctl and ovsdb-client, which the guard of OVN's
-controller runs.
+controller (`_modules/ovn_controller.py`) runs. The settings are those of ovn-controller(8).
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 WAIT = "ovn-ofctrl-wait-before-clear"
 #: Bounds of the time for which a new controller leaves the flows of the old one alone, in milliseconds. It is
-#: a limit, not a delay: new flows are let in as soon as they are known to be computed.
+#: a limit, not a delay: new flows are let in as soon as they are computed.
 SHORTEST_WAIT, LONGEST_WAIT = 20_000, 300_000
 #: How much of what was there before has to be there again; a new version may compute a little less.
 SHARE = 0.8
@@ -72,25 +71,37 @@ def wait_for(longest_computation: int | None) -> int:
 
 
 def stopwatch(text: str) -> int | None:
-    """The longest run, in ms, of `stopwatch/show flow-generation`; None before the first one."""
+    """The longest computation of flows (int, ms); None before the first one.
+
+    text (str): what `ovn-appctl stopwatch/show flow-generation` prints.
+    """
     found = {key: int(value) for key, value in _STOPWATCH.findall(text)}
     return found.get("Maximum") if found.get("Total samples") else None
 
 
 def desired_flows(text: str) -> int | None:
-    """The size of the flows that a controller has computed, in KB, of `memory/show`; None if it is silent."""
+    """The size of the flows that a controller has computed (int, KB); None where it does not report it.
+
+    text (str): what `ovn-appctl memory/show` prints.
+    """
     match = _DESIRED.search(text)
     return int(match[1]) if match else None
 
 
 def flow_count(text: str) -> int | None:
-    """The number of flows in the output of `ovs-ofctl dump-aggregate`."""
+    """The number of flows of a bridge (int); None when the text has none.
+
+    text (str): what `ovs-ofctl dump-aggregate` prints.
+    """
     match = _COUNT.search(text)
     return int(match[1]) if match else None
 
 
 def oldest_flow(text: str) -> float | None:
-    """The age, in seconds, of the oldest flow of `ovs-ofctl dump-flows`; None when there is none."""
+    """The age of the oldest flow (float, seconds); None when there is none.
+
+    text (str): what `ovs-ofctl dump-flows` prints.
+    """
     ages = [float(match[1]) for match in map(_AGE.search, text.splitlines()) if match]
     return max(ages, default=None)
 
@@ -98,7 +109,8 @@ def oldest_flow(text: str) -> float | None:
 def key_options(command_lines: str, ssl: Mapping[str, Any] | None) -> list[str]:
     """The options that let a client reach a database as the controller does, [] without certificates.
 
-    command_lines (str): of the container's processes, one a line. ssl (dict): the row of the switch's SSL.
+    command_lines (str): of the container's processes, one a line. ssl (dict): the row of the switch's table
+    SSL, or None.
     """
     found: dict[str, str] = {}
     for line in command_lines.splitlines():
@@ -115,28 +127,11 @@ def key_options(command_lines: str, ssl: Mapping[str, Any] | None) -> list[str]:
     return [f"{option}={path}" for option, path in sorted(found.items())]
 
 
-def table(text: str) -> list[dict[str, Any]]:
-    """The rows of `ovs-vsctl --format=json list …`, {column: value}; maps and sets become dict and list."""
-    document = json.loads(text or '{"headings": [], "data": []}')
-    return [
-        {heading: plain(value) for heading, value in zip(document["headings"], row, strict=True)}
-        for row in document["data"]
-    ]
-
-
-def plain(value: Any) -> Any:
-    """A value of OVSDB's JSON: uuid as str, set as list, map as dict, anything else as it is."""
-    if isinstance(value, list) and len(value) == 2 and value[0] in ("uuid", "named-uuid", "set", "map"):
-        if value[0] == "set":
-            return [plain(item) for item in value[1]]
-        if value[0] == "map":
-            return {plain(key): plain(item) for key, item in value[1]}
-        return value[1]
-    return value
-
-
 def interfaces(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """The workloads of a switch (rows of its table Interface): {iface-id: number of its port, or -1}."""
+    """The workloads of a switch: {iface-id: the number of its port, or -1}.
+
+    rows (list): of the table Interface, with external_ids and ofport.
+    """
     return {
         row["external_ids"]["iface-id"]: row["ofport"] if isinstance(row["ofport"], int) else -1
         for row in rows
@@ -145,13 +140,17 @@ def interfaces(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def with_flows(text: str, here: Mapping[str, int]) -> list[str]:
-    """The iface-ids whose port has a flow of its own in the output of `ovs-ofctl dump-flows … table=0`."""
+    """The iface-ids whose port has a flow of its own (list).
+
+    text (str): what `ovs-ofctl dump-flows … table=0` prints. here (dict): as `interfaces` gives them.
+    """
     numbers = {int(number) for number in _INPUT.findall(text)}
     return sorted(name for name, number in here.items() if number in numbers)
 
 
 def lost(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """The ports that were bound, or had flows, and are without; not those of workloads that left meanwhile.
+    """The ports that were bound or had flows before, and are not now (list). Ports of workloads that are no
+    longer on the node do not count.
 
     before, now (dict): ports, {bound logical port: its type}; with_flows, [iface-id]. now: interfaces, too.
     """
@@ -161,8 +160,9 @@ def lost(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         for port, kind in (before.get("ports") or {}).items()
         if port not in now["ports"] and (kind or port in here)
     }
-    deaf = {port for port in before.get("with_flows") or () if port in here and port not in now["with_flows"]}
-    return sorted(unbound | deaf)
+    had_flows = before.get("with_flows") or ()
+    without_flows = {port for port in had_flows if port in here and port not in now["with_flows"]}
+    return sorted(unbound | without_flows)
 
 
 def waits(now: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:

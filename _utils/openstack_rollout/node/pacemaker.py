@@ -1,5 +1,4 @@
-"""What Pacemaker says of its cluster (`crm_mon --output-as=xml`), as plain data and as lines for an
-operator."""
+"""What Pacemaker says of its cluster (`crm_mon --output-as=xml`), as data and as lines for an operator."""
 
 from __future__ import annotations
 
@@ -14,11 +13,12 @@ _CONTAINERS = ("group", "clone", "bundle", "replica")
 def read(text: str) -> dict[str, Any]:
     """The cluster, as crm_mon shows it.
 
+    text (str): what `crm_mon --one-shot --inactive --output-as=xml` prints.
+
     Returns {"quorum": bool, "maintenance": bool, "nodes": {name: {"online", "standby", "maintenance",
-    "pending",
-    "unclean"}}, "resources": [{"id", "part_of" (its group or itself), "agent", "nodes", "failed", "blocked",
-    "managed", "active"}], "failures": [lines], "bans": {id: (resource, node)}}. Raises ValueError for
-    anything else.
+    "pending", "unclean"}}, "resources": [{"id", "part_of": its group or itself, "agent", "nodes", "failed",
+    "blocked", "managed", "active"}], "failures": [lines], "bans": {id: (resource, node)}}. Raises ValueError
+    for a text that is no XML.
     """
     try:
         root = ElementTree.fromstring(text)  # noqa: S314 - of a program of this machine
@@ -37,8 +37,10 @@ def read(text: str) -> dict[str, Any]:
 
 
 def broken(found: Mapping[str, Any]) -> list[str]:
-    """What failed in a cluster, one line each; what is not managed is the operator's. A resource that is
-    blocked, since it failed to stop, is one that Pacemaker itself no longer manages.
+    """What failed in a cluster, one line each.
+
+    found (dict): what `read` returned. A failed resource that Pacemaker does not manage does not count: an
+    operator set it so. A blocked one counts: Pacemaker itself stopped managing it after it failed to stop.
     """
     lines = [
         f"resource {one['id']} {'is blocked' if one['blocked'] else 'failed'}"
@@ -50,7 +52,10 @@ def broken(found: Mapping[str, Any]) -> list[str]:
 
 
 def lacks(found: Mapping[str, Any], away: Iterable[str] = ()) -> list[str]:
-    """What a cluster lacks to be whole, its nodes in `away` not counted."""
+    """What a cluster lacks to be whole, one line each.
+
+    found (dict): what `read` returned. away (list): nodes that may be missing.
+    """
     lines = [] if found["quorum"] else ["the cluster has no quorum"]
     for name, node in sorted(found["nodes"].items()):
         states = [word for word in ("unclean", "pending") if node[word]]
@@ -62,7 +67,10 @@ def lacks(found: Mapping[str, Any], away: Iterable[str] = ()) -> list[str]:
 
 
 def takers(found: Mapping[str, Any], node: str) -> list[str]:
-    """The other nodes that resources of a node may go to."""
+    """The other nodes that may take resources of a node (sorted names).
+
+    found (dict): what `read` returned. node (str): its name.
+    """
     return sorted(
         name
         for name, one in found["nodes"].items()
@@ -71,17 +79,26 @@ def takers(found: Mapping[str, Any], node: str) -> list[str]:
 
 
 def on(found: Mapping[str, Any], node: str) -> list[dict[str, Any]]:
-    """The resources that are active on a node, or stuck there."""
+    """The resources that are active on a node, or stuck there.
+
+    found (dict): what `read` returned. node (str): its name.
+    """
     return [one for one in found["resources"] if node in one["nodes"]]
 
 
 def addresses(found: Mapping[str, Any], node: str) -> list[dict[str, Any]]:
-    """The addresses (VIPs) among the managed resources on a node."""
+    """The virtual addresses (VIPs) among the managed resources on a node.
+
+    found (dict): what `read` returned. node (str): its name.
+    """
     return [one for one in on(found, node) if _is_address(one)]
 
 
 def addresses_elsewhere(found: Mapping[str, Any], node: str) -> list[str]:
-    """The ids of managed addresses that are not on a node."""
+    """The ids of managed virtual addresses that are not on a node.
+
+    found (dict): what `read` returned. node (str): its name.
+    """
     return [one["id"] for one in found["resources"] if _is_address(one) and node not in one["nodes"]]
 
 

@@ -1,4 +1,7 @@
-"""What a package manager said when it failed, as one line under the reason that its words tell."""
+"""The failures of package managers: which reason their message stands for, and the lines of it that matter.
+
+The patterns are messages of dnf, rpm, apt and dpkg, in English.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import re
 from openstack_rollout.node.errors import NodeError
 
 # In what dnf and apt say, the lines that an operator needs; dnf may put a repository's settings after them.
-_TELLING = re.compile(
+_SAYS_WHAT_IS_WRONG = re.compile(
     r"\b(?:Error|Problem)(?: \d+)?: *\S|\bE: |nothing provides|conflicts with|No match for"
     r"|No package \S+ avail|(?:Curl|GPG|OpenPGP|Checksum) .*(?:error|failed|check)|[Nn]o space left"
     r"|Status code|more space|Public key for \S+ is not|Failing package is"
@@ -15,7 +18,7 @@ _TELLING = re.compile(
 )
 _SETTING = re.compile(r"\s*(?:\[[\w.:-]+\]$|[\w.-]+ ?=)")
 _LONGEST = 400
-# The first that matches; what none matches is the package manager's own trouble.
+# The first that matches counts.
 _REASONS = (
     ("DISK_FULL", re.compile(r"[Nn]o space left|more space (?:needed|on the)|enough free space", re.I)),
     (
@@ -43,17 +46,20 @@ _REASONS = (
 )
 
 
-def told(text: str, reason: str) -> NodeError:
-    """The error to raise for what a package manager said.
+def classified(text: str, reason: str) -> NodeError:
+    """The error to raise for a package manager that failed.
 
-    text: what it printed. reason: a word of errors.REASONS, for when its own words tell none.
+    text (str): what it printed. reason (str): a word of errors.REASONS, where none of the patterns matches.
     """
     found = next((word for word, pattern in _REASONS if pattern.search(text)), reason)
     return NodeError(found, line(text))
 
 
 def line(text: str) -> str:
-    """What a package manager said, as one line: the lines that tell what is wrong, else the last ones."""
+    """What a package manager printed, as one line (str): what says what is wrong, else the last lines.
+
+    text (str): all of it.
+    """
     lines = [one.strip(" -") for one in text.splitlines() if not _SETTING.match(one)]
-    telling = [one for one in lines if _TELLING.search(one)] or [one for one in lines if one][-3:]
-    return "; ".join(dict.fromkeys(telling))[:_LONGEST]
+    wrong = [one for one in lines if _SAYS_WHAT_IS_WRONG.search(one)] or [one for one in lines if one][-3:]
+    return "; ".join(dict.fromkeys(wrong))[:_LONGEST]

@@ -1,7 +1,7 @@
-"""What has to happen to packages: pure comparisons, the same on a node and where nodes are compared.
+"""What has to happen to packages: pure comparisons, the same on a node and on the master.
 
-Facts of the field: SPEC.md of the project, "The order", OVS. Open vSwitch's stream is a part of its package's
-name (openvswitch3.4, openvswitch3.4-devel), so a new stream is another package.
+In the vendor's RPM repositories Open vSwitch's stream is a part of its package's name (openvswitch3.4,
+openvswitch3.4-devel), so a new stream is another package.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ FLOOR = ">="
 OVS_PACKAGES = ("openvswitch*", "*-openvswitch")
 # Salt's own packages move last, apart from all others: their scripts restart what runs the update.
 MINION_PACKAGES = ("salt", "salt-common", "salt-minion")
+_MOVES = re.compile(r"^(?:Inst|Remv) (\S+)", re.M)
 _OVS_STREAM = re.compile(r"^openvswitch(?P<stream>\d+\.\d+)?(?P<part>-.+)?$")
 
 #: A package's name and a floor → whether an installed version of it is at least that.
@@ -64,7 +65,11 @@ def changes(
 
 
 def meets_by(installed: Mapping[str, Sequence[str]], compare: Compare) -> Meets:
-    """Whether a floor is met, by the package manager's own comparison; what it cannot compare is not met."""
+    """A function that says whether an installed package is at least at a version (a floor).
+
+    installed (dict): {name: [version]}. compare: the package manager's own comparison, pkg.version_cmp; a
+    floor that it cannot compare is not met.
+    """
 
     def meets(name: str, floor: str) -> bool:
         least = floor.removeprefix(FLOOR).strip()
@@ -75,13 +80,27 @@ def meets_by(installed: Mapping[str, Sequence[str]], compare: Compare) -> Meets:
     return meets
 
 
+def moving(simulated: str) -> list[str]:
+    """The packages that apt would install, upgrade or remove, sorted.
+
+    simulated (str): what `apt-get --simulate` prints.
+    """
+    return sorted(set(_MOVES.findall(simulated)))
+
+
 def of_the_switch(name: str) -> bool:
-    """Whether a package is Open vSwitch's, or a wrapper that selects its stream."""
+    """Whether a package is Open vSwitch's, or a wrapper that selects its stream.
+
+    name (str): of the package.
+    """
     return any(fnmatchcase(name, glob) for glob in OVS_PACKAGES)
 
 
 def plain(version: str) -> str:
-    """A version without the epoch that rpm leaves out when it is 0."""
+    """A version without the epoch, which rpm leaves out when it is 0.
+
+    version (str): as a release or a package manager writes it.
+    """
     return version.removeprefix("0:")
 
 

@@ -1,10 +1,9 @@
-"""Renew salt-minion from outside of it: waits for the job that asked, moves the packages, restarts the
-minion.
+"""Renew salt-minion from outside of it: wait for the job that asked, move the packages, restart the minion.
 
-A program of its own (PYTHON renew_minion.py FILE), started as a unit of systemd's, so that neither the
-packages'
-scripts, which restart the minion, nor the restart itself can end it half way. FILE holds what to do, and gets
-the result: it needs nothing of Salt, whose files it replaces.
+A program of its own (PYTHON renew_minion.py FILE) that `_modules/minion_package.py` starts as a systemd unit.
+So neither the packages' scripts, which restart the minion, nor the restart itself can end it half way. FILE
+says what to do, and gets the result. Only the standard library is used, for the program replaces the files of
+Salt.
 """
 
 from __future__ import annotations
@@ -17,20 +16,21 @@ import time
 from pathlib import Path
 
 JOB_MAY_LAST = 1800  # seconds
-_SAID = 800  # characters of a command's output that are kept
+_KEPT = 800  # characters of a command's output that are kept
 
 
 def main(record: Path) -> int:
-    """Do what the record says ({"job": the process that asked, "commands": […], "restart": a command}).
+    """Do what the record says, and write down how it went.
 
-    Its "state" becomes `done` or `failed`, with a "message". Returns the exit status.
+    record (Path): a file with {"job": the process that asked, or 0, "commands": [[argument, …]], "restart":
+    [argument, …]}. Its "state" becomes `done` or `failed`, with a "message". Returns the exit status.
     """
     task = json.loads(record.read_text(encoding="utf-8"))
     until = time.monotonic() + JOB_MAY_LAST
     while task["job"] and Path(f"/proc/{task['job']}").exists() and time.monotonic() < until:
         time.sleep(0.5)
     failed = [failure for command in task["commands"] if (failure := _failure(command))]
-    # Also after a failure: half a transaction may have changed what the minion runs of.
+    # Also after a failure: half a transaction may have replaced files that the minion runs.
     message = "; ".join([*failed, *filter(None, [_failure(task["restart"])])])
     task.update(state="failed" if message else "done", message=message)
     scratch = record.with_suffix(".new")
@@ -46,7 +46,7 @@ def _failure(command: list[str]) -> str:
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=environment
     )
     print(done.stdout, done.stderr, flush=True)
-    return f"{' '.join(command[:3])}: {(done.stdout + done.stderr)[-_SAID:]}" if done.returncode else ""
+    return f"{' '.join(command[:3])}: {(done.stdout + done.stderr)[-_KEPT:]}" if done.returncode else ""
 
 
 if __name__ == "__main__":

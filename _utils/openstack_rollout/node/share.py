@@ -12,12 +12,14 @@ from openstack_rollout.node.errors import NodeError
 from openstack_rollout.vocabulary import SERVICE_STAGES, STAGES
 
 KEY = "openstack_node"
-#: What a run tells the node in the pillar: its target, its stages, the services of its round, …
+#: What a run adds to the node's pillar: its target, its stages, the services of its round, …
 RUN = "openstack_rollout"
 
 
 def of(pillar: Mapping[str, Any]) -> dict[str, Any]:
     """The share in a node's pillar.
+
+    pillar (dict): the node's, `__pillar__` of a module.
 
     Raises NodeError: the reason under which the master refuses what is declared, or INVALID_PILLAR where the
     master hands out no shares.
@@ -37,9 +39,11 @@ def of(pillar: Mapping[str, Any]) -> dict[str, Any]:
 def of_stage(pillar: Mapping[str, Any], stage: str | None) -> dict[str, Any]:
     """The share, narrowed to a stage: its services (of the round that a run names), packages and new images.
 
-    stage (str): None for all of it. A node without roles has no stages. Raises NodeError as `of`;
-    UNKNOWN_TARGET where the stage needs a release and none is wanted; TARGET_CHANGED when a run to another
-    target asks.
+    pillar (dict): as for `of`. stage (str): its name; None for all of them. A node without roles has no
+    stages.
+
+    Raises NodeError as `of`; UNKNOWN_TARGET where the stage needs a release and the pillar has no target;
+    TARGET_CHANGED when the run is for another target.
     """
     whole = of(pillar)
     if not whole["roles"]:

@@ -22,4 +22,6 @@ def clock():
 
 def impatient():
     """waiting, by that clock."""
-    return SimpleNamespace(until_whole=functools.partial(waiting.until_whole, clock=clock()))
+    functions = {name: functools.partial(getattr(waiting, name), clock=clock())
+                 for name in ("until", "until_whole")}  # fmt: skip
+    return SimpleNamespace(**functions)

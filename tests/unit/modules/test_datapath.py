@@ -8,8 +8,8 @@ import pytest
 from salt.exceptions import CommandExecutionError
 
 from openstack_rollout.node.errors import NodeError
-from tests.unit.clocks import no_sleep
 from tests.unit.loading import load
+from tests.unit.modules.guards import impatient
 from tests.unit.node.test_datapath import BEFORE
 
 
@@ -19,7 +19,7 @@ def node(tmp_path):
     module._RECORD = tmp_path / "state/datapath.json"
     module.now = copy.deepcopy(BEFORE)
     module.measured = lambda: module.now
-    module.time = no_sleep()
+    module.waiting = impatient()
     return module
 
 

@@ -53,7 +53,7 @@ def handover(host, place):
         (database(), None),
         (database(bridge={"protocols": ["set", ["OpenFlow13", "OpenFlow15"]]}), None),
         (database(bridge={"datapath_type": ""}), "the kernel forwards for br-int"),
-        (database(dpdk=True), "DPDK is initialised, which one process alone can be"),
+        (database(dpdk=True), "DPDK is initialised, which only one process at a time can use"),
         (database(interface={"type": "dpdkvhostuserclient"}), "interfaces have drivers of their own: tap1"),
         (database(interface={"type": "afxdp"}), "interfaces have drivers of their own: tap1"),
         (database(bridge={"protocols": "OpenFlow13"}), "bridges do not speak OpenFlow15: br-int"),

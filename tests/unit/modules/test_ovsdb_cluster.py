@@ -6,7 +6,7 @@ import pytest
 from salt.exceptions import CommandExecutionError
 
 from tests.unit.loading import Commands, load
-from tests.unit.modules.guards import clock, steps
+from tests.unit.modules.guards import steps
 
 NAME = "ovn_nb_db"
 CONTROL = "/run/ovn/ovnnb_db.ctl"
@@ -61,7 +61,7 @@ class Server(Commands):
 
 def guard(server, folder):
     module = load("modules", "ovsdb_cluster", salt={"cmd.run_all": server}, grains={"id": "ctl1"})
-    module.time, module._STEPS = clock(), steps(folder)
+    module._STEPS = steps(folder)
     return module
 
 

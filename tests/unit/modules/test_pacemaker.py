@@ -6,7 +6,7 @@ import pytest
 from salt.exceptions import CommandExecutionError
 
 from tests.unit.loading import Commands, load
-from tests.unit.modules.guards import clock, steps
+from tests.unit.modules.guards import steps
 
 NAME = "keystone"
 NODE = '<node name="{name}" online="{online}" standby="{standby}" maintenance="{maintenance}" pending="false" unclean="false"/>'  # noqa: E501
@@ -99,7 +99,7 @@ def module_of(cluster, folder):
     salt = {"cmd.run_all": cluster, "cmd.has_exec": lambda name: cluster.installed}
     salt |= {"left_behind.addresses": cluster.left, "left_behind.keepaliveds": lambda: cluster.outlived}
     module = load("modules", "pacemaker", salt=salt, grains={"id": "ctl1"})
-    module.time, module._STEPS = clock(), steps(folder)
+    module._STEPS = steps(folder)
     return module
 
 

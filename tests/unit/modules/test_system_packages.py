@@ -145,7 +145,7 @@ def test_beside_the_masters_packages_nothing_of_salt_moves(node):
     ],
 )
 def test_the_package_managers_words_tell_the_reason(said, reason):
-    assert package_errors.told(said, "PACKAGE_FAILED").reason == reason
+    assert package_errors.classified(said, "PACKAGE_FAILED").reason == reason
 
 
 def test_the_package_is_named_whose_signature_is_wrong():
@@ -155,5 +155,5 @@ def test_the_package_is_named_whose_signature_is_wrong():
         " GPG Keys are configured as: http://repo.example/key.asc\n"
         "Error: GPG check FAILED"
     )
-    told = package_errors.told(said, "PACKAGE_FAILED")
+    told = package_errors.classified(said, "PACKAGE_FAILED")
     assert told.reason == "SIGNATURE_WRONG" and "qemu-kvm-9.1-1.x86_64" in told.text

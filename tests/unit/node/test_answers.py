@@ -36,3 +36,9 @@ def test_salt_hands_the_reason_on():
     unify = salt.utils.decorators.state.OutputUnifier("content_check", "unify")
     returned = unify(lambda: answers.failed("x", NodeError("OVS_FAILED", "away")))()
     assert returned["reason"] == "OVS_FAILED" and returned["result"] is False
+
+
+def test_packages_in_a_sentence_and_as_changes():
+    packages = {"b": "2", "a": "1"}
+    assert answers.named(packages) == "a 1, b 2"
+    assert answers.to_come(packages)["a"] == {"old": "", "new": "1"}

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from openstack_rollout.node import datapath
+from openstack_rollout.node import datapath, ovsdb
 
 
 def interface(**values):
@@ -55,7 +55,7 @@ def test_the_same_is_no_difference():
         (lambda d: d["bridges"]["br-ex"]["ports"].remove("ext0"), "bridge br-ex: port ext0 is gone"),
         (lambda d: d["bridges"]["br-int"].update(flows=1), "bridge br-int: 1 flows, had 300"),
         (lambda d: d["bridges"]["br-int"].update(flows=269), "bridge br-int: 269 flows, had 300"),
-        (lambda d: d["bridges"]["br-int"].update(flows=None), "bridge br-int: does not tell its flows"),
+        (lambda d: d["bridges"]["br-int"].update(flows=None), "bridge br-int: its flows cannot be counted"),
         (lambda d: d["bridges"]["br-ex"].update(flows=0), "bridge br-ex: 0 flows, had 1"),
         (
             lambda d: d["bridges"]["br-int"].update(controllers={"tcp:127.0.0.1:6633": False}),
@@ -138,7 +138,7 @@ def test_the_databases_rows_become_bridges_and_interfaces():
     }
     ports = [{"_uuid": ["uuid", "p2"], "name": "tap1"}, {"_uuid": ["uuid", "p1"], "name": "br-int"}]
     controller = {"_uuid": ["uuid", "c1"], "target": "tcp:127.0.0.1:6633", "is_connected": True}
-    rows = [datapath.rows(table(*one)) for one in ([bridge], ports, [controller])]
+    rows = [ovsdb.rows(table(*one)) for one in ([bridge], ports, [controller])]
     assert datapath.bridges(*rows) == {
         "br-int": {
             "type": "system",
@@ -165,7 +165,7 @@ def test_the_databases_rows_become_bridges_and_interfaces():
         "options": ["map", []],
         "external_ids": ["map", [["iface-id", "port-1"], ["ovn-installed", "true"]]],
     }
-    found = datapath.interfaces(datapath.rows(table(tunnel, tap)))
+    found = datapath.interfaces(ovsdb.rows(table(tunnel, tap)))
     assert found["ovn-cmp2-0"] == interface(type="geneve", remote="10.89.0.32", bfd="up")
     assert found["tap1"] == interface(works=False, iface_id="port-1", installed=True)
 

@@ -8,7 +8,7 @@ import pytest
 from salt.exceptions import CommandExecutionError
 
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.node.errors import NodeError, reason_of, retold, text_of
+from openstack_rollout.node.errors import NodeError, reason_of, reworded, text_of
 
 
 def test_the_reason_is_a_field_and_stands_before_the_text_for_people():
@@ -43,6 +43,6 @@ def test_the_reason_of_an_error_is_never_read_from_its_text(error, reason, text)
 
 
 def test_an_error_told_with_more_words_keeps_its_reason():
-    assert str(retold(NodeError("OVS_FAILED", "away"), "away, and back")) == "OVS_FAILED: away, and back"
-    plain = retold(CommandExecutionError("away"), "away, and back")
+    assert str(reworded(NodeError("OVS_FAILED", "away"), "away, and back")) == "OVS_FAILED: away, and back"
+    plain = reworded(CommandExecutionError("away"), "away, and back")
     assert not isinstance(plain, NodeError) and str(plain) == "away, and back"

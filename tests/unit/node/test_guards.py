@@ -10,10 +10,7 @@ from pathlib import Path
 import pytest
 
 from openstack_rollout.node import guards
-from openstack_rollout.node.errors import NodeError
-from openstack_rollout.node.guarding import Steps
 from tests.unit.loading import load
-from tests.unit.modules.guards import clock
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 CONTRACT = {name: one for name, one in vars(guards.Guard).items()
@@ -62,30 +59,3 @@ def test_the_list_needs_no_salt():
         [sys.executable, "-c", code], env={"PYTHONPATH": str(CHECKOUT / "_utils")}, check=False
     )
     assert run.returncode == 0
-
-
-def test_a_record_outlives_its_guard_until_the_change_ends(tmp_path):
-    Steps(tmp_path).begin("mariadb", {"member": "ctl1"})
-    later = Steps(tmp_path)
-    assert later.pending("mariadb") == {"member": "ctl1"} == later.token("mariadb", None)
-    assert later.token("mariadb", {"member": "ctl2"}) == {"member": "ctl2"}
-    later.end("mariadb")
-    later.end("mariadb")
-    assert later.pending("mariadb") is None and later.token("mariadb", None) == {}
-
-
-def test_what_is_missing_is_told_at_both_ends(tmp_path):
-    steps = Steps(tmp_path, clock())
-    with pytest.raises(NodeError) as refused:
-        steps.spare("mariadb", lambda: "ctl1", lambda: ["ctl2 is away", "ctl3 is away"], 3)
-    assert refused.value.reason == "QUORUM_AT_RISK"
-    assert refused.value.text == (
-        "mariadb of ctl1 is not stopped, its cluster cannot spare it: ctl2 is away; ctl3 is away"
-    )
-    with pytest.raises(NodeError) as late:
-        steps.back("mariadb", lambda: "ctl1", lambda: ["it is Joining"], 3)
-    assert late.value.reason == "QUORUM_NOT_RESTORED"
-    assert late.value.text == "mariadb: member ctl1 is not back after 3 s: it is Joining"
-    left = iter([["ctl2 is away"], []])
-    steps.spare("mariadb", lambda: "ctl1", lambda: next(left), 3)
-    steps.back("mariadb", lambda: "ctl1", list, 3)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from openstack_rollout.node import ovn_chassis
+from openstack_rollout.node import ovn_chassis, ovsdb
 
 IDS = {"system-id": "cmp1", "ovn-remote": "tcp:10.88.0.11:6642", "hostname": "cmp1"}
 FLOWS = """\
@@ -81,7 +81,7 @@ def test_the_interfaces_of_workloads():
             [["map", [["iface-id", "vm2"]]], ["set", []]],
         ],
     })  # fmt: skip
-    assert ovn_chassis.interfaces(ovn_chassis.table(text)) == {"vm1": 3, "vm2": -1}
+    assert ovn_chassis.interfaces(ovsdb.rows(text)) == {"vm1": 3, "vm2": -1}
 
 
 def test_a_client_reaches_the_database_with_the_controllers_own_keys():

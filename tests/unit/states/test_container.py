@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+from types import SimpleNamespace
+
 import pytest
 
+from openstack_rollout.node import waiting
 from tests.unit.clocks import no_sleep
 from tests.unit.loading import load
 
@@ -16,7 +20,7 @@ HEALTH = {"command": ["/openstack/healthcheck"], "timeout": 0}
 def state(machine, test=False, guard=None):
     functions = machine.functions() | (guard.functions() if guard else {})
     module = load("states", "container", salt=functions, opts={"test": test})
-    module.time = no_sleep()
+    module.waiting = SimpleNamespace(until=functools.partial(waiting.until, clock=no_sleep()))
     return module
 
 

@@ -231,10 +231,10 @@ def test_what_disturbs_workloads_is_refused_where_there_are_some(on_it, pillar, 
 
 def test_a_reboot_that_is_needed_is_told_and_ad_hoc_warned_of():
     functions = {"reboot_needed.evidence": lambda: ["kernel: 1 runs, 2 is installed"]}
-    ad_hoc = load("states", "reboot_needed", salt=functions).told("x")
+    ad_hoc = load("states", "reboot_needed", salt=functions).reported("x")
     assert ad_hoc["result"] is True and "orch.system" in ad_hoc["warnings"][0] and not ad_hoc["changes"]
     in_a_run = load("states", "reboot_needed", salt=functions, pillar={"openstack_rollout": {"target": "1"}})
-    assert "warnings" not in in_a_run.told("x")
+    assert "warnings" not in in_a_run.reported("x")
 
 
 @pytest.mark.parametrize("masters", [{}, {"salt-master": ["1"]}])

@@ -1,4 +1,4 @@
-"""The program: hands over, and leaves its report."""
+"""The program: hands over, and writes its report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,16 @@ _NICE = -20  # so that the flows are sent before anything else is done
 
 
 def main(report: str, change: str, schema: str = "") -> int:
-    """Hand over, and leave the report; 0 when the new switch is the one that runs."""
+    """Hand over, and write the report. A second try without a head start follows one that missed it.
+
+    Args:
+        report: The file for the report.
+        change: The unit's drop-in, which is removed.
+        schema: The file of the installed schema, "" to leave the database server alone.
+
+    Returns:
+        0 when the new switch is the one that runs, else 1.
+    """
     Path(change).unlink(missing_ok=True)
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, _NICE)
@@ -32,7 +41,7 @@ def main(report: str, change: str, schema: str = "") -> int:
 
 
 def _give_up(*_signal: object) -> None:
-    raise Failed("told to end")
+    raise Failed("the handover was ended by SIGTERM")
 
 
 if __name__ == "__main__":

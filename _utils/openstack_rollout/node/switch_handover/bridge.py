@@ -11,16 +11,16 @@ import tempfile
 import termios
 import time
 
-from openstack_rollout.node.switch_handover import PROC, Failed, heard, run
+from openstack_rollout.node.switch_handover import PROC, Failed, printed, run
 
-#: Characters of the last command that are sent at once: less than a word. If this program is killed, what
-#: ovs-ofctl has is no command, and it sends nothing at all.
+#: Characters of the last command that ovs-ofctl gets before `send`: less than a word. If this program is
+#: killed, ovs-ofctl has no complete command, and sends nothing at all.
 _WITHHELD = 3
 _VERSION = "OpenFlow15"  # knows all there is to save
 
 
 class Feeder:
-    """An ovs-ofctl that parses commands for a bridge's switch, and sends them when it is told to.
+    """An ovs-ofctl that parses commands for a bridge's switch now, and sends them when `send` is called.
 
     Args:
         bridge: The bridge's name.
@@ -44,30 +44,30 @@ class Feeder:
 
     @property
     def pid(self) -> int:
-        """Its process."""
+        """The number of its process."""
         return self._process.pid
 
     def parsed(self) -> bool:
         """Whether it took in everything, and waits for more."""
         if self._process.poll() is not None:
             raise self._failure()
-        left = int.from_bytes(fcntl.ioctl(self._input, termios.FIONREAD, bytes(4)), sys.byteorder)
+        unread = int.from_bytes(fcntl.ioctl(self._input, termios.FIONREAD, bytes(4)), sys.byteorder)
         state = (PROC / str(self._process.pid) / "stat").read_text(encoding="utf-8").rpartition(")")[2]
-        return not left and state.split()[0] == "S"
+        return not unread and state.split()[0] == "S"
 
     def send(self) -> None:
-        """Let it send; it connects only now."""
+        """Have it send everything; it connects only now."""
         if not self._input.closed:
             self._input.write(self._rest)
             self._input.close()
 
     def end(self) -> str:
-        """Wait for the switch's answer; "" when it took everything, else what it refused."""
+        """Send, and wait for the switch's answer; "" when it took everything, else what it refused."""
         self.send()
         return "" if self._process.wait() == 0 else str(self._failure())
 
     def drop(self) -> None:
-        """End it, without it having sent anything if it was not told to."""
+        """End it. It has sent nothing unless `send` was called."""
         self._process.kill()
         self._process.wait()
         with contextlib.suppress(OSError):
@@ -75,7 +75,7 @@ class Feeder:
 
     def _failure(self) -> Failed:
         self._process.wait()
-        return Failed(f"the flows of {self._bridge} were not taken: {heard(self._said)[-300:]}")
+        return Failed(f"the flows of {self._bridge} were not taken: {printed(self._said)[-300:]}")
 
 
 class Bridge:
@@ -92,7 +92,7 @@ class Bridge:
         self.read()
 
     def read(self) -> bool:
-        """Read all of it; whether something changed since the last time."""
+        """Read all of it; returns whether something changed since the last time."""
         before = self._content
         flows = [_parseable(line) for line in _lines(self._ofctl("--no-names", "--no-stats", "dump-flows"))]
         groups = _lines(self._ofctl("dump-groups"))
@@ -108,13 +108,13 @@ class Bridge:
 
     @property
     def feeder(self) -> int | None:
-        """The process that has what `feed` had parsed."""
+        """The process of the ovs-ofctl that `feed` started, None without one."""
         return self._feeder.pid if self._feeder else None
 
     def feed(self) -> None:
-        """Have the commands parsed that bring groups and flows back."""
+        """Have an ovs-ofctl parse the commands that restore groups and flows."""
         self.drop()
-        # A bridge without a controller begins with a flow of its own, which may not have been there.
+        # A new bridge without a controller has a flow of its own, which the old one may not have had.
         begin = ["flow delete_strict table=0,priority=0"]
         groups, flows = self._content[2:]
         self._feeder = Feeder(
@@ -123,11 +123,11 @@ class Bridge:
         )
 
     def parsed(self) -> bool:
-        """Whether `feed` is done."""
+        """Whether the commands of `feed` are parsed."""
         return self._feeder is None or self._feeder.parsed()
 
     def begin(self) -> None:
-        """Let the new switch have it all, what flows refer to first; `end` waits for the flows."""
+        """Send everything to the new switch, what flows refer to first; `end` waits for the flows."""
         options, meters = self._content[:2]
         if options:
             self._repeated("add-tlv-map", options)
@@ -137,7 +137,7 @@ class Bridge:
             self._feeder.send()
 
     def end(self) -> str:
-        """Wait for the flows; "" when all are in, else what the switch refused: the others are in then."""
+        """Wait for the flows; "" when all are in, else what the switch refused. The others are in then."""
         refused = self._feeder.end() if self._feeder else ""
         if refused:
             for verb, entries in zip(("add-groups", "add-flows"), self._content[2:], strict=True):
@@ -151,7 +151,7 @@ class Bridge:
             self._feeder = None
 
     def _repeated(self, verb: str, argument: str) -> None:
-        """The switch listens a moment before it answers; a controller may have been quicker to do it."""
+        """Try for 0.2 s: a switch listens a moment before it answers. A controller may be quicker."""
         for _ in range(20):
             if run(["ovs-ofctl", "-O", _VERSION, verb, self.name, argument]).returncode == 0:
                 return
@@ -165,12 +165,12 @@ class Bridge:
 
 
 def _unordered(content: tuple) -> tuple:
-    """A bridge's content to compare with another: of two readings the order may differ."""
+    """A bridge's content without its order, which may differ between two readings."""
     return tuple(sorted(part) for part in content)
 
 
 def _parseable(flow: str) -> str:
-    """A flow in words that ovs-ofctl takes as well as prints; the switch's own reload does the same."""
+    """A flow as ovs-ofctl accepts it: it prints IGMP otherwise. The switch's own reload does the same."""
     if "igmp" not in flow:
         return flow
     flow = flow.replace("igmp_type", "tp_src").replace("igmp_code", "tp_dst")
@@ -183,6 +183,6 @@ def _lines(dump: str) -> list[str]:
 
 
 def _meters(dump: str) -> list[str]:
-    """The meters of a dump, which has each on several lines, as add-meter takes them."""
+    """The meters of a dump as add-meter takes them; in the dump each has several lines."""
     found = [one for one in ("\n" + dump).split("\nmeter=")[1:] if one.strip()]
     return ["meter=" + ",".join(one.split()).replace("bands=,", "bands=") for one in found]

@@ -1,12 +1,12 @@
-"""A new database server beside the old one, which stands still meanwhile: the old switch notices nothing.
+"""A new database server beside the old one, which is suspended meanwhile: the old switch notices nothing.
 
-A userspace switch stops forwarding as soon as its database server closes the connection, and is back one to
-three seconds later. So the old server is not ended but stopped (SIGSTOP): the switch waits for an answer, and
-forwards. The new server runs on a copy of the database, converted where it has to be, and listens where the
-old one did. Until `commit` everything can be put back, and the old server goes on where it stood: it had not
-answered what it was asked meanwhile, so its clients lose nothing.
+A userspace switch stops forwarding as soon as its database server closes the connection, for one to three
+seconds. So the old server is not ended but suspended (SIGSTOP): the switch waits for an answer, and forwards.
+The new server runs on a copy of the database, converted where it has to be, and listens where the old one
+did. Until `commit` everything can be put back, and the old server resumes: it has not yet answered requests
+of that time, so its clients lose nothing.
 
-What is put aside has the old server's process in its name: whoever finds it can put it back (`recover`).
+The names of files that are put aside contain the old server's process, so that `recover` can put them back.
 """
 
 from __future__ import annotations
@@ -17,28 +17,30 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
-from openstack_rollout.node.switch_handover import RUN, Failed, NotPossible, heard, run
+from openstack_rollout.node.switch_handover import RUN, Failed, NotPossible, printed, run, wait_until
 from openstack_rollout.node.switch_handover.pidfile import Pidfile
 from openstack_rollout.node.switch_handover.process import Process
 
 DAEMON, _CLIENT = "ovsdb-server", "ovsdb-client"
-#: what the switch that may work holds in its database
+#: The lock in the database that only the active switch holds.
 _LOCK = "ovs_vswitchd"
 _LISTENS = "--remote=punix:"
 _PATIENCE = 20.0  # seconds for the new server to listen, and for the lock
 _BASE = "Open_vSwitch"
-#: what the switch's own start adds to where the server listens
+#: Where the server also listens: the switch's own start adds it.
 _MANAGERS = f"db:{_BASE},{_BASE},manager_options"
 
 
 class Database:
-    """The database server that runs, and the one to follow it.
+    """The database server that runs, and the one that replaces it.
 
     Args:
-        pid: The old one's process.
+        pid: The process of the old one.
+
+    Raises:
+        NotPossible: That process is no database server as its service starts it.
     """
 
     def __init__(self, pid: int) -> None:
@@ -58,7 +60,7 @@ class Database:
         self._converted = False
 
     def replace(self, schema: str) -> None:
-        """Stop the old server, and have a new one listen; the old one goes on where that fails.
+        """Suspend the old server, and have a new one listen; when that fails, the old one resumes.
 
         Args:
             schema: The file of the installed schema.
@@ -70,7 +72,7 @@ class Database:
         self._remotes = _remotes(self._old.pid)
         try:
             os.kill(self._old.pid, signal.SIGSTOP)
-            _wait_until(lambda: self._old.state in "Tt", f"{DAEMON} does not stop")
+            wait_until(lambda: self._old.state in "Tt", _PATIENCE, f"{DAEMON} does not stop")
             self._put_aside(schema)
             new = self._start()
             if new.domain() != self._old.domain():
@@ -83,18 +85,20 @@ class Database:
             raise
 
     def hold_lock(self) -> None:
-        """Hold the lock that the old switch has at the old server: who waits for it has it after `unlock`."""
-        # It outlives this program, lest two switches work at once.
+        """Hold the switch's lock at the new server. Whoever waits for it gets it after `unlock`."""
+        # The process that holds it outlives this program, or two switches could be active at once.
         with tempfile.TemporaryFile("w+") as said:
             command = [_CLIENT, "lock", f"unix:{self._socket}", _LOCK]
             holder = subprocess.Popen(command, stdout=said, stderr=said)
             self._holder.write_text(str(holder.pid), encoding="ascii")
-            _wait_until(lambda: '"locked":true' in heard(said) or holder.poll() is not None, "no lock")
+            wait_until(
+                lambda: '"locked":true' in printed(said) or holder.poll() is not None, _PATIENCE, "no lock"
+            )
             if holder.poll() is not None:
-                raise Failed(f"the new {DAEMON} gives no lock: {heard(said)[-300:]}")
+                raise Failed(f"the new {DAEMON} gives no lock: {printed(said)[-300:]}")
 
     def unlock(self) -> None:
-        """Let the new switch begin."""
+        """Give the lock up, so that the new switch becomes active."""
         with contextlib.suppress(OSError, ValueError):
             holder = Process(int(self._holder.read_text(encoding="ascii")))
             if holder.name == _CLIENT:
@@ -103,7 +107,7 @@ class Database:
 
     @property
     def interrupted(self) -> bool:
-        """Whether something is aside, or the old server stands still."""
+        """Whether files are put aside, or the old server is suspended."""
         return self._old.state in "Tt" or any(aside.exists() for _, aside in self._places())
 
     @property
@@ -112,26 +116,30 @@ class Database:
         return self._pidfile.written
 
     def put_back(self) -> None:
-        """End the new server, if there is one, and have the old one go on with all that was its own."""
+        """End the new server, if there is one, put the old one's files back, and have it resume."""
         self._pidfile.end()
         self.unlock()
         for place, aside in self._places():
             if aside.exists():
                 aside.replace(place)
-                aside.unlink(missing_ok=True)  # it stays where both are one file still
+                aside.unlink(missing_ok=True)  # `replace` does nothing when both are the same file
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._old.pid, signal.SIGCONT)
 
     def commit(self) -> str:
-        """End the old server for good, the service follows the new one; what the new one refused, else ""."""
+        """End the old server for good, and make the new one the service's.
+
+        Returns:
+            The places to listen at that the new one refused, "" when it refused none.
+        """
         self.unlock()
         new = self._pidfile.pid()
         # systemd looks into the file when the old one ends.
         self._pidfile.adopt()
         with contextlib.suppress(ProcessLookupError):
-            # Nothing that it was asked may still be answered: it would be written where nobody reads it.
+            # It must not answer requests any more: it would write to the database that is not used any more.
             os.kill(self._old.pid, signal.SIGKILL)
-        _wait_until(lambda: not self._old.alive, f"{DAEMON} does not end")
+        wait_until(lambda: not self._old.alive, _PATIENCE, f"{DAEMON} does not end")
         _control(self._old.pid).unlink(missing_ok=True)
         for place, aside in self._places():
             if self._converted and place == self._file:
@@ -144,13 +152,13 @@ class Database:
         return "; ".join(refused)
 
     def _places(self) -> list[tuple[Path, Path]]:
-        """What the new server makes anew, and where the old one's is meanwhile."""
+        """The files that the new server makes anew, each with the place of the old one's meanwhile."""
         lock = self._file.with_name(f".{self._file.name}.~lock~")
         places = [self._file, lock, self._socket]
         return [(one, one.with_name(f"{one.name}.before-{self._old.pid}")) for one in places]
 
     def _put_aside(self, schema: str) -> None:
-        """Have a copy in the database's place; the old server keeps what it has open."""
+        """Put a copy in the database's place; the old server keeps the file that it has open."""
         (_, database), (lock, lock_aside), (socket, socket_aside) = self._places()
         with tempfile.TemporaryDirectory(dir=self._file.parent, prefix=".handover-") as place:
             copy = self._copy(schema, Path(place))
@@ -173,8 +181,8 @@ class Database:
         if due.stdout.strip() != "yes":
             shutil.copyfile(self._file, copy)
             return copy
-        # A record that was written before its first reference would be dropped by a schema that collects
-        # garbage; the switch's own start compacts first, too.
+        # The switch's own start compacts first, too: a new schema may drop rows that nothing refers to, and
+        # in a log that is not compacted a row may come before the first reference to it.
         compact = run(["ovsdb-tool", "compact", str(self._file), str(copy)])
         source = self._file if compact.returncode else copy
         tried = run(["ovsdb-tool", "convert", str(source), schema, str(converted)])
@@ -188,20 +196,21 @@ class Database:
             self._pidfile.make()
             starting = self._old.start_another(self._pidfile.path, words)
             try:
-                _wait_until(lambda: starting.poll() is not None, f"the new {DAEMON} does not listen")
+                late = f"the new {DAEMON} does not listen"
+                wait_until(lambda: starting.poll() is not None, _PATIENCE, late)
             except Failed:
                 starting.kill()
                 starting.wait()
                 raise
             if starting.returncode or not self._pidfile.written:
-                raise Failed(f"the new {DAEMON} does not start: {heard(words)[-300:]}")
+                raise Failed(f"the new {DAEMON} does not start: {printed(words)[-300:]}")
         return Process(self._pidfile.pid())
 
     def _introduce(self, schema: str) -> None:
-        """What the switch's own start writes after it started the server."""
+        """Write the versions into the database, as the switch's own start does."""
         versions = [run(["ovsdb-tool", "schema-version", schema]), run(["ovs-vswitchd", "--version"])]
         if any(one.returncode for one in versions):
-            raise Failed(f"the installed versions are not known: {versions}")
+            raise Failed(f"the installed versions cannot be read: {versions}")
         schema_is, switch_is = (one.stdout.splitlines()[0].split()[-1] for one in versions)
         done = run(
             [
@@ -214,25 +223,25 @@ class Database:
 
 
 def recover() -> None:
-    """Mend what a handover that was killed has left: a server that stands still, and its database aside."""
+    """Finish or undo a handover that was killed: the old server may be suspended, and its files put aside."""
     try:
-        left = Database(_pid(DAEMON))
+        database = Database(_pid(DAEMON))
     except (Failed, OSError, ValueError):
-        return  # no server, or none that is stopped here
-    if not left.interrupted:
+        return  # no server, or none that a handover suspends
+    if not database.interrupted:
         return
     try:
         switch_lives = Process(_pid("ovs-vswitchd")).alive
     except (OSError, ValueError):
         switch_lives = False
-    if switch_lives or not left.has_follower:
-        left.put_back()
+    if switch_lives or not database.has_follower:
+        database.put_back()
     else:
-        left.commit()
+        database.commit()
 
 
 def _to_disk(place: Path) -> None:
-    """Have a file, or what a directory lists, outlive a loss of power."""
+    """Write a file, or the names in a directory, through to the disk."""
     opened = os.open(place, os.O_RDONLY)
     try:
         os.fsync(opened)
@@ -241,7 +250,7 @@ def _to_disk(place: Path) -> None:
 
 
 def _remotes(pid: int) -> set[str]:
-    """Where a server listens, and whom it connects to: some is not in its arguments but was added later."""
+    """Where a server listens, and whom it connects to, also what was added after its start."""
     listed = run([*_appctl(pid), "ovsdb-server/list-remotes"])
     if listed.returncode:
         raise Failed(f"{DAEMON} does not answer: {listed.stderr.strip()[-300:]}")
@@ -257,20 +266,12 @@ def _appctl(pid: int) -> list[str]:
 
 
 def _control(pid: int) -> Path:
-    """Where ovs-appctl reaches a server; one that is killed leaves it."""
+    """The socket at which ovs-appctl reaches a server. It stays when the server is killed."""
     return RUN / f"{DAEMON}.{pid}.ctl"
 
 
 def _backup(database: Path, place: Path) -> Path:
-    """What the switch's own start calls a database that it has converted."""
+    """The place for a database before its conversion, named as the switch's own start does."""
     said = [run(["ovsdb-tool", word, str(database)]).stdout.split() for word in ("db-version", "db-cksum")]
     version, checksum = (words[0] if words else "" for words in said)
     return place.with_name(f"{place.name}.backup{version}-{checksum}")
-
-
-def _wait_until(condition, why: str) -> None:
-    until = time.monotonic() + _PATIENCE
-    while not condition():
-        if time.monotonic() > until:
-            raise Failed(why)
-        time.sleep(0.002)

@@ -1,4 +1,4 @@
-"""The handover itself: the order of its steps, and what becomes of it where one fails."""
+"""The handover itself: the order of its steps, and what happens when one fails."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from openstack_rollout.node.switch_handover import (
     Failed,
     NotPossible,
     headstart,
-    heard,
+    printed,
     run,
+    wait_until,
 )
 from openstack_rollout.node.switch_handover.bridge import Bridge
 from openstack_rollout.node.switch_handover.database import DAEMON as _SERVER
@@ -32,22 +33,21 @@ from openstack_rollout.node.switch_handover.process import Process
 from openstack_rollout.node.switch_handover.urgency import calm, urgent
 
 _DAEMON = "ovs-vswitchd"
-#: has the new one say on its standard error that it waits for the lock
-_TELLING = "-vbridge:console:err"
-#: and what it says
+#: The option with which the new switch prints that it waits for the lock, and what it prints.
+_VERBOSE = "-vbridge:console:err"
 _WAITS = "another ovs-vswitchd process is running"
 _PATIENCE = 40.0  # seconds for each step while the old switch forwards
-_LEAVES = 10.0  # seconds until the old one is killed
-_TAKES = 60.0  # seconds for the new one to have its bridges
-_AGAIN = 10  # times that flows which change meanwhile are read again
+_ENDS_IN = 10.0  # seconds until the old switch is killed
+_STARTS_IN = 60.0  # seconds for the new switch to have its bridges
+_READINGS = 10  # how often flows that change meanwhile are read again
 
 
 class Handover:
-    """One handover; `run` does it, `report` says how it went.
+    """One handover: `run` does it, `report` says how it went, `missed` that the head start failed.
 
     Args:
-        schema: The file of the schema that the database is to have, when its server is renewed, too; else "".
-        early: Whether the new switch has a head start; where it was `missed`, one without it can be tried.
+        schema: The file of the installed schema, to renew the database server, too; else "".
+        early: Whether the new switch gets a head start.
     """
 
     def __init__(self, schema: str = "", early: bool = True) -> None:
@@ -67,7 +67,7 @@ class Handover:
         self._sockets: dict[str, tuple[int, int] | None] = {}
 
     def run(self) -> None:
-        """Hand over, or say in the report why not."""
+        """Hand over; when that is not possible, the report says why."""
         try:
             self._step("look")
             end_strays()
@@ -86,7 +86,7 @@ class Handover:
                         self._end(old)
                     self._fill(new, liveness)
                 self.report["outcome"] = DONE
-            self.report["late"] = sorted(liveness.settle(new.pid))
+            self.report["late"] = sorted(liveness.wait_for_sessions(new.pid))
         except NotPossible as error:
             self.report |= {"error": str(error), "outcome": NOT_POSSIBLE}
         except (Failed, OSError, ValueError) as error:
@@ -103,9 +103,10 @@ class Handover:
 
     @contextlib.contextmanager
     def _server(self) -> Iterator[Callable[[], None] | None]:
-        """A new database server, if there is to be one; the old one goes on where the old switch does.
+        """A new database server, if there is to be one. When the handover fails, the old server resumes,
+        unless the old switch has ended already.
 
-        Yields what gives the new switch its lock, None where the old one's end does.
+        Yields the function that gives the new switch its lock; None where the end of the old switch does so.
         """
         if not self._schema:
             yield None  # the lock is the old one's
@@ -127,27 +128,28 @@ class Handover:
 
     @contextlib.contextmanager
     def _successor(self, old: Process) -> Iterator[Process]:
-        """A new switch that waits for the old one's lock; it is ended where the handover breaks off."""
+        """A new switch that waits for the old one's lock; it is ended when the handover fails."""
         self._step("start the new switch")
         pidfile = Pidfile(_DAEMON, old.pid)
         pidfile.make()
         _set_waiting(True)
         with tempfile.TemporaryFile("w+") as words:
-            process = old.start_another(pidfile.path, words, _TELLING)
+            process = old.start_another(pidfile.path, words, _VERBOSE)
 
             def ended() -> str:
-                return f"it ended: {heard(words)[-300:]}" if process.poll() is not None else ""
+                return f"it ended: {printed(words)[-300:]}" if process.poll() is not None else ""
 
             try:
-                self._wait_until(lambda: _WAITS in heard(words) and pidfile.written, _PATIENCE, ended)
+                self._wait_until(lambda: _WAITS in printed(words) and pidfile.written, _PATIENCE, ended)
                 new = Process(pidfile.pid())
                 if new.domain() != old.domain():
                     raise NotPossible(f"the new switch would run as {new.domain()}, not as {old.domain()}")
                 yield new
-                # systemd looks into the service's pidfile when the old one ends, and again when this program
-                # ends. It notices the end of its own children alone, which the new one is only now.
+                # systemd reads the service's pidfile when the old switch ends, and again when this program
+                # ends. It notices only the end of its own children; the new switch becomes one when its
+                # starter ends.
                 with contextlib.suppress(Failed):
-                    self._wait_until(lambda: process.poll() is not None, _LEAVES)
+                    self._wait_until(lambda: process.poll() is not None, _ENDS_IN)
                 pidfile.adopt()
                 self._step("done")
             except BaseException:
@@ -157,7 +159,7 @@ class Handover:
                 raise
 
     def _read(self) -> None:
-        """Read the flows and have them parsed."""
+        """Read the flows of all bridges, and have them parsed."""
         self._step("read the flows")
         listed = run(["ovs-vsctl", "--timeout=10", "--", "--real", "list-br"])
         if listed.returncode:
@@ -171,9 +173,9 @@ class Handover:
         self._wait_until(lambda: all([bridge.parsed() for bridge in bridges]), _PATIENCE)
 
     def _read_again(self) -> None:
-        """Read the flows as often as they change meanwhile."""
+        """Read the flows again until they did not change meanwhile."""
         self._step("read the flows again")
-        for _ in range(_AGAIN):
+        for _ in range(_READINGS):
             changed = [bridge for bridge in self._bridges if bridge.read()]
             if not changed:
                 break
@@ -183,16 +185,16 @@ class Handover:
         self.report["flows"] = {bridge.name: bridge.flows for bridge in self._bridges}
 
     def _end(self, old: Process) -> None:
-        """From here on nothing forwards, until the new switch has its flows."""
+        """End the old switch. From here on nothing forwards, until the new switch has its flows."""
         self._step("end the old switch")
         self._sockets = {bridge.name: _socket(bridge.name) for bridge in self._bridges}
         self._ended = time.monotonic()
         os.kill(old.pid, signal.SIGTERM)
         try:
-            self._wait_until(lambda: old.gone, _LEAVES)
+            self._wait_until(lambda: old.gone, _ENDS_IN)
         except Failed:
             os.kill(old.pid, signal.SIGKILL)
-            self._wait_until(lambda: old.gone, _LEAVES)
+            self._wait_until(lambda: old.gone, _ENDS_IN)
 
     def _fill(self, new: Process, liveness: Liveness) -> None:
         """Give the new switch its flows, as soon as it has its bridges."""
@@ -205,7 +207,7 @@ class Handover:
         for bridge in self._bridges:
             try:
                 listens = partial(_listens_anew, bridge.name, self._sockets[bridge.name])
-                self._wait_until(listens, _TAKES, ended)
+                self._wait_until(listens, _STARTS_IN, ended)
                 bridge.begin()
             except Failed as error:  # the others go on
                 refused.append(str(error))
@@ -220,17 +222,18 @@ class Handover:
     def _wait_until(
         self, condition: Callable[[], bool], timeout: float, hopeless: Callable[[], str] = str
     ) -> None:
-        """Wait in steps of 2 ms; hopeless: says why there is no use in waiting any more, else ""."""
-        until = time.monotonic() + timeout
-        while not condition():
-            why = hopeless() or (f"not done after {timeout:.0f} s" if time.monotonic() > until else "")
-            if why:
-                raise Failed(f"{self.report['step']}: {why}")
-            time.sleep(0.002)
+        """As `wait_until`; the failure names the step."""
+        step = self.report["step"]
+
+        def why_not() -> str:
+            why = hopeless()
+            return f"{step}: {why}" if why else ""
+
+        wait_until(condition, timeout, f"{step}: not done after {timeout:.0f} s", why_not)
 
 
 def _socket(bridge: str) -> tuple[int, int] | None:
-    """Where a switch listens for the bridge, as something that differs from switch to switch."""
+    """The identity of the socket at which a switch listens for a bridge, None without one."""
     try:
         found = (RUN / f"{bridge}.mgmt").stat()
     except OSError:
@@ -239,12 +242,12 @@ def _socket(bridge: str) -> tuple[int, int] | None:
 
 
 def _listens_anew(bridge: str, before: tuple[int, int] | None) -> bool:
-    """A switch that was killed has left its socket."""
+    """Whether another socket is there than before: the socket of a switch that was killed stays."""
     return _socket(bridge) not in (None, before)
 
 
 def _set_waiting(waiting: bool) -> None:
-    """Whether a switch that starts waits for its flows; one that runs does not ask any more."""
+    """Set whether a switch that starts waits for its flows (flow-restore-wait)."""
     change = ["set", "Open_vSwitch", ".", "other_config:flow-restore-wait=true"]
     if not waiting:
         change = ["--if-exists", "remove", "Open_vSwitch", ".", "other_config", "flow-restore-wait"]
@@ -256,7 +259,10 @@ def _pid(file: Path) -> int:
 
 
 def end_strays() -> None:
-    """Mend what a killed handover has left: a new switch that waits, an urgent old one, their database."""
+    """Clean up after a handover that was killed; nothing happens where there was none.
+
+    It may have left a new switch that waits, an old one in real time, and files of the database put aside.
+    """
     with contextlib.suppress(OSError, ValueError):
         calm(_pid(RUN / f"{_DAEMON}.pid"))
     for stray in strays(_DAEMON):

@@ -1,9 +1,9 @@
-"""A head start for the new switch: what it does first takes a tenth of a second, but nothing of the old one.
+"""A head start for the new switch: its first 100 ms, which need nothing of the old one, pass before it ends.
 
-Before its first data path a switch sleeps 100 ms, to time the processor. Where we hold its lock, the new one
-may have it that much earlier: it is stopped (SIGSTOP) in that sleep, before it opens any device, and goes on
-when the old one has ended. What it takes for the processor's frequency is too high then; only the cycles of
-`pmd-perf-show` are told by it.
+Before its first data path a switch sleeps 100 ms, to measure the processor's frequency. Where this program
+holds the lock, the new switch gets it that much earlier. It is suspended (SIGSTOP) in that sleep, before it
+opens any device, and resumes when the old one has ended. It then measures too high a frequency, which only
+the cycles that `pmd-perf-show` prints depend on.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from openstack_rollout.node.switch_handover import PROC, Failed
 from openstack_rollout.node.switch_handover.process import Process
 
 _SLEEPS, _WAITS = "nanosleep", "poll"  # in the name of the kernel's function that a process waits in
-_TAKES = 0.09  # seconds of its 100 ms that are over, when the old one is told to end, which takes some, too
-_CERTAIN = 0.08  # seconds of them in which it is still asleep for certain
+_SLEPT = 0.09  # seconds of the 100 ms that are over when the old switch gets its signal to end
+_CERTAIN = 0.08  # seconds of the 100 ms in which it is certainly still asleep
 _PATIENCE = 2.0
 
 
 class Missed(Failed):
-    """The new switch may have gone too far; the old one was not told to end yet, so try without."""
+    """The new switch may already have started. The old one is untouched: retry without a head start."""
 
 
 @contextlib.contextmanager
 def given(new: Process, unlock: Callable[[], None] | None, early: bool = True) -> Iterator[None]:
-    """Have the new switch do what it can before the old one ends, which is for the body to see to.
+    """Have the new switch do what it can; the body then ends the old one, and the new one goes on.
 
     Args:
         new: The switch that waits for the lock.
-        unlock: Gives it the lock; None where the old one's end does.
-        early: Whether it is to have one at all; else it begins after the body.
+        unlock: Gives it the lock; None where the end of the old switch does.
+        early: False for no head start: the new switch gets the lock after the body.
 
     Raises:
-        Missed: It may have gone too far, before the body began.
+        Missed: The new switch may already have started. The body has not run.
     """
-    if unlock is None or not early or _WAITS not in _waits_in(new):  # there are kernels that do not tell
+    if unlock is None or not early or _WAITS not in _waits_in(new):  # some kernels do not show it
         yield
         if unlock:
             unlock()
@@ -47,7 +47,7 @@ def given(new: Process, unlock: Callable[[], None] | None, early: bool = True) -
     unlock()
     asleep = _stop_in_its_sleep(new)
     try:
-        time.sleep(max(0.0, asleep + _TAKES - time.monotonic()))
+        time.sleep(max(0.0, asleep + _SLEPT - time.monotonic()))
         yield
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -55,12 +55,12 @@ def given(new: Process, unlock: Callable[[], None] | None, early: bool = True) -
 
 
 def _stop_in_its_sleep(new: Process) -> float:
-    """Stop it; when it was awake last (time.monotonic())."""
+    """Suspend the switch in its sleep; returns when it was last seen awake (time.monotonic())."""
     awake = now = time.monotonic()
     until = now + _PATIENCE
     while _SLEEPS not in _waits_in(new):
         if now > until or not new.alive:
-            raise Missed("the new switch does not begin as it is known to")
+            raise Missed("the new switch does not start as expected")
         time.sleep(0.001)
         awake, now = now, time.monotonic()
     os.kill(new.pid, signal.SIGSTOP)

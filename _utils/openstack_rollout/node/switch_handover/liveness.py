@@ -1,7 +1,8 @@
-"""BFD over a handover: its sessions begin anew, which takes seconds, while the tunnels they watch work.
+"""BFD over a handover: its sessions start anew, which takes seconds, while the tunnels that they watch work.
 
-Until a session is up again, a switch sends nothing over its tunnel where it may choose among several, as to
-the gateways of an HA chassis group. So what was up counts as up until it had the time to come up.
+Until a session is up again, a switch does not use its tunnel where it can choose another, as to the gateways
+of an HA chassis group. So the new switch treats sessions that were up as up, until they had the time to come
+up.
 """
 
 from __future__ import annotations
@@ -26,15 +27,26 @@ class Liveness:
         self._all_up = len(self._up) == len(found)
 
     def assume(self, pid: int) -> None:
-        """Have the new switch (a process) take those for up that were."""
+        """Have the new switch treat the sessions as up that were up.
+
+        Args:
+            pid: The process of the new switch.
+        """
         if self._up and self._all_up:
-            _take_for(pid, "true")
+            _set_forwarding(pid, "true")
             return
         for name in sorted(self._up):
-            _take_for(pid, "true", name)
+            _set_forwarding(pid, "true", name)
 
-    def settle(self, pid: int) -> set[str]:
-        """Let BFD decide again, once the sessions are up; those that are not in time."""
+    def wait_for_sessions(self, pid: int) -> set[str]:
+        """Wait until the sessions are up, and let BFD decide again.
+
+        Args:
+            pid: The process of the new switch.
+
+        Returns:
+            The interfaces whose session was up before and is not up after ten seconds.
+        """
         until = time.monotonic() + _TAKES
         late = self._up
         while late and time.monotonic() < until:
@@ -42,16 +54,17 @@ class Liveness:
             late = {name for name in self._up if not now.get(name)}
             time.sleep(0.1)
         if self._up:
-            _take_for(pid, "normal")
+            _set_forwarding(pid, "normal")
         return late
 
 
-def _take_for(pid: int, state: str, *interface: str) -> None:
+def _set_forwarding(pid: int, state: str, *interface: str) -> None:
+    """Have the switch treat BFD's sessions as up ("true"), or as they are ("normal")."""
     _appctl(pid, "bfd/set-forwarding", *interface, state)
 
 
 def _sessions(pid: int) -> dict[str, bool]:
-    """Interface → whether its session is up."""
+    """{interface: whether its session is up}."""
     found, name = {}, ""
     for line in _appctl(pid, "bfd/show").splitlines():
         if line.startswith("----"):

@@ -1,8 +1,9 @@
-"""Where a new daemon writes its process, until its service is to know it.
+"""The pidfile of a new daemon, in a place of its own until the daemon becomes the service's.
 
-The switch's own stop waits two seconds for a daemon that leaves its pidfile, and a daemon removes the file
-that its arguments name. So the new one's is in a directory of its own, which becomes a link to the directory
-around it, when the file takes the place of the service's: the name in the arguments is that file then.
+A daemon removes the pidfile that its arguments name when it ends, and the switch's own stop waits two seconds
+when the file stays. So the new daemon's pidfile is first in a directory of its own. When it takes the place
+of the service's pidfile, that directory becomes a link to the directory around it: the name in the arguments
+then means the service's file.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ class Pidfile:
     """The pidfile of a new daemon.
 
     Args:
-        daemon: Its name.
-        old: The process that it follows.
+        daemon: The daemon's name.
+        old: The process that it replaces.
     """
 
     def __init__(self, daemon: str, old: int) -> None:
@@ -29,7 +30,7 @@ class Pidfile:
         self.path = self._place / f"{daemon}.pid"
 
     def make(self) -> None:
-        """Have a place for it, which the daemon's user may write to."""
+        """Make its directory, which the daemon's user may write to."""
         if self._place.is_symlink():
             self._place.unlink()  # of a process that had the number before
         self._place.mkdir(mode=0o755)
@@ -46,7 +47,7 @@ class Pidfile:
         return int(self.path.read_text(encoding="ascii"))
 
     def adopt(self) -> None:
-        """Have it be the service's."""
+        """Make it the service's pidfile."""
         self.path.replace(RUN / self.path.name)
         self._place.rmdir()
         self._place.symlink_to(".")
@@ -58,7 +59,7 @@ class Pidfile:
         """End a new daemon that is not the service's.
 
         Args:
-            started: Whether it was started by this program, so that the process is it for certain.
+            started: Whether this program started it. Otherwise its name is checked first.
         """
         if self._place.is_symlink():
             return
@@ -73,7 +74,11 @@ class Pidfile:
 
 
 def strays(daemon: str) -> list[Pidfile]:
-    """The new daemons that a handover which was killed has left."""
+    """The pidfiles of new daemons that a handover which was killed did not end.
+
+    Args:
+        daemon: The daemons' name.
+    """
     return [
         Pidfile(daemon, int(place.name.rpartition("-")[2]))
         for place in RUN.glob(f"{daemon}.after-*")

@@ -17,10 +17,10 @@ _CGROUPS = Path("/sys/fs/cgroup")
 
 
 class Process:
-    """A running daemon, as the kernel knows it.
+    """A running daemon, as the kernel shows it in /proc.
 
     Args:
-        pid: Its process.
+        pid: The number of its process.
     """
 
     def __init__(self, pid: int) -> None:
@@ -35,7 +35,7 @@ class Process:
 
     @property
     def state(self) -> str:
-        """The kernel's letter for what it does; X for one that is gone."""
+        """The kernel's letter for its state (proc(5)); X when it has ended."""
         try:
             return self._text("stat").rpartition(")")[2].split()[0]
         except (OSError, IndexError):
@@ -57,12 +57,12 @@ class Process:
             return True
 
     def start_another(self, pidfile: Path, output, *more: str) -> subprocess.Popen:
-        """Start the installed program as this one was: arguments, environment, limits, domain, unit.
+        """Start the installed program as this one was: arguments, environment, limits, SELinux domain, unit.
 
         Args:
-            pidfile: Of the new one.
-            output: A file for what it says.
-            more: Arguments that the new one has in any case.
+            pidfile: The pidfile of the new one.
+            output: An open file for what it prints.
+            more: Further arguments.
 
         Raises:
             Failed: There is no such program.
@@ -88,7 +88,7 @@ class Process:
             raise NotPossible(f"{self.name} cannot be started anew as it was: {error}") from error
 
     def domain(self) -> str:
-        """What SELinux lets it do, "" without SELinux."""
+        """The SELinux context that it runs in, "" without SELinux."""
         return self._text("attr/current").strip("\0\n") if _SELINUX.exists() else ""
 
     def _imitation(self) -> Callable[[], None]:
@@ -114,7 +114,7 @@ class Process:
         return imitate
 
     def _group(self) -> Path:
-        """The control group, by which systemd knows the unit; one that is not there without cgroups v2."""
+        """The directory of its control group, by which systemd knows the unit; none without cgroups v2."""
         lines = self._text("cgroup").splitlines()
         name = next((line.removeprefix("0::") for line in lines if line.startswith("0::")), "/none")
         return _CGROUPS / name.strip("/")

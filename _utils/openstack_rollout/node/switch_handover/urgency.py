@@ -1,8 +1,8 @@
-"""Processes that go before all others for the moment in which nothing forwards.
+"""Processes that run before all others for the moment in which nothing forwards.
 
-They run in real time (SCHED_RR) for it: a nice value counts among the processes of a session or a control
-group alone, and a machine has many. The kernel leaves others a part of the time all the same
-(sched_rt_runtime_us). Where that is not allowed, as in some containers, they have the highest nice value.
+They run in real time (SCHED_RR, sched(7)). A nice value would not do: it counts only within a session or a
+control group, and a machine has many. The kernel still leaves a part of the time to others
+(sched_rt_runtime_us). Where real time is not allowed, as in some containers, they get the highest nice value.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from openstack_rollout.node.switch_handover import PROC
 
 _FIRST = -20
-_OURS = os.SCHED_RR | os.SCHED_RESET_ON_FORK  # no service asks for both, so it also tells who made it so
+_OURS = os.SCHED_RR | os.SCHED_RESET_ON_FORK  # no service uses both, so it marks a thread that we changed
 _REAL_TIME = (os.SCHED_RR, os.SCHED_FIFO)
 
 
@@ -27,13 +27,13 @@ class _Rank(NamedTuple):
 
 @contextlib.contextmanager
 def urgent(pids: Iterable[int]) -> Iterator[None]:
-    """Have processes go first while the body runs.
+    """Run processes before all others while the body runs.
 
-    Afterwards all is as before, and threads that they have started meanwhile rank as their main thread does.
-    What this program starts meanwhile is as urgent as the program, if that is one of them.
+    Afterwards all is as before, and threads that they started meanwhile rank as their main thread does. Where
+    this program is one of them, so is what it starts meanwhile.
 
     Args:
-        pids: The processes; those that have ended are passed over.
+        pids: The processes; those that have ended do not count.
     """
     usual = {pid: {thread: rank for thread in _threads(pid) if (rank := _rank(thread))} for pid in pids}
     try:
@@ -50,7 +50,7 @@ def urgent(pids: Iterable[int]) -> Iterator[None]:
 
 
 def calm(pid: int) -> None:
-    """Take back what an `urgent` that was killed has left of a process.
+    """Take a process out of real time that an `urgent` which was killed put there.
 
     Args:
         pid: The process; nothing happens where it has ended, or was not urgent.

@@ -94,7 +94,7 @@ class Host:
         (self.run / "program.py").write_text(
             "import sys\n"
             "from openstack_rollout.node.switch_handover import __main__, handover\n"
-            f"handover._LEAVES = {leaves}\n{change}"
+            f"handover._ENDS_IN = {leaves}\n{change}"
             "sys.exit(__main__.main(*sys.argv[1:]))\n"
         )
         program = [sys.executable, "-P", str(self.run / "program.py")]

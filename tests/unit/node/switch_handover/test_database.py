@@ -49,7 +49,7 @@ from openstack_rollout.node.switch_handover import headstart
 given = headstart.given
 def missed(new, unlock, early):
     if early:
-        raise headstart.Missed("it may have gone too far")
+        raise headstart.Missed("the new switch may have woken up too early")
     return given(new, unlock, early)
 headstart.given = missed
 """

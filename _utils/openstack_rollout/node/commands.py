@@ -1,0 +1,110 @@
+"""Running a program on a node, for execution modules.
+
+A command is always a list of arguments, never a line for a shell. Code of this package does not see the
+functions of Salt's loader, so a module passes its own `__salt__`:
+
+    result = commands.run(__salt__, ["podman", "ps"])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from salt.exceptions import CommandExecutionError
+
+from openstack_rollout.node.errors import NodeError
+
+#: The environment in which a package manager asks nothing, and answers in English.
+_UNATTENDED = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
+_NAMED = 6  # words of a command that an error message repeats
+_LONGEST = 300  # characters of a program's complaint that an error message repeats
+_PODMANS_LOG = "time="  # how a line of podman's own log begins
+
+
+class Result(NamedTuple):
+    """How a command ended.
+
+    retcode (int): its exit status, 0 for success. stdout, stderr (str): what it printed.
+    """
+
+    retcode: int
+    stdout: str
+    stderr: str
+
+    def complaint(self, longest: int = _LONGEST, lines: int = 0) -> str:
+        """What the command says is wrong, on one line.
+
+        longest (int): characters; the end is kept. lines (int): only the last lines of it, 0 for all.
+
+        Returns what it printed to stderr, else to stdout, else its exit status.
+        """
+        printed = (self.stderr.strip() or self.stdout.strip()).splitlines()
+        own = [line for line in printed if not line.startswith(_PODMANS_LOG)] or printed
+        return " ".join(" ".join(own[-lines:]).split())[-longest:] or f"exit status {self.retcode}"
+
+
+def run(
+    salt: Mapping[str, Any],
+    command: Sequence[str],
+    *,
+    timeout: float | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Result:
+    """Run a command and wait for it. A failure is an answer here, so it does not get into the minion's log.
+
+    salt (dict): the caller's `__salt__`. command (list): the program and its arguments.
+    timeout (float): seconds, after which Salt ends the command; None for no limit. env (dict): variables that
+    are set on top of the minion's own.
+
+    Raises CommandExecutionError when there is no such program.
+    """
+    done = salt["cmd.run_all"](
+        list(command),
+        python_shell=False,
+        ignore_retcode=True,
+        timeout=timeout,
+        env=dict(env) if env else None,
+    )
+    return Result(done["retcode"], done["stdout"], done["stderr"])
+
+
+def checked(
+    salt: Mapping[str, Any],
+    command: Sequence[str],
+    reason: str = "",
+    *,
+    lines: int = 0,
+    timeout: float | None = None,
+) -> str:
+    """Run a command that has to succeed.
+
+    salt (dict), command (list): as for `run`. reason (str): a word of errors.REASONS for its failure, "" for
+    none. lines (int): as for Result.complaint. timeout (float): as for `run`.
+
+    Returns what it printed. Raises NodeError under that reason, or CommandExecutionError without one; the
+    message repeats the command's first words and its complaint.
+    """
+    result = run(salt, command, timeout=timeout)
+    if result.retcode:
+        message = f"{' '.join(command[:_NAMED])}: {result.complaint(lines=lines)}"
+        raise NodeError(reason, message) if reason else CommandExecutionError(message)
+    return result.stdout
+
+
+def unattended(salt: Mapping[str, Any], command: Sequence[str]) -> Result:
+    """As `run`, for a package manager: it asks nothing, and answers in English.
+
+    salt (dict), command (list): as for `run`.
+    """
+    return run(salt, command, env=_UNATTENDED)
+
+
+def in_container(salt: Mapping[str, Any], container: str, command: Sequence[str]) -> Result:
+    """Run a command inside a container that runs (`podman exec`).
+
+    salt (dict): the caller's `__salt__`. container (str): its name. command (list): as for `run`.
+
+    Returns the result of the command; podman's own failures have the exit status 125, 126 or 127.
+    """
+    return run(salt, ["podman", "exec", container, *command])

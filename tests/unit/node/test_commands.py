@@ -1,0 +1,75 @@
+"""commands: argument lists, results as data, and failures that say which command and why."""
+
+from __future__ import annotations
+
+import pytest
+from salt.exceptions import CommandExecutionError
+
+from openstack_rollout.node import commands
+from openstack_rollout.node.errors import NodeError
+from tests.unit.loading import Commands
+
+
+def salt(**answers):
+    return {"cmd.run_all": Commands(answers)}
+
+
+def failing(stderr="", stdout="", retcode=1):
+    return {"retcode": retcode, "stdout": stdout, "stderr": stderr}
+
+
+def test_a_result_has_what_the_command_printed():
+    assert commands.run(salt(ls="a b"), ["ls", "/tmp"]) == (0, "a b", "")
+    assert commands.run(salt(ls=failing("no such file", retcode=2)), ["ls"]) == (2, "", "no such file")
+
+
+def test_the_limit_and_the_environment_reach_salt():
+    given = {}
+
+    def run_all(command, **options):
+        given.update(options)
+        return failing()
+
+    commands.run({"cmd.run_all": run_all}, ("true",), timeout=5, env={"A": "b"})
+    assert given == {"python_shell": False, "ignore_retcode": True, "timeout": 5, "env": {"A": "b"}}
+    commands.unattended({"cmd.run_all": run_all}, ["dnf"])
+    assert given["env"] == {"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
+    assert given["timeout"] is None
+
+
+def test_a_command_in_a_container_goes_by_podman():
+    run = Commands({"podman exec db mariadb": "1"})
+    assert commands.in_container({"cmd.run_all": run}, "db", ["mariadb", "--batch"]).stdout == "1"
+    assert run.lines() == ["podman exec db mariadb --batch"]
+
+
+@pytest.mark.parametrize(
+    ("printed", "options", "complaint"),
+    [
+        (failing("first\n  second  line\n"), {}, "first second line"),
+        (failing(stdout="only here\n"), {}, "only here"),
+        (failing(retcode=7), {}, "exit status 7"),
+        (failing("a\nb\nc"), {"lines": 2}, "b c"),
+        (failing("x" * 400 + "end"), {"longest": 10}, "xxxxxxxend"),
+        (failing('time="1" level=warning msg="retrying"\nError: gone'), {}, "Error: gone"),
+        (failing('time="1" level=error msg="gone"'), {}, 'time="1" level=error msg="gone"'),
+    ],
+)
+def test_a_complaint_is_one_line(printed, options, complaint):
+    assert commands.run(salt(x=printed), ["x"]).complaint(**options) == complaint
+
+
+def test_a_command_that_has_to_succeed_raises_under_its_reason():
+    answers = salt(**{"systemctl": failing("Unit x not found."), "echo": "fine"})
+    assert commands.checked(answers, ["echo"]) == "fine"
+    with pytest.raises(NodeError, match=r"^OVS_FAILED: systemctl start x: Unit x not found\.$") as failure:
+        commands.checked(answers, ["systemctl", "start", "x"], "OVS_FAILED")
+    assert failure.value.reason == "OVS_FAILED"
+    with pytest.raises(CommandExecutionError, match=r"^systemctl stop x: Unit") as plain:
+        commands.checked(answers, ["systemctl", "stop", "x"])
+    assert not isinstance(plain.value, NodeError)
+
+
+def test_a_long_command_is_named_by_its_beginning():
+    with pytest.raises(CommandExecutionError, match=r"^a 1 2 3 4 5: no$"):
+        commands.checked(salt(a=failing("no")), ["a", *map(str, range(1, 10))])
