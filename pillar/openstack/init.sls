@@ -35,7 +35,8 @@ openstack:
   #   per_zone      nodes in flight in one zone, 0: no limit
   #   drain         how workloads leave a node before it is touched: none; for gateways also ovn_failover (their
   #                 router ports go to another gateway of OVN while the switch or the system is updated) and
-  #                 move_routers, for computes also live_migrate and require_empty (through OpenStack's API; README),
+  #                 move_routers, for computes also live_migrate and require_empty (through OpenStack's API:
+  #                 docs/explanation/drains.md),
   #                 for controllers also standby (of Pacemaker, before the system stage). Controllers: batch is 1
   #   silence       seconds without a sign of life after which a node counts as failed
   policies:
@@ -57,7 +58,7 @@ openstack:
   # reboot_timeout  seconds until a rebooted node has to be back
   system: {exclude: [], packages: all, depth: upgrade, kpatch: false, reboot: never, reboot_timeout: 900}
 
-  # Commands or SLS of yours before and after the steps of a stage, on the nodes (README: Hooks and migrations).
+  # Commands or SLS of yours before and after the steps of a stage, on the nodes (docs/how-to/write-a-hook.md).
   hooks: {}
 
   # reload     false: Open vSwitch's packages are updated, the running switch stays, stale until a reload or a reboot.

@@ -1,4 +1,4 @@
-"""The README's two ways onto an existing master, roots and gitfs: all is served that must be, and no more."""
+"""The how-to pages' two ways onto an existing master: all is served that must be, and no more."""
 
 from __future__ import annotations
 
@@ -37,9 +37,11 @@ def roots_configuration(_published: Path) -> dict:
 
 
 def gitfs_configuration(published: Path) -> dict:
-    """The block that the README shows, with its example address replaced."""
-    block = re.search(r"```yaml\n(fileserver_backend:.*?)```", (REPO / "README.md").read_text(), re.S)
-    assert block, "the README no longer shows the gitfs configuration"
+    """The block that the how-to shows, with its example address replaced."""
+    block = re.search(
+        r"```yaml\n(fileserver_backend:.*?)```", (REPO / "docs/how-to/adopt-by-gitfs.md").read_text(), re.S
+    )
+    assert block, "the how-to no longer shows the gitfs configuration"
     configuration = yaml.safe_load(
         block.group(1).replace("https://git.example/openstack-rollout.git", published.as_uri())
     )

@@ -1,4 +1,4 @@
-"""What is done to a node's network services elsewhere: the sequences that this project's are held against.
+"""What is done to a node's network services without us: what this project's stages are held against.
 
 Each does one node and returns when its services are up again; whether traffic flows is for the probe to say.
 """
@@ -18,7 +18,7 @@ def restart_controller(lab: Lab, node: str) -> None:
 
 
 def replace_controller(lab: Lab, node: str) -> None:
-    """As EDPM's role does when an image changed: stop the container, remove it, run it from the new image."""
+    """Stop the container, remove it, run it from the new image."""
     lab.exec(node, ["systemctl", "stop", f"{_CONTAINER}.service"])
     lab.exec(node, ["podman", "rm", "--force", "--ignore", _CONTAINER])
     lab.exec(node, ["systemctl", "start", f"{_CONTAINER}.service"])
@@ -30,7 +30,7 @@ def restart_switch(lab: Lab, node: str) -> None:
 
 
 def move_switch_packages(lab: Lab, node: str, version: str) -> None:
-    """As EDPM does: Open vSwitch by dnf without scripts; what runs is left as it is until a reboot."""
+    """Open vSwitch by dnf without scripts; what runs is left as it is until a reboot."""
     wanted = [f"{name}-{number}" for name, number in _switch_packages(lab, version).items()]
     dnf = ["dnf", "--assumeyes", "--quiet", "--releasever=9", "--setopt=tsflags=noscripts"]
     only = ["--disablerepo=*", f"--enablerepo=release-{version}"]

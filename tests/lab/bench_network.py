@@ -1,8 +1,8 @@
-"""`make bench-network`: what an update of OVN and Open vSwitch costs the VMs, ours and others', in one run.
+"""`make bench-network`: what updates of OVN and Open vSwitch cost the VMs, ours and plain ones, in one run.
 
-The same machines, the same traffic: plain restarts, EDPM's sequence, and our stages follow one another under
-one probe. Prints lost packets and longest gaps, and leaves them in build/bench-network.json, each packet in
-build/bench-network.jsonl, and the gaps over time in build/bench-network.png.
+The same machines, the same traffic: plain restarts, plain replacements, and our stages follow one another
+under one probe. Prints lost packets and longest gaps, and leaves them in build/bench-network.json, each
+packet in build/bench-network.jsonl, and the gaps over time in build/bench-network.png.
 """
 
 from __future__ import annotations
@@ -60,19 +60,19 @@ class Bench:
         self._lab.add_release(NEW, like=OLD, packages_like="1.0.1", images=images)
         with self._probe as probe:
             self._each("ovn", "systemctl restart", baselines.restart_controller)
-            self._each("ovn", "EDPM: stop, remove, run", baselines.replace_controller)
+            self._each("ovn", "container stopped, removed, run", baselines.replace_controller)
             self._ours("ovn", "openstack-rollout", {})
             for stage in ("control_plane", "services"):
                 operator.update(self._lab, f"orch.{stage}")
             self._each("ovs", "systemctl restart", baselines.restart_switch)
-            self._each("ovs", "EDPM: dnf without scripts", self._edpm_switch)
+            self._each("ovs", "dnf without scripts", self._plain_switch)
             self._ours("ovs", "openstack-rollout, reload: false", {"ovs": {"userspace": "accept"}})
             policies = {"gateway": {"drain": "ovn_failover"}} if len(self._overlay.gateways) > 1 else {}
             reload = {"ovs": {"reload": True, "userspace": "accept"}, "policies": policies}
             self._ours("ovs", "openstack-rollout, reload: true", reload)
             return probe.stop()
 
-    def _edpm_switch(self, lab: Lab, node: str) -> None:
+    def _plain_switch(self, lab: Lab, node: str) -> None:
         baselines.move_switch_packages(lab, node, "1.0.1")
 
     def _each(self, stage: str, name: str, what: Callable[[Lab, str], None]) -> None:
@@ -83,7 +83,7 @@ class Bench:
             what(self._lab, node)
             phase.windows[node] = (began, self._probe.settle())
         self.phases.append(phase)
-        if what == self._edpm_switch:  # so that our stage has the same to do
+        if what == self._plain_switch:  # so that our stage has the same to do
             for node in self._nodes:
                 baselines.put_switch_packages_back(self._lab, node, OLD)
 

@@ -1,0 +1,389 @@
+"""Make the generated pages of the reference: `python docs/generate.py` writes them.
+
+commands.md comes from the docstrings of _runners/, _modules/ and _states/; reasons.md from errors.REASONS and
+from the table below. tests/unit/test_docs.py fails while a page is not current.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+REFERENCE = CHECKOUT / "docs" / "reference"
+UTILS = CHECKOUT / "_utils"
+MADE = "This page is made by `python docs/generate.py`; do not edit it."
+
+ROOMS = {
+    "_runners": (
+        "Runners",
+        "What the master offers operators. Type them on the master.",
+        "salt-run {name}",
+    ),
+    "_modules": (
+        "Execution modules",
+        "What a node can tell or do. Most are called by the states and by a run; those that only look may be"
+        " typed at any time.",
+        "{name}",
+    ),
+    "_states": (
+        "States",
+        "What a node must be. The files of `salt/openstack/` use them; nobody else has to.",
+        "{name}",
+    ),
+}
+
+NOTHING = "Nothing."
+BEFORE_RUN = "Nothing: no run was opened."
+STEP_ONLY = "The node that failed, up to the step that the message names. Nodes that were in flight finished."
+KEPT = "Nothing on this node: it runs what it ran before."
+
+
+class Raised(NamedTuple):
+    """When a reason is given, and what was touched by then. Neither can be derived from the code."""
+
+    when: str
+    touched: str
+
+
+RAISED = {
+    "INVALID_PILLAR": Raised(
+        "A pillar key is unknown, has a wrong value, or does not render; or the master hands out no shares.",
+        "Nothing. In a run under way: nodes that are done stay done, no other starts.",
+    ),
+    "UNKNOWN_TARGET": Raised("The target is not set, or is no release of the catalogue.", BEFORE_RUN),
+    "EMPTY_CATALOGUE": Raised("There is no release at all.", BEFORE_RUN),
+    "DOWNGRADE_REFUSED": Raised("A node runs a newer release than the target.", BEFORE_RUN),
+    "CUSTOM_IMAGES_UNCHANGED": Raised(
+        "The target is a new one, and all custom images are still those of the last update.", BEFORE_RUN
+    ),
+    "RUN_IN_PROGRESS": Raised("A live process on this master has the lock.", NOTHING),
+    "TARGET_CHANGED": Raised(
+        "The target was edited while a run to another one is unfinished.",
+        "Nothing by this call. What the run had done before stays.",
+    ),
+    "STAGE_OUT_OF_ORDER": Raised("A stage was asked for, and one that must precede it is not done.", NOTHING),
+    "NO_NODES": Raised("A role, a zone or an argument matches no accepted minion.", NOTHING),
+    "NODE_SILENT": Raised(
+        "A node did not answer, or gave no sign of life for `silence` seconds.",
+        "At the first measurement: nothing. In a step: unknown, the step may have ended on the node; the next"
+        " run measures it.",
+    ),
+    "NODE_ERROR": Raised("A node could not do what it was asked, for a reason that has no word.", STEP_ONLY),
+    "FACTS_INVALID": Raised(
+        "What a node reports of itself is not of the expected form.",
+        "At the first measurement: nothing. In the step `verify`: the node went through the step `apply`.",
+    ),
+    "REGISTRY_UNREACHABLE": Raised(
+        "The registry did not answer the master (or skopeo is missing there), or did not answer a node.",
+        "Asked by the master: nothing. In the step `prefetch`: nothing that runs.",
+    ),
+    "IMAGE_MISSING": Raised(
+        "The registry has no such image, or has another digest.",
+        "Asked by the master: nothing. On a node: nothing that runs.",
+    ),
+    "IMAGE_PULL_FAILED": Raised("A node could not pull an image, or bootc could not stage one.", KEPT),
+    "PACKAGE_DOWNLOAD_FAILED": Raised("Package files could not be fetched.", KEPT),
+    "REPOSITORY_BROKEN": Raised("A package repository cannot be read.", KEPT),
+    "SIGNATURE_WRONG": Raised("A package or repository is not signed by a key of the node.", KEPT),
+    "PACKAGE_LOCKED": Raised(
+        "Somebody, who is named, held the package manager's lock for longer than `lock_timeout`.",
+        "Nothing by this transaction.",
+    ),
+    "DISK_FULL": Raised(
+        "A file system has no room for the packages.",
+        "Usually nothing: package managers look first. The next run measures the node.",
+    ),
+    "MINION_FAILED": Raised(
+        "Salt's own packages did not move, or another version answers than is installed.",
+        "All other packages of the node are updated. Salt's may be.",
+    ),
+    "PACKAGE_FAILED": Raised(
+        "The package manager failed, or did not reach the wanted versions.",
+        "What the package manager did; the next run measures it and goes on.",
+    ),
+    "CONTAINER_EXITED": Raised(
+        "A container ended instead of running.",
+        "That container. What ran before is started again, unless `on_failure: leave`.",
+    ),
+    "CONTAINER_UNHEALTHY": Raised(
+        "A container runs and did not become healthy in time.",
+        "That container. What ran before is started again, unless `on_failure: leave`.",
+    ),
+    "OVN_NOT_CAUGHT_UP": Raised(
+        "The southbound database does not answer, or a new ovn-controller lacks flows or ports.",
+        "Before the change: nothing. After it: ovn-controller; its previous image is started again.",
+    ),
+    "RELEASE_CHECK": Raised("A node is not yet what the release asks for.", BEFORE_RUN),
+    "QUORUM_AT_RISK": Raised(
+        "A cluster cannot spare a member now.",
+        "Nothing was stopped. What was done to let clients leave is taken back.",
+    ),
+    "QUORUM_NOT_RESTORED": Raised(
+        "A member did not come back into its cluster, also not on its previous image.",
+        "That one member. No other controller is touched.",
+    ),
+    "RESOURCE_STUCK": Raised(
+        "A resource of Pacemaker, an address or a keepalived does not leave the node, or has failed.",
+        "That controller. Its bans are lifted; `workload.drained` shows a standby that stays.",
+    ),
+    "NO_TURN": Raised(
+        "A controller did not get its turn from the master.", "No further container of that controller."
+    ),
+    "DATAPATH_BROKEN": Raised(
+        "Something of the data path that worked before a change does not work after it.",
+        "The node's switch or ovn-controller. The record of what worked before stays.",
+    ),
+    "NODE_OCCUPIED": Raised(
+        "A reload, a reboot or a disruptive package would disturb workloads that are on the node.",
+        "Before a reload or a disruptive package: nothing. Before a reboot: the packages moved, the node did"
+        " not go down.",
+    ),
+    "OVS_FAILED": Raised(
+        "Open vSwitch, or its database, did not do what was asked of it.",
+        "The switch's packages, perhaps. The message says whether the old switch goes on.",
+    ),
+    "APPLY_FAILED": Raised("A state failed for a reason that has no word of its own.", STEP_ONLY),
+    "REBOOT_TIMEOUT": Raised(
+        "A rebooted node is not back whole within `reboot_timeout`.",
+        "The node is updated and was rebooted. It stays drained if it was.",
+    ),
+    "HOOK_FAILED": Raised("A hook or a migration failed, or took too long.", STEP_ONLY),
+    "NOT_AT_RELEASE": Raised(
+        "A node was measured after its update, and differs from its release or is not healthy.",
+        "The node went through the step `apply`.",
+    ),
+    "NO_SPARE": Raised(
+        "There is no healthy node to take over what a node carries, or no room on it.",
+        "Nothing on that node.",
+    ),
+    "DRAIN_FAILED": Raised(
+        "Workloads could not be moved off a node.",
+        "Some may have been moved. They are brought back, unless the node had been drained before.",
+    ),
+    "RESTORE_FAILED": Raised(
+        "What was moved off a node did not come back in time.",
+        "The node is updated. What is still away is in the journal (`workload.drained`).",
+    ),
+    "STILL_DRAINED": Raised(
+        "All is at the release, and a node is left drained because it is not healthy.",
+        "Everything else is done.",
+    ),
+    "SERVERS_UNMOVABLE": Raised(
+        "A compute has servers that cannot be moved, and the policy says to leave such a node out.",
+        "Nothing on that node. It does not count against the budget.",
+    ),
+    "CLOUD_CHECK_FAILED": Raised(
+        "At the end of an update the cloud could not boot a server or make a router.",
+        "All nodes are updated. What the message names of the trial may be left in its project.",
+    ),
+    "API_UNREACHABLE": Raised(
+        "An API of OpenStack stayed away for too long.",
+        "What the drain or restore had done by then is in the journal.",
+    ),
+    "OVN_UNREACHABLE": Raised(
+        "OVN's northbound database did not answer a drain.",
+        "What the drain or restore had done by then is in the journal.",
+    ),
+    "LIBRARY_MISSING": Raised("The master's Python lacks a library that this needs.", NOTHING),
+    "WRONG_ARGUMENT": Raised("A command was given an argument that makes no sense.", NOTHING),
+    "FAILURE_BUDGET": Raised(
+        "The run went to its end, and nodes within the budget had failed on the way.",
+        "All other nodes are updated. The run's state is `incomplete`.",
+    ),
+    "PAUSED_BY_OPERATOR": Raised(
+        "`rollout.pause` was asked for.", "Nodes in flight finished, no other started."
+    ),
+    "INTERRUPTED": Raised(
+        "salt-run was stopped (Ctrl-C).",
+        "Jobs that were started on nodes go on; the next run waits for them.",
+    ),
+    "ABORTED": Raised(
+        "`rollout.abort` was asked for, or another orchestration took the run's place.",
+        "Nodes in flight finished. Healthy nodes that the run had drained are restored.",
+    ),
+    "JOURNAL_VERSION": Raised("The journal was written by another version.", NOTHING),
+    "NO_RUN": Raised("There is no run to pause, resume, abort or report.", NOTHING),
+}
+
+
+def reasons() -> str:
+    """The page of reasons."""
+    words = _reasons()
+    lines = [
+        "# Reasons",
+        "",
+        "A run that is refused or pauses says why by one of these words. Alert on the word; read the remedy.",
+        f"{MADE}",
+        "",
+        "A *refusal* comes before anything is touched. A *pause* lets nodes in flight finish and starts no"
+        " other; running again is resuming. [Stuck or paused](../how-to/stuck-or-paused.md) says how.",
+        "",
+        "| word | when | what was touched | remedy |",
+        "|---|---|---|---|",
+    ]
+    for word, remedy in words.items():
+        one = RAISED[word]
+        lines.append(f"| `{word}` | {_cell(one.when)} | {_cell(one.touched)} | {_cell(remedy)} |")
+    return "\n".join(lines) + "\n"
+
+
+def commands() -> str:
+    """The page of commands."""
+    text = [
+        "# Commands",
+        "",
+        f"Every function of the runners, modules and states, from its docstring. {MADE}",
+        "",
+        "A runner that refuses prints one line, `REASON: what is wrong and where`, with the remedy:"
+        " [reasons](reasons.md).",
+        "",
+        "The exit status of a runner is 0 when the work is done, 1 when it was refused or the run"
+        " paused, and 2 for wrong use.",
+        "",
+        "`--out=json` gives the facts of `rollout.status`, `rollout.plan`,"
+        " `rollout.report`, `workload.risks` and `workload.drained` to programs.",
+    ]
+    for room, (title, words, shown) in ROOMS.items():
+        text += ["", f"## {title}", "", words]
+        for path in sorted((CHECKOUT / room).glob("*.py")):
+            text += _module(path, shown)
+    return "\n".join(text) + "\n"
+
+
+PAGES = {"commands.md": commands, "reasons.md": reasons}
+
+
+def functions(room: str) -> set[str]:
+    """The names, `module.function`, that Salt's loader makes of a folder's public functions."""
+    return {
+        f"{path.stem}.{name}"
+        for path in sorted((CHECKOUT / room).glob("*.py"))
+        for name, _ in _public(ast.parse(path.read_text(encoding="utf-8")))
+    }
+
+
+def _reasons() -> Mapping[str, str]:
+    sys.path.insert(0, str(UTILS))
+    try:
+        from openstack_rollout.errors import REASONS  # noqa: PLC0415 - the package is no installed one
+    finally:
+        sys.path.remove(str(UTILS))
+    lacking, gone = set(REASONS) - set(RAISED), set(RAISED) - set(REASONS)
+    if lacking or gone:
+        raise LookupError(f"docs/generate.py: RAISED lacks {sorted(lacking)}, has too many {sorted(gone)}")
+    return REASONS
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _public(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
+    """Each public function of a file, by the name under which Salt has it."""
+    aliases: Mapping[str, str] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__func_alias__":
+            aliases = ast.literal_eval(node.value)
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            yield aliases.get(node.name, node.name), node
+
+
+def _module(path: Path, shown: str) -> list[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = list(_public(tree))
+    if not found:
+        return []
+    text = ["", f"### {path.stem}", "", *_markdown(ast.get_docstring(tree) or "")]
+    for name, node in found:
+        called = shown.format(name=f"{path.stem}.{name}")
+        text += ["", f"#### `{called}`", ""]
+        if arguments := _arguments(path, tree, node):
+            text += [f"Arguments: {arguments}", ""]
+        text += _markdown(ast.get_docstring(node) or "")
+    return text
+
+
+def _arguments(path: Path, tree: ast.Module, node: ast.FunctionDef) -> str:
+    """The arguments of a function with their defaults."""
+    positional = [*node.args.posonlyargs, *node.args.args]
+    defaults: list[ast.expr | None] = [None] * (len(positional) - len(node.args.defaults))
+    pairs = [*zip(positional, [*defaults, *node.args.defaults], strict=True)]
+    pairs += zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+    words = [
+        f"`{one.arg}`" if value is None else f"`{one.arg}={_constant(path, tree, value)}`"
+        for one, value in pairs
+    ]
+    return ", ".join(words)
+
+
+def _constant(path: Path, tree: ast.Module, value: ast.expr) -> str:
+    """A default as a reader needs it: a constant of this file, or of one of ours, by its value."""
+    text = ast.unparse(value)
+    owner, _, name = text.rpartition(".")
+    places: list[ast.Module] = [] if owner else [tree]
+    for node in tree.body:
+        if not (isinstance(node, ast.ImportFrom) and (node.module or "").startswith("openstack_rollout")):
+            continue
+        for alias in node.names:
+            if (alias.asname or alias.name) != (owner or name):
+                continue
+            module = f"{node.module}.{alias.name}" if owner else str(node.module)
+            file = UTILS.joinpath(*module.split(".")).with_suffix(".py")
+            if file.exists():
+                places.append(ast.parse(file.read_text(encoding="utf-8")))
+    for place in places:
+        for node in place.body:
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            if [ast.unparse(target) for target in targets] == [name]:
+                return ast.unparse(node.value)  # type: ignore[attr-defined]
+    return text
+
+
+def _markdown(docstring: str) -> list[str]:
+    """A docstring of Salt's kind as Markdown: code blocks fenced, arguments as a list."""
+    found: list[str] = []
+    lines = docstring.splitlines()
+    while lines:
+        line = lines.pop(0)
+        if line == "CLI Example:":
+            while lines and not lines[0]:
+                lines.pop(0)
+            continue
+        if code := re.fullmatch(r"\.\. code-block:: (\w+)", line):
+            block = _indented(lines)
+            found += [f"```{'console' if code[1] == 'bash' else code[1]}", *block, "```"]
+        elif re.fullmatch(r"[a-z_]+", line) and lines and lines[0].startswith("    "):
+            found.append(f"* `{line}`: {' '.join(filter(None, _indented(lines)))}")
+        else:
+            found.append(line)
+    tidy = re.sub(r"\n{3,}", "\n\n", "\n".join(found))
+    return tidy.strip("\n").split("\n")
+
+
+def _indented(lines: list[str]) -> list[str]:
+    """Take the indented block that follows, blank lines within it too."""
+    block: list[str] = []
+    while lines and (not lines[0] or lines[0].startswith("    ")):
+        block.append(lines.pop(0))
+    while block and not block[-1]:
+        block.pop()
+        lines.insert(0, "")
+    return textwrap.dedent("\n".join(block)).strip("\n").split("\n")
+
+
+def main() -> int:
+    """Write the pages."""
+    for name, page in PAGES.items():
+        (REFERENCE / name).write_text(page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
