@@ -1,5 +1,7 @@
-"""The turn of controllers: who may disturb its services now. Nodes ask for it themselves (peer_run in
-etc/master)."""
+"""The turn of controllers: one of them at a time may disturb its services.
+
+Nodes ask for it themselves (peer_run in etc/master).
+"""
 
 import os
 
@@ -15,7 +17,9 @@ console.hide_salts_own_messages()
 
 @console.command()
 def status():
-    """Who has the turn: node, job, why, since and until (seconds since the epoch); nothing when it is free.
+    """Who has the turn.
+
+    Returns {node, job, why, since, until}, the last two in seconds since the epoch; nothing when it is free.
 
     CLI Example:
 
@@ -31,13 +35,14 @@ def take(job, why):
     """Take the turn for the node that asks, or renew it.
 
     job
-        What tells two jobs of a node apart.
-    why
-        What the node is about to do.
+        A word that tells two jobs of a node apart.
 
-    Returns who has it now. The job of another is not told: with it, a node could give that turn back. A
-    minion that is no controller by openstack:roles gets a line that says so. A turn can be renewed for six
-    hours.
+    why
+        What the node is about to do, in a few words.
+
+    Returns who has the turn now, as `status` does. The job of another node is left empty: with it, a node
+    could give back a turn that is not its own. A minion that is no controller by openstack:roles gets a line
+    that says so. A turn can be renewed for six hours.
 
     CLI Example:
 
@@ -55,10 +60,12 @@ def take(job, why):
 
 @console.command()
 def give(job):
-    """Give the turn back, also that of another node that an operator knows to be dead.
+    """Give the turn back. An operator may give back that of a node that is known to be dead.
 
     job
         As `status` shows it.
+
+    Returns True, also when that job did not have the turn.
 
     CLI Example:
 

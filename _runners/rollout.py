@@ -133,7 +133,7 @@ def run(stage=None):
 def finish():
     """Measure everything once more and close the run. A step of orch/update.sls.
 
-    Returns the run with its state. Refuses under NOT_AT_RELEASE when a node is not what the release wants.
+    Returns {run, state}. Refuses with one line when a node is not what the release wants.
 
     CLI Example:
 
@@ -150,7 +150,8 @@ def finish():
 def pause():
     """Start no new node. Those in flight finish, then the run is paused under PAUSED_BY_OPERATOR.
 
-    Returns the run's record, with the nodes in flight. Refuses under NO_RUN when no run is running.
+    Returns {run, state, in_flight}: the state is `pausing` until the nodes in flight have finished. Refuses
+    under NO_RUN when there is no run to pause.
 
     CLI Example:
 
@@ -166,7 +167,8 @@ def pause():
 def resume():
     """Go on with the run that is paused, by its own orchestration.
 
-    Returns the run and its state when it is completed. Refuses under NO_RUN when no run is paused, and under
+    Returns {run, state} when the run is completed, or one line when a running one only had to forget that it
+    should pause. Refuses under NO_RUN when there is no run, RUN_IN_PROGRESS when it is not paused, and under
     the run's reason when it pauses again.
 
     CLI Example:
@@ -186,7 +188,8 @@ def abort():
 
     Healthy nodes that the run drained are restored. The others are named in `still_drained`.
 
-    Returns the run's record. Refuses under NO_RUN when there is no run to end.
+    Returns {run, state, in_flight}: the state is `aborting` until the nodes in flight have finished. Refuses
+    under NO_RUN when there is no run to end.
 
     CLI Example:
 
@@ -257,8 +260,7 @@ def _watch_screens():
     except ImportError as error:
         if (error.name or "").partition(".")[0] != "rich":
             raise
-        message = "rollout.watch needs rich in the master's Python: salt-pip install rich"
-        raise RolloutError("LIBRARY_MISSING", message) from error
+        raise RolloutError("LIBRARY_MISSING", "rollout.watch needs rich (salt-pip install rich)") from error
     return screens
 
 
@@ -280,7 +282,7 @@ def _watch(opts, screens, timeout, wait):
 
 
 def _follow(bus, board, screen, until, current):
-    """Feed events to the board until the run ends, also when its engine dies without a word."""
+    """Feed events to the board until the run ends, also when its process ends without an event."""
     check = time.monotonic() + CHECK_ENGINE_EVERY
     while not board.ended and time.monotonic() < until:
         event = bus.get_event(wait=1, tag=f"openstack/rollout/{board.run['id']}/", full=True)
@@ -329,7 +331,7 @@ def _orchestrate(orchestration):
 
 
 def _line_of(step):
-    """What a failed step of an orchestration says; empty when it did not run."""
+    """The line of a failed step of an orchestration. Empty when the step did not run."""
     answer = (step.get("changes") or {}).get("return") or ""
     return answer.get("Error", "") if isinstance(answer, dict) else str(answer)
 

@@ -1,6 +1,6 @@
-"""Workloads, moved off a node and back by an operator: what an update does in its drain and restore steps.
+"""Workloads moved off a node and back by an operator, as an update does in its drain and restore steps.
 
-A node that was drained by hand stays drained until it is restored by hand: no update restores it.
+A node that was drained by hand stays drained until it is restored by hand. No update restores it.
 """
 
 from openstack_rollout.drains import risk_report
@@ -20,6 +20,8 @@ def risks(target):
 
     target
         A minion's id, or a role: compute, gateway.
+
+    Returns a row for each of them. Refuses with one line under NO_NODES, INVALID_PILLAR or API_UNREACHABLE.
 
     CLI Example:
 
@@ -43,8 +45,8 @@ def drain(node):
     node
         The minion's id.
 
-    Returns one line on what was done; again goes on where an earlier call stopped. Fails with one line while
-    an update runs (RUN_IN_PROGRESS), when there is no healthy spare (NO_SPARE), or DRAIN_FAILED.
+    Returns one line on what was done. A second call goes on where the first one stopped. Refuses with one
+    line under RUN_IN_PROGRESS while an update runs, NO_SPARE when there is no healthy spare, or DRAIN_FAILED.
 
     CLI Example:
 
@@ -64,7 +66,7 @@ def restore(node):
     node
         The minion's id.
 
-    Returns one line on what was done. Fails with one line while an update runs (RUN_IN_PROGRESS), or
+    Returns one line on what was done. Refuses with one line under RUN_IN_PROGRESS while an update runs, or
     RESTORE_FAILED.
 
     CLI Example:
@@ -80,7 +82,9 @@ def restore(node):
 
 @console.command()
 def drained():
-    """Every node that something was taken away from: by whom, when, how far, and what.
+    """Every node that was drained and not yet restored: by whom, when, how far, and what was moved.
+
+    Returns {minion id: record}; nothing when there is none.
 
     CLI Example:
 

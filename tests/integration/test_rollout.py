@@ -26,7 +26,7 @@ def utils(request, tmp_path_factory):
     if not request.config.getoption("--reworded"):
         return REPO / "_utils"
     copy = shutil.copytree(REPO / "_utils", tmp_path_factory.mktemp("reworded") / "_utils")
-    words = copy / "openstack_rollout" / "words.py"
+    words = copy / "openstack_rollout" / "declared" / "words.py"
     words.write_text(words.read_text() + REWORDED)
     return copy
 
@@ -221,7 +221,7 @@ def test_pause_and_abort_reach_a_running_engine(cloud):
         events.until(stage="ovn", node="cmp1", step="apply", status="started")
         assert cloud.json("rollout.pause")["in_flight"] == ["cmp1"]
         output, _ = update.communicate(timeout=PATIENCE)
-        assert update.returncode == 1 and output.strip().startswith("INTERRUPTED: ")
+        assert update.returncode == 1 and output.strip().startswith("PAUSED_BY_OPERATOR: ")
         assert cloud.at("cmp1")["ovn"] == "1.0.1" and "ovn" not in cloud.at("cmp2")
         update = cloud.popen("rollout.resume")
         events.until(stage="ovn", node="cmp2", step="apply", status="started")

@@ -15,7 +15,7 @@ from openstack_rollout.vocabulary import ROLES, Stage
 NO_DRAIN = "none"
 #: Drains that speak to OpenStack's API.
 CLOUD_DRAINS = ("live_migrate", "require_empty", "move_routers")
-#: Stages that disturb a node's data path or its guests; the others need nothing moved.
+#: Stages that disturb a node's data path or its servers; the others need nothing moved.
 DISTURBING = ("services", "ovs", "system")
 BATCH_HELP = "give a number of nodes from 1, or a percentage from 1% to 100%"
 #: More nodes than any cloud has in one role, and more seconds than any step of a run may take.

@@ -1,4 +1,4 @@
-"""One question to a few minions, from any thread: what drains need of nodes beside the engine's steps."""
+"""One question to a few minions, from any thread: drains ask nodes beside the engine's steps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import salt.utils.minions
 from salt.exceptions import AuthenticationError, AuthorizationError, SaltClientError
 
 from openstack_rollout.drains.contract import Answer
-from openstack_rollout.on_salt.returns import called
+from openstack_rollout.on_salt.returns import read_call
 
 _OF_SALT = ("test.ping",)  # asked as it is: a node answers it before it has our modules
 
@@ -22,7 +22,7 @@ class SaltAsk:
         self._opts = opts
 
     def members(self, target: str) -> list[str]:
-        """Accepted minions that a compound target matches."""
+        """The ids of the accepted minions that a compound target (str) matches, sorted."""
         return sorted(salt.utils.minions.CkMinions(self._opts).check_minions(target, "compound")["minions"])
 
     def ask(
@@ -32,9 +32,10 @@ class SaltAsk:
         keywords: Mapping[str, Any] | None = None,
         timeout: int = 15,
     ) -> dict[str, Answer]:
-        """Call a function on nodes; an answer for each of them, also for those that gave none.
+        """Call a function on nodes. Returns an answer for each of them, also for those that gave none.
 
-        timeout (int): seconds after which a node that shows no sign of the call counts as silent.
+        nodes: minion ids. function (str): an execution module's. keywords: its arguments. timeout (int):
+        seconds after which a node that shows no sign of the call counts as silent (NODE_SILENT).
         """
         asked = list(nodes)
         plain = function in _OF_SALT
@@ -62,5 +63,5 @@ def _read(node: str, returned: Any, plain: bool) -> Answer:
         return Answer(None, "no answer", "NODE_SILENT")
     if plain and not returned.get("retcode"):
         return Answer(returned["ret"])
-    found = called(node, returned["ret"])
+    found = read_call(node, returned["ret"])
     return Answer(found.value, found.message, found.reason)

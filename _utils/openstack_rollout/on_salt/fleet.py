@@ -9,7 +9,7 @@ import salt.utils.minions
 
 from openstack_rollout.declared import hooks
 from openstack_rollout.on_salt.jobs import Call, Ended, SaltJobs
-from openstack_rollout.on_salt.returns import facts_outcome, hooks_outcome, state_outcome
+from openstack_rollout.on_salt.returns import facts_result, hooks_result, state_result
 from openstack_rollout.rollout.fleet import Answers, Context, StepResult
 
 ASKED_TOGETHER = 500
@@ -19,8 +19,9 @@ FACTS = Call("rollout_call.run", ("openstack_node.facts",), {"kwargs": {"fresh":
 
 
 class SaltFleet:
-    """Implements fleet.Fleet. opts (dict): the master's options. A context manager, since it listens on the
-    bus.
+    """Implements rollout.fleet.Fleet. A context manager, since it listens on the master's event bus.
+
+    opts (dict): the master's options.
     """
 
     def __init__(self, opts: Mapping[str, Any]):
@@ -35,30 +36,39 @@ class SaltFleet:
         self._jobs.close()
 
     def members(self, target: str) -> list[str]:
-        """Accepted minions that a compound target matches, the silent ones too."""
+        """The ids of the accepted minions that a compound target (str) matches, the silent ones too."""
         return list(salt.utils.minions.CkMinions(self._opts).check_minions(target, "compound")["minions"])
 
     def facts(self, nodes: Iterable[str], silence: float, refresh: bool = False) -> Answers:
-        """Ask nodes for openstack_node.facts, with one job for some hundreds of them."""
+        """Ask nodes for openstack_node.facts, some hundreds of them with one job.
+
+        nodes: minion ids. silence: seconds without a sign of life after which a node counts as silent.
+        refresh: whether nodes ask their package repositories anew.
+        """
         facts, failures = {}, {}
         call = FACTS._replace(keywords={"kwargs": {"fresh": True, "refresh": True}}) if refresh else FACTS
         for ended in self.ask(nodes, call, silence):
-            outcome = _outcome(ended, "verify")
-            if outcome.succeeded:
-                facts[outcome.node] = dict(outcome.data)
+            result = _result(ended, "verify")
+            if result.succeeded:
+                facts[result.node] = dict(result.data)
             else:
-                failures[outcome.node] = (outcome.reason, outcome.message)
+                failures[result.node] = (result.reason, result.message)
         return Answers(facts, failures)
 
     def dry_run(self, nodes: Iterable[str], stage: str, silence: float) -> list[Ended]:
-        """Apply a stage's node state with test=True on many nodes at once; the raw returns."""
+        """Apply a stage's node state with test=True on many nodes at once. The returns as they come.
+
+        nodes: minion ids. stage (str). silence: as of `facts`.
+        """
         return self.ask(
             nodes, Call("state.sls", (f"openstack.{stage}",), {"test": True, "queue": QUEUE}), silence
         )
 
     def ask(self, nodes: Iterable[str], call: Call, silence: float) -> list[Ended]:
-        """Publish one call to many nodes and wait until each answered or counts as lost. No step may be in
-        flight.
+        """Publish one call to many nodes and wait until each has answered or counts as lost.
+
+        nodes: minion ids. silence: as of `facts`. Not to be used while a step is under way: its end would be
+        taken for an answer.
         """
         waiting = list(nodes)
         ended: list[Ended] = []
@@ -75,21 +85,25 @@ class SaltFleet:
         return self._jobs.new_jid()
 
     def start(self, node: str, step: str, stage: str, jid: str, silence: float, *, context: Context) -> None:
-        """Publish a step to one minion."""
+        """Publish a step to one minion.
+
+        node (str): minion id. step, stage (str). jid (str): of `new_job`. silence: as of `facts`. context:
+        what the node is told of the run.
+        """
         self._steps[jid] = step
         self._jobs.start([node], _call(step, stage, context), jid, silence)
 
     def adopt(self, node: str, step: str, stage: str, jid: str, silence: float) -> None:
-        """Wait for a job that a dead engine published, or was about to."""
+        """Wait for a job of an engine that ended, published or about to be. Arguments as of `start`."""
         self._steps[jid] = step
         self._jobs.adopt(node, jid, silence)
 
     def poll(self, seconds: float) -> list[StepResult]:
-        """The steps that ended; waits up to that long for the first."""
-        return [_outcome(ended, self._steps.pop(ended.jid, "")) for ended in self._jobs.poll(seconds)]
+        """The steps that ended. Waits up to that many seconds for the first."""
+        return [_result(ended, self._steps.pop(ended.jid, "")) for ended in self._jobs.poll(seconds)]
 
     def announce(self, tag: str, data: dict[str, Any]) -> None:
-        """Fire an event on the master's bus."""
+        """Fire an event with a tag (str) and data on the master's bus."""
         self._jobs.fire(tag, data)
 
 
@@ -109,10 +123,10 @@ def _call(step: str, stage: str, context: Context) -> Call:
     return Call("state.sls", (f"openstack.{sls}",), {"queue": QUEUE, "pillar": {"openstack_rollout": run}})
 
 
-def _outcome(ended: Ended, step: str) -> StepResult:
+def _result(ended: Ended, step: str) -> StepResult:
     if ended.reason:
         return StepResult(ended.node, ended.jid, False, ended.reason, ended.message)
     if hooks.is_moment(step):
-        return hooks_outcome(ended.node, ended.jid, ended.answer)
-    read = facts_outcome if step == "verify" else state_outcome
+        return hooks_result(ended.node, ended.jid, ended.answer)
+    read = facts_result if step == "verify" else state_result
     return read(ended.node, ended.jid, ended.answer)

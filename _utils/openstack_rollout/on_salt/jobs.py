@@ -1,8 +1,8 @@
 """Salt jobs on single minions: publish, and wait for each as long as its minion gives signs of life.
 
-There is no time-out on work, only on silence: a state run may take an hour while its minion tells that it
+There is no time-out on work, only on silence: a state run may take an hour as long as its minion says that it
 runs. An event may be lost (a full queue, a restarted master), so the job cache is read as well. A minion that
-does not know a job it was given has been restarted in its middle.
+does not know a job that it was given has been restarted in the middle of it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,11 @@ class Call(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """A job that ended on a node: with the minion's answer, or under a reason with a message."""
+    """A job that ended on a node: with the minion's answer, or under a reason with a message.
+
+    node (str): minion id. jid (str). answer: the return as it came. reason (str): NODE_SILENT or NODE_ERROR,
+    empty when there is an answer.
+    """
 
     node: str
     jid: str
@@ -82,7 +86,7 @@ class SaltJobs:
         self._bus.destroy()
 
     def fire(self, tag: str, data: dict[str, Any]) -> None:
-        """Put an event on the master's bus; while the master is away, watchers miss it."""
+        """Put an event with a tag (str) on the master's bus. While the master is away, it is lost."""
         try:
             self._bus.fire_event(data, tag)
         except (OSError, SaltException) as error:
@@ -94,7 +98,10 @@ class SaltJobs:
         return salt.utils.jid.gen_jid(self._opts)
 
     def start(self, nodes: Iterable[str], call: Call, jid: str, silence: float) -> None:
-        """Publish a call under a job id; silence (seconds) is how long a node may give no sign of life."""
+        """Publish a call under a job id.
+
+        nodes: minion ids. jid (str): of `new_jid`. silence: seconds that a node may give no sign of life.
+        """
         names = list(nodes)
         self._expect(names, jid, silence, LOOK_EVERY)
         error = self._publish(names, call, jid)
@@ -103,11 +110,14 @@ class SaltJobs:
                 self._end(name, jid, reason="NODE_ERROR", message=f"the job was not published: {error}")
 
     def adopt(self, node: str, jid: str, silence: float) -> None:
-        """Wait for a job that another process published, or was about to publish when it died."""
+        """Wait for a job that another process published, or was about to publish when it ended.
+
+        node (str): minion id. jid (str). silence: as of `start`.
+        """
         self._expect([node], jid, silence, LOOK_AFTER_ADOPTION)
 
     def poll(self, seconds: float) -> list[Ended]:
-        """The jobs that ended; waits up to that long for the first."""
+        """The jobs that ended. Waits up to that many seconds for the first."""
         now = time.monotonic()
         # Nobody listened since the last poll; that is not the nodes' silence.
         for job in self._jobs.values():
@@ -189,8 +199,8 @@ class SaltJobs:
         self._ended.append(Ended(node, jid, **how))
 
     def _look(self, now: float) -> None:
-        """Read the job cache for lost events, ask quiet nodes whether they still run their job, count the
-        silent.
+        """Read the job cache for lost events, ask quiet nodes whether they still run their job, end the jobs
+        of silent ones.
         """
         jobs = list(self._jobs.values())
         every = min([LOOK_EVERY, *(max(1.0, job.silence / 4) for job in jobs)])

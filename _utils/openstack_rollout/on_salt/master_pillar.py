@@ -19,7 +19,10 @@ _SUFFIX = "_master"
 
 
 def own_id(opts: Mapping[str, Any]) -> str:
-    """The id that pillar/top.sls assigns `openstack` to: the master's own, which ends with `_master`."""
+    """The id that pillar/top.sls assigns `openstack` to: the master's own, which ends with `_master`.
+
+    opts (dict): the master's configuration.
+    """
     name = str(opts["id"])
     return name if name.endswith(_SUFFIX) else name + _SUFFIX
 
@@ -27,7 +30,7 @@ def own_id(opts: Mapping[str, Any]) -> str:
 def missing_sls(opts: Mapping[str, Any], model: Model) -> list[str]:
     """A line for each hook or migration whose SLS the file server does not have.
 
-    opts (dict): the master's configuration.
+    opts (dict): the master's configuration. model: what is declared.
     """
     named = dict(_named_sls(model))
     if not named:
@@ -54,8 +57,10 @@ def _named_sls(model: Model) -> Iterator[tuple[str, str]]:
 
 
 def compiled_pillar(opts: Mapping[str, Any]) -> dict[str, Any]:
-    """The whole pillar of the master; `_errors` say file, line and cause of what does not render, and which
-    release files contradict each other.
+    """The whole pillar of the master, compiled anew.
+
+    Its key `_errors` has a line for each file that does not render, with line and cause, and for each release
+    file that stands in the wrong place.
 
     opts (dict): the master's configuration. Raises RolloutError INVALID_PILLAR when Salt cannot compile it at
     all.

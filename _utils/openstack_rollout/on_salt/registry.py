@@ -21,7 +21,8 @@ _MISSING = ("manifest unknown", "name unknown", "not known to registry", "status
 def digest(reference: str, timeout: float = TIMEOUT) -> str:
     """The digest (`sha256:…`) of an image in its registry: of its manifest, or manifest list.
 
-    Raises RolloutError: IMAGE_MISSING, or REGISTRY_UNREACHABLE when the registry did not answer the question.
+    reference (str): the image's. timeout: seconds.
+    Raises RolloutError IMAGE_MISSING, or REGISTRY_UNREACHABLE when the registry did not answer the question.
     """
     parsed = references.parse(reference)
     name = parsed.pinned(parsed.digest) if parsed.digest else parsed
@@ -47,6 +48,7 @@ def digest(reference: str, timeout: float = TIMEOUT) -> str:
 def exists(reference: str, timeout: float = TIMEOUT) -> bool:
     """Whether the registry has an image, and under the digest that the reference names, if it names one.
 
+    reference (str): the image's. timeout: seconds.
     Raises RolloutError REGISTRY_UNREACHABLE when that cannot be told.
     """
     try:
@@ -59,9 +61,10 @@ def exists(reference: str, timeout: float = TIMEOUT) -> bool:
 
 
 def digests(wanted: Iterable[str], timeout: float = TIMEOUT) -> dict[str, str | RolloutError]:
-    """The digest of each reference, or why there is none.
+    """The digest of each reference, or the error in its place.
 
-    Several are asked at once, and a registry that is down is waited for only once.
+    wanted: references. timeout: seconds for each. Several are asked for at once. A registry that is down is
+    waited for only once.
     """
     by_registry: dict[str, list[str]] = {}
     for reference in dict.fromkeys(wanted):
@@ -89,9 +92,9 @@ def digests(wanted: Iterable[str], timeout: float = TIMEOUT) -> dict[str, str | 
 
 
 def problems(images: Mapping[str, str], timeout: float = TIMEOUT) -> list[tuple[str, str]]:
-    """What the registry lacks of some images, as (reason, line); a registry that is down makes one line.
+    """What the registry lacks of some images, as (reason, line). A registry that is down makes one line.
 
-    images (dict): pillar key -> reference.
+    images (dict): pillar key -> reference. timeout: seconds for each.
     """
     found = digests(images.values(), timeout)
     lines: dict[tuple[str, str], None] = {}

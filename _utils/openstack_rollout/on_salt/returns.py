@@ -1,4 +1,4 @@
-"""What a minion's return means: did the step succeed, and if not, under which named reason."""
+"""What a minion's return means: whether the step succeeded, and if not, under which reason."""
 
 from __future__ import annotations
 
@@ -11,29 +11,40 @@ from openstack_rollout.rollout.fleet import StepResult
 _TEMPLATE = "\n---\n"  # what Salt puts before the text of a template, which may hold secrets
 
 
-class Called(NamedTuple):
-    """What a node said to rollout_call.run; `message` is empty when it gave a value."""
+class CallResult(NamedTuple):
+    """What a node answered to rollout_call.run.
+
+    value: what the function returned, None when it failed. reason (str): a word of errors.REASONS, empty for
+    an error without one. message (str): the error, empty when there is a value.
+    """
 
     value: Any
     reason: str = ""
     message: str = ""
 
 
-def called(node: str, answer: Any) -> Called:
-    """Read what rollout_call.run returned; anything else is an error without a reason."""
+def read_call(node: str, answer: Any) -> CallResult:
+    """Read what rollout_call.run returned. Anything else is an error without a reason.
+
+    node (str): minion id, for the message. answer: the return as it came.
+    """
     if isinstance(answer, Mapping) and "value" in answer:
-        return Called(answer["value"])
+        return CallResult(answer["value"])
     if isinstance(answer, Mapping) and "message" in answer:
-        return Called(None, _reason(answer), str(answer["message"]) or "it failed without a word")
+        return CallResult(None, _reason(answer), str(answer["message"]) or "it failed without a word")
     text = error_text(answer)
     if text.endswith("is not available."):
         text = f"{text[:-1]}: salt '{node}' saltutil.sync_all brings it."
-    return Called(None, "", text)
+    return CallResult(None, "", text)
 
 
-def facts_outcome(node: str, jid: str, answer: Any) -> StepResult:
-    """Read a call of openstack_node.facts. What is in them is not looked at here."""
-    found = called(node, answer)
+def facts_result(node: str, jid: str, answer: Any) -> StepResult:
+    """Read a call of openstack_node.facts. The facts themselves are not checked here.
+
+    node, jid (str): whose step, and its job. answer: the return as it came. Fails under the node's reason,
+    FACTS_INVALID or NODE_ERROR.
+    """
+    found = read_call(node, answer)
     if not found.message and not isinstance(found.value, Mapping):
         why = f"the facts are no mapping: {found.value!r:.200}"
         return StepResult(node, jid, False, "FACTS_INVALID", why)
@@ -42,18 +53,24 @@ def facts_outcome(node: str, jid: str, answer: Any) -> StepResult:
     return StepResult(node, jid, True, data=dict(found.value))
 
 
-def hooks_outcome(node: str, jid: str, answer: Any) -> StepResult:
-    """Read a call of rollout_hooks.run."""
-    found = called(node, answer)
+def hooks_result(node: str, jid: str, answer: Any) -> StepResult:
+    """Read a call of rollout_hooks.run.
+
+    node, jid (str): whose step, and its job. answer: the return as it came. Fails under the node's reason or
+    HOOK_FAILED.
+    """
+    found = read_call(node, answer)
     if found.message:
         return StepResult(node, jid, False, found.reason or "HOOK_FAILED", found.message)
     hooks = found.value.get("hooks", {}) if isinstance(found.value, Mapping) else {}
     return StepResult(node, jid, True, message="; ".join(f"{name}: {how}" for name, how in hooks.items()))
 
 
-def state_outcome(node: str, jid: str, answer: Any) -> StepResult:
-    """Read a state run: every state must have succeeded; a list or a string is an error before the first
-    state.
+def state_result(node: str, jid: str, answer: Any) -> StepResult:
+    """Read a state run: every state must have succeeded.
+
+    node, jid (str): whose step, and its job. answer: the return as it came. A list or a string in its place
+    is an error that came before the first state. Fails under the failed state's reason or APPLY_FAILED.
     """
     states = sorted(answer.values(), key=_run_number) if isinstance(answer, Mapping) else []
     if not states or not all(isinstance(state, Mapping) and "result" in state for state in states):
@@ -61,7 +78,7 @@ def state_outcome(node: str, jid: str, answer: Any) -> StepResult:
     failed = [state for state in states if state["result"] is False]
     if not failed:
         return StepResult(node, jid, True, message="; ".join(_said(states)))
-    # The states that only fell because of another one say nothing of the cause.
+    # A state that failed only because of another one does not tell the cause.
     first = next((state for state in failed if state.get("__state_ran__") is not False), failed[0])
     comment = first.get("comment")
     text = " ".join(comment) if isinstance(comment, list) else str(comment)
@@ -80,8 +97,8 @@ def _said(states: Iterable[Mapping[str, Any]]) -> list[str]:
 def changes_of(answer: Any) -> list[dict[str, Any]]:
     """What a state run with test=True would change: [{"state", "comment", "changes", "fails"}], in its order.
 
-    fails: the state says already now that it cannot be. A run that could not be rendered is one entry that
-    fails, with its error as comment.
+    answer: the return as it came. `fails` (bool): the state fails already in the dry run. A run that could
+    not be rendered is one entry that fails, with its error as comment.
     """
     if not isinstance(answer, Mapping):
         return [{"state": "", "comment": error_text(answer), "changes": {}, "fails": True}]
@@ -101,7 +118,7 @@ def changes_of(answer: Any) -> list[dict[str, Any]]:
 
 
 def _reason(answer: Mapping[str, Any]) -> str:
-    """The field of that name; "" without one, or for a word that this master does not know."""
+    """The answer's reason. Empty when it has none, or one that this master does not know."""
     reason = str(answer.get("reason"))
     return reason if reason in REASONS else ""
 
@@ -111,12 +128,15 @@ def _run_number(state: Any) -> int:
 
 
 def _rendering_error(text: str) -> str:
-    """The cause alone; the template around it, which may hold options, never."""
+    """The cause alone, never the template around it, which may hold secrets."""
     return text.partition(_TEMPLATE)[0].strip()
 
 
 def error_text(answer: Any) -> str:
-    """An error as the minion tells it: of a traceback, its last line says what is wrong."""
+    """An error in the minion's words (str). Of a traceback, its last line alone.
+
+    answer: a return that is not what was asked for: a text, a list of texts, anything.
+    """
     if isinstance(answer, list):
         return " ".join(_rendering_error(str(part)) for part in answer)
     text = str(answer).strip() or "the minion returned nothing"

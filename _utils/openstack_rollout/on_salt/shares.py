@@ -1,7 +1,7 @@
 """Shares for Salt's ext_pillar: each of the master's workers keeps the model until a pillar file changes.
 
-Compiling and checking what is declared for every node would cost a master more than all else; a share alone
-costs milliseconds.
+To compile and check the whole pillar for every node would cost a master more than anything else. A share
+alone costs milliseconds.
 """
 
 from __future__ import annotations
@@ -39,10 +39,11 @@ _kept: dict[str, _Kept] = {}
 _matchers: dict[str, Any] = {}
 
 
-def of(opts: Mapping[str, Any], minion_id: str) -> dict[str, Any]:
+def share_of(opts: Mapping[str, Any], minion_id: str) -> dict[str, Any]:
     """{"openstack_node": share} of a minion; where what is declared is refused, its share is that refusal.
 
     opts (dict): as Salt's loader gives them to an ext_pillar: the master's, with the minion's grains.
+    minion_id (str). Raises nothing of ours: a refusal is a share with the one key `refused`.
     """
     try:
         model = declared(opts)
@@ -58,11 +59,14 @@ def of(opts: Mapping[str, Any], minion_id: str) -> dict[str, Any]:
 
 
 def declared(opts: Mapping[str, Any]) -> Model:
-    """What is declared, as of the pillar files' last change. Raises RolloutError as reading.read does."""
+    """What is declared, as of the pillar files' last change.
+
+    opts (dict): the master's. Raises RolloutError INVALID_PILLAR, … as reading.read does.
+    """
     files = dict(_files(opts))
     key = str(opts.get("conf_file") or opts["cachedir"])
     kept = _kept.get(key)
-    if kept is None or kept.files != files or time.monotonic() - kept.made > _lasts(opts):
+    if kept is None or kept.files != files or time.monotonic() - kept.made > _seconds_kept(opts):
         try:
             kept = _Kept(files, time.monotonic(), reading.read(master_pillar.compiled_pillar(opts)))
         except RolloutError as error:
@@ -96,7 +100,7 @@ def _files(opts: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
                 roots.append(entry.path)
 
 
-def _lasts(opts: Mapping[str, Any]) -> float:
+def _seconds_kept(opts: Mapping[str, Any]) -> float:
     others = {name for one in opts.get("ext_pillar") or () for name in one} - {"openstack_rollout", "git"}
     return KEPT_BESIDE_OTHERS if others else float("inf")
 

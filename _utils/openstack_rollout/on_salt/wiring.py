@@ -1,4 +1,4 @@
-"""What a rollout works with, made of Salt: for the runners."""
+"""The ports of a rollout, made of Salt: for the runners."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ from openstack_rollout.rollout.reboots import Reboots
 
 
 def master_options(opts: Mapping[str, Any]) -> dict[str, Any]:
-    """The master's own options: inside an orchestration, a runner's are those of the master's minion."""
+    """The master's own options. Inside an orchestration, a runner's are those of the master's minion.
+
+    opts (dict): a runner's __opts__.
+    """
     return dict(salt.config.master_config(opts["conf_file"]))
 
 
@@ -47,7 +50,11 @@ def ports(opts: Mapping[str, Any], fleet: Fleet) -> Ports:
 
 
 def model(opts: Mapping[str, Any]) -> Model:
-    """What is declared, read anew. Raises RolloutError INVALID_PILLAR, …"""
+    """What is declared, read anew.
+
+    opts (dict): of master_options. Raises RolloutError INVALID_PILLAR, … as reading.read does, and for an SLS
+    that the file server does not have.
+    """
     found = reading.read(master_pillar.compiled_pillar(opts))
     missing = master_pillar.missing_sls(opts, found)
     if missing:
@@ -56,17 +63,17 @@ def model(opts: Mapping[str, Any]) -> Model:
 
 
 def journal(opts: Mapping[str, Any]) -> Journal:
-    """The journal in the master's cache."""
+    """The journal in the master's cache. opts (dict): of master_options."""
     return Journal(salt.cache.factory(opts))
 
 
 def lock(opts: Mapping[str, Any]) -> Lock:
-    """The master's lock."""
+    """The lock of the one run that a master may have. opts (dict): of master_options."""
     return Lock(os.path.join(opts["cachedir"], "openstack_rollout.lock"))
 
 
 def _verify(model: Model, computes: Sequence[str], gateways: Sequence[str]) -> str:
-    """Have the cloud do something real on nodes, where the pillar wants that; returns one line."""
+    """Have the cloud do something real on nodes, where the pillar wants that. Returns one line."""
     if not model.verifies:
         return ""
     return verification.verify(model.cloud, model.verification, computes, gateways)

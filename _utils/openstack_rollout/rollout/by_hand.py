@@ -36,7 +36,8 @@ def drain(ports: Ports, node: str) -> str:
         ]
         if chosen.capacity([*others, node]) <= len(others):
             away = f" while {', '.join(others)} is drained" if others else ""
-            raise RolloutError("NO_SPARE", f"there is no room to drain {node} now{away}", [node])
+            why = f"no other node can take the workloads of {node} now{away}"
+            raise RolloutError("NO_SPARE", why, [node])
         place = DrainRecord(node, role, kind, BY_HAND, stage="")
         return DrainSteps(ports.journal, drains, ports.clock).drain(place)
     finally:

@@ -30,7 +30,7 @@ EXCLUDED = ("SERVERS_UNMOVABLE",)
 
 #: Nodes in flight, nodes waiting → how many may be in flight together now.
 Capacity = Callable[[Sequence[str], Sequence[str]], int]
-#: A node's id, what it told → what it is.
+#: A node's id, its answer → what it is.
 Compare = Callable[[str, Any], Compared]
 #: The canaries of a role so far → its plan with the failures of this moment, None when nothing is to do.
 Replan = Callable[[Trial], PlannedRole | None]
@@ -53,7 +53,7 @@ class Engine:
     """Executes plans for one run.
 
     fleet (Fleet), journal (Journal), run (its record), policies (role → Policy), compare: what a node is, by
-    its id and what it told (raises RolloutError), clock (seconds).
+    its id and its answer (raises RolloutError), clock (seconds).
     """
 
     def __init__(  # noqa: PLR0917

@@ -41,7 +41,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Answers:
-    """What nodes told when asked together: facts by node id, as they came and not yet checked, and failures
+    """What nodes answered when asked together: facts by node id, not yet checked, and failures
     {node id: (reason, message)} of the rest.
 
     A node that did not answer is in failures with NODE_SILENT: every node asked is in exactly one of the two.

@@ -70,15 +70,15 @@ class Planner:
         nodes = {role: self._nodes(stage, role) for role in ROLE_ORDER[stage]}
         here = [node for some in nodes.values() for node in some]
         done = tuple(node.id for node in here if not self._found[node.id].stages[stage])
-        left = dict(trials or {})
+        proven = dict(trials or {})
         planned = []
         for part in self._rounds(stage, len(here) - len(done)):
             roles = []
             for role, some in nodes.items():
-                one = self._role(part, role, some, left.get(role), failed)
+                one = self._role(part, role, some, proven.get(role), failed)
                 if one is not None:
                     roles.append(one)
-                    left[role] = Trial(list(one.proving), soaked=True)  # proven for the rounds after it
+                    proven[role] = Trial(list(one.proving), soaked=True)  # proven for the rounds after it
             if roles:
                 planned.append(PlannedRound(part.name, part.services, tuple(roles)))
         return PlannedStage(stage, tuple(planned), done)

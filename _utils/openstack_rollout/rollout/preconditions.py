@@ -23,7 +23,7 @@ def before_a_run(
     """Raise the RolloutError under which a run of these stages may not begin.
 
     Returns what was measured. Nodes that are in the way, as many as the budget of their role allows, are
-    among its failures: they are left out and named, and none stops the others by what it tells.
+    among its failures: they are left out and named, and none stops the others by its answer.
     """
     members.refuse_over_budget(measured.failures)
     # A node between releases may run parts of the last run's target, whatever became of that run.

@@ -153,8 +153,8 @@ class Reboots:
     def _unhealthy(self, node: str, answer: Any) -> str:
         """What is broken on the node, by its facts; empty when nothing is."""
         try:
-            told = facts.read(node, answer)
-            compared = Comparison(self._model).compare(told, told.roles, None)
+            found = facts.read(node, answer)
+            compared = Comparison(self._model).compare(found, found.roles, None)
         except RolloutError as error:
             return error.message
         return "; ".join(words.differences(compared.health, compared))

@@ -32,11 +32,11 @@ class Window:
         waiting: nodes that did not start yet, in their order. in_flight: node id -> node.
         A node without a zone counts against the size alone.
         """
-        room = self.size - len(in_flight)
+        free = self.size - len(in_flight)
         zones = Counter(node.zone for node in in_flight.values())
         admitted: list[Node] = []
         for node in waiting:
-            if len(admitted) >= room:
+            if len(admitted) >= free:
                 break
             if self.per_zone and node.zone is not None and zones[node.zone] >= self.per_zone:
                 continue

@@ -1,7 +1,7 @@
 """Live progress of a run: a table of nodes and stages in a terminal, plain lines anywhere else.
 
-The board is fed by events and knows nothing of where they come from; the journal fills it for a watcher that
-comes late.
+The board is fed by events and does not know where they come from. The journal fills it for a watcher that
+comes late. This file alone needs rich, and rollout.watch alone imports it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ _TROUBLE = 5  # messages shown while the run goes on
 
 
 class Board:
-    """What a watcher knows of one run."""
+    """What a watcher knows of one run.
+
+    run (dict): the run's record as plain data. records (dict): the records of its nodes, by minion id.
+    """
 
     def __init__(self, run: Mapping[str, Any], records: Mapping[str, Mapping[str, Any]]):
         self.run = dict(run)
@@ -51,7 +54,10 @@ class Board:
                 self.reasons[node] = f"{record['reason']}: {record['message']}"
 
     def take(self, data: Mapping[str, Any]) -> str | None:
-        """Take in an event's data; returns the line that tells of it, None when it is of another run."""
+        """Take in an event. Returns the line that tells of it, None when it is of another run.
+
+        data (dict): what the event carries, as of events openstack/rollout/….
+        """
         if data.get("run") != self.run["id"]:
             return None
         if data["node"] == "-":
@@ -80,17 +86,19 @@ class Board:
     def render(self, height: int | None = None) -> Group:
         """The board for rich: a table of nodes and stages, and below it what is wrong.
 
-        height (int): the terminal's lines; of more nodes than fit, those in flight or failed are shown first.
-        Once the run has ended everything is shown.
+        height (int): the terminal's lines. Where more nodes are than fit, those in flight or failed are shown
+        first. Once the run has ended, everything is shown.
         """
         title = f"{aim(self.run)}: {self.run['state']}"
         stopped = self.run["state"] != "running"
         trouble = [f"{node}: {self.reasons[node]}" for node in by_role(self.roles) if node in self.reasons]
-        room = None if stopped or height is None else max(1, height - _FRAME - min(len(trouble), _TROUBLE))
+        lines_free = (
+            None if stopped or height is None else max(1, height - _FRAME - min(len(trouble), _TROUBLE))
+        )
         table = Table(title=title, title_justify="left")
         for column in ("node", *self.columns):
             table.add_column(column)
-        shown = self._shown(room)
+        shown = self._shown(lines_free)
         for node in shown:
             marks = [self.cells[node].get(column, "") for column in self.columns]
             table.add_row(node, *(Text(*_MARKS.get(mark, (mark, "yellow"))) for mark in marks))
@@ -106,12 +114,12 @@ class Board:
         ]
         return Group(table, *filter(None, texts))
 
-    def _shown(self, room: int | None) -> list[str]:
-        """The nodes that there is room for, in their order."""
+    def _shown(self, lines: int | None) -> list[str]:
+        """The nodes that fit into so many lines, in their order."""
         nodes = by_role({node: self.roles[node] for node in self.cells})
-        if room is None or len(nodes) <= room:
+        if lines is None or len(nodes) <= lines:
             return nodes
-        first = sorted(nodes, key=lambda node: set(self.cells[node].values()) <= _QUIET)[:room]
+        first = sorted(nodes, key=lambda node: set(self.cells[node].values()) <= _QUIET)[:lines]
         return [node for node in nodes if node in first]
 
     def _take_run(self, data: Mapping[str, Any]) -> str:
@@ -129,7 +137,10 @@ class Board:
 
 
 class Screen:
-    """Shows a board: a live table on a terminal, else each line as it comes. A context manager."""
+    """Shows a board: a live table on a terminal, else each line as it comes. A context manager.
+
+    console: rich's; by default one on standard output.
+    """
 
     def __init__(self, board: Board, console: Console | None = None):
         self._board = board
@@ -146,7 +157,7 @@ class Screen:
             self._live.stop()
 
     def show(self, line: str | None) -> None:
-        """Show what the board knows now; line tells of the last event."""
+        """Show what the board knows now. line (str): tells of the last event; None shows no line."""
         if self._live:
             self._live.update(self._board.render(self._console.height))
         elif line:

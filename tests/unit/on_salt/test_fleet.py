@@ -1,8 +1,9 @@
 """What the steps of the procedure are in Salt."""
 
 from openstack_rollout.on_salt import fleet
+from openstack_rollout.rollout.fleet import Context
 
-RUN = {"id": "r1", "target": "1.0.1", "stages": ["ovn", "system"], "message": "not for the nodes"}
+RUN = Context(run="r1", target="1.0.1", stages=("ovn", "system"))
 
 
 def test_a_node_is_told_the_runs_target_and_stages():

@@ -1,6 +1,6 @@
 import pytest
 
-from openstack_rollout.on_salt.returns import called, changes_of, facts_outcome, hooks_outcome, state_outcome
+from openstack_rollout.on_salt.returns import changes_of, facts_result, hooks_result, read_call, state_result
 
 
 def state(number, result, comment="", **more):
@@ -15,13 +15,13 @@ def state(number, result, comment="", **more):
 
 
 def test_every_state_succeeded():
-    assert state_outcome("cmp1", "1", {"a": state(0, True), "b": state(1, True)}).succeeded
+    assert state_result("cmp1", "1", {"a": state(0, True), "b": state(1, True)}).succeeded
 
 
 def test_what_a_guard_says_is_told():
     by_sst = {"mariadb": {"old": "1", "new": "2", "said": "ctl1 is synced again, by SST"}}
     answer = {"a": state(0, True, changes={"pkg": "1.0"}), "b": state(1, True, changes=by_sst)}
-    assert state_outcome("ctl1", "1", answer).message == "ctl1 is synced again, by SST"
+    assert state_result("ctl1", "1", answer).message == "ctl1 is synced again, by SST"
 
 
 def test_the_first_cause_is_told_not_its_consequences():
@@ -29,7 +29,7 @@ def test_the_first_cause_is_told_not_its_consequences():
         "b": state(1, False, "One or more requisite failed: ovn.a") | {"__state_ran__": False},
         "a": state(2, False, "IMAGE_PULL_FAILED: reg/ovn: connection refused", reason="IMAGE_PULL_FAILED"),
     }
-    outcome = state_outcome("cmp1", "1", answer)
+    outcome = state_result("cmp1", "1", answer)
     assert (outcome.succeeded, outcome.reason) == (False, "IMAGE_PULL_FAILED")
     assert outcome.message == "reg/ovn: connection refused"
 
@@ -37,12 +37,12 @@ def test_the_first_cause_is_told_not_its_consequences():
 @pytest.mark.parametrize("more", [{}, {"reason": ""}, {"reason": "OF_A_LATER_RELEASE"}, {"reason": ["x"]}])
 def test_a_word_in_a_comment_is_no_reason(more):
     answer = {"a": state(0, False, "a script says IMAGE_MISSING: and means nothing", **more)}
-    outcome = state_outcome("cmp1", "1", answer)
+    outcome = state_result("cmp1", "1", answer)
     assert outcome.reason == "APPLY_FAILED" and outcome.message.startswith("state 0: a script says")
 
 
 def test_a_state_without_a_named_reason_is_named_by_its_id():
-    outcome = state_outcome("cmp1", "1", {"a": state(0, False, "could not do it")})
+    outcome = state_result("cmp1", "1", {"a": state(0, False, "could not do it")})
     assert outcome.reason == "APPLY_FAILED" and outcome.message == "state 0: could not do it"
 
 
@@ -59,40 +59,40 @@ def test_a_state_without_a_named_reason_is_named_by_its_id():
     ],
 )
 def test_anything_else_is_a_failure(answer, told):
-    outcome = state_outcome("cmp1", "1", answer)
+    outcome = state_result("cmp1", "1", answer)
     assert not outcome.succeeded and outcome.reason == "APPLY_FAILED" and told in outcome.message
 
 
 def test_facts():
-    assert facts_outcome("cmp1", "1", {"value": {"of": "any schema"}}).data == {"of": "any schema"}
+    assert facts_result("cmp1", "1", {"value": {"of": "any schema"}}).data == {"of": "any schema"}
     told = {"reason": "INVALID_PILLAR", "message": "openstack:roles: names no role"}
-    refused = facts_outcome("cmp1", "1", told)
+    refused = facts_result("cmp1", "1", told)
     assert (refused.succeeded, refused.reason, refused.message) == (False, *told.values())
-    unnamed = facts_outcome("cmp1", "1", {"reason": "", "message": "INVALID_PILLAR: in the middle of a text"})
+    unnamed = facts_result("cmp1", "1", {"reason": "", "message": "INVALID_PILLAR: in the middle of a text"})
     assert unnamed.reason == "NODE_ERROR"
 
 
 @pytest.mark.parametrize("value", [None, [], "stages"])
 def test_facts_that_are_none_are_told(value):
-    outcome = facts_outcome("cmp1", "1", {"value": value})
+    outcome = facts_result("cmp1", "1", {"value": value})
     assert not outcome.succeeded and outcome.reason == "FACTS_INVALID" and repr(value) in outcome.message
 
 
 def test_hooks():
-    done = hooks_outcome("cmp1", "1", {"value": {"hooks": {"backup": "done", "mail": "not for this node"}}})
+    done = hooks_result("cmp1", "1", {"value": {"hooks": {"backup": "done", "mail": "not for this node"}}})
     assert done.succeeded and done.message == "backup: done; mail: not for this node"
-    failed = hooks_outcome("cmp1", "1", {"reason": "HOOK_FAILED", "message": "backup: exited with 1"})
+    failed = hooks_result("cmp1", "1", {"reason": "HOOK_FAILED", "message": "backup: exited with 1"})
     assert (failed.succeeded, failed.reason, failed.message) == (
         False,
         "HOOK_FAILED",
         "backup: exited with 1",
     )
-    assert hooks_outcome("cmp1", "1", "The minion is away").reason == "HOOK_FAILED"
+    assert hooks_result("cmp1", "1", "The minion is away").reason == "HOOK_FAILED"
 
 
 def test_a_failure_without_a_word_is_one():
-    assert called("cmp1", {"reason": "NODE_ERROR", "message": ""}).message
-    assert called("cmp1", {"reason": "OF_A_LATER_RELEASE", "message": "x"}).reason == ""
+    assert read_call("cmp1", {"reason": "NODE_ERROR", "message": ""}).message
+    assert read_call("cmp1", {"reason": "OF_A_LATER_RELEASE", "message": "x"}).reason == ""
 
 
 def test_changes_of_a_dry_run():
@@ -111,11 +111,11 @@ def test_of_a_failed_rendering_the_cause_is_told_without_the_template():
         "TARGET_CHANGED: openstack:target_version is now 1.0.2, the run is for 1.0.1; line 3"
     )
     error = f"{told}\n\n---\n# A data plane node's\n{{%- set node = salt[...] %}}    <=====\n---"
-    outcome = state_outcome("cmp1", "1", [error])
+    outcome = state_result("cmp1", "1", [error])
     assert (outcome.reason, outcome.message) == ("APPLY_FAILED", told)
 
 
 def test_a_node_without_our_modules_is_told_how_to_get_them():
-    outcome = facts_outcome("cmp1", "1", "'rollout_call.run' is not available.")
+    outcome = facts_result("cmp1", "1", "'rollout_call.run' is not available.")
     assert outcome.reason == "NODE_ERROR"
     assert outcome.message.endswith("is not available: salt 'cmp1' saltutil.sync_all brings it.")

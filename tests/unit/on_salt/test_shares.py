@@ -51,7 +51,7 @@ class Master:
         return target == "*" or minion_id.startswith(target.rstrip("*"))
 
     def of(self, minion_id="cmp1", **grains):
-        return shares.of({**self.opts, "grains": grains}, minion_id)
+        return shares.share_of({**self.opts, "grains": grains}, minion_id)
 
 
 def test_a_share_is_what_the_model_says(master):
@@ -214,5 +214,5 @@ def test_a_target_that_is_not_set_is_no_refusal(master):
 def test_masters_of_one_process_do_not_share_what_they_keep(master):
     master.of()
     other = {**master.opts, "conf_file": "/etc/salt/other"}
-    shares.of(other, "cmp1")
+    shares.share_of(other, "cmp1")
     assert master.compiled == 2

@@ -320,8 +320,7 @@ def test_another_orchestration_takes_the_place_of_a_paused_one(cloud, master):
     cloud.nodes["compute1"].faults.clear()
     assert master.update()["state"] == "completed"
     assert (
-        master.journal.run(paused).state == "aborted"
-        and "orch.update" in master.journal.run(paused).message
+        master.journal.run(paused).state == "aborted" and "orch.update" in master.journal.run(paused).message
     )
 
 

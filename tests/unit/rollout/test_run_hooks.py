@@ -141,8 +141,8 @@ def test_a_hook_of_other_nodes_is_left_out(here):
 
 
 def test_the_return_of_hooks_is_told_or_named():
-    good = returns.hooks_outcome("n", "j", {"value": {"hooks": {"a": "done"}}})
+    good = returns.hooks_result("n", "j", {"value": {"hooks": {"a": "done"}}})
     assert good.succeeded and good.message == "a: done"
-    bad = returns.hooks_outcome("n", "j", {"reason": "HOOK_FAILED", "message": "a: b"})
+    bad = returns.hooks_result("n", "j", {"reason": "HOOK_FAILED", "message": "a: b"})
     assert (bad.succeeded, bad.reason, bad.message) == (False, "HOOK_FAILED", "a: b")
-    assert returns.hooks_outcome("n", "j", "ERROR: HOOK_FAILED: a: b").reason == "HOOK_FAILED"
+    assert returns.hooks_result("n", "j", "ERROR: HOOK_FAILED: a: b").reason == "HOOK_FAILED"

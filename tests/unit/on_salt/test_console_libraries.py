@@ -1,0 +1,61 @@
+"""What a master can do that lacks rich, openstacksdk or both."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from openstack_rollout.on_salt.refusal import Refusal
+from tests.unit.loading import load
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+RUNNERS = sorted(path.stem for path in (CHECKOUT / "_runners").glob("*.py"))
+PROGRAM = """
+import importlib.abc, sys
+sys.path[:0] = ["_utils", "."]
+
+class Missing(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"rich", "openstack", "keystoneauth1", "os_service_types"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Missing())
+from tests.unit.loading import load
+for name in sys.argv[1:]:
+    load("runners", name)
+load("output", "rollout")
+load("pillar", "openstack_rollout")
+"""
+
+
+def test_every_runner_loads_without_rich_and_openstacksdk():
+    assert "rollout" in RUNNERS
+    subprocess.run([sys.executable, "-c", PROGRAM, *RUNNERS], cwd=CHECKOUT, check=True)
+
+
+@pytest.fixture
+def runner(monkeypatch):
+    """The rollout runner where rich cannot be imported."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "rich"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "openstack_rollout.screens.watch", raising=False)
+    import openstack_rollout.screens
+
+    monkeypatch.delattr(openstack_rollout.screens, "watch", raising=False)
+    monkeypatch.setitem(sys.modules, "rich", None)
+    return load("runners", "rollout")
+
+
+def test_without_rich_watch_says_in_one_line_what_to_install(runner):
+    with pytest.raises(Refusal, match=r"^LIBRARY_MISSING: .* \(salt-pip install rich\)\. [^\n]*$"):
+        runner.watch()
+
+
+def test_a_failing_import_of_another_library_is_not_taken_for_rich(runner, monkeypatch):
+    monkeypatch.delitem(sys.modules, "rich")
+    monkeypatch.setitem(sys.modules, "openstack_rollout.screens.tables", None)
+    with pytest.raises(ModuleNotFoundError, match="tables"):
+        runner.watch()

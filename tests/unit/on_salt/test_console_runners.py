@@ -1,0 +1,74 @@
+"""The runner functions as operators call them: arguments, exit status, what a failed orchestration says."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import pytest
+
+from openstack_rollout.on_salt.refusal import Refusal
+from tests.unit.loading import load
+
+RUNNERS = sorted(path.stem for path in (Path(__file__).resolve().parents[3] / "_runners").glob("*.py"))
+
+
+@pytest.mark.parametrize("name", RUNNERS)
+def test_every_runner_function_answers_wrong_use_itself(name):
+    runner = load("runners", name)
+    public = [
+        function
+        for word, function in inspect.getmembers(runner, inspect.isfunction)
+        if not word.startswith("_") and function.__module__ == runner.__name__
+    ]
+    assert public
+    for function in public:
+        assert "unknown" in inspect.signature(function).parameters, function.__name__
+        assert function(no_such_argument=1)["retcode"] == 2
+
+
+@pytest.fixture
+def rollout(monkeypatch):
+    runner = load("runners", "rollout")
+    monkeypatch.setattr(runner, "_opts", dict)
+    return runner
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "line"),
+    [
+        ("paused", "NODE_SILENT", "paused. Bring the node or its salt-minion back, then run again."),
+        ("interrupted", "", "interrupted."),
+        ("aborted", "ABORTED", "aborted. Ended on request; run again to start anew."),
+    ],
+)
+def test_watching_a_run_that_does_not_complete_is_exit_status_1(rollout, monkeypatch, state, reason, line):
+    monkeypatch.setattr(rollout, "_watch", lambda *_: {"state": state, "reason": reason})
+    with pytest.raises(Refusal) as refused:
+        rollout.watch()
+    assert str(refused.value) == line
+
+
+@pytest.mark.parametrize("state", ["completed", "running"])
+def test_watching_a_run_that_is_well_is_exit_status_0(rollout, monkeypatch, state):
+    monkeypatch.setattr(rollout, "_watch", lambda *_: {"state": state, "reason": ""})
+    assert rollout.watch() == state
+
+
+@pytest.mark.parametrize(
+    ("answer", "line"),
+    [
+        ("NODE_SILENT: cmp1: no sign of life.", "NODE_SILENT: cmp1: no sign of life."),
+        ({"Error": "WRONG_ARGUMENT: x", "retcode": 2}, "WRONG_ARGUMENT: x"),
+        (None, "the comment"),
+    ],
+)
+def test_a_failed_orchestration_says_what_its_failed_step_said(rollout, answer, line):
+    states = {
+        "begin": {"result": True, "changes": {"return": {"run": "r1"}}, "comment": ""},
+        "ovn": {"result": False, "changes": {"return": answer} if answer else {}, "comment": "the comment"},
+    }
+    rollout.__salt__ = {"state.orchestrate": lambda name: {"retcode": 1, "data": {"master": states}}}
+    with pytest.raises(Refusal) as refused:
+        rollout.run()
+    assert str(refused.value) == line
