@@ -175,10 +175,10 @@ def fired_fields():
     fields = set()
     for path in (CHECKOUT / "_utils/openstack_rollout/rollout").glob("*.py"):
         for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(function, ast.FunctionDef) and ".announce(" in ast.unparse(function):
+            if isinstance(function, ast.FunctionDef) and "self._fleet.announce(" in ast.unparse(function):
                 for node in ast.walk(function):
                     if isinstance(node, ast.Dict):
                         fields |= {key.value for key in node.keys if isinstance(key, ast.Constant)}
-            elif isinstance(function, ast.Call) and ast.unparse(function.func) == "self._announce":
+            elif isinstance(function, ast.Call) and ast.unparse(function.func) == "self._log.announce":
                 fields |= {keyword.arg for keyword in function.keywords}
     return fields

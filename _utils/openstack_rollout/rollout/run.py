@@ -27,6 +27,7 @@ from openstack_rollout.rollout.master_steps import MasterSteps
 from openstack_rollout.rollout.membership import Measured, Membership
 from openstack_rollout.rollout.plan import Planner
 from openstack_rollout.rollout.ports import Ports
+from openstack_rollout.rollout.run_log import RunLog
 from openstack_rollout.vocabulary import PREFETCH, STAGES, in_order
 
 PREFETCH_TOGETHER = 20
@@ -44,6 +45,7 @@ class Rollout:
         self._lock = ports.lock
         self._pillar = ports.pillar
         self._clock = ports.clock
+        self._log = RunLog(ports.journal, ports.fleet, ports.clock)
         self._made: tuple[Model, Drains] | None = None
 
     def begin(self, orchestration: str = UPDATE, stages: Iterable[str] = STAGES) -> Run:
@@ -160,7 +162,7 @@ class Rollout:
 
     def _open(self, run: Run, model: Model, members: Membership, measured: Measured) -> None:
         self._lock.assign(run.id)
-        self._announce(run, "-", "-", "run", "started")
+        self._log.announce(run, "-", "-", "run", "started")
         engine = self._engine(run, model, members)
         nodes = measured.nodes
         for node, (reason, message) in measured.failures.items():
@@ -181,11 +183,11 @@ class Rollout:
                 engine.skip(members.node(name), run.stages[-1])
             self._journal.save(run)
             return
-        self._mark(run, PREFETCH, StageState.RUNNING, self._clock())
+        self._log.mark(run, PREFETCH, StageState.RUNNING, self._clock())
         for step in procedure.steps(PREFETCH):
             needing = [members.node(node) for node in run.plan.prefetch]
             engine.take(PREFETCH, step, needing, PREFETCH_TOGETHER, failures=None)
-        self._mark(run, PREFETCH, StageState.DONE, counts=_counts(engine, run.plan.prefetch))
+        self._log.mark(run, PREFETCH, StageState.DONE, counts=_counts(engine, run.plan.prefetch))
 
     def _stage(self, run: Run, stage: str) -> dict[str, Any]:
         before = run.stage.get(stage)
@@ -207,8 +209,8 @@ class Rollout:
         preconditions.refuse_out_of_order(stage, found)
         was_done = before is not None and before.state is StageState.DONE
         earlier = replace(before) if before is not None else StageRecord()
-        self._mark(run, stage, StageState.RUNNING, earlier.started or self._clock())
-        self._announce(run, stage, "-", "stage", "started")
+        self._log.mark(run, stage, StageState.RUNNING, earlier.started or self._clock())
+        self._log.announce(run, stage, "-", "stage", "started")
         drains = self._drains(model)
         preconditions.refuse_undrainable(members, found, [stage], drains)
         planner = Planner(model, members, found, drains, run.target)
@@ -233,8 +235,8 @@ class Rollout:
             run.stage[stage] = earlier
             self._journal.save(run)
         else:
-            self._mark(run, stage, StageState.DONE, counts=_counts(engine, taking_part))
-        self._announce(run, stage, "-", "stage", "succeeded")
+            self._log.mark(run, stage, StageState.DONE, counts=_counts(engine, taking_part))
+        self._log.announce(run, stage, "-", "stage", "succeeded")
         return _summary(run, stage)
 
     def _announce_changes(self, run: Run, planned: PlannedStage) -> None:
@@ -242,7 +244,7 @@ class Rollout:
         expected = run.plan.stage(planned.stage) if run.plan else None
         lines = plan.changes(expected, planned) if expected else []
         if lines:
-            self._announce(run, planned.stage, "-", "plan", "changed", changes=lines)
+            self._log.announce(run, planned.stage, "-", "plan", "changed", changes=lines)
 
     def _close(self, run: Run) -> None:
         model = self._pillar()
@@ -277,7 +279,7 @@ class Rollout:
         run.finished = self._clock()
         self._journal.save(run)
         self._lock.release()
-        self._announce(run, "-", "-", "run", "succeeded")
+        self._log.announce(run, "-", "-", "run", "succeeded")
 
     def _try_out(self, run: Run, model: Model, engine: Engine) -> None:
         """Have the cloud do something real on what this run updated. Raises RolloutError."""
@@ -322,7 +324,7 @@ class Rollout:
             self._journal.save(run)
             if aborted:
                 self._restore_drained(run)
-            self._announce(run, "-", "-", "run", run.state.value)
+            self._log.announce(run, "-", "-", "run", run.state.value)
         self._lock.release()
 
     def _restore_drained(self, run: Run) -> None:
@@ -359,33 +361,6 @@ class Rollout:
         if self._made is None or self._made[0] is not model:
             self._made = model, self._ports.drains(model)
         return self._made[1]
-
-    def _mark(
-        self,
-        run: Run,
-        stage: str,
-        state: StageState,
-        started: float | None = None,
-        counts: dict[str, int] | None = None,
-    ) -> None:
-        """Write how far a stage is: it has started then, or has ended now."""
-        record = run.of_stage(stage)
-        record.state = state
-        if started is not None:
-            record.started, record.finished = started, None
-        else:
-            record.finished, record.counts = self._clock(), counts or {}
-        self._journal.save(run)
-
-    def _announce(self, run: Run, stage: str, node: str, step: str, status: str, **more: Any) -> None:
-        about = {
-            **{"target": run.target, "orchestration": run.orchestration},
-            **{"state": run.state.value, "reason": run.reason, "message": run.message},
-        }
-        self._fleet.announce(
-            f"openstack/rollout/{run.id}/{stage}/{node}/{step}",
-            {"run": run.id, "stage": stage, "node": node, "step": step, "status": status, **about, **more},
-        )
 
 
 def _applied(record: NodeRecord) -> bool:

@@ -1,0 +1,58 @@
+"""What a run tells of itself: how far its stages are, in the journal, and events for whoever watches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from openstack_rollout.records.journal import Journal
+from openstack_rollout.records.run_record import Run, StageState
+from openstack_rollout.rollout.fleet import Fleet
+
+
+class RunLog:
+    """Writes down and announces what becomes of a run.
+
+    journal (Journal), fleet: whose bus the events go to, clock (seconds since the epoch).
+    """
+
+    def __init__(self, journal: Journal, fleet: Fleet, clock: Callable[[], float]):
+        self._journal = journal
+        self._fleet = fleet
+        self._clock = clock
+
+    def mark(
+        self,
+        run: Run,
+        stage: str,
+        state: StageState,
+        started: float | None = None,
+        counts: dict[str, int] | None = None,
+    ) -> None:
+        """Write how far a stage is.
+
+        started (float): when it started, for a stage that is running; None for one that ended now. counts:
+        state of a node → how many nodes ended in it.
+        """
+        record = run.of_stage(stage)
+        record.state = state
+        if started is not None:
+            record.started, record.finished = started, None
+        else:
+            record.finished, record.counts = self._clock(), counts or {}
+        self._journal.save(run)
+
+    def announce(self, run: Run, stage: str, node: str, step: str, status: str, **more: Any) -> None:
+        """Fire an event of the run itself.
+
+        stage, node (str): "-" where it is of none. step (str): run, stage or plan. status (str): started,
+        succeeded, changed, or the state in which the run ended. more: further data of the event.
+        """
+        about = {
+            **{"target": run.target, "orchestration": run.orchestration},
+            **{"state": run.state.value, "reason": run.reason, "message": run.message},
+        }
+        self._fleet.announce(
+            f"openstack/rollout/{run.id}/{stage}/{node}/{step}",
+            {"run": run.id, "stage": stage, "node": node, "step": step, "status": status, **about, **more},
+        )
