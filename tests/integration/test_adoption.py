@@ -63,6 +63,8 @@ def adopted(request, salt_factories, published):
 
 def test_what_the_file_server_serves(adopted):
     master, _ = adopted
+    # As the pages say: else a master that has just started may still be fetching the last remotes.
+    assert master.salt_run_cli().run("fileserver.update").returncode == 0
     listed = set(master.salt_run_cli().run("fileserver.file_list").data)
     assert listed >= SERVED
     private = {path for path in listed if path.startswith(("pillar/", "tests/", "etc/", ".git"))}
