@@ -244,7 +244,8 @@ def commands() -> str:
         " [reasons](reasons.md).",
         "",
         "The exit status of a runner is 0 when the work is done, 1 when it was refused or the run"
-        " paused, and 2 for wrong use.",
+        " paused, and 2 for wrong use. A runner or function that does not exist is answered by Salt itself:"
+        " one line, and exit status 0. Inside an orchestration wrong use is 1, as every failed step.",
         "",
         "`--out=json` gives the facts of `rollout.status`, `rollout.plan`,"
         " `rollout.report`, `workload.risks` and `workload.drained` to programs.",
