@@ -75,6 +75,10 @@ RAISED = {
         " run measures it.",
     ),
     "NODE_ERROR": Raised("A node could not do what it was asked, for a reason that has no word.", STEP_ONLY),
+    "SHARE_VERSION": Raised(
+        "A node's modules are of another version of this program than the master's.",
+        "Nothing on this node.",
+    ),
     "FACTS_INVALID": Raised(
         "What a node reports of itself is not of the expected form.",
         "At the first measurement: nothing. In the step `verify`: the node went through the step `apply`.",

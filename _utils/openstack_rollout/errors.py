@@ -23,6 +23,7 @@ REASONS = {
     "NO_NODES": "Correct the target that the message names, or accept the minions' keys.",
     "NODE_SILENT": "Bring the node or its salt-minion back, then run again.",
     "NODE_ERROR": "Read the node's message, mend it, then run again.",
+    "SHARE_VERSION": "Run salt NODE saltutil.sync_all, then run again.",
     "FACTS_INVALID": (
         "Run salt NODE saltutil.sync_all; if it stays, look at what the node answers: the message names it."
     ),

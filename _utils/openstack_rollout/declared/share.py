@@ -16,7 +16,7 @@ from openstack_rollout.declared.releases import NO_RELEASE, Release
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.node import kernels
 from openstack_rollout.node.packages import FLOOR, MINION_PACKAGES, OVS_PACKAGES, of_the_switch
-from openstack_rollout.vocabulary import ROLES, SERVICE_STAGES, STAGES
+from openstack_rollout.vocabulary import ROLES, SERVICE_STAGES, SHARE_VERSION, STAGES
 
 if TYPE_CHECKING:
     from openstack_rollout.declared.model import Model
@@ -55,7 +55,7 @@ def share(model: Model, where: Place, matches: Matches = lambda target: True) ->
     matches: whether the target of a hook means the node. Raises RolloutError as `desired` does.
     """
     version = releases.wanted(model)
-    found = desired(model, version, where)
+    found = {"version": SHARE_VERSION, **desired(model, version, where)}
     if not where.roles:
         return found
     services = found["services"]

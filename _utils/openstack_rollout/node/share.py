@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from openstack_rollout.node.errors import NodeError
-from openstack_rollout.vocabulary import SERVICE_STAGES, STAGES
+from openstack_rollout.vocabulary import SERVICE_STAGES, SHARE_VERSION, STAGES
 
 KEY = "openstack_node"
 #: What a run adds to the node's pillar: its target, its stages, the services of its round, …
@@ -21,8 +21,8 @@ def of(pillar: Mapping[str, Any]) -> dict[str, Any]:
 
     pillar (dict): the node's, `__pillar__` of a module.
 
-    Raises NodeError: the reason under which the master refuses what is declared, or INVALID_PILLAR where the
-    master hands out no shares.
+    Raises NodeError: the reason under which the master refuses what is declared; INVALID_PILLAR where the
+    master hands out no shares; SHARE_VERSION where master and node have another version of this program.
     """
     share = pillar.get(KEY)
     if not isinstance(share, Mapping):
@@ -33,6 +33,12 @@ def of(pillar: Mapping[str, Any]) -> dict[str, Any]:
         )
     if "refused" in share:
         raise NodeError(share["refused"]["reason"], share["refused"]["message"])
+    if share.get("version") != SHARE_VERSION:
+        raise NodeError(
+            "SHARE_VERSION",
+            f"the master's share is of version {share.get('version', 'none')}, this node's modules read"
+            f" {SHARE_VERSION}",
+        )
     return dict(share)
 
 

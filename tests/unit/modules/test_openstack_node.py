@@ -122,6 +122,8 @@ REFUSED = {
         (REFUSED, "INVALID_PILLAR", "openstack:custom_image: unknown"),
         ({}, "INVALID_PILLAR", "ext_pillar"),
         ({"openstack_node": "x"}, "INVALID_PILLAR", "ext_pillar"),
+        ({"openstack_node": {"version": 99, "roles": ["compute"]}}, "SHARE_VERSION", "of version 99"),
+        ({"openstack_node": {"roles": ["compute"]}}, "SHARE_VERSION", "of version none"),
     ],
 )
 def test_what_the_master_refuses_is_refused_under_its_reason(given, reason, told):
