@@ -196,8 +196,8 @@ def test_the_ovn_stage_loses_none(overlay):
 def test_dnf_killed_in_mid_transaction_leaves_a_node_that_forwards_and_converges_on_resume(overlay, seen):
     lab = overlay.lab
     before = switch_packages(lab, KILLED)
-    # the first package that the transaction moves: all others are still to come at that moment
-    half_transaction.arm(lab, KILLED, "/usr/share/openvswitch-selinux-extra-policy/VERSION", "1.0-38")
+    # the last package that comes: those before it are new by then, and none of the old ones is gone
+    half_transaction.arm(lab, KILLED, "/usr/share/rhosp-openvswitch/VERSION", "3.5")
     flows = {node: overlay.flows(node) for node in chassis(overlay)}
     machines = switches(overlay)
     done, whole, steps = stage_under_traffic(overlay, "orch.ovs", check=False)
