@@ -80,7 +80,7 @@ REASONS = {
     "ABORTED": "Ended on request; run again to start anew.",
     "JOURNAL_VERSION": (
         "End that run with the version that began it, or forget all runs: salt-run cache.flush"
-        " openstack/rollout; look at drained nodes first (salt-run workload.drained)."
+        " openstack/rollout. See first which nodes are drained: salt-run cache.list openstack/rollout/drains."
     ),
     "NO_RUN": "Start one: salt-run rollout.run.",
 }

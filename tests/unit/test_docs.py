@@ -20,6 +20,7 @@ PAGES = [README, CHANGELOG, CHECKOUT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.
 #: Functions of Salt itself that the pages name.
 SALTS_OWN = {
     "cache.flush",
+    "cache.list",
     "fileserver.update",
     "pillar.get",
     "publish.runner",

@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from openstack_rollout.records.journal import KEPT_RUNS, Journal
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.records.journal import DRAINS, KEPT_RUNS, RUNS, Journal
 from openstack_rollout.records.run_record import NodeRecord, NodeState, RunState
 from tests.unit.simulated_fleet import MemoryStore
 
@@ -62,3 +63,22 @@ def test_tracked_custom_images(journal):
     assert journal.tracked_custom_images() == {}
     journal.track_custom_images("1.0.0", {"glance_api_image": "registry/glance:fix"})
     assert journal.tracked_custom_images()["version"] == "1.0.0"
+
+
+def test_a_record_of_another_version_or_a_damaged_one_is_refused_in_one_line():
+    store = MemoryStore()
+    journal = Journal(store, lambda: 1_000_000.0)
+    run = create(journal)
+    kept = store.fetch(RUNS, run.id)
+    for change, told in (
+        ({"version": 99}, "is kept as version 99, this program reads 1"),
+        ({"version": None}, "is kept as version none"),
+        ({"state": "sleeping"}, "is damaged at state"),
+    ):
+        store.store(RUNS, run.id, {**kept, **change})
+        with pytest.raises(RolloutError, match="JOURNAL_VERSION") as error:
+            journal.latest()
+        assert told in error.value.message and "\n" not in error.value.message
+    store.store(DRAINS, "cmp1", {"node": "cmp1", "data": {}})
+    with pytest.raises(RolloutError, match="JOURNAL_VERSION: the drain of cmp1"):
+        journal.all_drained()
