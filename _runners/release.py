@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from openstack_rollout.declared import reading, references, releases
+from openstack_rollout.declared import reading, references, releases, warnings
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.on_salt import adoption, console, master_pillar, registry
 from openstack_rollout.on_salt.refusal import refusal_of_all
@@ -71,7 +71,7 @@ def check(minion=None, online=True):
     found, model = reading.reasons(pillar.get("openstack"), pillar.get("_errors") or (), top=pillar)
     if model and online:
         found = registry.problems(_images_of_target(model))
-    lacks, warnings = adoption.check(__opts__, model, minion) if model else ([], [])
+    lacks, unusual = adoption.check(__opts__, model, minion) if model else ([], [])
     if model:
         lacks += [("INVALID_PILLAR", line) for line in master_pillar.missing_sls(__opts__, model)]
     if found or lacks:
@@ -80,7 +80,7 @@ def check(minion=None, online=True):
         "target": releases.target(model),
         "available": releases.available(model),
         "problems": [],
-        "warnings": [*reading.warnings(model), *warnings],
+        "warnings": [*warnings.of(model), *unusual],
     }
 
 

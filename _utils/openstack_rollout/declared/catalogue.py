@@ -33,10 +33,10 @@ class Catalogue:
 
     def __init__(self, model: Model):
         self._model = model
-        self._common = _said(model.service_defaults)
-        self._types = {name: _said(entry) for name, entry in model.service_types.items()}
+        self._common = _set_by(model.service_defaults)
+        self._types = {name: _set_by(entry) for name, entry in model.service_types.items()}
         self._services: _Entries = {name: {} for name in self._types}
-        self._services |= {name: _said(entry) for name, entry in model.services.items()}
+        self._services |= {name: _set_by(entry) for name, entry in model.services.items()}
         self._kinds = {name: entry.get("type", name) for name, entry in self._services.items()}
         self._of_kind: dict[str, list[str]] = {}
         for name, kind in self._kinds.items():
@@ -115,7 +115,7 @@ class Catalogue:
 
     def _defaults(self, version: str) -> _Entries:
         release = self._model.releases.get(version)
-        return {name: _said(entry) for name, entry in release.defaults.services.items()} if release else {}
+        return {name: _set_by(entry) for name, entry in release.defaults.services.items()} if release else {}
 
 
 class _Merged:
@@ -215,19 +215,19 @@ def _service(entry: Mapping[str, Any]) -> Service:
     return Service.model_construct(**{**entry, "health": Health(**entry.get("health", {}))})
 
 
-def _said(entry: Entry | None) -> dict[str, Any]:
-    """What an entry says, without a copy of it: options may be large, and the same in many entries."""
+def _set_by(entry: Entry | None) -> dict[str, Any]:
+    """The keys that an entry sets, not copied: options may be large, and shared by many entries."""
     if entry is None:
         return {}
     values = {key: getattr(entry, key) for key in entry.model_fields_set}
     return {
-        key: _said_of(value) if isinstance(value, BaseModel) else value
+        key: _set_keys(value) if isinstance(value, BaseModel) else value
         for key, value in values.items()
         if value is not None
     }
 
 
-def _said_of(value: BaseModel) -> dict[str, Any]:
+def _set_keys(value: BaseModel) -> dict[str, Any]:
     said = {key: getattr(value, key) for key in value.model_fields_set}
     return {key: one for key, one in said.items() if one is not None}
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 from pydantic import AfterValidator, model_validator
 
 from openstack_rollout.declared.base import Strict
-from openstack_rollout.declared.names import Argument, HookName, SlsName, Target, Whole, as_command
+from openstack_rollout.declared.names import Argument, HookName, SlsName, Target, WholeNumber, as_command
 from openstack_rollout.declared.policies import DAY
 from openstack_rollout.declared.problems import Path, Wrong, raise_all, shown
 from openstack_rollout.vocabulary import Stage
@@ -48,7 +48,7 @@ class Hook(Strict):
     """The program and its arguments; no shell reads them."""
     sls: SlsName | None = None
     """The SLS to apply, in place of a command."""
-    timeout: Annotated[int, Whole(1, DAY)] = TIMEOUT
+    timeout: Annotated[int, WholeNumber(1, DAY)] = TIMEOUT
     """Seconds that it may take."""
     on_failure: Literal["fail", "go_on"] = "fail"
     """Whether the node fails with it, or goes on."""

@@ -16,7 +16,7 @@ from packaging.version import InvalidVersion, Version
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
-from openstack_rollout.declared import places, reserved, targets
+from openstack_rollout.declared import reserved_paths, reserved_units, targets
 from openstack_rollout.declared.problems import Wrong, not_a, shown, suggestion
 
 #: The longest name of what is a container, a unit or a part of a state's id.
@@ -76,7 +76,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Whole:
+class WholeNumber:
     """A whole number between two bounds."""
 
     least: int
@@ -100,7 +100,7 @@ class Whole:
 
 
 @dataclass(frozen=True)
-class Known:
+class Defined:
     """A name that something else of the pillar has to define; `reading` puts the known ones in the context.
 
     group: its key in the context. what: what the name is of.
@@ -125,19 +125,19 @@ def _container(name: str) -> str:
         return (
             f"{shown(name)}: names that end in {PUT_ASIDE} are those of containers that an update put aside"
         )
-    if name.endswith(reserved.UNIT_SUFFIXES):
+    if name.endswith(reserved_units.UNIT_SUFFIXES):
         return f"{shown(name)}: a container's name goes without the unit's suffix"
     return _reserved(name)
 
 
 def _unit(name: str) -> str:
-    if name.endswith(reserved.UNIT_SUFFIXES):
+    if name.endswith(reserved_units.UNIT_SUFFIXES):
         return f"{shown(name)}: a unit's name goes without .service"
     return _reserved(name)
 
 
 def _reserved(name: str) -> str:
-    if reserved.is_reserved(name):
+    if reserved_units.is_reserved(name):
         return f"{shown(name)} is the name of a unit of the system, which is not ours to replace"
     return ""
 
@@ -157,7 +157,7 @@ def _path(text: str) -> str:
         )
     if any(len(element) > 255 for element in text.split("/")):
         return f"{shown(text)}: a part of it is longer than the 255 characters of a file's name"
-    return places.problem(text)
+    return reserved_paths.problem(text)
 
 
 def _source(text: str) -> str:
@@ -225,8 +225,8 @@ UnitName = Annotated[
 ZoneName = Annotated[str, Text(_NAME, f"a zone's name {_WORDS}")]
 Backend = Annotated[str, Text(_NAME, f"a back end's name {_WORDS}")]
 ImageKey = Annotated[str, Text(_NAME, f"an image key {_WORDS}")]
-ServiceType = Annotated[str, Known("types", "service type")]
-KnownImageKey = Annotated[ImageKey, Known("image_keys", "image key")]
+ServiceType = Annotated[str, Defined("types", "service type")]
+KnownImageKey = Annotated[ImageKey, Defined("image_keys", "image key")]
 #: A release's name, and what names one.
 ReleaseName = Annotated[
     str,

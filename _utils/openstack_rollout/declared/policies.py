@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import PlainValidator, WithJsonSchema
 
 from openstack_rollout.declared.base import Strict
-from openstack_rollout.declared.names import Whole
+from openstack_rollout.declared.names import WholeNumber
 from openstack_rollout.declared.problems import Wrong, shown
 from openstack_rollout.vocabulary import ROLES, Stage
 
@@ -54,11 +54,11 @@ Batch = Annotated[
     ),
 ]
 One = Annotated[int, PlainValidator(_batch_of_controllers), WithJsonSchema({"type": "integer", "const": 1})]
-Nodes = Annotated[int, Whole(0, NODES)]
-Some = Annotated[int, Whole(1, NODES)]
-Pause = Annotated[int, Whole(0, MONTH)]
-Seconds = Annotated[int, Whole(1, MONTH)]
-Gib = Annotated[int, Whole(1, 1_000_000)]
+Nodes = Annotated[int, WholeNumber(0, NODES)]
+Count = Annotated[int, WholeNumber(1, NODES)]
+Pause = Annotated[int, WholeNumber(0, MONTH)]
+Seconds = Annotated[int, WholeNumber(1, MONTH)]
+Gib = Annotated[int, WholeNumber(1, 1_000_000)]
 
 
 class Policy(Strict):
@@ -104,7 +104,7 @@ class GatewayPolicy(Policy):
     """How workloads leave a gateway: none, ovn_failover (its ports go to another chassis), move_routers."""
     router_timeout: Seconds = 60
     """Seconds until a moved router is active."""
-    routers_at_once: Some = 2
+    routers_at_once: Count = 2
     """Routers moved together; an agent builds one after the other, more only keep Neutron waiting."""
     return_timeout: Seconds = 300
     """Seconds for the agents to be alive again."""
@@ -127,9 +127,9 @@ class ComputePolicy(Policy):
     """Seconds that a migration may take for each GiB of memory."""
     large_memory_gib: Gib = 64
     """GiB of memory from which on a server is reported."""
-    migrations_per_host: Some = 2
+    migrations_per_host: Count = 2
     """Migrations at a time from one node."""
-    migrations_per_cloud: Some = 4
+    migrations_per_cloud: Count = 4
     """Migrations at a time in the whole cloud."""
     return_timeout: Seconds = 300
     """Seconds for nova-compute to be up again."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from openstack_rollout.declared import references, releases, surprises, translation
+from openstack_rollout.declared import references, releases, translation
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.names import NAME
 from openstack_rollout.declared.problems import (
@@ -80,11 +80,6 @@ def reasons(
         return refused, None if refused else model
 
 
-def warnings(model: Model) -> list[str]:
-    """What a valid pillar may still surprise with, one line each."""
-    return list(surprises.of(model))
-
-
 def _invalid(lines: Iterable[str]) -> Reasons:
     return [("INVALID_PILLAR", line) for line in lines]
 
@@ -128,13 +123,13 @@ def _structure(openstack: Mapping[Any, Any]) -> tuple[list[str], Model | None]:
     if openstack.get("roles") in (None, {}) and not any(len(place) == 1 for place, _ in found):
         found.append((("roles",), f"names no role, give a target for one of {', '.join(ROLES)}"))
     bad = {place[0] for place, _ in found if place}
-    lines = [f"{path((_ROOT, *place))}: {_said(place, text)}" for place, text in found]
+    lines = [f"{path((_ROOT, *place))}: {_with_hint(place, text)}" for place, text in found]
     if bad.isdisjoint(_CATALOGUE):
         lines += _catalogue(openstack, model, bad, context)
     return lines, model
 
 
-def _said(place: tuple[Any, ...], text: str) -> str:
+def _with_hint(place: tuple[Any, ...], text: str) -> str:
     """The text, with more of what a release is made of where one is none."""
     if len(place) == 2 and place[0] == "releases" and text.startswith("has to be a mapping,"):
         return text.replace("a mapping,", "a mapping with images and packages,", 1)
@@ -157,13 +152,13 @@ def _catalogue(
 
 
 def _names(openstack: Mapping[Any, Any]) -> dict[str, Any]:
-    """The names that other parts refer to, for names.Known; none while there is no catalogue."""
+    """The names that other parts refer to, for names.Defined; none while there is no catalogue."""
     types = openstack.get("service_types")
     if not isinstance(types, Mapping) or not types:
         return {}
     auxiliary = openstack.get("auxiliary_images")
     listed = {key for key in auxiliary if isinstance(key, str)} if isinstance(auxiliary, list) else set()
-    said = [_image_said(openstack, name, entry) for name, entry in types.items()]
+    keys = [_image_key_of(openstack, name, entry) for name, entry in types.items()]
     found: dict[str, Any] = {
         "types": dict.fromkeys(name for name in types if isinstance(name, str)),
         "auxiliary": listed,
@@ -172,12 +167,12 @@ def _names(openstack: Mapping[Any, Any]) -> dict[str, Any]:
         isinstance(auxiliary, list) and all(isinstance(one, str) for one in auxiliary)
     )
     # Where one of them is wrong itself, whoever names it is not.
-    if plain and None not in said:
-        found["image_keys"] = dict.fromkeys(sorted({*listed, *filter(None, said)}))
+    if plain and None not in keys:
+        found["image_keys"] = dict.fromkeys(sorted({*listed, *filter(None, keys)}))
     return found
 
 
-def _image_said(openstack: Mapping[Any, Any], name: Any, entry: Any) -> str | None:
+def _image_key_of(openstack: Mapping[Any, Any], name: Any, entry: Any) -> str | None:
     """The image key of a service type, "" where another layer has one for it, None where it is missing."""
     image = entry.get("image") if isinstance(entry, Mapping) else 0
     if image is not None:

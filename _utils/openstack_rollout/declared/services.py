@@ -18,7 +18,7 @@ from openstack_rollout.declared.names import (
     ServiceType,
     UnitArgument,
     UnitName,
-    Whole,
+    WholeNumber,
     as_command,
 )
 from openstack_rollout.declared.options import check as check_options
@@ -114,8 +114,8 @@ HealthCommand = Annotated[
     list[UnitArgument], AfterValidator(lambda value: as_command(value) if value else value)
 ]
 Roles = Annotated[list[Role], AfterValidator(_some_roles)]
-Order = Annotated[int, Whole(0, 100_000)]
-Patience = Annotated[int, Whole(1, DAY)]
+Order = Annotated[int, WholeNumber(0, 100_000)]
+Patience = Annotated[int, WholeNumber(1, DAY)]
 
 
 class Health(Strict):

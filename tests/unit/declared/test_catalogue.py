@@ -2,7 +2,7 @@
 
 import pytest
 
-from openstack_rollout.declared import reading
+from openstack_rollout.declared import reading, warnings
 from openstack_rollout.declared.model import Model
 from tests.unit.cloud_pillar import NEW, OLD, valid
 from tests.unit.declared.pillars import changed, lines, wrong
@@ -25,7 +25,7 @@ def of_type(model, kind, version=NEW):
 def test_a_second_service_of_a_type_takes_nothing_away():
     model = model_of(changed("services", {"nova-custom": {"type": "nova", "container": "nova_custom"}}))
     assert of_type(model, "nova") == {"nova": "nova_compute", "nova-custom": "nova_custom"}
-    assert reading.warnings(model) == [
+    assert list(warnings.of(model)) == [
         "openstack:services:nova-custom: runs beside nova, which is of the same type;"
         " nova: {enabled: false} puts it in its place"
     ]
@@ -35,7 +35,7 @@ def test_it_is_in_its_place_where_the_operator_says_so():
     services = {"nova": {"enabled": False}, "nova-custom": {"type": "nova", "container": "nova_custom"}}
     model = model_of(changed("services", services))
     assert of_type(model, "nova") == {"nova-custom": "nova_custom"}
-    assert reading.warnings(model) == []
+    assert list(warnings.of(model)) == []
 
 
 def test_it_may_then_have_the_same_container():
@@ -67,7 +67,7 @@ def test_a_back_end_beside_a_type_that_is_not_enabled():
     model = model_of(changed("services", {"cinder-volume-pure": entry}))
     assert of_type(model, "cinder-volume") == {"cinder-volume-pure": "cinder_volume_pure"}
     assert model.catalogue.services(NEW)["cinder-volume-pure"].image_key == ("cinder_volume_images", "pure")
-    assert reading.warnings(model) == [
+    assert list(warnings.of(model)) == [
         "openstack:services:cinder-volume-pure:backend: 'pure' is neither in cinder_volume_images of 1.0.1"
         " nor in custom_images, the image of default serves it"
     ]

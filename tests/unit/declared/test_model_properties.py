@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from openstack_rollout.declared import quadlets, reading, reserved
+from openstack_rollout.declared import quadlets, reading, reserved_units, warnings
 from openstack_rollout.declared.problems import shown
 from tests.unit.cloud_pillar import NEW
 from tests.unit.declared.pillars import GOOD, SMALL, is_clear
@@ -24,7 +24,7 @@ FAST = settings(
 
 def test_the_pillar_to_start_from_is_right():
     found, model = reading.reasons(SMALL)
-    assert found == [] and reading.warnings(model) == []
+    assert found == [] and list(warnings.of(model)) == []
 
 
 def _paths(value, path=()):
@@ -86,7 +86,7 @@ def check(openstack):
     assert all(is_clear(line) for _, line in found), found
     assert (model is None) == bool(found)
     if model is not None:
-        assert all(map(is_clear, reading.warnings(model)))
+        assert all(map(is_clear, warnings.of(model)))
         for version in ("", *model.releases):
             assert all(one.container for one in model.catalogue.services(version).values())
         json.dumps(model.model_dump(mode="json"), allow_nan=False)
@@ -227,7 +227,7 @@ def test_an_accepted_name_is_one_word_and_no_option(kind, name):
     assert not name.startswith("-") and "/" not in name
     assert " " not in name or kind == "hook"
     if kind in ("container", "unit"):
-        assert not reserved.is_reserved(name)
+        assert not reserved_units.is_reserved(name)
 
 
 @settings(FAST, max_examples=200)

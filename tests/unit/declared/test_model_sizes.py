@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from openstack_rollout.declared import reading
+from openstack_rollout.declared import reading, warnings
 from tests.unit.cloud_pillar import NEW, valid
 from tests.unit.declared.pillars import is_clear, lines
 
@@ -87,7 +87,7 @@ def cpu(work):
 
 def whole(openstack):
     found, model = reading.reasons(openstack)
-    return found, reading.warnings(model) if model else []
+    return found, list(warnings.of(model)) if model else []
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from openstack_rollout.declared import reading
+from openstack_rollout.declared import reading, warnings
 from openstack_rollout.declared.model import Model
 from openstack_rollout.errors import RolloutError
 from tests.unit.cloud_pillar import NEW, OLD, shipped, valid
@@ -13,7 +13,7 @@ from tests.unit.declared.pillars import GOOD, changed, is_clear, lines, wrong
 def test_a_valid_pillar_has_no_problem_and_no_warning():
     found, model = reading.reasons(valid())
     assert found == []
-    assert reading.warnings(model) == []
+    assert list(warnings.of(model)) == []
     assert reading.read({"openstack": valid(), "other": 1}).target_version == NEW
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from openstack_rollout.declared import reading
+from openstack_rollout.declared import reading, warnings
 from tests.unit.cloud_pillar import NEW, OLD, valid
 from tests.unit.declared.pillars import GOOD, changed
 
@@ -10,10 +10,10 @@ TWO_ROLES = "a node of two roles gets the services of both"
 VOLUME = {"type": "cinder-volume", "container": "cinder_pure", "backend": "pure", "enabled": True}
 
 
-def warnings(openstack):
+def warned(openstack):
     found, model = reading.reasons(openstack)
     assert found == []
-    return [line.removeprefix("openstack:") for line in reading.warnings(model)]
+    return [line.removeprefix("openstack:") for line in warnings.of(model)]
 
 
 def test_a_pillar_with_several():
@@ -21,7 +21,7 @@ def test_a_pillar_with_several():
     openstack["custom_images"] = {"heat_api_image": GOOD}
     openstack["services"] = {"volume-pure": {"type": "cinder-volume", "backend": "pure"}}
     openstack["releases"][OLD]["images"]["nova_compute_image"] = "registry.example/nova:1"
-    assert warnings(openstack) == [
+    assert warned(openstack) == [
         "custom_images:heat_api_image: no enabled service uses it",
         "services:volume-pure: is not enabled, set enabled: true to run it",
         "releases:1.0.0: 1 images without digest (salt-run release.pin)",
@@ -63,7 +63,7 @@ def test_a_pillar_with_several():
     ],
 )  # fmt: skip
 def test_each(path, value, line):
-    assert warnings(changed(path, value)) == [line]
+    assert warned(changed(path, value)) == [line]
 
 
 def test_a_custom_image_of_a_back_end_that_no_service_has():
@@ -71,7 +71,7 @@ def test_a_custom_image_of_a_back_end_that_no_service_has():
         "custom_images", {"cinder_volume_images": {"pure": GOOD, "netapp": GOOD, "default": GOOD}}
     )
     openstack["services"] = {"volume": VOLUME}
-    assert warnings(openstack) == [
+    assert warned(openstack) == [
         "custom_images:cinder_volume_images:netapp: no enabled service has this back end"
     ]
 
@@ -89,17 +89,17 @@ def test_a_custom_image_of_a_back_end_that_no_service_has():
     ],
 )
 def test_what_has_an_effect_is_no_surprise(path, value):
-    assert warnings(changed(path, value)) == []
+    assert warned(changed(path, value)) == []
 
 
 def test_a_back_end_that_something_names_is_no_surprise():
     openstack = changed("services", {"volume": VOLUME})
-    assert warnings(openstack) == [
+    assert warned(openstack) == [
         "services:volume:backend: 'pure' is neither in cinder_volume_images of 1.0.1 nor in custom_images,"
         " the image of default serves it"
     ]
     openstack["releases"][NEW]["images"]["cinder_volume_images"]["pure"] = GOOD
-    assert warnings(openstack) == []
+    assert warned(openstack) == []
 
 
 HOOK = {"name": "one", "command": ["/bin/true"]}
@@ -123,4 +123,4 @@ HOOK = {"name": "one", "command": ["/bin/true"]}
 def test_hooks_of_moments_that_never_come(stage, moment, changes, why):
     openstack = changed("hooks", {stage: {moment: [HOOK]}}) | changes
     line = f"hooks:{stage}:{moment}: never runs (one): {why}"
-    assert warnings(openstack) == ([line] if why else [])
+    assert warned(openstack) == ([line] if why else [])

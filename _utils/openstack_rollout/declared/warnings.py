@@ -1,4 +1,4 @@
-"""What a valid pillar may still surprise with: what has no effect, and what has more of it than is seen."""
+"""Warnings of a valid pillar: what has no effect, and what has more effect than is seen."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NAMED = 4  # roles or zones that a line names
 
 
 def of(model: Model) -> Iterator[str]:
-    """The lines."""
+    """The warnings, one line each."""
     yield from _custom_images(model)
     yield from _services(model)
     yield from _backends(model)

@@ -1,4 +1,4 @@
-"""Places of a node where no configuration file of a service belongs: data.
+"""Paths of a node where no configuration file of a service belongs: data.
 
 A path is that of a file. Whoever rendered one of these would change who may log in, what the node runs, or
 what an update knows of itself.
