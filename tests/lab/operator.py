@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
+from collections.abc import Iterator
 
-from . import settings
+from . import proof, settings
 from .cloud import Lab
 from .clusters import pacemaker
 
+FIRST = "1.0.0"  # the release of a new lab
 PATIENCE = 1800  # seconds for a whole update; a hang, not a slow machine, takes longer
 
 
@@ -27,6 +30,20 @@ def install(lab: Lab, version: str) -> None:
         first = ["salt", "-L", ",".join(controllers), "state.apply", "openstack.control_plane", "-t", "600"]
         lab.master(first, timeout=PATIENCE)
     lab.master(["salt", "*", "state.apply", "-t", "900"], timeout=PATIENCE)
+
+
+@contextlib.contextmanager
+def installed(profile: str) -> Iterator[Lab]:
+    """A lab of this profile at its first release; torn down at the end, whatever happens."""
+    lab = Lab(profile=profile)
+    lab.down()
+    try:
+        lab.up()
+        install(lab, FIRST)
+        proof.assert_cloud_at(lab, FIRST)
+        yield lab
+    finally:
+        lab.down()
 
 
 def update(lab: Lab, orchestration: str = "orch.update", check: bool = True) -> subprocess.CompletedProcess:

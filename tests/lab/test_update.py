@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 
 import pytest
 
@@ -23,10 +24,16 @@ def story(cloud):
     cloud.set_pillar(target_version=NEW)
     predicted = operator.predicted(cloud)
     plan = operator.plan(cloud)
+    switch = switch_process(cloud, "cmp1")
     with Probe(overlay) as probe, EventLog(cloud) as log:
         operator.update(cloud)
         traffic = probe.stop()
-    return {"predicted": predicted, "plan": plan, "log": log, "traffic": traffic}
+    return {"predicted": predicted, "plan": plan, "log": log, "traffic": traffic, "switch": switch}
+
+
+def switch_process(cloud, node):
+    """The process id of a node's running switch."""
+    return cloud.exec(node, ["systemctl", "show", "-p", "MainPID", "--value", "ovs-vswitchd"]).stdout
 
 
 def test_every_machine_is_at_the_new_release(cloud, story):
@@ -37,6 +44,29 @@ def test_the_stages_ran_in_order(cloud, story):
     applied = [event["stage"] for event in story["log"].steps(step="apply", status="started")]
     assert list(dict.fromkeys(applied)) == STAGES
     assert applied == sorted(applied, key=STAGES.index)
+
+
+@pytest.mark.parametrize(
+    ("package", "stage"),
+    [("openstack-selinux", "services"), ("openvswitch3.5", "ovs"), ("kernel-core", "system")],
+)
+def test_each_package_moves_in_its_own_stage(cloud, story, package, stage):
+    """By rpm's own record of when it was installed, against the time of the node's step."""
+    begin, end = (
+        datetime.fromisoformat(event["_stamp"]).replace(tzinfo=UTC).timestamp()
+        for status in ("started", "succeeded")
+        for event in story["log"].steps(stage=stage, node="cmp1", step="apply", status=status)
+    )
+    query = ["rpm", "-q", "--queryformat", "%{VERSION}-%{RELEASE} %{INSTALLTIME}\\n", package]
+    newest = cloud.exec("cmp1", query).stdout.splitlines()
+    times = {version: int(time) for version, time in map(str.split, newest)}
+    assert int(begin) <= times[cloud.releases[NEW]["packages"][package]] <= end, (times, begin, end)
+
+
+def test_the_switch_moves_as_packages_and_runs_on(cloud, story):
+    packages = proof.installed(cloud, "cmp1")
+    assert "openvswitch3.5" in packages and "openvswitch3.4" not in packages
+    assert switch_process(cloud, "cmp1") == story["switch"]
 
 
 def test_gateways_go_before_computes(cloud, story):
