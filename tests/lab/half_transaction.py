@@ -6,32 +6,54 @@ from .cloud import Lab
 
 _UNIT = "lab-half-transaction"
 #: Waits until a file says a word, then kills every process of these names. The kernel wakes it at a change in
-#: the file's folder, before whatever else wants to run: what it waits for may be over in milliseconds.
+#: the file's folder, before whatever else wants to run. What it waits for may be over in a millisecond, and a
+#: look through all processes takes longer: it takes it when a package manager reads its configuration.
 _PROGRAM = """
-import contextlib, ctypes, os, pathlib, signal, sys
-CREATE, MODIFY, CLOSE_WRITE, MOVED_TO = 0x100, 0x2, 0x8, 0x80
+import contextlib, ctypes, os, pathlib, signal, struct, sys
+OPEN, CREATE, MODIFY, CLOSE_WRITE, MOVED_TO = 0x20, 0x100, 0x2, 0x8, 0x80
 path, word, *names = sys.argv[1:]
 libc = ctypes.CDLL(None, use_errno=True)
 watch = libc.inotify_init()
-folder = os.path.dirname(path)
-if libc.inotify_add_watch(watch, folder.encode(), CREATE | MODIFY | CLOSE_WRITE | MOVED_TO) < 0:
-    sys.exit(f"cannot watch {folder}: {os.strerror(ctypes.get_errno())}")
+
+def look_at(folder, mask):
+    return libc.inotify_add_watch(watch, str(folder).encode(), mask)
+
+def woken():
+    seen, data, place = set(), os.read(watch, 65536), 0
+    while place < len(data):
+        folder, _, _, size = struct.unpack_from("iIII", data, place)
+        seen.add(folder)
+        place += 16 + size
+    return seen
+
+def managers():
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            argv = (process / "cmdline").read_bytes().split(b"\\0")
+            if any(pathlib.Path(os.fsdecode(one)).name in names for one in argv[:2]):
+                yield int(process.name), b" ".join(argv)
+
+target = look_at(os.path.dirname(path), CREATE | MODIFY | CLOSE_WRITE | MOVED_TO)
+if target < 0:
+    sys.exit(f"cannot watch the folder of {path}: {os.strerror(ctypes.get_errno())}")
+for folder in ("/etc/dnf", "/etc/apt", "/etc/dpkg"):
+    look_at(folder, OPEN)
 with contextlib.suppress(OSError):
     os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))
 with contextlib.suppress(OSError):
     os.nice(-20)
 print("waiting", flush=True)
+known = dict(managers())
 while True:
     with contextlib.suppress(OSError):
         if word.encode() in pathlib.Path(path).read_bytes()[:4096]:
             break
-    os.read(watch, 65536)
-for process in pathlib.Path("/proc").glob("[0-9]*"):
+    if target not in woken():
+        known = dict(managers())
+for process in (*known, *dict(managers())):
     with contextlib.suppress(OSError):
-        argv = (process / "cmdline").read_bytes().split(b"\\0")
-        if any(pathlib.Path(os.fsdecode(one)).name in names for one in argv[:2]):
-            os.kill(int(process.name), signal.SIGKILL)
-            print("killed", *map(os.fsdecode, argv), flush=True)
+        os.kill(process, signal.SIGKILL)
+        print("killed", process, os.fsdecode(known.get(process, b"")), flush=True)
 """
 _MANAGERS = ("dnf", "dnf-3", "apt-get", "dpkg")
 
