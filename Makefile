@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SUITE ?= foundation
-TWO := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+PARALLEL := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
@@ -28,7 +28,7 @@ demo: host venv ## boot a small cloud and update it from 1.0.0 to 1.0.1
 # Nothing decides from a sentence: unit and integration tests run with every one of them replaced (--reworded).
 # Two processes share them file by file; those that wait longest go first. The lab has the machine to itself.
 test: host venv lint ## lint, unit, functional, integration and the short lab suite
-	$(BIN)/python -m pytest $(TWO) --reworded tests/integration tests/unit
+	$(BIN)/python -m pytest $(PARALLEL) --reworded tests/integration tests/unit
 	$(BIN)/python -m pytest tests/unit/declared/test_words.py tests/functional tests/lab --ignore=tests/lab/acceptance
 
 acceptance: host venv ## the long lab suites: make acceptance SUITE=foundation

@@ -71,7 +71,7 @@ def check(minion=None, online=True):
     found, model = reading.reasons(pillar.get("openstack"), pillar.get("_errors") or (), top=pillar)
     if model and online:
         found = registry.problems(_images_of_target(model))
-    lacks, unusual = adoption.check(__opts__, model, minion) if model else ([], [])
+    lacks, of_adoption = adoption.check(__opts__, model, minion) if model else ([], [])
     if model:
         lacks += [("INVALID_PILLAR", line) for line in master_pillar.missing_sls(__opts__, model)]
     if found or lacks:
@@ -80,7 +80,7 @@ def check(minion=None, online=True):
         "target": releases.target(model),
         "available": releases.available(model),
         "problems": [],
-        "warnings": [*warnings.of(model), *unusual],
+        "warnings": [*warnings.of(model), *of_adoption],
     }
 
 

@@ -16,7 +16,7 @@ COMPUTE = "nova_compute_image"
 @pytest.fixture(scope="module", autouse=True)
 def _updated(cloud):
     """The cloud as test_update leaves it; where that did not run, brought there."""
-    if operator.status(cloud)["deployed"] == "1.0.0":
+    if operator.status(cloud)["deployed"] == operator.FIRST:
         cloud.set_pillar(target_version="1.0.1")
         operator.update(cloud)
 
@@ -67,7 +67,7 @@ def test_a_node_killed_in_mid_update_is_named_and_the_rest_wait(cloud):
     proof.assert_cloud_at(cloud, "1.0.3")
 
 
-def test_salt_run_killed_in_mid_window_is_resumed_by_running_again_and_once(cloud):
+def test_a_killed_run_is_resumed_by_running_again_and_another_beside_it_is_refused(cloud):
     cloud.add_release("1.0.4", like="1.0.1")
     cloud.set_pillar(target_version="1.0.4")
     with EventLog(cloud) as log:

@@ -228,8 +228,8 @@ def _set_by(entry: Entry | None) -> dict[str, Any]:
 
 
 def _set_keys(value: BaseModel) -> dict[str, Any]:
-    said = {key: getattr(value, key) for key in value.model_fields_set}
-    return {key: one for key, one in said.items() if one is not None}
+    values = {key: getattr(value, key) for key in value.model_fields_set}
+    return {key: one for key, one in values.items() if one is not None}
 
 
 class _Merging:
