@@ -52,6 +52,8 @@ def desired(stage: str | None = None) -> dict:
 def guarded() -> dict[str, str]:
     """The containers of this node that have a guard: {container: name of the guard}. Needs no target.
 
+    The master is asked for the share as it is now, so that an edit of a guard counts at once.
+
     Raises NodeError under the reason for which the master refuses what is declared.
 
     CLI Example:
@@ -60,7 +62,7 @@ def guarded() -> dict[str, str]:
 
         salt 'ctl1' openstack_node.guarded
     """
-    return dict(shares.of(__pillar__).get("guards", {}))
+    return dict(shares.of(fresh_pillar.fresh(__opts__, __grains__)).get("guards", {}))
 
 
 def facts(fresh: bool = False, refresh: bool = False) -> dict:

@@ -101,8 +101,8 @@ def _command(hook: dict) -> str:
     result = commands.run(__salt__, hook["command"], timeout=hook["timeout"])
     if not result.retcode:
         return ""
-    printed = " ".join(f"{result.stdout} {result.stderr}".split())
-    return f"exited with {result.retcode}: {printed[-_KEPT:]}"
+    printed = " ".join(f"{result.stdout} {result.stderr}".split())[-_KEPT:]
+    return f"exited with {result.retcode}{': ' if printed else ''}{printed}"
 
 
 def _sls(hook: dict) -> str:

@@ -105,7 +105,10 @@ class Cloud:
         try:
             return openstack.connect(cloud=self.name, api_timeout=REQUEST_TIMEOUT)
         except openstack.exceptions.ConfigException as error:
-            raise RolloutError("INVALID_PILLAR", f"openstack:cloud: {one_line(str(error))}") from error
+            text = (
+                f"openstack:cloud: {one_line(str(error))} It has to be an entry of the master's clouds.yaml."
+            )
+            raise RolloutError("INVALID_PILLAR", text) from error
 
 
 def is_unreachable(error: Exception) -> bool:

@@ -207,7 +207,7 @@ def _target(model: Model) -> Iterator[tuple[str, str]]:
     wanted, known = model.target_version, releases.versions(model)
     here = f"{_ROOT}:target_version"
     if not known:
-        yield "EMPTY_CATALOGUE", f"{_ROOT}:releases: there is no release, add a file to openstack/releases"
+        yield "EMPTY_CATALOGUE", f"{_ROOT}:releases: there is no release"
     elif not wanted:
         yield "UNKNOWN_TARGET", f"{here}: is not set, {releases.choices(known)}"
     elif wanted not in model.releases:

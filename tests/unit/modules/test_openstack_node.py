@@ -78,12 +78,22 @@ def test_a_compute_of_a_zone():
     assert {"ovn_controller", "nova_compute"} <= set(desired["containers"])
 
 
-def test_what_is_guarded_is_known_without_a_target():
-    known = node(pillar(CONTROLLER)).guarded()
+@pytest.fixture
+def on_master(monkeypatch):
+    """Sets what the master hands out now."""
+    return lambda given: monkeypatch.setattr(fresh_pillar, "fresh", lambda opts, grains: given)
+
+
+def test_what_is_guarded_is_known_without_a_target(on_master):
+    def guarded(*given):
+        on_master(pillar(*given))
+        return node({}).guarded()  # whatever the minion has in memory
+
+    known = guarded(CONTROLLER)
     assert known["mariadb"] == "galera" and "memcached" not in known
     untargeted = {**valid(), "target_version": ""}
-    assert node(pillar(CONTROLLER, untargeted)).guarded() == known
-    assert node(pillar(COMPUTE, untargeted)).guarded() == {"ovn_controller": "ovn_controller"}
+    assert guarded(CONTROLLER, untargeted) == known
+    assert guarded(COMPUTE, untargeted) == {"ovn_controller": "ovn_controller"}
 
 
 def test_a_stage_alone():
@@ -126,7 +136,8 @@ REFUSED = {
         ({"openstack_node": {"roles": ["compute"]}}, "SHARE_VERSION", "of version none"),
     ],
 )
-def test_what_the_master_refuses_is_refused_under_its_reason(given, reason, told):
+def test_what_the_master_refuses_is_refused_under_its_reason(given, reason, told, on_master):
+    on_master(given)
     desired = node(given).desired("services")
     assert desired["refused"]["reason"] == reason and told in desired["refused"]["message"]
     assert (desired["stages"], desired["services"], desired["packages"]) == ([], [], {})
@@ -210,10 +221,10 @@ def test_floors_are_asked_of_the_package_manager():
         assert wants == ([] if floors["curl"][">=7-9"] else ["curl"])
 
 
-def test_facts_can_ask_the_master_for_a_fresh_share(monkeypatch):
+def test_facts_can_ask_the_master_for_a_fresh_share(on_master):
     module = node(**measuring({}))
     fresh = pillar(openstack={**valid(), "target_version": OLD})
-    monkeypatch.setattr(fresh_pillar, "fresh", lambda opts, grains: fresh)
+    on_master(fresh)
     assert module.facts(fresh=True)["target"] == OLD
     assert module.facts()["target"] == NEW
 

@@ -121,6 +121,9 @@ def test_a_failure_ends_the_step_or_is_passed_over(here):
     module, _ = here(openstack, {"/usr/bin/true": {"retcode": 4, "stderr": "no\n"}})
     with pytest.raises(CommandExecutionError, match=r"^HOOK_FAILED: silence: exited with 4: no"):
         module.run("system", "before_apply")
+    module, _ = here(openstack, {"/usr/bin/true": {"retcode": 4}})
+    with pytest.raises(CommandExecutionError, match=r"^HOOK_FAILED: silence: exited with 4$"):
+        module.run("system", "before_apply")
     broken = {"local": {"file_|-x": {"result": False, "comment": "disk\nfull"}}}
     module, _ = here(openstack, {"salt-call": {"retcode": 2, "stdout": json.dumps(broken)}})
     said = module.run("system", "after_verify")["hooks"]["report"]
