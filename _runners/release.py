@@ -46,7 +46,7 @@ def list_():
     }
 
 
-@console.command()
+@console.command(minion=console.text)
 def check(minion=None, online=True):
     """Whether an update to the target could begin: every pillar key is right, every image is in its registry.
 
@@ -84,7 +84,7 @@ def check(minion=None, online=True):
     }
 
 
-@console.command()
+@console.command(output=console.text)
 def pin(version, output=None):
     """A release with every tag replaced by the digest that its registry has for it now.
 

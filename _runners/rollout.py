@@ -12,6 +12,7 @@ import salt.utils.event
 from openstack_rollout.errors import REASONS, RolloutError
 from openstack_rollout.on_salt import console, wiring
 from openstack_rollout.on_salt.fleet import SaltFleet
+from openstack_rollout.on_salt.refusal import REFUSED as _REFUSED
 from openstack_rollout.on_salt.refusal import Refusal
 from openstack_rollout.on_salt.returns import changes_of
 from openstack_rollout.records.journal import plain as _plain
@@ -62,6 +63,8 @@ def plan():
     """What an update would do: node states applied with test=True, the order of the nodes, what would be
     refused.
 
+    Returns the plan. Where the update would be refused, the plan says so, and the exit status is 1.
+
     CLI Example:
 
     .. code-block:: bash
@@ -83,6 +86,7 @@ def plan():
             }
 
         data = dry_run.dry_run(model, wiring.ports(opts, fleet), predict)
+    data["retcode"] = _REFUSED if data["refused"] else 0  # the exit status of salt-run
     return {"data": data, "outputter": "rollout"}
 
 
@@ -105,7 +109,7 @@ def begin():
     return {"run": run.id, "target": run.target}
 
 
-@console.command()
+@console.command(stage=console.text)
 def run(stage=None):
     """The whole update, or one stage, which must not be out of order.
 
@@ -205,7 +209,7 @@ def abort():
     return ended
 
 
-@console.command()
+@console.command(run_id=console.text)
 def report(run_id=None):
     """What a run did, stage by stage and node by node, and how long it took.
 
@@ -323,7 +327,8 @@ def _orchestrate(orchestration):
     answer = __salt__["state.orchestrate"](orchestration)
     states = next(iter(answer["data"].values()))
     if answer["retcode"] == 0:
-        return {"run": wiring.journal(_opts()).latest().id, "state": "completed"}
+        done = wiring.journal(_opts()).latest()
+        return {"run": done.id, "state": done.state.value}
     if not isinstance(states, dict):
         raise Refusal(" ".join(str(line) for line in states))
     failed = [state for state in states.values() if state["result"] is False]

@@ -13,7 +13,7 @@ from openstack_rollout.rollout.membership import Membership
 console.hide_salts_own_messages()
 
 
-@console.command()
+@console.command(target=console.text)
 def risks(target):
     """Every server or router of a host or a role, what may go wrong when it moves, and what the policy will
     do about it. Touches nothing.
@@ -38,7 +38,7 @@ def risks(target):
     return {"data": data, "outputter": "rollout"}
 
 
-@console.command()
+@console.command(node=console.text)
 def drain(node):
     """Move the workloads off a node, by the drain policy of its role.
 
@@ -46,7 +46,8 @@ def drain(node):
         The minion's id.
 
     Returns one line on what was done. A second call goes on where the first one stopped. Refuses with one
-    line under RUN_IN_PROGRESS while an update runs, NO_SPARE when there is no healthy spare, or DRAIN_FAILED.
+    line under RUN_IN_PROGRESS while an update runs, NO_SPARE when there is no healthy spare,
+    INVALID_PILLAR when the policy of the role is none, or DRAIN_FAILED.
 
     CLI Example:
 
@@ -59,7 +60,7 @@ def drain(node):
         return by_hand.drain(wiring.ports(opts, fleet), node)
 
 
-@console.command()
+@console.command(node=console.text)
 def restore(node):
     """Bring back what was moved off a node, and only that, whoever drained it.
 

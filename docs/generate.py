@@ -40,6 +40,9 @@ ROOMS = {
 
 NOTHING = "Nothing."
 BEFORE_RUN = "Nothing: no run was opened."
+LEFT_OUT = (
+    f"{BEFORE_RUN} Where the budget of its role allows, the node is left out and named, and the others go on."
+)
 STEP_ONLY = "The node that failed, up to the step that the message names. Nodes that were in flight finished."
 KEPT = "Nothing on this node: it runs what it ran before."
 
@@ -58,7 +61,10 @@ RAISED = {
     ),
     "UNKNOWN_TARGET": Raised("The target is not set, or is no release of the catalogue.", BEFORE_RUN),
     "EMPTY_CATALOGUE": Raised("There is no release at all.", BEFORE_RUN),
-    "DOWNGRADE_REFUSED": Raised("A node runs a newer release than the target.", BEFORE_RUN),
+    "DOWNGRADE_REFUSED": Raised(
+        "A node runs a newer release than the target.",
+        LEFT_OUT,
+    ),
     "CUSTOM_IMAGES_UNCHANGED": Raised(
         "The target is a new one, and all custom images are still those of the last update.", BEFORE_RUN
     ),
@@ -123,7 +129,7 @@ RAISED = {
         "The southbound database does not answer, or a new ovn-controller lacks flows or ports.",
         "Before the change: nothing. After it: ovn-controller; its previous image is started again.",
     ),
-    "RELEASE_CHECK": Raised("A node is not yet what the release asks for.", BEFORE_RUN),
+    "RELEASE_CHECK": Raised("A node is not yet what the release asks for.", LEFT_OUT),
     "QUORUM_AT_RISK": Raised(
         "A cluster cannot spare a member now.",
         "Nothing was stopped. What was done to let clients leave is taken back.",
@@ -194,7 +200,11 @@ RAISED = {
         "OVN's northbound database did not answer a drain.",
         "What the drain or restore had done by then is in the journal.",
     ),
-    "LIBRARY_MISSING": Raised("The master's Python lacks a library that this needs.", NOTHING),
+    "LIBRARY_MISSING": Raised("The master lacks a library, or the program skopeo, that this needs.", NOTHING),
+    "INTERNAL_ERROR": Raised(
+        "An error of this program, or of what it stands on, e.g. the disk of the master.",
+        "In a run: nodes in flight go on, no other starts; the next run waits for them.",
+    ),
     "WRONG_ARGUMENT": Raised("A command was given an argument that makes no sense.", NOTHING),
     "FAILURE_BUDGET": Raised(
         "The run went to its end, and nodes within the budget had failed on the way.",

@@ -72,17 +72,23 @@ REASONS = {
     "CLOUD_CHECK_FAILED": "The cloud did not do what the message names: mend it, then run again.",
     "API_UNREACHABLE": "Bring the API that the message names back, then run again.",
     "OVN_UNREACHABLE": "Bring the OVN database that the message names back, then run again.",
-    "LIBRARY_MISSING": "Install it for the master's Python (salt-pip install NAME), then run again.",
+    "LIBRARY_MISSING": (
+        "Install what the message names, a library for the master's Python (salt-pip install NAME), then run"
+        " again."
+    ),
     "WRONG_ARGUMENT": "Correct the argument that the message names.",
     "FAILURE_BUDGET": "Mend the nodes that failed, then run again.",
     "PAUSED_BY_OPERATOR": "Go on with salt-run rollout.resume.",
     "INTERRUPTED": "Run again to go on from there.",
     "ABORTED": "Ended on request; run again to start anew.",
     "JOURNAL_VERSION": (
-        "End that run with the version that began it, or forget all runs: salt-run cache.flush"
-        " openstack/rollout. See first which nodes are drained: salt-run cache.list openstack/rollout/drains."
+        "End the run, or restore the node, with the version that wrote it; or forget the runs, which keeps"
+        " what is drained: salt-run cache.flush openstack/rollout/runs."
     ),
     "NO_RUN": "Start one: salt-run rollout.run.",
+    "INTERNAL_ERROR": (
+        "Report it with the traceback in the master's log; running again goes on from what is measured."
+    ),
 }
 
 

@@ -65,7 +65,9 @@ def test_a_registry_that_never_answers(tmp_path, monkeypatch):
 
 def test_without_skopeo(served, monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(RolloutError, match="skopeo is not installed"):
+    with pytest.raises(
+        RolloutError, match=r"LIBRARY_MISSING: skopeo cannot be run on the master: No such file"
+    ):
         registry.digest(f"{served.address}/nova:1")
 
 

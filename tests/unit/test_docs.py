@@ -20,7 +20,7 @@ PAGES = [README, CHANGELOG, CHECKOUT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.
 #: Functions of Salt itself that the pages name.
 SALTS_OWN = {
     "cache.flush",
-    "cache.list",
+    "cmd.run",
     "fileserver.update",
     "pillar.get",
     "publish.runner",

@@ -17,6 +17,7 @@ T = TypeVar("T")
 RETRY_TIMEOUT = 120.0  # seconds
 RETRY_INTERVAL = 2.0  # seconds
 REQUEST_TIMEOUT = 60  # seconds
+_UNAUTHORIZED = 401
 _RETRIED_STATUSES = (429, 500, 502, 503, 504)
 
 
@@ -61,6 +62,9 @@ class Cloud:
             try:
                 return call()
             except Exception as error:
+                if status_of(error) == _UNAUTHORIZED:
+                    text = f"openstack:cloud: {_entry(self.name, error)}"
+                    raise RolloutError("INVALID_PILLAR", text) from error
                 if not is_unreachable(error):
                     raise
                 if time.monotonic() > deadline:
@@ -104,11 +108,14 @@ class Cloud:
             ) from error
         try:
             return openstack.connect(cloud=self.name, api_timeout=REQUEST_TIMEOUT)
-        except openstack.exceptions.ConfigException as error:
-            text = (
-                f"openstack:cloud: {one_line(str(error))} It has to be an entry of the master's clouds.yaml."
-            )
-            raise RolloutError("INVALID_PILLAR", text) from error
+        except Exception as error:  # whatever a wrong clouds.yaml makes of the SDK
+            raise RolloutError("INVALID_PILLAR", f"openstack:cloud: {_entry(self.name, error)}") from error
+
+
+def _entry(name: str, error: Exception) -> str:
+    """What is wrong with a cloud's entry in clouds.yaml, as the SDK or the API says."""
+    said = one_line(str(error)).rstrip(".") or type(error).__name__
+    return f"{name}: {said}; the master's clouds.yaml has to have that entry, with the password of an admin"
 
 
 def is_unreachable(error: Exception) -> bool:

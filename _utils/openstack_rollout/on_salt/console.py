@@ -21,11 +21,12 @@ from typing import Any
 
 from salt.transport.base import TransportWarning
 
-from openstack_rollout.errors import RolloutError
+from openstack_rollout.errors import RolloutError, one_line
 from openstack_rollout.on_salt.refusal import WRONG_USE, Refusal, refusal_of
 
 #: Our outputter (_output/rollout.py), which prints of such an answer only its text.
 OUTPUTTER = "rollout"
+_LOG = logging.getLogger(__name__)
 #: They report a pillar that does not render, in dozens of lines; master_pillar names file and line.
 _RENDERING = ("salt.pillar", "salt.utils.templates", "salt.template", "salt.renderers.yaml")
 
@@ -34,16 +35,23 @@ _RENDERING = ("salt.pillar", "salt.utils.templates", "salt.template", "salt.rend
 def refusals_as_one_line() -> Iterator[None]:
     """Turn a RolloutError into a Refusal with reason, message and remedy in one line.
 
-    Ctrl-C too: Salt makes a SystemExit of it, which an orchestration would show as a traceback.
+    Ctrl-C too: Salt makes a SystemExit of it, which an orchestration would show as a traceback. And any other
+    exception: Salt takes a TypeError for wrong arguments, and answers with success. Its traceback is logged.
     """
     try:
         yield
+    except Refusal:
+        raise
     except RolloutError as error:
         raise refusal_of(error) from error
     except (KeyboardInterrupt, SystemExit) as error:
         raise Refusal(
             "INTERRUPTED: jobs that were started on nodes go on. Run again to go on from there."
         ) from error
+    except Exception as error:
+        _LOG.exception("%s", error)
+        said = one_line(f"{type(error).__name__}: {error}")
+        raise refusal_of(RolloutError("INTERNAL_ERROR", said)) from error
 
 
 def command(**readers: Callable[[str, Any], Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -99,6 +107,17 @@ def seconds(name: str, value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
         raise RolloutError("WRONG_ARGUMENT", f"{name}: {value!r} is not a number of seconds")
     return float(value)
+
+
+def text(name: str, value: Any) -> str | None:
+    """Read an argument that is a word, e.g. a minion's id. None stays None.
+
+    name (str): the argument's. value: as Salt read it off the command line. Raises RolloutError
+    WRONG_ARGUMENT when it is a number, a list or a mapping.
+    """
+    if value is not None and not isinstance(value, str):
+        raise RolloutError("WRONG_ARGUMENT", f"{name}: {value!r} is not a word: put one in quotes \"'…'\"")
+    return value
 
 
 def _arguments(
@@ -162,7 +181,7 @@ def _is_not_said_better(record: logging.LogRecord) -> bool:
     if record.levelno < logging.ERROR:
         return True
     changes = record.name == "salt.state" and str(record.msg).startswith("{'return': ")
-    return not changes and record.name not in _RENDERING
+    return not changes and record.name not in (*_RENDERING, __name__)
 
 
 def _end_logging() -> None:

@@ -29,10 +29,9 @@ def digest(reference: str, timeout: float = TIMEOUT) -> str:
     command = ["skopeo", *_options(), "inspect", "--raw", f"docker://{name}"]
     try:
         answer = subprocess.run(command, capture_output=True, timeout=timeout, check=False)
-    except FileNotFoundError as error:
-        raise RolloutError(
-            "REGISTRY_UNREACHABLE", f"{parsed.registry}: skopeo is not installed on the master"
-        ) from error
+    except OSError as error:
+        text = f"skopeo cannot be run on the master: {error.strerror}; it is a package of the distribution"
+        raise RolloutError("LIBRARY_MISSING", text) from error
     except subprocess.TimeoutExpired as error:
         raise RolloutError(
             "REGISTRY_UNREACHABLE", f"{parsed.registry}: no answer within {timeout:g} s"

@@ -29,7 +29,7 @@ class Lock:
         """
         with self._file.guarded():
             self.refuse_others()
-            owner = self._file.read()
+            owner = self._read()
             if not owner or not _is_me(owner):
                 self._file.write({**me(), "since": time.time(), "run": ""})
 
@@ -37,7 +37,7 @@ class Lock:
         """Raise RolloutError RUN_IN_PROGRESS, naming the owner, when a live process other than this one has
         the lock.
         """
-        owner = self._file.read()
+        owner = self._read()
         if owner and _alive(owner) and not _is_me(owner):
             since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(owner["since"]))
             raise RolloutError(
@@ -49,14 +49,14 @@ class Lock:
     def assign(self, run_id: str) -> None:
         """Write down for which run this process holds the lock."""
         with self._file.guarded():
-            owner = self._file.read()
+            owner = self._read()
             if owner and _is_me(owner):
                 self._file.write({**owner, "run": run_id})
 
     def release(self) -> None:
         """Give the lock back; nothing happens when another process has it."""
         with self._file.guarded():
-            owner = self._file.read()
+            owner = self._read()
             if owner and _is_me(owner):
                 self._file.forget()
 
@@ -64,13 +64,22 @@ class Lock:
         """The live owner {"pid", "created", "host", "run", "since"}, None when the lock is free or its owner
         died.
         """
-        owner = self._file.read()
+        owner = self._read()
         return owner if owner and _alive(owner) else None
 
     def mine(self) -> dict[str, Any] | None:
         """As holder, but only when this process is the owner."""
-        owner = self._file.read()
+        owner = self._read()
         return owner if owner and _is_me(owner) else None
+
+    def _read(self) -> dict[str, Any] | None:
+        """The owner as written, dead or alive. What is damaged is nobody's: it is written whole, so that only
+        a power cut leaves it so, and no owner outlives that.
+        """
+        try:
+            return self._file.read()
+        except ValueError:
+            return None
 
 
 def me() -> dict[str, Any]:

@@ -27,7 +27,7 @@ def drain(ports: Ports, node: str) -> str:
         kind = drains.kind(role)
         if kind == NO_DRAIN:
             raise RolloutError(
-                "WRONG_ARGUMENT", f"openstack:policies:{role}:drain: is none, so {node} cannot be drained"
+                "INVALID_PILLAR", f"openstack:policies:{role}:drain: is none, so {node} cannot be drained"
             )
         chosen = drains.make(kind, role)
         chosen.refuse([node])

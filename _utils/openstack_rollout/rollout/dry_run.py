@@ -24,14 +24,15 @@ def dry_run(model: Model, ports: Ports, predict: Predict) -> dict[str, Any]:
     """The plan of an update that would begin now, as data. Touches nothing.
 
     predict: applies a stage's node state with test=True. Returns {"target", "refused", "prefetch", "stages",
-    "workloads", "nodes", "failures"}: refused is the line under which the update would not begin, or None;
-    stages the tree of records.planned; workloads what workload.risks says of the nodes that will be drained,
-    or None. Raises RolloutError NO_NODES.
+    "remedy", "workloads", "nodes", "failures"}: refused is the line under which the update would not begin,
+    or None; stages the tree of records.planned; workloads what workload.risks says of the nodes that will be
+    drained, or None. Raises RolloutError NO_NODES.
     """
     releases.target(model)  # an update needs one
     drains = ports.drains(model)
     members = Membership.of(model, ports.fleet)
     measured = members.measure(ports.fleet, members.ids)
+    measured, refusal = _as_a_run_begins(model, members, measured, ports, drains)
     found = measured.nodes
     planned = plan.of_run(model, members, found, drains)
     nodes: dict[str, dict[str, list[dict[str, Any]]]] = {name: {} for name in members.ids if name in found}
@@ -43,7 +44,8 @@ def dry_run(model: Model, ports: Ports, predict: Predict) -> dict[str, Any]:
                     nodes[name][stage] = changes
     return {
         **planned.plain(),
-        "refused": _refusal(model, members, measured, ports, drains),
+        "refused": str(refusal) if refusal else None,
+        "remedy": refusal.remedy if refusal else "",
         "workloads": _workloads(model, ports, planned),
         "nodes": nodes,
         "failures": {name: f"{reason}: {message}" for name, (reason, message) in measured.failures.items()},
@@ -65,14 +67,16 @@ def _workloads(model: Model, ports: Ports, planned: Plan) -> dict[str, Any] | No
         return None  # an API that is away is what the refusal names
 
 
-def _refusal(
+def _as_a_run_begins(
     model: Model, members: Membership, measured: Measured, ports: Ports, drains: Drains
-) -> str | None:
+) -> tuple[Measured, RolloutError | None]:
+    """What a run would begin with, without the nodes that it would leave out; or why it would not begin."""
     try:
         ports.lock.refuse_others()
         preconditions.refuse_changed_target(ports.journal.unfinished(), releases.target(model))
-        measured = preconditions.before_a_run(model, members, measured, STAGES, ports)
-        preconditions.refuse_undrainable(members, measured.nodes, STAGES, drains)
+        found = preconditions.before_a_run(model, members, measured, STAGES, ports)
+        preconditions.refuse_undrainable(members, found.nodes, STAGES, drains)
+        preconditions.refuse_broken_clusters(found, STAGES, ports, touch=False)
     except RolloutError as error:
-        return str(error)
-    return None
+        return measured, error
+    return found, None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from openstack_rollout.declared import releases
-from openstack_rollout.declared.differences import CONTAINERS, Compared
+from openstack_rollout.declared.differences import CONTAINERS, Compared, Kind
 from openstack_rollout.declared.model import Model
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError
@@ -15,6 +15,8 @@ from openstack_rollout.rollout.membership import Measured, Membership
 from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.rollout.procedure import MUST_BE_DONE, ROLE_ORDER
 from openstack_rollout.vocabulary import in_order
+
+CONTROL_PLANE = "control_plane"  # the stage that changes members of clusters
 
 
 def before_a_run(
@@ -45,6 +47,25 @@ def before_a_run(
         more = f" (and {len(missing) - 1} more: salt-run release.check)" if missing[1:] else ""
         raise RolloutError(reason, line + more)
     return measured
+
+
+def refuse_broken_clusters(measured: Measured, stages: Sequence[str], ports: Ports, *, touch: bool) -> None:
+    """Raise QUORUM_AT_RISK when a cluster whose members these stages are about to change is not whole.
+
+    touch: a member that is asked puts right what a change that died has left; False: such ones are not asked.
+    """
+    if CONTROL_PLANE not in stages:
+        return
+    changing = {
+        node: found for node, one in measured.nodes.items() if (found := one.stages.get(CONTROL_PLANE))
+    }
+    ports.clusters(
+        in_order(
+            node
+            for node, found in changing.items()
+            if touch or all(one.kind != Kind.CHANGE_UNFINISHED for one in found)
+        )
+    )
 
 
 def _leaving_out(

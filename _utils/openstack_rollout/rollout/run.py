@@ -65,8 +65,7 @@ class Rollout:
             measured = members.measure(self._fleet, members.ids, refresh=SYSTEM in stages)
             measured = preconditions.before_a_run(model, members, measured, stages, self._ports)
             preconditions.refuse_undrainable(members, measured.nodes, stages, self._drains(model))
-            if "control_plane" in stages:
-                self._ports.clusters(_open_nodes(measured.nodes, "control_plane"))
+            preconditions.refuse_broken_clusters(measured, stages, self._ports, touch=True)
         except RolloutError as error:
             self._end(unfinished, error)
             raise

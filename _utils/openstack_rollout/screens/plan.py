@@ -14,7 +14,7 @@ def text(data: Mapping[str, Any], workloads: str = "") -> str:
     """The text of a plan (its data). workloads: the text of the risks of its drains."""
     lines = [f"Update to {data['target']}"]
     if data["refused"]:
-        lines.append(f"would be refused: {data['refused']}")
+        lines += [f"would be refused: {data['refused']}", data["remedy"]]
     stages = [stage for stage in data["stages"] if stage["rounds"]]
     if data["prefetch"]:
         lines.append(f"prefetch: {', '.join(data['prefetch'])}")

@@ -53,6 +53,20 @@ def test_an_api_that_stays_down_is_named(answers):
     assert "lab" in error.value.message and "/resource_providers" in error.value.message
 
 
+def test_a_wrong_password_is_told_by_the_pillar_key(answers):
+    answers += [answer(401)]
+    with pytest.raises(RolloutError, match=r"^INVALID_PILLAR: openstack:cloud: lab: .*clouds\.yaml"):
+        nova.disabled_in_placement(Cloud("lab"), "of-cmp1")
+
+
+@pytest.mark.parametrize("entry", ["[]", "clouds: {lab: {auth: {auth_url: http://127.0.0.1:1, username: x}, auth_type: v3password}}"])
+def test_a_wrong_clouds_yaml_is_told_by_the_pillar_key(entry, tmp_path, monkeypatch):
+    (tmp_path / "clouds.yaml").write_text(entry)
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    with pytest.raises(RolloutError, match=r"^INVALID_PILLAR: openstack:cloud: lab: .*clouds\.yaml"):
+        Cloud("lab", retry_timeout=0.0).require_reachable()
+
+
 def test_a_refusal_is_not_retried(answers):
     answers += [answer(403)]
     with pytest.raises(Exception, match="403"):

@@ -46,6 +46,23 @@ def test_a_refusal_is_one_line_with_its_remedy():
     assert __context__ == {}
 
 
+@console.command(target=console.text)
+def risks(target):
+    return {target: len(target)}[[target]]  # a TypeError, as a fault of ours may be
+
+
+def test_an_error_of_ours_is_a_refusal_and_its_traceback_is_logged(caplog):
+    with pytest.raises(Refusal, match=r"^INTERNAL_ERROR: TypeError: .* Report it .*log") as refused:
+        risks("compute")
+    assert refused.value.status == 1
+    assert "Traceback" in caplog.text and "risks" in caplog.text
+
+
+@pytest.mark.parametrize("target", [["cmp1"], 1.1, {"a": 1}])
+def test_a_word_is_no_number_and_no_list(target):
+    assert risks(target=target)["retcode"] == 2
+
+
 @pytest.mark.parametrize("signal", [KeyboardInterrupt, SystemExit])
 def test_an_interruption_is_one_line_too(signal):
     with (

@@ -71,6 +71,14 @@ def test_an_owner_on_another_host_counts_as_alive(lock, tmp_path):
         lock.acquire()
 
 
+@pytest.mark.parametrize("left", ["", "{", "\0\0\0"])
+def test_what_a_power_cut_left_is_nobodys(lock, tmp_path, left):
+    (tmp_path / "lock").write_text(left)
+    assert lock.holder() is None and lock.mine() is None
+    lock.acquire()
+    assert lock.mine()["pid"] == me()["pid"]
+
+
 def test_released_is_free(lock):
     lock.acquire()
     lock.release()

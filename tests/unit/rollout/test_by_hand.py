@@ -38,7 +38,7 @@ def test_the_room_left_by_others_counts(master):
     ("act", "node", "reason"),
     [
         (by_hand.drain, "nothing9", "NO_NODES"),
-        (by_hand.drain, "controller1", "WRONG_ARGUMENT"),
+        (by_hand.drain, "controller1", "INVALID_PILLAR"),
         (by_hand.restore, "compute3", "WRONG_ARGUMENT"),
     ],
 )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.rollout import dry_run
 from openstack_rollout.rollout.fleet import StepResult
+from openstack_rollout.screens import tables
 from tests.unit.simulated_fleet import Cloud, Master, SimulatedFleet
 
 SERVICES = {"bus": True, "database": True, "api": False, "scheduler": False}
@@ -113,6 +115,19 @@ def test_clusters_are_asked_before_anything_is_touched(cloud, master, monkeypatc
         master.update()
     assert asked == [["controller1", "controller2", "controller3"]]
     assert cloud.told == [] and master.run is None
+
+
+def test_the_plan_refuses_what_the_update_refuses_and_touches_nothing(cloud, master, monkeypatch):
+    def refuse(nodes):
+        raise RolloutError("QUORUM_AT_RISK", f"mariadb of {', '.join(nodes)} is not whole", nodes)
+
+    cloud.openstack["service_types"]["database"]["guard"] = "galera"
+    facts = cloud.facts_of
+    begun = {"controller2": ["database"]}  # a change that died; asking the member would put it right
+    monkeypatch.setattr(cloud, "facts_of", lambda name: facts(name) | {"pending": begun.get(name, [])})
+    data = dry_run.dry_run(cloud.model, _with(master.ports(), refuse), lambda nodes, stage: {})
+    assert data["refused"] == "QUORUM_AT_RISK: mariadb of controller1, controller3 is not whole"
+    assert data["remedy"] in tables.text(data) and master.run is None
 
 
 def _with(ports, clusters):

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from openstack_rollout.errors import RolloutError
+from openstack_rollout.errors import REASONS, RolloutError
 from openstack_rollout.records.run_record import RunState
 from openstack_rollout.rollout import control, dry_run, status
 from openstack_rollout.rollout.membership import Membership
@@ -136,7 +136,17 @@ def test_the_plan_shows_waves_changes_and_what_would_be_refused(cloud, master):
     cloud.policy("compute", batch=1, canary=1)
     data = dry_run.dry_run(cloud.model, master.ports(), predict)
     assert data["refused"].startswith("IMAGE_MISSING: ")
+    assert f"\n{REASONS['IMAGE_MISSING']}\n" in tables.text(data)
     assert cloud.applied == [] and master.run is None
+
+
+def test_a_node_that_a_run_would_leave_out_is_in_no_wave(cloud, master):
+    cloud.policy("compute", max_failures=1)
+    newer = cloud.nodes["compute1"]
+    newer.at = dict.fromkeys(newer.at, "1.0.2")
+    data = dry_run.dry_run(cloud.model, master.ports(), lambda nodes, stage: {})
+    assert data["failures"]["compute1"].startswith("DOWNGRADE_REFUSED: ") and data["refused"] is None
+    assert "compute1:" not in tables.text(data).partition("compute1: DOWNGRADE_REFUSED")[0]
 
 
 @pytest.mark.parametrize("state", ["interrupted", "incomplete"])
