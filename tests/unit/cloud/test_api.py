@@ -59,7 +59,10 @@ def test_a_wrong_password_is_told_by_the_pillar_key(answers):
         nova.disabled_in_placement(Cloud("lab"), "of-cmp1")
 
 
-@pytest.mark.parametrize("entry", ["[]", "clouds: {lab: {auth: {auth_url: http://127.0.0.1:1, username: x}, auth_type: v3password}}"])
+@pytest.mark.parametrize(
+    "entry",
+    ["[]", "clouds: {lab: {auth: {auth_url: http://127.0.0.1:1, username: x}, auth_type: v3password}}"],
+)
 def test_a_wrong_clouds_yaml_is_told_by_the_pillar_key(entry, tmp_path, monkeypatch):
     (tmp_path / "clouds.yaml").write_text(entry)
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
