@@ -280,7 +280,7 @@ def _watch(opts, screens, timeout, wait):
         records = {node: _plain(record) for node, record in journal.nodes(found.id).items()}
         board = screens.Board(_plain(found), records)
         with screens.Screen(board) as screen:
-            screen.show(f"run {found.id}: {tables.aim(board.run)}")
+            screen.show(f"run {found.id}: {tables.title_of(board.run)}")
             _follow(bus, board, screen, until, lambda: _as_found(journal.run(found.id), lock))
     return board.run
 

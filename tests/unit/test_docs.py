@@ -35,8 +35,11 @@ SALTS_OWN = {
 NOT_OURS = {
     "ACTIVE",
     "AF_XDP",
+    "CLOUD_DRAINS",
     "COMMAND",
     "CONTROL_PLANE",
+    "DISTURBING",
+    "STAGES",
     "NODE",
     "SECONDS",
     "ERROR",

@@ -109,7 +109,8 @@ class GatewayPolicy(Policy):
     return_timeout: Seconds = 300
     """Seconds for the agents to be alive again."""
     drain_before: list[Stage] | None = None
-    """The stages before which gateways are drained; by default those that disturb them."""
+    """The stages before which gateways are drained; by default those that disturb them. ovn_failover drains
+    before ovs and system, whatever this says."""
 
 
 class ComputePolicy(Policy):

@@ -52,9 +52,13 @@ def still_drained(journal: Journal, measured: Measured | None = None) -> str:
     lines = []
     for node, record in drained_by_runs(journal).items():
         failure = (measured.failures if measured else {}).get(node)
-        sick = words.differences(measured.nodes[node].health) if measured and node in measured.nodes else []
+        unhealthy = (
+            words.differences(measured.nodes[node].health) if measured and node in measured.nodes else []
+        )
         why = (
-            f"{failure[0]}: {failure[1]}" if failure else "; ".join(sick) or record.message or "not restored"
+            f"{failure[0]}: {failure[1]}"
+            if failure
+            else "; ".join(unhealthy) or record.message or "not restored"
         )
         lines.append(f"{node} ({record.kind}: {why})")
     return ", ".join(lines)

@@ -111,7 +111,7 @@ def risks(data: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) or f"nothing runs on {data.get('risks', 'these nodes')}"
 
 
-def aim(run: Mapping[str, Any]) -> str:
+def title_of(run: Mapping[str, Any]) -> str:
     """What a run is for: its orchestration, and the release where it has one."""
     return f"{run['orchestration']} to {run['target']}" if run["target"] else str(run["orchestration"])
 
@@ -119,10 +119,10 @@ def aim(run: Mapping[str, Any]) -> str:
 def report(data: Mapping[str, Any]) -> str:
     """The text of rollout.report: stages with durations, then every node's steps."""
     run = data["run"]
-    head = f"run {run['id']}: {aim(run)}, {run['state']}"
+    head = f"run {run['id']}: {title_of(run)}, {run['state']}"
     head += f" after {_seconds(run['seconds'])}"
     if run["reason"]:
-        head += f"\n{run['reason']}: {run['message']}"
+        head += f"\n{run['reason']}: {run['message']}\n{run['remedy']}"
     stages = table(
         ("STAGE", "STATE", "TIME", "NODES"),
         [
@@ -160,7 +160,7 @@ def _run_lines(run: Mapping[str, Any] | None) -> list[str]:
     if run is None:
         return []
     place = f" at {run['stage']}" if run["stage"] else ""
-    line = f"run {run['id']}: {aim(run)}, {run['state']}{place}"
+    line = f"run {run['id']}: {title_of(run)}, {run['state']}{place}"
     if run["reason"]:
         return [f"{line}\n{run['reason']}: {run['message']}\n{run['remedy']}"]
     return [f"{line}\n{run['message']}" if run["message"] else line]

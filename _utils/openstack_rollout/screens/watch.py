@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from openstack_rollout.errors import REASONS
-from openstack_rollout.screens.tables import aim
+from openstack_rollout.screens.tables import title_of
 from openstack_rollout.vocabulary import PREFETCH, by_role
 
 ENDED = ("completed", "incomplete", "paused", "aborted")
@@ -89,7 +89,7 @@ class Board:
         height (int): the terminal's lines. Where more nodes are than fit, those in flight or failed are shown
         first. Once the run has ended, everything is shown.
         """
-        title = f"{aim(self.run)}: {self.run['state']}"
+        title = f"{title_of(self.run)}: {self.run['state']}"
         stopped = self.run["state"] != "running"
         trouble = [f"{node}: {self.reasons[node]}" for node in by_role(self.roles) if node in self.reasons]
         lines_free = (

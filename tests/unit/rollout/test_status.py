@@ -77,8 +77,8 @@ def test_the_report_tells_stages_and_steps_with_their_time(cloud, master):
 
 
 def test_a_run_without_a_release_is_called_by_its_orchestration_alone():
-    assert tables.aim({"orchestration": "orch.system", "target": ""}) == "orch.system"
-    assert tables.aim({"orchestration": "orch.update", "target": "1.0.1"}) == "orch.update to 1.0.1"
+    assert tables.title_of({"orchestration": "orch.system", "target": ""}) == "orch.system"
+    assert tables.title_of({"orchestration": "orch.update", "target": "1.0.1"}) == "orch.update to 1.0.1"
 
 
 def test_no_run_to_report_on(master):
