@@ -72,15 +72,15 @@ class Planner:
         done = tuple(node.id for node in here if not self._found[node.id].stages[stage])
         proven = dict(trials or {})
         planned = []
-        for part in self._rounds(stage, len(here) - len(done)):
+        for round_ in self._rounds(stage, len(here) - len(done)):
             roles = []
             for role, some in nodes.items():
-                one = self._role(part, role, some, proven.get(role), failed)
+                one = self._role(round_, role, some, proven.get(role), failed)
                 if one is not None:
                     roles.append(one)
                     proven[role] = Trial(list(one.proving), soaked=True)  # proven for the rounds after it
             if roles:
-                planned.append(PlannedRound(part.name, part.services, tuple(roles)))
+                planned.append(PlannedRound(round_.name, round_.services, tuple(roles)))
         return PlannedStage(stage, tuple(planned), done)
 
     def role(
@@ -89,8 +89,8 @@ class Planner:
         """A role in the round of that name, planned anew; None when it has nothing to do there any more."""
         nodes = self._nodes(stage, role)
         opened = sum(bool(self._found[node.id].stages[stage]) for node in nodes)
-        part = next(one for one in self._rounds(stage, opened) if one.name == name)
-        return self._role(part, role, nodes, trial, failed)
+        round_ = next(one for one in self._rounds(stage, opened) if one.name == name)
+        return self._role(round_, role, nodes, trial, failed)
 
     def round(self, stage: str, name: str) -> Round:
         """The round of a stage that bears a name, with what belongs to it."""
@@ -106,13 +106,13 @@ class Planner:
 
     def _role(
         self,
-        part: Round,
+        round_: Round,
         role: str,
         nodes: Sequence[Node],
         trial: Trial | None,
         failed: Collection[str],
     ) -> PlannedRole | None:
-        needing = [node for node in nodes if part.open(self._found[node.id]) and node.id not in failed]
+        needing = [node for node in nodes if round_.open(self._found[node.id]) and node.id not in failed]
         if not needing:
             return None
         policy = self._members.policies[role]
@@ -121,11 +121,11 @@ class Planner:
         canaries = [] if soaked else [node for node in needing if node.id in proving]
         rest = [node for node in needing if node.id not in proving or soaked]
         window = Window(batch_size(policy.batch, len(nodes)), policy.per_zone)
-        steps = self._steps(part.stage, role)
+        steps = self._steps(round_.stage, role)
         waves = [Wave((self._planned(node, steps),), canary=True) for node in canaries]
         waves += [Wave(tuple(self._planned(node, steps) for node in wave)) for wave in window.waves(rest)]
-        drain = self._drains.kind(role) if self._drains.before(part.stage, role) else NO_DRAIN
-        reboot = self._model.system.reboot if part.stage == SYSTEM else "never"
+        drain = self._drains.kind(role) if self._drains.before(round_.stage, role) else NO_DRAIN
+        reboot = self._model.system.reboot if round_.stage == SYSTEM else "never"
         soak = 0 if soaked or not proving else policy.soak
         return PlannedRole(
             role, window.size, window.per_zone, drain, reboot, tuple(proving), soak, tuple(waves)
