@@ -1,0 +1,195 @@
+"""When each reason is given, and what was touched by then, for the page of reasons.
+
+Neither can be derived from the code, so it is written here; tests/unit/test_docs.py asks for a line of each.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+NOTHING = "Nothing."
+BEFORE_RUN = "Nothing: no run was opened."
+LEFT_OUT = (
+    f"{BEFORE_RUN} Where the budget of its role allows, the node is left out and named, and the others go on."
+)
+STEP_ONLY = "The node that failed, up to the step that the message names. Nodes that were in flight finished."
+KEPT = "Nothing on this node: it runs what it ran before."
+
+
+class Raised(NamedTuple):
+    """When a reason is given, and what was touched by then. Neither can be derived from the code."""
+
+    when: str
+    touched: str
+
+
+RAISED = {
+    "INVALID_PILLAR": Raised(
+        "A pillar key is unknown, has a wrong value, or does not render; or the master hands out no shares.",
+        "Nothing. In a run under way: nodes that are done stay done, no other starts.",
+    ),
+    "UNKNOWN_TARGET": Raised("The target is not set, or is no release of the catalogue.", BEFORE_RUN),
+    "EMPTY_CATALOGUE": Raised("There is no release at all.", BEFORE_RUN),
+    "DOWNGRADE_REFUSED": Raised(
+        "A node runs a newer release than the target.",
+        LEFT_OUT,
+    ),
+    "CUSTOM_IMAGES_UNCHANGED": Raised(
+        "The target is a new one, and all custom images are still those of the last update.", BEFORE_RUN
+    ),
+    "RUN_IN_PROGRESS": Raised("A live process on this master has the lock.", NOTHING),
+    "TARGET_CHANGED": Raised(
+        "The target was edited while a run to another one is unfinished.",
+        "Nothing by this call. What the run had done before stays.",
+    ),
+    "STAGE_OUT_OF_ORDER": Raised("A stage was asked for, and one that must precede it is not done.", NOTHING),
+    "NO_NODES": Raised("A role, a zone or an argument matches no accepted minion.", NOTHING),
+    "NODE_SILENT": Raised(
+        "A node did not answer, or gave no sign of life for `silence` seconds.",
+        "At the first measurement: nothing. In a step: unknown, the step may have ended on the node; the next"
+        " run measures it.",
+    ),
+    "NODE_ERROR": Raised("A node could not do what it was asked, for a reason that has no word.", STEP_ONLY),
+    "SHARE_VERSION": Raised(
+        "A node's modules are of another version of this program than the master's.",
+        "Nothing on this node.",
+    ),
+    "FACTS_INVALID": Raised(
+        "What a node reports of itself is not of the expected form.",
+        "At the first measurement: nothing. In the step `verify`: the node went through the step `apply`.",
+    ),
+    "REGISTRY_UNREACHABLE": Raised(
+        "The registry did not answer the master (or skopeo is missing there), or did not answer a node.",
+        "Asked by the master: nothing. In the step `prefetch`: nothing that runs.",
+    ),
+    "IMAGE_MISSING": Raised(
+        "The registry has no such image, or has another digest.",
+        "Asked by the master: nothing. On a node: nothing that runs.",
+    ),
+    "IMAGE_PULL_FAILED": Raised("A node could not pull an image, or bootc could not stage one.", KEPT),
+    "PACKAGE_DOWNLOAD_FAILED": Raised("Package files could not be fetched.", KEPT),
+    "REPOSITORY_BROKEN": Raised("A package repository cannot be read.", KEPT),
+    "SIGNATURE_WRONG": Raised("A package or repository is not signed by a key of the node.", KEPT),
+    "PACKAGE_LOCKED": Raised(
+        "Somebody, who is named, held the package manager's lock for longer than `lock_timeout`.",
+        "Nothing by this transaction.",
+    ),
+    "DISK_FULL": Raised(
+        "A file system has no room for the packages.",
+        "Usually nothing: package managers look first. The next run measures the node.",
+    ),
+    "MINION_FAILED": Raised(
+        "Salt's own packages did not move, or another version answers than is installed.",
+        "All other packages of the node are updated. Salt's may be.",
+    ),
+    "PACKAGE_FAILED": Raised(
+        "The package manager failed, or did not reach the wanted versions.",
+        "What the package manager did; the next run measures it and goes on.",
+    ),
+    "CONTAINER_EXITED": Raised(
+        "A container ended instead of running.",
+        "That container. What ran before is started again, unless `on_failure: leave`.",
+    ),
+    "CONTAINER_UNHEALTHY": Raised(
+        "A container runs and did not become healthy in time.",
+        "That container. What ran before is started again, unless `on_failure: leave`.",
+    ),
+    "OVN_NOT_CAUGHT_UP": Raised(
+        "The southbound database does not answer, or a new ovn-controller lacks flows or ports.",
+        "Before the change: nothing. After it: ovn-controller; its previous image is started again.",
+    ),
+    "RELEASE_CHECK": Raised("A node is not yet what the release asks for.", LEFT_OUT),
+    "QUORUM_AT_RISK": Raised(
+        "A cluster cannot spare a member now.",
+        "Nothing was stopped. What was done to let clients leave is taken back.",
+    ),
+    "QUORUM_NOT_RESTORED": Raised(
+        "A member did not come back into its cluster, also not on its previous image.",
+        "That one member. No other controller is touched.",
+    ),
+    "RESOURCE_STUCK": Raised(
+        "A resource of Pacemaker, an address or a keepalived does not leave the node, or has failed.",
+        "That controller. Its bans are lifted; `workload.drained` shows a standby that stays.",
+    ),
+    "NO_TURN": Raised(
+        "A controller did not get its turn from the master.", "No further container of that controller."
+    ),
+    "DATAPATH_BROKEN": Raised(
+        "Something of the data path that worked before a change does not work after it.",
+        "The node's switch or ovn-controller. The record of what worked before stays.",
+    ),
+    "NODE_OCCUPIED": Raised(
+        "A reload, a reboot or a disruptive package would disturb workloads that are on the node.",
+        "Before a reload or a disruptive package: nothing. Before a reboot: the packages moved, the node did"
+        " not go down.",
+    ),
+    "OVS_FAILED": Raised(
+        "Open vSwitch, or its database, did not do what was asked of it.",
+        "The switch's packages, perhaps. The message says whether the old switch goes on.",
+    ),
+    "APPLY_FAILED": Raised("A state failed for a reason that has no word of its own.", STEP_ONLY),
+    "REBOOT_TIMEOUT": Raised(
+        "A rebooted node is not back whole within `reboot_timeout`.",
+        "The node is updated and was rebooted. It stays drained if it was.",
+    ),
+    "HOOK_FAILED": Raised("A hook or a migration failed, or took too long.", STEP_ONLY),
+    "NOT_AT_RELEASE": Raised(
+        "A node was measured after its update, and differs from its release or is not healthy.",
+        "The node went through the step `apply`.",
+    ),
+    "NO_SPARE": Raised(
+        "There is no healthy node to take over what a node carries, or no room on it.",
+        "Nothing on that node.",
+    ),
+    "DRAIN_FAILED": Raised(
+        "Workloads could not be moved off a node.",
+        "Some may have been moved. They are brought back, unless the node had been drained before.",
+    ),
+    "RESTORE_FAILED": Raised(
+        "What was moved off a node did not come back in time.",
+        "The node is updated. What is still away is in the journal (`workload.drained`).",
+    ),
+    "STILL_DRAINED": Raised(
+        "All is at the release, and a node is left drained because it is not healthy.",
+        "Everything else is done.",
+    ),
+    "SERVERS_UNMOVABLE": Raised(
+        "A compute has servers that cannot be moved, and the policy says to leave such a node out.",
+        "Nothing on that node. It does not count against the budget.",
+    ),
+    "CLOUD_CHECK_FAILED": Raised(
+        "At the end of an update the cloud could not boot a server or make a router.",
+        "All nodes are updated. What the message names of the trial may be left in its project.",
+    ),
+    "API_UNREACHABLE": Raised(
+        "An API of OpenStack stayed away for too long.",
+        "What the drain or restore had done by then is in the journal.",
+    ),
+    "OVN_UNREACHABLE": Raised(
+        "OVN's northbound database did not answer a drain.",
+        "What the drain or restore had done by then is in the journal.",
+    ),
+    "LIBRARY_MISSING": Raised("The master lacks a library, or the program skopeo, that this needs.", NOTHING),
+    "INTERNAL_ERROR": Raised(
+        "An error of this program, or of what it stands on, e.g. the disk of the master.",
+        "In a run: nodes in flight go on, no other starts; the next run waits for them.",
+    ),
+    "WRONG_ARGUMENT": Raised("A command was given an argument that makes no sense.", NOTHING),
+    "FAILURE_BUDGET": Raised(
+        "The run went to its end, and nodes within the budget had failed on the way.",
+        "All other nodes are updated. The run's state is `incomplete`.",
+    ),
+    "PAUSED_BY_OPERATOR": Raised(
+        "`rollout.pause` was asked for.", "Nodes in flight finished, no other started."
+    ),
+    "INTERRUPTED": Raised(
+        "salt-run was stopped (Ctrl-C).",
+        "Jobs that were started on nodes go on; the next run waits for them.",
+    ),
+    "ABORTED": Raised(
+        "`rollout.abort` was asked for, or another orchestration took the run's place.",
+        "Nodes in flight finished. Healthy nodes that the run had drained are restored.",
+    ),
+    "JOURNAL_VERSION": Raised("The journal was written by another version.", NOTHING),
+    "NO_RUN": Raised("There is no run to pause, resume, abort or report.", NOTHING),
+}
