@@ -12,6 +12,7 @@ import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 REFERENCE = CHECKOUT / "docs" / "reference"
@@ -95,7 +96,7 @@ def functions(room: str) -> set[str]:
     }
 
 
-def _reasons() -> tuple[Mapping[str, str], Mapping[str, tuple[str, str]]]:
+def _reasons() -> tuple[Mapping[str, str], Mapping[str, Any]]:
     """The reasons with their remedies, and when each is given with what was touched."""
     sys.path[:0] = found = [str(UTILS), str(CHECKOUT / "docs")]
     try:
