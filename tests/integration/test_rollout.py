@@ -113,6 +113,9 @@ def test_bad_input_is_refused_in_one_line(cloud, pillar, line):
         **{name: {"at": dict.fromkeys(("ovn", "services", "ovs", "system"), "1.0.1")} for name in NODES},
         **pillar,
     )
+    if line.startswith("DOWNGRADE_REFUSED"):  # the others have no plan at all
+        planned = cloud.run("rollout.plan")
+        assert planned.returncode == 1 and f"\nwould be refused: {line}" in planned.stdout
     refused = cloud.run("rollout.run")
     assert refused.returncode == 1
     assert len(refused.stdout.strip().splitlines()) == 1 and line in refused.stdout

@@ -7,13 +7,12 @@ run's state before, so that the next begin goes on from there.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from openstack_rollout.declared import releases, words
-from openstack_rollout.declared.differences import Compared
 from openstack_rollout.declared.model import Model
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError, one_line
@@ -364,10 +363,6 @@ class Rollout:
 
 def _applied(record: NodeRecord) -> bool:
     return any(step.step == "apply" and step.outcome == "done" for step in record.history)
-
-
-def _open_nodes(nodes: Mapping[str, Compared], stage: str) -> list[str]:
-    return in_order(node for node, one in nodes.items() if one.stages.get(stage))
 
 
 def _counts(engine: Engine, nodes: Iterable[str]) -> dict[str, int]:

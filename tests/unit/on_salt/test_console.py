@@ -134,6 +134,12 @@ def test_unclosed_clients_of_salt_are_no_affair_of_the_operator(terminal, monkey
     assert terminal.getvalue() == "something else\n"
 
 
+def test_the_traceback_of_an_error_of_ours_is_off_the_terminal(terminal):
+    with pytest.raises(Refusal):
+        risks("compute")
+    assert terminal.getvalue() == ""
+
+
 def test_changes_of_a_failed_step_are_printed_once(terminal):
     logging.getLogger("salt.state").error("{'return': 'NODE_SILENT: cmp1: no sign of life.'}")
     logging.getLogger("salt.state").error("Unable to render top file")

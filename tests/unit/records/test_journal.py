@@ -1,8 +1,11 @@
+import re
 from dataclasses import replace
 
 import pytest
+import salt.cache
 
-from openstack_rollout.errors import RolloutError
+from openstack_rollout.errors import REASONS, RolloutError
+from openstack_rollout.records.drain_record import DrainRecord
 from openstack_rollout.records.journal import DRAINS, KEPT_RUNS, RUNS, Journal
 from openstack_rollout.records.run_record import NodeRecord, NodeState, RunState
 from tests.unit.simulated_fleet import MemoryStore
@@ -40,6 +43,20 @@ def test_nodes_belong_to_their_run(journal):
     journal.save_node(one.id, "cmp1", DONE)
     assert journal.nodes(one.id) == {"cmp1": DONE}
     assert journal.nodes(two.id) == {} and journal.node(two.id, "cmp1") is None
+
+
+def test_forgetting_the_runs_as_the_remedy_says_keeps_what_is_drained(tmp_path):
+    """In Salt's own cache, where flushing a bank takes all below it."""
+    cache = salt.cache.Cache({"cache": "localfs", "cachedir": str(tmp_path)}, cachedir=str(tmp_path))
+    journal = Journal(cache)
+    run = create(journal)
+    journal.save_node(run.id, "cmp1", DONE)
+    drained = DrainRecord("gtw1", "gateway", "ovn_failover", run=run.id, stage="ovs", since=1.0)
+    journal.save_drained(drained)
+    (bank,) = re.findall(r"cache\.flush (\S+)\.$", REASONS["JOURNAL_VERSION"])
+    cache.flush(bank)
+    assert journal.latest() is None and journal.nodes(run.id) == {}
+    assert journal.all_drained() == {"gtw1": drained}
 
 
 def test_requests_do_not_touch_the_run(journal):

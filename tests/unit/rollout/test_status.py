@@ -81,6 +81,14 @@ def test_a_run_without_a_release_is_called_by_its_orchestration_alone():
     assert tables.title_of({"orchestration": "orch.update", "target": "1.0.1"}) == "orch.update to 1.0.1"
 
 
+def test_the_report_of_a_paused_run_says_the_remedy(cloud, master):
+    cloud.nodes["compute1"].faults["services/apply"] = "CONTAINER_EXITED"
+    with pytest.raises(RolloutError):
+        master.update()
+    lines = tables.text(control.report(master.journal)).splitlines()
+    assert lines[1].startswith("CONTAINER_EXITED: ") and lines[2] == REASONS["CONTAINER_EXITED"]
+
+
 def test_no_run_to_report_on(master):
     with pytest.raises(RolloutError, match="NO_RUN"):
         control.report(master.journal)
