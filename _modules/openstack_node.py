@@ -12,12 +12,12 @@ from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import fresh_pillar, packages
+from openstack_rollout.node import carriers, fresh_pillar, packages
 from openstack_rollout.node import share as shares
 from openstack_rollout.node.errors import NodeError
 
 #: The form of facts; declared/facts.py of the master has the same number.
-SCHEMA = 1
+SCHEMA = 2
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 # Labels that say who deployed a container. No other label is reported: it may hold anything, also secrets.
 _LABELS = ("PODMAN_SYSTEMD_UNIT", "managed_by", "config_id", "container_name")
@@ -106,6 +106,7 @@ def _measured(share: Mapping[str, Any]) -> dict:
         "boot_id": _BOOT_ID.read_text(encoding="utf-8").strip(),
         "containers": {name: _container(one, local) for name, one in __salt__["podman.containers"]().items()},
         "managed": sorted(__salt__["quadlet.managed"]()),
+        "carried": _carried(),
         "images": sorted(__salt__["podman.image_ids"](references, local)),
         "packages": _watched(share, installed),
         "floors": _floors(share.get("floors", {}), installed),
@@ -131,7 +132,12 @@ def _own_work(share: Mapping[str, Any]) -> dict:
         "migrations": [
             {"name": one["name"], "stage": one["stage"]} for one in __salt__["rollout_hooks.due"](share)
         ],
-        "pending": [name for name, guard in guards.items() if __salt__[f"{guard}.pending"](name)],
+        "pending": sorted(
+            {
+                *(name for name, guard in guards.items() if __salt__[f"{guard}.pending"](name)),
+                *(one["container"] for one in services if carriers.pending(one["container"])),
+            }
+        ),
         "legacy_units": {name: list(units) for name, units in legacy.items() if units},
         "checks": [
             _checked(check, service)
@@ -153,6 +159,19 @@ def _container(one: Mapping[str, Any], local: Mapping[str, Iterable[str]]) -> di
         "digests": sorted({name.rpartition("@")[2] for name in local.get(one["image_id"], ())}),
         "labels": labels,
         "unit": labels.get(_UNIT),
+    }
+
+
+def _carried() -> dict[str, dict]:
+    """How the containers are run that a carrier knows."""
+    return {
+        name: {
+            "carrier": one["carrier"],
+            "unit": one["unit"],
+            "image": one["image"],
+            "masked": bool(one["unit"]) and __salt__["quadlet.masked"](one["unit"]),
+        }
+        for name, one in carriers.carried(__salt__).items()
     }
 
 

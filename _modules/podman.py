@@ -7,13 +7,14 @@ them.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
 
 import salt.utils.path
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import commands
+from openstack_rollout.node import commands, definitions, podman_inspect
 from openstack_rollout.node.errors import NodeError
 
 # Messages of podman and of registries, and the reason that each stands for; the first match counts.
@@ -30,6 +31,9 @@ _PULL_FAILURES = (
 )
 _WHY = 3  # lines at the end of podman's output that say why it failed
 _LONGEST = 2000
+# What the storage of containers must have left, in bytes and files, for one more container.
+_ROOM = 64 * 2**20
+_FILES = 1000
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _TAG = re.compile(r":[^/:@]+(?=@)")
 
@@ -44,8 +48,10 @@ def __virtual__():
 def containers() -> dict[str, dict]:
     """Every container of the node, running or not.
 
-    Returns {name: {"running": bool, "image_id": str, "healthy": True | False | None, "labels": dict,
-    "exit_code": int}}; healthy is None where the container has no health check or has not answered one yet.
+    Returns {name: {"id": str, "running": bool, "image_id": str, "image": the reference it was created of,
+    "healthy": True | False | None, "health_check": bool, "labels": dict, "exit_code": int, "by_command":
+    whether podman's command line created it}}; healthy is None where the container has no health check or has
+    not answered one yet.
 
     Raises CommandExecutionError when podman does not answer.
 
@@ -59,7 +65,7 @@ def containers() -> dict[str, dict]:
     if not names:
         return {}
     # A container may be removed between the two calls: podman then still answers for the others.
-    found = _podman(["container", "inspect", *names])
+    found = podman_inspect.run(__salt__, "container", names)
     try:
         return {entry["Name"]: _container(entry) for entry in json.loads(found.stdout or "[]")}
     except ValueError as error:
@@ -131,6 +137,48 @@ def pull(reference: str) -> str:
     return result.stdout.split()[-1].removeprefix("sha256:")
 
 
+def definition(container: str, key: str = "") -> dict:
+    """A container's definition, without its image: what its deployer said of it, as digests.
+
+    container (str): its name. key (str): of the snapshot that this one is going to be compared with.
+
+    Returns what node/definitions.py calls a snapshot; no value can be read in it.
+    Raises CommandExecutionError when there is no such container.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' podman.definition nova_compute
+    """
+    return definitions.snapshot(podman_inspect.definition(__salt__, container), key)
+
+
+def require_startable(image: str) -> None:
+    """Make sure that a local image can be started here: its layers can be read, and there is room.
+
+    image (str): a reference of a local image. Raises NodeError DEFINITION_REFUSED.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' podman.require_startable registry.example/nova-compute@sha256:…
+    """
+    reference = _without_tag(image)
+    mounted = _podman(["image", "mount", reference])
+    if mounted.retcode:
+        raise NodeError("DEFINITION_REFUSED", f"{image} cannot be read: {mounted.complaint(lines=_WHY)}")
+    _podman(["image", "unmount", reference])
+    store = _checked(["info", "--format", "{{.Store.GraphRoot}}"]).strip()
+    room = os.statvfs(store)
+    if room.f_bavail * room.f_frsize < _ROOM or (room.f_files and room.f_favail < _FILES):
+        free = room.f_bavail * room.f_frsize // 2**20
+        raise NodeError(
+            "DEFINITION_REFUSED", f"{store} has {free} MiB and {room.f_favail} files left: make room there"
+        )
+
+
 def healthy(container: str) -> bool:
     """Run a container's own health check now.
 
@@ -176,14 +224,19 @@ def remove(container: str) -> None:
 
 
 def _container(entry: dict) -> dict:
-    state = entry["State"]
+    state, config = entry["State"], entry.get("Config") or {}
     health = (state.get("Health") or {}).get("Status")
+    test = (config.get("Healthcheck") or {}).get("Test") or ["NONE"]
     return {
+        "id": entry["Id"],
         "running": bool(state["Running"]),
         "image_id": entry["Image"].removeprefix("sha256:"),
+        "image": entry.get("ImageName") or "",
         "healthy": {"healthy": True, "unhealthy": False}.get(health),
-        "labels": (entry.get("Config") or {}).get("Labels") or {},
+        "health_check": test[0] != "NONE",
+        "labels": config.get("Labels") or {},
         "exit_code": state.get("ExitCode", 0),
+        "by_command": bool(config.get("CreateCommand")),
     }
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import commands
+from openstack_rollout.node import commands, quadlet_generator
 from openstack_rollout.records import state_file
 
 FOLDER = Path("/etc/containers/systemd")
@@ -75,6 +75,18 @@ def label() -> str:
         salt 'cmp1' quadlet.label
     """
     return FINGERPRINT
+
+
+def header() -> str:
+    """The first line of the quadlets that are ours (str).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' quadlet.header
+    """
+    return HEADER
 
 
 def path(container: str) -> str:
@@ -148,6 +160,22 @@ def write(container: str, text: str) -> None:
     except OSError as error:
         raise CommandExecutionError(f"{path(container)}: {error}") from error
     reload()
+
+
+def prove(container: str, text: str) -> None:
+    """Make sure that the node's own generator makes a unit of a quadlet, before it is put in place.
+
+    container (str): its name. text (str): as `render` gives it.
+
+    Raises NodeError DEFINITION_REFUSED with the generator's line.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' quadlet.prove nova_compute '…'
+    """
+    quadlet_generator.unit_of(__salt__, Path(path(container)), text)
 
 
 def accept(container: str) -> None:
@@ -284,6 +312,20 @@ def ended(unit: str) -> str | None:
     if alive and state.get("SubState") != "auto-restart" and not restarts:
         return None
     return f"{state.get('SubState')}, {state.get('Result')}, status {state.get('ExecMainStatus')}"
+
+
+def masked(unit: str) -> bool:
+    """Whether an operator has masked a unit, so that nothing starts it.
+
+    unit (str): its name. Raises CommandExecutionError when systemd does not answer.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' quadlet.masked edpm_nova_compute.service
+    """
+    return _systemctl("show", unit, "--property=LoadState", "--value").strip() == "masked"
 
 
 def log(unit: str, since: float, lines: int = 12) -> str:

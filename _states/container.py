@@ -9,18 +9,25 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import answers, errors, guards, waiting
+from openstack_rollout.node import answers, carriers, container_change, found_container
+from openstack_rollout.node.container_change import Container, Steps
 from openstack_rollout.node.errors import NodeError
 
-_STAYS_UP = 3  # seconds that a container without a health check has to run
 _DEFAULT_TIMEOUT = 60
+_ENGINES = ("podman", "docker_engine")
+_CHANGE = ("image", "container", "guard", "turn", "on_failure")
+# The arguments of the states that restart what they watch.
+_WATCHING = {
+    "running": (*_CHANGE, "quadlet", "health", "config_files", "legacy_units"),
+    "at_image": (*_CHANGE, "timeout"),
+}
 
 
 def __virtual__():
-    """Only where our podman module works."""
-    if "podman.containers" in __salt__:
+    """Only where a module of ours for an engine works."""
+    if any(f"{engine}.containers" in __salt__ for engine in _ENGINES):
         return True
-    return (False, "podman is not installed")
+    return (False, "neither podman nor docker is installed")
 
 
 def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
@@ -53,7 +60,9 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
     because (list): reasons to restart it that this state cannot see itself.
 
     The reason of a failure is IMAGE_MISSING, REGISTRY_UNREACHABLE, IMAGE_PULL_FAILED, CONTAINER_EXITED,
-    CONTAINER_UNHEALTHY or NOT_AT_RELEASE, or one of the guard's.
+    CONTAINER_UNHEALTHY or NOT_AT_RELEASE; CONTAINER_FOREIGN where somebody else's container has the name, and
+    DEFINITION_REFUSED where the node could not start the next one: then nothing is touched; or one of the
+    guard's.
 
     .. code-block:: yaml
 
@@ -68,20 +77,29 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
         wanted = __salt__["quadlet.render"](container, image, quadlet, health, config_files)
         legacy = __salt__["legacy_unit.present"](legacy_units)
         now = __salt__["podman.containers"]().get(container)
+        _refuse_foreign(container, now, legacy)
+        one = Container(
+            name=container,
+            unit=f"{container}.service",
+            guard=guard,
+            timeout=health["timeout"],
+            checked=bool(health["command"]),
+            running=bool(now and now["running"]),
+            turn=turn,
+        )
         reasons = [*because, *_reasons(container, image, wanted, now), *(f"legacy unit {u}" for u in legacy)]
         if not reasons:
-            changes = _finish_earlier_change(container, image, health, now, guard)
-            if changes and __opts__["test"]:
-                return answers.answer(name, None, f"{container}: its change would be finished", changes)
-            return answers.answer(name, True, f"{container} runs {image}", changes)
+            token = container_change.guarded(__salt__, guard, "pending", container)
+            return _finish(name, one, image, token, lambda *_: _finish_earlier_change(one, image, now))
         changes = {container: {"old": now and now["image_id"][:12], "new": image, "because": reasons}}
         if __opts__["test"]:
             return answers.answer(name, None, f"{container} would be started: {'; '.join(reasons)}", changes)
-        _pull(image)
-        plan = {"text": wanted["text"], "health": health, "legacy": legacy, "guard": guard}
-        plan["running"] = bool(now and now["running"])
-        replace = _replace_in_turn if turn else _replace
-        came_back = replace(container, image, plan, on_failure)
+        container_change.pull(__salt__, "podman", image)
+        __salt__["quadlet.prove"](container, wanted["text"])
+        steps = _steps(one, image, wanted["text"], legacy)
+        came_back = container_change.carry_out(
+            __salt__, one, steps, restore=on_failure == "restore", held=legacy
+        )
     except CommandExecutionError as error:
         return answers.failed(name, error)
     if came_back:
@@ -90,27 +108,89 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
     return answers.answer(name, True, f"{comment}. {came_back}" if came_back else comment, changes)
 
 
+def at_image(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
+    name,
+    image,
+    container=None,
+    timeout=_DEFAULT_TIMEOUT,
+    guard="none",
+    turn=False,
+    on_failure="restore",
+    because=(),
+):
+    """Have a container that somebody else deployed run this image, with the definition that it has.
+
+    name (str): the container's name, unless `container` gives it.
+    image (str): registry/repository@sha256:…, pulled before anything is touched.
+    container (str): the container's name.
+    timeout (int): seconds until it has to be healthy by its own health check; without one it has to stay up.
+    guard, turn, on_failure, because: as for `running`.
+
+    Only the image is replaced, by the carrier that knows how the container is run (node/carriers.py). What no
+    carrier knows, what the node does not have, and what is masked is left alone, and the comment says so.
+
+    The reason of a failure is one of `running`, DEFINITION_REFUSED or DEFINITION_CHANGED; what ran before
+    runs again, with its own definition.
+
+    .. code-block:: yaml
+
+        nova_compute:
+          container.at_image:
+            - image: registry.example/nova-compute@sha256:…
+            - timeout: 60
+    """
+    container = container or name
+    try:
+        begun = carriers.pending(container)
+        if begun and not __opts__["test"]:
+            found_container.settle(__salt__, container, image, begun)
+        record = carriers.carried(__salt__).get(container)
+        if left_alone := _left_alone(container, record):
+            return answers.answer(name, True, left_alone)
+        now = __salt__[f"{record['engine']}.containers"]().get(container)
+        one = Container(
+            name=container,
+            unit=record["unit"],
+            guard=guard,
+            timeout=timeout,
+            checked=bool(now and now["health_check"]),
+            running=bool(now and now["running"]),
+            turn=turn,
+            engine=record["engine"],
+        )
+        reasons = [*because, *found_container.reasons(__salt__, one, image, now)]
+        if not reasons:
+            token = begun or container_change.guarded(__salt__, guard, "pending", container)
+            return _finish(name, one, image, token, container_change.finish_guards_work)
+        changes = {container: {"old": now and now["image_id"][:12], "new": image, "because": reasons}}
+        changes[container]["carrier"] = record["carrier"]
+        if __opts__["test"]:
+            comment = f"{container} of {record['unit']} would be started: {'; '.join(reasons)}"
+            return answers.answer(name, None, comment, changes)
+        container_change.pull(__salt__, one.engine, image)
+        came_back = found_container.replace(
+            __salt__, one, image, record["carrier"], restore=on_failure == "restore"
+        )
+    except CommandExecutionError as error:
+        return answers.failed(name, error)
+    if came_back:
+        changes[container]["said"] = came_back
+    comment = f"{container} of {record['unit']} was started: {'; '.join(reasons)}"
+    return answers.answer(name, True, f"{comment}. {came_back}" if came_back else comment, changes)
+
+
 def mod_watch(name, sfun=None, **kwargs):
     """Restart a container of which a watched file changed; also the prediction of it.
 
-    name (str): as in the state that watches. sfun (str): the function of that state, only `running` restarts.
+    name (str): as in the state that watches. sfun (str): the function of that state; `running` and `at_image`
+    restart.
     kwargs: the arguments of that state.
     """
-    if sfun != "running":
+    if sfun not in _WATCHING:
         return answers.answer(name, True, "nothing to restart")
-    known = (
-        "image",
-        "container",
-        "quadlet",
-        "health",
-        "config_files",
-        "legacy_units",
-        "guard",
-        "turn",
-        "on_failure",
-    )
-    arguments = {key: kwargs[key] for key in known if key in kwargs}
-    return running(name, because=["a configuration file changed"], **arguments)
+    arguments = {key: kwargs[key] for key in _WATCHING[sfun] if key in kwargs}
+    restarted = running if sfun == "running" else at_image
+    return restarted(name, because=["a configuration file changed"], **arguments)
 
 
 def image_present(name, image, counts=True):
@@ -190,99 +270,72 @@ def _reasons(container, image, wanted, now):
     return found
 
 
-def _pull(image):
-    if not __salt__["podman.image_ids"]([image]):
-        __salt__["podman.pull"](image)
+def _refuse_foreign(container, now, legacy):
+    """Raise NodeError CONTAINER_FOREIGN where a container, quadlet or unit of the name is another's."""
+    text = __salt__["quadlet.read"](container)
+    if text is not None and not text.startswith(__salt__["quadlet.header"]()):
+        raise _foreign(container, f"the quadlet {__salt__['quadlet.path'](container)}")
+    if container not in legacy and __salt__["legacy_unit.present"]([container]):
+        raise _foreign(container, f"the unit {container}.service")
+    if now is None or __salt__["quadlet.label"]() in now["labels"]:
+        return
+    unit = (carriers.carried(__salt__).get(container) or {}).get("unit")
+    if unit not in {f"{one}.service" for one in legacy}:
+        raise _foreign(container, f"the container, of {unit or 'nobody who is known here'}")
 
 
-def _replace_in_turn(container, image, plan, on_failure):
-    """As `_replace`, while no other controller changes its own containers. A first start needs no turn."""
-    if not plan["running"]:
-        return _replace(container, image, plan, on_failure)
-    job = __salt__["controller_turn.take"](f"container {container}")
-    try:
-        return _replace(container, image, plan, on_failure)
-    finally:
-        __salt__["controller_turn.give"](job)
+def _foreign(container, what):
+    return NodeError("CONTAINER_FOREIGN", f"{container}: {what} is there already, and is not ours")
 
 
-def _replace(container, image, plan, on_failure):
-    """Start the planned container in place of what runs, and prove it; when that fails, start again what ran.
+def _finish(name, one, image, token, finish):
+    """The answer of a container that is as it must be, once the work of a run that died is finished."""
+    changes = {one.name: {"old": "its change was begun", "new": "finished"}} if token else {}
+    if changes and __opts__["test"]:
+        return answers.answer(name, None, f"{one.name}: its change would be finished", changes)
+    if not __opts__["test"]:
+        finish(__salt__, one)
+    return answers.answer(name, True, f"{one.name} runs {image}", changes)
 
-    Returns how the guard says it came back (str), "" without a guard.
-    """
-    legacy, guard = plan["legacy"], plan["guard"]
-    aside = f"{container}-legacy"
-    unit = f"{container}.service"
-    started = time.time()
-    token = _take_out_of_service(container, [unit, *legacy], guard, plan["running"])
+
+def _left_alone(container, record):
+    """Why there is nothing to change in a found container, "" where there may be."""
+    if record is not None:
+        masked = __salt__["quadlet.masked"](record["unit"])
+        return f"{container} is left alone: {record['unit']} is masked" if masked else ""
+    there = any(
+        container in __salt__[f"{engine}.containers"]()
+        for engine in _ENGINES
+        if f"{engine}.containers" in __salt__
+    )
+    unknown = f"{container} is left alone: how it is run is not known here"
+    return unknown if there else f"{container} is not on this node"
+
+
+def _steps(one, image, text, legacy):
+    """How a container of ours is changed: the planned quadlet in place of what runs."""
+    container, aside, since = one.name, f"{one.name}-legacy", time.time()
     ours = not legacy and __salt__["quadlet.read"](container) is not None
-    done = False
-    try:
+
+    def replace():
         if legacy:
             __salt__["legacy_unit.stop"](legacy)
             _put_aside(container, aside)
-        __salt__["quadlet.write"](container, plan["text"])
-        _restart(container, unit, started)
-        __salt__["unit_hold.release"]([unit, *legacy])
-        _prove(container, image, plan["health"], started)
-        came_back = _guarded(guard, "after_start", container, token, plan["health"]["timeout"])
-        done = True
-    except CommandExecutionError as error:
-        __salt__["unit_hold.release"]([unit, *legacy])
-        if on_failure != "restore":
-            raise
-        restored = _restore(container, unit, aside, legacy, ours)
-        missing = _back_in_service(container, token, plan) if plan["running"] else None
-        raise _failure(error, restored, missing) from error
-    finally:
-        if not done:
-            _guarded(guard, "undo", container, token)
-    __salt__["quadlet.accept"](container)
-    if legacy:
-        __salt__["podman.remove"](aside)
-        __salt__["legacy_unit.remove"](legacy)
-    return came_back or ""
+        __salt__["quadlet.write"](container, text)
+        container_change.restart(__salt__, one, since)
 
+    def accept():
+        __salt__["quadlet.accept"](container)
+        if legacy:
+            __salt__["podman.remove"](aside)
+            __salt__["legacy_unit.remove"](legacy)
 
-def _guarded(guard, function, *arguments):
-    """What a function of the service's guard returns; None without a guard."""
-    return None if guard == guards.NONE else __salt__[f"{guard}.{function}"](*arguments)
-
-
-def _take_out_of_service(container, units, guard, running):
-    """Have the guard take a running container out of service.
-
-    A guard raises only as long as the container still does its work. Returns its token; for a container that
-    does not run, the token of a run that died, or None.
-    """
-    if guard == guards.NONE or not running:
-        return _guarded(guard, "pending", container)
-    __salt__["unit_hold.hold"](units)
-    try:
-        return _guarded(guard, "before_stop", container)
-    except BaseException:
-        __salt__["unit_hold.release"](units)
-        _guarded(guard, "undo", container, None)
-        raise
-
-
-def _back_in_service(container, token, plan):
-    """Wait until what was started again is back in service; the guard's error when it is not, else None."""
-    try:
-        _guarded(plan["guard"], "after_start", container, token, plan["health"]["timeout"])
-    except CommandExecutionError as error:
-        return error
-    return None
-
-
-def _failure(error, restored, missing):
-    """The error to raise for a change that failed: why, how the rollback went, and what is still missing."""
-    if errors.reason_of(missing) in ("QUORUM_AT_RISK", "QUORUM_NOT_RESTORED"):
-        # What the cluster lacks now matters more than why the change failed.
-        return errors.reworded(missing, f"{errors.text_of(missing)}\n{error}\n{restored}")
-    late = f"\nIt is not back in service: {missing}" if missing else ""
-    return errors.reworded(error, f"{errors.text_of(error)}\n{restored}{late}")
+    return Steps(
+        replace,
+        lambda: container_change.prove(__salt__, one, image, since),
+        lambda: _restore(container, one.unit, aside, legacy, ours),
+        accept,
+    )
 
 
 def _put_aside(container, aside):
@@ -293,51 +346,12 @@ def _put_aside(container, aside):
         __salt__["podman.rename"](container, aside)
 
 
-def _restart(container, unit, started):
-    try:
-        __salt__["quadlet.restart"](unit)
-    except CommandExecutionError as error:
-        raise NodeError("CONTAINER_EXITED", f"{container}: {error}{_log(unit, started)}") from error
-
-
-def _finish_earlier_change(container, image, health, now, guard):
-    """Finish what a run that died did not: the proof of a container, and its guard's work (a change)."""
-    token = _guarded(guard, "pending", container)
-    if not __opts__["test"]:
-        if health["command"] and now["healthy"] is None:
-            _prove(container, image, health, time.time())
-        if token:
-            _guarded(guard, "after_start", container, token, health["timeout"])
-        __salt__["quadlet.accept"](container)
-    return {container: {"old": "its change was begun", "new": "finished"}} if token else {}
-
-
-def _prove(container, image, health, started):
-    """Wait until a container is healthy and make sure that it runs the image; raise NodeError."""
-    unit = f"{container}.service"
-
-    def healthy():
-        # The unit is asked last: a container may pass its check and end right after it.
-        passed = _is_up(container, health, started)
-        if ended := __salt__["quadlet.ended"](unit):
-            raise NodeError("CONTAINER_EXITED", f"{container} ended ({ended}){_log(unit, started)}")
-        return passed
-
-    if not waiting.until(healthy, float(health["timeout"])):
-        limit = f"within {health['timeout']} s"
-        raise NodeError("CONTAINER_UNHEALTHY", f"{container} was not healthy {limit}{_log(unit, started)}")
-    now = __salt__["podman.containers"]().get(container) or {"image_id": None}
-    wanted = __salt__["podman.image_ids"]([image]).get(image)
-    if wanted is None or now["image_id"] != wanted:
-        raise NodeError(
-            "NOT_AT_RELEASE", f"{container} runs image {now['image_id']}, wants {wanted} of {image}"
-        )
-
-
-def _is_up(container, health, started):
-    if health["command"]:
-        return __salt__["podman.healthy"](container)
-    return time.time() >= started + _STAYS_UP
+def _finish_earlier_change(one, image, now):
+    """Finish what a run that died did not: the proof of a container, and its guard's work."""
+    if one.checked and now["healthy"] is None:
+        container_change.prove(__salt__, one, image, time.time())
+    container_change.finish_guards_work(__salt__, one)
+    __salt__["quadlet.accept"](one.name)
 
 
 def _restore(container, unit, aside, legacy, ours):
@@ -360,8 +374,3 @@ def _restore(container, unit, aside, legacy, ours):
         return f"The previous unit {', '.join(legacy)} was started again."
     except CommandExecutionError as error:
         return f"The previous {container} could not be started again: {error}"
-
-
-def _log(unit, since):
-    lines = __salt__["quadlet.log"](unit, since)
-    return f"; its last lines:\n{lines}" if lines else ""

@@ -94,6 +94,18 @@ RAISED = {
         "A container runs and did not become healthy in time.",
         "That container. What ran before is started again, unless `on_failure: leave`.",
     ),
+    "CONTAINER_FOREIGN": Raised(
+        "A service is `declared`, and somebody else's container, quadlet or unit has the name.",
+        "Nothing on this node: what is there goes on.",
+    ),
+    "DEFINITION_REFUSED": Raised(
+        "The node cannot start the next container: its generator makes no unit of the quadlet, podman does not"
+        " create it, its image cannot be read, or the storage is full.",
+        "Nothing: it is asked before any guard acts.",
+    ),
+    "DEFINITION_CHANGED": Raised(
+        "With the new image more than the image of a `found` container would differ.", KEPT
+    ),
     "OVN_NOT_CAUGHT_UP": Raised(
         "The southbound database does not answer, or a new ovn-controller lacks flows or ports.",
         "Before the change: nothing. After it: ovn-controller; its previous image is started again.",

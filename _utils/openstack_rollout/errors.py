@@ -39,6 +39,18 @@ REASONS = {
     "PACKAGE_FAILED": "Read the package manager's message, mend the node, then run again.",
     "CONTAINER_EXITED": "Read the container's journal on the node (journalctl -u), then run again.",
     "CONTAINER_UNHEALTHY": "Read the container's journal on the node (journalctl -u), then run again.",
+    "CONTAINER_FOREIGN": (
+        "Say definition: found for its service, so that only its image changes; or remove what the message"
+        " names yourself, then run again."
+    ),
+    "DEFINITION_REFUSED": (
+        "Mend what the message names, in the container's definition or on the node, then run again; nothing"
+        " was touched."
+    ),
+    "DEFINITION_CHANGED": (
+        "Have the container's deployer create it with the new image: as it is, it could only be created"
+        " otherwise; then run again."
+    ),
     "OVN_NOT_CAUGHT_UP": (
         "Mend what the chassis waits for, as the message says (database, flows, ports), then run again."
     ),

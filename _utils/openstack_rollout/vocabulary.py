@@ -15,7 +15,7 @@ STAGES: tuple[str, ...] = get_args(Stage)
 SERVICE_STAGES: tuple[str, ...] = get_args(ServiceStage)
 ROLES: tuple[str, ...] = get_args(Role)
 #: Of the form of a share: a node reads no other.
-SHARE_VERSION = 1
+SHARE_VERSION = 2
 #: The phase before the first disruption; it has a stage's name in journal and events.
 PREFETCH = "prefetch"
 

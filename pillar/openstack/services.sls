@@ -8,6 +8,10 @@
 #   container     name of the container, and of its unit
 #   roles         where it runs
 #   stage, order  when it moves: stages go ovn, control_plane, services; inside a stage by ascending order
+#   definition    found: the container is its deployer's, and only its image changes. declared: it is as described here;
+#                 that has to be complete, and no type below is: none has KOLLA_CONFIG_STRATEGY, its config.json, and
+#                 the health checks that real images do not have. The operator gives the rest under openstack:services
+#   start         what starts in a declared container: kolla (the image's kolla_start), or image (its own command)
 #   config        run: only the image changes. rerender: config_files are rendered again before the container starts
 #   config_files  path on the node: template. options: what the template gets
 #   quadlet       sections of the quadlet unit. A host directory in Volume has to exist, or be made by ExecStartPre
@@ -23,6 +27,8 @@
 openstack:
   service_defaults:
     enabled: false
+    definition: found
+    start: kolla
     order: 100
     config: run
     quadlet:

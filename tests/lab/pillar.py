@@ -49,6 +49,8 @@ def initial_page(profile: str) -> dict:
         "policies": {},
         # Without a kernel module every switch of the lab is a userspace one.
         "ovs": {"userspace": "accept"},
+        # The lab's own images start by themselves, and nobody else deployed them.
+        "service_defaults": {"definition": "declared", "start": "image"},
         "services": initial_services(profile),
     }
 

@@ -72,6 +72,7 @@ def images(openstack, version):
 def valid():
     """A pillar that an update may begin with: target 1.0.1."""
     openstack = shipped()
+    openstack["service_defaults"] |= {"definition": "declared", "start": "image"}
     openstack["target_version"] = NEW
     openstack["releases"] = {
         version: {

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from openstack_rollout.declared import rendered
+from openstack_rollout.declared import completeness, rendered
+from openstack_rollout.declared.completeness import FOUND
 from openstack_rollout.declared.problems import Path, path, shown
 from openstack_rollout.declared.services import Entry, Health, Service
 from openstack_rollout.vocabulary import STAGES
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 _Entries = dict[str, dict[str, Any]]
 _REQUIRED = ("image", "container", "roles", "stage")
-_CHECKED = (*_REQUIRED, "config", "enabled", "legacy_units")
+_CHECKED = (*_REQUIRED, "config", "enabled", "legacy_units", "definition", "start", "quadlet", "health")
 
 
 class Catalogue:
@@ -110,7 +111,11 @@ class Catalogue:
 
     def _entry(self, name: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
         kind = self._kinds[name]
-        merged = self._merging.layers(self._below[kind], defaults.get(kind, {}), self._services[name])
+        own = defaults.get(kind, {}), self._services[name]
+        merged = self._merging.layers(self._below[kind], *own)
+        if merged.get("definition", FOUND) == FOUND and not any("config" in layer for layer in own):
+            # The configuration of what somebody else deployed is that deployer's, unless asked for by name.
+            merged["config"] = "run"
         return merged | {"name": name, "type": kind}
 
     def _defaults(self, version: str) -> _Entries:
@@ -204,6 +209,13 @@ def _wrong(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         return
     if entry.get("config") == "rerender" and not entry.get("config_files"):
         yield "config_files", "is empty, config: rerender has nothing to render"
+    if entry.get("enabled") and (lacks := completeness.lacks(entry)):
+        yield (
+            "definition",
+            f"declared, but such a container could not start a real image: {'; '.join(lacks)}."
+            " Give its quadlet in full; or say definition: found, where a deployer runs it already; or"
+            " start: image, where the image starts by its own command",
+        )
     if entry["stage"] == "control_plane" and entry["roles"] != ["controller"]:
         yield "stage", "control_plane is for the role controller alone"
     if entry["stage"] == "services" and "controller" in entry["roles"]:

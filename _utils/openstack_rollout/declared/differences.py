@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from openstack_rollout.declared import releases, share
+from openstack_rollout.declared.completeness import DECLARED, FOUND
 from openstack_rollout.declared.references import digest_of
 from openstack_rollout.declared.releases import NO_RELEASE
 from openstack_rollout.declared.share import Place
@@ -32,6 +33,7 @@ class Kind(StrEnum):
     CONTAINER_ABSENT = "container_absent"
     CONTAINER_IMAGE = "container_image"
     CONTAINER_STOPPED = "container_stopped"
+    CONTAINER_FOREIGN = "container_foreign"
     CHANGE_UNFINISHED = "change_unfinished"
     PACKAGE = "package"
     PACKAGE_LEFT = "package_left"
@@ -52,7 +54,13 @@ class Kind(StrEnum):
 
 
 #: What is about a container, by its name.
-CONTAINERS = (Kind.CONTAINER_ABSENT, Kind.CONTAINER_IMAGE, Kind.CONTAINER_STOPPED, Kind.CHANGE_UNFINISHED)
+CONTAINERS = (
+    Kind.CONTAINER_ABSENT,
+    Kind.CONTAINER_IMAGE,
+    Kind.CONTAINER_STOPPED,
+    Kind.CONTAINER_FOREIGN,
+    Kind.CHANGE_UNFINISHED,
+)
 
 
 @dataclass(frozen=True)
@@ -160,7 +168,9 @@ class Comparison:
         """
         for version in self._versions:
             wanted = self._of(version, where)
-            if wanted and wanted["stages"] and not any(True for _ in _all(wanted, facts)):
+            if not wanted or not wanted["stages"] or not _can_tell(wanted, facts):
+                continue
+            if not any(True for _ in _all(wanted, facts)):
                 return version
         return None
 
@@ -186,7 +196,10 @@ class Comparison:
         That is not what the release that runs has: with a container down none is recognized.
         """
         if wanted["target"] != NO_RELEASE:
-            return [service["container"] for service in wanted["services"]]
+            some = wanted["services"]
+            return [
+                one["container"] for one in some if one["definition"] == DECLARED or _is_carried(one, facts)
+            ]
         has = {*facts.containers, *facts.managed}
         entries = self._model.catalogue.of_node(wanted["roles"])
         return [entry.container for entry in entries if entry.container in has]
@@ -249,12 +262,45 @@ def _all(wanted: Mapping[str, Any], facts: Facts) -> Iterator[Difference]:
 def _of_container(service: Mapping[str, Any], facts: Facts) -> Iterator[Difference]:
     name, stage, image = service["container"], service["stage"], service["image"]
     container = facts.containers.get(name)
+    if service["definition"] == FOUND:
+        if not _is_carried(service, facts):
+            return  # it is somebody else's, or not here: that is told, and left alone
+        if container is None:
+            yield Difference(stage, Kind.CONTAINER_STOPPED, name, None, image)
+            return
+    elif _is_foreign(name, facts):
+        yield Difference(stage, Kind.CONTAINER_FOREIGN, name, _unit(name, facts), image)
+        return
     if container is None:
         yield Difference(stage, Kind.CONTAINER_ABSENT, name, None, image)
     elif digest_of(image) not in container.digests:
         yield Difference(stage, Kind.CONTAINER_IMAGE, name, container.image_id, image)
     elif not container.running:
         yield Difference(stage, Kind.CONTAINER_STOPPED, name, None, image)
+
+
+def _can_tell(wanted: Mapping[str, Any], facts: Facts) -> bool:
+    """Whether anything on a node tells which release it is at: a container of its services, or a package."""
+    services = wanted["services"]
+    some = any(one["definition"] == DECLARED or _is_carried(one, facts) for one in services)
+    return some or not services or any(wanted["packages"].values())
+
+
+def _is_carried(service: Mapping[str, Any], facts: Facts) -> bool:
+    """Whether a found service is here, and ours to update."""
+    record = facts.carried.get(service["container"])
+    return record is not None and not record.masked
+
+
+def _is_foreign(name: str, facts: Facts) -> bool:
+    """Whether a container is somebody else's: not of a quadlet of ours, nor of an installer before us."""
+    return name in facts.containers and name not in facts.managed and not facts.legacy_units.get(name)
+
+
+def _unit(name: str, facts: Facts) -> str | None:
+    """The unit that runs a container, where that is known."""
+    record = facts.carried.get(name)
+    return record.unit if record else facts.containers[name].unit
 
 
 def _of_packages(stage: str, some: Mapping[str, str], facts: Facts) -> Iterator[Difference]:
@@ -270,10 +316,10 @@ def _of_packages(stage: str, some: Mapping[str, str], facts: Facts) -> Iterator[
 
 def _beside_the_release(wanted: Mapping[str, Any], facts: Facts) -> Iterator[Difference]:
     """What has to be done by a stage although the node is at its release: newer packages, migrations, …"""
-    guarded = {one["container"]: one["stage"] for one in wanted["services"] if one["guard"] != "none"}
+    stages = {one["container"]: one["stage"] for one in wanted["services"]}
     for name in facts.pending:
-        if name in guarded:
-            yield Difference(guarded[name], Kind.CHANGE_UNFINISHED, name)
+        if name in stages:
+            yield Difference(stages[name], Kind.CHANGE_UNFINISHED, name)
     for due in facts.migrations:
         yield Difference(due.stage, Kind.MIGRATION, due.name)
     if "system" not in wanted["stages"]:
@@ -317,15 +363,30 @@ def _package_facts(wanted: Mapping[str, Any], facts: Facts) -> dict[str, dict[st
 def _notes(own: Mapping[str, Any], facts: Facts) -> Iterator[dict[str, str]]:
     """What runs beside the catalogue, and what earlier installers or releases left."""
     known = {service["container"] for service in own["services"]}
+    for service in own["services"]:
+        if service["definition"] == FOUND:
+            yield from _notes_of_found(service["container"], facts)
     for name, container in sorted(facts.containers.items()):
         if name not in known and container.running:
             yield {"kind": "beside", "subject": name, "detail": ""}
     for name in facts.managed:
         if name not in known:
             yield {"kind": "orphan", "subject": name, "detail": ""}
+    found = {one["container"] for one in own["services"] if one["definition"] == FOUND}
     for name, units in sorted(facts.legacy_units.items()):
-        for unit in units:
+        for unit in units if name not in found else ():
             yield {"kind": "legacy", "subject": name, "detail": unit}
+
+
+def _notes_of_found(name: str, facts: Facts) -> Iterator[dict[str, str]]:
+    """What is told of a found service: not here, left alone, or to start as another image the next time."""
+    record, container = facts.carried.get(name), facts.containers.get(name)
+    if record is None:
+        yield {"kind": "foreign" if container else "not_here", "subject": name, "detail": ""}
+    elif record.masked:
+        yield {"kind": "masked", "subject": name, "detail": record.unit}
+    elif container and digest_of(record.image) not in (None, *container.digests):
+        yield {"kind": "defined", "subject": name, "detail": record.image}
 
 
 def _failed_checks(

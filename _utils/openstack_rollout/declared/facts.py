@@ -17,7 +17,7 @@ from openstack_rollout.errors import RolloutError
 from openstack_rollout.vocabulary import ROLES, Role, Stage
 
 #: The form of facts; a node whose modules have another one needs saltutil.sync_all.
-SCHEMA = 1
+SCHEMA = 2
 LARGEST = 2_000_000  # characters of JSON
 _SHOWN = 3  # problems that a message names
 _LONGEST_PATH = 100
@@ -44,6 +44,17 @@ class Container(_Record):
     digests: _Names
     labels: dict[_Name, _Text]
     unit: _Text | None
+
+
+class Carried(_Record):
+    """How a container is run: the carrier that knows it, its unit (masked: nothing may start it), and the
+    image that its definition names.
+    """
+
+    carrier: _Name
+    unit: _Text
+    image: _Text
+    masked: bool
 
 
 class Unit(_Record):
@@ -98,12 +109,13 @@ class Checked(_Record):
 class Facts(_Record):
     """What a node is.
 
-    target, roles: of its share. managed: containers whose quadlets are ours. images: the references of its
+    target, roles: of its share. managed: containers whose quadlets are ours. carried: those that a carrier
+    knows to run. images: the references of its
     share that are local. packages: the versions of those it watches. floors: whether each is met, as its
     package manager says. pending: containers whose change was begun and not finished.
     """
 
-    schema_: Literal[1] = Field(alias="schema")
+    schema_: Literal[2] = Field(alias="schema")
     id: _Name
     target: _Text
     roles: Annotated[list[Role], Field(max_length=len(ROLES))]
@@ -111,6 +123,7 @@ class Facts(_Record):
     boot_id: _Text
     containers: dict[_Name, Container]
     managed: _Names
+    carried: dict[_Name, Carried]
     images: _Names
     packages: dict[_Name, _Names]
     floors: dict[_Name, dict[_Name, bool]]

@@ -153,8 +153,14 @@ class Entry(Strict):
     """When it moves within its stage: ascending."""
     alone: bool | None = None
     """Whether it goes over all controllers, one at a time, before the next service begins."""
+    definition: Literal["found", "declared"] | None = None
+    """found: the container is its deployer's, only its image changes; declared: it is this catalogue's."""
+    start: Literal["kolla", "image"] | None = None
+    """What starts in a declared container. kolla: the image's kolla_start, which needs its config.json;
+    image: the image's own command, which needs nothing of that."""
     config: Literal["run", "rerender"] | None = None
-    """run: only the image changes; rerender: config_files are rendered before the container starts."""
+    """run: only the image changes; rerender: config_files are rendered before the container starts. Where the
+    definition is found, only what the operator or a release says counts."""
     config_files: ConfigFiles | None = None
     """Path on the node → template on Salt's file server."""
     options: Options | None = None
@@ -190,6 +196,8 @@ class Service(Strict):
     backend: str | None = None
     order: int = 0
     alone: bool = False
+    definition: Literal["found", "declared"] = "found"
+    start: Literal["kolla", "image"] = "kolla"
     config: Literal["run", "rerender"] = "run"
     config_files: dict[str, str] = {}
     options: dict[str, Any] = {}

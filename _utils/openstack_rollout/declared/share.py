@@ -222,6 +222,7 @@ def _service(model: Model, release: Release, version: str, entry: Service) -> di
         "image": reference,
         "container": entry.container,
         "unit": f"{entry.container}.service",
+        "definition": entry.definition,
         "config": entry.config,
         "config_files": entry.config_files,
         "options": entry.options,

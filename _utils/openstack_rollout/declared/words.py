@@ -26,6 +26,10 @@ def note(one: Mapping[str, str]) -> str:
     return {
         "beside": "container {subject}: runs beside the catalogue",
         "orphan": "container {subject}: started by us, and not wanted on this node",
+        "foreign": "container {subject}: left alone, how it is run is not known here",
+        "not_here": "container {subject}: is not on this node",
+        "masked": "container {subject}: left alone, {detail} is masked",
+        "defined": "container {subject}: its definition names another image: {detail}",
         "legacy": "container {subject}: the earlier installer's unit {detail} is still there",
     }[one["kind"]].format(**one)
 
@@ -45,6 +49,9 @@ _SENTENCES: Mapping[str, Any] = {
     "container_absent": lambda one, _: f"container {one.subject}: does not exist, wants {one.want}",
     "container_image": _image,
     "container_stopped": lambda one, _: f"container {one.subject}: is not running",
+    "container_foreign": lambda one, _: (
+        f"container {one.subject}: is somebody else's ({one.have or 'of no known unit'}), wants {one.want}"
+    ),
     "change_unfinished": lambda one, _: f"container {one.subject}: its change was begun and not finished",
     "package": _package,
     "package_left": lambda one, _: f"package {one.subject}: of a stream that the release left",

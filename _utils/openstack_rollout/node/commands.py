@@ -50,12 +50,14 @@ def run(
     *,
     timeout: float | None = None,
     env: Mapping[str, str] | None = None,
+    secret: bool = False,
 ) -> Result:
     """Run a command and wait for it. A failure is an answer here, so it does not get into the minion's log.
 
     salt (dict): the caller's `__salt__`. command (list): the program and its arguments.
     timeout (float): seconds, after which Salt ends the command; None for no limit. env (dict): variables that
-    are set on top of the minion's own.
+    are set on top of the minion's own. secret (bool): whether the command, or what it prints, has secrets in
+    it: neither gets into the minion's log then, whatever its level.
 
     Raises CommandExecutionError when there is no such program.
     """
@@ -65,6 +67,7 @@ def run(
         ignore_retcode=True,
         timeout=timeout,
         env=dict(env) if env else None,
+        output_loglevel="quiet" if secret else "debug",
     )
     return Result(done["retcode"], done["stdout"], done["stderr"])
 

@@ -1,0 +1,102 @@
+"""The carriers: execution modules that replace the image of a container which somebody else deployed.
+
+A container's definition belongs to its deployer. A carrier knows one way in which containers are run, and
+leaves everything but the image as it is. This is their list and their contract; each carrier is a file of
+`_modules/` with that name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from openstack_rollout.node.errors import NodeError
+from openstack_rollout.records.state_file import StateFile
+
+#: In the order in which they are asked.
+CARRIERS = ("foreign_quadlet", "podman_command", "podman_api")
+#: Where replacements that were begun are recorded, so that they outlive a run that dies.
+FOLDER = Path("/var/lib/openstack-rollout/replacements")
+
+
+class Carrier(Protocol):
+    """The functions of a carrier. `container` is always the container's name.
+
+    A token (dict) is plain data without secrets: what finishes a replacement, or takes it back. It is
+    recorded from before the first change until `accept` or `put_back`. It has at least `unit`; `engine`; and
+    `definition`, which node/definitions.py makes of the container that runs.
+    """
+
+    def carried(self) -> dict[str, dict]:
+        """The containers of the node that are run this way.
+
+        Returns {container: {"unit": name, "engine": execution module that tells of it, "image": reference
+        that its definition starts}}. Touches nothing.
+        """
+
+    def prepare(self, container: str, image: str) -> dict:
+        """Prove the next container with another image, and touch nothing that runs. Returns the token.
+
+        image (str): reference with a digest; it is local. Raises NodeError DEFINITION_REFUSED where the next
+        one could not start, DEFINITION_CHANGED where it would be another one.
+        """
+
+    def replace(self, container: str, token: dict) -> None:
+        """Stop the container, and start the next one in its place. Raises CommandExecutionError."""
+
+    def put_back(self, container: str, token: dict) -> None:
+        """Have what ran before run again, and drop what `prepare` made. A second time changes nothing."""
+
+    def accept(self, container: str, token: dict) -> None:
+        """The next container is proven: drop what `put_back` would need."""
+
+    def discard(self, container: str, token: dict) -> None:
+        """Drop what `prepare` made, of a replacement that was never begun."""
+
+
+def carried(salt: Mapping[str, Any]) -> dict[str, dict]:
+    """Every container of the node that a carrier knows to run: {container: its record, and "carrier"}.
+
+    salt (dict): the caller's `__salt__`.
+    """
+    found: dict[str, dict] = {}
+    for carrier in reversed(CARRIERS):
+        if f"{carrier}.carried" in salt:
+            some = salt[f"{carrier}.carried"]()
+            found |= {name: {**one, "carrier": carrier} for name, one in some.items()}
+    return found
+
+
+def begin(container: str, carrier: str, token: Mapping[str, Any]) -> None:
+    """Record a replacement that is about to begin. Raises NodeError NODE_ERROR when the disk refuses.
+
+    container, carrier (str): their names. token (dict): of the carrier's `prepare`.
+    """
+    try:
+        _file(container).write({**token, "carrier": carrier})
+    except OSError as error:
+        raise NodeError("NODE_ERROR", f"{_file(container).path}: {error}") from error
+
+
+def pending(container: str) -> dict | None:
+    """The token, and "carrier", of a replacement that was begun and not ended; None without one.
+
+    container (str): its name. Raises NodeError NODE_ERROR when the record cannot be read.
+    """
+    try:
+        return _file(container).read()
+    except (OSError, ValueError) as error:
+        raise NodeError("NODE_ERROR", f"{_file(container).path}: {error}") from error
+
+
+def end(container: str) -> None:
+    """Drop the record of a replacement that is accepted or taken back.
+
+    container (str): its name. Nothing happens without a record.
+    """
+    _file(container).forget()
+
+
+def _file(container: str) -> StateFile:
+    return StateFile(FOLDER / f"{container}.json")

@@ -1,0 +1,201 @@
+"""The change of one container: taken out of service under its guard, changed, proven, back in service.
+
+When it fails, what ran before is put back. How it is changed, and put back, is the caller's: a quadlet of
+ours, or a carrier.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from salt.exceptions import CommandExecutionError
+
+from openstack_rollout.node import errors, guards, waiting
+from openstack_rollout.node.errors import NodeError
+
+_STAYS_UP = 3  # seconds that a container without a health check has to run
+
+
+class Container(NamedTuple):
+    """What is changed.
+
+    name: the container's. unit: that runs it. guard: the execution module that keeps its service going.
+    engine: the execution module that tells of it. timeout: seconds until it has to be healthy. checked:
+    whether it has a health check. running: whether it runs before the change. turn: whether the node needs
+    the controllers' turn for it.
+    """
+
+    name: str
+    unit: str
+    guard: str
+    timeout: float
+    checked: bool
+    running: bool
+    turn: bool = False
+    engine: str = "podman"
+
+
+class Steps(NamedTuple):
+    """How it is changed: `replace` and `prove` raise, `put_back` returns a sentence, `accept` ends it."""
+
+    replace: Callable[[], None]
+    prove: Callable[[], None]
+    put_back: Callable[[], str]
+    accept: Callable[[], None]
+
+
+def carry_out(
+    salt: Mapping[str, Any], one: Container, steps: Steps, *, restore: bool = True, held: Iterable[str] = ()
+) -> str:
+    """Change a container, and prove it; when that fails, have what ran before run again.
+
+    salt (dict): the caller's `__salt__`. restore (bool): False leaves a container that failed as it is. held
+    (list): further units that systemd must not start meanwhile.
+
+    A container that runs needs the turn, where it is wanted; a first start does not. Returns how the guard
+    says that it came back (str), "" without a guard. Raises CommandExecutionError.
+    """
+    if not (one.turn and one.running):
+        return _carry_out(salt, one, steps, restore, [one.unit, *held])
+    job = salt["controller_turn.take"](f"container {one.name}")
+    try:
+        return _carry_out(salt, one, steps, restore, [one.unit, *held])
+    finally:
+        salt["controller_turn.give"](job)
+
+
+def pull(salt: Mapping[str, Any], engine: str, image: str) -> None:
+    """Have an image on the node, and make sure that it can be started here.
+
+    salt (dict): the caller's `__salt__`. engine (str): the execution module. image (str): reference with a
+    digest. Raises NodeError: of a pull, or DEFINITION_REFUSED.
+    """
+    if not salt[f"{engine}.image_ids"]([image]):
+        salt[f"{engine}.pull"](image)
+    salt[f"{engine}.require_startable"](image)
+
+
+def guarded(salt: Mapping[str, Any], guard: str, function: str, *arguments: Any) -> Any:
+    """What a function of a guard returns; None without a guard."""
+    return None if guard == guards.NONE else salt[f"{guard}.{function}"](*arguments)
+
+
+def finish_guards_work(salt: Mapping[str, Any], one: Container) -> bool:
+    """Finish what the guard of a run that died has left, of a container that is as it must be.
+
+    Returns whether there was anything. Raises NodeError.
+    """
+    token = guarded(salt, one.guard, "pending", one.name)
+    if token:
+        guarded(salt, one.guard, "after_start", one.name, token, one.timeout)
+    return bool(token)
+
+
+def prove(salt: Mapping[str, Any], one: Container, image: str, since: float) -> None:
+    """Wait until a container is healthy, and make sure that it runs the image.
+
+    image (str): reference with a digest. since (float): when it was started, in seconds since the epoch.
+
+    Raises NodeError CONTAINER_EXITED, CONTAINER_UNHEALTHY or NOT_AT_RELEASE.
+    """
+
+    def healthy() -> bool:
+        # The unit is asked last: a container may pass its check and end right after it.
+        passed = salt[f"{one.engine}.healthy"](one.name) if one.checked else time.time() >= since + _STAYS_UP
+        if ended := salt["quadlet.ended"](one.unit):
+            raise NodeError("CONTAINER_EXITED", f"{one.name} ended ({ended}){log(salt, one.unit, since)}")
+        return passed
+
+    if not waiting.until(healthy, float(one.timeout)):
+        limit = f"within {one.timeout} s"
+        raise NodeError(
+            "CONTAINER_UNHEALTHY", f"{one.name} was not healthy {limit}{log(salt, one.unit, since)}"
+        )
+    now = salt[f"{one.engine}.containers"]().get(one.name) or {"image_id": None}
+    wanted = salt[f"{one.engine}.image_ids"]([image]).get(image)
+    if wanted is None or now["image_id"] != wanted:
+        raise NodeError(
+            "NOT_AT_RELEASE", f"{one.name} runs image {now['image_id']}, wants {wanted} of {image}"
+        )
+
+
+def restart(salt: Mapping[str, Any], one: Container, since: float) -> None:
+    """Restart the unit of a container. Raises NodeError CONTAINER_EXITED with its last lines."""
+    try:
+        salt["quadlet.restart"](one.unit)
+    except CommandExecutionError as error:
+        raise exited(salt, one, error, since) from error
+
+
+def exited(salt: Mapping[str, Any], one: Container, error: Exception, since: float) -> NodeError:
+    """The error of a container whose unit did not start."""
+    return NodeError("CONTAINER_EXITED", f"{one.name}: {error}{log(salt, one.unit, since)}")
+
+
+def log(salt: Mapping[str, Any], unit: str, since: float) -> str:
+    """The last lines of a unit's container, as the end of a message; "" without any."""
+    lines = salt["quadlet.log"](unit, since)
+    return f"; its last lines:\n{lines}" if lines else ""
+
+
+def _carry_out(salt: Mapping[str, Any], one: Container, steps: Steps, restore: bool, units: list[str]) -> str:
+    token = _take_out_of_service(salt, one, units)
+    done = False
+    try:
+        steps.replace()
+        salt["unit_hold.release"](units)
+        steps.prove()
+        came_back = guarded(salt, one.guard, "after_start", one.name, token, one.timeout)
+        done = True
+    except CommandExecutionError as error:
+        salt["unit_hold.release"](units)
+        if not restore:
+            raise
+        restored = steps.put_back()
+        missing = _back_in_service(salt, one, token) if one.running else None
+        raise _failure(error, restored, missing) from error
+    finally:
+        if not done:
+            guarded(salt, one.guard, "undo", one.name, token)
+    steps.accept()
+    return came_back or ""
+
+
+def _take_out_of_service(salt: Mapping[str, Any], one: Container, units: list[str]) -> Any:
+    """Have the guard take a running container out of service.
+
+    A guard raises only as long as the container still does its work. Returns its token; for a container that
+    does not run, the token of a run that died, or None.
+    """
+    if one.guard == guards.NONE or not one.running:
+        return guarded(salt, one.guard, "pending", one.name)
+    salt["unit_hold.hold"](units)
+    try:
+        return guarded(salt, one.guard, "before_stop", one.name)
+    except BaseException:
+        salt["unit_hold.release"](units)
+        guarded(salt, one.guard, "undo", one.name, None)
+        raise
+
+
+def _back_in_service(salt: Mapping[str, Any], one: Container, token: Any) -> Exception | None:
+    """Wait until what was started again is back in service; the guard's error when it is not, else None."""
+    try:
+        guarded(salt, one.guard, "after_start", one.name, token, one.timeout)
+    except CommandExecutionError as error:
+        return error
+    return None
+
+
+def _failure(error: CommandExecutionError, restored: str, missing: Exception | None) -> CommandExecutionError:
+    """The error to raise for a change that failed: why, how the rollback went, and what is still missing."""
+    if isinstance(missing, CommandExecutionError) and errors.reason_of(missing) in (
+        "QUORUM_AT_RISK",
+        "QUORUM_NOT_RESTORED",
+    ):
+        # What the cluster lacks now matters more than why the change failed.
+        return errors.reworded(missing, f"{errors.text_of(missing)}\n{error}\n{restored}")
+    late = f"\nIt is not back in service: {missing}" if missing else ""
+    return errors.reworded(error, f"{errors.text_of(error)}\n{restored}{late}")

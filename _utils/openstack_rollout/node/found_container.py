@@ -1,0 +1,97 @@
+"""The image of a container that somebody else deployed: when it is replaced, and how that begins and ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from salt.exceptions import CommandExecutionError
+
+from openstack_rollout.node import carriers, container_change, definitions
+from openstack_rollout.node.container_change import Container, Steps
+
+
+def reasons(salt: Mapping[str, Any], one: Container, image: str, now: Mapping[str, Any] | None) -> list[str]:
+    """Why a found container has to be started anew, [] when it is what the node wants.
+
+    salt (dict): the caller's `__salt__`. image (str): the one that it has to run. now (dict): what its engine
+    tells of it, None where it does not exist.
+    """
+    wanted = salt[f"{one.engine}.image_ids"]([image]).get(image)
+    found = []
+    if now is None or wanted is None or now["image_id"] != wanted:
+        found.append("its image differs")
+    if not one.running:
+        found.append("it does not run")
+    return found
+
+
+def settle(salt: Mapping[str, Any], container: str, image: str, begun: Mapping[str, Any]) -> None:
+    """End a replacement that a run began which died: keep the next one where it is sound, else put it back.
+
+    salt (dict): the caller's `__salt__`. container (str): its name. image (str): the one that it has to run.
+    begun (dict): of carriers.pending. Raises CommandExecutionError.
+    """
+    now = salt[f"{begun['engine']}.containers"]().get(container)
+    wanted = salt[f"{begun['engine']}.image_ids"]([image]).get(image)
+    is_next = now and now["running"] and now["image_id"] == wanted
+    end = "accept" if is_next and _is_sound(salt, container, begun, now) else "put_back"
+    salt[f"{begun['carrier']}.{end}"](container, dict(begun))
+    carriers.end(container)
+
+
+def replace(
+    salt: Mapping[str, Any], one: Container, image: str, carrier: str, *, restore: bool = True
+) -> str:
+    """Replace the image of a found container, and prove it; when that fails, what ran before runs again.
+
+    salt (dict): the caller's `__salt__`. image (str): reference with a digest; it is local. carrier (str):
+    the execution module. restore (bool): False leaves a container that failed as it is.
+
+    Returns how the guard says that it came back (str). Raises CommandExecutionError.
+    """
+    token = salt[f"{carrier}.prepare"](one.name, image)
+    since, begun = time.time(), False
+
+    def change() -> None:
+        nonlocal since, begun
+        carriers.begin(one.name, carrier, token)
+        begun, since = True, time.time()
+        try:
+            salt[f"{carrier}.replace"](one.name, token)
+        except CommandExecutionError as error:
+            raise container_change.exited(salt, one, error, since) from error
+
+    def prove() -> None:
+        container_change.prove(salt, one, image, since)
+        if before := token["definition"]:
+            now = salt[f"{one.engine}.definition"](one.name, before["key"])
+            definitions.require_same(one.name, before, now)
+
+    def put_back() -> str:
+        try:
+            salt[f"{carrier}.put_back"](one.name, token)
+        except CommandExecutionError as error:
+            return f"The previous {one.name} could not be started again: {error}"
+        carriers.end(one.name)
+        return f"{one.name} runs its previous image again, under {one.unit}, with its own definition."
+
+    def accept() -> None:
+        salt[f"{carrier}.accept"](one.name, token)
+        carriers.end(one.name)
+
+    try:
+        steps = Steps(change, prove, put_back, accept)
+        return container_change.carry_out(salt, one, steps, restore=restore)
+    finally:
+        if not begun:
+            salt[f"{carrier}.discard"](one.name, token)
+
+
+def _is_sound(salt: Mapping[str, Any], container: str, begun: Mapping[str, Any], now: Any) -> bool:
+    """Whether a container is healthy, and defined as the one before it."""
+    engine, before = begun["engine"], begun["definition"]
+    if before and definitions.differences(before, salt[f"{engine}.definition"](container, before["key"])):
+        return False
+    return not now["health_check"] or bool(salt[f"{engine}.healthy"](container))

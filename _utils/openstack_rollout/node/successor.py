@@ -1,0 +1,101 @@
+"""One container takes the place of another under the unit that starts it by name (podman).
+
+The next one is created beside the running one, and compared with it before anything stops. Its unit stays as it
+is: the containers change their names. The previous one is kept until the next one is proven.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from salt.exceptions import CommandExecutionError
+
+from openstack_rollout.node import commands, definitions
+from openstack_rollout.node.errors import NodeError
+
+NEXT, PREVIOUS = "-next", "-previous"
+ENGINE = "podman"
+
+
+def prepare(
+    salt: Mapping[str, Any], container: str, unit: str, create: Callable[[str], list[str]]
+) -> dict[str, Any]:
+    """Create the next container, and make sure that it is defined as the running one.
+
+    salt (dict): the caller's `__salt__`. container, unit (str): their names. create (callable): gets the name
+    of the next one, and returns podman's arguments that create it.
+
+    Returns the token of a carrier. Raises NodeError DEFINITION_REFUSED where podman does not create it, and
+    DEFINITION_CHANGED where it would be another one; then nothing of it is left.
+    """
+    name = f"{container}{NEXT}"
+    before = salt["podman.definition"](container)
+    _remove(salt, name)
+    done = commands.run(salt, ["podman", *create(name)], secret=True)
+    if done.retcode:
+        _remove(salt, name)
+        raise NodeError(
+            "DEFINITION_REFUSED", f"{container}: podman does not create it: {done.complaint(lines=1)}"
+        )
+    try:
+        definitions.require_same(container, before, salt["podman.definition"](name, before["key"]))
+    except CommandExecutionError:
+        _remove(salt, name)
+        raise
+    there = salt["podman.containers"]()
+    ids = {"previous": there[container]["id"], "next": there[name]["id"]}
+    return {"unit": unit, "engine": ENGINE, "definition": before, "ran": there[container]["running"], **ids}
+
+
+def replace(salt: Mapping[str, Any], container: str, token: Mapping[str, Any]) -> None:
+    """Stop the container, and have its unit start the next one. Raises CommandExecutionError.
+
+    salt (dict): the caller's `__salt__`. container (str): its name. token (dict): of `prepare`.
+    """
+    salt["quadlet.stop"](token["unit"])
+    salt["podman.rename"](token["previous"], f"{container}{PREVIOUS}")
+    salt["podman.rename"](token["next"], container)
+    salt["quadlet.restart"](token["unit"])
+
+
+def put_back(salt: Mapping[str, Any], container: str, token: Mapping[str, Any]) -> None:
+    """Have the previous container run again under its unit. A second time changes nothing.
+
+    salt (dict): the caller's `__salt__`. container (str): its name. token (dict): of `prepare`. Raises
+    CommandExecutionError; also where neither container exists any more.
+    """
+    names = {one["id"]: (name, one["running"]) for name, one in salt["podman.containers"]().items()}
+    if token["previous"] not in names:
+        raise CommandExecutionError(f"{container}: the container that ran before is gone")
+    name, runs = names[token["previous"]]
+    if token["next"] in names:
+        if name != container or not runs:
+            salt["quadlet.stop"](token["unit"])
+            runs = False
+        salt["podman.remove"](token["next"])
+    if name != container:
+        salt["podman.rename"](token["previous"], container)
+    if token["ran"] and not runs:
+        salt["quadlet.restart"](token["unit"])
+
+
+def accept(salt: Mapping[str, Any], container: str, token: Mapping[str, Any]) -> None:
+    """Remove the previous container: the next one is proven.
+
+    salt (dict): the caller's `__salt__`. container (str): its name. token (dict): of `prepare`. Raises
+    CommandExecutionError when podman cannot remove it.
+    """
+    _remove(salt, f"{container}{PREVIOUS}", token["previous"])
+
+
+def discard(salt: Mapping[str, Any], container: str, token: Mapping[str, Any]) -> None:
+    """Remove the next container of a replacement that was not begun. As `accept`."""
+    _remove(salt, f"{container}{NEXT}", token["next"])
+
+
+def _remove(salt: Mapping[str, Any], name: str, wanted: str = "") -> None:
+    """Remove a container of ours by its name, where it is the one that is meant."""
+    found = salt["podman.containers"]().get(name)
+    if found and (found["id"] == wanted if wanted else not found["running"]):
+        salt["podman.remove"](found["id"])
