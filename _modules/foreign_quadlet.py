@@ -34,8 +34,8 @@ def __virtual__():
 def carried() -> dict[str, dict]:
     """The containers of the node's quadlets, running or not.
 
-    Returns {container: {"unit", "engine", "image", "file"}}. A quadlet that names no container or no image is
-    left out: podman makes up its name.
+    Returns {container: {"unit", "engine", "image", "journal", "file"}}. A quadlet that names no image is left
+    out.
 
     CLI Example:
 
@@ -51,7 +51,8 @@ def carried() -> dict[str, dict]:
                 continue
             name = names[-1] if names else f"systemd-{file.stem}"
             unit = f"{file.stem}.service"
-            found[name] = {"unit": unit, "engine": _ENGINE, "image": images[-1], "file": str(file)}
+            record = {"unit": unit, "engine": _ENGINE, "image": images[-1], "journal": True}
+            found[name] = {**record, "file": str(file)}
     return found
 
 

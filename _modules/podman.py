@@ -195,6 +195,24 @@ def healthy(container: str) -> bool:
     return not _podman(["healthcheck", "run", container]).retcode
 
 
+def log(container: str, since: float, lines: int = 12) -> str:
+    """The last lines that a container wrote, as podman's log driver has them.
+
+    container (str): its name. since (float): seconds since the epoch; older lines are not given. lines (int):
+    how many at most.
+
+    Returns at most 2000 characters (str), "" when nothing was written or the container is gone.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' podman.log nova_compute 1790000000
+    """
+    done = _podman(["logs", f"--tail={lines}", f"--since={int(since)}", container])
+    return "" if done.retcode else f"{done.stdout}\n{done.stderr}".strip()[-_LONGEST:]
+
+
 def rename(container: str, name: str) -> None:
     """Give a container another name.
 

@@ -17,7 +17,7 @@ def __virtual__():
 def carried() -> dict[str, dict]:
     """The containers that units start by name, and that podman's API created.
 
-    Returns {container: {"unit", "engine", "image"}}.
+    Returns {container: {"unit", "engine", "image", "journal"}}.
 
     CLI Example:
 
@@ -27,7 +27,12 @@ def carried() -> dict[str, dict]:
     """
     units, there = starting_units.of("podman"), __salt__["podman.containers"]()
     return {
-        name: {"unit": units[name], "engine": successor.ENGINE, "image": one["image"]}
+        name: {
+            "unit": units[name],
+            "engine": successor.ENGINE,
+            "image": one["image"],
+            "journal": False,
+        }
         for name, one in there.items()
         if not one["by_command"] and name in units
     }

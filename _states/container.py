@@ -15,6 +15,7 @@ from openstack_rollout.node.errors import NodeError
 
 _DEFAULT_TIMEOUT = 60
 _ENGINES = ("podman", "docker_engine")
+_UNIT = "PODMAN_SYSTEMD_UNIT"  # the label of what a quadlet runs
 _CHANGE = ("image", "container", "guard", "turn", "on_failure")
 # The arguments of the states that restart what they watch.
 _WATCHING = {
@@ -157,6 +158,7 @@ def at_image(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
             running=bool(now and now["running"]),
             turn=turn,
             engine=record["engine"],
+            own_log=not record["journal"],
         )
         reasons = [*because, *found_container.reasons(__salt__, one, image, now)]
         if not reasons:
@@ -278,6 +280,8 @@ def _refuse_foreign(container, now, legacy):
     if container not in legacy and __salt__["legacy_unit.present"]([container]):
         raise _foreign(container, f"the unit {container}.service")
     if now is None or __salt__["quadlet.label"]() in now["labels"]:
+        return
+    if text is not None and now["labels"].get(_UNIT) == f"{container}.service":
         return
     unit = (carriers.carried(__salt__).get(container) or {}).get("unit")
     if unit not in {f"{one}.service" for one in legacy}:

@@ -99,8 +99,8 @@ RAISED = {
         "Nothing on this node: what is there goes on.",
     ),
     "DEFINITION_REFUSED": Raised(
-        "The node cannot start the next container: its generator makes no unit of the quadlet, podman does not"
-        " create it, its image cannot be read, or the storage is full.",
+        "The node cannot start the next container: its generator makes no unit of the quadlet, podman does"
+        " not create it, its image cannot be read, or the storage is full.",
         "Nothing: it is asked before any guard acts.",
     ),
     "DEFINITION_CHANGED": Raised(

@@ -126,7 +126,17 @@ def facts_at(openstack, version, where, name="node1", **changes):
             }
             for service in wanted["services"]
         },
-        "managed": [],
+        "managed": [one["container"] for one in wanted["services"] if one["definition"] == "declared"],
+        "carried": {
+            one["container"]: {
+                "carrier": "foreign_quadlet",
+                "unit": f"edpm_{one['container']}.service",
+                "image": one["image"],
+                "masked": False,
+            }
+            for one in wanted["services"]
+            if one["definition"] == "found"
+        },
         "images": sorted({service["image"] for service in wanted["services"]}),
         "packages": installed,
         **QUIET,

@@ -52,6 +52,7 @@ def pillar(target, roles):
         "target_version": target,
         "roles": {role: f"{role}*" for role in roles},
         "zones": {},
+        "service_defaults": {"definition": "declared", "start": "image"},
         "service_types": {
             stage: {
                 "image": f"{stage}_image",
@@ -174,6 +175,7 @@ class Cloud:
             "boot_id": "0",
             "containers": containers,
             "managed": list(containers),
+            "carried": {},
             "images": [],
             "packages": {
                 PACKAGES[stage]: [version] for stage, version in node.at.items() if stage in PACKAGES

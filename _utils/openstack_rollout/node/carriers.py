@@ -32,7 +32,7 @@ class Carrier(Protocol):
         """The containers of the node that are run this way.
 
         Returns {container: {"unit": name, "engine": execution module that tells of it, "image": reference
-        that its definition starts}}. Touches nothing.
+        that its definition starts, "journal": whether the unit's journal has its log}}. Touches nothing.
         """
 
     def prepare(self, container: str, image: str) -> dict:

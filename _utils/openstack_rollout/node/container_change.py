@@ -24,7 +24,7 @@ class Container(NamedTuple):
     name: the container's. unit: that runs it. guard: the execution module that keeps its service going.
     engine: the execution module that tells of it. timeout: seconds until it has to be healthy. checked:
     whether it has a health check. running: whether it runs before the change. turn: whether the node needs
-    the controllers' turn for it.
+    the controllers' turn for it. own_log: whether its engine has its log, and not the journal of its unit.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Container(NamedTuple):
     running: bool
     turn: bool = False
     engine: str = "podman"
+    own_log: bool = False
 
 
 class Steps(NamedTuple):
@@ -105,14 +106,12 @@ def prove(salt: Mapping[str, Any], one: Container, image: str, since: float) -> 
         # The unit is asked last: a container may pass its check and end right after it.
         passed = salt[f"{one.engine}.healthy"](one.name) if one.checked else time.time() >= since + _STAYS_UP
         if ended := salt["quadlet.ended"](one.unit):
-            raise NodeError("CONTAINER_EXITED", f"{one.name} ended ({ended}){log(salt, one.unit, since)}")
+            raise NodeError("CONTAINER_EXITED", f"{one.name} ended ({ended}){log(salt, one, since)}")
         return passed
 
     if not waiting.until(healthy, float(one.timeout)):
         limit = f"within {one.timeout} s"
-        raise NodeError(
-            "CONTAINER_UNHEALTHY", f"{one.name} was not healthy {limit}{log(salt, one.unit, since)}"
-        )
+        raise NodeError("CONTAINER_UNHEALTHY", f"{one.name} was not healthy {limit}{log(salt, one, since)}")
     now = salt[f"{one.engine}.containers"]().get(one.name) or {"image_id": None}
     wanted = salt[f"{one.engine}.image_ids"]([image]).get(image)
     if wanted is None or now["image_id"] != wanted:
@@ -131,12 +130,13 @@ def restart(salt: Mapping[str, Any], one: Container, since: float) -> None:
 
 def exited(salt: Mapping[str, Any], one: Container, error: Exception, since: float) -> NodeError:
     """The error of a container whose unit did not start."""
-    return NodeError("CONTAINER_EXITED", f"{one.name}: {error}{log(salt, one.unit, since)}")
+    return NodeError("CONTAINER_EXITED", f"{one.name}: {error}{log(salt, one, since)}")
 
 
-def log(salt: Mapping[str, Any], unit: str, since: float) -> str:
-    """The last lines of a unit's container, as the end of a message; "" without any."""
-    lines = salt["quadlet.log"](unit, since)
+def log(salt: Mapping[str, Any], one: Container, since: float) -> str:
+    """The last lines of a container, as the end of a message; "" without any."""
+    own = salt[f"{one.engine}.log"](one.name, since) if one.own_log else ""
+    lines = own or salt["quadlet.log"](one.unit, since)
     return f"; its last lines:\n{lines}" if lines else ""
 
 

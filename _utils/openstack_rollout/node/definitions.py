@@ -32,7 +32,9 @@ _OF_IMAGE = (
 )
 _SHORT_ID = 12
 _MADE_UP = 64  # characters of the name of an anonymous volume
-_SIGNAL = "org.opencontainers.image.stopSignal"
+# Annotations and variables that podman adds, some of them only when a container is started.
+_ANNOTATIONS = ("org.opencontainers.image.stopSignal", "io.container.manager", "org.systemd.property.")
+_VARIABLES = ("container", "HOSTNAME", "HOME", "TERM")
 _UNSET: tuple[Any, ...] = (None, "", [], {})
 
 
@@ -50,7 +52,8 @@ def of(container: Mapping[str, Any], image: Mapping[str, Any]) -> dict[str, Any]
     found["HostConfig"] = dict(container.get("HostConfig") or {})
     for one in (found["Config"], found["HostConfig"]):
         if isinstance(one.get("Annotations"), Mapping):
-            one["Annotations"] = {k: v for k, v in one["Annotations"].items() if k != _SIGNAL}
+            kept = {k: v for k, v in one["Annotations"].items() if not k.startswith(_ANNOTATIONS)}
+            one["Annotations"] = kept
     found["Mounts"] = sorted((_mount(one) for one in container.get("Mounts") or ()), key=repr)
     found["networks"] = sorted((container.get("NetworkSettings") or {}).get("Networks") or ())
     return found
@@ -93,12 +96,12 @@ def _config(config: Mapping[str, Any], image: Mapping[str, Any], own_id: str) ->
     for key in _OF_IMAGE:
         if _plain(found.get(key)) == _plain(image.get(key)):
             found.pop(key, None)
-    found["Env"] = sorted(set(config.get("Env") or ()) - set(image.get("Env") or ()))
+    own = set(config.get("Env") or ()) - set(image.get("Env") or ())
+    found["Env"] = sorted(one for one in own if one.partition("=")[0] not in _VARIABLES)
     labels = image.get("Labels") or {}
     found["Labels"] = {k: v for k, v in (config.get("Labels") or {}).items() if labels.get(k) != v}
     if own_id and found.get("Hostname") == own_id[:_SHORT_ID]:
         found.pop("Hostname")
-        found["Env"] = [one for one in found["Env"] if one != f"HOSTNAME={own_id[:_SHORT_ID]}"]
     return found
 
 

@@ -1,9 +1,10 @@
 """podman's arguments that create a container again which was created through podman's API.
 
-Such a container has no command line that could be repeated, so its settings are read where podman tells them
-(podman-inspect(1)) and said again in the options of podman-create(1). `podman container clone` would be
-shorter; on 5.4 it fails with the host's IPC namespace, and loses network mode, user, health check, log driver,
-stop timeout, hosts, security options and limits. Whoever uses these arguments compares what they make.
+Such a container has no command line that could be repeated, so its settings are read where podman tells
+them (podman-inspect(1)) and said again in the options of podman-create(1). `podman container clone` would be
+shorter; on 5.4 it fails with the host's IPC namespace, and loses network mode, user, health check, log
+driver, stop timeout, hosts, security options and limits. Whoever uses these arguments compares what comes of
+them.
 """
 
 from __future__ import annotations
@@ -48,11 +49,23 @@ _VALUES = {
     "MemorySwap": "--memory-swap",
     "OomScoreAdj": "--oom-score-adj",
 }
+_OF_CONFIG = {
+    "User": "--user",
+    "WorkingDir": "--workdir",
+    "StopSignal": "--stop-signal",
+    "StopTimeout": "--stop-timeout",
+    "Timeout": "--timeout",
+    "Umask": "--umask",
+    "sdNotifyMode": "--sdnotify",
+    "Tty": "--tty",
+    "OpenStdin": "--interactive",
+}
 _FLAGS = {"Privileged": "--privileged", "Init": "--init", "ReadonlyRootfs": "--read-only"}
 # podman's words for "nothing special", which it does not take back as values.
 _USUAL = {
     "PidMode": ("private",),
     "UTSMode": ("private",),
+    "WorkingDir": ("/",),
     "Cgroups": ("", "default"),
     "sdNotifyMode": ("", "container"),
 }
@@ -61,8 +74,8 @@ _USUAL = {
 def of(container: Told, image: Told, name: str, reference: str) -> list[str]:
     """The arguments, from `create` on.
 
-    container, image (dict): what `podman inspect` tells of the container and of its image. name (str): the new
-    one's. reference (str): the image of the new one.
+    container, image (dict): what `podman inspect` tells of the container and of its image. name (str): the
+    new one's. reference (str): the image of the new one.
 
     Raises NodeError DEFINITION_REFUSED for what cannot be said again.
     """
@@ -96,26 +109,17 @@ def _of_process(config: Told, own: Told) -> Iterator[str]:
     for key, value in (config.get("Annotations") or {}).items():
         if not key.startswith(_PODMANS_ANNOTATIONS):
             yield f"--annotation={key}={value}"
+    yield from _of_start(config, own)
+
+
+def _of_start(config: Told, own: Told) -> Iterator[str]:
     entry_point = config.get("Entrypoint")
     if entry_point and entry_point != own.get("Entrypoint"):
         yield f"--entrypoint={json.dumps(entry_point) if isinstance(entry_point, list) else entry_point}"
-    if config.get("User") and config["User"] != own.get("User"):
-        yield f"--user={config['User']}"
-    if config.get("WorkingDir") and config["WorkingDir"] != (own.get("WorkingDir") or "/"):
-        yield f"--workdir={config['WorkingDir']}"
-    for key, option in (("StopSignal", "--stop-signal"), ("Umask", "--umask")):
-        if config.get(key) and config[key] != own.get(key):
-            yield f"{option}={config[key]}"
-    if config.get("StopTimeout") is not None:
-        yield f"--stop-timeout={config['StopTimeout']}"
-    if config.get("Timeout"):
-        yield f"--timeout={config['Timeout']}"
-    if config.get("sdNotifyMode", "") not in _USUAL["sdNotifyMode"]:
-        yield f"--sdnotify={config['sdNotifyMode']}"
-    if config.get("Tty"):
-        yield "--tty"
-    if config.get("OpenStdin"):
-        yield "--interactive"
+    for key, option in _OF_CONFIG.items():
+        usual = (own.get(key), *_USUAL.get(key, ()))
+        if config.get(key) not in (None, "", 0, False, *usual):
+            yield option if config[key] is True else f"{option}={config[key]}"
 
 
 def _of_health(check: Told | None, image: Told) -> Iterator[str]:

@@ -27,7 +27,8 @@ _LINES = 3  # of the generator's complaint
 def unit_of(salt: Mapping[str, Any], file: Path, text: str) -> str:
     """The unit that the generator makes of a quadlet of this text, beside all others of the node.
 
-    salt (dict): the caller's `__salt__`. file (Path): the quadlet's place below FOLDER. text (str): all of it.
+    salt (dict): the caller's `__salt__`. file (Path): the quadlet's place below FOLDER. text (str): all of
+    it.
 
     Raises NodeError DEFINITION_REFUSED with the generator's own line where it makes none.
     """

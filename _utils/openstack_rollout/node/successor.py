@@ -1,7 +1,7 @@
 """One container takes the place of another under the unit that starts it by name (podman).
 
-The next one is created beside the running one, and compared with it before anything stops. Its unit stays as it
-is: the containers change their names. The previous one is kept until the next one is proven.
+The next one is created beside the running one, and compared with it before anything stops. Its unit stays as
+it is: the containers change their names. The previous one is kept until the next one is proven.
 """
 
 from __future__ import annotations

@@ -23,6 +23,13 @@ SENTENCES = [
         f"container a: runs image 0123456789ab, wants {IMAGE}",
     ),
     (Kind.CONTAINER_STOPPED, "a", None, IMAGE, "container a: is not running"),
+    (
+        Kind.CONTAINER_FOREIGN,
+        "a",
+        "edpm_a.service",
+        IMAGE,
+        f"container a: is somebody else's (edpm_a.service), wants {IMAGE}",
+    ),
     (Kind.CHANGE_UNFINISHED, "a", None, None, "container a: its change was begun and not finished"),
     (Kind.PACKAGE, "curl", ["7-1", "7-2"], "8", "package curl: 7-1, 7-2, wants 8"),
     (Kind.PACKAGE, "curl", [], ">=8", "package curl: not installed, wants >=8"),

@@ -22,7 +22,8 @@ def inspected(name, running=True, health=None, labels=None):
     state = {"Running": running, "ExitCode": 0 if running else 1}
     if health:
         state["Health"] = {"Status": health}
-    return {"Name": name, "Image": "1" * 64, "State": state, "Config": {"Labels": labels}}
+    ids = {"Id": "0" * 64, "Image": "1" * 64, "ImageName": "reg/nova:1"}
+    return {"Name": name, **ids, "State": state, "Config": {"Labels": labels}}
 
 
 def test_containers_tell_what_runs_and_how_well():
@@ -36,11 +37,15 @@ def test_containers_tell_what_runs_and_how_well():
     )
     found = module.containers()
     assert found["nova"] == {
+        "id": "0" * 64,
         "running": True,
         "image_id": "1" * 64,
+        "image": "reg/nova:1",
         "healthy": True,
+        "health_check": False,
         "labels": {"a": "b"},
         "exit_code": 0,
+        "by_command": False,
     }
     assert found["old"]["running"] is False and found["old"]["labels"] == {}
     assert found["new"]["healthy"] is None

@@ -31,7 +31,10 @@ def test_the_limit_and_the_environment_reach_salt():
         return failing()
 
     commands.run({"cmd.run_all": run_all}, ("true",), timeout=5, env={"A": "b"})
+    quiet = given.pop("output_loglevel")
     assert given == {"python_shell": False, "ignore_retcode": True, "timeout": 5, "env": {"A": "b"}}
+    commands.run({"cmd.run_all": run_all}, ("true",), secret=True)
+    assert (quiet, given["output_loglevel"]) == ("debug", "quiet")
     commands.unattended({"cmd.run_all": run_all}, ["dnf"])
     assert given["env"] == {"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
     assert given["timeout"] is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from openstack_rollout.node.errors import NodeError
 
 LABEL = "openstack-rollout.fingerprint"
+HEADER = "# ours"
 
 
 class Guard:
@@ -46,11 +47,11 @@ class Guard:
 class Machine:
     """What podman, quadlet and legacy_unit do, without a machine; `did` is what was done, in order."""
 
-    def __init__(self, local=(), missing=(), exits=(), sick=()):
-        self.local = set(local)
+    def __init__(self, local=(), missing=(), exits=(), sick=(), damaged=(), dropped=False):
+        self.local, self.damaged, self.dropped = set(local), set(damaged), dropped
         self.missing, self.exits, self.sick = set(missing), set(exits), set(sick)
         self.quadlets, self.proven, self.containers, self.legacy = {}, {}, {}, set()
-        self.held = set()
+        self.held, self.carried = set(), {}
         self.did = []
 
     def functions(self):
@@ -66,7 +67,7 @@ class Machine:
             for name in names
             for room in rooms
             if name.startswith(room + "_")
-        }
+        } | {"podman_command.carried": lambda: dict(self.carried)}
 
     def podman_containers(self):
         return {name: dict(entry) for name, entry in self.containers.items()}
@@ -79,6 +80,10 @@ class Machine:
             raise NodeError("IMAGE_MISSING", f"{reference}: manifest unknown")
         self.did.append(f"pull {reference}")
         self.local.add(reference)
+
+    def podman_require_startable(self, image):
+        if image in self.damaged:
+            raise NodeError("DEFINITION_REFUSED", f"{image} cannot be read")
 
     def podman_healthy(self, container):
         return self.containers[container]["image"] not in self.sick
@@ -94,9 +99,19 @@ class Machine:
     def quadlet_label(self):
         return LABEL
 
+    def quadlet_header(self):
+        return HEADER
+
+    def quadlet_path(self, container):
+        return f"/etc/containers/systemd/{container}.container"
+
+    def quadlet_prove(self, container, text):
+        if self.dropped:
+            raise NodeError("DEFINITION_REFUSED", f"{container}: unknown key")
+
     def quadlet_render(self, container, image, quadlet, health, config_files):
         fingerprint = f"{image} {quadlet} {health} {list(config_files)}"
-        return {"text": f"{image}|{fingerprint}", "fingerprint": fingerprint}
+        return {"text": f"{HEADER}|{image}|{fingerprint}", "fingerprint": fingerprint}
 
     def quadlet_read(self, container):
         return self.quadlets.get(container)
@@ -135,7 +150,7 @@ class Machine:
 
     def quadlet_restart(self, unit):
         container = unit.removesuffix(".service")
-        image, fingerprint = self.quadlets[container].split("|")
+        _, image, fingerprint = self.quadlets[container].split("|")
         self.did.append(f"restart {container} {image}")
         self.containers[container] = {
             "running": image not in self.exits,

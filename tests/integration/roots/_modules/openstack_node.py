@@ -21,7 +21,7 @@ def facts(fresh=False, refresh=False):
         return node["facts"]
     at = {stage: node["at"].get(stage, "1.0.0") for stage in share["stages"]}
     return {
-        "schema": 1,
+        "schema": 2,
         "id": __opts__["id"],
         "target": share["target"],
         "roles": share["roles"],
@@ -40,6 +40,7 @@ def facts(fresh=False, refresh=False):
             if stage not in PACKAGES
         },
         "managed": [],
+        "carried": {},
         "images": [service["image"] for service in share["services"]],
         "packages": {PACKAGES[stage]: [version] for stage, version in at.items() if stage in PACKAGES},
         "floors": {},
