@@ -54,8 +54,8 @@ HOTFIX_KEY = "edpm_neutron_metadata_agent_image"
 _FILES = settings.HERE / "files" / "images"
 _PROGRAMS = "/usr/local/bin"
 _FIRST_PORT = 20000
-#: whom a definition may name; the numbers are those of real images
-_USERS = {"root": 0, "ceilometer": 42405, "nova": 42436, "memcached": 42457}
+#: whom a definition may name beside root; the numbers are those of real images
+_USERS = {"ceilometer": 42405, "nova": 42436, "memcached": 42457}
 #: Programs and data of OVN's images, from the base image.
 _OVN_PROGRAMS = (
     *("/usr/bin/ovn-controller", "/usr/bin/ovn-appctl", "/usr/bin/ovn-northd"),
@@ -158,8 +158,8 @@ def _busybox_layer() -> bytes:
     for name in ("sbin", "usr/sbin"):
         layer.link(name, "bin" if "/" in name else "usr/bin")
     layer.link("var/run", "../run")
-    users = [f"{name}:x:{uid}:{uid}:{name}:/tmp:/bin/sh" for name, uid in _USERS.items()]
-    layer.file("etc/passwd", "\n".join([*users, ""]).encode())
+    users = [f"{name}:x:{uid}:{uid}::/tmp:/bin/sh" for name, uid in _USERS.items()]
+    layer.file("etc/passwd", "\n".join(["root:x:0:0:root:/root:/bin/sh", *users, ""]).encode())
     layer.file("usr/bin/busybox", busybox.read_bytes(), mode=0o755)
     for applet in sorted(applets):
         if applet != "busybox":

@@ -12,7 +12,14 @@ from tests.lab.enclosure import LabError
 from . import tools
 
 
-def play(lab: Lab, node: str, tool: str, playbook: list[dict], paths: dict[str, Path]) -> str:
+def play(
+    lab: Lab,
+    node: str,
+    tool: str,
+    playbook: list[dict],
+    paths: dict[str, Path],
+    variables: dict[str, object] | None = None,
+) -> str:
     """Run a playbook; what Ansible printed.
 
     Args:
@@ -22,6 +29,7 @@ def play(lab: Lab, node: str, tool: str, playbook: list[dict], paths: dict[str, 
         playbook: Its plays.
         paths: Where the deployer keeps its own parts: Ansible's setting -> path, e.g.
             `{"ROLES_PATH": .../roles, "LIBRARY": .../plugins/modules}`.
+        variables: What the command line says, over all that the deployer's files say.
 
     Raises:
         LabError: Some task failed; the message has what Ansible printed.
@@ -39,9 +47,10 @@ def play(lab: Lab, node: str, tool: str, playbook: list[dict], paths: dict[str, 
         inventory.write_text(json.dumps({"all": {"hosts": {node: host}}}))
         file.write_text(json.dumps(playbook))
         (Path(scratch) / "ansible.cfg").touch()  # instead of the host's
-        argv = [str(place / "venv/bin/python"), "-m", "ansible", "playbook", f"--inventory={inventory}", str(file)]
+        program = [str(place / "venv/bin/python"), "-m", "ansible", "playbook"]
+        said = json.dumps(variables or {})
         done = subprocess.run(
-            argv,
+            [*program, f"--inventory={inventory}", f"--extra-vars={said}", str(file)],
             cwd=scratch,
             env=_environment(place, Path(scratch), paths),
             stdin=subprocess.DEVNULL,

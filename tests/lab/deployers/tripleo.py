@@ -91,7 +91,7 @@ def _step(step: str) -> dict:
                 "ansible.builtin.include_role": {"name": "tripleo_container_manage"},
                 "vars": {
                     "tripleo_container_manage_config": f"{_STARTUP}/{step}",
-                    "tripleo_container_manage_config_id": f"tripleo_{step}",
+                    "tripleo_container_manage_config_id": "tripleo_" + step.replace("_", ""),
                     "tripleo_container_manage_config_patterns": "*.json",
                     "tripleo_container_manage_concurrency": 5,
                     "tripleo_container_manage_cli": "podman",
