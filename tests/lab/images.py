@@ -51,7 +51,7 @@ OVN_KEYS = {
 }
 HOTFIX_KEY = "edpm_neutron_metadata_agent_image"
 
-_FILES = settings.HERE / "files" / "images"
+FILES = settings.HERE / "files" / "images"
 _PROGRAMS = "/usr/local/bin"
 _FIRST_PORT = 20000
 #: whom a definition may name beside root; the numbers are those of real images
@@ -84,7 +84,7 @@ def ensure(root: Path) -> Images:
         root: The base image, whose OVN the images of OVN get.
     """
     code = [settings.HERE / name for name in ("images.py", "registry_storage.py")]
-    key = cache.digest_of(*code, _FILES, root.parent.name, settings.REGISTRY, settings.RELEASES)
+    key = cache.digest_of(*code, FILES, root.parent.name, settings.REGISTRY, settings.RELEASES)
     place = cache.ensure("images", key, lambda work: _build(work, root))
     index = json.loads((place / "index.json").read_text())
     return Images(place / "storage", index["releases"], index["extra"])
@@ -173,7 +173,7 @@ def _scripts_layer(version: str) -> bytes:
     for name in ("openstack", "usr/local", "usr/local/bin"):
         layer.directory(name)
     layer.file("openstack/version", f"{version}\n".encode())
-    for path in sorted(_FILES.iterdir()):
+    for path in sorted(FILES.iterdir()):
         place = "openstack" if path.name == "healthcheck" else _PROGRAMS.lstrip("/")
         layer.file(f"{place}/{path.name}", path.read_bytes(), mode=0o755)
     return layer.content()

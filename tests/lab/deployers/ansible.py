@@ -60,7 +60,9 @@ def play(
             timeout=1200,
         )
     if done.returncode:
-        raise LabError(f"{tool}'s playbook on {node} exited with {done.returncode}:\n{done.stdout}{done.stderr}")
+        raise LabError(
+            f"{tool}'s playbook on {node} exited with {done.returncode}:\n{done.stdout}{done.stderr}"
+        )
     return done.stdout
 
 

@@ -24,6 +24,8 @@ _GLOBALS = {
     "docker_registry_password": "",
     "docker_registry_insecure": True,
 }
+#: what real images read; those of the lab know what to start
+_CONFIG = '{"command": "serve", "config_files": []}\n'
 #: arguments of kolla_container that a service's definition may give, as each role's handler passes them
 _ARGUMENTS = (
     *("volumes", "dimensions", "privileged", "cap_add", "environment", "healthcheck", "ipc_mode", "pid_mode"),
@@ -56,6 +58,7 @@ def deploy(lab: Lab, node: str, services: Mapping[str, dict], image_of: Callable
         own = {"container_name": container, "group": "all", "enabled": True, "image": image}
         complete[container.replace("_", "-")] = definition | own
         host.provide(lab, node, definition["volumes"])
+    lab.exec(node, ["tee", *(f"/etc/kolla/{name}/config.json" for name in complete)], stdin=_CONFIG)
     share = tools.share(tools.ensure("kolla")) / "kolla-ansible/ansible"
     paths = {
         "ROLES_PATH": share / "roles",
@@ -76,17 +79,17 @@ def _play(services: Mapping[str, dict], common: str) -> dict:
         "vars_files": [common],
         "vars": {"project_name": "lab", "lab_services": dict(services)},
         "tasks": [
-            {"ansible.builtin.systemd_service": {"name": "podman.socket", "state": "started", "enabled": True}},
-            *(_configured(name) for name in services),
+            {
+                "ansible.builtin.systemd_service": {
+                    "name": "podman.socket",
+                    "state": "started",
+                    "enabled": True,
+                }
+            },
             {"ansible.builtin.import_role": {"name": "service-check-containers"}},
         ],
         "handlers": [_restarted(name, service) for name, service in services.items()],
     }
-
-
-def _configured(name: str) -> dict:
-    place = f"/etc/kolla/{name}/config.json"
-    return {"ansible.builtin.copy": {"dest": place, "content": '{"command": "serve"}\n', "mode": "0660"}}
 
 
 def _restarted(name: str, service: Mapping[str, object]) -> dict:

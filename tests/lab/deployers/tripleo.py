@@ -56,7 +56,10 @@ def _prepared(steps: Mapping[str, dict]) -> dict:
     """What a deployment does on each node before its first step."""
     folders = ["/var/lib/tripleo-config", "/var/lib/kolla/config_files"]
     configs = {
-        f"/var/lib/kolla/config_files/{container}.json": {"command": "/usr/local/bin/serve", "config_files": []}
+        f"/var/lib/kolla/config_files/{container}.json": {
+            "command": "/usr/local/bin/serve",
+            "config_files": [],
+        }
         for containers in steps.values()
         for container in containers
     }
@@ -64,9 +67,7 @@ def _prepared(steps: Mapping[str, dict]) -> dict:
         "name": "TripleO prepares the node",
         "hosts": "all",
         "gather_facts": False,
-        "tasks": [
-            {"ansible.builtin.file": {"path": folder, "state": "directory"}} for folder in folders
-        ]
+        "tasks": [{"ansible.builtin.file": {"path": folder, "state": "directory"}} for folder in folders]
         + [
             {"tripleo_container_configs": {"config_data": configs}},
             {"container_startup_config": {"config_base_dir": _STARTUP, "config_data": dict(steps)}},

@@ -55,7 +55,9 @@ class Connection(ConnectionBase):
         self._connected = False
 
     def _run(self, argv, data):
-        done = subprocess.run([*self.get_option("enter"), *argv], input=data, capture_output=True, check=False)
+        done = subprocess.run(
+            [*self.get_option("enter"), *argv], input=data, capture_output=True, check=False
+        )
         return done.returncode, done.stdout, done.stderr
 
     def _must(self, argv, data):
