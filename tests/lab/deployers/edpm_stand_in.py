@@ -1,8 +1,8 @@
 """Lay quadlets as EDPM does: a stand-in, since edpm-ansible is on no package index.
 
-Written from its files, not by its code: names, places, sections, order of keys, the comment with a hash of the
-configuration, one-shot containers before others, health scripts under /openstack, a restart only where something
-changed. What it does not do: log in to a registry, create secrets, remove what is no longer wanted.
+Written from what its files are like, not by its code: names, places, sections, order of keys, the comment
+with a hash of the configuration, health scripts under /openstack, the copy where it renders them first, a
+restart only where something changed. It does not log in to a registry, and removes nothing.
 """
 
 import hashlib

@@ -26,6 +26,9 @@ _GLOBALS = {
 }
 #: what real images read; those of the lab know what to start
 _CONFIG = '{"command": "serve", "config_files": []}\n'
+#: What it creates again at each run, whatever is the same: it compares a mount as `ro,rslave` that it made
+#: otherwise, and capabilities that podman does not tell, since every container has them.
+RESTLESS = frozenset({"neutron_ovn_vpn_agent", "prometheus_node_exporter"})
 #: arguments of kolla_container that a service's definition may give, as each role's handler passes them
 _ARGUMENTS = (
     *("volumes", "dimensions", "privileged", "cap_add", "environment", "healthcheck", "ipc_mode", "pid_mode"),

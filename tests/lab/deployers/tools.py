@@ -1,7 +1,7 @@
 """Keep the deployers' own tools: for each a virtual environment, outside the checkout, by its requirements.
 
-Two environments, since they exclude one another: kolla-ansible asks for a newer ansible-core than the one that
-can still load tripleo-ansible's plugins.
+Two environments, since they exclude one another: kolla-ansible asks for a newer ansible-core than the one
+with which tripleo-ansible's plugins were tried.
 """
 
 import subprocess

@@ -1,4 +1,4 @@
-"""Deploy with TripleO's own code: the role tripleo_container_manage of tripleo-ansible, on a machine of the lab."""
+"""Deploy with TripleO's own code, the role tripleo_container_manage, on a machine of the lab."""
 
 from collections.abc import Callable, Mapping
 
@@ -8,8 +8,8 @@ from tests.lab.cloud import Lab
 
 from . import ansible, host, tools
 
-#: container -> its definition as tripleo-heat-templates have it, with the step that starts it, and as image the
-#: image key of a release
+#: container -> its definition as tripleo-heat-templates have it, with the step that starts it, and as image
+#: the image key of a release
 SERVICES: dict[str, dict] = yaml.safe_load((tools.FILES / "tripleo.yaml").read_text())
 _STARTUP = "/var/lib/tripleo-config/container-startup-config"
 
@@ -22,8 +22,9 @@ def unit(container: str) -> str:
 def deploy(lab: Lab, node: str, services: Mapping[str, dict], image_of: Callable[[str], str]) -> str:
     """Have TripleO's role create these services, and no others, in the order of their steps.
 
-    Run again with other images or definitions it is TripleO's own next run: containers that differ are created
-    again, those that it created in an earlier run and that are no longer named are removed.
+    Run again with other images or definitions it is TripleO's own next run: containers that differ are
+    created again. A container that a step created earlier and that it no longer names is removed; a step that
+    names none does not run.
 
     Args:
         lab: A lab that is up.
