@@ -102,20 +102,25 @@ def failures(answer: dict[str, dict]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def node(request: pytest.FixtureRequest) -> Iterator[Node]:
-    """A machine of its own for each module, brought to release 1.0.0; a module's LAB_PROFILE says which."""
+def machine(request: pytest.FixtureRequest) -> Iterator[Node]:
+    """A machine of its own for each module, just booted; a module's LAB_PROFILE says which."""
     profile = getattr(request.module, "LAB_PROFILE", "one")
     lab = Lab(home=settings.HOME.with_name(f"{settings.HOME.name}-functional"), profile=profile)
     lab.down()
     try:
         lab.up()
-        machine = Node(lab)
-        machine.call("saltutil.sync_all")
-        machine.edit()
-        machine.converge()
-        yield machine
+        yield Node(lab)
     finally:
         lab.down()
+
+
+@pytest.fixture(scope="module")
+def node(machine: Node) -> Node:
+    """The machine, brought to release 1.0.0."""
+    machine.call("saltutil.sync_all")
+    machine.edit()
+    machine.converge()
+    return machine
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ PACKAGES = {
         *("dnf", "dnf-plugins-core", "rpm"),
         *("openvswitch-switch", "ovn-host", "ovn-central"),
         *("python3-venv", "procps", "iputils-ping"),
+        # what the modules of other deployers' Ansible import, as their own preparation of a node installs it
+        *("python3-podman", "python3-dbus", "python3-yaml"),
     ),
 }
 #: Installed services that no machine of the lab runs by itself; a role enables what it needs.

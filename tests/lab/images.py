@@ -51,8 +51,11 @@ OVN_KEYS = {
 }
 HOTFIX_KEY = "edpm_neutron_metadata_agent_image"
 
-_FILES = settings.HERE / "files" / "images"
+FILES = settings.HERE / "files" / "images"
+_PROGRAMS = "/usr/local/bin"
 _FIRST_PORT = 20000
+#: whom a definition may name beside root; the numbers are those of real images
+_USERS = {"ceilometer": 42405, "nova": 42436, "memcached": 42457}
 #: Programs and data of OVN's images, from the base image.
 _OVN_PROGRAMS = (
     *("/usr/bin/ovn-controller", "/usr/bin/ovn-appctl", "/usr/bin/ovn-northd"),
@@ -81,7 +84,7 @@ def ensure(root: Path) -> Images:
         root: The base image, whose OVN the images of OVN get.
     """
     code = [settings.HERE / name for name in ("images.py", "registry_storage.py")]
-    key = cache.digest_of(*code, _FILES, root.parent.name, settings.REGISTRY, settings.RELEASES)
+    key = cache.digest_of(*code, FILES, root.parent.name, settings.REGISTRY, settings.RELEASES)
     place = cache.ensure("images", key, lambda work: _build(work, root))
     index = json.loads((place / "index.json").read_text())
     return Images(place / "storage", index["releases"], index["extra"])
@@ -137,7 +140,7 @@ def _settings(key: str, version: str, program: str = "serve", health: str = "goo
     }
     return {
         "Env": [f"{name}={value}" for name, value in variables.items()],
-        "Entrypoint": [f"/openstack/{program}"],
+        "Entrypoint": [f"{_PROGRAMS}/{program}"],
         "Labels": {"org.opencontainers.image.version": version, "org.opencontainers.image.title": key},
     }
 
@@ -147,14 +150,16 @@ def _busybox_layer() -> bytes:
     busybox = Path("/bin/busybox")
     applets = _output(str(busybox), "--list").split()
     layer = Layer()
-    for name in ("etc", "openstack", "run", "tmp", "usr", "usr/bin", "usr/lib", "usr/lib64", "var"):
+    for name in ("etc", "openstack", "run", "usr", "usr/bin", "usr/lib", "usr/lib64", "var"):
         layer.directory(name)
+    layer.directory("tmp", mode=0o1777)
     for name in ("bin", "lib", "lib64"):
         layer.link(name, f"usr/{name}")
     for name in ("sbin", "usr/sbin"):
         layer.link(name, "bin" if "/" in name else "usr/bin")
     layer.link("var/run", "../run")
-    layer.file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n")
+    users = [f"{name}:x:{uid}:{uid}::/tmp:/bin/sh" for name, uid in _USERS.items()]
+    layer.file("etc/passwd", "\n".join(["root:x:0:0:root:/root:/bin/sh", *users, ""]).encode())
     layer.file("usr/bin/busybox", busybox.read_bytes(), mode=0o755)
     for applet in sorted(applets):
         if applet != "busybox":
@@ -163,11 +168,14 @@ def _busybox_layer() -> bytes:
 
 
 def _scripts_layer(version: str) -> bytes:
+    """Programs as in real images: of /openstack, which a deployer may mount over, nothing starts."""
     layer = Layer()
-    layer.directory("openstack")
+    for name in ("openstack", "usr/local", "usr/local/bin"):
+        layer.directory(name)
     layer.file("openstack/version", f"{version}\n".encode())
-    for path in sorted(_FILES.iterdir()):
-        layer.file(f"openstack/{path.name}", path.read_bytes(), mode=0o755)
+    for path in sorted(FILES.iterdir()):
+        place = "openstack" if path.name == "healthcheck" else _PROGRAMS.lstrip("/")
+        layer.file(f"{place}/{path.name}", path.read_bytes(), mode=0o755)
     return layer.content()
 
 

@@ -88,8 +88,8 @@ class Layer:
         self._buffer = io.BytesIO()
         self._tar = tarfile.TarFile(fileobj=self._buffer, mode="w", format=tarfile.PAX_FORMAT)
 
-    def directory(self, name: str) -> None:
-        self._add(name, tarfile.DIRTYPE, 0o755)
+    def directory(self, name: str, mode: int = 0o755) -> None:
+        self._add(name, tarfile.DIRTYPE, mode)
 
     def link(self, name: str, target: str) -> None:
         self._add(name, tarfile.SYMTYPE, 0o777, target=target)
