@@ -68,8 +68,11 @@ openstack:
 
   # Changes to the service catalogue (openstack/services.sls), by service; any key of a type can be set.
   # A further service of a type has a name of its own, and runs beside the type's own one unless that is disabled.
+  # A name that is no type, and without `type`, is a type of your own: it says image, container, roles and stage, and
+  # releases may hold its image key.
   services: {}
   #  neutron-dhcp: {enabled: true}
   #  nova: {enabled: false}
   #  nova-custom: {type: nova, container: nova_compute_custom}
   #  cinder-volume-pure: {type: cinder-volume, backend: pure, container: cinder_volume_pure, enabled: true}
+  #  collectd: {image: collectd_image, container: collectd, roles: [compute], stage: services, enabled: true}

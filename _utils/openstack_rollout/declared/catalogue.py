@@ -5,7 +5,8 @@ the type, the operator's entry. Mappings merge, anything else is replaced.
 
 Each type is a service of its own name. An entry of the operator of that name changes it; an entry of another
 name with that `type` is a further service beside it, and takes nothing away. Whoever wants it in place of the
-type's own service disables that: `nova: {enabled: false}`.
+type's own service disables that: `nova: {enabled: false}`. An entry of a name that is no type, and without a
+`type`, is a type of the operator's own.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
     from openstack_rollout.declared.model import Model
 
 _Entries = dict[str, dict[str, Any]]
-_REQUIRED = ("image", "container", "roles", "stage")
-_CHECKED = (*_REQUIRED, "config", "enabled", "legacy_units", "definition", "start", "quadlet", "health")
+#: What a type has to say.
+REQUIRED = ("image", "container", "roles", "stage")
+_CHECKED = (*REQUIRED, "config", "enabled", "legacy_units", "definition", "start", "quadlet", "health")
 
 
 class Catalogue:
@@ -39,6 +41,11 @@ class Catalogue:
         self._services: _Entries = {name: {} for name in self._types}
         self._services |= {name: _set_by(entry) for name, entry in model.services.items()}
         self._kinds = {name: entry.get("type", name) for name, entry in self._services.items()}
+        self._types |= {
+            name: self._services[name]
+            for name, kind in self._kinds.items()
+            if name == kind and name not in self._types
+        }
         self._of_kind: dict[str, list[str]] = {}
         for name, kind in self._kinds.items():
             self._of_kind.setdefault(kind, []).append(name)
@@ -203,7 +210,7 @@ def _structure(entry: Mapping[str, Any], exactly: bool) -> str:
 
 def _wrong(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(key, text) of what is wrong with one merged entry by itself."""
-    missing = [key for key in _REQUIRED if not entry.get(key)]
+    missing = [key for key in REQUIRED if not entry.get(key)]
     if missing:
         yield missing[0], "is missing"
         return

@@ -181,7 +181,8 @@ class ServiceEntry(Entry):
     """What the operator says of a service. Any key may lack."""
 
     type: ServiceType | None = None
-    """The service type whose description it starts from; by default the service's own name."""
+    """The service type whose description it starts from; by default the one of its own name. Where there is
+    none, it is a type of its own: image, container, roles and stage are needed then."""
 
 
 class Service(Strict):

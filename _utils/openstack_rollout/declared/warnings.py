@@ -54,8 +54,8 @@ def _services(model: Model) -> Iterator[str]:
     for name, entry in model.services.items():
         service = services[name]
         here = path(("openstack", "services", name))
-        own = model.service_types[service.type]
-        if name != service.type and not service.enabled:
+        own = model.service_types.get(service.type)
+        if (name != service.type or own is None) and not service.enabled:
             yield f"{here}: is not enabled, set enabled: true to run it"
         elif name != service.type and beside[service.type] > 1 and services[service.type].enabled:
             yield (
@@ -64,8 +64,8 @@ def _services(model: Model) -> Iterator[str]:
             )
         if service.backend and service.image not in BACKEND_MAPS:
             yield f"{here}:backend: {shown(service.backend)} has no effect: {service.image} is one image"
-        usual = own.guard or model.service_defaults.guard or NONE
-        if entry and entry.guard not in (None, NONE, PACEMAKER, usual):
+        usual = (own and own.guard) or model.service_defaults.guard or NONE
+        if own and entry and entry.guard not in (None, NONE, PACEMAKER, usual):
             yield f"{here}:guard: {entry.guard} knows nothing of {service.type}, whose guard is {usual}"
 
 

@@ -116,7 +116,18 @@ MISTAKES = [
     ("ovs/reload", "no", "ovs:reload: has to be true or false, not a string: 'no'"),
     ("packages/essentials", [], "packages:essentials: unknown key, did you mean essential?"),
     ("packages/essential", [7], "packages:essential:0: 7 is a number: put it in quotes"),
-    ("services/novas", {}, "services:novas: 'novas' is no known service type, did you mean nova?"),
+    (
+        "services/novas",
+        {},
+        "services:novas: 'novas' is no known service type, did you mean nova? Give its type, or image,"
+        " container, roles, stage for a type of its own",
+    ),
+    (
+        "services/fluentd",
+        {"image": "fluentd_image", "container": "fluentd", "type": None},
+        "services:fluentd: 'fluentd' is no known service type. Give its type, or roles, stage too for a type"
+        " of its own",
+    ),
     (
         "services/mine",
         {"type": "nove"},
