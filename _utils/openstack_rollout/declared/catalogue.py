@@ -5,8 +5,9 @@ the type, the operator's entry. Mappings merge, anything else is replaced.
 
 Each type is a service of its own name. An entry of the operator of that name changes it; an entry of another
 name with that `type` is a further service beside it, and takes nothing away. Whoever wants it in place of the
-type's own service disables that: `nova: {enabled: false}`. An entry of a name that is no type, and without a
-`type`, is a type of the operator's own.
+type's own service disables that: `nova: {enabled: false}`; then it has the type's `legacy_units`, which
+services beside each other do not share: one would remove the unit of the other. An entry of a name that is no
+type, and without a `type`, is a type of the operator's own.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class Catalogue:
             self._of_kind.setdefault(kind, []).append(name)
         self._merging = _Merging()
         self._below = {kind: self._merging.layers(self._common, entry) for kind, entry in self._types.items()}
+        self._enabled: dict[tuple[str, bool | None], int] = {}
         self._base: _Entries | None = None
         self._merged: dict[str, dict[str, Service]] = {}
 
@@ -120,10 +122,23 @@ class Catalogue:
         kind = self._kinds[name]
         own = defaults.get(kind, {}), self._services[name]
         merged = self._merging.layers(self._below[kind], *own)
-        if merged.get("definition", FOUND) == FOUND and not any("config" in layer for layer in own):
+        if name != kind and "legacy_units" not in self._services[name] and self._beside(kind, defaults):
+            merged.pop("legacy_units", None)  # the earlier units of its type belong to another service
+        asked = own if kind in self._model.service_types else (*own, self._types[kind])
+        if merged.get("definition", FOUND) == FOUND and not any("config" in layer for layer in asked):
             # The configuration of what somebody else deployed is that deployer's, unless asked for by name.
             merged["config"] = "run"
         return merged | {"name": name, "type": kind}
+
+    def _beside(self, kind: str, defaults: Mapping[str, Any]) -> bool:
+        """Whether several services of a type are enabled."""
+        by_release = defaults.get(kind, {}).get("enabled")
+        key = kind, by_release
+        if key not in self._enabled:
+            below = self._below[kind].get("enabled") if by_release is None else by_release
+            said = [self._services[name].get("enabled") for name in self._of_kind[kind]]
+            self._enabled[key] = sum(bool(below if one is None else one) for one in said)
+        return self._enabled[key] > 1
 
     def _defaults(self, version: str) -> _Entries:
         release = self._model.releases.get(version)

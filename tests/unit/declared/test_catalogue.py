@@ -275,3 +275,39 @@ def test_an_own_type_is_checked_as_any_other():
     assert line.startswith("openstack:services:fluentd:stage: services is for data plane roles")
     (line,) = wrong("services/fluentd", {**FLUENTD, "container": "nova_compute"})
     assert "nova_compute" in line and line.startswith("openstack:services:fluentd:container: ")
+
+
+LEGACY = ["edpm_nova_compute", "tripleo_nova_compute"]
+
+
+def legacy_units(services):
+    model = model_of(changed("services", services))
+    return {
+        name: one.legacy_units
+        for name, one in model.catalogue.services(NEW).items()
+        if one.type == "nova" and one.enabled
+    }
+
+
+def test_services_beside_each_other_do_not_remove_the_units_of_their_type():
+    custom = {"type": "nova", "container": "nova_custom"}
+    assert legacy_units({"nova-custom": custom}) == {"nova": LEGACY, "nova-custom": []}
+    two = {"nova": {"enabled": False}, "one": custom, "two": {"type": "nova"}}
+    assert legacy_units(two) == {"one": [], "two": []}
+    said = custom | {"legacy_units": ["edpm_nova_custom"]}
+    assert legacy_units({"nova-custom": said}) == {"nova": LEGACY, "nova-custom": ["edpm_nova_custom"]}
+
+
+def test_a_service_in_the_place_of_its_types_own_removes_that_ones_units():
+    custom = {"type": "nova", "container": "nova_custom"}
+    services = {"nova": {"enabled": False}, "nova-custom": custom, "off": {"type": "nova", "enabled": False}}
+    assert legacy_units(services) == {"nova-custom": LEGACY}
+
+
+def test_a_release_that_switches_a_type_on_takes_its_units_from_the_others():
+    entry = {"type": "cinder-volume", "container": "pure", "enabled": True}
+    openstack = changed("services", {"pure": entry})
+    openstack["releases"][NEW]["defaults"] = {"services": {"cinder-volume": {"enabled": True}}}
+    catalogue = model_of(openstack).catalogue
+    found = {version: catalogue.services(version)["pure"].legacy_units for version in (OLD, NEW)}
+    assert found == {OLD: catalogue.services(OLD)["cinder-volume"].legacy_units, NEW: []}

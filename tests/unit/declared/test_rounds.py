@@ -61,3 +61,13 @@ def test_a_stage_of_one_round_has_all_of_it():
     some = [Difference("services", Kind.CONTAINER_STOPPED, "nova_compute")]
     assert of("services")[0].open(node(services=some)) == some
     assert of("services")[0].open(node(ovs=some)) == []
+
+
+def test_members_of_further_clusters_go_over_all_controllers_alone_too():
+    openstack = valid()
+    openstack["services"] = {
+        "mariadb-cell1": {"type": "mariadb", "container": "mariadb_cell1", "order": 21},
+        "rabbitmq-cell1": {"type": "rabbitmq", "container": "rabbitmq_cell1", "order": 11},
+    }
+    named = [one.name for one in of(openstack=openstack)]
+    assert named[:5] == ["rabbitmq", "rabbitmq-cell1", "mariadb", "mariadb-cell1", "memcached"]
