@@ -14,6 +14,8 @@ STAGES: tuple[str, ...] = get_args(Stage)
 #: Stages that move services; the others move packages alone.
 SERVICE_STAGES: tuple[str, ...] = get_args(ServiceStage)
 ROLES: tuple[str, ...] = get_args(Role)
+#: Roles whose nodes make up the control plane: they go one at a time. The others are the data plane.
+CONTROL_PLANE_ROLES = ("controller",)
 #: Of the form of a share: a node reads no other.
 SHARE_VERSION = 2
 #: The phase before the first disruption; it has a stage's name in journal and events.

@@ -7,7 +7,8 @@
 #   image         key of the release's images; a map of back ends (cinder_volume_images) is read by `backend`
 #   container     name of the container, and of its unit
 #   roles         where it runs
-#   stage, order  when it moves: stages go ovn, control_plane, services; inside a stage by ascending order
+#   stage, order  when it moves: stages go ovn, control_plane, services; inside a stage by ascending order. by_plane,
+#                 for what runs in both planes: control_plane on controllers, services on other nodes
 #   definition    found: the container is its deployer's, and only its image changes. declared: it is as described here;
 #                 that has to be complete, and no type below is: none has KOLLA_CONFIG_STRATEGY, its config.json, and
 #                 the health checks that real images do not have. The operator gives the rest under openstack:services

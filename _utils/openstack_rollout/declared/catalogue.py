@@ -12,7 +12,7 @@ type, and without a `type`, is a type of the operator's own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -20,8 +20,8 @@ from pydantic import BaseModel
 from openstack_rollout.declared import completeness, rendered
 from openstack_rollout.declared.completeness import FOUND
 from openstack_rollout.declared.problems import Path, path, shown
-from openstack_rollout.declared.services import Entry, Health, Service
-from openstack_rollout.vocabulary import STAGES
+from openstack_rollout.declared.services import BY_PLANE, Entry, Health, Service
+from openstack_rollout.vocabulary import CONTROL_PLANE_ROLES, STAGES
 
 if TYPE_CHECKING:
     from openstack_rollout.declared.model import Model
@@ -91,7 +91,11 @@ class Catalogue:
     def of_node(self, roles: Iterable[str], version: str = "") -> list[Service]:
         """The enabled services of a node with these roles, in the order in which they are updated."""
         wanted = set(roles)
-        found = [one for one in self.services(version).values() if one.enabled and wanted & set(one.roles)]
+        found = [
+            _in_plane(one, wanted)
+            for one in self.services(version).values()
+            if one.enabled and wanted & set(one.roles)
+        ]
         return sorted(found, key=lambda one: (STAGES.index(one.stage), one.order, one.name))
 
     def problems(self) -> Iterator[str]:
@@ -239,14 +243,22 @@ def _wrong(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             " start: image, where the image starts by its own command",
         )
     if entry["stage"] == "control_plane" and entry["roles"] != ["controller"]:
-        yield "stage", "control_plane is for the role controller alone"
+        yield "stage", "control_plane is for the role controller alone, by_plane is for both planes"
     if entry["stage"] == "services" and "controller" in entry["roles"]:
-        yield "stage", "services is for data plane roles, on a controller use control_plane"
+        yield "stage", "services is for data plane roles, on a controller use control_plane, on both by_plane"
 
 
 def _service(entry: Mapping[str, Any]) -> Service:
     """A merged entry as a type: not validated again, since each layer was, and so not copied."""
     return Service.model_construct(**{**entry, "health": Health(**entry.get("health", {}))})
+
+
+def _in_plane(service: Service, roles: Collection[str]) -> Service:
+    """A service as a node of these roles has it: with the stage of the first plane in which it runs there."""
+    if service.stage != BY_PLANE:
+        return service
+    controls = any(role in CONTROL_PLANE_ROLES for role in service.roles if role in roles)
+    return service.model_copy(update={"stage": "control_plane" if controls else "services"})
 
 
 def _set_by(entry: Entry | None) -> dict[str, Any]:

@@ -38,6 +38,8 @@ from openstack_rollout.vocabulary import Role, ServiceStage
 
 #: Image keys that are a map of back ends.
 BACKEND_MAPS = ("cinder_volume_images", "manila_share_images")
+#: In place of a stage: that of the node's plane, control_plane where it runs for a role of the control plane.
+BY_PLANE = "by_plane"
 
 
 def _guard(value: Any) -> str:
@@ -114,6 +116,7 @@ HealthCommand = Annotated[
     list[UnitArgument], AfterValidator(lambda value: as_command(value) if value else value)
 ]
 Roles = Annotated[list[Role], AfterValidator(_some_roles)]
+StageOfService = Literal[ServiceStage, "by_plane"]
 Order = Annotated[int, WholeNumber(0, 100_000)]
 Patience = Annotated[int, WholeNumber(1, DAY)]
 
@@ -147,8 +150,8 @@ class Entry(Strict):
     """The name of the container, and of its unit."""
     roles: Roles | None = None
     """Where it runs."""
-    stage: ServiceStage | None = None
-    """The stage in which it moves."""
+    stage: StageOfService | None = None
+    """The stage in which it moves; by_plane: control_plane on controllers, services on other nodes."""
     order: Order | None = None
     """When it moves within its stage: ascending."""
     alone: bool | None = None
@@ -193,7 +196,7 @@ class Service(Strict):
     image: str
     container: str
     roles: list[Role] = Field(min_length=1)
-    stage: ServiceStage
+    stage: StageOfService
     backend: str | None = None
     order: int = 0
     alone: bool = False

@@ -158,7 +158,7 @@ MISTAKES = [
     (
         "services/nova",
         {"stage": "ovs"},
-        "services:nova:stage: 'ovs' is not one of ovn, control_plane, services, did you mean ovn?",
+        "services:nova:stage: 'ovs' is not one of ovn, control_plane, services, by_plane, did you mean ovn?",
     ),
     (
         "services/ovn",
@@ -198,12 +198,14 @@ MISTAKES = [
     (
         "services/nova",
         {"roles": ["controller"]},
-        "services:nova:stage: services is for data plane roles, on a controller use control_plane",
+        "services:nova:stage: services is for data plane roles, on a controller use control_plane,"
+        " on both by_plane",
     ),
     (
         "services/keystone",
         {"roles": ["compute"]},
-        "services:keystone:stage: control_plane is for the role controller alone",
+        "services:keystone:stage: control_plane is for the role controller alone, by_plane is for"
+        " both planes",
     ),
     (
         "services/glance",

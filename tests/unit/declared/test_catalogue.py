@@ -311,3 +311,8 @@ def test_a_release_that_switches_a_type_on_takes_its_units_from_the_others():
     catalogue = model_of(openstack).catalogue
     found = {version: catalogue.services(version)["pure"].legacy_units for version in (OLD, NEW)}
     assert found == {OLD: catalogue.services(OLD)["cinder-volume"].legacy_units, NEW: []}
+
+
+@pytest.mark.parametrize("roles", [["controller", "compute"], ["controller"], ["compute"]])
+def test_a_service_of_both_planes_is_allowed_any_roles(roles):
+    assert lines(changed("services", {"ovn": {"stage": "by_plane", "roles": roles}})) == []

@@ -378,3 +378,15 @@ def test_comparing_many_nodes_is_the_same_as_comparing_each():
     for version in (OLD, NEW, OLD):
         facts = read("node1", told(version))
         assert comparison.compare(facts, ("compute",), None) == compared(told(version))
+
+
+def test_a_service_of_both_planes_differs_in_the_stage_of_its_node():
+    openstack = valid()
+    openstack["services"] = {"ovn": {"stage": "by_plane"}}
+    for roles, stage in ((["controller"], "control_plane"), (["compute"], "services")):
+        where = node(*roles)
+        found = compared(told(OLD, where, openstack), where, openstack).stages
+        assert [
+            name for name, some in found.items() if any(one.subject == "ovn_controller" for one in some)
+        ] == [stage]
+        assert "ovn" not in found

@@ -71,3 +71,13 @@ def test_members_of_further_clusters_go_over_all_controllers_alone_too():
     }
     named = [one.name for one in of(openstack=openstack)]
     assert named[:5] == ["rabbitmq", "rabbitmq-cell1", "mariadb", "mariadb-cell1", "memcached"]
+
+
+def test_a_service_of_both_planes_is_in_the_rounds_of_the_control_plane():
+    openstack = valid()
+    entry = {"image": "net_utils_image", "container": "log", "roles": ["controller", "compute"], "order": 5}
+    openstack["services"] = {"fluentd": {**entry, "stage": "by_plane", "alone": True, "enabled": True}}
+    assert of(openstack=openstack)[0].containers == {"log"}
+    assert [one.name for one in of("services", openstack=openstack)] == [""]
+    openstack["services"]["fluentd"]["roles"] = ["gateway", "compute"]
+    assert all("fluentd" not in one.services for one in of(openstack=openstack))

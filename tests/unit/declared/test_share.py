@@ -258,6 +258,49 @@ def test_a_service_may_run_the_image_of_another_type():
     }
 
 
+FLUENTD = {
+    "image": "fluentd_image",
+    "container": "fluentd",
+    "roles": ["controller", "compute"],
+    "stage": "by_plane",
+    "order": 5,
+    "enabled": True,
+}
+
+
+def with_fluentd(**changes):
+    openstack = valid()
+    openstack["services"] = {"fluentd": FLUENTD | changes}
+    for version in (OLD, NEW):
+        openstack["releases"][version]["images"]["fluentd_image"] = reference("fluentd_image", version)
+    return openstack
+
+
+@pytest.mark.parametrize(
+    ("roles", "stage"),
+    [
+        (["controller"], "control_plane"),
+        (["compute"], "services"),
+        (["controller", "compute"], "control_plane"),
+        (["compute", "storage"], "services"),
+        (["gateway"], None),
+    ],
+)
+def test_a_service_of_both_planes_moves_in_the_stage_of_its_node(roles, stage):
+    found = {one["name"]: one["stage"] for one in desired(node(*roles), with_fluentd())["services"]}
+    assert found.get("fluentd") == stage
+
+
+def test_it_is_in_the_plane_of_the_role_for_which_the_node_has_it():
+    found = desired(node("controller", "compute"), with_fluentd(roles=["gateway", "compute"]))["services"]
+    assert [one["stage"] for one in found if one["name"] == "fluentd"] == ["services"]
+
+
+def test_it_comes_in_its_order_among_those_of_the_stage():
+    for role, first in (("controller", "ovn"), ("compute", "ovn")):
+        assert names(with_fluentd(), role)[:2] == [first, "fluentd"]
+
+
 def test_each_package_belongs_to_one_stage():
     packages = desired(node("compute"))["packages"]
     assert packages == {

@@ -16,7 +16,7 @@ from openstack_rollout.rollout.membership import Membership
 from openstack_rollout.screens import tables
 from tests.lab.agreement import assert_agreed
 from tests.unit.rollout.test_run_rounds import Controllers, Fleet
-from tests.unit.simulated_fleet import DRAIN, Cloud, Master
+from tests.unit.simulated_fleet import DRAIN, Cloud, Master, digest
 
 PLANS = Path(__file__).parent / "plans"
 HOOK = {"name": "note", "command": ["/usr/local/bin/note"]}
@@ -79,6 +79,39 @@ def once(events):
             kept.append(event)
         seen.add(place)
     return kept
+
+
+class BothPlanes(Cloud):
+    """A cloud with a service on controllers and computes, which is all that is left to move."""
+
+    def __init__(self):
+        super().__init__(controller=2, compute=2)
+        self.openstack["service_types"]["fluentd"] = {
+            "image": "fluentd_image", "container": "fluentd", "roles": ["controller", "compute"],
+            "stage": "by_plane", "enabled": True,
+        }  # fmt: skip
+        for version, release in self.openstack["releases"].items():
+            release["images"]["fluentd_image"] = f"registry.example/x@{digest('fluentd', version)}"
+        for node in self.nodes.values():
+            node.at = dict.fromkeys(node.at, "1.0.1")
+
+    def facts_of(self, name):
+        found = super().facts_of(name)
+        stage = "control_plane" if self.nodes[name].role == "controller" else "services"
+        version = "1.0.1" if (stage, name) in self.applied else "1.0.0"
+        found["containers"]["fluentd"] = {
+            **found["containers"]["ovn"], "image_id": version, "digests": [digest("fluentd", version)],
+        }  # fmt: skip
+        return found
+
+
+def test_a_service_of_both_planes_moves_in_the_stage_of_each_node(tmp_path):
+    cloud = BothPlanes()
+    assert Master(cloud, tmp_path).update()["state"] == "completed"
+    assert cloud.applied == [
+        ("control_plane", "controller1"), ("control_plane", "controller2"),
+        ("services", "compute1"), ("services", "compute2"),
+    ]  # fmt: skip
 
 
 def planner(cloud, folder):
