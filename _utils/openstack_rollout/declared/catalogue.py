@@ -21,7 +21,7 @@ from openstack_rollout.declared import completeness, rendered
 from openstack_rollout.declared.completeness import FOUND
 from openstack_rollout.declared.problems import Path, path, shown
 from openstack_rollout.declared.services import BY_PLANE, Entry, Health, Service
-from openstack_rollout.vocabulary import CONTROL_PLANE_ROLES, STAGES
+from openstack_rollout.vocabulary import STAGES
 
 if TYPE_CHECKING:
     from openstack_rollout.declared.model import Model
@@ -92,7 +92,7 @@ class Catalogue:
         """The enabled services of a node with these roles, in the order in which they are updated."""
         wanted = set(roles)
         found = [
-            _in_plane(one, wanted)
+            self._in_plane(one, wanted)
             for one in self.services(version).values()
             if one.enabled and wanted & set(one.roles)
         ]
@@ -121,6 +121,13 @@ class Catalogue:
             for name, key, text in known[said]:
                 place = ("openstack", "releases", version, "defaults", "services", self._kinds[name], key)
                 yield f"{path(place)}: {text} (service {name})"
+
+    def _in_plane(self, service: Service, roles: Collection[str]) -> Service:
+        """As a node of these roles has it: with the stage of the first plane in which it runs there."""
+        if service.stage != BY_PLANE:
+            return service
+        controls = self._model.is_control_plane(role for role in service.roles if role in roles)
+        return service.model_copy(update={"stage": "control_plane" if controls else "services"})
 
     def _entry(self, name: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
         kind = self._kinds[name]
@@ -188,11 +195,25 @@ class _Merged:
         self, entries: _Entries, containers: Mapping[str, list[str]]
     ) -> Iterator[tuple[str, str, str]]:
         for name, entry in entries.items():
-            for key, text in _wrong(entry):
+            for key, text in [*_wrong(entry), *self._in_wrong_plane(entry)]:
                 yield name, key, text
             if entry.get("enabled"):
                 for key, text in _conflicts(name, entry, containers):
                     yield name, key, text
+
+    def _in_wrong_plane(self, entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        roles = [role for role in entry.get("roles") or () if role in self._model.known_roles]
+        controls = [role for role in roles if self._model.is_control_plane([role])]
+        if entry.get("stage") == "control_plane" and len(controls) < len(roles):
+            yield (
+                "stage",
+                "control_plane is for roles of the control plane alone, by_plane is for both planes",
+            )
+        if entry.get("stage") == "services" and controls:
+            yield (
+                "stage",
+                f"services is for data plane roles, on a {controls[0]} use control_plane, on both by_plane",
+            )
 
 
 def _by_container(entries: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, list[str]]:
@@ -242,23 +263,11 @@ def _wrong(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             " Give its quadlet in full; or say definition: found, where a deployer runs it already; or"
             " start: image, where the image starts by its own command",
         )
-    if entry["stage"] == "control_plane" and entry["roles"] != ["controller"]:
-        yield "stage", "control_plane is for the role controller alone, by_plane is for both planes"
-    if entry["stage"] == "services" and "controller" in entry["roles"]:
-        yield "stage", "services is for data plane roles, on a controller use control_plane, on both by_plane"
 
 
 def _service(entry: Mapping[str, Any]) -> Service:
     """A merged entry as a type: not validated again, since each layer was, and so not copied."""
     return Service.model_construct(**{**entry, "health": Health(**entry.get("health", {}))})
-
-
-def _in_plane(service: Service, roles: Collection[str]) -> Service:
-    """A service as a node of these roles has it: with the stage of the first plane in which it runs there."""
-    if service.stage != BY_PLANE:
-        return service
-    controls = any(role in CONTROL_PLANE_ROLES for role in service.roles if role in roles)
-    return service.model_copy(update={"stage": "control_plane" if controls else "services"})
 
 
 def _set_by(entry: Entry | None) -> dict[str, Any]:

@@ -222,6 +222,7 @@ UnitName = Annotated[
     str,
     Text(r"[A-Za-z0-9][A-Za-z0-9_.@-]*", "a unit's name has letters, digits, _, ., @ and - only", more=_unit),
 ]
+RoleName = Annotated[str, Text(_NAME, f"a role's name {_WORDS}")]
 ZoneName = Annotated[str, Text(_NAME, f"a zone's name {_WORDS}")]
 Backend = Annotated[str, Text(_NAME, f"a back end's name {_WORDS}")]
 ImageKey = Annotated[str, Text(_NAME, f"an image key {_WORDS}")]

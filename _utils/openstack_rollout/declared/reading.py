@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from openstack_rollout.declared import references, releases, translation
+from openstack_rollout.declared import references, releases, roles, translation
 from openstack_rollout.declared.catalogue import REQUIRED
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.names import NAME
@@ -142,7 +142,7 @@ def _catalogue(
 ) -> list[str]:
     """What is wrong with the services as they are merged, also while something else of the pillar is."""
     if model is None:
-        wanted = {*_CATALOGUE, "releases"} - set(bad)
+        wanted = {*_CATALOGUE, "releases", "roles"} - set(bad)
         try:
             model = Model.model_validate(
                 {key: openstack[key] for key in wanted if key in openstack}, context=context
@@ -154,15 +154,17 @@ def _catalogue(
 
 def _names(openstack: Mapping[Any, Any]) -> dict[str, Any]:
     """The names that other parts refer to, for names.Defined; none while there is no catalogue."""
+    known = {"roles": roles.own(openstack.get("roles"))}
     types = openstack.get("service_types")
     if not isinstance(types, Mapping) or not types:
-        return {}
+        return known
     own = _own_types(openstack, types)
     auxiliary = openstack.get("auxiliary_images")
     listed = {key for key in auxiliary if isinstance(key, str)} if isinstance(auxiliary, list) else set()
     keys = [_image_key_of(openstack, name, entry) for name, entry in {**own, **types}.items()]
     complete = [name for name, entry in own.items() if not _lacks(entry)]
     found: dict[str, Any] = {
+        **known,
         "types": dict.fromkeys([*(name for name in types if isinstance(name, str)), *complete]),
         "auxiliary": listed - set(_images_of_services(openstack)),
     }

@@ -33,8 +33,9 @@ from openstack_rollout.declared.problems import (
     shown,
     suggestion,
 )
+from openstack_rollout.declared.roles import KnownRole
 from openstack_rollout.node.guards import GUARD_NAMES
-from openstack_rollout.vocabulary import Role, ServiceStage
+from openstack_rollout.vocabulary import ServiceStage
 
 #: Image keys that are a map of back ends.
 BACKEND_MAPS = ("cinder_volume_images", "manila_share_images")
@@ -72,7 +73,7 @@ def _quadlet(value: Any) -> dict[str, dict[str, Any]]:
     return quadlets.check(value)
 
 
-def _some_roles(value: list[Role]) -> list[Role]:
+def _some_roles(value: list[str]) -> list[str]:
     if not value:
         raise Wrong("is empty: a service has a role, enabled: false switches it off")
     if len(set(value)) != len(value):
@@ -115,7 +116,7 @@ Quadlet = Annotated[
 HealthCommand = Annotated[
     list[UnitArgument], AfterValidator(lambda value: as_command(value) if value else value)
 ]
-Roles = Annotated[list[Role], AfterValidator(_some_roles)]
+Roles = Annotated[list[KnownRole], AfterValidator(_some_roles)]
 StageOfService = Literal[ServiceStage, "by_plane"]
 Order = Annotated[int, WholeNumber(0, 100_000)]
 Patience = Annotated[int, WholeNumber(1, DAY)]
@@ -149,9 +150,10 @@ class Entry(Strict):
     container: ContainerName | None = None
     """The name of the container, and of its unit."""
     roles: Roles | None = None
-    """Where it runs."""
+    """Where it runs: known roles, or your own."""
     stage: StageOfService | None = None
-    """The stage in which it moves; by_plane: control_plane on controllers, services on other nodes."""
+    """The stage in which it moves; by_plane: control_plane on nodes of the control plane, services on
+    others."""
     order: Order | None = None
     """When it moves within its stage: ascending."""
     alone: bool | None = None
@@ -195,7 +197,7 @@ class Service(Strict):
     type: str
     image: str
     container: str
-    roles: list[Role] = Field(min_length=1)
+    roles: list[str] = Field(min_length=1)
     stage: StageOfService
     backend: str | None = None
     order: int = 0

@@ -19,7 +19,7 @@ from openstack_rollout.records.planned import Plan, PlannedNode, PlannedRole, Pl
 from openstack_rollout.records.run_record import Trial
 from openstack_rollout.rollout import procedure
 from openstack_rollout.rollout.membership import Membership
-from openstack_rollout.rollout.procedure import DRAINED, REBOOTED, RENEWED, ROLE_ORDER, STAGE
+from openstack_rollout.rollout.procedure import DRAINED, REBOOTED, RENEWED, STAGE
 from openstack_rollout.rollout.window import Node, Window
 from openstack_rollout.vocabulary import STAGES, in_order
 
@@ -67,7 +67,7 @@ class Planner:
         trials: role → its canaries in this run, none before they are chosen. failed: nodes that failed
         earlier in the run, which are left out.
         """
-        nodes = {role: self._nodes(stage, role) for role in ROLE_ORDER[stage]}
+        nodes = {role: self._nodes(stage, role) for role in self._members.order(stage)}
         here = [node for some in nodes.values() for node in some]
         done = tuple(node.id for node in here if not self._found[node.id].stages[stage])
         proven = dict(trials or {})
@@ -87,10 +87,7 @@ class Planner:
         self, stage: str, name: str, role: str, trial: Trial | None, failed: Collection[str]
     ) -> PlannedRole | None:
         """A role in the round of that name, planned anew; None when it has nothing to do there any more."""
-        nodes = self._nodes(stage, role)
-        opened = sum(bool(self._found[node.id].stages[stage]) for node in nodes)
-        round_ = next(one for one in self._rounds(stage, opened) if one.name == name)
-        return self._role(round_, role, nodes, trial, failed)
+        return self._role(self.round(stage, name), role, self._nodes(stage, role), trial, failed)
 
     def round(self, stage: str, name: str) -> Round:
         """The round of a stage that bears a name, with what belongs to it."""

@@ -13,7 +13,7 @@ from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.run_record import Run
 from openstack_rollout.rollout.membership import Measured, Membership
 from openstack_rollout.rollout.ports import Ports
-from openstack_rollout.rollout.procedure import MUST_BE_DONE, ROLE_ORDER
+from openstack_rollout.rollout.procedure import MUST_BE_DONE
 from openstack_rollout.vocabulary import in_order
 
 CONTROL_PLANE = "control_plane"  # the stage that changes members of clusters
@@ -142,7 +142,7 @@ def to_drain(
     found: dict[str, set[str]] = {}
     for stage in stages:
         open_here = [name for name, one in measured.items() if one.stages.get(stage)]
-        for role in ROLE_ORDER[stage]:
+        for role in members.order(stage):
             nodes = [node.id for node in members.of_stage(stage, role, open_here)]
             if nodes and drains.before(stage, role):
                 found.setdefault(role, set()).update(nodes)

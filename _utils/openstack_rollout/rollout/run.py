@@ -283,7 +283,9 @@ class Rollout:
         """Have the cloud do something real on what this run updated. Raises RolloutError."""
         updated = {
             role: [
-                node for node, record in engine.records.items() if record.role == role and _applied(record)
+                node
+                for node, record in engine.records.items()
+                if model.base(record.role) == role and _applied(record)
             ]
             for role in ("compute", "gateway")
         }

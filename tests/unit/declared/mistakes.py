@@ -93,7 +93,50 @@ MISTAKES = [
     ("verification", {"enable": True}, "verification:enable: unknown key, did you mean enabled?"),
     ("roles", {}, "roles: names no role, give a target for one of controller, gateway, compute, storage"),
     ("roles", None, "roles: names no role, give a target for one of controller, gateway, compute, storage"),
-    ("roles/contoller", "x*", "roles:contoller: unknown role, did you mean controller?"),
+    (
+        "roles/contoller",
+        "x*",
+        "roles:contoller: unknown role, did you mean controller? A role of your own says its plane:"
+        " {target: ..., plane: control_plane or data_plane}",
+    ),
+    (
+        "roles/edge",
+        {"target": "x*"},
+        "roles:edge: unknown role. A role of your own says its plane:"
+        " {target: ..., plane: control_plane or data_plane}",
+    ),
+    ("roles/edge", {"plane": "data_plane"}, "roles:edge:target: is missing"),
+    (
+        "roles/edge",
+        {"target": "x*", "plane": "data"},
+        "roles:edge:plane: 'data' is not one of control_plane, data_plane",
+    ),
+    (
+        "roles/edge",
+        {"target": "x*", "plan": "data_plane"},
+        "roles:edge:plan: unknown key, did you mean plane?",
+    ),
+    (
+        "roles/edge",
+        {"target": "x* and", "plane": "data_plane"},
+        "roles:edge:target: 'x* and': 'and' has nothing after it",
+    ),
+    (
+        "roles/edge",
+        {"target": "x*", "plane": "control_plane", "like": "gateway"},
+        "roles:edge:like: is for roles of the data plane, others go as controllers",
+    ),
+    (
+        "roles/compute",
+        {"target": "cmp*", "plane": "data_plane"},
+        "roles:compute:plane: compute is a known role: its target is all to say",
+    ),
+    ("roles/compute", None, "roles:compute: has to be a string, not nothing"),
+    (
+        "roles/a b",
+        {"target": "x*", "plane": "data_plane"},
+        f"roles:'a b': 'a b': a role's name {NAME}",
+    ),
     ("roles/compute", ["cmp1"], "roles:compute: has to be a string, not a list: ['cmp1']"),
     (
         "roles/compute",
@@ -204,8 +247,8 @@ MISTAKES = [
     (
         "services/keystone",
         {"roles": ["compute"]},
-        "services:keystone:stage: control_plane is for the role controller alone, by_plane is for"
-        " both planes",
+        "services:keystone:stage: control_plane is for roles of the control plane alone, by_plane is"
+        " for both planes",
     ),
     (
         "services/glance",

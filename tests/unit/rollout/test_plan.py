@@ -43,7 +43,20 @@ def half_done():
     return cloud
 
 
-CLOUDS = {"small": small, "careful": careful, "half_done": half_done, "controllers": Controllers}
+def own_roles():
+    """Roles of the operator's own in both planes, one of them with a policy as gateways have it."""
+    cloud = Cloud(monitoring=1, storage=1, network=2, compute=1, gateway=1, database=2, controller=1)
+    cloud.policy("network", batch=2)
+    return cloud
+
+
+CLOUDS = {
+    "small": small,
+    "careful": careful,
+    "half_done": half_done,
+    "controllers": Controllers,
+    "own_roles": own_roles,
+}
 
 
 def drawn(make, folder):
