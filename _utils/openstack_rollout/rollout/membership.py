@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from openstack_rollout.declared import facts
@@ -68,10 +69,22 @@ class Membership:
         """Every node once, in the order of the roles."""
         return list(dict.fromkeys(node for nodes in self.roles.values() for node in nodes))
 
+    @cached_property
+    def _roles_of(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for role, nodes in self.roles.items():
+            for node in nodes:
+                found.setdefault(node, []).append(role)
+        return found
+
+    def roles_of(self, node_id: str, stage: str | None = None) -> list[str]:
+        """The roles of a node in their order, of those that go through a stage."""
+        roles = self._roles_of.get(node_id, [])
+        return roles if stage is None else [role for role in self.order(stage) if role in roles]
+
     def node(self, node_id: str) -> Node:
         """A node under the first of its roles."""
-        role = next(role for role, nodes in self.roles.items() if node_id in nodes)
-        return Node(node_id, role, self.zones.get(node_id))
+        return Node(node_id, self._roles_of[node_id][0], self.zones.get(node_id))
 
     def order(self, stage: str) -> list[str]:
         """The roles that go through a stage, in their order."""
@@ -116,7 +129,7 @@ class Membership:
         Raises RolloutError FACTS_INVALID, TARGET_CHANGED or NODE_ERROR.
         """
         answered = facts.read(node, answer, {*ROLES, *self.roles})
-        roles = [role for role, nodes in self.roles.items() if node in nodes]
+        roles = self.roles_of(node)
         wanted = self.comparison.target
         if answered.target != wanted:
             raise RolloutError(

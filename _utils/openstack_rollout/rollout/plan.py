@@ -14,7 +14,7 @@ from openstack_rollout.declared.differences import Compared
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.policies import NO_DRAIN, Policy, batch_size
 from openstack_rollout.declared.rounds import Round
-from openstack_rollout.drains.kinds import Drains
+from openstack_rollout.drains.kinds import SEVERAL, Drains
 from openstack_rollout.records.planned import Plan, PlannedNode, PlannedRole, PlannedRound, PlannedStage, Wave
 from openstack_rollout.records.run_record import Trial
 from openstack_rollout.rollout import procedure
@@ -118,31 +118,38 @@ class Planner:
         canaries = [] if soaked else [node for node in needing if node.id in proving]
         rest = [node for node in needing if node.id not in proving or soaked]
         window = Window(batch_size(policy.batch, len(nodes)), policy.per_zone)
-        steps = self._steps(round_.stage, role)
-        waves = [Wave((self._planned(node, steps),), canary=True) for node in canaries]
-        waves += [Wave(tuple(self._planned(node, steps) for node in wave)) for wave in window.waves(rest)]
-        drain = self._drains.kind(role) if self._drains.before(round_.stage, role) else NO_DRAIN
+        steps: dict[tuple[bool, bool], tuple[str, ...]] = {}
+
+        def planned(node: Node) -> PlannedNode:
+            key = self._found[node.id].renews_minion, self._drain(round_.stage, node) != NO_DRAIN
+            if key not in steps:
+                steps[key] = self._steps(round_.stage, *key)
+            return PlannedNode(node.id, node.zone, steps[key])
+
+        waves = [Wave((planned(node),), canary=True) for node in canaries]
+        waves += [Wave(tuple(planned(node) for node in wave)) for wave in window.waves(rest)]
+        kinds = (kind for node in needing for kind in self._drain(round_.stage, node).split(SEVERAL))
+        drain = ", ".join(kind for kind in dict.fromkeys(kinds) if kind != NO_DRAIN) or NO_DRAIN
         reboot = self._model.system.reboot if round_.stage == SYSTEM else "never"
         soak = 0 if soaked or not proving else policy.soak
         return PlannedRole(
             role, window.size, window.per_zone, drain, reboot, tuple(proving), soak, tuple(waves)
         )
 
-    def _planned(self, node: Node, steps: Mapping[bool, tuple[str, ...]]) -> PlannedNode:
-        return PlannedNode(node.id, node.zone, steps[self._found[node.id].renews_minion])
+    def _drain(self, stage: str, node: Node) -> str:
+        """What drains a node before a stage, for each of its roles."""
+        return self._drains.of_node(self._members.roles_of(node.id, stage), stage)[0]
 
-    def _steps(self, stage: str, role: str) -> dict[bool, tuple[str, ...]]:
-        """The steps of a role's nodes: True → of those that get a new salt-minion, False → of the rest."""
+    def _steps(self, stage: str, renews: bool, drained: bool) -> tuple[str, ...]:
+        """The steps of a node. renews: it gets a new salt-minion. drained: before the stage."""
         phases = [STAGE]
         if stage == SYSTEM and self._model.system.reboot != "never":
             phases.append(REBOOTED)
-        if self._drains.before(stage, role) is not None:
+        if drained:
             phases.append(DRAINED)
-        renewed = [*phases, RENEWED] if stage == SYSTEM else phases
-        return {
-            renews: hooks.steps(self._model, stage, procedure.steps(*some), self._target)
-            for renews, some in ((False, phases), (True, renewed))
-        }
+        if renews and stage == SYSTEM:
+            phases.append(RENEWED)
+        return hooks.steps(self._model, stage, procedure.steps(*phases), self._target)
 
 
 def changes(before: PlannedStage, now: PlannedStage) -> list[str]:

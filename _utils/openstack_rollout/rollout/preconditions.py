@@ -135,15 +135,15 @@ def _refuse_by_release_checks(nodes: Mapping[str, Compared], stages: Sequence[st
 def to_drain(
     members: Membership, measured: Mapping[str, Compared], stages: Iterable[str], drains: Drains
 ) -> dict[str, list[str]]:
-    """The nodes that stages are going to drain, by role, as measured.
+    """The nodes that stages are going to drain, by role, as measured; one of several roles for each of them.
 
     measured: node id -> what it is, of the nodes that answered.
     """
     found: dict[str, set[str]] = {}
     for stage in stages:
-        open_here = [name for name, one in measured.items() if one.stages.get(stage)]
+        open_here = {name for name, one in measured.items() if one.stages.get(stage)}
         for role in members.order(stage):
-            nodes = [node.id for node in members.of_stage(stage, role, open_here)]
+            nodes = open_here.intersection(members.roles[role])
             if nodes and drains.before(stage, role):
                 found.setdefault(role, set()).update(nodes)
     return {role: in_order(nodes) for role, nodes in found.items()}
