@@ -13,6 +13,7 @@
 #                 that has to be complete, and no type below is: none has KOLLA_CONFIG_STRATEGY, its config.json, and
 #                 the health checks that real images do not have. The operator gives the rest under openstack:services
 #   start         what starts in a declared container: kolla (the image's kolla_start), or image (its own command)
+#   one_shot      true: it does its work and ends; only its definition gets the new image, and nothing starts it
 #   config        run: only the image changes. rerender: config_files are rendered again before the container starts
 #   config_files  path on the node: template. options: what the template gets
 #   quadlet       sections of the quadlet unit. A host directory in Volume has to exist, or be made by ExecStartPre

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from openstack_rollout.declared import completeness, rendered
-from openstack_rollout.declared.completeness import FOUND
+from openstack_rollout.declared.completeness import DECLARED, FOUND
 from openstack_rollout.declared.problems import Path, path, shown
 from openstack_rollout.declared.services import BY_PLANE, Entry, Health, Service
 from openstack_rollout.vocabulary import STAGES
@@ -29,7 +29,17 @@ if TYPE_CHECKING:
 _Entries = dict[str, dict[str, Any]]
 #: What a type has to say.
 REQUIRED = ("image", "container", "roles", "stage")
-_CHECKED = (*REQUIRED, "config", "enabled", "legacy_units", "definition", "start", "quadlet", "health")
+_CHECKED = (
+    *REQUIRED,
+    "config",
+    "enabled",
+    "legacy_units",
+    "definition",
+    "start",
+    "quadlet",
+    "health",
+    "one_shot",
+)
 
 
 class Catalogue:
@@ -256,6 +266,8 @@ def _wrong(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         return
     if entry.get("config") == "rerender" and not entry.get("config_files"):
         yield "config_files", "is empty, config: rerender has nothing to render"
+    if entry.get("one_shot") and entry.get("definition") == DECLARED:
+        yield "one_shot", "is for definition: found alone, a container of ours is kept running"
     if entry.get("enabled") and (lacks := completeness.lacks(entry)):
         yield (
             "definition",

@@ -34,6 +34,7 @@ class Kind(StrEnum):
     CONTAINER_IMAGE = "container_image"
     CONTAINER_STOPPED = "container_stopped"
     CONTAINER_FOREIGN = "container_foreign"
+    CONTAINER_DEFINED = "container_defined"
     CHANGE_UNFINISHED = "change_unfinished"
     PACKAGE = "package"
     PACKAGE_LEFT = "package_left"
@@ -59,6 +60,7 @@ CONTAINERS = (
     Kind.CONTAINER_IMAGE,
     Kind.CONTAINER_STOPPED,
     Kind.CONTAINER_FOREIGN,
+    Kind.CONTAINER_DEFINED,
     Kind.CHANGE_UNFINISHED,
 )
 
@@ -198,11 +200,13 @@ class Comparison:
         if wanted["target"] != NO_RELEASE:
             some = wanted["services"]
             return [
-                one["container"] for one in some if one["definition"] == DECLARED or _is_carried(one, facts)
+                one["container"]
+                for one in some
+                if one["definition"] == DECLARED or (_is_carried(one, facts) and not one["one_shot"])
             ]
         has = {*facts.containers, *facts.managed}
         entries = self._model.catalogue.of_node(wanted["roles"])
-        return [entry.container for entry in entries if entry.container in has]
+        return [entry.container for entry in entries if entry.container in has and not entry.one_shot]
 
     def _service(self, service: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         container = facts.containers.get(service["container"])
@@ -265,6 +269,9 @@ def _of_container(service: Mapping[str, Any], facts: Facts) -> Iterator[Differen
     if service["definition"] == FOUND:
         if not _is_carried(service, facts):
             return  # it is somebody else's, or not here: that is told, and left alone
+        if service["one_shot"]:
+            yield from _of_one_shot(service, facts)
+            return
         if container is None:
             yield Difference(stage, Kind.CONTAINER_STOPPED, name, None, image)
             return
@@ -277,6 +284,15 @@ def _of_container(service: Mapping[str, Any], facts: Facts) -> Iterator[Differen
         yield Difference(stage, Kind.CONTAINER_IMAGE, name, container.image_id, image)
     elif not container.running:
         yield Difference(stage, Kind.CONTAINER_STOPPED, name, None, image)
+
+
+def _of_one_shot(service: Mapping[str, Any], facts: Facts) -> Iterator[Difference]:
+    """It ends by itself, and may be gone then: what counts is the image that its definition starts next."""
+    name, image = service["container"], service["image"]
+    defined, container = facts.carried[name].image, facts.containers.get(name)
+    by_tag = container.digests if container else ()
+    if digest_of(image) not in ((digest_of(defined),) if digest_of(defined) else by_tag):
+        yield Difference(service["stage"], Kind.CONTAINER_DEFINED, name, defined, image)
 
 
 def _can_tell(wanted: Mapping[str, Any], facts: Facts) -> bool:
@@ -365,7 +381,7 @@ def _notes(own: Mapping[str, Any], facts: Facts) -> Iterator[dict[str, str]]:
     known = {service["container"] for service in own["services"]}
     for service in own["services"]:
         if service["definition"] == FOUND:
-            yield from _notes_of_found(service["container"], facts)
+            yield from _notes_of_found(service, facts)
     for name, container in sorted(facts.containers.items()):
         if name not in known and container.running:
             yield {"kind": "beside", "subject": name, "detail": ""}
@@ -378,9 +394,14 @@ def _notes(own: Mapping[str, Any], facts: Facts) -> Iterator[dict[str, str]]:
             yield {"kind": "legacy", "subject": name, "detail": unit}
 
 
-def _notes_of_found(name: str, facts: Facts) -> Iterator[dict[str, str]]:
+def _notes_of_found(service: Mapping[str, Any], facts: Facts) -> Iterator[dict[str, str]]:
     """What is told of a found service: not here, left alone, or to start as another image the next time."""
+    name = service["container"]
     record, container = facts.carried.get(name), facts.containers.get(name)
+    if service["one_shot"] and record and not record.masked:
+        if container and not container.running and container.exit_code:
+            yield {"kind": "exited", "subject": name, "detail": str(container.exit_code)}
+        return
     if record is None:
         yield {"kind": "foreign" if container else "not_here", "subject": name, "detail": ""}
     elif record.masked:

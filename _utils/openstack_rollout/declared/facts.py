@@ -35,7 +35,7 @@ class _Record(BaseModel):
 
 class Container(_Record):
     """A container: whether it runs and is healthy (None: not known), the id and the digests of its image, the
-    labels of those who deploy, and its unit.
+    labels of those who deploy, and its unit. exit_code: with which it ended last, None: not known.
     """
 
     running: bool
@@ -44,6 +44,7 @@ class Container(_Record):
     digests: _Names
     labels: dict[_Name, _Text]
     unit: _Text | None
+    exit_code: int | None = None
 
 
 class Carried(_Record):

@@ -163,6 +163,9 @@ class Entry(Strict):
     start: Literal["kolla", "image"] | None = None
     """What starts in a declared container. kolla: the image's kolla_start, which needs its config.json;
     image: the image's own command, which needs nothing of that."""
+    one_shot: bool | None = None
+    """Whether it does its work and ends: never counted as stopped. Only its definition gets the new image; it
+    starts when its deployer starts it. Only where the definition is found."""
     config: Literal["run", "rerender"] | None = None
     """run: only the image changes; rerender: config_files are rendered before the container starts. Where the
     definition is found, only what the operator or a release says counts."""
@@ -204,6 +207,7 @@ class Service(Strict):
     alone: bool = False
     definition: Literal["found", "declared"] = "found"
     start: Literal["kolla", "image"] = "kolla"
+    one_shot: bool = False
     config: Literal["run", "rerender"] = "run"
     config_files: dict[str, str] = {}
     options: dict[str, Any] = {}

@@ -224,6 +224,7 @@ def _service(model: Model, release: Release, version: str, entry: Service) -> di
         "container": entry.container,
         "unit": f"{entry.container}.service",
         "definition": entry.definition,
+        "one_shot": entry.one_shot,
         "config": entry.config,
         "config_files": entry.config_files,
         "options": entry.options,

@@ -209,6 +209,11 @@ MISTAKES = [
         "services:ovn:guard: 'nope' is not one of none, ovn_controller, rabbitmq_cluster, galera,"
         " ovsdb_cluster, pacemaker",
     ),
+    (
+        "services/nova",
+        {"one_shot": True},
+        "services:nova:one_shot: is for definition: found alone, a container of ours is kept running",
+    ),
     ("services/nova", {"config": "update"}, "services:nova:config: 'update' is not one of run, rerender"),
     (
         "services/nova",

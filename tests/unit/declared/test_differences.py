@@ -390,3 +390,67 @@ def test_a_service_of_both_planes_differs_in_the_stage_of_its_node():
             name for name, some in found.items() if any(one.subject == "ovn_controller" for one in some)
         ] == [stage]
         assert "ovn" not in found
+
+
+INIT = {
+    "type": "nova",
+    "container": "nova_compute_init",
+    "definition": "found",
+    "one_shot": True,
+    "order": 65,
+}
+
+
+def one_shot(version=NEW, defined=None, **container):
+    """A compute whose nova_compute_init is defined to start an image, and the container that it left."""
+    openstack = valid()
+    openstack["services"] = {"nova-init": INIT}
+    facts = told(version, openstack=openstack)
+    facts["carried"]["nova_compute_init"]["image"] = defined or reference("nova_compute_image", version)
+    if container:
+        facts["containers"]["nova_compute_init"] |= {"running": False, "healthy": None, **container}
+    else:
+        del facts["containers"]["nova_compute_init"]
+    return compared(facts, openstack=openstack)
+
+
+def about(found, name="nova_compute_init"):
+    return [one for some in found.stages.values() for one in some if one.subject == name]
+
+
+@pytest.mark.parametrize("left", [{}, {"exit_code": 0}, {"exit_code": 0, "digests": [digest(OLD)]}])
+def test_a_one_shot_is_at_the_release_by_its_definition_and_never_stopped(left):
+    found = one_shot(**left)
+    assert about(found) == [] and found.health == [] and found.notes == []
+    assert found.deployed == NEW
+
+
+@pytest.mark.parametrize("left", [{}, {"exit_code": 0}, {"digests": [digest(NEW)]}])
+def test_a_one_shot_that_would_start_another_image_differs_by_its_definition_alone(left):
+    old, new = (reference("nova_compute_image", version) for version in (OLD, NEW))
+    found = one_shot(defined=old, **left)
+    assert about(found) == [Difference("services", Kind.CONTAINER_DEFINED, "nova_compute_init", old, new)]
+    assert Kind.CONTAINER_DEFINED in CONTAINERS and found.deployed is None
+
+
+def test_a_one_shot_that_is_defined_by_a_tag_is_known_by_what_it_left():
+    tag = "registry.example/nova-compute:current"
+    assert about(one_shot(defined=tag, exit_code=0)) == []
+    (other,) = about(one_shot(defined=tag, exit_code=0, digests=[digest(OLD)]))
+    assert (other.kind, other.have) == (Kind.CONTAINER_DEFINED, tag)
+    assert len(about(one_shot(defined=tag))) == 1
+
+
+def test_a_one_shot_that_failed_is_told_and_stops_nothing():
+    found = one_shot(exit_code=3)
+    assert found.notes == [{"kind": "exited", "subject": "nova_compute_init", "detail": "3"}]
+    assert found.health == [] and about(found) == []
+
+
+def test_without_a_target_a_one_shot_need_not_run_either():
+    openstack = valid()
+    openstack["services"] = {"nova-init": INIT}
+    facts = told(OLD, openstack=openstack)
+    facts["containers"]["nova_compute_init"]["running"] = False
+    openstack["target_version"] = ""
+    assert compared(facts | {"target": ""}, openstack=openstack).health == []

@@ -30,6 +30,13 @@ SENTENCES = [
         IMAGE,
         f"container a: is somebody else's (edpm_a.service), wants {IMAGE}",
     ),
+    (
+        Kind.CONTAINER_DEFINED,
+        "a",
+        "registry.example/a:1",
+        IMAGE,
+        f"container a: starts as registry.example/a:1 the next time, wants {IMAGE}",
+    ),
     (Kind.CHANGE_UNFINISHED, "a", None, None, "container a: its change was begun and not finished"),
     (Kind.PACKAGE, "curl", ["7-1", "7-2"], "8", "package curl: 7-1, 7-2, wants 8"),
     (Kind.PACKAGE, "curl", [], ">=8", "package curl: not installed, wants >=8"),

@@ -101,7 +101,7 @@ class BothPlanes(Cloud):
         super().__init__(controller=2, compute=2)
         self.openstack["service_types"]["fluentd"] = {
             "image": "fluentd_image", "container": "fluentd", "roles": ["controller", "compute"],
-            "stage": "by_plane", "enabled": True,
+            "stage": "by_plane", "enabled": True, "definition": "declared",
         }  # fmt: skip
         for version, release in self.openstack["releases"].items():
             release["images"]["fluentd_image"] = f"registry.example/x@{digest('fluentd', version)}"
@@ -115,6 +115,7 @@ class BothPlanes(Cloud):
         found["containers"]["fluentd"] = {
             **found["containers"]["ovn"], "image_id": version, "digests": [digest("fluentd", version)],
         }  # fmt: skip
+        found["managed"].append("fluentd")
         return found
 
 
