@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from openstack_rollout.declared import releases, share
@@ -17,6 +18,7 @@ from openstack_rollout.declared.references import digest_of
 from openstack_rollout.declared.releases import NO_RELEASE
 from openstack_rollout.declared.share import Place
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.errors import some as named
 from openstack_rollout.node import packages
 from openstack_rollout.node.packages import MINION_PACKAGES
 
@@ -158,7 +160,7 @@ class Comparison:
             configuration=list(facts.configuration),
             services={one["name"]: self._service(one, facts) for one in own["services"]},
             packages=_package_facts(wanted, facts),
-            notes=list(_notes(own, facts)),
+            notes=[*_notes(own, facts), *self._old_sidecars(own, facts)],
             checks=_failed_checks(wanted, facts, stages),
         )
 
@@ -207,6 +209,26 @@ class Comparison:
         has = {*facts.containers, *facts.managed}
         entries = self._model.catalogue.of_node(wanted["roles"])
         return [entry.container for entry in entries if entry.container in has and not entry.one_shot]
+
+    def _old_sidecars(self, own: Mapping[str, Any], facts: Facts) -> Iterator[dict[str, str]]:
+        """The containers of agents that were started of another image than the agent runs, by that image.
+
+        Where an agent itself is not at its image, that is said already.
+        """
+        for agent, names in _sidecars(own, facts).items():
+            image = next(one["image"] for one in own["services"] if one["container"] == agent)
+            runs = facts.containers.get(agent)
+            if runs is None or digest_of(image) not in runs.digests:
+                continue
+            old: dict[str, list[str]] = {}
+            for name in names:
+                container = facts.containers[name]
+                if digest_of(image) not in container.digests:
+                    called = self.release_of(facts, name) or container.image_id[:12]
+                    old.setdefault(called, []).append(name)
+            for called, those in old.items():
+                count = {"old": str(len(those)), "all": str(len(names)), "image": called}
+                yield {"kind": "old_sidecars", "subject": agent, "detail": named(those), **count}
 
     def _service(self, service: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         container = facts.containers.get(service["container"])
@@ -379,6 +401,7 @@ def _package_facts(wanted: Mapping[str, Any], facts: Facts) -> dict[str, dict[st
 def _notes(own: Mapping[str, Any], facts: Facts) -> Iterator[dict[str, str]]:
     """What runs beside the catalogue, and what earlier installers or releases left."""
     known = {service["container"] for service in own["services"]}
+    known.update(name for names in _sidecars(own, facts).values() for name in names)
     for service in own["services"]:
         if service["definition"] == FOUND:
             yield from _notes_of_found(service, facts)
@@ -392,6 +415,19 @@ def _notes(own: Mapping[str, Any], facts: Facts) -> Iterator[dict[str, str]]:
     for name, units in sorted(facts.legacy_units.items()):
         for unit in units if name not in found else ():
             yield {"kind": "legacy", "subject": name, "detail": unit}
+
+
+def _sidecars(own: Mapping[str, Any], facts: Facts) -> dict[str, list[str]]:
+    """The running containers that agents of the catalogue started: {the agent's: theirs}."""
+    found: dict[str, list[str]] = {}
+    services = {one["container"]: one["sidecars"] for one in own["services"]}
+    for name, container in sorted(facts.containers.items()):
+        if container.running and name not in services:
+            for agent, globs in services.items():
+                if any(fnmatchcase(name, glob) for glob in globs):
+                    found.setdefault(agent, []).append(name)
+                    break
+    return found
 
 
 def _notes_of_found(service: Mapping[str, Any], facts: Facts) -> Iterator[dict[str, str]]:

@@ -218,6 +218,9 @@ NAME = Text(_NAME, f"a name {_WORDS}")
 Word = Annotated[str, NAME]
 ServiceName = Annotated[str, Text(_NAME, f"a service's name {_WORDS}")]
 ContainerName = Annotated[str, Text(_NAME, f"a container's name {_WORDS}", more=_container)]
+ContainerGlob = Annotated[
+    str, Text(r"[A-Za-z0-9*?\[][A-Za-z0-9_.*?!\[\]-]*", "has to be a container's name or a glob", 128, _glob)
+]
 UnitName = Annotated[
     str,
     Text(r"[A-Za-z0-9][A-Za-z0-9_.@-]*", "a unit's name has letters, digits, _, ., @ and - only", more=_unit),

@@ -13,6 +13,7 @@ from openstack_rollout.declared.names import (
     CONFIG_PATH,
     CONFIG_SOURCE,
     Backend,
+    ContainerGlob,
     ContainerName,
     KnownImageKey,
     ServiceType,
@@ -163,6 +164,8 @@ class Entry(Strict):
     start: Literal["kolla", "image"] | None = None
     """What starts in a declared container. kolla: the image's kolla_start, which needs its config.json;
     image: the image's own command, which needs nothing of that."""
+    sidecars: list[ContainerGlob] | None = None
+    """Containers (globs) that it starts itself, of its own image: told as old until it starts them again."""
     one_shot: bool | None = None
     """Whether it does its work and ends: never counted as stopped. Only its definition gets the new image; it
     starts when its deployer starts it. Only where the definition is found."""
@@ -207,6 +210,7 @@ class Service(Strict):
     alone: bool = False
     definition: Literal["found", "declared"] = "found"
     start: Literal["kolla", "image"] = "kolla"
+    sidecars: list[str] = []
     one_shot: bool = False
     config: Literal["run", "rerender"] = "run"
     config_files: dict[str, str] = {}

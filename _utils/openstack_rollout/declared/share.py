@@ -225,6 +225,7 @@ def _service(model: Model, release: Release, version: str, entry: Service) -> di
         "unit": f"{entry.container}.service",
         "definition": entry.definition,
         "one_shot": entry.one_shot,
+        "sidecars": entry.sidecars,
         "config": entry.config,
         "config_files": entry.config_files,
         "options": entry.options,

@@ -30,6 +30,10 @@ def note(one: Mapping[str, str]) -> str:
         "not_here": "container {subject}: is not on this node",
         "masked": "container {subject}: left alone, {detail} is masked",
         "defined": "container {subject}: its definition names another image: {detail}",
+        "old_sidecars": (
+            "container {subject}: {old} of the {all} containers that it started run {image} until it starts"
+            " them again: {detail}"
+        ),
         "exited": "container {subject}: ended with {detail} when it ran last",
         "legacy": "container {subject}: the earlier installer's unit {detail} is still there",
     }[one["kind"]].format(**one)

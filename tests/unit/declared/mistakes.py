@@ -214,6 +214,11 @@ MISTAKES = [
         {"one_shot": True},
         "services:nova:one_shot: is for definition: found alone, a container of ours is kept running",
     ),
+    (
+        "services/nova",
+        {"sidecars": ["a b"]},
+        "services:nova:sidecars:0: 'a b': has to be a container's name or a glob",
+    ),
     ("services/nova", {"config": "update"}, "services:nova:config: 'update' is not one of run, rerender"),
     (
         "services/nova",

@@ -454,3 +454,69 @@ def test_without_a_target_a_one_shot_need_not_run_either():
     facts["containers"]["nova_compute_init"]["running"] = False
     openstack["target_version"] = ""
     assert compared(facts | {"target": ""}, openstack=openstack).health == []
+
+
+HAPROXY = "neutron-haproxy-ovnmeta-{}"
+
+
+def with_sidecars(versions, agent=NEW, **services):
+    """A compute whose metadata agent has a sidecar of each of these versions."""
+    openstack = valid()
+    openstack["services"] = services
+    facts = told(openstack=openstack)
+    own = facts["containers"]["ovn_metadata_agent"]
+    for number, version in enumerate(versions):
+        image = {"digests": [digest(version)], "image_id": f"id of {version}"}
+        facts["containers"][HAPROXY.format(number)] = own | image | {"healthy": None, "unit": None}
+    own["digests"] = [digest(agent)]
+    return compared(facts, openstack=openstack)
+
+
+def test_sidecars_of_an_older_image_are_told_with_their_agent_and_block_nothing():
+    found = with_sidecars([OLD, NEW, OLD, "of nobody"])
+    agent = {"kind": "old_sidecars", "subject": "ovn_metadata_agent", "all": "4"}
+    assert found.notes == [
+        {**agent, "old": "2", "image": OLD, "detail": f"{HAPROXY.format(0)}, {HAPROXY.format(2)}"},
+        {**agent, "old": "1", "image": "id of of nob", "detail": HAPROXY.format(3)},
+    ]
+    assert found.deployed == NEW and found.health == [] and not any(found.stages.values())
+
+
+def test_sidecars_of_the_agents_image_are_its_own():
+    assert with_sidecars([NEW, NEW]).notes == []
+
+
+def test_sidecars_of_an_agent_that_is_to_move_are_not_told_beside_it():
+    found = with_sidecars([OLD], agent=OLD)
+    assert found.notes == []
+    assert [one.subject for one in found.stages["services"]] == ["ovn_metadata_agent"]
+
+
+def test_what_no_agent_of_the_node_starts_runs_beside_the_catalogue():
+    off = {"neutron-metadata": {"sidecars": ["other-*"]}}
+    assert [one["kind"] for one in with_sidecars([OLD], **off).notes] == ["beside"]
+
+
+@pytest.mark.parametrize(
+    ("role", "agent", "name"),
+    [
+        ("compute", "neutron-metadata", "neutron-haproxy-ovnmeta-7ee90608"),
+        ("compute", "neutron-metadata", "neutron_ovn_metadata_agent_haproxy_ovnmeta-7ee90608"),
+        ("gateway", "neutron-l3", "neutron-keepalived-qrouter-7ee90608"),
+        ("gateway", "neutron-l3", "neutron-keepalived-state-change-qrouter-7ee90608"),
+        ("gateway", "neutron-l3", "neutron-haproxy-qrouter-7ee90608"),
+        ("gateway", "neutron-l3", "neutron-radvd-qrouter-7ee90608"),
+        ("gateway", "neutron-l3", "neutron_l3_agent_keepalived_qrouter-7ee90608"),
+        ("gateway", "neutron-dhcp", "neutron-dnsmasq-qdhcp-7ee90608"),
+        ("gateway", "neutron-dhcp", "neutron-haproxy-qdhcp-7ee90608"),
+        ("gateway", "neutron-dhcp", "neutron_dhcp_agent_dnsmasq_qdhcp-7ee90608"),
+    ],
+)
+def test_the_sidecars_of_each_deployer_are_those_of_their_agent(role, agent, name):
+    openstack = valid()
+    openstack["services"] = {one: {"enabled": True} for one in ("neutron-l3", "neutron-dhcp")}
+    facts = told(where=node(role), openstack=openstack)
+    container = model(openstack).catalogue.services()[agent].container
+    facts["containers"][name] = facts["containers"][container] | {"digests": [digest(OLD)]}
+    found = compared(facts, node(role), openstack)
+    assert [(one["kind"], one["subject"]) for one in found.notes] == [("old_sidecars", container)]
