@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from openstack_rollout.declared import completeness, rendered
 from openstack_rollout.declared.completeness import DECLARED, FOUND
+from openstack_rollout.declared.names import reserved
 from openstack_rollout.declared.problems import Path, path, shown
 from openstack_rollout.declared.services import BY_PLANE, Entry, Health, Service
 from openstack_rollout.vocabulary import STAGES
@@ -266,6 +267,8 @@ def _wrong(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         return
     if entry.get("config") == "rerender" and not entry.get("config_files"):
         yield "config_files", "is empty, config: rerender has nothing to render"
+    if entry.get("definition") == DECLARED and (text := reserved(entry["container"])):
+        yield "container", text
     if entry.get("one_shot") and entry.get("definition") == DECLARED:
         yield "one_shot", "is for definition: found alone, a container of ours is kept running"
     if entry.get("enabled") and (lacks := completeness.lacks(entry)):

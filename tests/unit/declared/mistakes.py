@@ -216,6 +216,17 @@ MISTAKES = [
     ),
     (
         "services/nova",
+        {"container": "cron"},
+        "services:nova:container: 'cron' is the name of a unit of the system, which is not ours to replace",
+    ),
+    (
+        "services/nova",
+        {"container": "openvswitch_db", "definition": "found"},
+        "services:nova:container: 'openvswitch_db' is Open vSwitch's: a new image would interrupt the data"
+        " path, it is left alone",
+    ),
+    (
+        "services/nova",
         {"sidecars": ["a b"]},
         "services:nova:sidecars:0: 'a b': has to be a container's name or a glob",
     ),

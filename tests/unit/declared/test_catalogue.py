@@ -316,3 +316,10 @@ def test_a_release_that_switches_a_type_on_takes_its_units_from_the_others():
 @pytest.mark.parametrize("roles", [["controller", "compute"], ["controller"], ["compute"]])
 def test_a_service_of_both_planes_is_allowed_any_roles(roles):
     assert lines(changed("services", {"ovn": {"stage": "by_plane", "roles": roles}})) == []
+
+
+@pytest.mark.parametrize("container", ["cron", "chrony", "tgtd"])
+def test_a_found_container_may_be_called_as_a_unit_of_the_system(container):
+    openstack = with_own_type()
+    openstack["services"]["fluentd"] = {**FLUENTD, "container": container, "definition": "found"}
+    assert lines(openstack) == []
