@@ -10,7 +10,6 @@ from pathlib import Path
 _PROC = Path("/proc")
 _NAMESPACES = Path("/run/netns")
 _HYPERVISORS = ("qemu-", "kvm")  # how the names of processes begin that run a server
-_CONTROL_PLANE = "controller"
 _SHOWN = 3
 
 
@@ -29,7 +28,7 @@ def found() -> list[str]:
     """
     kinds = {"virtual machine": _servers(), "logical port": _ports(), "router's namespace": _routers()}
     lines = [_line(kind, names) for kind, names in kinds.items() if names]
-    if _CONTROL_PLANE in __salt__["openstack_node.desired"]("system")["roles"]:
+    if __salt__["openstack_node.desired"]("system").get("control_plane"):
         lines.append("a member of the control plane")
     return lines
 

@@ -159,6 +159,7 @@ def _container(one: Mapping[str, Any], local: Mapping[str, Iterable[str]]) -> di
         "digests": sorted({name.rpartition("@")[2] for name in local.get(one["image_id"], ())}),
         "labels": labels,
         "unit": labels.get(_UNIT),
+        "exit_code": one.get("exit_code"),
     }
 
 

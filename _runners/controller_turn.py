@@ -10,8 +10,6 @@ from openstack_rollout.on_salt import console, master_pillar, shares, wiring
 from openstack_rollout.on_salt.ask import SaltAsk
 from openstack_rollout.records.turn import Turn
 
-_CONTROLLER = "controller"
-
 console.hide_salts_own_messages()
 
 
@@ -83,10 +81,11 @@ def _refusal(node):
     if node in (opts["id"], master_pillar.own_id(opts)):
         return ""
     try:
-        target = shares.declared(opts).roles.get(_CONTROLLER)
+        model = shares.declared(opts)
     except RolloutError as error:
         return str(error)
-    if target and node in SaltAsk(opts).members(target):
+    targets = [target for role, target in model.targets.items() if model.is_control_plane([role])]
+    if any(node in SaltAsk(opts).members(target) for target in targets):
         return ""
     return f"{node} is no controller by openstack:roles"
 

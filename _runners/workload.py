@@ -40,14 +40,14 @@ def risks(target):
 
 @console.command(node=console.text)
 def drain(node):
-    """Move the workloads off a node, by the drain policy of its role.
+    """Move the workloads off a node, by the drain policies of its roles.
 
     node
         The minion's id.
 
     Returns one line on what was done. A second call goes on where the first one stopped. Refuses with one
     line under RUN_IN_PROGRESS while an update runs, NO_SPARE when there is no healthy spare,
-    INVALID_PILLAR when the policy of the role is none, or DRAIN_FAILED.
+    INVALID_PILLAR when these policies are none, or DRAIN_FAILED.
 
     CLI Example:
 

@@ -14,6 +14,8 @@ STAGES: tuple[str, ...] = get_args(Stage)
 #: Stages that move services; the others move packages alone.
 SERVICE_STAGES: tuple[str, ...] = get_args(ServiceStage)
 ROLES: tuple[str, ...] = get_args(Role)
+#: Roles that a cloud may have, with the operator's own.
+MOST_ROLES = 100
 #: Of the form of a share: a node reads no other.
 SHARE_VERSION = 2
 #: The phase before the first disruption; it has a stage's name in journal and events.
@@ -21,8 +23,12 @@ PREFETCH = "prefetch"
 
 
 def by_role(roles: Mapping[str, str]) -> list[str]:
-    """Node ids in the order of their roles, and inside a role as people count them (roles: id -> role)."""
-    return sorted(in_order(roles), key=lambda node: ROLES.index(roles[node]))
+    """Node ids in the order of their roles, and inside a role as people count them (roles: id -> role); those
+    of the operator's own roles come last.
+    """
+    own = [role for role in in_order(set(roles.values())) if role not in ROLES]
+    order = [*ROLES, *own]
+    return sorted(in_order(roles), key=lambda node: order.index(roles[node]))
 
 
 def in_order(ids: Iterable[str]) -> list[str]:

@@ -16,11 +16,17 @@ openstack:
   # keep_custom_images_for: 1.0.1
 
   # Which minions have which role (compound targets; not by pillar). Every minion that has none is left alone.
-  # Fourth role: storage.
+  # Fourth role: storage. A role of your own says its plane, and may say a role that it is like:
+  #   plane  control_plane: as controllers, one at a time, after them. data_plane: after storage, without a drain
+  #   like   gateway or compute (data plane): right after that role, with its drains and its keys under policies
+  # It goes under policies by its name, and where services name it among their roles.
   roles:
     controller: 'ctl*'
     gateway: 'gtw*'
     compute: 'cmp*'
+  #  database: {target: 'db*', plane: control_plane}
+  #  network: {target: 'net*', plane: data_plane, like: gateway}
+  #  monitoring: {target: 'mon*', plane: data_plane}
 
   # Failure domains (compound targets), for per_zone below.
   zones: {}
@@ -68,8 +74,11 @@ openstack:
 
   # Changes to the service catalogue (openstack/services.sls), by service; any key of a type can be set.
   # A further service of a type has a name of its own, and runs beside the type's own one unless that is disabled.
+  # A name that is no type, and without `type`, is a type of your own: it says image, container, roles and stage, and
+  # releases may hold its image key.
   services: {}
   #  neutron-dhcp: {enabled: true}
   #  nova: {enabled: false}
   #  nova-custom: {type: nova, container: nova_compute_custom}
   #  cinder-volume-pure: {type: cinder-volume, backend: pure, container: cinder_volume_pure, enabled: true}
+  #  collectd: {image: collectd_image, container: collectd, roles: [compute], stage: services, enabled: true}

@@ -7,11 +7,14 @@
 #   image         key of the release's images; a map of back ends (cinder_volume_images) is read by `backend`
 #   container     name of the container, and of its unit
 #   roles         where it runs
-#   stage, order  when it moves: stages go ovn, control_plane, services; inside a stage by ascending order
+#   stage, order  when it moves: stages go ovn, control_plane, services; inside a stage by ascending order. by_plane,
+#                 for what runs in both planes: control_plane on controllers, services on other nodes
 #   definition    found: the container is its deployer's, and only its image changes. declared: it is as described here;
 #                 that has to be complete, and no type below is: none has KOLLA_CONFIG_STRATEGY, its config.json, and
 #                 the health checks that real images do not have. The operator gives the rest under openstack:services
 #   start         what starts in a declared container: kolla (the image's kolla_start), or image (its own command)
+#   sidecars      containers (globs) that it starts itself, of its own image: told as old until it starts them again
+#   one_shot      true: it does its work and ends; only its definition gets the new image, and nothing starts it
 #   config        run: only the image changes. rerender: config_files are rendered again before the container starts
 #   config_files  path on the node: template. options: what the template gets
 #   quadlet       sections of the quadlet unit. A host directory in Volume has to exist, or be made by ExecStartPre
@@ -237,10 +240,13 @@ openstack:
       legacy_units: [edpm_frr, tripleo_frr]}
     ovn-bgp-agent: {image: edpm_ovn_bgp_agent_image, container: ovn_bgp_agent, roles: [gateway, compute],
       stage: services, order: 30, legacy_units: [edpm_ovn_bgp_agent, tripleo_ovn_bgp_agent]}
+    # The names of sidecars are TripleO's and EDPM's, then kolla-ansible's (neutron_agents_wrappers).
     neutron-metadata: {image: edpm_neutron_metadata_agent_image, container: ovn_metadata_agent, roles: [compute],
-      stage: services, order: 40, enabled: true, legacy_units: [edpm_ovn_metadata_agent, tripleo_ovn_metadata_agent]}
+      stage: services, order: 40, enabled: true,
+      sidecars: &ovn_metadata ['neutron-haproxy-ovnmeta-*', 'neutron_ovn_metadata_agent_*_ovnmeta-*'],
+      legacy_units: [edpm_ovn_metadata_agent, tripleo_ovn_metadata_agent]}
     neutron-ovn: {image: edpm_neutron_ovn_agent_image, container: ovn_agent, roles: [gateway], stage: services,
-      order: 50, enabled: true, legacy_units: [edpm_ovn_agent]}
+      order: 50, enabled: true, sidecars: *ovn_metadata, legacy_units: [edpm_ovn_agent]}
     # Clouds whose networks are of Open vSwitch's agents instead of OVN.
     neutron-openvswitch: &neutron_agent
       image: neutron_openvswitch_agent_image
@@ -256,6 +262,7 @@ openstack:
       container: neutron_l3_agent
       roles: [gateway]
       order: 54
+      sidecars: ['neutron-haproxy-qrouter-*', 'neutron-keepalived-*', 'neutron-radvd-*', 'neutron_l3_agent_*_qrouter-*']
       legacy_units: [tripleo_neutron_l3_agent]
     multipathd: {image: edpm_multipathd_image, container: multipathd, roles: [compute, storage], stage: services,
       order: 60, legacy_units: [edpm_multipathd, tripleo_multipathd]}
@@ -277,7 +284,9 @@ openstack:
     neutron-sriov: {image: edpm_neutron_sriov_agent_image, container: neutron_sriov_agent, roles: [compute],
       stage: services, order: 80, legacy_units: [edpm_neutron_sriov_agent, tripleo_neutron_sriov_agent]}
     neutron-dhcp: {image: edpm_neutron_dhcp_agent_image, container: neutron_dhcp, roles: [gateway, compute],
-      stage: services, order: 90, legacy_units: [edpm_neutron_dhcp, tripleo_neutron_dhcp]}
+      stage: services, order: 90,
+      sidecars: ['neutron-dnsmasq-qdhcp-*', 'neutron-haproxy-qdhcp-*', 'neutron_dhcp_agent_*_qdhcp-*'],
+      legacy_units: [edpm_neutron_dhcp, tripleo_neutron_dhcp]}
     ceilometer-compute:
       image: ceilometer_compute_image
       container: ceilometer_agent_compute

@@ -123,6 +123,7 @@ def facts_at(openstack, version, where, name="node1", **changes):
                 "digests": [service["image"].rpartition("@")[2]],
                 "labels": {},
                 "unit": service["unit"],
+                "exit_code": 0,
             }
             for service in wanted["services"]
         },

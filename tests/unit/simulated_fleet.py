@@ -32,6 +32,15 @@ STAGES_OF = {
     "gateway": ("ovn", "services", "ovs", "system"),
     "compute": ("ovn", "services", "ovs", "system"),
     "storage": ("services", "ovs", "system"),
+    # Of the operator's own; only a cloud that has nodes of them declares them.
+    "database": ("control_plane", "ovs", "system"),
+    "network": ("ovn", "services", "ovs", "system"),
+    "monitoring": ("services", "ovs", "system"),
+}
+OWN_ROLES = {
+    "monitoring": {"plane": "data_plane"},
+    "database": {"plane": "control_plane"},
+    "network": {"plane": "data_plane", "like": "gateway"},
 }
 # Stages that move containers, each one of its own name; the others move a package of theirs.
 CONTAINERS = ("ovn", "control_plane", "services")
@@ -50,14 +59,21 @@ def pillar(target, roles):
     """A small pillar: a service a stage, three releases."""
     return {
         "target_version": target,
-        "roles": {role: f"{role}*" for role in roles},
+        "roles": {
+            role: {"target": f"{role}*", **OWN_ROLES[role]} if role in OWN_ROLES else f"{role}*"
+            for role in roles
+        },
         "zones": {},
         "service_defaults": {"definition": "declared", "start": "image"},
         "service_types": {
             stage: {
                 "image": f"{stage}_image",
                 "container": stage,
-                "roles": [role for role, stages in STAGES_OF.items() if stage in stages],
+                "roles": [
+                    role
+                    for role, stages in STAGES_OF.items()
+                    if stage in stages and (role in roles or role not in OWN_ROLES)
+                ],
                 "stage": stage,
                 "enabled": True,
             }

@@ -5,28 +5,42 @@ the type, the operator's entry. Mappings merge, anything else is replaced.
 
 Each type is a service of its own name. An entry of the operator of that name changes it; an entry of another
 name with that `type` is a further service beside it, and takes nothing away. Whoever wants it in place of the
-type's own service disables that: `nova: {enabled: false}`.
+type's own service disables that: `nova: {enabled: false}`; then it has the type's `legacy_units`, which
+services beside each other do not share: one would remove the unit of the other. An entry of a name that is no
+type, and without a `type`, is a type of the operator's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
 from openstack_rollout.declared import completeness, rendered
-from openstack_rollout.declared.completeness import FOUND
+from openstack_rollout.declared.completeness import DECLARED, FOUND
+from openstack_rollout.declared.names import reserved
 from openstack_rollout.declared.problems import Path, path, shown
-from openstack_rollout.declared.services import Entry, Health, Service
+from openstack_rollout.declared.services import BY_PLANE, Entry, Health, Service
 from openstack_rollout.vocabulary import STAGES
 
 if TYPE_CHECKING:
     from openstack_rollout.declared.model import Model
 
 _Entries = dict[str, dict[str, Any]]
-_REQUIRED = ("image", "container", "roles", "stage")
-_CHECKED = (*_REQUIRED, "config", "enabled", "legacy_units", "definition", "start", "quadlet", "health")
+#: What a type has to say.
+REQUIRED = ("image", "container", "roles", "stage")
+_CHECKED = (
+    *REQUIRED,
+    "config",
+    "enabled",
+    "legacy_units",
+    "definition",
+    "start",
+    "quadlet",
+    "health",
+    "one_shot",
+)
 
 
 class Catalogue:
@@ -39,11 +53,17 @@ class Catalogue:
         self._services: _Entries = {name: {} for name in self._types}
         self._services |= {name: _set_by(entry) for name, entry in model.services.items()}
         self._kinds = {name: entry.get("type", name) for name, entry in self._services.items()}
+        self._types |= {
+            name: self._services[name]
+            for name, kind in self._kinds.items()
+            if name == kind and name not in self._types
+        }
         self._of_kind: dict[str, list[str]] = {}
         for name, kind in self._kinds.items():
             self._of_kind.setdefault(kind, []).append(name)
         self._merging = _Merging()
         self._below = {kind: self._merging.layers(self._common, entry) for kind, entry in self._types.items()}
+        self._enabled: dict[tuple[str, bool | None], int] = {}
         self._base: _Entries | None = None
         self._merged: dict[str, dict[str, Service]] = {}
 
@@ -82,7 +102,11 @@ class Catalogue:
     def of_node(self, roles: Iterable[str], version: str = "") -> list[Service]:
         """The enabled services of a node with these roles, in the order in which they are updated."""
         wanted = set(roles)
-        found = [one for one in self.services(version).values() if one.enabled and wanted & set(one.roles)]
+        found = [
+            self._in_plane(one, wanted)
+            for one in self.services(version).values()
+            if one.enabled and wanted & set(one.roles)
+        ]
         return sorted(found, key=lambda one: (STAGES.index(one.stage), one.order, one.name))
 
     def problems(self) -> Iterator[str]:
@@ -109,14 +133,34 @@ class Catalogue:
                 place = ("openstack", "releases", version, "defaults", "services", self._kinds[name], key)
                 yield f"{path(place)}: {text} (service {name})"
 
+    def _in_plane(self, service: Service, roles: Collection[str]) -> Service:
+        """As a node of these roles has it: with the stage of the first plane in which it runs there."""
+        if service.stage != BY_PLANE:
+            return service
+        controls = self._model.is_control_plane(role for role in service.roles if role in roles)
+        return service.model_copy(update={"stage": "control_plane" if controls else "services"})
+
     def _entry(self, name: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
         kind = self._kinds[name]
         own = defaults.get(kind, {}), self._services[name]
         merged = self._merging.layers(self._below[kind], *own)
-        if merged.get("definition", FOUND) == FOUND and not any("config" in layer for layer in own):
+        if name != kind and "legacy_units" not in self._services[name] and self._beside(kind, defaults):
+            merged.pop("legacy_units", None)  # the earlier units of its type belong to another service
+        asked = own if kind in self._model.service_types else (*own, self._types[kind])
+        if merged.get("definition", FOUND) == FOUND and not any("config" in layer for layer in asked):
             # The configuration of what somebody else deployed is that deployer's, unless asked for by name.
             merged["config"] = "run"
         return merged | {"name": name, "type": kind}
+
+    def _beside(self, kind: str, defaults: Mapping[str, Any]) -> bool:
+        """Whether several services of a type are enabled."""
+        by_release = defaults.get(kind, {}).get("enabled")
+        key = kind, by_release
+        if key not in self._enabled:
+            below = self._below[kind].get("enabled") if by_release is None else by_release
+            said = [self._services[name].get("enabled") for name in self._of_kind[kind]]
+            self._enabled[key] = sum(bool(below if one is None else one) for one in said)
+        return self._enabled[key] > 1
 
     def _defaults(self, version: str) -> _Entries:
         release = self._model.releases.get(version)
@@ -162,11 +206,25 @@ class _Merged:
         self, entries: _Entries, containers: Mapping[str, list[str]]
     ) -> Iterator[tuple[str, str, str]]:
         for name, entry in entries.items():
-            for key, text in _wrong(entry):
+            for key, text in [*_wrong(entry), *self._in_wrong_plane(entry)]:
                 yield name, key, text
             if entry.get("enabled"):
                 for key, text in _conflicts(name, entry, containers):
                     yield name, key, text
+
+    def _in_wrong_plane(self, entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        roles = [role for role in entry.get("roles") or () if role in self._model.known_roles]
+        controls = [role for role in roles if self._model.is_control_plane([role])]
+        if entry.get("stage") == "control_plane" and len(controls) < len(roles):
+            yield (
+                "stage",
+                "control_plane is for roles of the control plane alone, by_plane is for both planes",
+            )
+        if entry.get("stage") == "services" and controls:
+            yield (
+                "stage",
+                f"services is for data plane roles, on a {controls[0]} use control_plane, on both by_plane",
+            )
 
 
 def _by_container(entries: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, list[str]]:
@@ -203,12 +261,16 @@ def _structure(entry: Mapping[str, Any], exactly: bool) -> str:
 
 def _wrong(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(key, text) of what is wrong with one merged entry by itself."""
-    missing = [key for key in _REQUIRED if not entry.get(key)]
+    missing = [key for key in REQUIRED if not entry.get(key)]
     if missing:
         yield missing[0], "is missing"
         return
     if entry.get("config") == "rerender" and not entry.get("config_files"):
         yield "config_files", "is empty, config: rerender has nothing to render"
+    if entry.get("definition") == DECLARED and (text := reserved(entry["container"])):
+        yield "container", text
+    if entry.get("one_shot") and entry.get("definition") == DECLARED:
+        yield "one_shot", "is for definition: found alone, a container of ours is kept running"
     if entry.get("enabled") and (lacks := completeness.lacks(entry)):
         yield (
             "definition",
@@ -216,10 +278,6 @@ def _wrong(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             " Give its quadlet in full; or say definition: found, where a deployer runs it already; or"
             " start: image, where the image starts by its own command",
         )
-    if entry["stage"] == "control_plane" and entry["roles"] != ["controller"]:
-        yield "stage", "control_plane is for the role controller alone"
-    if entry["stage"] == "services" and "controller" in entry["roles"]:
-        yield "stage", "services is for data plane roles, on a controller use control_plane"
 
 
 def _service(entry: Mapping[str, Any]) -> Service:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from openstack_rollout.declared import releases, share
@@ -17,6 +18,7 @@ from openstack_rollout.declared.references import digest_of
 from openstack_rollout.declared.releases import NO_RELEASE
 from openstack_rollout.declared.share import Place
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.errors import some as named
 from openstack_rollout.node import packages
 from openstack_rollout.node.packages import MINION_PACKAGES
 
@@ -34,6 +36,7 @@ class Kind(StrEnum):
     CONTAINER_IMAGE = "container_image"
     CONTAINER_STOPPED = "container_stopped"
     CONTAINER_FOREIGN = "container_foreign"
+    CONTAINER_DEFINED = "container_defined"
     CHANGE_UNFINISHED = "change_unfinished"
     PACKAGE = "package"
     PACKAGE_LEFT = "package_left"
@@ -59,6 +62,7 @@ CONTAINERS = (
     Kind.CONTAINER_IMAGE,
     Kind.CONTAINER_STOPPED,
     Kind.CONTAINER_FOREIGN,
+    Kind.CONTAINER_DEFINED,
     Kind.CHANGE_UNFINISHED,
 )
 
@@ -156,7 +160,7 @@ class Comparison:
             configuration=list(facts.configuration),
             services={one["name"]: self._service(one, facts) for one in own["services"]},
             packages=_package_facts(wanted, facts),
-            notes=list(_notes(own, facts)),
+            notes=[*_notes(own, facts), *self._old_sidecars(own, facts)],
             checks=_failed_checks(wanted, facts, stages),
         )
 
@@ -198,11 +202,33 @@ class Comparison:
         if wanted["target"] != NO_RELEASE:
             some = wanted["services"]
             return [
-                one["container"] for one in some if one["definition"] == DECLARED or _is_carried(one, facts)
+                one["container"]
+                for one in some
+                if one["definition"] == DECLARED or (_is_carried(one, facts) and not one["one_shot"])
             ]
         has = {*facts.containers, *facts.managed}
         entries = self._model.catalogue.of_node(wanted["roles"])
-        return [entry.container for entry in entries if entry.container in has]
+        return [entry.container for entry in entries if entry.container in has and not entry.one_shot]
+
+    def _old_sidecars(self, own: Mapping[str, Any], facts: Facts) -> Iterator[dict[str, str]]:
+        """The containers of agents that were started of another image than the agent runs, by that image.
+
+        Where an agent itself is not at its image, that is said already.
+        """
+        for agent, names in _sidecars(own, facts).items():
+            image = next(one["image"] for one in own["services"] if one["container"] == agent)
+            runs = facts.containers.get(agent)
+            if runs is None or digest_of(image) not in runs.digests:
+                continue
+            old: dict[str, list[str]] = {}
+            for name in names:
+                container = facts.containers[name]
+                if digest_of(image) not in container.digests:
+                    called = self.release_of(facts, name) or container.image_id[:12]
+                    old.setdefault(called, []).append(name)
+            for called, those in old.items():
+                count = {"old": str(len(those)), "all": str(len(names)), "image": called}
+                yield {"kind": "old_sidecars", "subject": agent, "detail": named(those), **count}
 
     def _service(self, service: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         container = facts.containers.get(service["container"])
@@ -265,6 +291,9 @@ def _of_container(service: Mapping[str, Any], facts: Facts) -> Iterator[Differen
     if service["definition"] == FOUND:
         if not _is_carried(service, facts):
             return  # it is somebody else's, or not here: that is told, and left alone
+        if service["one_shot"]:
+            yield from _of_one_shot(service, facts)
+            return
         if container is None:
             yield Difference(stage, Kind.CONTAINER_STOPPED, name, None, image)
             return
@@ -277,6 +306,15 @@ def _of_container(service: Mapping[str, Any], facts: Facts) -> Iterator[Differen
         yield Difference(stage, Kind.CONTAINER_IMAGE, name, container.image_id, image)
     elif not container.running:
         yield Difference(stage, Kind.CONTAINER_STOPPED, name, None, image)
+
+
+def _of_one_shot(service: Mapping[str, Any], facts: Facts) -> Iterator[Difference]:
+    """It ends by itself, and may be gone then: what counts is the image that its definition starts next."""
+    name, image = service["container"], service["image"]
+    defined, container = facts.carried[name].image, facts.containers.get(name)
+    by_tag = container.digests if container else ()
+    if digest_of(image) not in ((digest_of(defined),) if digest_of(defined) else by_tag):
+        yield Difference(service["stage"], Kind.CONTAINER_DEFINED, name, defined, image)
 
 
 def _can_tell(wanted: Mapping[str, Any], facts: Facts) -> bool:
@@ -363,9 +401,10 @@ def _package_facts(wanted: Mapping[str, Any], facts: Facts) -> dict[str, dict[st
 def _notes(own: Mapping[str, Any], facts: Facts) -> Iterator[dict[str, str]]:
     """What runs beside the catalogue, and what earlier installers or releases left."""
     known = {service["container"] for service in own["services"]}
+    known.update(name for names in _sidecars(own, facts).values() for name in names)
     for service in own["services"]:
         if service["definition"] == FOUND:
-            yield from _notes_of_found(service["container"], facts)
+            yield from _notes_of_found(service, facts)
     for name, container in sorted(facts.containers.items()):
         if name not in known and container.running:
             yield {"kind": "beside", "subject": name, "detail": ""}
@@ -378,9 +417,27 @@ def _notes(own: Mapping[str, Any], facts: Facts) -> Iterator[dict[str, str]]:
             yield {"kind": "legacy", "subject": name, "detail": unit}
 
 
-def _notes_of_found(name: str, facts: Facts) -> Iterator[dict[str, str]]:
+def _sidecars(own: Mapping[str, Any], facts: Facts) -> dict[str, list[str]]:
+    """The running containers that agents of the catalogue started: {the agent's: theirs}."""
+    found: dict[str, list[str]] = {}
+    services = {one["container"]: one["sidecars"] for one in own["services"]}
+    for name, container in sorted(facts.containers.items()):
+        if container.running and name not in services:
+            for agent, globs in services.items():
+                if any(fnmatchcase(name, glob) for glob in globs):
+                    found.setdefault(agent, []).append(name)
+                    break
+    return found
+
+
+def _notes_of_found(service: Mapping[str, Any], facts: Facts) -> Iterator[dict[str, str]]:
     """What is told of a found service: not here, left alone, or to start as another image the next time."""
+    name = service["container"]
     record, container = facts.carried.get(name), facts.containers.get(name)
+    if service["one_shot"] and record and not record.masked:
+        if container and not container.running and container.exit_code:
+            yield {"kind": "exited", "subject": name, "detail": str(container.exit_code)}
+        return
     if record is None:
         yield {"kind": "foreign" if container else "not_here", "subject": name, "detail": ""}
     elif record.masked:

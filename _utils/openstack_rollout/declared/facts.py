@@ -7,14 +7,14 @@ answer is none is a failed node, whatever it says.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from openstack_rollout.declared.problems import path, shown
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.vocabulary import ROLES, Role, Stage
+from openstack_rollout.vocabulary import MOST_ROLES, ROLES, Stage
 
 #: The form of facts; a node whose modules have another one needs saltutil.sync_all.
 SCHEMA = 2
@@ -35,7 +35,7 @@ class _Record(BaseModel):
 
 class Container(_Record):
     """A container: whether it runs and is healthy (None: not known), the id and the digests of its image, the
-    labels of those who deploy, and its unit.
+    labels of those who deploy, and its unit. exit_code: with which it ended last, None: not known.
     """
 
     running: bool
@@ -44,6 +44,7 @@ class Container(_Record):
     digests: _Names
     labels: dict[_Name, _Text]
     unit: _Text | None
+    exit_code: int | None = None
 
 
 class Carried(_Record):
@@ -118,7 +119,7 @@ class Facts(_Record):
     schema_: Literal[2] = Field(alias="schema")
     id: _Name
     target: _Text
-    roles: Annotated[list[Role], Field(max_length=len(ROLES))]
+    roles: Annotated[list[_Name], Field(max_length=MOST_ROLES)]
     os_family: _Name
     boot_id: _Text
     containers: dict[_Name, Container]
@@ -143,10 +144,11 @@ class Facts(_Record):
     checks: Annotated[list[Checked], Field(max_length=1000)]
 
 
-def read(node: str, answer: Any) -> Facts:
+def read(node: str, answer: Any, roles: Collection[str] = ROLES) -> Facts:
     """The facts in a node's answer.
 
-    node (str): the minion whose answer it is. Raises RolloutError FACTS_INVALID that says what is wrong.
+    node (str): the minion whose answer it is. roles: those of the cloud. Raises RolloutError FACTS_INVALID
+    that says what is wrong.
     """
     if not isinstance(answer, Mapping):
         raise _invalid(node, f"no mapping, but {type(answer).__name__}")
@@ -166,6 +168,8 @@ def read(node: str, answer: Any) -> Facts:
         raise _invalid(node, "; ".join(found) + (f" (and {more} more)" if more > 0 else "")) from error
     if facts.id != node:
         raise _invalid(node, f"they are those of {shown(facts.id)}")
+    if not set(facts.roles) <= set(roles) or len(set(facts.roles)) < len(facts.roles):
+        raise _invalid(node, f"roles: {shown(facts.roles)} are not of {', '.join(roles)}")
     return facts
 
 

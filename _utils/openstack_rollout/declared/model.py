@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from openstack_rollout.declared import roles as of_roles
 from openstack_rollout.declared.base import Strict, without_nulls
 from openstack_rollout.declared.catalogue import Catalogue
 from openstack_rollout.declared.hooks import Hooks, Moment
 from openstack_rollout.declared.images import CustomImages
 from openstack_rollout.declared.names import ImageKey, ReleaseName, ServiceName, Target, Word, ZoneName
+from openstack_rollout.declared.own_policies import PoliciesOfRoles
 from openstack_rollout.declared.policies import DISTURBING, Policies
 from openstack_rollout.declared.releases import Release, distinct
+from openstack_rollout.declared.roles import Roles
 from openstack_rollout.declared.services import Entry, ServiceEntry
 from openstack_rollout.declared.settings import Ovs, Packages, System, Verification
-from openstack_rollout.vocabulary import Role, Stage
+from openstack_rollout.vocabulary import ROLES, Stage
 
 _Moments = Annotated[dict[Moment, Hooks], BeforeValidator(without_nulls)]
 
@@ -32,11 +36,12 @@ class Model(Strict):
     """The target for which the custom images are meant to stay as they are."""
     custom_images: CustomImages = {}
     """Images in place of the release's, by image key; by back end where the key is a map of them."""
-    roles: dict[Role, Target] = {}
-    """Which minions have which role: compound targets, not by pillar or nodegroup."""
+    roles: Roles = {}
+    """Which minions have which role: compound targets, not by pillar or nodegroup. A role of your own is a
+    mapping that says its plane."""
     zones: dict[ZoneName, Target] = {}
     """Failure domains: compound targets, for per_zone."""
-    policies: Policies = Policies()
+    policies: PoliciesOfRoles = Field(default=Policies(), validate_default=True)
     """How each role is updated."""
     cloud: Word = "openstack"
     """The entry of clouds.yaml under which the master speaks to OpenStack."""
@@ -67,6 +72,25 @@ class Model(Strict):
     def catalogue(self) -> Catalogue:
         """The services, of each release."""
         return Catalogue(self)
+
+    @cached_property
+    def targets(self) -> dict[str, str]:
+        """Role → target, in the order of the roles: own ones after the known one as which they go."""
+        order = of_roles.in_order(ROLES, self.roles)
+        return {name: self.roles[name].target for name in order if name in self.roles}
+
+    @property
+    def known_roles(self) -> tuple[str, ...]:
+        """The names of all roles that a node may have: the known ones and those that are declared."""
+        return tuple(dict.fromkeys((*ROLES, *self.roles)))
+
+    def base(self, role: str) -> str:
+        """The known role as which a role goes."""
+        return of_roles.base(role, self.roles)
+
+    def is_control_plane(self, roles: Iterable[str]) -> bool:
+        """Whether one of these roles is of the control plane, whose nodes go one at a time."""
+        return any(self.base(role) == of_roles.CONTROLLER for role in roles)
 
     @property
     def verifies(self) -> bool:

@@ -127,16 +127,19 @@ def _container(name: str) -> str:
         )
     if name.endswith(reserved_units.UNIT_SUFFIXES):
         return f"{shown(name)}: a container's name goes without the unit's suffix"
-    return _reserved(name)
+    if reserved_units.is_of_the_switch(name):
+        return f"{shown(name)} is Open vSwitch's: a new image would interrupt the data path, it is left alone"
+    return ""
 
 
 def _unit(name: str) -> str:
     if name.endswith(reserved_units.UNIT_SUFFIXES):
         return f"{shown(name)}: a unit's name goes without .service"
-    return _reserved(name)
+    return reserved(name)
 
 
-def _reserved(name: str) -> str:
+def reserved(name: str) -> str:
+    """What is wrong with the name of a container whose unit would be ours, or of a unit; "" for nothing."""
     if reserved_units.is_reserved(name):
         return f"{shown(name)} is the name of a unit of the system, which is not ours to replace"
     return ""
@@ -218,10 +221,14 @@ NAME = Text(_NAME, f"a name {_WORDS}")
 Word = Annotated[str, NAME]
 ServiceName = Annotated[str, Text(_NAME, f"a service's name {_WORDS}")]
 ContainerName = Annotated[str, Text(_NAME, f"a container's name {_WORDS}", more=_container)]
+ContainerGlob = Annotated[
+    str, Text(r"[A-Za-z0-9*?\[][A-Za-z0-9_.*?!\[\]-]*", "has to be a container's name or a glob", 128, _glob)
+]
 UnitName = Annotated[
     str,
     Text(r"[A-Za-z0-9][A-Za-z0-9_.@-]*", "a unit's name has letters, digits, _, ., @ and - only", more=_unit),
 ]
+RoleName = Annotated[str, Text(_NAME, f"a role's name {_WORDS}")]
 ZoneName = Annotated[str, Text(_NAME, f"a zone's name {_WORDS}")]
 Backend = Annotated[str, Text(_NAME, f"a back end's name {_WORDS}")]
 ImageKey = Annotated[str, Text(_NAME, f"an image key {_WORDS}")]

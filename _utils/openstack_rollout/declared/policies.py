@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import PlainValidator, WithJsonSchema
+from pydantic import GetJsonSchemaHandler, PlainValidator, PrivateAttr, WithJsonSchema
+from pydantic_core import CoreSchema
 
 from openstack_rollout.declared.base import Strict
 from openstack_rollout.declared.names import WholeNumber
@@ -157,14 +159,41 @@ class Policies(Strict):
     storage: StoragePolicy = StoragePolicy()
     """Of storage nodes."""
 
+    _own: dict[str, Policy] = PrivateAttr(default={})
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        found = handler.resolve_ref_schema(handler(schema))
+        kinds = [{"$ref": one["$ref"]} for one in found["properties"].values()]
+        found["additionalProperties"] = {"anyOf": kinds}
+        return found
+
+    @classmethod
+    def kind(cls, role: str) -> type[Policy]:
+        """The class of the policy of a known role."""
+        return type(cls.model_fields[role].default)
+
+    def with_own(self, own: Mapping[str, Policy]) -> Policies:
+        """The same, with the policies of the operator's own roles."""
+        found = self.model_copy()
+        found._own = dict(own)
+        return found
+
     def of(self, role: str) -> Any:
-        """The policy of a role."""
-        return getattr(self, role)
+        """The policy of a role. Raises KeyError for one of which nothing is declared."""
+        return getattr(self, role) if role in ROLES else self._own[role]
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles that have a policy: the known ones and the operator's own."""
+        return (*ROLES, *self._own)
 
     @property
     def speak_to_openstack(self) -> bool:
         """Whether a drain of some role asks OpenStack's API."""
-        return any(self.of(role).drain in CLOUD_DRAINS for role in ROLES)
+        return any(self.of(role).drain in CLOUD_DRAINS for role in self.roles)
 
 
 def batch_size(batch: int | str, count: int) -> int:

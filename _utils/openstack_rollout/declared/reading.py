@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from openstack_rollout.declared import references, releases, translation
+from openstack_rollout.declared import references, releases, roles, translation
+from openstack_rollout.declared.catalogue import REQUIRED
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.names import NAME
 from openstack_rollout.declared.problems import (
@@ -141,7 +142,7 @@ def _catalogue(
 ) -> list[str]:
     """What is wrong with the services as they are merged, also while something else of the pillar is."""
     if model is None:
-        wanted = {*_CATALOGUE, "releases"} - set(bad)
+        wanted = {*_CATALOGUE, "releases", "roles"} - set(bad)
         try:
             model = Model.model_validate(
                 {key: openstack[key] for key in wanted if key in openstack}, context=context
@@ -153,15 +154,19 @@ def _catalogue(
 
 def _names(openstack: Mapping[Any, Any]) -> dict[str, Any]:
     """The names that other parts refer to, for names.Defined; none while there is no catalogue."""
+    known = {"roles": roles.own(openstack.get("roles"))}
     types = openstack.get("service_types")
     if not isinstance(types, Mapping) or not types:
-        return {}
+        return known
+    own = _own_types(openstack, types)
     auxiliary = openstack.get("auxiliary_images")
     listed = {key for key in auxiliary if isinstance(key, str)} if isinstance(auxiliary, list) else set()
-    keys = [_image_key_of(openstack, name, entry) for name, entry in types.items()]
+    keys = [_image_key_of(openstack, name, entry) for name, entry in {**own, **types}.items()]
+    complete = [name for name, entry in own.items() if not _lacks(entry)]
     found: dict[str, Any] = {
-        "types": dict.fromkeys(name for name in types if isinstance(name, str)),
-        "auxiliary": listed,
+        **known,
+        "types": dict.fromkeys([*(name for name in types if isinstance(name, str)), *complete]),
+        "auxiliary": listed - set(_images_of_services(openstack)),
     }
     plain = auxiliary is None or (
         isinstance(auxiliary, list) and all(isinstance(one, str) for one in auxiliary)
@@ -170,6 +175,35 @@ def _names(openstack: Mapping[Any, Any]) -> dict[str, Any]:
     if plain and None not in keys:
         found["image_keys"] = dict.fromkeys(sorted({*listed, *filter(None, keys)}))
     return found
+
+
+def _own_types(openstack: Mapping[Any, Any], types: Mapping[Any, Any]) -> dict[str, Mapping[Any, Any]]:
+    """The operator's services that are meant as types of their own: they have an image, and no type."""
+    services = openstack.get("services")
+    if not isinstance(services, Mapping):
+        return {}
+    return {
+        name: entry
+        for name, entry in services.items()
+        if isinstance(name, str)
+        and name not in types
+        and isinstance(entry, Mapping)
+        and entry.get("type") is None
+        and entry.get("image") is not None
+    }
+
+
+def _images_of_services(openstack: Mapping[Any, Any]) -> Iterator[str]:
+    services = openstack.get("services")
+    for entry in services.values() if isinstance(services, Mapping) else ():
+        if isinstance(entry, Mapping) and isinstance(entry.get("image"), str):
+            yield entry["image"]
+
+
+def _lacks(entry: Any) -> list[str]:
+    """What an entry does not say that a type has to."""
+    said = entry if isinstance(entry, Mapping) else {}
+    return [key for key in REQUIRED if said.get(key) is None]
 
 
 def _image_key_of(openstack: Mapping[Any, Any], name: Any, entry: Any) -> str | None:
@@ -194,12 +228,23 @@ def _types_of_services(openstack: Mapping[Any, Any], types: Any) -> Iterator[tup
             continue  # which is said already
         wanted = entry.get("type") if isinstance(entry, Mapping) else None
         if wanted is None and name not in types:
-            yield ("services", name), f"{shown(name)} is no known service type{suggestion(name, types)}"
+            near = suggestion(name, types) or "."
+            yield (
+                ("services", name),
+                f"{shown(name)} is no known service type{near} {_own_needs(entry)}",
+            )
         elif isinstance(wanted, str) and wanted in types and name in types and wanted != name:
             yield (
                 ("services", name, "type"),
                 f"{name} is a service type itself: name a service of {wanted} otherwise",
             )
+
+
+def _own_needs(entry: Any) -> str:
+    """What would make an entry a service after all."""
+    lacks = _lacks(entry)
+    too = "" if lacks == list(REQUIRED) else " too"
+    return f"Give its type, or {', '.join(lacks)}{too} for a type of its own"
 
 
 def _target(model: Model) -> Iterator[tuple[str, str]]:

@@ -50,6 +50,11 @@ _GLOBS = """
 _RESERVED = re.compile("|".join(translate(glob) for glob in _GLOBS.split()), re.IGNORECASE)
 
 
+def is_of_the_switch(name: str) -> bool:
+    """Whether a container of that name is a part of Open vSwitch, as kolla-ansible runs it."""
+    return name.lower().startswith(("openvswitch", "ovsdpdk", "ovs-vswitchd", "ovsdb-server"))
+
+
 def is_reserved(name: str) -> bool:
     """Whether a name, with or without systemd's suffix, is that of a unit that is not ours to replace."""
     name = name.lower()

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from openstack_rollout.declared.differences import CONTAINERS, Compared, Difference
-from openstack_rollout.vocabulary import ROLES
 
 if TYPE_CHECKING:
     from openstack_rollout.declared.model import Model
@@ -52,7 +51,7 @@ def of_stage(model: Model, version: str, stage: str, nodes: int) -> list[Round]:
     """
     if stage not in STAGES or nodes < 2:
         return [Round(stage)]
-    entries = [one for one in model.catalogue.of_node(ROLES, version) if one.stage == stage]
+    entries = [one for one in model.catalogue.of_node(model.known_roles, version) if one.stage == stage]
     groups = _groups(entries)
     named = [frozenset(one.container for one in group) for group in groups]
     return [

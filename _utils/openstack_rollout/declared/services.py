@@ -13,6 +13,7 @@ from openstack_rollout.declared.names import (
     CONFIG_PATH,
     CONFIG_SOURCE,
     Backend,
+    ContainerGlob,
     ContainerName,
     KnownImageKey,
     ServiceType,
@@ -33,11 +34,14 @@ from openstack_rollout.declared.problems import (
     shown,
     suggestion,
 )
+from openstack_rollout.declared.roles import KnownRole
 from openstack_rollout.node.guards import GUARD_NAMES
-from openstack_rollout.vocabulary import Role, ServiceStage
+from openstack_rollout.vocabulary import ServiceStage
 
 #: Image keys that are a map of back ends.
 BACKEND_MAPS = ("cinder_volume_images", "manila_share_images")
+#: In place of a stage: that of the node's plane, control_plane where it runs for a role of the control plane.
+BY_PLANE = "by_plane"
 
 
 def _guard(value: Any) -> str:
@@ -70,7 +74,7 @@ def _quadlet(value: Any) -> dict[str, dict[str, Any]]:
     return quadlets.check(value)
 
 
-def _some_roles(value: list[Role]) -> list[Role]:
+def _some_roles(value: list[str]) -> list[str]:
     if not value:
         raise Wrong("is empty: a service has a role, enabled: false switches it off")
     if len(set(value)) != len(value):
@@ -113,7 +117,8 @@ Quadlet = Annotated[
 HealthCommand = Annotated[
     list[UnitArgument], AfterValidator(lambda value: as_command(value) if value else value)
 ]
-Roles = Annotated[list[Role], AfterValidator(_some_roles)]
+Roles = Annotated[list[KnownRole], AfterValidator(_some_roles)]
+StageOfService = Literal[ServiceStage, "by_plane"]
 Order = Annotated[int, WholeNumber(0, 100_000)]
 Patience = Annotated[int, WholeNumber(1, DAY)]
 
@@ -146,9 +151,10 @@ class Entry(Strict):
     container: ContainerName | None = None
     """The name of the container, and of its unit."""
     roles: Roles | None = None
-    """Where it runs."""
-    stage: ServiceStage | None = None
-    """The stage in which it moves."""
+    """Where it runs: known roles, or your own."""
+    stage: StageOfService | None = None
+    """The stage in which it moves; by_plane: control_plane on nodes of the control plane, services on
+    others."""
     order: Order | None = None
     """When it moves within its stage: ascending."""
     alone: bool | None = None
@@ -158,6 +164,11 @@ class Entry(Strict):
     start: Literal["kolla", "image"] | None = None
     """What starts in a declared container. kolla: the image's kolla_start, which needs its config.json;
     image: the image's own command, which needs nothing of that."""
+    sidecars: list[ContainerGlob] | None = None
+    """Containers (globs) that it starts itself, of its own image: told as old until it starts them again."""
+    one_shot: bool | None = None
+    """Whether it does its work and ends: never counted as stopped. Only its definition gets the new image; it
+    starts when its deployer starts it. Only where the definition is found."""
     config: Literal["run", "rerender"] | None = None
     """run: only the image changes; rerender: config_files are rendered before the container starts. Where the
     definition is found, only what the operator or a release says counts."""
@@ -181,7 +192,8 @@ class ServiceEntry(Entry):
     """What the operator says of a service. Any key may lack."""
 
     type: ServiceType | None = None
-    """The service type whose description it starts from; by default the service's own name."""
+    """The service type whose description it starts from; by default the one of its own name. Where there is
+    none, it is a type of its own: image, container, roles and stage are needed then."""
 
 
 class Service(Strict):
@@ -191,13 +203,15 @@ class Service(Strict):
     type: str
     image: str
     container: str
-    roles: list[Role] = Field(min_length=1)
-    stage: ServiceStage
+    roles: list[str] = Field(min_length=1)
+    stage: StageOfService
     backend: str | None = None
     order: int = 0
     alone: bool = False
     definition: Literal["found", "declared"] = "found"
     start: Literal["kolla", "image"] = "kolla"
+    sidecars: list[str] = []
+    one_shot: bool = False
     config: Literal["run", "rerender"] = "run"
     config_files: dict[str, str] = {}
     options: dict[str, Any] = {}

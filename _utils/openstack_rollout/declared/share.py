@@ -16,7 +16,7 @@ from openstack_rollout.declared.releases import NO_RELEASE, Release
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.node import kernels
 from openstack_rollout.node.packages import FLOOR, MINION_PACKAGES, OVS_PACKAGES, of_the_switch
-from openstack_rollout.vocabulary import ROLES, SERVICE_STAGES, SHARE_VERSION, STAGES
+from openstack_rollout.vocabulary import SERVICE_STAGES, SHARE_VERSION, STAGES
 
 if TYPE_CHECKING:
     from openstack_rollout.declared.model import Model
@@ -44,7 +44,7 @@ def place(model: Model, matches: Matches, os_family: str | None = None) -> Place
 
     matches: whether a compound target means the node.
     """
-    roles = tuple(role for role in ROLES if role in model.roles and matches(model.roles[role]))
+    roles = tuple(role for role, target in model.targets.items() if matches(target))
     zone = next((zone for zone, target in sorted(model.zones.items()) if matches(target)), None)
     return Place(roles, zone, os_family or DEFAULT_OS_FAMILY)
 
@@ -86,9 +86,9 @@ def _last(stages: Sequence[str]) -> str | None:
 def desired(model: Model, version: str, where: Place) -> dict[str, Any]:
     """What a node must be at a release of the catalogue, or at none.
 
-    Returns its stages, its services with image references, its packages by stage, what the step of essential
-    packages excludes, and how switch and system are updated. Raises RolloutError: UNKNOWN_TARGET,
-    EMPTY_CATALOGUE, or INVALID_PILLAR when the release lacks an image.
+    Returns its stages, whether it is of the control plane, its services with image references, its packages
+    by stage, what the step of essential packages excludes, and how switch and system are updated. Raises
+    RolloutError: UNKNOWN_TARGET, EMPTY_CATALOGUE, or INVALID_PILLAR when the release lacks an image.
     """
     release = releases.get(model, version)
     roles = list(where.roles)
@@ -108,7 +108,8 @@ def desired(model: Model, version: str, where: Place) -> dict[str, Any]:
         "target": version,
         "roles": roles,
         "zone": where.zone,
-        "stages": _stages(roles, services) if version != NO_RELEASE else ["system"],
+        "stages": _stages(model, roles, services) if version != NO_RELEASE else ["system"],
+        "control_plane": model.is_control_plane(roles),
         "services": services,
         "checks": [
             one.model_dump() for one in release.checks if any(s["type"] == one.service for s in services)
@@ -129,7 +130,7 @@ def package_stage(model: Model, name: str, roles: Iterable[str]) -> str | None:
     if of_the_switch(name):
         return "ovs"
     if _matches(name, model.packages.essential) and not _matches(name, essential_excludes(model)):
-        return "control_plane" if "controller" in roles else "services"
+        return "control_plane" if model.is_control_plane(roles) else "services"
     return None if _matches(name, system_excludes(model)) else "system"
 
 
@@ -223,6 +224,8 @@ def _service(model: Model, release: Release, version: str, entry: Service) -> di
         "container": entry.container,
         "unit": f"{entry.container}.service",
         "definition": entry.definition,
+        "one_shot": entry.one_shot,
+        "sidecars": entry.sidecars,
         "config": entry.config,
         "config_files": entry.config_files,
         "options": entry.options,
@@ -233,19 +236,17 @@ def _service(model: Model, release: Release, version: str, entry: Service) -> di
     }
 
 
-def _stages(roles: Iterable[str], services: Iterable[dict[str, Any]]) -> list[str]:
+def _stages(model: Model, roles: Iterable[str], services: Iterable[dict[str, Any]]) -> list[str]:
     has = {service["stage"] for service in services} | {"ovs", "system"}
-    if "controller" in roles:
-        has.add("control_plane")
-    if set(roles) - {"controller"}:
-        has.add("services")
+    planes = {model.is_control_plane([role]) for role in roles}
+    has |= {"control_plane" if controls else "services" for controls in planes}
     return [stage for stage in STAGES if stage in has]
 
 
 def _packages(model: Model, release: Release, version: str, where: Place) -> dict[str, dict[str, str]]:
     if version == NO_RELEASE:
         return {"system": {}}
-    own = "control_plane" if "controller" in where.roles else "services"
+    own = "control_plane" if model.is_control_plane(where.roles) else "services"
     partition: dict[str, dict[str, str]] = {"ovs": {}, "system": {}, own: {}}
     for name, wanted in _versions(release, where.os_family).items():
         stage = package_stage(model, name, where.roles)

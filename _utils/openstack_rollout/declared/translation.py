@@ -24,7 +24,7 @@ from openstack_rollout.declared.problems import (
 from openstack_rollout.vocabulary import ROLES, STAGES
 
 _OF_A_KEY = "[key]"  # what pydantic ends the place of a mapping's key with
-_NOUNS = {ROLES: "role", STAGES: "stage", MOMENTS: "moment"}
+_NOUNS = {STAGES: "stage", MOMENTS: "moment"}
 _WORD = re.compile(r"'([^']*)'")
 _TEXTS: dict[str, Callable[[Any], str]] = {
     "string_type": not_a_string,

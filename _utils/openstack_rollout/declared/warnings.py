@@ -12,7 +12,6 @@ from openstack_rollout.declared.policies import NO_DRAIN, Policy
 from openstack_rollout.declared.problems import path, shown
 from openstack_rollout.declared.services import BACKEND_MAPS
 from openstack_rollout.node.guards import NONE, PACEMAKER
-from openstack_rollout.vocabulary import ROLES
 
 if TYPE_CHECKING:
     from openstack_rollout.declared.model import Model
@@ -54,8 +53,8 @@ def _services(model: Model) -> Iterator[str]:
     for name, entry in model.services.items():
         service = services[name]
         here = path(("openstack", "services", name))
-        own = model.service_types[service.type]
-        if name != service.type and not service.enabled:
+        own = model.service_types.get(service.type)
+        if (name != service.type or own is None) and not service.enabled:
             yield f"{here}: is not enabled, set enabled: true to run it"
         elif name != service.type and beside[service.type] > 1 and services[service.type].enabled:
             yield (
@@ -64,8 +63,8 @@ def _services(model: Model) -> Iterator[str]:
             )
         if service.backend and service.image not in BACKEND_MAPS:
             yield f"{here}:backend: {shown(service.backend)} has no effect: {service.image} is one image"
-        usual = own.guard or model.service_defaults.guard or NONE
-        if entry and entry.guard not in (None, NONE, PACEMAKER, usual):
+        usual = (own and own.guard) or model.service_defaults.guard or NONE
+        if own and entry and entry.guard not in (None, NONE, PACEMAKER, usual):
             yield f"{here}:guard: {entry.guard} knows nothing of {service.type}, whose guard is {usual}"
 
 
@@ -94,8 +93,7 @@ def _hooks(model: Model) -> Iterator[str]:
         drained = [
             role
             for role in model.roles
-            if (role == "controller" or stage != "control_plane")
-            and (role != "controller" or stage != "services")
+            if stage != ("services" if model.is_control_plane([role]) else "control_plane")
             and model.policies.of(role).drain != NO_DRAIN
             and stage in model.drained_before(role)
         ]
@@ -121,7 +119,7 @@ def _releases(model: Model) -> Iterator[str]:
 
 def _targets(model: Model) -> Iterator[str]:
     """Roles, and zones, that mean the same nodes by what they say."""
-    for place, found in (("roles", dict(model.roles)), ("zones", dict(model.zones))):
+    for place, found in (("roles", model.targets), ("zones", dict(model.zones))):
         first: dict[str, str] = {}
         for name, target in found.items():
             here = path(("openstack", place, name))
@@ -143,7 +141,7 @@ _BOTH = {
 
 def _policies(model: Model) -> Iterator[str]:
     common = set(Policy.model_fields)
-    for role in ROLES:
+    for role in model.policies.roles:
         policy = model.policies.of(role)
         here = f"openstack:policies:{role}"
         if policy.per_zone and not model.zones:

@@ -30,6 +30,11 @@ def note(one: Mapping[str, str]) -> str:
         "not_here": "container {subject}: is not on this node",
         "masked": "container {subject}: left alone, {detail} is masked",
         "defined": "container {subject}: its definition names another image: {detail}",
+        "old_sidecars": (
+            "container {subject}: {old} of the {all} containers that it started run {image} until it starts"
+            " them again: {detail}"
+        ),
+        "exited": "container {subject}: ended with {detail} when it ran last",
         "legacy": "container {subject}: the earlier installer's unit {detail} is still there",
     }[one["kind"]].format(**one)
 
@@ -51,6 +56,9 @@ _SENTENCES: Mapping[str, Any] = {
     "container_stopped": lambda one, _: f"container {one.subject}: is not running",
     "container_foreign": lambda one, _: (
         f"container {one.subject}: is somebody else's ({one.have or 'of no known unit'}), wants {one.want}"
+    ),
+    "container_defined": lambda one, _: (
+        f"container {one.subject}: starts as {one.have} the next time, wants {one.want}"
     ),
     "change_unfinished": lambda one, _: f"container {one.subject}: its change was begun and not finished",
     "package": _package,

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import cast
 
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.policies import NO_DRAIN
 from openstack_rollout.drains.contract import Ask, Drain
+from openstack_rollout.drains.several import SeveralDrains
 from openstack_rollout.errors import RolloutError
 
+#: Between the kinds of drain of one node, and between their roles; no name of either has it.
+SEVERAL = "+"
 # Makes a drain from what is declared, the role, and how to call functions on nodes.
 Kind = Callable[[Model, str, Ask], Drain]
 
@@ -58,12 +61,37 @@ class Drains:
         made = self.make(kind, role)
         return made if stage in made.stages else None
 
+    def of_node(self, roles: Iterable[str], stage: str | None = None) -> tuple[str, str]:
+        """What drains a node of these roles before a stage, or at all: its kind, and the role of that.
+
+        Where several do, both are joined by SEVERAL, one kind once. ("none", "") when nothing does.
+        """
+        found: dict[str, str] = {}
+        for role in roles:
+            kind = self.kind(role)
+            if kind != NO_DRAIN and (stage is None or self.before(stage, role)):
+                found.setdefault(kind, role)
+        return (SEVERAL.join(found), SEVERAL.join(found.values())) if found else (NO_DRAIN, "")
+
+    def covers(self, kind: str, roles: Sequence[str]) -> bool:
+        """Whether a node of these roles that was drained by a kind has nothing left of any of them.
+
+        A role that is not drained keeps what it has; of storage nodes no drain takes anything.
+        """
+        kinds = kind.split(SEVERAL)
+        return len(roles) < 2 or all(
+            self.kind(role) in kinds or self._model.base(role) == "storage" for role in roles
+        )
+
     def make(self, kind: str, role: str) -> Drain:
         """The drain of a kind for a role, whatever kind the role's policy has now.
 
-        kind (str): of the policy, or of the record of a node that was drained earlier. Raises RolloutError
-        INVALID_PILLAR for a kind that this version does not have.
+        kind, role (str): as of_node joins them; kind of the policy, or of the record of a node that was
+        drained earlier. Raises RolloutError INVALID_PILLAR for a kind that this version does not have.
         """
+        if SEVERAL in kind:
+            parts = zip(role.split(SEVERAL), kind.split(SEVERAL), strict=True)
+            return SeveralDrains({one: self.make(word, one) for one, word in parts})
         if (kind, role) not in self._made:
             found = find(kind) if self._kinds is None else self._kinds.get(kind)
             if found is None:

@@ -40,7 +40,7 @@ class OvnFailover:
         clock: tuple[Callable[[], float], Callable[[float], None]] = (time.monotonic, time.sleep),
     ):
         self._nodes = ask
-        self._controllers = model.roles.get("controller", "")
+        self._controllers = [one for role, one in model.targets.items() if model.is_control_plane([role])]
         services = model.catalogue.services().values()
         self._containers = {
             word: next(one.container for one in services if one.type == kind)
@@ -171,7 +171,8 @@ class OvnFailover:
         Raises RolloutError OVN_UNREACHABLE, or the reason that a controller gives.
         """
         errors, reasons = [], []
-        for controller in self._nodes.members(self._controllers) if self._controllers else []:
+        members = [node for target in self._controllers for node in self._nodes.members(target)]
+        for controller in dict.fromkeys(members):
             answer: Answer = self._nodes.ask([controller], f"ovn_gateway.{function}", keywords)[controller]
             if not answer.error:
                 return answer.value

@@ -40,11 +40,12 @@ def of_nodes(model: Model, roles: Mapping[str, Sequence[str]]) -> dict[str, Any]
     cloud = Cloud(model.cloud)
     cloud.require_reachable()
     failures: dict[str, str] = {}
-    return {
-        "servers": _servers(cloud, model.policies.compute, roles.get("compute") or [], failures),
-        "routers": _routers(cloud, roles.get("gateway") or []),
-        "failures": failures,
-    }
+    servers: list[dict[str, Any]] = []
+    for role, nodes in roles.items():
+        if model.base(role) == "compute":
+            servers += _servers(cloud, model.policies.of(role), nodes, failures)
+    gateways = [node for role, nodes in roles.items() if model.base(role) == "gateway" for node in nodes]
+    return {"servers": servers, "routers": _routers(cloud, dict.fromkeys(gateways)), "failures": failures}
 
 
 def _servers(

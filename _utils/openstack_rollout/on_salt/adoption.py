@@ -25,7 +25,7 @@ def check(opts: Mapping[str, Any], model: Model, minion_id: str | None = None) -
     is made; by default the first accepted one. Without any accepted minion, shares are not checked.
     """
     members = salt.utils.minions.CkMinions(dict(opts))
-    warnings = [*_overlaps(members, "roles", model.roles), *_overlaps(members, "zones", model.zones)]
+    warnings = [*_overlaps(members, "roles", model.targets), *_overlaps(members, "zones", model.zones)]
     accepted = members.check_minions("*", "glob")["minions"]
     minion_id = minion_id or min(accepted, default=None)
     if minion_id is None:

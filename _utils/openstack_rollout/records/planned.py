@@ -36,7 +36,7 @@ class PlannedRole:
         role: Its name.
         batch: How many nodes may be in flight together; fewer where the cloud cannot spare them.
         per_zone: How many of them in one zone, 0 for no limit.
-        drain: The kind of drain that its nodes go through, `none` when they go as they are.
+        drain: The kinds of drain that its nodes go through, `none` when they go as they are.
         reboot: never, when_required or always.
         proving: The canaries of the stage, also those that are done: they are measured after the soak.
         soak: Seconds that the canaries run before the rest follows.

@@ -11,7 +11,7 @@ from openstack_rollout.rollout.ports import Ports
 
 
 def drain(ports: Ports, node: str) -> str:
-    """Drain a node by the policy of its role; returns one line.
+    """Drain a node by the policies of its roles; returns one line.
 
     Raises RolloutError: RUN_IN_PROGRESS, NO_NODES for an unknown node, WRONG_ARGUMENT where the policy says
     `none`, or as the drain does.
@@ -22,17 +22,19 @@ def drain(ports: Ports, node: str) -> str:
         members = Membership.of(model, ports.fleet)
         if node not in members.ids:
             raise RolloutError("NO_NODES", f"{node} has no role in openstack:roles", [node])
-        role = members.node(node).role
+        roles = members.roles_of(node)
         drains = ports.drains(model)
-        kind = drains.kind(role)
+        kind, role = drains.of_node(roles)
         if kind == NO_DRAIN:
             raise RolloutError(
-                "INVALID_PILLAR", f"openstack:policies:{role}:drain: is none, so {node} cannot be drained"
+                "INVALID_PILLAR", f"openstack:policies:{roles[0]}:drain: is none, so {node} cannot be drained"
             )
         chosen = drains.make(kind, role)
         chosen.refuse([node])
         others = [
-            name for name in ports.journal.all_drained() if name != node and name in members.roles[role]
+            name
+            for name in ports.journal.all_drained()
+            if name != node and not set(roles).isdisjoint(members.roles_of(name))
         ]
         if chosen.capacity([*others, node]) <= len(others):
             away = f" while {', '.join(others)} is drained" if others else ""

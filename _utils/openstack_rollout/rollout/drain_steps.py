@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from openstack_rollout.drains.contract import Drain
-from openstack_rollout.drains.kinds import Drains
+from openstack_rollout.drains.kinds import SEVERAL, Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.drain_record import BY_HAND, DrainRecord, DrainState, OpenDrain
 from openstack_rollout.records.journal import Journal
@@ -35,12 +35,12 @@ class DrainSteps:
         RolloutError.
         """
         earlier = OpenDrain.of(self._journal, place.node, self._clock)
-        if earlier and earlier.record.kind != place.kind:
+        if earlier and not set(place.kind.split(SEVERAL)) <= set(earlier.record.kind.split(SEVERAL)):
             self.restore(place.node)
             earlier = None
         was_drained = earlier is not None and earlier.record.state is not DrainState.DRAINING
         opened = OpenDrain.begin(self._journal, place, self._clock)
-        kind = self._drains.make(place.kind, place.role)
+        kind = self._drains.make(opened.record.kind, opened.record.role)
         try:
             line = _tried(kind.drain, opened, "DRAIN_FAILED")
         except RolloutError as error:
@@ -107,6 +107,27 @@ class LiveCapacity:
                 "NO_SPARE", f"no other node can take the workloads of {waiting[0]} now", waiting[:1]
             )
         return spare
+
+
+class SharedCapacity:
+    """How many nodes may be away together now, where several drains each are of some of them.
+
+    parts: the capacity of a drain, and the nodes that it drains.
+    """
+
+    def __init__(self, parts: Sequence[tuple[LiveCapacity, Collection[str]]]):
+        self._parts = parts
+
+    def __call__(self, away: Sequence[str], waiting: Sequence[str]) -> int:
+        """As LiveCapacity; the next nodes that start may all be those of the drain that can spare least."""
+        most = len(away) + len(waiting)
+        for capacity, drained in self._parts:
+            out = [node for node in away if node in drained]
+            due = [node for node in waiting if node in drained]
+            spare = capacity(out, due) if due else len(out)
+            if spare < len(out) + len(due):
+                most = min(most, len(away) + max(0, spare - len(out)))
+        return most
 
 
 def _tried(step: Callable[[str, OpenDrain], str], opened: OpenDrain, reason: str) -> str:

@@ -46,20 +46,22 @@ def dry_run(model: Model, ports: Ports, predict: Predict) -> dict[str, Any]:
         **planned.plain(),
         "refused": str(refusal) if refusal else None,
         "remedy": refusal.remedy if refusal else "",
-        "workloads": _workloads(model, ports, planned),
+        "workloads": _workloads(model, ports, planned, members, drains),
         "nodes": nodes,
         "failures": {name: f"{reason}: {message}" for name, (reason, message) in measured.failures.items()},
     }
 
 
-def _workloads(model: Model, ports: Ports, planned: Plan) -> dict[str, Any] | None:
+def _workloads(
+    model: Model, ports: Ports, planned: Plan, members: Membership, drains: Drains
+) -> dict[str, Any] | None:
     """What OpenStack's API says of the servers and routers that will have to leave their nodes."""
     leaving: dict[str, dict[str, None]] = {}
     for stage in planned.stages:
-        for role in (role for one in stage.rounds for role in one.roles):
-            if role.drain in CLOUD_DRAINS:
-                ids = [node.id for wave in role.waves for node in wave.nodes]
-                leaving.setdefault(role.role, {}).update(dict.fromkeys(ids))
+        for node in stage.nodes:
+            for role in members.roles_of(node, stage.stage):
+                if drains.kind(role) in CLOUD_DRAINS and drains.before(stage.stage, role):
+                    leaving.setdefault(role, {})[node] = None
     roles: dict[str, Sequence[str]] = {role: list(nodes) for role, nodes in leaving.items()}
     try:
         return ports.risks(model, roles) if roles else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,8 @@ from openstack_rollout.rollout.drain_steps import DrainSteps
 from openstack_rollout.rollout.fleet import Answers, Context, Fleet, StepResult
 from openstack_rollout.rollout.reboots import Reboots
 
+#: A node, a stage (any of them when left out) → its roles.
+RolesOf = Callable[..., Sequence[str]]
 TOGETHER = 16  # threads that work at a time; more nodes than that wait for one
 LOOK_EVERY = 0.5
 _INTERRUPTED = {"drain": "DRAIN_FAILED", "restore": "RESTORE_FAILED"}
@@ -28,13 +30,20 @@ _INTERRUPTED = {"drain": "DRAIN_FAILED", "restore": "RESTORE_FAILED"}
 
 class MasterSteps:
     """Implements fleet.Fleet over another fleet. drains (Drains), reboots (Reboots), journal (Journal), clock
-    (seconds).
+    (seconds), roles: those of a node, of those that go through a stage.
     """
 
-    def __init__(
-        self, fleet: Fleet, drains: Drains, reboots: Reboots, journal: Journal, clock: Callable[[], float]
+    def __init__(  # noqa: PLR0917
+        self,
+        fleet: Fleet,
+        drains: Drains,
+        reboots: Reboots,
+        journal: Journal,
+        clock: Callable[[], float],
+        roles: RolesOf,
     ):
         self._fleet = fleet
+        self._roles = roles
         self._reboots = reboots
         self._here = {
             "drain": self._drain,
@@ -69,9 +78,7 @@ class MasterSteps:
             return
         record = self._journal.node(context.run, node)
         role = record.role if record else ""
-        self._in_thread(
-            self._here[step], DrainRecord(node, role, self._drains.kind(role), context.run, stage), jid
-        )
+        self._in_thread(self._here[step], DrainRecord(node, role, "", context.run, stage), jid)
 
     def adopt(self, node: str, step: str, stage: str, jid: str, silence: float) -> None:
         """Wait for a job that a dead engine left; its threads died with it, what they waited for goes on."""
@@ -122,7 +129,8 @@ class MasterSteps:
     def _drain(self, place: DrainRecord) -> str:
         # Nothing can be moved away from a node that died since its stage began, or be updated there.
         self._reboots.refuse_silent(place.node)
-        return self._drain_steps.drain(place)
+        kind, role = self._drains.of_node(self._roles(place.node, place.stage), place.stage)
+        return self._drain_steps.drain(replace(place, kind=kind, role=role))
 
     def _minion(self, place: DrainRecord) -> str:
         return self._reboots.minion(place.node)
@@ -132,7 +140,11 @@ class MasterSteps:
 
     def _is_drained(self, node: str) -> bool:
         record = self._journal.drained(node)
-        return record is not None and record.state is DrainState.DRAINED
+        return (
+            record is not None
+            and record.state is DrainState.DRAINED
+            and self._drains.covers(record.kind, self._roles(node))
+        )
 
     def _wait_for_boot(self, place: DrainRecord) -> str:
         self._reboots.wait_for_boot(place.node)

@@ -6,8 +6,9 @@ answer is a failure, never absent.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from openstack_rollout.declared import facts
@@ -15,8 +16,8 @@ from openstack_rollout.declared.differences import Compared, Comparison
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.policies import Policy
 from openstack_rollout.errors import RolloutError, one_line
+from openstack_rollout.rollout import procedure
 from openstack_rollout.rollout.fleet import Fleet
-from openstack_rollout.rollout.procedure import ROLE_ORDER
 from openstack_rollout.rollout.window import Node
 from openstack_rollout.vocabulary import ROLES, in_order
 
@@ -34,19 +35,20 @@ class Measured:
 @dataclass
 class Membership:
     """roles: role -> node ids in their order. policies: role -> Policy. zones: node id -> zone. comparison:
-    what nodes are compared by.
+    what nodes are compared by. base: the known role as which a role goes.
     """
 
     roles: Mapping[str, Sequence[str]]
     policies: Mapping[str, Policy]
     comparison: Comparison
     zones: dict[str, str | None] = field(default_factory=dict)
+    base: Callable[[str], str] = str
 
     @classmethod
     def of(cls, model: Model, fleet: Fleet) -> Membership:
         """The nodes of a cloud. Raises RolloutError NO_NODES for a role or zone that matches none."""
-        targets: dict[str, str] = {role: target for role, target in model.roles.items()}
-        roles = {role: in_order(fleet.members(targets[role])) for role in ROLES if role in targets}
+        targets = model.targets
+        roles = {role: in_order(fleet.members(target)) for role, target in targets.items()}
         # An empty zone is a mistyped target, and would switch per_zone off without a word.
         zones = {name: fleet.members(target) for name, target in model.zones.items()}
         for key, found, meant in (("roles", roles, targets), ("zones", zones, model.zones)):
@@ -60,23 +62,40 @@ class Membership:
             node: zone for zone in sorted(zones, reverse=True) for node in zones[zone]
         }
         policies = {role: model.policies.of(role) for role in roles}
-        return cls(roles, policies, Comparison(model), of_node)
+        return cls(roles, policies, Comparison(model), of_node, model.base)
 
     @property
     def ids(self) -> list[str]:
         """Every node once, in the order of the roles."""
         return list(dict.fromkeys(node for nodes in self.roles.values() for node in nodes))
 
+    @cached_property
+    def _roles_of(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for role, nodes in self.roles.items():
+            for node in nodes:
+                found.setdefault(node, []).append(role)
+        return found
+
+    def roles_of(self, node_id: str, stage: str | None = None) -> list[str]:
+        """The roles of a node in their order, of those that go through a stage."""
+        roles = self._roles_of.get(node_id, [])
+        return roles if stage is None else [role for role in self.order(stage) if role in roles]
+
     def node(self, node_id: str) -> Node:
         """A node under the first of its roles."""
-        role = next(role for role, nodes in self.roles.items() if node_id in nodes)
-        return Node(node_id, role, self.zones.get(node_id))
+        return Node(node_id, self._roles_of[node_id][0], self.zones.get(node_id))
+
+    def order(self, stage: str) -> list[str]:
+        """The roles that go through a stage, in their order."""
+        return procedure.role_order(stage, self.roles, self.base)
 
     def of_stage(self, stage: str, role: str, taking_part: Collection[str]) -> list[Node]:
         """The nodes that a role takes through a stage: a node of two roles goes with the first that the stage
         has.
         """
-        earlier = ROLE_ORDER[stage][: ROLE_ORDER[stage].index(role)]
+        order = self.order(stage)
+        earlier = order[: order.index(role)]
         taken = {node for other in earlier for node in self.roles.get(other, ())}
         return [
             Node(node, role, self.zones.get(node))
@@ -109,8 +128,8 @@ class Membership:
 
         Raises RolloutError FACTS_INVALID, TARGET_CHANGED or NODE_ERROR.
         """
-        answered = facts.read(node, answer)
-        roles = [role for role, nodes in self.roles.items() if node in nodes]
+        answered = facts.read(node, answer, {*ROLES, *self.roles})
+        roles = self.roles_of(node)
         wanted = self.comparison.target
         if answered.target != wanted:
             raise RolloutError(

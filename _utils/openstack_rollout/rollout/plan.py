@@ -14,12 +14,12 @@ from openstack_rollout.declared.differences import Compared
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.policies import NO_DRAIN, Policy, batch_size
 from openstack_rollout.declared.rounds import Round
-from openstack_rollout.drains.kinds import Drains
+from openstack_rollout.drains.kinds import SEVERAL, Drains
 from openstack_rollout.records.planned import Plan, PlannedNode, PlannedRole, PlannedRound, PlannedStage, Wave
 from openstack_rollout.records.run_record import Trial
 from openstack_rollout.rollout import procedure
 from openstack_rollout.rollout.membership import Membership
-from openstack_rollout.rollout.procedure import DRAINED, REBOOTED, RENEWED, ROLE_ORDER, STAGE
+from openstack_rollout.rollout.procedure import DRAINED, REBOOTED, RENEWED, STAGE
 from openstack_rollout.rollout.window import Node, Window
 from openstack_rollout.vocabulary import STAGES, in_order
 
@@ -67,7 +67,7 @@ class Planner:
         trials: role → its canaries in this run, none before they are chosen. failed: nodes that failed
         earlier in the run, which are left out.
         """
-        nodes = {role: self._nodes(stage, role) for role in ROLE_ORDER[stage]}
+        nodes = {role: self._nodes(stage, role) for role in self._members.order(stage)}
         here = [node for some in nodes.values() for node in some]
         done = tuple(node.id for node in here if not self._found[node.id].stages[stage])
         proven = dict(trials or {})
@@ -87,10 +87,7 @@ class Planner:
         self, stage: str, name: str, role: str, trial: Trial | None, failed: Collection[str]
     ) -> PlannedRole | None:
         """A role in the round of that name, planned anew; None when it has nothing to do there any more."""
-        nodes = self._nodes(stage, role)
-        opened = sum(bool(self._found[node.id].stages[stage]) for node in nodes)
-        round_ = next(one for one in self._rounds(stage, opened) if one.name == name)
-        return self._role(round_, role, nodes, trial, failed)
+        return self._role(self.round(stage, name), role, self._nodes(stage, role), trial, failed)
 
     def round(self, stage: str, name: str) -> Round:
         """The round of a stage that bears a name, with what belongs to it."""
@@ -121,31 +118,38 @@ class Planner:
         canaries = [] if soaked else [node for node in needing if node.id in proving]
         rest = [node for node in needing if node.id not in proving or soaked]
         window = Window(batch_size(policy.batch, len(nodes)), policy.per_zone)
-        steps = self._steps(round_.stage, role)
-        waves = [Wave((self._planned(node, steps),), canary=True) for node in canaries]
-        waves += [Wave(tuple(self._planned(node, steps) for node in wave)) for wave in window.waves(rest)]
-        drain = self._drains.kind(role) if self._drains.before(round_.stage, role) else NO_DRAIN
+        steps: dict[tuple[bool, bool], tuple[str, ...]] = {}
+
+        def planned(node: Node) -> PlannedNode:
+            key = self._found[node.id].renews_minion, self._drain(round_.stage, node) != NO_DRAIN
+            if key not in steps:
+                steps[key] = self._steps(round_.stage, *key)
+            return PlannedNode(node.id, node.zone, steps[key])
+
+        waves = [Wave((planned(node),), canary=True) for node in canaries]
+        waves += [Wave(tuple(planned(node) for node in wave)) for wave in window.waves(rest)]
+        kinds = (kind for node in needing for kind in self._drain(round_.stage, node).split(SEVERAL))
+        drain = ", ".join(kind for kind in dict.fromkeys(kinds) if kind != NO_DRAIN) or NO_DRAIN
         reboot = self._model.system.reboot if round_.stage == SYSTEM else "never"
         soak = 0 if soaked or not proving else policy.soak
         return PlannedRole(
             role, window.size, window.per_zone, drain, reboot, tuple(proving), soak, tuple(waves)
         )
 
-    def _planned(self, node: Node, steps: Mapping[bool, tuple[str, ...]]) -> PlannedNode:
-        return PlannedNode(node.id, node.zone, steps[self._found[node.id].renews_minion])
+    def _drain(self, stage: str, node: Node) -> str:
+        """What drains a node before a stage, for each of its roles."""
+        return self._drains.of_node(self._members.roles_of(node.id, stage), stage)[0]
 
-    def _steps(self, stage: str, role: str) -> dict[bool, tuple[str, ...]]:
-        """The steps of a role's nodes: True → of those that get a new salt-minion, False → of the rest."""
+    def _steps(self, stage: str, renews: bool, drained: bool) -> tuple[str, ...]:
+        """The steps of a node. renews: it gets a new salt-minion. drained: before the stage."""
         phases = [STAGE]
         if stage == SYSTEM and self._model.system.reboot != "never":
             phases.append(REBOOTED)
-        if self._drains.before(stage, role) is not None:
+        if drained:
             phases.append(DRAINED)
-        renewed = [*phases, RENEWED] if stage == SYSTEM else phases
-        return {
-            renews: hooks.steps(self._model, stage, procedure.steps(*some), self._target)
-            for renews, some in ((False, phases), (True, renewed))
-        }
+        if renews and stage == SYSTEM:
+            phases.append(RENEWED)
+        return hooks.steps(self._model, stage, procedure.steps(*phases), self._target)
 
 
 def changes(before: PlannedStage, now: PlannedStage) -> list[str]:

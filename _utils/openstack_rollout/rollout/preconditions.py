@@ -13,7 +13,7 @@ from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.run_record import Run
 from openstack_rollout.rollout.membership import Measured, Membership
 from openstack_rollout.rollout.ports import Ports
-from openstack_rollout.rollout.procedure import MUST_BE_DONE, ROLE_ORDER
+from openstack_rollout.rollout.procedure import MUST_BE_DONE
 from openstack_rollout.vocabulary import in_order
 
 CONTROL_PLANE = "control_plane"  # the stage that changes members of clusters
@@ -135,15 +135,15 @@ def _refuse_by_release_checks(nodes: Mapping[str, Compared], stages: Sequence[st
 def to_drain(
     members: Membership, measured: Mapping[str, Compared], stages: Iterable[str], drains: Drains
 ) -> dict[str, list[str]]:
-    """The nodes that stages are going to drain, by role, as measured.
+    """The nodes that stages are going to drain, by role, as measured; one of several roles for each of them.
 
     measured: node id -> what it is, of the nodes that answered.
     """
     found: dict[str, set[str]] = {}
     for stage in stages:
-        open_here = [name for name, one in measured.items() if one.stages.get(stage)]
-        for role in ROLE_ORDER[stage]:
-            nodes = [node.id for node in members.of_stage(stage, role, open_here)]
+        open_here = {name for name, one in measured.items() if one.stages.get(stage)}
+        for role in members.order(stage):
+            nodes = open_here.intersection(members.roles[role])
             if nodes and drains.before(stage, role):
                 found.setdefault(role, set()).update(nodes)
     return {role: in_order(nodes) for role, nodes in found.items()}

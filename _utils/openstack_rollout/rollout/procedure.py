@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from openstack_rollout.vocabulary import PREFETCH
@@ -47,6 +48,14 @@ MUST_BE_DONE = {
     "ovs": ("ovn", "control_plane", "services"),
     "system": (),
 }
+
+
+def role_order(stage: str, roles: Iterable[str], base: Callable[[str], str]) -> list[str]:
+    """The roles of a stage in their order, of those that a cloud has.
+
+    roles: its roles in their order. base: the known role as which one goes.
+    """
+    return [role for known in ROLE_ORDER[stage] for role in roles if base(role) == known]
 
 
 def steps(*phases: str) -> tuple[str, ...]:

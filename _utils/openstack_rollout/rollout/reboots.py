@@ -23,7 +23,6 @@ ANSWER_WITHIN = 10
 MINION_WITHIN = 900  # seconds from the end of its job to a minion that answers
 CLUSTERS = 900  # seconds for a node's clusters to be whole again
 SOON = 60  # a healthy node answers by then
-CONTROL_PLANE = "controller"  # the role whose nodes are members of clusters
 CLOCK_MAY_JUMP = 5.0  # seconds, against the master's clock, from before the reboot to after it
 
 
@@ -82,7 +81,7 @@ class Reboots:
         """Have the node's clusters agree before, and be whole after: whatever the batch, one member at a
         time.
         """
-        with self._one_member if role == CONTROL_PLANE else contextlib.nullcontext():
+        with self._one_member if self._model.is_control_plane([role]) else contextlib.nullcontext():
             members = self._value(node, "cluster_member.may_stop", keywords={"leave": True})
             try:
                 yield
@@ -153,7 +152,7 @@ class Reboots:
     def _unhealthy(self, node: str, answer: Any) -> str:
         """What is broken on the node, by its facts; empty when nothing is."""
         try:
-            found = facts.read(node, answer)
+            found = facts.read(node, answer, self._model.known_roles)
             compared = Comparison(self._model).compare(found, found.roles, None)
         except RolloutError as error:
             return error.message

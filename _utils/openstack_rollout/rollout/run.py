@@ -20,7 +20,7 @@ from openstack_rollout.records.lock import me
 from openstack_rollout.records.planned import PlannedRole, PlannedStage
 from openstack_rollout.records.run_record import NodeRecord, Run, RunState, StageRecord, StageState, Trial
 from openstack_rollout.rollout import plan, preconditions, procedure, restoration
-from openstack_rollout.rollout.drain_steps import LiveCapacity
+from openstack_rollout.rollout.drain_steps import LiveCapacity, SharedCapacity
 from openstack_rollout.rollout.engine import Engine
 from openstack_rollout.rollout.master_steps import MasterSteps
 from openstack_rollout.rollout.membership import Measured, Membership
@@ -224,8 +224,8 @@ class Rollout:
                 def replan(trial: Trial, name: str = one.name, role: str = role.role) -> PlannedRole | None:
                     return planner.role(stage, name, role, trial, engine.failures())
 
-                drain = drains.before(stage, role.role)
-                capacity = LiveCapacity(drain, self._clock) if drain else None
+                nodes = [node.id for wave in role.waves for node in wave.nodes]
+                capacity = self._capacity(members, drains, stage, nodes)
                 touched = engine.execute(round_, role.role, replan, capacity) or touched
         taking_part = [name for name, one in found.items() if stage in one.stages]
         if was_done and not touched:
@@ -236,6 +236,17 @@ class Rollout:
             self._log.mark(run, stage, StageState.DONE, counts=_counts(engine, taking_part))
         self._log.announce(run, stage, "-", "stage", "succeeded")
         return _summary(run, stage)
+
+    def _capacity(
+        self, members: Membership, drains: Drains, stage: str, nodes: Iterable[str]
+    ) -> SharedCapacity | None:
+        """How many of these nodes may be away together, by the drains of all their roles."""
+        roles = dict.fromkeys(role for node in nodes for role in members.roles_of(node, stage))
+        found = {role: drain for role in roles if (drain := drains.before(stage, role))}
+        parts = [
+            (LiveCapacity(drain, self._clock), set(members.roles[role])) for role, drain in found.items()
+        ]
+        return SharedCapacity(parts) if parts else None
 
     def _announce_changes(self, run: Run, planned: PlannedStage) -> None:
         """Say what is planned otherwise than when the run began."""
@@ -283,7 +294,9 @@ class Rollout:
         """Have the cloud do something real on what this run updated. Raises RolloutError."""
         updated = {
             role: [
-                node for node, record in engine.records.items() if record.role == role and _applied(record)
+                node
+                for node, record in engine.records.items()
+                if model.base(record.role) == role and _applied(record)
             ]
             for role in ("compute", "gateway")
         }
@@ -351,6 +364,7 @@ class Rollout:
             self._ports.reboots(model),
             self._journal,
             self._clock,
+            members.roles_of,
         )
         return Engine(fleet, self._journal, run, members.policies, members.compare, self._clock)
 

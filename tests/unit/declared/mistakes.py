@@ -93,7 +93,50 @@ MISTAKES = [
     ("verification", {"enable": True}, "verification:enable: unknown key, did you mean enabled?"),
     ("roles", {}, "roles: names no role, give a target for one of controller, gateway, compute, storage"),
     ("roles", None, "roles: names no role, give a target for one of controller, gateway, compute, storage"),
-    ("roles/contoller", "x*", "roles:contoller: unknown role, did you mean controller?"),
+    (
+        "roles/contoller",
+        "x*",
+        "roles:contoller: unknown role, did you mean controller? A role of your own says its plane:"
+        " {target: ..., plane: control_plane or data_plane}",
+    ),
+    (
+        "roles/edge",
+        {"target": "x*"},
+        "roles:edge: unknown role. A role of your own says its plane:"
+        " {target: ..., plane: control_plane or data_plane}",
+    ),
+    ("roles/edge", {"plane": "data_plane"}, "roles:edge:target: is missing"),
+    (
+        "roles/edge",
+        {"target": "x*", "plane": "data"},
+        "roles:edge:plane: 'data' is not one of control_plane, data_plane",
+    ),
+    (
+        "roles/edge",
+        {"target": "x*", "plan": "data_plane"},
+        "roles:edge:plan: unknown key, did you mean plane?",
+    ),
+    (
+        "roles/edge",
+        {"target": "x* and", "plane": "data_plane"},
+        "roles:edge:target: 'x* and': 'and' has nothing after it",
+    ),
+    (
+        "roles/edge",
+        {"target": "x*", "plane": "control_plane", "like": "gateway"},
+        "roles:edge:like: is for roles of the data plane, others go as controllers",
+    ),
+    (
+        "roles/compute",
+        {"target": "cmp*", "plane": "data_plane"},
+        "roles:compute:plane: compute is a known role: its target is all to say",
+    ),
+    ("roles/compute", None, "roles:compute: has to be a string, not nothing"),
+    (
+        "roles/a b",
+        {"target": "x*", "plane": "data_plane"},
+        f"roles:'a b': 'a b': a role's name {NAME}",
+    ),
     ("roles/compute", ["cmp1"], "roles:compute: has to be a string, not a list: ['cmp1']"),
     (
         "roles/compute",
@@ -116,7 +159,18 @@ MISTAKES = [
     ("ovs/reload", "no", "ovs:reload: has to be true or false, not a string: 'no'"),
     ("packages/essentials", [], "packages:essentials: unknown key, did you mean essential?"),
     ("packages/essential", [7], "packages:essential:0: 7 is a number: put it in quotes"),
-    ("services/novas", {}, "services:novas: 'novas' is no known service type, did you mean nova?"),
+    (
+        "services/novas",
+        {},
+        "services:novas: 'novas' is no known service type, did you mean nova? Give its type, or image,"
+        " container, roles, stage for a type of its own",
+    ),
+    (
+        "services/fluentd",
+        {"image": "fluentd_image", "container": "fluentd", "type": None},
+        "services:fluentd: 'fluentd' is no known service type. Give its type, or roles, stage too for a type"
+        " of its own",
+    ),
     (
         "services/mine",
         {"type": "nove"},
@@ -147,13 +201,34 @@ MISTAKES = [
     (
         "services/nova",
         {"stage": "ovs"},
-        "services:nova:stage: 'ovs' is not one of ovn, control_plane, services, did you mean ovn?",
+        "services:nova:stage: 'ovs' is not one of ovn, control_plane, services, by_plane, did you mean ovn?",
     ),
     (
         "services/ovn",
         {"guard": "nope"},
         "services:ovn:guard: 'nope' is not one of none, ovn_controller, rabbitmq_cluster, galera,"
         " ovsdb_cluster, pacemaker",
+    ),
+    (
+        "services/nova",
+        {"one_shot": True},
+        "services:nova:one_shot: is for definition: found alone, a container of ours is kept running",
+    ),
+    (
+        "services/nova",
+        {"container": "cron"},
+        "services:nova:container: 'cron' is the name of a unit of the system, which is not ours to replace",
+    ),
+    (
+        "services/nova",
+        {"container": "openvswitch_db", "definition": "found"},
+        "services:nova:container: 'openvswitch_db' is Open vSwitch's: a new image would interrupt the data"
+        " path, it is left alone",
+    ),
+    (
+        "services/nova",
+        {"sidecars": ["a b"]},
+        "services:nova:sidecars:0: 'a b': has to be a container's name or a glob",
     ),
     ("services/nova", {"config": "update"}, "services:nova:config: 'update' is not one of run, rerender"),
     (
@@ -187,12 +262,14 @@ MISTAKES = [
     (
         "services/nova",
         {"roles": ["controller"]},
-        "services:nova:stage: services is for data plane roles, on a controller use control_plane",
+        "services:nova:stage: services is for data plane roles, on a controller use control_plane,"
+        " on both by_plane",
     ),
     (
         "services/keystone",
         {"roles": ["compute"]},
-        "services:keystone:stage: control_plane is for the role controller alone",
+        "services:keystone:stage: control_plane is for roles of the control plane alone, by_plane is"
+        " for both planes",
     ),
     (
         "services/glance",

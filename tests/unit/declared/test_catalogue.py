@@ -4,7 +4,7 @@ import pytest
 
 from openstack_rollout.declared import reading, warnings
 from openstack_rollout.declared.model import Model
-from tests.unit.cloud_pillar import NEW, OLD, valid
+from tests.unit.cloud_pillar import NEW, OLD, digest, valid
 from tests.unit.declared.pillars import changed, lines, wrong
 
 
@@ -186,3 +186,140 @@ def test_files_of_a_releases_defaults_are_checked_too():
     (line,) = lines(openstack)
     here = f"openstack:releases:{NEW}:defaults:services:keystone:config_files"
     assert line.startswith(f"{here}: '/etc/x/a' is rendered by glance too")
+
+
+FLUENTD = {
+    "image": "fluentd_image",
+    "container": "fluentd",
+    "roles": ["compute"],
+    "stage": "services",
+    "enabled": True,
+}
+GOOD = f"registry.example/fluentd@{digest(NEW)}"
+
+
+def with_own_type(**services):
+    openstack = changed("services", {"fluentd": FLUENTD, **services})
+    openstack["releases"][NEW]["images"]["fluentd_image"] = GOOD
+    return openstack
+
+
+def test_a_type_of_the_operators_own_is_a_service_and_its_image_key_is_known():
+    model = model_of(with_own_type())
+    service = model.catalogue.services(NEW)["fluentd"]
+    assert (service.type, service.container, service.quadlet["Container"]["Network"]) == (
+        "fluentd",
+        "fluentd",
+        "host",
+    )
+    assert service in model.catalogue.of_node(["compute"], NEW)
+    assert "fluentd_image" in model.catalogue.image_keys
+    assert list(warnings.of(model)) == []
+
+
+def test_further_services_defaults_and_checks_may_name_it():
+    openstack = with_own_type(
+        **{"fluentd-audit": {"type": "fluentd", "container": "fluentd_audit", "options": {"a": 2}}}
+    )
+    openstack["services"]["fluentd"] = {**FLUENTD, "options": {"a": 1}}
+    openstack["releases"][NEW]["defaults"] = {"services": {"fluentd": {"options": {"a": 0, "b": 0}}}}
+    model = model_of(openstack)
+    assert of_type(model, "fluentd") == {"fluentd": "fluentd", "fluentd-audit": "fluentd_audit"}
+    found = model.catalogue.services(NEW)
+    assert found["fluentd"].options == {"a": 1, "b": 0}
+    assert found["fluentd-audit"].options == {"a": 2, "b": 0}
+
+
+def test_a_type_of_ones_own_that_is_not_enabled_is_told():
+    openstack = with_own_type()
+    openstack["services"]["fluentd"] = {**FLUENTD, "enabled": None}
+    assert list(warnings.of(model_of(openstack))) == [
+        "openstack:services:fluentd: is not enabled, set enabled: true to run it"
+    ]
+
+
+def test_the_image_of_an_own_type_is_needed_and_may_be_a_custom_one():
+    openstack = with_own_type()
+    openstack["custom_images"] = {"fluentd_image": GOOD}
+    assert lines(openstack) == []
+    openstack["custom_images"] = {}
+    del openstack["releases"][NEW]["images"]["fluentd_image"]
+    assert lines(openstack) == [
+        f"openstack:releases:{NEW}:images:fluentd_image: is missing, service fluentd needs it"
+    ]
+
+
+def test_an_image_that_a_service_uses_may_be_a_custom_one_though_it_is_listed_as_auxiliary():
+    entry = {**FLUENTD, "image": "apache_image"}
+    openstack = changed("services", {"httpd": entry})
+    openstack["custom_images"] = {"apache_image": GOOD}
+    assert lines(openstack) == []
+
+
+def test_what_lacks_something_to_be_a_type_is_refused_with_that_alone():
+    openstack = with_own_type()
+    openstack["services"]["fluentd"] = {key: one for key, one in FLUENTD.items() if key != "stage"}
+    assert lines(openstack) == [
+        "openstack:services:fluentd: 'fluentd' is no known service type. Give its type, or stage too for a"
+        " type of its own"
+    ]
+
+
+def test_no_other_entry_makes_an_image_key_known():
+    for entry in ({"type": "nova", "container": "x", "image": "x_image"}, {"image": 5}):
+        assert any("image" in line for line in wrong("services/mine", entry))
+
+
+def test_an_own_type_is_checked_as_any_other():
+    (line,) = wrong("services/fluentd", {**FLUENTD, "roles": ["controller"]})
+    assert line.startswith("openstack:services:fluentd:stage: services is for data plane roles")
+    (line,) = wrong("services/fluentd", {**FLUENTD, "container": "nova_compute"})
+    assert "nova_compute" in line and line.startswith("openstack:services:fluentd:container: ")
+
+
+LEGACY = ["edpm_nova_compute", "tripleo_nova_compute"]
+
+
+def legacy_units(services):
+    model = model_of(changed("services", services))
+    return {
+        name: one.legacy_units
+        for name, one in model.catalogue.services(NEW).items()
+        if one.type == "nova" and one.enabled
+    }
+
+
+def test_services_beside_each_other_do_not_remove_the_units_of_their_type():
+    custom = {"type": "nova", "container": "nova_custom"}
+    assert legacy_units({"nova-custom": custom}) == {"nova": LEGACY, "nova-custom": []}
+    two = {"nova": {"enabled": False}, "one": custom, "two": {"type": "nova"}}
+    assert legacy_units(two) == {"one": [], "two": []}
+    said = custom | {"legacy_units": ["edpm_nova_custom"]}
+    assert legacy_units({"nova-custom": said}) == {"nova": LEGACY, "nova-custom": ["edpm_nova_custom"]}
+
+
+def test_a_service_in_the_place_of_its_types_own_removes_that_ones_units():
+    custom = {"type": "nova", "container": "nova_custom"}
+    services = {"nova": {"enabled": False}, "nova-custom": custom, "off": {"type": "nova", "enabled": False}}
+    assert legacy_units(services) == {"nova-custom": LEGACY}
+
+
+def test_a_release_that_switches_a_type_on_takes_its_units_from_the_others():
+    entry = {"type": "cinder-volume", "container": "pure", "enabled": True}
+    openstack = changed("services", {"pure": entry})
+    openstack["releases"][NEW]["defaults"] = {"services": {"cinder-volume": {"enabled": True}}}
+    catalogue = model_of(openstack).catalogue
+    found = {version: catalogue.services(version)["pure"].legacy_units for version in (OLD, NEW)}
+    assert found == {OLD: catalogue.services(OLD)["cinder-volume"].legacy_units, NEW: []}
+
+
+@pytest.mark.parametrize("roles", [["controller", "compute"], ["controller"], ["compute"]])
+def test_a_service_of_both_planes_is_allowed_any_roles(roles):
+    assert lines(changed("services", {"ovn": {"stage": "by_plane", "roles": roles}})) == []
+
+
+@pytest.mark.parametrize("container", ["cron", "chrony", "tgtd"])
+def test_a_found_container_may_be_called_as_a_unit_of_the_system(container):
+    openstack = with_own_type()
+    openstack["services"]["fluentd"] = {**FLUENTD, "container": container, "definition": "found"}
+    assert lines(openstack) == []

@@ -378,3 +378,145 @@ def test_comparing_many_nodes_is_the_same_as_comparing_each():
     for version in (OLD, NEW, OLD):
         facts = read("node1", told(version))
         assert comparison.compare(facts, ("compute",), None) == compared(told(version))
+
+
+def test_a_service_of_both_planes_differs_in_the_stage_of_its_node():
+    openstack = valid()
+    openstack["services"] = {"ovn": {"stage": "by_plane"}}
+    for roles, stage in ((["controller"], "control_plane"), (["compute"], "services")):
+        where = node(*roles)
+        found = compared(told(OLD, where, openstack), where, openstack).stages
+        assert [
+            name for name, some in found.items() if any(one.subject == "ovn_controller" for one in some)
+        ] == [stage]
+        assert "ovn" not in found
+
+
+INIT = {
+    "type": "nova",
+    "container": "nova_compute_init",
+    "definition": "found",
+    "one_shot": True,
+    "order": 65,
+}
+
+
+def one_shot(version=NEW, defined=None, **container):
+    """A compute whose nova_compute_init is defined to start an image, and the container that it left."""
+    openstack = valid()
+    openstack["services"] = {"nova-init": INIT}
+    facts = told(version, openstack=openstack)
+    facts["carried"]["nova_compute_init"]["image"] = defined or reference("nova_compute_image", version)
+    if container:
+        facts["containers"]["nova_compute_init"] |= {"running": False, "healthy": None, **container}
+    else:
+        del facts["containers"]["nova_compute_init"]
+    return compared(facts, openstack=openstack)
+
+
+def about(found, name="nova_compute_init"):
+    return [one for some in found.stages.values() for one in some if one.subject == name]
+
+
+@pytest.mark.parametrize("left", [{}, {"exit_code": 0}, {"exit_code": 0, "digests": [digest(OLD)]}])
+def test_a_one_shot_is_at_the_release_by_its_definition_and_never_stopped(left):
+    found = one_shot(**left)
+    assert about(found) == [] and found.health == [] and found.notes == []
+    assert found.deployed == NEW
+
+
+@pytest.mark.parametrize("left", [{}, {"exit_code": 0}, {"digests": [digest(NEW)]}])
+def test_a_one_shot_that_would_start_another_image_differs_by_its_definition_alone(left):
+    old, new = (reference("nova_compute_image", version) for version in (OLD, NEW))
+    found = one_shot(defined=old, **left)
+    assert about(found) == [Difference("services", Kind.CONTAINER_DEFINED, "nova_compute_init", old, new)]
+    assert Kind.CONTAINER_DEFINED in CONTAINERS and found.deployed is None
+
+
+def test_a_one_shot_that_is_defined_by_a_tag_is_known_by_what_it_left():
+    tag = "registry.example/nova-compute:current"
+    assert about(one_shot(defined=tag, exit_code=0)) == []
+    (other,) = about(one_shot(defined=tag, exit_code=0, digests=[digest(OLD)]))
+    assert (other.kind, other.have) == (Kind.CONTAINER_DEFINED, tag)
+    assert len(about(one_shot(defined=tag))) == 1
+
+
+def test_a_one_shot_that_failed_is_told_and_stops_nothing():
+    found = one_shot(exit_code=3)
+    assert found.notes == [{"kind": "exited", "subject": "nova_compute_init", "detail": "3"}]
+    assert found.health == [] and about(found) == []
+
+
+def test_without_a_target_a_one_shot_need_not_run_either():
+    openstack = valid()
+    openstack["services"] = {"nova-init": INIT}
+    facts = told(OLD, openstack=openstack)
+    facts["containers"]["nova_compute_init"]["running"] = False
+    openstack["target_version"] = ""
+    assert compared(facts | {"target": ""}, openstack=openstack).health == []
+
+
+HAPROXY = "neutron-haproxy-ovnmeta-{}"
+
+
+def with_sidecars(versions, agent=NEW, **services):
+    """A compute whose metadata agent has a sidecar of each of these versions."""
+    openstack = valid()
+    openstack["services"] = services
+    facts = told(openstack=openstack)
+    own = facts["containers"]["ovn_metadata_agent"]
+    for number, version in enumerate(versions):
+        image = {"digests": [digest(version)], "image_id": f"id of {version}"}
+        facts["containers"][HAPROXY.format(number)] = own | image | {"healthy": None, "unit": None}
+    own["digests"] = [digest(agent)]
+    return compared(facts, openstack=openstack)
+
+
+def test_sidecars_of_an_older_image_are_told_with_their_agent_and_block_nothing():
+    found = with_sidecars([OLD, NEW, OLD, "of nobody"])
+    agent = {"kind": "old_sidecars", "subject": "ovn_metadata_agent", "all": "4"}
+    assert found.notes == [
+        {**agent, "old": "2", "image": OLD, "detail": f"{HAPROXY.format(0)}, {HAPROXY.format(2)}"},
+        {**agent, "old": "1", "image": "id of of nob", "detail": HAPROXY.format(3)},
+    ]
+    assert found.deployed == NEW and found.health == [] and not any(found.stages.values())
+
+
+def test_sidecars_of_the_agents_image_are_its_own():
+    assert with_sidecars([NEW, NEW]).notes == []
+
+
+def test_sidecars_of_an_agent_that_is_to_move_are_not_told_beside_it():
+    found = with_sidecars([OLD], agent=OLD)
+    assert found.notes == []
+    assert [one.subject for one in found.stages["services"]] == ["ovn_metadata_agent"]
+
+
+def test_what_no_agent_of_the_node_starts_runs_beside_the_catalogue():
+    off = {"neutron-metadata": {"sidecars": ["other-*"]}}
+    assert [one["kind"] for one in with_sidecars([OLD], **off).notes] == ["beside"]
+
+
+@pytest.mark.parametrize(
+    ("role", "agent", "name"),
+    [
+        ("compute", "neutron-metadata", "neutron-haproxy-ovnmeta-7ee90608"),
+        ("compute", "neutron-metadata", "neutron_ovn_metadata_agent_haproxy_ovnmeta-7ee90608"),
+        ("gateway", "neutron-l3", "neutron-keepalived-qrouter-7ee90608"),
+        ("gateway", "neutron-l3", "neutron-keepalived-state-change-qrouter-7ee90608"),
+        ("gateway", "neutron-l3", "neutron-haproxy-qrouter-7ee90608"),
+        ("gateway", "neutron-l3", "neutron-radvd-qrouter-7ee90608"),
+        ("gateway", "neutron-l3", "neutron_l3_agent_keepalived_qrouter-7ee90608"),
+        ("gateway", "neutron-dhcp", "neutron-dnsmasq-qdhcp-7ee90608"),
+        ("gateway", "neutron-dhcp", "neutron-haproxy-qdhcp-7ee90608"),
+        ("gateway", "neutron-dhcp", "neutron_dhcp_agent_dnsmasq_qdhcp-7ee90608"),
+    ],
+)
+def test_the_sidecars_of_each_deployer_are_those_of_their_agent(role, agent, name):
+    openstack = valid()
+    openstack["services"] = {one: {"enabled": True} for one in ("neutron-l3", "neutron-dhcp")}
+    facts = told(where=node(role), openstack=openstack)
+    container = model(openstack).catalogue.services()[agent].container
+    facts["containers"][name] = facts["containers"][container] | {"digests": [digest(OLD)]}
+    found = compared(facts, node(role), openstack)
+    assert [(one["kind"], one["subject"]) for one in found.notes] == [("old_sidecars", container)]

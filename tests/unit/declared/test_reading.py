@@ -66,8 +66,8 @@ def test_all_mistakes_are_found_and_the_first_is_raised():
         reading.read({"openstack": openstack})
     assert error.value.reason == "INVALID_PILLAR"
     assert error.value.message == (
-        "openstack:roles:contoller: unknown role, did you mean controller?"
-        " (and 6 more: salt-run release.check)"
+        "openstack:roles:contoller: unknown role, did you mean controller? A role of your own says its plane:"
+        " {target: ..., plane: control_plane or data_plane} (and 6 more: salt-run release.check)"
     )
 
 

@@ -61,3 +61,23 @@ def test_a_stage_of_one_round_has_all_of_it():
     some = [Difference("services", Kind.CONTAINER_STOPPED, "nova_compute")]
     assert of("services")[0].open(node(services=some)) == some
     assert of("services")[0].open(node(ovs=some)) == []
+
+
+def test_members_of_further_clusters_go_over_all_controllers_alone_too():
+    openstack = valid()
+    openstack["services"] = {
+        "mariadb-cell1": {"type": "mariadb", "container": "mariadb_cell1", "order": 21},
+        "rabbitmq-cell1": {"type": "rabbitmq", "container": "rabbitmq_cell1", "order": 11},
+    }
+    named = [one.name for one in of(openstack=openstack)]
+    assert named[:5] == ["rabbitmq", "rabbitmq-cell1", "mariadb", "mariadb-cell1", "memcached"]
+
+
+def test_a_service_of_both_planes_is_in_the_rounds_of_the_control_plane():
+    openstack = valid()
+    entry = {"image": "net_utils_image", "container": "log", "roles": ["controller", "compute"], "order": 5}
+    openstack["services"] = {"fluentd": {**entry, "stage": "by_plane", "alone": True, "enabled": True}}
+    assert of(openstack=openstack)[0].containers == {"log"}
+    assert [one.name for one in of("services", openstack=openstack)] == [""]
+    openstack["services"]["fluentd"]["roles"] = ["gateway", "compute"]
+    assert all("fluentd" not in one.services for one in of(openstack=openstack))

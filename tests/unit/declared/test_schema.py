@@ -7,6 +7,7 @@ import pytest
 
 from openstack_rollout.declared import schema
 from openstack_rollout.declared.model import Model
+from openstack_rollout.vocabulary import ROLES
 from tests.unit.cloud_pillar import PILLAR
 
 REFERENCE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "pillar.md"
@@ -38,6 +39,8 @@ def test_every_key_has_a_description():
 
 def test_unknown_keys_are_unknown_to_the_schema_too():
     whole = schema.json_schema()
+    own = whole["$defs"].pop("Policies")["additionalProperties"]["anyOf"]  # those of the operator's own roles
+    assert {one["$ref"].rpartition("/")[2].removesuffix("Policy").lower() for one in own} == set(ROLES)
     assert all(part["additionalProperties"] is False for part in whole["$defs"].values())
     assert whole["properties"]["openstack"]["additionalProperties"] is False
 

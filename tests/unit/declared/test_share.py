@@ -200,6 +200,107 @@ def test_images_of_back_ends(shipped_images, custom, backend, image, key, kind, 
     assert next(one["image"] for one in services if one["name"] == "x") == at(image)
 
 
+def of_services(services, *roles, **images):
+    """The services of these names in a node's share: {name: (container, image)}."""
+    openstack = valid()
+    openstack["services"] = services
+    openstack["releases"][NEW]["images"] |= images
+    found = desired(node(*roles), openstack)["services"]
+    return {one["name"]: (one["container"], one["image"]) for one in found if one["name"] in services}
+
+
+def test_a_conductor_for_each_cell_and_a_metadata_api_beside_novas():
+    services = {
+        "nova-conductor-cell1": {"type": "nova-conductor", "container": "nova_cell1_conductor"},
+        "nova-conductor-cell2": {"type": "nova-conductor", "container": "nova_cell2_conductor"},
+        "nova-metadata": {"type": "nova-api", "container": "nova_metadata"},
+    }
+    conductor, api = (reference(f"nova_{name}_image", NEW) for name in ("conductor", "api"))
+    assert of_services(services, "controller") == {
+        "nova-conductor-cell1": ("nova_cell1_conductor", conductor),
+        "nova-conductor-cell2": ("nova_cell2_conductor", conductor),
+        "nova-metadata": ("nova_metadata", api),
+    }
+    assert of_services(services, "compute") == {}
+
+
+def test_one_volume_service_a_back_end():
+    services = {
+        name: {"type": "cinder-volume", "backend": name, "container": f"volume_{name}", "enabled": True}
+        for name in ("pure", "netapp", "ceph")
+    }
+    images = {"default": at("r0"), "pure": at("r1"), "netapp": at("r2")}
+    assert of_services(services, "controller", cinder_volume_images=images) == {
+        "pure": ("volume_pure", at("r1")),
+        "netapp": ("volume_netapp", at("r2")),
+        "ceph": ("volume_ceph", at("r0")),
+    }
+
+
+def test_a_service_may_run_the_image_of_another_type():
+    services = {
+        "swift-object-expirer": {
+            "type": "swift-object",
+            "image": "swift_proxy_image",
+            "container": "swift_object_expirer",
+            "enabled": True,
+        },
+        "swift-rsync": {"type": "swift-object", "container": "swift_rsync", "enabled": True},
+    }
+    assert of_services(services, "storage") == {
+        "swift-object-expirer": ("swift_object_expirer", reference("swift_proxy_image", NEW)),
+        "swift-rsync": ("swift_rsync", reference("swift_object_image", NEW)),
+    }
+    backup = {"image": "cinder_volume_images", "backend": "pure", "enabled": True}
+    images = {"default": at("r0"), "pure": at("r1")}
+    assert of_services({"cinder-backup": backup}, "controller", cinder_volume_images=images) == {
+        "cinder-backup": ("cinder_backup", at("r1"))
+    }
+
+
+FLUENTD = {
+    "image": "fluentd_image",
+    "container": "fluentd",
+    "roles": ["controller", "compute"],
+    "stage": "by_plane",
+    "order": 5,
+    "enabled": True,
+}
+
+
+def with_fluentd(**changes):
+    openstack = valid()
+    openstack["services"] = {"fluentd": FLUENTD | changes}
+    for version in (OLD, NEW):
+        openstack["releases"][version]["images"]["fluentd_image"] = reference("fluentd_image", version)
+    return openstack
+
+
+@pytest.mark.parametrize(
+    ("roles", "stage"),
+    [
+        (["controller"], "control_plane"),
+        (["compute"], "services"),
+        (["controller", "compute"], "control_plane"),
+        (["compute", "storage"], "services"),
+        (["gateway"], None),
+    ],
+)
+def test_a_service_of_both_planes_moves_in_the_stage_of_its_node(roles, stage):
+    found = {one["name"]: one["stage"] for one in desired(node(*roles), with_fluentd())["services"]}
+    assert found.get("fluentd") == stage
+
+
+def test_it_is_in_the_plane_of_the_role_for_which_the_node_has_it():
+    found = desired(node("controller", "compute"), with_fluentd(roles=["gateway", "compute"]))["services"]
+    assert [one["stage"] for one in found if one["name"] == "fluentd"] == ["services"]
+
+
+def test_it_comes_in_its_order_among_those_of_the_stage():
+    for role, first in (("controller", "ovn"), ("compute", "ovn")):
+        assert names(with_fluentd(), role)[:2] == [first, "fluentd"]
+
+
 def test_each_package_belongs_to_one_stage():
     packages = desired(node("compute"))["packages"]
     assert packages == {

@@ -30,6 +30,13 @@ SENTENCES = [
         IMAGE,
         f"container a: is somebody else's (edpm_a.service), wants {IMAGE}",
     ),
+    (
+        Kind.CONTAINER_DEFINED,
+        "a",
+        "registry.example/a:1",
+        IMAGE,
+        f"container a: starts as registry.example/a:1 the next time, wants {IMAGE}",
+    ),
     (Kind.CHANGE_UNFINISHED, "a", None, None, "container a: its change was begun and not finished"),
     (Kind.PACKAGE, "curl", ["7-1", "7-2"], "8", "package curl: 7-1, 7-2, wants 8"),
     (Kind.PACKAGE, "curl", [], ">=8", "package curl: not installed, wants >=8"),
@@ -104,6 +111,7 @@ def test_a_custom_image_is_called_so():
     [
         ("beside", "", "container a: runs beside the catalogue"),
         ("orphan", "", "container a: started by us, and not wanted on this node"),
+        ("exited", "3", "container a: ended with 3 when it ran last"),
         ("legacy", "edpm_a", "container a: the earlier installer's unit edpm_a is still there"),
     ],
 )
@@ -113,3 +121,10 @@ def test_a_note(kind, detail, sentence):
 
 def test_a_subject_with_braces_is_told_as_it_is():
     assert words.note({"kind": "beside", "subject": "{kind}", "detail": ""}).startswith("container {kind}: ")
+
+
+def test_the_note_of_sidecars_counts_them():
+    note = {"kind": "old_sidecars", "subject": "a", "detail": "b, c", "old": "2", "all": "3", "image": OLD}
+    assert words.note(note) == (
+        f"container a: 2 of the 3 containers that it started run {OLD} until it starts them again: b, c"
+    )

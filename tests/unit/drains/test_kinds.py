@@ -41,6 +41,31 @@ def test_a_role_is_drained_before_the_stages_of_its_kind_only():
     assert drains.before("ovs", "gateway") is None and drains.before("ovs", "storage") is None
 
 
+def test_what_drains_a_node_of_several_roles():
+    policies = {role: {"drain": "live_migrate"} for role in ("compute", "edge")} | {
+        "controller": {"drain": "standby"}
+    }
+    roles = {"edge": {"target": "x", "plane": "data_plane", "like": "compute"}}
+    model = Model.model_validate({"policies": policies, "roles": roles})
+    drains = Drains(model, None, {"live_migrate": Sample, "standby": Sample})
+    assert drains.of_node(["compute", "edge"], "ovs") == ("live_migrate", "compute")
+    assert drains.of_node(["controller", "edge"], "ovs") == ("standby+live_migrate", "controller+edge")
+    assert drains.of_node(["controller", "edge"], "ovn") == ("none", "")
+    assert drains.of_node(["gateway", "storage"]) == ("none", "")
+    made = drains.make("standby+live_migrate", "controller+edge")
+    assert made.stages == {"ovs"}
+
+
+def test_whether_a_drain_left_nothing_on_a_node():
+    policies = {"compute": {"drain": "live_migrate"}}
+    drains = Drains(Model.model_validate({"policies": policies}), None)
+    assert drains.covers("live_migrate", ["compute"]) and drains.covers(
+        "live_migrate", ["compute", "storage"]
+    )
+    assert not drains.covers("live_migrate", ["gateway", "compute"])
+    assert drains.covers("an_earlier_kind", ["compute"])  # the record's is what counts, as ever
+
+
 def test_a_kind_that_is_gone_is_refused_by_its_key():
     with pytest.raises(RolloutError, match="openstack:policies:compute:drain: sample"):
         Drains(Model(), None).make("sample", "compute")

@@ -100,6 +100,25 @@ def test_the_risks_of_a_name_that_is_neither_node_nor_role_are_refused():
     assert error.value.reason == "NO_NODES"
 
 
+def test_the_risks_of_own_roles_are_those_of_the_role_that_they_are_like(monkeypatch):
+    def no_service(cloud, node):
+        raise RolloutError("DRAIN_FAILED", f"{node} has no nova-compute")
+
+    asked = []
+    monkeypatch.setattr(
+        risk_report, "Cloud", lambda name: type("", (), {"require_reachable": lambda _: None})()
+    )
+    monkeypatch.setattr(risk_report.nova, "service_of", no_service)
+    monkeypatch.setattr(risk_report.neutron, "agents", lambda *about: [])
+    monkeypatch.setattr(risk_report.neutron, "agent_of", lambda cloud, node, kind: asked.append(node))
+    own = {"target": "x", "plane": "data_plane"}
+    roles = {"edge": own | {"like": "compute"}, "network": own | {"like": "gateway"}, "monitoring": own}
+    model = Model.model_validate({"roles": roles})
+    nodes = {"edge": ["edge1"], "network": ["net1"], "monitoring": ["mon1"], "compute": ["cmp1"]}
+    assert list(risk_report.of_nodes(model, nodes)["failures"]) == ["edge1", "cmp1"]
+    assert asked == ["net1"]
+
+
 def test_the_risk_table_has_a_line_for_each_server_router_and_risk():
     server = {"server": "web", "host": "cmp1", "status": "ACTIVE", "memory_mib": 64, "will": "stays"}
     router = {"router": "r1", "host": "gtw1", "ha": False, "will": "moves to gtw2"}

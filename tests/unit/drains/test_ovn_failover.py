@@ -254,6 +254,16 @@ def test_any_controller_will_do_and_that_none_answers_is_reported(network):
         drain_of(network).refuse(["gtw1"])
 
 
+def test_nodes_of_own_roles_of_the_control_plane_are_asked_too(network):
+    own = {"plane": "control_plane", "target": "ctl*"}
+    declared = {"roles": {"controller": "none", "database": own, "edge": own | {"plane": "data_plane"}}}
+    drain = OvnFailover(Model.model_validate(declared), "gateway", network)
+    drain.refuse(["gtw1"])
+    network.silent = {"ctl1", "ctl2"}
+    with pytest.raises(RolloutError, match=r"OVN_UNREACHABLE: .*: ctl1: no answer; ctl2: no answer$"):
+        drain.refuse(["gtw1"])
+
+
 def test_a_node_that_is_no_chassis_is_drained_by_doing_nothing(network):
     drain = drain_of(network)
     drain._chassis = lambda nodes: dict.fromkeys(nodes, "")

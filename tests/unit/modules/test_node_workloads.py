@@ -14,7 +14,10 @@ def node(tmp_path):
     def make(interfaces=None, roles=("compute",), processes=(), switch=True):
         salt = {
             "datapath.measured": lambda: {"interfaces": interfaces or {}} if switch else None,
-            "openstack_node.desired": lambda stage: {"roles": list(roles)},
+            "openstack_node.desired": lambda stage: {
+                "roles": list(roles),
+                "control_plane": "controller" in roles,
+            },
         }
         module = load("modules", "node_workloads", salt=salt)
         module._PROC = tmp_path / "proc"

@@ -156,7 +156,7 @@ def test_without_a_target_there_is_the_system_stage_alone():
 def test_facts_measure_and_carry_no_secrets():
     containers = {
         "nova_compute": NOVA | {"labels": {"x": "secret", "managed_by": "edpm", "openstack-rollout.a": "b"}},
-        "dnsmasq-1": NOVA | {"image_id": "z", "healthy": None},
+        "dnsmasq-1": NOVA | {"image_id": "z", "healthy": None, "exit_code": 3},
     }
     old = {"id-nova": [reference("nova_compute_image", OLD)]}
     facts = node(
@@ -171,6 +171,10 @@ def test_facts_measure_and_carry_no_secrets():
     assert facts["packages"] == {"curl": [f"7-{NEW}"]}
     assert facts["containers"]["nova_compute"]["labels"] == {"managed_by": "edpm", "openstack-rollout.a": "b"}
     assert facts["containers"]["nova_compute"]["digests"] == [digest(OLD)]
+    assert {name: one["exit_code"] for name, one in facts["containers"].items()} == {
+        "nova_compute": None,
+        "dnsmasq-1": 3,
+    }
     assert "secret" not in json.dumps(facts)
     found = compared(facts)
     assert (found.target, found.deployed, found.zone) == (NEW, None, "az1")

@@ -79,6 +79,9 @@ def test_a_node_is_not_told_the_job_of_another(turn, monkeypatch):
     assert runner.take("b", "galera")["job"] == "b"
 
 
+DATA_PLANE = {"plane": "data_plane"}
+
+
 class Cloud:
     """Stands in for what the runner asks of Salt: ctl1 and ctl2 are accepted, and match ctl*."""
 
@@ -110,6 +113,13 @@ def test_only_controllers_and_the_master_get_a_turn_and_a_renewal_needs_no_pilla
     opts["id"] = "cmp1"
     assert runner.take("c", "mischief") == "cmp1 is no controller by openstack:roles"
     assert turn.holder() is None
+    own = {"database": {"target": "ctl*", "plane": "control_plane"}, "edge": {"target": "x", **DATA_PLANE}}
+    model = Model.model_validate({"roles": own})
+    opts["id"] = "ctl2"
+    assert runner.take("e", "galera")["node"] == "ctl2"
+    turn.give("e")
+    model = Model.model_validate({"roles": {"monitoring": {"target": "ctl*", **DATA_PLANE}}})
+    assert runner.take("f", "galera") == "ctl2 is no controller by openstack:roles"
     opts["id"] = "m_master"
     assert runner.take("d", "by hand")["job"] == "d"
 

@@ -16,7 +16,7 @@ from openstack_rollout.rollout.membership import Membership
 from openstack_rollout.screens import tables
 from tests.lab.agreement import assert_agreed
 from tests.unit.rollout.test_run_rounds import Controllers, Fleet
-from tests.unit.simulated_fleet import DRAIN, Cloud, Master
+from tests.unit.simulated_fleet import DRAIN, Cloud, Master, digest
 
 PLANS = Path(__file__).parent / "plans"
 HOOK = {"name": "note", "command": ["/usr/local/bin/note"]}
@@ -43,7 +43,20 @@ def half_done():
     return cloud
 
 
-CLOUDS = {"small": small, "careful": careful, "half_done": half_done, "controllers": Controllers}
+def own_roles():
+    """Roles of the operator's own in both planes, one of them with a policy as gateways have it."""
+    cloud = Cloud(monitoring=1, storage=1, network=2, compute=1, gateway=1, database=2, controller=1)
+    cloud.policy("network", batch=2)
+    return cloud
+
+
+CLOUDS = {
+    "small": small,
+    "careful": careful,
+    "half_done": half_done,
+    "controllers": Controllers,
+    "own_roles": own_roles,
+}
 
 
 def drawn(make, folder):
@@ -79,6 +92,40 @@ def once(events):
             kept.append(event)
         seen.add(place)
     return kept
+
+
+class BothPlanes(Cloud):
+    """A cloud with a service on controllers and computes, which is all that is left to move."""
+
+    def __init__(self):
+        super().__init__(controller=2, compute=2)
+        self.openstack["service_types"]["fluentd"] = {
+            "image": "fluentd_image", "container": "fluentd", "roles": ["controller", "compute"],
+            "stage": "by_plane", "enabled": True, "definition": "declared",
+        }  # fmt: skip
+        for version, release in self.openstack["releases"].items():
+            release["images"]["fluentd_image"] = f"registry.example/x@{digest('fluentd', version)}"
+        for node in self.nodes.values():
+            node.at = dict.fromkeys(node.at, "1.0.1")
+
+    def facts_of(self, name):
+        found = super().facts_of(name)
+        stage = "control_plane" if self.nodes[name].role == "controller" else "services"
+        version = "1.0.1" if (stage, name) in self.applied else "1.0.0"
+        found["containers"]["fluentd"] = {
+            **found["containers"]["ovn"], "image_id": version, "digests": [digest("fluentd", version)],
+        }  # fmt: skip
+        found["managed"].append("fluentd")
+        return found
+
+
+def test_a_service_of_both_planes_moves_in_the_stage_of_each_node(tmp_path):
+    cloud = BothPlanes()
+    assert Master(cloud, tmp_path).update()["state"] == "completed"
+    assert cloud.applied == [
+        ("control_plane", "controller1"), ("control_plane", "controller2"),
+        ("services", "compute1"), ("services", "compute2"),
+    ]  # fmt: skip
 
 
 def planner(cloud, folder):

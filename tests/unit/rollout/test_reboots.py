@@ -144,7 +144,8 @@ def test_a_member_that_never_went_down_is_put_right():
     assert machine.asked[-1] == "cluster_member.put_right"
 
 
-def test_of_controllers_one_is_away_at_a_time_whatever_the_batch():
+@pytest.mark.parametrize("role", ["controller", "database"])
+def test_of_the_control_plane_one_is_away_at_a_time_whatever_the_batch(role):
     machines = {"ctl1": Machine(), "ctl2": Machine()}
     order = []
     inside = threading.Event()
@@ -163,13 +164,14 @@ def test_of_controllers_one_is_away_at_a_time_whatever_the_batch():
 
     one = Machine()
     one.ask = away
-    both = reboots(one)
+    own = {"database": {"target": "db*", "plane": "control_plane"}}
+    both = reboots(one, roles=cloud_pillar.valid()["roles"] | own)
     for machine in machines.values():
         machine.members = ["mariadb"]
-    first = threading.Thread(target=both.reboot, args=("ctl1", "controller", True))
+    first = threading.Thread(target=both.reboot, args=("ctl1", role, True))
     first.start()
     assert inside.wait(10)
-    second = threading.Thread(target=both.reboot, args=("ctl2", "controller", True))
+    second = threading.Thread(target=both.reboot, args=("ctl2", role, True))
     second.start()
     second.join(0.2)
     assert order == [("ctl1", "may_stop")]

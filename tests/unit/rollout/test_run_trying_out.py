@@ -31,6 +31,15 @@ def test_what_was_updated_is_tried_out_and_the_run_says_so(cloud, master):
     assert master.run.verified == "2 servers booted"
 
 
+def test_nodes_of_own_roles_are_tried_out_as_those_that_they_are_like(tmp_path):
+    cloud = Cloud(controller=1, network=1, monitoring=1)
+    made = Master(cloud, tmp_path)
+    tried = []
+    made.verification = lambda model, computes, gateways: tried.append((computes, gateways)) or "all works"
+    made.update()
+    assert tried == [([], ["network1"])]
+
+
 def test_a_run_that_touched_nothing_tries_nothing(cloud, master):
     master.update()
     master.tried.clear()
