@@ -86,6 +86,20 @@ def prepare(container: str, image: str) -> dict:
     return {**token, "definition": __salt__["podman.definition"](container) if runs else None}
 
 
+def define(container: str, token: dict) -> None:
+    """Write the image into the quadlet, for the next time that its unit starts.
+
+    container (str): its name. token (dict): of `prepare`. Raises CommandExecutionError.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' foreign_quadlet.define nova_compute_init '{…}'
+    """
+    _put(token["file"], token["image"])
+
+
 def replace(container: str, token: dict) -> None:
     """Write the image into the quadlet, and restart its unit.
 

@@ -20,7 +20,7 @@ _CHANGE = ("image", "container", "guard", "turn", "on_failure")
 # The arguments of the states that restart what they watch.
 _WATCHING = {
     "running": (*_CHANGE, "quadlet", "health", "config_files", "legacy_units"),
-    "at_image": (*_CHANGE, "timeout"),
+    "at_image": (*_CHANGE, "timeout", "one_shot"),
 }
 
 
@@ -116,6 +116,7 @@ def at_image(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
     timeout=_DEFAULT_TIMEOUT,
     guard="none",
     turn=False,
+    one_shot=False,
     on_failure="restore",
     because=(),
 ):
@@ -125,6 +126,8 @@ def at_image(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
     image (str): registry/repository@sha256:…, pulled before anything is touched.
     container (str): the container's name.
     timeout (int): seconds until it has to be healthy by its own health check; without one it has to stay up.
+    one_shot (bool): whether it does something once and ends: the image of its definition is replaced, for the
+    next time that its unit starts, and nothing is started.
     guard, turn, on_failure, because: as for `running`.
 
     Only the image is replaced, by the carrier that knows how the container is run (node/carriers.py). What no
@@ -148,6 +151,8 @@ def at_image(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
         record = carriers.carried(__salt__).get(container)
         if left_alone := _left_alone(container, record):
             return answers.answer(name, True, left_alone)
+        if one_shot:
+            return _defined(name, container, image, record)
         now = __salt__[f"{record['engine']}.containers"]().get(container)
         one = Container(
             name=container,
@@ -300,6 +305,22 @@ def _finish(name, one, image, token, finish):
     if not __opts__["test"]:
         finish(__salt__, one)
     return answers.answer(name, True, f"{one.name} runs {image}", changes)
+
+
+def _defined(name, container, image, record):
+    """The answer of a container that runs once: its definition names the image, and nothing is started."""
+    engine, carrier = record["engine"], record["carrier"]
+    ran = (__salt__[f"{engine}.containers"]().get(container) or {}).get("image_id")
+    if record["image"] == image or ran == __salt__[f"{engine}.image_ids"]([image]).get(image, ""):
+        return answers.answer(name, True, f"{container} is defined with {image}")
+    if carrier not in carriers.DEFINING:
+        return answers.answer(name, True, f"{container} is left alone: its deployer creates it for each run")
+    changes = {container: {"old": record["image"], "new": image, "carrier": carrier}}
+    if __opts__["test"]:
+        return answers.answer(name, None, f"{container} would be defined with {image}", changes)
+    container_change.pull(__salt__, engine, image)
+    __salt__[f"{carrier}.define"](container, __salt__[f"{carrier}.prepare"](container, image))
+    return answers.answer(name, True, f"{container} is defined with {image}", changes)
 
 
 def _left_alone(container, record):

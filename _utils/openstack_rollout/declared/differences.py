@@ -20,6 +20,7 @@ from openstack_rollout.declared.share import Place
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.errors import some as named
 from openstack_rollout.node import packages
+from openstack_rollout.node.carriers import DEFINING
 from openstack_rollout.node.packages import MINION_PACKAGES
 
 if TYPE_CHECKING:
@@ -312,6 +313,8 @@ def _of_one_shot(service: Mapping[str, Any], facts: Facts) -> Iterator[Differenc
     """It ends by itself, and may be gone then: what counts is the image that its definition starts next."""
     name, image = service["container"], service["image"]
     defined, container = facts.carried[name].image, facts.containers.get(name)
+    if facts.carried[name].carrier not in DEFINING:
+        return  # its deployer creates it for each run
     by_tag = container.digests if container else ()
     if digest_of(image) not in ((digest_of(defined),) if digest_of(defined) else by_tag):
         yield Difference(service["stage"], Kind.CONTAINER_DEFINED, name, defined, image)

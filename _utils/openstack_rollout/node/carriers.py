@@ -16,6 +16,9 @@ from openstack_rollout.records.state_file import StateFile
 
 #: In the order in which they are asked.
 CARRIERS = ("foreign_quadlet", "podman_command", "podman_api")
+#: Those that can replace the image of a definition and start nothing (`define`, with the arguments of
+#: `replace`).
+DEFINING = ("foreign_quadlet",)
 #: Where replacements that were begun are recorded, so that they outlive a run that dies.
 FOLDER = Path("/var/lib/openstack-rollout/replacements")
 
