@@ -20,13 +20,16 @@ def lacks(container, **keys):
     return completeness.lacks(entry | keys)
 
 
+CONFIG, PLACE = "/var/lib/kolla/config_files/config.json", "/var/lib/kolla/config_files"
+
+
 @pytest.mark.parametrize(
     "container",
     [
         FULL,
         {**FULL, "Environment": 'A=b "KOLLA_CONFIG_STRATEGY=COPY_ONCE"'},
-        {**FULL, "Volume": ["/etc/kolla/nova/:/var/lib/kolla/config_files/:ro", "/checks:/openstack/healthcheck"]},
-        {**FULL, "Volume": [], "Mount": ["type=bind,src=/a,dst=/var/lib/kolla/config_files", "type=bind,src=/b,target=/openstack"]},
+        {**FULL, "Volume": [f"/etc/kolla/nova/:{PLACE}/:ro", "/checks:/openstack/healthcheck"]},
+        {**FULL, "Volume": [], "Mount": [f"type=bind,src=/a,dst={PLACE}", "type=bind,src=/b,target=/openstack"]},
         {"Exec": "bash -c true", "Volume": FULL["Volume"]},
     ],
 )  # fmt: skip
@@ -37,8 +40,8 @@ def test_a_full_definition_lacks_nothing(container):
 @pytest.mark.parametrize(
     ("container", "said"),
     [
-        ({**FULL, "Environment": ["X_KOLLA_CONFIG_STRATEGY=1"]}, ["Environment has no KOLLA_CONFIG_STRATEGY"]),
-        ({**FULL, "Volume": ["/x:/openstack"]}, ["Volume has nothing at /var/lib/kolla/config_files/config.json"]),
+        ({**FULL, "Environment": ["X_KOLLA_CONFIG_STRATEGY=1"]}, ["has no KOLLA_CONFIG_STRATEGY"]),
+        ({**FULL, "Volume": ["/x:/openstack"]}, [f"Volume has nothing at {CONFIG}"]),
         ({**FULL, "Volume": ["/x:/var/lib/kolla"]}, ["Volume has nothing at /openstack, where health:command is"]),
         ({}, ["Environment", "config.json", "/openstack"]),
     ],
