@@ -12,7 +12,7 @@ from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import carriers, fresh_pillar, packages
+from openstack_rollout.node import carriers, fresh_pillar, packages, replacements
 from openstack_rollout.node import share as shares
 from openstack_rollout.node.errors import NodeError
 
@@ -135,7 +135,7 @@ def _own_work(share: Mapping[str, Any]) -> dict:
         "pending": sorted(
             {
                 *(name for name, guard in guards.items() if __salt__[f"{guard}.pending"](name)),
-                *(one["container"] for one in services if carriers.pending(one["container"])),
+                *(one["container"] for one in services if replacements.pending(one["container"])),
             }
         ),
         "legacy_units": {name: list(units) for name, units in legacy.items() if units},

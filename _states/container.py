@@ -9,7 +9,7 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import answers, carriers, container_change, found_container
+from openstack_rollout.node import answers, carriers, container_change, found_container, replacements
 from openstack_rollout.node.container_change import Container, Steps
 from openstack_rollout.node.errors import NodeError
 
@@ -145,7 +145,7 @@ def at_image(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
     """
     container = container or name
     try:
-        begun = carriers.pending(container)
+        begun = replacements.pending(container)
         if begun and not __opts__["test"]:
             found_container.settle(__salt__, container, image, begun)
         record = carriers.carried(__salt__).get(container)

@@ -2,25 +2,19 @@
 
 A container's definition belongs to its deployer. A carrier knows one way in which containers are run, and
 leaves everything but the image as it is. This is their list and their contract; each carrier is a file of
-`_modules/` with that name.
+`_modules/` with that name. Nothing here needs Salt, since the master reads the list as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Protocol
-
-from openstack_rollout.node.errors import NodeError
-from openstack_rollout.records.state_file import StateFile
 
 #: In the order in which they are asked.
 CARRIERS = ("foreign_quadlet", "podman_command", "podman_api")
 #: Those that can replace the image of a definition and start nothing (`define`, with the arguments of
 #: `replace`).
 DEFINING = ("foreign_quadlet",)
-#: Where replacements that were begun are recorded, so that they outlive a run that dies.
-FOLDER = Path("/var/lib/openstack-rollout/replacements")
 
 
 class Carrier(Protocol):
@@ -69,37 +63,3 @@ def carried(salt: Mapping[str, Any]) -> dict[str, dict]:
             some = salt[f"{carrier}.carried"]()
             found |= {name: {**one, "carrier": carrier} for name, one in some.items()}
     return found
-
-
-def begin(container: str, carrier: str, token: Mapping[str, Any]) -> None:
-    """Record a replacement that is about to begin. Raises NodeError NODE_ERROR when the disk refuses.
-
-    container, carrier (str): their names. token (dict): of the carrier's `prepare`.
-    """
-    try:
-        _file(container).write({**token, "carrier": carrier})
-    except OSError as error:
-        raise NodeError("NODE_ERROR", f"{_file(container).path}: {error}") from error
-
-
-def pending(container: str) -> dict | None:
-    """The token, and "carrier", of a replacement that was begun and not ended; None without one.
-
-    container (str): its name. Raises NodeError NODE_ERROR when the record cannot be read.
-    """
-    try:
-        return _file(container).read()
-    except (OSError, ValueError) as error:
-        raise NodeError("NODE_ERROR", f"{_file(container).path}: {error}") from error
-
-
-def end(container: str) -> None:
-    """Drop the record of a replacement that is accepted or taken back.
-
-    container (str): its name. Nothing happens without a record.
-    """
-    _file(container).forget()
-
-
-def _file(container: str) -> StateFile:
-    return StateFile(FOLDER / f"{container}.json")

@@ -49,7 +49,11 @@ def of(container: Mapping[str, Any], image: Mapping[str, Any]) -> dict[str, Any]
     container = json.loads(json.dumps(container).replace(own_id, "ID")) if own_id else container
     found = {key: value for key, value in container.items() if key not in _OF_ITSELF}
     found["Config"] = _config(container.get("Config") or {}, image.get("Config") or {}, own_id)
-    found["HostConfig"] = dict(container.get("HostConfig") or {})
+    # podman tells binds, limits, … in any order.
+    found["HostConfig"] = {
+        key: sorted(value, key=repr) if isinstance(value, list) else value
+        for key, value in (container.get("HostConfig") or {}).items()
+    }
     for one in (found["Config"], found["HostConfig"]):
         if isinstance(one.get("Annotations"), Mapping):
             kept = {k: v for k, v in one["Annotations"].items() if not k.startswith(_ANNOTATIONS)}

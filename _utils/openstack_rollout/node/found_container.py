@@ -8,7 +8,7 @@ from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import carriers, container_change, definitions
+from openstack_rollout.node import container_change, definitions, replacements
 from openstack_rollout.node.container_change import Container, Steps
 
 
@@ -31,14 +31,14 @@ def settle(salt: Mapping[str, Any], container: str, image: str, begun: Mapping[s
     """End a replacement that a run began which died: keep the next one where it is sound, else put it back.
 
     salt (dict): the caller's `__salt__`. container (str): its name. image (str): the one that it has to run.
-    begun (dict): of carriers.pending. Raises CommandExecutionError.
+    begun (dict): of replacements.pending. Raises CommandExecutionError.
     """
     now = salt[f"{begun['engine']}.containers"]().get(container)
     wanted = salt[f"{begun['engine']}.image_ids"]([image]).get(image)
     is_next = now and now["running"] and now["image_id"] == wanted
     end = "accept" if is_next and _is_sound(salt, container, begun, now) else "put_back"
     salt[f"{begun['carrier']}.{end}"](container, dict(begun))
-    carriers.end(container)
+    replacements.end(container)
 
 
 def replace(
@@ -56,7 +56,7 @@ def replace(
 
     def change() -> None:
         nonlocal since, begun
-        carriers.begin(one.name, carrier, token)
+        replacements.begin(one.name, carrier, token)
         begun, since = True, time.time()
         try:
             salt[f"{carrier}.replace"](one.name, token)
@@ -74,12 +74,12 @@ def replace(
             salt[f"{carrier}.put_back"](one.name, token)
         except CommandExecutionError as error:
             return f"The previous {one.name} could not be started again: {error}"
-        carriers.end(one.name)
+        replacements.end(one.name)
         return f"{one.name} runs its previous image again, under {one.unit}, with its own definition."
 
     def accept() -> None:
         salt[f"{carrier}.accept"](one.name, token)
-        carriers.end(one.name)
+        replacements.end(one.name)
 
     try:
         steps = Steps(change, prove, put_back, accept)

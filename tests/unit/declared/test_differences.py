@@ -285,7 +285,7 @@ def test_a_minion_that_is_renewed_is_none_to_renew(minion):
 def test_a_change_that_was_not_finished_opens_the_stage_of_its_service():
     found = compared(told(pending=["ovn_controller", "nova_compute", "unknown"]))
     assert found.stages["ovn"] == [Difference("ovn", Kind.CHANGE_UNFINISHED, "ovn_controller")]
-    assert found.stages["services"] == []  # nova has no guard
+    assert found.stages["services"] == [Difference("services", Kind.CHANGE_UNFINISHED, "nova_compute")]
     assert found.deployed == NEW
 
 

@@ -66,7 +66,7 @@ def test_what_is_no_mapping(answer):
     [
         {},
         {"schema": 0},
-        WHOLE | {"schema": 2},
+        WHOLE | {"schema": 1},
         WHOLE | {"schema": "1"},
         WHOLE | {"schema": "\x1b[2J\n"},
         WHOLE | {"schema": [1] * 10**5},

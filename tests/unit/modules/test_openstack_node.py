@@ -47,6 +47,7 @@ def measuring(containers, local=None, **functions):
         "podman.containers": lambda: containers,
         "podman.local_images": lambda: local,
         "podman.image_ids": lambda references, local: {one: ids[one] for one in references if one in ids},
+        "quadlet.managed": lambda: {name: f"{name}.service" for name in containers},
         "package_set.installed": lambda: {"curl": [f"7-{NEW}"], "secret-tool": ["1"]},
         "ovs.status": lambda: None,
         "ovs.switch": lambda: None,
@@ -160,8 +161,8 @@ def test_facts_measure_and_carry_no_secrets():
     }
     old = {"id-nova": [reference("nova_compute_image", OLD)]}
     facts = node(
-        **measuring(containers, old),
-        **{
+        **measuring(containers, old)
+        | {
             "quadlet.managed": lambda: {"nova_compute": "nova_compute.service", "swift": "swift.service"},
             "legacy_unit.present": lambda units: [unit for unit in units if unit == "edpm_nova_compute"],
         },

@@ -45,7 +45,8 @@ def later():
     new["Config"]["Annotations"] = {"own": "x"}
     new["Config"]["CreateCommand"] = ["podman", "create", "reg/nova:2"]
     new["Mounts"] = [CONTAINER["Mounts"][0], {**CONTAINER["Mounts"][1], "Name": "e" * 64, "Source": "/y"}]
-    image = {"Config": {"Env": ["PATH=/usr/bin", "VERSION=2", "NEW=1"], "Cmd": ["kolla_start", "-v"], "Labels": {"version": "2"}}}  # fmt: skip
+    own = {"Env": ["PATH=/usr/bin", "VERSION=2", "NEW=1"], "Cmd": ["kolla_start", "-v"]}
+    image = {"Config": {**own, "Labels": {"version": "2"}}}
     new["Config"]["Cmd"] = ["kolla_start", "-v"]
     return new, image
 

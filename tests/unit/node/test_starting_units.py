@@ -18,7 +18,7 @@ def folders(tmp_path, monkeypatch):
 
 def write(folder, name, command):
     (folder / f"{name}.service").write_text(
-        f"# a unit\n[Unit]\nAfter=a.service\nAfter=b.service\n[Service]\nExecStart={command}\nRestart=always\n"
+        f"# a unit\n[Unit]\nAfter=a.service\nAfter=b.service\n[Service]\nExecStart={command}\nRestart=no\n"
     )
 
 
