@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator
 
 from openstack_rollout.declared.base import Strict, without_nulls
 from openstack_rollout.declared.catalogue import Catalogue
+from openstack_rollout.declared.deployers import Deployer
 from openstack_rollout.declared.hooks import Hooks, Moment
 from openstack_rollout.declared.images import CustomImages
 from openstack_rollout.declared.names import ImageKey, ReleaseName, ServiceName, Target, Word, ZoneName
@@ -60,6 +61,8 @@ class Model(Strict):
     """The catalogue: what is known about each service type."""
     auxiliary_images: list[ImageKey] = []
     """Image keys that a release may hold although no service of a node runs them."""
+    deployers: dict[Word, Deployer] = {}
+    """What other deployers call their units and containers, for a survey, by the deployer's name."""
     releases: Annotated[dict[ReleaseName, Release], AfterValidator(distinct)] = {}
     """The catalogue of releases, by version."""
 
