@@ -63,7 +63,7 @@ def report(units: Sequence[str] = ()) -> dict:
     managed = sorted(__salt__["quadlet.managed"]()) if "quadlet.managed" in __salt__ else []
     for name, one in containers.items():
         one["unit"] = one["labels"].get("PODMAN_SYSTEMD_UNIT") or starters.get(name)
-        one |= _carried(name, trouble)
+        one.update(_carried(name, trouble))
         unit = known.get(one["unit"] or "")
         one["unit_state"] = unit and unit["state"]
     return {
@@ -146,9 +146,7 @@ def _container(engine: str, entry: Mapping[str, Any], images: Mapping[str, Mappi
         "image_id": image_id,
         "digests": sorted(set(images.get(image_id, {}).get("RepoDigests") or ())),
         "labels": {
-            key: str(value)
-            for key, value in labels.items()
-            if key in _LABELS or key.startswith(_OWN_LABELS)
+            key: str(value) for key, value in labels.items() if key in _LABELS or key.startswith(_OWN_LABELS)
         },
     }
 

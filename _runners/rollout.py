@@ -62,11 +62,9 @@ def status(silence=STATUS_SILENCE):
     return {"data": data, "outputter": "rollout"}
 
 
-@console.command(
-    nodes=console.text, output=console.text, version=console.text, silence=console.seconds
-)
+@console.command(nodes=console.text, output=console.text, version=console.text, silence=console.seconds)
 def survey(nodes=None, output=None, version=FOUND, silence=STATUS_SILENCE):
-    """What runs on the nodes and who deployed it: containers, units, images, and what each is here. It only reads.
+    """What runs on the nodes, who deployed it, and which service type each container is. It only reads.
 
     nodes
         A compound target. By default every minion that a role of the pillar means; all accepted minions where

@@ -1,4 +1,4 @@
-"""What a node tells of its containers and of who deployed them (deployed.report), as the master accepts it."""
+"""What a node tells of its containers and their deployers (deployed.report), as the master accepts it."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, PlainValidator, ValidationInfo, WithJsonSchema
 
 from openstack_rollout.declared.base import Strict, without_nulls
-from openstack_rollout.declared.names import NAME, KnownImageKey, Line, Text, Word
+from openstack_rollout.declared.names import NAME, KnownImageKey, Text, Word
 from openstack_rollout.declared.problems import (
     Path,
     Wrong,
@@ -147,7 +147,7 @@ class Deployer(Strict):
     sidecars: dict[Word, _Names] = {}
     """Beginning of the name of containers that an agent starts → the containers of such agents."""
     once: list[Annotated[str, GLOB]] = []
-    """Globs of containers that do something once and end: bootstraps, migrations of databases, permissions."""
+    """Globs of containers that do something once and end, such as bootstraps and migrations."""
     unknown: _Names = []
     """Containers that the catalogue has no service type for."""
     image_keys: dict[Word, KnownImageKey] = {}

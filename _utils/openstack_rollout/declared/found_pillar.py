@@ -63,7 +63,7 @@ def merged(shipped: Mapping[str, Any], texts: Mapping[str, str]) -> dict[str, An
 
 
 def target_of(nodes: Sequence[str], others: Sequence[str]) -> str:
-    """A compound target of some nodes that means none of the others: globs where they are numbered, else names.
+    """A compound target of nodes that means none of the others: globs where they are numbered, else names.
 
     nodes, others: minion ids.
     """
@@ -121,7 +121,7 @@ def _services(model: Model, records: Mapping[str, Any]) -> Iterator[str]:
             yield _comment("    ", f"{name}: no role has it on all of its nodes: not moved")
         else:
             enabled.add(name)
-            yield f"    {_flow(name)}: {_flow(_entry(model, name, one))}"
+            yield f"    {_flow(name)}: {_flow(_entry(model, name, one, records['roles']))}"
     bundles = {
         one["type"]: container
         for node in records["nodes"].values()
@@ -138,7 +138,7 @@ def _services(model: Model, records: Mapping[str, Any]) -> Iterator[str]:
         yield _comment("    ", f"no service: {container} ({owners})")
 
 
-def _entry(model: Model, name: str, one: Mapping[str, Any]) -> dict[str, Any]:
+def _entry(model: Model, name: str, one: Mapping[str, Any], members: Mapping[str, Any]) -> dict[str, Any]:
     """What a pillar says of a service that was found: only what its type says otherwise."""
     of_type = model.service_types[one["type"]]
     entry: dict[str, Any] = {"enabled": True, **_FOUND}
@@ -151,7 +151,8 @@ def _entry(model: Model, name: str, one: Mapping[str, Any]) -> dict[str, Any]:
         entry["container"] = one["container"]
     if of_type.image != one["image_key"]:
         entry["image"] = one["image_key"]
-    if sorted(one["roles"]) != sorted(of_type.roles or ()):
+    # Roles of the type that no node has make no difference.
+    if set(one["roles"]) != {role for role in of_type.roles or () if role in members}:
         entry["roles"] = list(one["roles"])
     return entry
 
@@ -160,7 +161,9 @@ def _release(records: Mapping[str, Any], version: str) -> Iterator[str]:
     yield "# The release as it was found running, by salt-run rollout.survey: images alone, no packages."
     for container, images in records["undigested"].items():
         for image, nodes in images.items():
-            yield _comment("", f"not in here: {container} runs {image} on {some(nodes)}, which no registry has")
+            yield _comment(
+                "", f"not in here: {container} runs {image} on {some(nodes)}, which no registry has"
+            )
     yield "openstack:"
     yield "  releases:"
     yield f"    {_flow(version)}:"

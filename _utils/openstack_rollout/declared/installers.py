@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -75,22 +75,22 @@ class Installers:
 
     def what(self, name: str, deployer: str) -> What:
         """What a container is. deployer: of `of_container`."""
-        own = self._own.get(name)
         if agents := self.agents_of(name):
             return What(Kind.SIDECAR, agents=agents)
-        if deployer == OURS:
-            return self._service(own)
-        table = self._deployers.get(deployer)
-        if table is None:
-            found = self._service(own)
-            return What(Kind.FOREIGN, found.type, found.image_key) if own else found
+        table, own = self._deployers.get(deployer), self._service(name)
+        if deployer == OURS or (table is None and own.kind == Kind.UNKNOWN):
+            return own
+        return self._of_table(table, name, own) if table else replace(own, kind=Kind.FOREIGN)
+
+    def _of_table(self, table: Deployer, name: str, own: What) -> What:
+        """What a deployer's container is. own: what one of ours of its name would be."""
         if bundle := table.bundle_of(name):
             return self._runs(Kind.BUNDLE, table.bundles[bundle])
         if name in table.containers:
             return self._runs(Kind.SERVICE, table.containers[name])
-        if name in table.unknown:
-            return What(Kind.UNKNOWN)
-        return What(Kind.ONCE) if not own and table.runs_once(name) else self._service(own)
+        if own.kind == Kind.UNKNOWN and table.runs_once(name):
+            return What(Kind.ONCE)
+        return What(Kind.UNKNOWN) if name in table.unknown else own
 
     def agents_of(self, name: str) -> tuple[str, ...]:
         """The containers of agents that may have started a container of this name."""
@@ -110,7 +110,8 @@ class Installers:
                 found.append(reference)
         return sorted(found, key=lambda text: (text.partition("@")[0] != repository, text))
 
-    def _service(self, own: Service | None) -> What:
+    def _service(self, name: str) -> What:
+        own = self._own.get(name)
         return What(Kind.SERVICE, own.type, own.image) if own else What(Kind.UNKNOWN)
 
     def _runs(self, kind: Kind, runs: Runs) -> What:

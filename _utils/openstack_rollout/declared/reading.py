@@ -37,13 +37,15 @@ def read(pillar: Mapping[str, Any], target_needed: bool = False, roles_needed: b
     """The model of a whole pillar, when all of it is right.
 
     pillar (dict): as the master compiles it for itself, its `_errors` included. target_needed (bool): whether
-    a missing target is a problem; whoever needs one finds out by releases.target. roles_needed (bool): whether
-    a pillar that names no role is one.
+    a missing target is a problem; whoever needs one finds out by releases.target. roles_needed (bool): the
+    same of a pillar that names no role.
 
     Raises RolloutError with the first problem as one line, and how many more there are: INVALID_PILLAR,
     UNKNOWN_TARGET or EMPTY_CATALOGUE.
     """
-    found, model = reasons(pillar.get(_ROOT), pillar.get("_errors") or (), target_needed, pillar, roles_needed)
+    found, model = reasons(
+        pillar.get(_ROOT), pillar.get("_errors") or (), target_needed, pillar, roles_needed
+    )
     if model is None:
         reason, line = found[0]
         more = f" (and {len(found) - 1} more: salt-run release.check)" if len(found) > 1 else ""

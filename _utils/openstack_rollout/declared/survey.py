@@ -23,7 +23,10 @@ _MOVED = (Kind.SERVICE, Kind.BUNDLE)
 
 
 def survey(
-    model: Model, told: Mapping[str, Deployed], silent: Mapping[str, tuple[str, str]], declared: Mapping[str, Any]
+    model: Model,
+    told: Mapping[str, Deployed],
+    silent: Mapping[str, tuple[str, str]],
+    declared: Mapping[str, Any],
 ) -> Records:
     """All that a survey says, as plain records.
 
@@ -48,7 +51,9 @@ def survey(
         "services": services,
         **_images(nodes, services),
         "unmapped": _unmapped(nodes),
-        "silent": {name: {"reason": silent[name][0], "message": silent[name][1]} for name in in_order(silent)},
+        "silent": {
+            name: {"reason": silent[name][0], "message": silent[name][1]} for name in in_order(silent)
+        },
     }
 
 
@@ -75,16 +80,13 @@ def _types(node: Records) -> list[str]:
 
 
 def _node(installers: Installers, told: Deployed) -> Records:
-    owners = {
-        name: installers.of_container(name, one, told.managed) for name, one in told.containers.items()
-    }
+    owners = {name: installers.of_container(name, one, told.managed) for name, one in told.containers.items()}
     containers = {
         name: _container(installers, name, one, owners) for name, one in sorted(told.containers.items())
     }
     for one in containers.values():
-        if one["kind"] == Kind.SIDECAR:
-            agent = containers.get(one["agent"])
-            one["stale"] = bool(agent) and agent["image_id"] != one["image_id"]
+        if agent := containers.get(one["agent"]):
+            one["stale"] = agent["image_id"] != one["image_id"]
     units = [_unit(installers, name, one) for name, one in sorted(told.units.items())]
     return {
         "engines": dict(told.engines),
@@ -146,11 +148,13 @@ def _counted(containers: Mapping[str, Records], units: Iterable[Records]) -> dic
     return dict(sorted(found.items()))
 
 
-def _services(model: Model, nodes: Mapping[str, Records], roles: Mapping[str, list[str]]) -> dict[str, Records]:
+def _services(
+    model: Model, nodes: Mapping[str, Records], roles: Mapping[str, list[str]]
+) -> dict[str, Records]:
     """The services that were found, by the name that a pillar would give each.
 
-    roles: those of which every node runs it. nodes: where it runs. missing: nodes of a role that some nodes run
-    it on, which do not run it.
+    roles: those of which every node runs it. nodes: where it runs. missing: nodes that do not run it though
+    others of their role do.
     """
     found: dict[tuple[str, str], dict[str, Records]] = {}
     for node, records in nodes.items():
@@ -179,7 +183,7 @@ def _services(model: Model, nodes: Mapping[str, Records], roles: Mapping[str, li
 
 
 def _names(model: Model, found: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """The name of each service: that which the pillar has already, the type's for the first container of it."""
+    """The name of each service: that which the pillar has already, or the type's for its first container."""
     known = {(one.type, one.container): name for name, one in model.catalogue.services().items()}
     names = {key: known[key] for key in found if key in known}
     taken = {*names.values()}
@@ -229,32 +233,37 @@ def _images(nodes: Mapping[str, Records], services: Mapping[str, Records]) -> Re
 
 
 def _image(on: Mapping[str, list[Records]]) -> Records:
-    """One image key: the reference for a release, and the nodes that run another image than that."""
-    digests = Counter(
-        digest_of(reference) for some in on.values() for one in some for reference in set(one["references"])
-    )
-    most = max(digests.values())
+    """One image key: the reference for a release, and the nodes that run another image than that.
+
+    An image may have several digests, its own and that of a list for several machines: of those that as many
+    containers have, one under which a container was started.
+    """
+    containers = [one for some in on.values() for one in some]
+    counts = Counter(digest for one in containers for digest in _digests(one))
+    most = max(counts.values())
+    best = {digest for digest, count in counts.items() if count == most}
     # The first of a container's references is of the repository that it was started from.
-    firsts = [one["references"][0] for some in on.values() for one in some]
-    best = sorted(digest for digest, count in digests.items() if count == most)
-    preferred = [digest_of(one) for one in firsts if digest_of(one) in best]
-    digest = min(preferred or best)
-    names = Counter(
-        reference
-        for some in on.values()
-        for one in some
-        for reference in one["references"]
-        if digest_of(reference) == digest
+    firsts = [one["references"][0] for one in containers if one["digest"] in best]
+    digest = min((one["digest"] for one in containers if one["digest"] in best), default=min(best))
+    names = Counter(one for one in firsts if digest_of(one) == digest) or Counter(
+        one for some in containers for one in some["references"] if digest_of(one) == digest
     )
-    first = [one for one in firsts if digest_of(one) == digest]
-    reference = min(first or names, key=lambda one: (-names[one], one))
     others: dict[str, list[str]] = {}
     for node, some in on.items():
         for one in some:
-            if digest not in map(digest_of, one["references"]):
+            if digest not in _digests(one):
                 others.setdefault(one["digest"], []).append(node)
-    agree = [node for node in on if not any(node in some for some in others.values())]
-    return {"reference": reference, "digest": digest, "nodes": agree, "others": dict(sorted(others.items()))}
+    differ = {node for some in others.values() for node in some}
+    return {
+        "reference": min(names, key=lambda one: (-names[one], one)),
+        "digest": digest,
+        "nodes": [node for node in on if node not in differ],
+        "others": dict(sorted(others.items())),
+    }
+
+
+def _digests(one: Records) -> set[str]:
+    return {reference.rpartition("@")[2] for reference in one["references"]}
 
 
 def _unmapped(nodes: Mapping[str, Records]) -> dict[str, list[Records]]:

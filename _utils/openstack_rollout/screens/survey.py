@@ -68,11 +68,14 @@ def _row(container: str, one: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _sections(data: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     nodes = data["nodes"]
-    yield "Maps to nothing:", [
-        f"{container} ({one['deployer']}, {one['image']}) on {some(one['nodes'])}"
-        for container, found in data["unmapped"].items()
-        for one in found
-    ]
+    yield (
+        "Maps to nothing:",
+        [
+            f"{container} ({one['deployer']}, {one['image']}) on {some(one['nodes'])}"
+            for container, found in data["unmapped"].items()
+            for one in found
+        ],
+    )
     yield (
         "Runs on some nodes of a role, not on others:",
         [
@@ -82,29 +85,44 @@ def _sections(data: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
         ],
     )
     yield "Runs two images:", list(_two_images(data["images"]))
-    yield "Runs an image that no registry has, which cannot be part of a release:", [
-        f"{container}: {image} on {some(on)}"
-        for container, images in data["undigested"].items()
-        for image, on in images.items()
-    ]
-    yield "Would start another image than it runs:", [
-        f"{name}: {container}: {one['definition']}"
-        for name, node in nodes.items()
-        for container, one in node["containers"].items()
-        if one["definition"] and one["image"] and one["definition"] != one["image"]
-    ]
-    yield "Two installers on one node:", [
-        f"{name}: {', '.join(_installer(word, one) for word, one in node['installers'].items())}"
-        for name, node in nodes.items()
-        if len(node["installers"]) > 1
-    ]
-    yield "Units that do not run:", [
-        f"{name}: {one['unit']} is {one['trouble']}" for name, node in nodes.items() for one in node["units"]
-    ]
-    yield "Could not be told:", [f"{name}: {line}" for name, node in nodes.items() for line in node["trouble"]]
-    yield "No answer:", [
-        f"{name}: {one['reason']}: {one['message']}" for name, one in data["silent"].items()
-    ]
+    yield (
+        "Runs an image that no registry has, which cannot be part of a release:",
+        [
+            f"{container}: {image} on {some(on)}"
+            for container, images in data["undigested"].items()
+            for image, on in images.items()
+        ],
+    )
+    yield (
+        "Would start another image than it runs:",
+        [
+            f"{name}: {container}: {one['definition']}"
+            for name, node in nodes.items()
+            for container, one in node["containers"].items()
+            if one["definition"] and one["image"] and one["definition"] != one["image"]
+        ],
+    )
+    yield (
+        "Two installers on one node:",
+        [
+            f"{name}: {', '.join(_installer(word, one) for word, one in node['installers'].items())}"
+            for name, node in nodes.items()
+            if len(node["installers"]) > 1
+        ],
+    )
+    yield (
+        "Units that do not run:",
+        [
+            f"{name}: {one['unit']} is {one['trouble']}"
+            for name, node in nodes.items()
+            for one in node["units"]
+        ],
+    )
+    yield (
+        "Could not be told:",
+        [f"{name}: {line}" for name, node in nodes.items() for line in node["trouble"]],
+    )
+    yield "No answer:", [f"{name}: {one['reason']}: {one['message']}" for name, one in data["silent"].items()]
     left = data.get("left_out") or []
     yield "Not asked, since no role means them (nodes= asks them):", [some(left)] if left else []
     yield "Written:", list(data.get("written") or [])
