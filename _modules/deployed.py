@@ -15,15 +15,13 @@ from typing import Any
 import salt.utils.path
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import commands
+from openstack_rollout.node import carriers, commands
 from openstack_rollout.node.errors import NodeError
 
 #: The form of the answer; declared/deployed.py of the master has the same number.
 SCHEMA = 1
 #: The module that tells of an engine → its program. Both take the same arguments and answer in one form.
 ENGINES = {"podman": "podman", "docker_engine": "docker"}
-#: Modules that know one way in which a container is run, in the order in which they are asked.
-CARRIERS = ("foreign_quadlet", "podman_command", "podman_api", "docker_container", "pacemaker_bundle")
 _LABELS = (
     "PODMAN_SYSTEMD_UNIT",
     "managed_by",
@@ -60,10 +58,13 @@ def report(units: Sequence[str] = ()) -> dict:
         raise NodeError("NODE_ERROR", str(error)) from error
     starters = {name: unit for unit, one in known.items() for name in one["starts"]}
     engines, containers = _engines(trouble)
+    carried = _carried(trouble)
     managed = sorted(__salt__["quadlet.managed"]()) if "quadlet.managed" in __salt__ else []
     for name, one in containers.items():
-        one["unit"] = one["labels"].get("PODMAN_SYSTEMD_UNIT") or starters.get(name)
-        one.update(_carried(name, trouble))
+        own = carried.get(name, {})
+        labelled = one["labels"].get("PODMAN_SYSTEMD_UNIT")
+        one["unit"] = own.get("unit") or labelled or starters.get(name)
+        one["carrier"], one["definition"] = own.get("carrier", ""), own.get("definition") or ""
         unit = known.get(one["unit"] or "")
         one["unit_state"] = unit and unit["state"]
     return {
@@ -125,7 +126,8 @@ def _images(program: str, ids: Iterable[str]) -> dict[str, dict]:
 def _inspect(program: str, kind: str, names: Sequence[str]) -> Iterator[dict]:
     for start in range(0, len(names), _AT_ONCE):
         # What was removed between the two calls is no error: the others are told all the same.
-        result = commands.run(__salt__, [program, kind, "inspect", *names[start : start + _AT_ONCE]])
+        some = names[start : start + _AT_ONCE]
+        result = commands.run(__salt__, [program, kind, "inspect", *some], secret=True)
         try:
             yield from json.loads(result.stdout or "[]")
         except ValueError as error:
@@ -151,21 +153,20 @@ def _container(engine: str, entry: Mapping[str, Any], images: Mapping[str, Mappi
     }
 
 
-def _carried(name: str, trouble: list[str]) -> dict:
-    """Who knows how a container is run: its carrier, with what that knows better; {} where nobody does."""
-    for carrier in CARRIERS:
-        recognize = __salt__.get(f"{carrier}.recognize")
-        if recognize is None:
+def _carried(trouble: list[str]) -> dict[str, dict]:
+    """The containers that a carrier knows: {container: its carrier, the image it would start, its unit}."""
+    found: dict[str, dict] = {}
+    for carrier in reversed(carriers.CARRIERS):
+        if f"{carrier}.carried" not in __salt__:
             continue
         try:
-            found = recognize(name)
+            some = __salt__[f"{carrier}.carried"]()
         except CommandExecutionError as error:
-            trouble.append(f"{carrier}: {name}: {error}")
+            trouble.append(f"{carrier}: {error}")
             continue
-        if found:
-            known = {"unit": found["unit"]} if found.get("unit") else {}
-            return {"carrier": carrier, "definition": found.get("image") or "", **known}
-    return {"carrier": "", "definition": ""}
+        for name, one in some.items():
+            found[name] = {"carrier": carrier, "definition": one["image"], "unit": one["unit"]}
+    return found
 
 
 def _units(globs: list[str]) -> dict[str, dict]:
@@ -181,11 +182,19 @@ def _units(globs: list[str]) -> dict[str, dict]:
             line.split()[0] for line in commands.run(__salt__, listing).stdout.splitlines() if line.strip()
         ]
         unloaded = [name for name in unloaded if "@." not in name]
-    show = ["systemctl", "show", "--all", "--no-pager", f"--property={','.join(_PROPERTIES)}"]
-    texts = [commands.checked(__salt__, [*show, "*.service"])]
+    texts = [_shown(["*.service"])]
     for start in range(0, len(unloaded), _AT_ONCE):
-        texts.append(commands.checked(__salt__, [*show, *unloaded[start : start + _AT_ONCE]]))
+        texts.append(_shown(unloaded[start : start + _AT_ONCE]))
     return {one["Id"]: _unit(one) for text in texts for one in _blocks(text) if one.get("Id")}
+
+
+def _shown(names: list[str]) -> str:
+    # What a unit starts may have secrets among its arguments.
+    show = ["systemctl", "show", "--all", "--no-pager", f"--property={','.join(_PROPERTIES)}", "--", *names]
+    result = commands.run(__salt__, show, secret=True)
+    if result.retcode:
+        raise CommandExecutionError(f"systemctl show: {result.complaint()}")
+    return result.stdout
 
 
 def _blocks(text: str) -> Iterator[dict[str, str]]:

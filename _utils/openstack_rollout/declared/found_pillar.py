@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from openstack_rollout.declared.installers import Kind
+from openstack_rollout.declared.installers import OURS, Kind
 from openstack_rollout.declared.problems import plain
-from openstack_rollout.declared.services import BACKEND_MAPS, ServiceEntry
+from openstack_rollout.declared.services import BACKEND_MAPS
 from openstack_rollout.errors import some
 from openstack_rollout.vocabulary import in_order
 
@@ -29,7 +29,6 @@ _SHIPPED = ("service_defaults", "service_types", "auxiliary_images", "deployers"
 _RENDERER = "#!yaml"
 _WIDE = 10**6
 _COMMENT = 300  # characters
-_FOUND = {"definition": "found"} if "definition" in ServiceEntry.model_fields else {}
 _NUMBERED = re.compile(r"(?P<start>[A-Za-z][A-Za-z0-9_.:-]*?)[0-9]+(?:\.[A-Za-z0-9_.:-]+)?")
 
 
@@ -115,6 +114,8 @@ def _services(model: Model, records: Mapping[str, Any]) -> Iterator[str]:
     for name, one in records["services"].items():
         if one["missing"]:
             yield _comment("    ", f"{name}: runs on {some(one['nodes'])}, not on {some(one['missing'])}")
+        if OURS in one["deployers"]:
+            yield _comment("    ", f"{name}: ours already: keep what your page says of it")
         if one["image_key"] not in records["images"]:
             yield _comment("    ", f"{name}: its image has no digest of a registry: not moved")
         elif not one["roles"]:
@@ -141,7 +142,7 @@ def _services(model: Model, records: Mapping[str, Any]) -> Iterator[str]:
 def _entry(model: Model, name: str, one: Mapping[str, Any], members: Mapping[str, Any]) -> dict[str, Any]:
     """What a pillar says of a service that was found: only what its type says otherwise."""
     of_type = model.service_types[one["type"]]
-    entry: dict[str, Any] = {"enabled": True, **_FOUND}
+    entry: dict[str, Any] = {"enabled": True, "definition": "found"}
     if name != one["type"]:
         entry = {"type": one["type"], **entry}
         # A helper beside the service itself: its guard would act for nothing.
