@@ -6,7 +6,8 @@
 #   labels            labels that its containers have and nobody else's; * is any value
 #   local_registries  names that it gives images on a node; no registry has them
 #   containers        container: service type of services.sls, or {type, image} where it runs another type's image.
-#                     Left out are those that are called as services.sls calls them
+#                     Left out are those that are called as services.sls calls them. Of several of one type, the first
+#                     is the service itself, and the others help it
 #   bundles           Pacemaker bundle: service type; its containers are called BUNDLE-podman-N
 #   sidecars          beginning of the name of containers that agents start: the containers of those agents
 #   once              globs of containers that do something once and end
@@ -27,21 +28,21 @@ openstack:
         neutron_dhcp_agent: neutron-dhcp
         northd: {type: ovn-bgp-agent, image: ovn_northd_image}
         nova_nvme_cleaner: nova
-        rsync: swift-object
         sb_db_server: {type: ovn-bgp-agent, image: ovn_sb_dbcluster_image}
+        swift_account_server: swift-account
         swift_account_auditor: swift-account
         swift_account_reaper: swift-account
         swift_account_replicator: swift-account
-        swift_account_server: swift-account
+        swift_container_server: swift-container
         swift_container_auditor: swift-container
         swift_container_replicator: swift-container
-        swift_container_server: swift-container
         swift_container_updater: swift-container
+        swift_object_server: swift-object
         swift_object_auditor: swift-object
         swift_object_expirer: {type: swift-object, image: swift_proxy_image}
         swift_object_replicator: swift-object
-        swift_object_server: swift-object
         swift_object_updater: swift-object
+        rsync: swift-object
       sidecars: &sidecars
         neutron-dnsmasq-: [neutron_dhcp, neutron_dhcp_agent]
         neutron-haproxy-ovnmeta-: [ovn_metadata_agent, ovn_agent]
@@ -98,19 +99,19 @@ openstack:
         ovn_north_db_server: ovn-nb
         ovn_south_db_server: ovn-sb
         redis_tls_proxy: redis
+        swift_account_server: swift-account
         swift_account_auditor: swift-account
         swift_account_reaper: swift-account
         swift_account_replicator: swift-account
-        swift_account_server: swift-account
+        swift_container_server: swift-container
         swift_container_auditor: swift-container
         swift_container_replicator: swift-container
-        swift_container_server: swift-container
         swift_container_sharder: swift-container
         swift_container_updater: swift-container
+        swift_object_server: swift-object
         swift_object_auditor: swift-object
         swift_object_expirer: {type: swift-object, image: swift_proxy_image}
         swift_object_replicator: swift-object
-        swift_object_server: swift-object
         swift_object_updater: swift-object
         swift_proxy_tls_proxy: swift-proxy
         swift_recon_cron: swift-object
@@ -194,11 +195,11 @@ openstack:
         neutron_metadata_agent: neutron-metadata
         neutron_openvswitch_agent: neutron-openvswitch
         neutron_ovn_agent: neutron-ovn
+        neutron_server: neutron
         neutron_ovn_maintenance_worker: neutron
         neutron_ovn_metadata_agent: neutron-metadata
         neutron_periodic_worker: neutron
         neutron_rpc_server: neutron
-        neutron_server: neutron
         nova_metadata: nova-api
         nova_novncproxy: nova-novnc
         nova_super_conductor: nova-conductor

@@ -114,6 +114,9 @@ def _services(model: Model, records: Mapping[str, Any]) -> Iterator[str]:
     for name, one in records["services"].items():
         if one["missing"]:
             yield _comment("    ", f"{name}: runs on {some(one['nodes'])}, not on {some(one['missing'])}")
+        if one["left"]:
+            where = some(_members(records, one["left"]))
+            yield _comment("    ", f"{name}: not moved where another stage moves the services: {where}")
         if OURS in one["deployers"]:
             yield _comment("    ", f"{name}: ours already: keep what your page says of it")
         if one["image_key"] not in records["images"]:
@@ -139,6 +142,10 @@ def _services(model: Model, records: Mapping[str, Any]) -> Iterator[str]:
         yield _comment("    ", f"no service: {container} ({owners})")
 
 
+def _members(records: Mapping[str, Any], roles: Sequence[str]) -> list[str]:
+    return in_order({node for role in roles for node in records["roles"][role]})
+
+
 def _entry(model: Model, name: str, one: Mapping[str, Any], members: Mapping[str, Any]) -> dict[str, Any]:
     """What a pillar says of a service that was found: only what its type says otherwise."""
     of_type = model.service_types[one["type"]]
@@ -152,6 +159,8 @@ def _entry(model: Model, name: str, one: Mapping[str, Any], members: Mapping[str
         entry["container"] = one["container"]
     if of_type.image != one["image_key"]:
         entry["image"] = one["image_key"]
+    if one["stage"]:
+        entry["stage"] = one["stage"]
     # Roles of the type that no node has make no difference.
     if set(one["roles"]) != {role for role in of_type.roles or () if role in members}:
         entry["roles"] = list(one["roles"])

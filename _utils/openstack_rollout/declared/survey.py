@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from openstack_rollout.declared import services as services_of
 from openstack_rollout.declared.deployed import Container, Deployed
 from openstack_rollout.declared.installers import OTHER, Installers, Kind, trouble_of
 from openstack_rollout.declared.references import digest_of
@@ -16,9 +17,13 @@ from openstack_rollout.vocabulary import ROLES, in_order
 
 if TYPE_CHECKING:
     from openstack_rollout.declared.model import Model
+    from openstack_rollout.declared.services import Entry
 
 Records = dict[str, Any]
-_COMPUTE, _GATEWAY = "compute", "gateway"
+_Members = Mapping[str, set[str]]
+_CONTROLLER, _COMPUTE, _GATEWAY = "controller", "compute", "gateway"
+#: What moves a service of both planes in the stage of its node, where there is such a word.
+_BY_PLANE: str = getattr(services_of, "BY_PLANE", "")
 _MOVED = (Kind.SERVICE, Kind.BUNDLE)
 
 
@@ -42,12 +47,13 @@ def survey(
         given = tuple(declared.get(name, ()))
         node["roles"] = list(given or guessed(model, _types(node)))
         node["guessed"] = not given
-    roles = {role: [name for name, node in nodes.items() if role in node["roles"]] for role in ROLES}
+    order = dict.fromkeys([*ROLES, *(role for node in nodes.values() for role in node["roles"])])
+    roles = {role: {name for name, node in nodes.items() if role in node["roles"]} for role in order}
     services = _services(model, nodes, roles)
     return {
         "survey": in_order([*told, *silent]),
         "nodes": nodes,
-        "roles": {role: found for role, found in roles.items() if found},
+        "roles": {role: in_order(members) for role, members in roles.items() if members},
         "services": services,
         **_images(nodes, services),
         "unmapped": _unmapped(nodes),
@@ -68,7 +74,7 @@ def guessed(model: Model, types: Iterable[str]) -> list[str]:
     if _COMPUTE in found:
         found.discard(_GATEWAY)
     if not found:
-        votes = Counter(role for roles in wanted for role in roles)
+        votes = Counter(role for roles in wanted for role in roles if role in ROLES)
         # Of as many, the first that does not move the control plane.
         order = sorted(votes, key=lambda role: (-votes[role], role == ROLES[0], ROLES.index(role)))
         found = set(order[:1])
@@ -148,13 +154,12 @@ def _counted(containers: Mapping[str, Records], units: Iterable[Records]) -> dic
     return dict(sorted(found.items()))
 
 
-def _services(
-    model: Model, nodes: Mapping[str, Records], roles: Mapping[str, list[str]]
-) -> dict[str, Records]:
+def _services(model: Model, nodes: Mapping[str, Records], roles: _Members) -> dict[str, Records]:
     """The services that were found, by the name that a pillar would give each.
 
-    roles: those of which every node runs it. nodes: where it runs. missing: nodes that do not run it though
-    others of their role do.
+    roles: those of which every node runs it, as far as it can move there. stage: where it has to differ from
+    its type's. left: roles on whose nodes it runs and cannot move. nodes: where it runs. missing: nodes that
+    do not run it though others of their role do.
     """
     found: dict[tuple[str, str], dict[str, Records]] = {}
     for node, records in nodes.items():
@@ -164,22 +169,43 @@ def _services(
     names = _names(model, found)
     services = {}
     for key, on in sorted(found.items(), key=lambda pair: names[pair[0]]):
-        kind, container = key
         one = next(iter(on.values()))
-        has = [role for role, members in roles.items() if members and set(members) <= set(on)]
-        covered = {node for role in has for node in roles[role]}
+        has = [role for role, members in roles.items() if members and members <= set(on)]
+        covered = _nodes(has, roles)
         some = {role for node in on if node not in covered for role in nodes[node]["roles"]}
-        missing = {node for role in some for node in roles[role]} - set(on)
         services[names[key]] = {
-            "type": kind,
-            "container": container,
+            "type": key[0],
+            "container": key[1],
             "image_key": one["image_key"],
             "deployers": sorted({each["deployer"] for each in on.values()}),
             "nodes": list(on),
-            "roles": has,
-            "missing": in_order(missing),
+            **_placed(model.service_types.get(key[0]), has, roles),
+            "missing": in_order(_nodes(some, roles) - set(on)),
         }
     return services
+
+
+def _placed(of_type: Entry | None, has: list[str], roles: _Members) -> Records:
+    """The roles and the stage that a pillar gives a service. has: the roles whose nodes all run it."""
+    stage = of_type.stage if of_type else None
+    own = [role for role in (of_type.roles if of_type else None) or () if role in has]
+    # A node in several roles has a service by any of them: those of its type, where they are enough.
+    chosen = own if own and _nodes(own, roles) == _nodes(has, roles) else has
+    control = [role for role in chosen if role == _CONTROLLER]
+    data = [role for role in chosen if role != _CONTROLLER]
+    if stage == "ovn" or not chosen:
+        return {"roles": chosen, "stage": "", "left": []}
+    if control and data:
+        if _BY_PLANE:
+            return {"roles": chosen, "stage": _BY_PLANE, "left": []}
+        stays, left = (control, data) if stage == "control_plane" else (data, control)
+        return {"roles": stays, "stage": "", "left": left}
+    plane = "control_plane" if control else "services"
+    return {"roles": chosen, "stage": plane if plane != stage else "", "left": []}
+
+
+def _nodes(some: Iterable[str], roles: _Members) -> set[str]:
+    return {node for role in some for node in roles[role]}
 
 
 def _names(model: Model, found: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
@@ -199,18 +225,12 @@ def _names(model: Model, found: Iterable[tuple[str, str]]) -> dict[tuple[str, st
 
 
 def _by_table(model: Model, found: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Those that run their type's own image first, as the tables of deployers have them."""
+    """Those that run their type's own image first, in the order of the tables of deployers."""
     own: dict[tuple[str, str], tuple[bool, int]] = {}
     for table in model.deployers.values():
         for number, (container, runs) in enumerate(table.containers.items()):
-            own.setdefault((runs.type, container), (bool(runs.image), _rank(container, number)))
+            own.setdefault((runs.type, container), (bool(runs.image), number))
     return sorted(found, key=lambda key: (own.get(key, (False, 0)), key))
-
-
-def _rank(container: str, number: int) -> int:
-    """What serves comes before what only helps it."""
-    helps = ("auditor", "cron", "proxy", "reaper", "replicator", "sharder", "updater", "rsync")
-    return number + 1000 * container.endswith(helps)
 
 
 def _images(nodes: Mapping[str, Records], services: Mapping[str, Records]) -> Records:
