@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, PlainValidator, ValidationInfo, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo, WithJsonSchema
 
 from openstack_rollout.declared.base import Strict, without_nulls
 from openstack_rollout.declared.names import NAME, KnownImageKey, Text, Word
@@ -116,7 +116,7 @@ _RUNS_SCHEMA = WithJsonSchema(
         },
     }
 )
-Containers = Annotated[dict[str, Runs], PlainValidator(_runs), _RUNS_SCHEMA]
+Containers = Annotated[dict[str, Runs], BeforeValidator(_runs), _RUNS_SCHEMA]
 _Labels = Annotated[dict[Word, Annotated[str, Text(r".+", "has to be a label's value", 255)]],
                     BeforeValidator(without_nulls)]  # fmt: skip
 
