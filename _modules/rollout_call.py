@@ -15,6 +15,7 @@ _FUNCTIONS = ("test.ping",)
 _MODULES = (
     "cluster_member",
     "datapath",
+    "deployed",
     "minion_package",
     "node_reboot",
     "node_workloads",

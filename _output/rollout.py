@@ -1,4 +1,4 @@
-"""Shows what `rollout.status`, `rollout.plan`, `rollout.report` and `workload.risks` return as tables.
+"""Shows what `rollout.status`, `.plan`, `.report`, `.survey` and `workload.risks` return as tables.
 
 `--out=json` has the same facts. A wrong use of any runner function is shown as its line alone.
 
@@ -10,7 +10,7 @@ CLI Example:
     salt-run rollout.status --out=json
 """
 
-from openstack_rollout.screens import tables
+from openstack_rollout.screens import survey, tables
 
 
 def output(data, **kwargs):
@@ -29,4 +29,6 @@ def output(data, **kwargs):
 
         salt-run rollout.status --out=rollout
     """
-    return data["Error"] if "Error" in data else tables.text(data)
+    if "Error" in data:
+        return data["Error"]
+    return survey.text(data) if "survey" in data else tables.text(data)

@@ -1,4 +1,5 @@
-"""Updates of the cloud: where it stands, what an update would do; run, pause, resume, abort and watch one.
+"""Updates of the cloud: what runs there, where it stands, what an update would do; run, pause, resume, abort
+and watch one.
 
 The work is done in `openstack_rollout`. Here it is given Salt, and its refusals become lines: salt-run ends
 with 0 when the work is done, 1 when it was refused or the run paused, 2 for wrong use.
@@ -6,11 +7,12 @@ with 0 when the work is done, 1 when it was refused or the run paused, 2 for wro
 
 import dataclasses
 import time
+from pathlib import Path
 
 import salt.utils.event
 
 from openstack_rollout.errors import REASONS, RolloutError
-from openstack_rollout.on_salt import console, wiring
+from openstack_rollout.on_salt import console, master_pillar, surveying, wiring
 from openstack_rollout.on_salt.fleet import SaltFleet
 from openstack_rollout.on_salt.refusal import REFUSED as _REFUSED
 from openstack_rollout.on_salt.refusal import Refusal
@@ -24,6 +26,8 @@ from openstack_rollout.rollout.run import UPDATE, Rollout
 from openstack_rollout.screens import tables
 
 STATUS_SILENCE = 20
+#: What the release as found is called.
+FOUND = "0.0.1"
 CHECK_ENGINE_EVERY = 5
 _NOT_COMPLETED = ("paused", "incomplete", "aborted", "interrupted")
 
@@ -55,6 +59,47 @@ def status(silence=STATUS_SILENCE):
         found = _as_found(run, wiring.lock(opts))
         drained = journal.all_drained()
         data = standing.status(model, members, measured, found, records, drained=drained)
+    return {"data": data, "outputter": "rollout"}
+
+
+@console.command(nodes=console.text, output=console.text, version=console.text, silence=console.seconds)
+def survey(nodes=None, output=None, version=FOUND, silence=STATUS_SILENCE):
+    """What runs on the nodes, who deployed it, and which service type each container is. It only reads.
+
+    nodes
+        A compound target. By default every minion that a role of the pillar means; all accepted minions where
+        the roles mean none.
+
+    output
+        A folder to write a pillar to begin with into: roles, services, and the release as found, made of the
+        digests that run. Nothing is overwritten.
+
+    version
+        What the release as found is called. It has to be lower than the versions of your own releases.
+
+    silence
+        Seconds without a sign of life after which a node counts as silent.
+
+    Returns records: survey (the ids of all nodes), nodes, roles, services, images, undigested, unmapped,
+    silent, left_out, written. When a node did not answer, it is named, and the exit status is 1. Refuses with
+    one line under INVALID_PILLAR, NO_NODES, or WRONG_ARGUMENT when a file of the output exists.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run rollout.survey
+        salt-run rollout.survey nodes='controller-* or compute-*' output=/srv/found
+    """
+    opts = _opts()
+    if output:
+        surveying.refuse_to_overwrite(Path(output), version)
+    pillar = master_pillar.compiled_pillar(opts)
+    model = surveying.model(pillar)
+    with SaltFleet(opts) as fleet:
+        data = surveying.survey(model, fleet, nodes, float(silence))
+    data["written"] = surveying.write(pillar, model, data, Path(output), version) if output else []
+    data["retcode"] = _REFUSED if data["silent"] else 0  # the exit status of salt-run
     return {"data": data, "outputter": "rollout"}
 
 

@@ -74,8 +74,8 @@ def commands() -> str:
         " paused, and 2 for wrong use. A runner or function that does not exist is answered by Salt itself:"
         " one line, and exit status 0. Inside an orchestration wrong use is 1, as every failed step.",
         "",
-        "`--out=json` gives the facts of `rollout.status`, `rollout.plan`,"
-        " `rollout.report`, `workload.risks` and `workload.drained` to programs.",
+        "`--out=json` gives the facts of `rollout.survey`, `rollout.status`,"
+        " `rollout.plan`, `rollout.report`, `workload.risks` and `workload.drained` to programs.",
     ]
     for room, (title, words, shown) in ROOMS.items():
         text += ["", f"## {title}", "", words]

@@ -5,5 +5,6 @@
 base:
   '*_master':
     - openstack.services
+    - openstack.deployers
     - openstack.releases*
     - openstack

@@ -104,20 +104,20 @@ openstack:
           SecurityLabelDisable: true
           Volume: ['/var/lib/ovn:/var/lib/ovn', '/run/ovn:/run/ovn', '/etc/ovn:/etc/ovn:ro']
         Service: {ExecStartPre: /usr/bin/mkdir -p /var/lib/ovn /run/ovn /etc/ovn}
-      legacy_units: [tripleo_ovn_nb_db]
+      legacy_units: [tripleo_ovn_cluster_north_db_server]
     ovn-sb:
       <<: *ovn_database
       image: ovn_sb_dbcluster_image
       container: ovn_sb_db
       order: 60
-      legacy_units: [tripleo_ovn_sb_db]
+      legacy_units: [tripleo_ovn_cluster_south_db_server]
     ovn-northd:
       <<: *ovn_database
       image: ovn_northd_image
       container: ovn_northd
       order: 70
       guard: none
-      legacy_units: [tripleo_ovn_northd]
+      legacy_units: [tripleo_ovn_cluster_northd]
     placement: {image: placement_api_image, container: placement_api, roles: [controller], stage: control_plane,
       order: 80, enabled: true, guard: pacemaker, legacy_units: [tripleo_placement_api]}
     glance: {image: glance_api_image, container: glance_api, roles: [controller], stage: control_plane, order: 90,
@@ -144,7 +144,7 @@ openstack:
     heat-api: {image: heat_api_image, container: heat_api, roles: [controller], stage: control_plane, order: 190,
       guard: pacemaker, legacy_units: [tripleo_heat_api]}
     heat-cfnapi: {image: heat_cfnapi_image, container: heat_cfnapi, roles: [controller], stage: control_plane,
-      order: 200, guard: pacemaker, legacy_units: [tripleo_heat_cfnapi]}
+      order: 200, guard: pacemaker, legacy_units: [tripleo_heat_api_cfn]}
     heat-engine: {image: heat_engine_image, container: heat_engine, roles: [controller], stage: control_plane,
       order: 210, legacy_units: [tripleo_heat_engine]}
     ironic-api: {image: ironic_api_image, container: ironic_api, roles: [controller], stage: control_plane,
@@ -156,7 +156,7 @@ openstack:
     ironic-neutron-agent: {image: ironic_neutron_agent_image, container: ironic_neutron_agent, roles: [controller],
       stage: control_plane, order: 250, legacy_units: [tripleo_ironic_neutron_agent]}
     ironic-pxe: {image: ironic_pxe_image, container: ironic_pxe, roles: [controller], stage: control_plane,
-      order: 260, legacy_units: [tripleo_ironic_pxe]}
+      order: 260, legacy_units: [tripleo_ironic_pxe_http, tripleo_ironic_pxe_tftp]}
     manila-api: {image: manila_api_image, container: manila_api, roles: [controller], stage: control_plane,
       order: 270, guard: pacemaker, legacy_units: [tripleo_manila_api]}
     manila-scheduler: {image: manila_scheduler_image, container: manila_scheduler, roles: [controller],
@@ -167,9 +167,9 @@ openstack:
     horizon: {image: horizon_image, container: horizon, roles: [controller], stage: control_plane, order: 300,
       guard: pacemaker, legacy_units: [tripleo_horizon]}
     ceilometer-central: {image: ceilometer_central_image, container: ceilometer_central, roles: [controller],
-      stage: control_plane, order: 310, legacy_units: [tripleo_ceilometer_central]}
+      stage: control_plane, order: 310, legacy_units: [tripleo_ceilometer_agent_central]}
     ceilometer-notification: {image: ceilometer_notification_image, container: ceilometer_notification,
-      roles: [controller], stage: control_plane, order: 320, legacy_units: [tripleo_ceilometer_notification]}
+      roles: [controller], stage: control_plane, order: 320, legacy_units: [tripleo_ceilometer_agent_notification]}
     ceilometer-sgcore: {image: ceilometer_sgcore_image, container: ceilometer_sgcore, roles: [controller],
       stage: control_plane, order: 330, legacy_units: [tripleo_ceilometer_sgcore]}
     ceilometer-mysqld-exporter: {image: ceilometer_mysqld_exporter_image, container: ceilometer_mysqld_exporter,
@@ -203,7 +203,7 @@ openstack:
     octavia-api: {image: octavia_api_image, container: octavia_api, roles: [controller], stage: control_plane,
       order: 480, guard: pacemaker, legacy_units: [tripleo_octavia_api]}
     octavia-healthmanager: {image: octavia_healthmanager_image, container: octavia_healthmanager, roles: [controller],
-      stage: control_plane, order: 490, legacy_units: [tripleo_octavia_healthmanager]}
+      stage: control_plane, order: 490, legacy_units: [tripleo_octavia_health_manager]}
     octavia-housekeeping: {image: octavia_housekeeping_image, container: octavia_housekeeping, roles: [controller],
       stage: control_plane, order: 500, legacy_units: [tripleo_octavia_housekeeping]}
     octavia-worker: {image: octavia_worker_image, container: octavia_worker, roles: [controller],
@@ -221,9 +221,9 @@ openstack:
     designate-worker: {image: designate_worker_image, container: designate_worker, roles: [controller],
       stage: control_plane, order: 570, legacy_units: [tripleo_designate_worker]}
     designate-backendbind9: {image: designate_backendbind9_image, container: designate_backendbind9,
-      roles: [controller], stage: control_plane, order: 580, legacy_units: [tripleo_designate_backendbind9]}
+      roles: [controller], stage: control_plane, order: 580, legacy_units: [tripleo_designate_backend_bind9]}
     designate-unbound: {image: designate_unbound_image, container: designate_unbound, roles: [controller],
-      stage: control_plane, order: 590, legacy_units: [tripleo_designate_unbound]}
+      stage: control_plane, order: 590, legacy_units: [tripleo_unbound]}
     swift-proxy: {image: swift_proxy_image, container: swift_proxy, roles: [controller], stage: control_plane,
       order: 600, guard: pacemaker, legacy_units: [tripleo_swift_proxy]}
     watcher-api: {image: watcher_api_image, container: watcher_api, roles: [controller], stage: control_plane,
@@ -232,6 +232,61 @@ openstack:
       stage: control_plane, order: 620, legacy_units: [tripleo_watcher_applier]}
     watcher-decision-engine: {image: watcher_decision_engine_image, container: watcher_decision_engine,
       roles: [controller], stage: control_plane, order: 630, legacy_units: [tripleo_watcher_decision_engine]}
+    # Of projects that RHOSO does not deploy.
+    octavia-driver-agent: {image: octavia_driver_agent_image, container: octavia_driver_agent, roles: [controller],
+      stage: control_plane, order: 640, legacy_units: [tripleo_octavia_driver_agent]}
+    designate-sink: {image: designate_sink_image, container: designate_sink, roles: [controller],
+      stage: control_plane, order: 650, legacy_units: [tripleo_designate_sink]}
+    manila-data: {image: manila_data_image, container: manila_data, roles: [controller], stage: control_plane,
+      order: 660}
+    nova-serialproxy: {image: nova_serialproxy_image, container: nova_serialproxy, roles: [controller],
+      stage: control_plane, order: 670, guard: pacemaker}
+    nova-spicehtml5proxy: {image: nova_spicehtml5proxy_image, container: nova_spicehtml5proxy, roles: [controller],
+      stage: control_plane, order: 680, guard: pacemaker}
+    gnocchi-api: {image: gnocchi_api_image, container: gnocchi_api, roles: [controller], stage: control_plane,
+      order: 690, guard: pacemaker, legacy_units: [tripleo_gnocchi_api]}
+    gnocchi-metricd: {image: gnocchi_metricd_image, container: gnocchi_metricd, roles: [controller],
+      stage: control_plane, order: 700, legacy_units: [tripleo_gnocchi_metricd]}
+    gnocchi-statsd: {image: gnocchi_statsd_image, container: gnocchi_statsd, roles: [controller],
+      stage: control_plane, order: 710, legacy_units: [tripleo_gnocchi_statsd]}
+    magnum-api: {image: magnum_api_image, container: magnum_api, roles: [controller], stage: control_plane,
+      order: 720, guard: pacemaker}
+    magnum-conductor: {image: magnum_conductor_image, container: magnum_conductor, roles: [controller],
+      stage: control_plane, order: 730}
+    trove-api: {image: trove_api_image, container: trove_api, roles: [controller], stage: control_plane,
+      order: 740, guard: pacemaker}
+    trove-conductor: {image: trove_conductor_image, container: trove_conductor, roles: [controller],
+      stage: control_plane, order: 750}
+    trove-taskmanager: {image: trove_taskmanager_image, container: trove_taskmanager, roles: [controller],
+      stage: control_plane, order: 760}
+    mistral-api: {image: mistral_api_image, container: mistral_api, roles: [controller], stage: control_plane,
+      order: 770, guard: pacemaker}
+    mistral-engine: {image: mistral_engine_image, container: mistral_engine, roles: [controller],
+      stage: control_plane, order: 780}
+    mistral-event-engine: {image: mistral_event_engine_image, container: mistral_event_engine, roles: [controller],
+      stage: control_plane, order: 790}
+    mistral-executor: {image: mistral_executor_image, container: mistral_executor, roles: [controller],
+      stage: control_plane, order: 800}
+    masakari-api: {image: masakari_api_image, container: masakari_api, roles: [controller], stage: control_plane,
+      order: 810, guard: pacemaker}
+    masakari-engine: {image: masakari_engine_image, container: masakari_engine, roles: [controller],
+      stage: control_plane, order: 820}
+    blazar-api: {image: blazar_api_image, container: blazar_api, roles: [controller], stage: control_plane,
+      order: 830, guard: pacemaker}
+    blazar-manager: {image: blazar_manager_image, container: blazar_manager, roles: [controller],
+      stage: control_plane, order: 840}
+    cyborg-api: {image: cyborg_api_image, container: cyborg_api, roles: [controller], stage: control_plane,
+      order: 850, guard: pacemaker}
+    cyborg-conductor: {image: cyborg_conductor_image, container: cyborg_conductor, roles: [controller],
+      stage: control_plane, order: 860}
+    tacker-server: {image: tacker_server_image, container: tacker_server, roles: [controller],
+      stage: control_plane, order: 870, guard: pacemaker}
+    tacker-conductor: {image: tacker_conductor_image, container: tacker_conductor, roles: [controller],
+      stage: control_plane, order: 880}
+    skyline-apiserver: {image: skyline_apiserver_image, container: skyline_apiserver, roles: [controller],
+      stage: control_plane, order: 890, guard: pacemaker}
+    skyline-console: {image: skyline_console_image, container: skyline_console, roles: [controller],
+      stage: control_plane, order: 900, guard: pacemaker}
 
     # -- services: data plane nodes, in the order of the EDPM ---------------------------------------------------------
     iscsid: {image: edpm_iscsid_image, container: iscsid, roles: [compute, storage], stage: services, order: 10,
@@ -286,7 +341,7 @@ openstack:
     neutron-dhcp: {image: edpm_neutron_dhcp_agent_image, container: neutron_dhcp, roles: [gateway, compute],
       stage: services, order: 90,
       sidecars: ['neutron-dnsmasq-qdhcp-*', 'neutron-haproxy-qdhcp-*', 'neutron_dhcp_agent_*_qdhcp-*'],
-      legacy_units: [edpm_neutron_dhcp, tripleo_neutron_dhcp]}
+      legacy_units: [edpm_neutron_dhcp_agent, tripleo_neutron_dhcp]}
     ceilometer-compute:
       image: ceilometer_compute_image
       container: ceilometer_agent_compute
@@ -345,11 +400,11 @@ openstack:
         Service: {ExecStartPre: /usr/bin/mkdir -p /run/openvswitch /run/ovn}
       legacy_units: [edpm_openstack_network_exporter]
     swift-account: {image: swift_account_image, container: swift_account, roles: [storage], stage: services,
-      order: 160, legacy_units: [edpm_swift_account]}
+      order: 160, legacy_units: [edpm_swift_account_server, tripleo_swift_account_server]}
     swift-container: {image: swift_container_image, container: swift_container, roles: [storage], stage: services,
-      order: 170, legacy_units: [edpm_swift_container]}
+      order: 170, legacy_units: [edpm_swift_container_server, tripleo_swift_container_server]}
     swift-object: {image: swift_object_image, container: swift_object, roles: [storage], stage: services, order: 180,
-      legacy_units: [edpm_swift_object]}
+      legacy_units: [edpm_swift_object_server, tripleo_swift_object_server]}
     logrotate-crond: {image: edpm_logrotate_crond_image, container: logrotate_crond,
       roles: [gateway, compute, storage], stage: services, order: 190,
       legacy_units: [edpm_logrotate_crond, tripleo_logrotate_crond]}

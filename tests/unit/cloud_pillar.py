@@ -48,7 +48,7 @@ def reference(key, version):
 @cache
 def _read():
     merged = {}
-    for name in ("services.sls", "releases/init.sls", "init.sls"):
+    for name in ("services.sls", "deployers.sls", "releases/init.sls", "init.sls"):
         merged |= yaml.safe_load((PILLAR / name).read_text())["openstack"]
     return merged
 

@@ -6,31 +6,25 @@ answer is none is a failed node, whatever it says.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import Field
 
-from openstack_rollout.declared.problems import path, shown
-from openstack_rollout.errors import RolloutError
+from openstack_rollout.declared import told
+from openstack_rollout.declared.problems import shown
+from openstack_rollout.declared.told import Lines as _Lines
+from openstack_rollout.declared.told import Name as _Name
+from openstack_rollout.declared.told import Names as _Names
+from openstack_rollout.declared.told import Text as _Text
+from openstack_rollout.declared.told import Told as _Record
 from openstack_rollout.vocabulary import MOST_ROLES, ROLES, Stage
 
 #: The form of facts; a node whose modules have another one needs saltutil.sync_all.
 SCHEMA = 2
-LARGEST = 2_000_000  # characters of JSON
-_SHOWN = 3  # problems that a message names
-_LONGEST_PATH = 100
+_WHAT = "its facts are"
 
-_Text = Annotated[str, StringConstraints(max_length=4096)]
-_Name = Annotated[str, StringConstraints(min_length=1, max_length=512)]
-_Lines = Annotated[list[_Text], Field(max_length=2000)]
-_Names = Annotated[list[_Name], Field(max_length=20000)]
 _Versions = dict[_Name, _Name]
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Container(_Record):
@@ -150,28 +144,7 @@ def read(node: str, answer: Any, roles: Collection[str] = ROLES) -> Facts:
     node (str): the minion whose answer it is. roles: those of the cloud. Raises RolloutError FACTS_INVALID
     that says what is wrong.
     """
-    if not isinstance(answer, Mapping):
-        raise _invalid(node, f"no mapping, but {type(answer).__name__}")
-    if answer.get("schema") != SCHEMA:
-        raise _invalid(node, f"schema {shown(answer.get('schema'), 40)}, this master's is {SCHEMA}")
-    try:
-        size = len(json.dumps(answer))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise _invalid(node, f"no plain data: {shown(str(error))}") from error
-    if size > LARGEST:
-        raise _invalid(node, f"{size} characters, {LARGEST} are the most")
-    try:
-        facts = Facts.model_validate(answer)
-    except ValidationError as error:
-        found = [f"{path(one['loc'])[:_LONGEST_PATH]}: {one['msg']}" for one in error.errors()[:_SHOWN]]
-        more = error.error_count() - len(found)
-        raise _invalid(node, "; ".join(found) + (f" (and {more} more)" if more > 0 else "")) from error
-    if facts.id != node:
-        raise _invalid(node, f"they are those of {shown(facts.id)}")
+    facts = told.read(node, answer, Facts, SCHEMA, _WHAT)
     if not set(facts.roles) <= set(roles) or len(set(facts.roles)) < len(facts.roles):
-        raise _invalid(node, f"roles: {shown(facts.roles)} are not of {', '.join(roles)}")
+        raise told.invalid(node, _WHAT, f"roles: {shown(facts.roles)} are not of {', '.join(roles)}")
     return facts
-
-
-def _invalid(node: str, what: str) -> RolloutError:
-    return RolloutError("FACTS_INVALID", f"{node}: its facts are not what a node tells: {what}", [node])

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from openstack_rollout.declared import roles as of_roles
 from openstack_rollout.declared.base import Strict, without_nulls
 from openstack_rollout.declared.catalogue import Catalogue
+from openstack_rollout.declared.deployers import Deployer
 from openstack_rollout.declared.hooks import Hooks, Moment
 from openstack_rollout.declared.images import CustomImages
 from openstack_rollout.declared.names import ImageKey, ReleaseName, ServiceName, Target, Word, ZoneName
@@ -65,6 +66,8 @@ class Model(Strict):
     """The catalogue: what is known about each service type."""
     auxiliary_images: list[ImageKey] = []
     """Image keys that a release may hold although no service of a node runs them."""
+    deployers: dict[Word, Deployer] = {}
+    """What other deployers call their units and containers, for a survey, by the deployer's name."""
     releases: Annotated[dict[ReleaseName, Release], AfterValidator(distinct)] = {}
     """The catalogue of releases, by version."""
 

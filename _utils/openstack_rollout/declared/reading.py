@@ -34,16 +34,19 @@ _NEAR = 0.85
 _LONGEST = 1000
 
 
-def read(pillar: Mapping[str, Any], target_needed: bool = False) -> Model:
+def read(pillar: Mapping[str, Any], target_needed: bool = False, roles_needed: bool = True) -> Model:
     """The model of a whole pillar, when all of it is right.
 
     pillar (dict): as the master compiles it for itself, its `_errors` included. target_needed (bool): whether
-    a missing target is a problem; whoever needs one finds out by releases.target.
+    a missing target is a problem; whoever needs one finds out by releases.target. roles_needed (bool): the
+    same of a pillar that names no role.
 
     Raises RolloutError with the first problem as one line, and how many more there are: INVALID_PILLAR,
     UNKNOWN_TARGET or EMPTY_CATALOGUE.
     """
-    found, model = reasons(pillar.get(_ROOT), pillar.get("_errors") or (), target_needed, pillar)
+    found, model = reasons(
+        pillar.get(_ROOT), pillar.get("_errors") or (), target_needed, pillar, roles_needed
+    )
     if model is None:
         reason, line = found[0]
         more = f" (and {len(found) - 1} more: salt-run release.check)" if len(found) > 1 else ""
@@ -56,11 +59,13 @@ def reasons(
     render_errors: Iterable[Any] = (),
     target_needed: bool = True,
     top: Iterable[Any] = (),
+    roles_needed: bool = True,
 ) -> tuple[Reasons, Model | None]:
     """Everything that is wrong with a pillar: [(a word of errors.REASONS, line)]; the model when nothing is.
 
     openstack: the pillar's `openstack` value. render_errors: its `_errors`, which Salt adds when a file is
     bad, or what rendering.explain says of them. top: the keys beside `openstack`, of which one may be it.
+    roles_needed: whether a pillar without roles is wrong.
     """
     with few_suggestions():
         lines = list(_render_errors(render_errors))
@@ -73,7 +78,7 @@ def reasons(
             lines.append(f"{_ROOT}: {not_a('a mapping', openstack)}")
         if not isinstance(openstack, Mapping):
             return _invalid(lines), None
-        found, model = _structure(openstack)
+        found, model = _structure(openstack, roles_needed)
         lines += found
         if model is None or lines:
             return _invalid(lines), None
@@ -107,7 +112,7 @@ def _misspelt(keys: Iterable[Any]) -> Iterator[str]:
             yield f"{key_shown(key)}: unknown key, did you mean {_ROOT}?"
 
 
-def _structure(openstack: Mapping[Any, Any]) -> tuple[list[str], Model | None]:
+def _structure(openstack: Mapping[Any, Any], roles_needed: bool) -> tuple[list[str], Model | None]:
     """What is wrong with the pillar whatever the target is, and the model when its structure is right."""
     context = _names(openstack)
     found: list[tuple[tuple[Any, ...], str]] = []
@@ -121,7 +126,8 @@ def _structure(openstack: Mapping[Any, Any]) -> tuple[list[str], Model | None]:
         found.append((("service_types",), "is missing, assign openstack.services in pillar/top.sls"))
     elif openstack["service_types"] in (None, {}):
         found.append((("service_types",), "is empty, assign openstack.services in pillar/top.sls"))
-    if openstack.get("roles") in (None, {}) and not any(len(place) == 1 for place, _ in found):
+    unnamed = roles_needed and openstack.get("roles") in (None, {})
+    if unnamed and not any(len(place) == 1 for place, _ in found):
         found.append((("roles",), f"names no role, give a target for one of {', '.join(ROLES)}"))
     bad = {place[0] for place, _ in found if place}
     lines = [f"{path((_ROOT, *place))}: {_with_hint(place, text)}" for place, text in found]

@@ -16,6 +16,18 @@ HOOK = {
     "on_failure": "go_on",
     "nodes": "cmp* or ctl*",
 }
+DEPLOYER = {
+    "unit": "edpm_{}.service",
+    "labels": {"managed_by": "edpm_ansible", "kolla_version": "*"},
+    "local_registries": ["cluster.common.tag"],
+    "containers": {"nova_init": "nova", "expirer": {"type": "glance", "image": "nova_compute_image"}},
+    "bundles": {"galera-bundle": "rabbitmq"},
+    "sidecars": {"neutron-haproxy-": ["ovn_agent"]},
+    "once": ["*_init"],
+    "unknown": ["tgtd"],
+    "image_keys": {"theirs": "nova_compute_image"},
+    "skipped": ["test_image"],
+}
 CHECK = {
     "service": "rabbitmq",
     "call": "rabbitmq_cluster.feature_flags",
@@ -30,6 +42,7 @@ def small():
     openstack["service_types"] = {name: openstack["service_types"][name] for name in kept}
     images = {entry["image"] for entry in openstack["service_types"].values()}
     openstack["auxiliary_images"] = ["os_container_image"]
+    openstack["deployers"] = {"edpm": DEPLOYER}
     release = {
         "images": {key: {"default": GOOD} if key.endswith("images") else GOOD for key in sorted(images)},
         "packages": {"curl": {"RedHat": "1.0-1.el9", "Debian": ">=1"}, "vim": "1"},

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openstack_rollout.declared import facts
+from openstack_rollout.declared import facts, told
 from openstack_rollout.declared.differences import Comparison
 from openstack_rollout.errors import RolloutError
 from tests.unit.cloud_pillar import NEW, facts_at, model, node, valid
@@ -150,7 +150,7 @@ def test_the_first_few_of_many_mistakes_are_named():
 )
 def test_an_answer_that_is_too_large(value):
     message = refused(WHOLE | {"datapath": value})
-    assert "characters" in message and str(facts.LARGEST) in message
+    assert "characters" in message and str(told.LARGEST) in message
 
 
 @pytest.mark.parametrize("value", [{1, 2}, object(), b"x", {"a": {("b",): 1}}, 3 + 4j])

@@ -27,8 +27,14 @@ openstack_network_exporter ovn_{controller,controller_ovs,nb_dbcluster,northd,sb
 placement_api rabbitmq swift_{account,container,object,proxy} telemetry_node_exporter
 watcher_{api,applier,decision_engine}
 """
-# An OpenStackVersion knows only OVN; these are of clouds with neutron's own agents.
-MORE_KEYS = "neutron_{l3_agent,openvswitch_agent}"
+# An OpenStackVersion knows only OVN; these are of clouds with neutron's own agents, and of kolla-ansible's.
+MORE_KEYS = """
+neutron_{l3_agent,openvswitch_agent}
+blazar_{api,manager} cyborg_{api,conductor} designate_sink gnocchi_{api,metricd,statsd}
+magnum_{api,conductor} manila_data masakari_{api,engine} mistral_{api,engine,event_engine,executor}
+nova_{serialproxy,spicehtml5proxy} octavia_driver_agent skyline_{apiserver,console}
+tacker_{server,conductor} trove_{api,conductor,taskmanager}
+"""
 
 
 def spelled_out(text):

@@ -1,0 +1,199 @@
+"""A pillar to begin with, written from a survey: the operator's page, and the release that was found.
+
+Pure text. It is deterministic: the same survey writes the same files. Comments hold what nodes said, so they
+are cut to what neither YAML nor a template could take for its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from openstack_rollout.declared.installers import OURS, Kind
+from openstack_rollout.declared.problems import plain
+from openstack_rollout.declared.services import BACKEND_MAPS
+from openstack_rollout.errors import some
+from openstack_rollout.vocabulary import in_order
+
+if TYPE_CHECKING:
+    from openstack_rollout.declared.model import Model
+
+PAGE = "openstack/init.sls"
+_RELEASES = "openstack/releases"
+#: What stays of the pillar that is there: neither the operator's page nor releases.
+_SHIPPED = ("service_defaults", "service_types", "auxiliary_images", "deployers")
+#: No template is rendered in these files.
+_RENDERER = "#!yaml"
+_WIDE = 10**6
+_COMMENT = 300  # characters
+_NUMBERED = re.compile(r"(?P<start>[A-Za-z][A-Za-z0-9_.:-]*?)[0-9]+(?:\.[A-Za-z0-9_.:-]+)?")
+
+
+def files(model: Model, records: Mapping[str, Any], version: str) -> dict[str, str]:
+    """The files of a pillar: their paths below its root, and their texts.
+
+    model: what is declared, for the catalogue. records: of survey.survey. version (str): what the release as
+    found is called.
+    """
+    return {
+        PAGE: _text(_page(model, records, version)),
+        release_path(version): _text(_release(records, version)),
+    }
+
+
+def release_path(version: str) -> str:
+    """The path of the file of a release, below the pillar's root. version (str): its name."""
+    return f"{_RELEASES}/{version.replace('.', '_')}.sls"
+
+
+def merged(shipped: Mapping[str, Any], texts: Mapping[str, str]) -> dict[str, Any]:
+    """The pillar `openstack` as the master would compile it with these files in place of the operator's page.
+
+    shipped: the pillar `openstack` of the master, of which the catalogue and the tables of deployers count.
+    texts: of `files`.
+    """
+    found = {key: shipped[key] for key in _SHIPPED if key in shipped}
+    for text in texts.values():
+        found |= yaml.safe_load(text)["openstack"]
+    return found
+
+
+def target_of(nodes: Sequence[str], others: Sequence[str]) -> str:
+    """A compound target of nodes that means none of the others: globs where they are numbered, else names.
+
+    nodes, others: minion ids.
+    """
+    globs, left = [], []
+    starts: dict[str, list[str]] = {}
+    for name in nodes:
+        match = _NUMBERED.fullmatch(name)
+        starts.setdefault(match["start"] if match else "", []).append(name)
+    for start, names in sorted(starts.items()):
+        if len(start) > 1 and not any(name.startswith(start) for name in others):
+            globs.append(f"{start}*")
+        else:
+            left += names
+    return " or ".join([*globs, *([f"L@{','.join(in_order(left))}"] if left else [])])
+
+
+def _page(model: Model, records: Mapping[str, Any], version: str) -> Iterator[str]:
+    yield "# Written by salt-run rollout.survey from what runs. Read it, correct what was guessed, then"
+    yield "# salt-run release.check. Every other key of the page is as shipped: pillar/openstack/init.sls."
+    for node, one in records["silent"].items():
+        yield _comment("", f"{node} did not answer, it is not in here: {one['reason']}")
+    yield "openstack:"
+    yield f"  target_version: {_flow(version)}"
+    yield ""
+    yield "  roles:"
+    yield from _roles(model, records)
+    yield ""
+    yield "  # found: the definition of whoever deployed it stays, an update moves its image."
+    yield "  services:"
+    yield from _services(model, records)
+
+
+def _roles(model: Model, records: Mapping[str, Any]) -> Iterator[str]:
+    nodes = records["nodes"]
+    for role, members in records["roles"].items():
+        declared = all(not nodes[name]["guessed"] for name in members)
+        others = [name for name in records["survey"] if name not in set(members)]
+        target = model.targets[role] if declared and role in model.targets else target_of(members, others)
+        if not declared:
+            yield _comment("    ", f"guessed by the services of {some(members)}")
+        yield f"    {role}: {_flow(target)}"
+    without = [name for name, node in nodes.items() if not node["roles"]]
+    if without:
+        yield _comment("    ", f"without a role, nothing on it is known: {some(without)}")
+
+
+def _services(model: Model, records: Mapping[str, Any]) -> Iterator[str]:
+    enabled: set[str] = set()
+    for name, one in records["services"].items():
+        if one["missing"]:
+            yield _comment("    ", f"{name}: runs on {some(one['nodes'])}, not on {some(one['missing'])}")
+        if one["left"]:
+            where = some(_members(records, one["left"]))
+            yield _comment("    ", f"{name}: not moved where another stage moves the services: {where}")
+        if OURS in one["deployers"]:
+            yield _comment("    ", f"{name}: ours already: keep what your page says of it")
+        if one["image_key"] not in records["images"]:
+            yield _comment("    ", f"{name}: its image has no digest of a registry: not moved")
+        elif not one["roles"]:
+            yield _comment("    ", f"{name}: no role has it on all of its nodes: not moved")
+        else:
+            enabled.add(name)
+            yield f"    {_flow(name)}: {_flow(_entry(model, name, one, records['roles']))}"
+    bundles = {
+        one["type"]: container
+        for node in records["nodes"].values()
+        for container, one in node["containers"].items()
+        if one["kind"] == Kind.BUNDLE
+    }
+    for kind, container in sorted(bundles.items()):
+        yield _comment("    ", f"{kind}: Pacemaker runs it as a bundle ({container}): not moved")
+    for name, of_type in sorted(model.service_types.items()):
+        if of_type.enabled and name not in enabled:
+            yield f"    {_flow(name)}: {_flow({'enabled': False})}"
+    for container, found in records["unmapped"].items():
+        owners = ", ".join(sorted({one["deployer"] for one in found}))
+        yield _comment("    ", f"no service: {container} ({owners})")
+
+
+def _members(records: Mapping[str, Any], roles: Sequence[str]) -> list[str]:
+    return in_order({node for role in roles for node in records["roles"][role]})
+
+
+def _entry(model: Model, name: str, one: Mapping[str, Any], members: Mapping[str, Any]) -> dict[str, Any]:
+    """What a pillar says of a service that was found: only what its type says otherwise."""
+    of_type = model.service_types[one["type"]]
+    entry: dict[str, Any] = {"enabled": True, "definition": "found"}
+    if name != one["type"]:
+        entry = {"type": one["type"], **entry}
+        # A helper beside the service itself: its guard would act for nothing.
+        entry |= {"guard": "none"} if of_type.guard not in (None, "none") else {}
+        entry |= {"alone": False} if of_type.alone else {}
+    if of_type.container != one["container"]:
+        entry["container"] = one["container"]
+    if of_type.image != one["image_key"]:
+        entry["image"] = one["image_key"]
+    if one["stage"]:
+        entry["stage"] = one["stage"]
+    # Roles of the type that no node has make no difference.
+    if set(one["roles"]) != {role for role in of_type.roles or () if role in members}:
+        entry["roles"] = list(one["roles"])
+    return entry
+
+
+def _release(records: Mapping[str, Any], version: str) -> Iterator[str]:
+    yield "# The release as it was found running, by salt-run rollout.survey: images alone, no packages."
+    for container, images in records["undigested"].items():
+        for image, nodes in images.items():
+            yield _comment(
+                "", f"not in here: {container} runs {image} on {some(nodes)}, which no registry has"
+            )
+    yield "openstack:"
+    yield "  releases:"
+    yield f"    {_flow(version)}:"
+    yield "      images:" if records["images"] else "      images: {}"
+    for key, one in records["images"].items():
+        for digest, nodes in one["others"].items():
+            yield _comment("        ", f"{some(nodes)} runs {digest or 'an image of no registry'} instead")
+        value = {"default": one["reference"]} if key in BACKEND_MAPS else one["reference"]
+        yield f"        {_flow(key)}: {_flow(value)}"
+
+
+def _flow(value: Any) -> str:
+    """A value as YAML on one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=_WIDE)
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def _comment(indent: str, text: str) -> str:
+    return f"{indent}# {plain(text)[:_COMMENT]}".replace("{", "(").replace("}", ")")
+
+
+def _text(lines: Iterator[str]) -> str:
+    return "\n".join([_RENDERER, *lines]) + "\n"
