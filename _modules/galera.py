@@ -12,7 +12,7 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import clusters, commands
+from openstack_rollout.node import carriers, clusters, commands
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.guarding import Look, Steps
 from openstack_rollout.node.guards import PATIENCE
@@ -198,18 +198,20 @@ def _member(token: dict, own: dict | None) -> str:
 def _how_it_came_back(container: str, token: dict, own: dict) -> str:
     if not token:
         return ""
-    since = f"--since=@{int(token['begun'])}"
-    journal = [
-        "journalctl",
-        f"--unit={container}.service",
-        since,
-        "--no-pager",
-        "--output=cat",
-        "--grep=[IS]ST|saved state",
-    ]
-    how = clusters.transfer(commands.run(__salt__, journal).stdout)
+    how = clusters.transfer(_log(container, int(token["begun"])))
     by = {"SST": "by SST: the whole database was copied", "IST": "by IST"}.get(how, "")
     return f"{token['member']} is synced again, one of {own['wsrep_cluster_size']} {by}".strip()
+
+
+def _log(container: str, since: int) -> str:
+    """What the server wrote: in the journal of its unit, or where its engine keeps it."""
+    record = carriers.carried(__salt__).get(container, {})
+    if record and not record["journal"]:
+        done = commands.run(__salt__, ["podman", "logs", f"--since={since}", container])
+        return f"{done.stdout}\n{done.stderr}"
+    options = ["--no-pager", "--output=cat", "--grep=[IS]ST|saved state"]
+    unit = record.get("unit", f"{container}.service")
+    return commands.run(__salt__, ["journalctl", f"--unit={unit}", f"--since=@{since}", *options]).stdout
 
 
 def _members(container: str, own: dict) -> dict | None:

@@ -124,7 +124,7 @@ def test_the_release_as_found_changes_nothing(taken):
     assert taken.started() == before and units(taken) == files
     status = taken.status()
     assert status["deployed"] == "1.0.0" and status["differences"] == {} and status["health"] == []
-    kinds = {(note["kind"], note["subject"]) for note in status["records"]["notes"]}
+    kinds = {(note["kind"], note["subject"]) for note in status["notes"]}
     assert {("foreign", STRANGER), ("not_here", "ceilometer_agent_compute")} <= kinds
 
 
