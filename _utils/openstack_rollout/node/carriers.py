@@ -15,7 +15,7 @@ from openstack_rollout.node.errors import NodeError
 from openstack_rollout.records.state_file import StateFile
 
 #: In the order in which they are asked.
-CARRIERS = ("foreign_quadlet", "podman_command", "podman_api")
+CARRIERS = ("foreign_quadlet", "podman_command", "podman_api", "docker_container")
 #: Those that can replace the image of a definition and start nothing (`define`, with the arguments of
 #: `replace`).
 DEFINING = ("foreign_quadlet",)
