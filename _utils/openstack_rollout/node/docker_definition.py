@@ -148,6 +148,8 @@ def _host_config(container: Mapping[str, Any]) -> dict[str, Any]:
     pairs = [link.split(":") for link in host.get("Links") or ()]
     if pairs:
         host["Links"] = [f"{other.lstrip('/')}:{alias.rpartition('/')[2]}" for other, alias in pairs]
+    # docker takes the default away when it starts a container, where the kernel knows no such switch.
+    host["OomKillDisable"] = host.get("OomKillDisable") or None
     return host
 
 
