@@ -35,7 +35,7 @@ def __virtual__():
 def carried() -> dict[str, dict]:
     """The containers of docker that are started again by their name: by a unit, else by docker itself.
 
-    Returns {container: {"unit", "engine", "image"}}; the unit is "" where docker itself starts it.
+    Returns {container: {"unit", "engine", "image", "journal"}}; the unit is "" where docker itself starts it.
 
     CLI Example:
 
@@ -50,7 +50,12 @@ def carried() -> dict[str, dict]:
         told = [docker_api.found(client, entry["Id"]) for entry in client.containers(all=True)]
     names = {entry["Name"].lstrip("/"): entry for entry in told if entry}
     return {
-        name: {"unit": units.get(name, ""), "engine": _ENGINE, "image": entry["Config"]["Image"]}
+        name: {
+            "unit": units.get(name, ""),
+            "engine": _ENGINE,
+            "image": entry["Config"]["Image"],
+            "journal": name in units,  # of `docker start --attach`
+        }
         for name, entry in names.items()
         if not name.endswith((_NEXT, _PREVIOUS)) and _is_carried(entry, units.get(name))
     }
@@ -74,7 +79,9 @@ def prepare(container: str, image: str) -> dict:
     with docker_api.talking() as client:
         told = docker_api.found(client, container)
         if told is None or not _is_carried(told, unit):
-            raise NodeError("DEFINITION_REFUSED", f"{container}: docker has no such container that is started again")
+            raise NodeError(
+                "DEFINITION_REFUSED", f"{container}: docker has no such container that is started again"
+            )
         _make_way(client, container)
         own = docker_api.image_of(client, told)
         wanted = docker_definition.creation(told, own, stored.without_tag(image))
@@ -103,8 +110,8 @@ def prepare(container: str, image: str) -> dict:
 def replace(container: str, token: dict) -> None:
     """Stop the container, and have the next one started in its place.
 
-    container (str): its name. token (dict): of `prepare`. Raises NodeError CONTAINER_EXITED where docker cannot
-    start it, CommandExecutionError.
+    container (str): its name. token (dict): of `prepare`. Raises CommandExecutionError; NodeError
+    CONTAINER_EXITED where docker cannot start it.
 
     CLI Example:
 
@@ -125,9 +132,9 @@ def replace(container: str, token: dict) -> None:
 def put_back(container: str, token: dict) -> None:
     """Have the previous container run again. A second time changes nothing.
 
-    container (str): its name. token (dict): of `prepare`. Raises NodeError CONTAINER_EXITED where docker cannot
-    start it, CommandExecutionError; also where somebody else has put another container in its place, which is
-    left alone.
+    container (str): its name. token (dict): of `prepare`. Raises CommandExecutionError, also where somebody
+    else has put another container in its place, which is left alone; NodeError CONTAINER_EXITED where docker
+    cannot start it.
 
     CLI Example:
 
@@ -160,8 +167,8 @@ def put_back(container: str, token: dict) -> None:
 def accept(container: str, token: dict) -> None:
     """Remove the previous container: the next one is proven. Its image and its volumes stay.
 
-    container (str): its name. token (dict): of `prepare`. Raises CommandExecutionError; also where the next one
-    is not in its place.
+    container (str): its name. token (dict): of `prepare`. Raises CommandExecutionError; also where the
+    next one is not in its place.
 
     CLI Example:
 
@@ -212,7 +219,7 @@ def _make_way(client: Any, container: str) -> None:
 
 
 def _require_same(client: Any, container: str, before: Mapping[str, Any], made: Mapping[str, Any]) -> None:
-    """Compare the next container. Its restart policy comes with its start: docker must not start it before."""
+    """Compare the next container, but for its restart policy: that comes when it is started, not before."""
     after = definitions.snapshot(docker_definition.of(made, docker_api.image_of(client, made)), before["key"])
     definitions.require_same(container, _but_restarting(before), _but_restarting(after))
 

@@ -19,6 +19,7 @@ _SECOND = 1_000_000_000  # docker's times are nanoseconds
 _HEALTH_TIMEOUT = 30  # seconds, docker's own where a health check gives none
 _NO_CHECK = ("NONE", "")
 _STOPS_IN = 30
+_LONGEST = 2000
 
 
 def __virtual__():
@@ -35,8 +36,8 @@ def containers() -> dict[str, dict]:
 
     Returns {name: {"id": str, "running": bool, "image_id": str, "image": the reference it was created of,
     "healthy": True | False | None, "health_check": bool, "labels": dict, "exit_code": int}}; healthy is None
-    where the container has no health check or has not answered one yet. Where docker was not started since the
-    node's boot there are none.
+    where the container has no health check or has not answered one yet. Where docker was not started since
+    the node's boot there are none.
 
     Raises CommandExecutionError when docker does not answer.
 
@@ -126,7 +127,9 @@ def pull(reference: str) -> str:
     with docker_api.talking() as client:
         try:
             # docker tells a failure that comes after its answer began in a line of the answer.
-            errors = [line["error"] for line in client.pull(plain, stream=True, decode=True) if "error" in line]
+            errors = [
+                line["error"] for line in client.pull(plain, stream=True, decode=True) if "error" in line
+            ]
         except docker_api.APIError as error:
             errors = [docker_api.said(error)]
         if errors:
@@ -162,6 +165,29 @@ def healthy(container: str) -> bool:
             return False
         ended = waiting.until(lambda: not client.exec_inspect(job)["Running"], limit, 0.1)
         return bool(ended) and client.exec_inspect(job)["ExitCode"] == 0
+
+
+def log(container: str, since: float, lines: int = 12) -> str:
+    """The last lines that a container wrote, as docker's log driver has them.
+
+    container (str): its name. since (float): seconds since the epoch; older lines are not given. lines (int):
+    how many at most.
+
+    Returns at most 2000 characters (str), "" when nothing was written, the driver keeps nothing or the
+    container is gone.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' docker_engine.log nova_compute 1790000000
+    """
+    with docker_api.talking() as client:
+        try:
+            written = client.logs(container, tail=lines, since=int(since))
+        except docker_api.APIError:
+            return ""
+    return written.decode(errors="replace").strip()[-_LONGEST:]
 
 
 def definition(container: str, key: str = "") -> dict:
@@ -200,7 +226,9 @@ def require_startable(image: str) -> None:
         try:
             client.inspect_image(stored.without_tag(image))
         except docker_api.NotFound as error:
-            raise NodeError("DEFINITION_REFUSED", f"{image} cannot be read: {docker_api.said(error)}") from error
+            raise NodeError(
+                "DEFINITION_REFUSED", f"{image} cannot be read: {docker_api.said(error)}"
+            ) from error
         storage.require_room(client.info()["DockerRootDir"])
 
 

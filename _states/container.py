@@ -9,7 +9,7 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import answers, carriers, container_change, found_container
+from openstack_rollout.node import answers, carriers, container_change, engines, found_container
 from openstack_rollout.node.container_change import Container, Steps
 from openstack_rollout.node.errors import NodeError
 
@@ -216,12 +216,14 @@ def image_present(name, image, counts=True):
             - image: registry.example/nova-compute@sha256:…
     """
     try:
-        if __salt__["podman.image_ids"]([image]):
+        lacking = [one for one in engines.used(__salt__) if not __salt__[f"{one}.image_ids"]([image])]
+        if not lacking:
             return answers.answer(name, True, f"{image} is on the node")
         changes = {"image": {"old": None, "new": image}} if counts else {}
         if __opts__["test"]:
             return answers.answer(name, None if counts else True, f"{image} would be pulled", changes)
-        __salt__["podman.pull"](image)
+        for engine in lacking:
+            __salt__[f"{engine}.pull"](image)
     except CommandExecutionError as error:
         return answers.failed(name, error)
     return answers.answer(name, True, f"{image} was pulled", changes)

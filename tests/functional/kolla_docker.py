@@ -1,4 +1,4 @@
-"""Deploy containers on a machine as kolla-ansible does with docker; run by salt-minion's Python in the machine.
+"""Deploy containers as kolla-ansible does with docker; run in a machine by its salt-minion's Python.
 
 The arguments of docker's SDK are those of kolla's module kolla_docker_worker, and the unit that of its
 kolla_systemd_worker. Usage: kolla_docker.py deploy NAME IMAGE | alone NAME IMAGE NETWORK

@@ -35,9 +35,11 @@ class Docker:
         return json.loads(done.stdout)[0] if not done.returncode else None
 
     def deployed(self, name=NAME):
-        """All that docker tells of a container and that is of its definition, by a rule of this test's own."""
+        """All that docker tells of a container and its deployer said, by a rule of this test's own."""
         told = self.inspect(name)
-        told = {key: value for key, value in told.items() if key not in (*_OF_ITSELF, "GraphDriver", "ExecIDs")}
+        told = {
+            key: value for key, value in told.items() if key not in (*_OF_ITSELF, "GraphDriver", "ExecIDs")
+        }
         networks = told.pop("NetworkSettings")["Networks"]
         told["Networks"] = {
             name: {key: value for key, value in one.items() if key not in _OF_ITS_ENDPOINT}
@@ -50,11 +52,10 @@ class Docker:
         for mount in told["Mounts"]:  # docker calls the mode of a volume with a name otherwise
             if mount["Type"] == "volume":
                 del mount["Mode"]
-        told["Mounts"].sort(key=lambda one: one["Destination"])
-        told["HostConfig"]["Binds"] = sorted(
-            bind for bind in told["HostConfig"]["Binds"] or () if bind.endswith("unnamed") is False
-        )
-        return told
+        told["Mounts"] = {one["Destination"]: one for one in told["Mounts"]}
+        binds = told["HostConfig"]["Binds"] or ()
+        told["HostConfig"]["Binds"] = sorted(one for one in binds if not one.endswith("unnamed"))
+        return flat(told)
 
     def version(self, name=NAME):
         """The version of the image that a container runs; "" when it does not run."""
@@ -77,6 +78,14 @@ class Docker:
     def restart_daemon(self):
         self.node.exec(["systemctl", "reset-failed", "docker"])
         self.node.exec(["systemctl", "restart", "docker"])
+
+
+def flat(told, place=""):
+    """{dotted key: value}, so that a difference can be read."""
+    found = {}
+    for key, value in told.items():
+        found |= flat(value, f"{place}{key}.") if isinstance(value, dict) else {f"{place}{key}": value}
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +128,8 @@ def test_it_is_known_how_each_is_run(docker):
     image_id = told[NAME]["image_id"]
     assert docker.old in docker.node.call("docker_engine.local_images")[image_id]
     assert docker.node.call("docker_container.carried") == {
-        NAME: {"unit": UNIT, "engine": "docker_engine", "image": docker.old},
-        ALONE: {"unit": "", "engine": "docker_engine", "image": docker.old},
+        NAME: {"unit": UNIT, "engine": "docker_engine", "image": docker.old, "journal": True},
+        ALONE: {"unit": "", "engine": "docker_engine", "image": docker.old, "journal": False},
     }
 
 
@@ -230,7 +239,19 @@ def test_a_replacement_that_was_not_begun_is_dropped(docker):
 
 @pytest.mark.parametrize("suffix", ["-next", "-previous"])
 def test_anothers_container_of_such_a_name_is_left_alone(docker, suffix):
-    docker.node.exec(["docker", "run", "--name", f"{NAME}{suffix}", "--network", "host", "--entrypoint", "true", docker.old])
+    docker.node.exec(
+        [
+            "docker",
+            "run",
+            "--name",
+            f"{NAME}{suffix}",
+            "--network",
+            "host",
+            "--entrypoint",
+            "true",
+            docker.old,
+        ]
+    )
     there = docker.inspect(f"{NAME}{suffix}")
     assert "DEFINITION_REFUSED" in docker.node.refusal("docker_container.prepare", NAME, docker.new)
     assert docker.inspect(f"{NAME}{suffix}") == there

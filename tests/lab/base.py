@@ -1,4 +1,4 @@
-"""Build the image every machine of the lab starts from: Debian, podman, docker, dnf, Open vSwitch, OVN, Salt."""
+"""Build the image every machine of the lab starts from: Debian, podman, docker, dnf, OVS, OVN and Salt."""
 
 import platform
 import shutil

@@ -43,7 +43,10 @@ def talking(timeout: float = _TIMEOUT) -> Iterator[Any]:
     try:
         with docker.APIClient(base_url=f"unix://{SOCKET}", version="auto", timeout=timeout) as client:
             yield client
-    except (DockerException, OSError) as error:  # the SDK lets errors of its HTTP library through, all OSError
+    except (
+        DockerException,
+        OSError,
+    ) as error:  # the SDK lets errors of its HTTP library through, all OSError
         raise CommandExecutionError(f"docker: {said(error)}") from error
 
 

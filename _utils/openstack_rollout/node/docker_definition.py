@@ -1,4 +1,4 @@
-"""The definition of a docker container: what whoever deployed it asked for, read from what docker tells of it.
+"""The definition of a docker container: what its deployer asked for, read from what docker tells.
 
 docker mixes what was asked for with what the image brings (environment, labels, command …). A definition is
 without the latter, so that the same container with another image has the same definition. Pure: dictionaries
@@ -19,7 +19,7 @@ _ENDPOINT = ("IPAMConfig", "Links", "Aliases", "DriverOpts", "GwPriority")
 #: What a volume is called that nobody named.
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 _SHORT_ID = 12
-_NOTHING = (None, "", [], {})
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
 _NO_RESTART = {"Name": "no", "MaximumRetryCount": 0}
 
 
@@ -52,7 +52,7 @@ def creation(container: Mapping[str, Any], image: Mapping[str, Any], reference: 
 
     container (dict): as docker inspects it. image (dict): its image now. reference (str): the other image.
 
-    Volumes that nobody named stay with it. docker does not restart it by itself: that is for `restart_policy`.
+    Volumes that nobody named stay with it. docker is not asked to restart it: see `restart_policy`.
     """
     host = _host_config(container)
     volumes = {one["Destination"]: one["Name"] for one in container["Mounts"] if _anonymous(one)}
@@ -94,7 +94,9 @@ def _own_config(container: Mapping[str, Any], image: Mapping[str, Any]) -> dict[
             own.pop(key, None)
     for key in _ADDED_UP:
         given = brought.get(key) or {}
-        own[key] = {name: value for name, value in (own.get(key) or {}).items() if given.get(name, ...) != value}
+        own[key] = {
+            name: value for name, value in (own.get(key) or {}).items() if given.get(name, ...) != value
+        }
     own["Env"] = _own_environment(own.get("Env") or [], brought.get("Env") or [])
     own |= _own_command(own, brought)
     health, given = own.get("Healthcheck") or {}, brought.get("Healthcheck") or {}
