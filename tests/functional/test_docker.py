@@ -311,3 +311,59 @@ def test_a_health_check_is_run_at_once(docker):
     assert docker.node.call("docker_engine.healthy", NAME) is False
     assert docker.node.call("docker_engine.healthy", ALONE) is False  # it has none
     assert docker.node.call("docker_engine.healthy", "nobody") is False
+
+
+def at_image(node, name, image, *arguments):
+    """The answer of the state that a service whose definition is found has."""
+    given = [f"container={name}", f"image={image}", "timeout=30", *arguments]
+    done = node.exec(
+        ["salt-call", "--out=json", "--log-level=error", "state.single", "container.at_image", name, *given],
+        check=False,
+        timeout=300,
+    )
+    (answer,) = json.loads(done.stdout)["local"].values()
+    return answer
+
+
+@pytest.mark.parametrize("name", [NAME, ALONE])
+def test_the_state_replaces_the_image_and_then_nothing(docker, name):
+    before = docker.deployed(name)
+    assert at_image(docker.node, name, docker.old)["changes"] == {}
+    assert at_image(docker.node, name, docker.new, "test=True")["result"] is None
+    answer = at_image(docker.node, name, docker.new)
+    assert answer["result"] is True and answer["changes"][name]["carrier"] == "docker_container", answer
+    assert docker.version(name) == "1.0.1" and docker.deployed(name) == before
+    assert at_image(docker.node, name, docker.new)["changes"] == {}
+    assert docker.names() == {NAME, ALONE}
+
+
+@pytest.mark.parametrize("name", [NAME, ALONE])
+def test_the_state_puts_back_what_ran_before(docker, name):
+    before, first = docker.deployed(name), docker.inspect(name)["Id"]
+    answer = at_image(docker.node, name, docker.node.images["broken"])
+    assert answer["result"] is False and "CONTAINER_EXITED" in json.dumps(answer)
+    assert docker.inspect(name)["Id"] == first and docker.deployed(name) == before
+    assert docker.version(name) == "1.0.0" and docker.names() == {NAME, ALONE}
+
+
+def test_the_state_mends_what_a_killed_run_left(docker):
+    """The minion's process is killed as soon as the container that ran is away."""
+    before = docker.deployed()
+    first = docker.inspect(NAME)["Id"]
+    run = "salt-call --log-level=error state.single container.at_image x container={} image={} & echo $!"
+    pid = docker.node.out(["sh", "-c", run.format(NAME, docker.new) + "; sleep 0.1"]).split()[0]
+    wait(lambda: f"{NAME}-previous" in docker.names() or docker.version() != "1.0.0")
+    docker.node.exec(["kill", "-9", pid])
+    assert at_image(docker.node, NAME, docker.new)["result"] is True
+    assert docker.version() == "1.0.1" and docker.deployed() == before
+    assert docker.names() == {NAME, ALONE} and docker.inspect(NAME)["Id"] != first
+
+
+def test_a_node_tells_of_both_engines(docker):
+    told = docker.node.call("openstack_node.facts", "fresh=True")
+    assert {NAME, ALONE, "nova_compute"} <= set(told["containers"])
+    assert told["containers"][NAME]["digests"] == [docker.old.partition("@")[2]]
+    assert told["carried"][NAME]["carrier"] == "docker_container" and told["carried"][NAME]["unit"] == UNIT
+    assert "nova_compute" not in told["carried"]
+    docker.node.exec(["docker", "stop", NAME])  # its unit will start it again
+    assert docker.node.call("openstack_node.facts")["containers"][NAME]["running"] is False
