@@ -69,7 +69,7 @@ def deploy(name: str, image: str) -> None:
     client.create_container(
         name=name,
         image=image,
-        command=["/openstack/serve"],
+        command=["/usr/local/bin/serve"],
         detach=True,
         environment=ENVIRONMENT,
         host_config=host,

@@ -85,7 +85,7 @@ def flat(told, place=""):
     found = {}
     for key, value in told.items():
         found |= flat(value, f"{place}{key}.") if isinstance(value, dict) else {f"{place}{key}": value}
-    return found
+    return {key: value for key, value in found.items() if value not in (None, [], "")}  # told as either
 
 
 @pytest.fixture(scope="module")
@@ -350,8 +350,8 @@ def test_the_state_mends_what_a_killed_run_left(docker):
     """The minion's process is killed as soon as the container that ran is away."""
     before = docker.deployed()
     first = docker.inspect(NAME)["Id"]
-    run = "salt-call --log-level=error state.single container.at_image x container={} image={} & echo $!"
-    pid = docker.node.out(["sh", "-c", run.format(NAME, docker.new) + "; sleep 0.1"]).split()[0]
+    run = f"salt-call state.single container.at_image x container={NAME} image={docker.new}"
+    pid = docker.node.out(["sh", "-c", f"{run} >/dev/null 2>&1 & echo $!"])
     wait(lambda: f"{NAME}-previous" in docker.names() or docker.version() != "1.0.0")
     docker.node.exec(["kill", "-9", pid])
     assert at_image(docker.node, NAME, docker.new)["result"] is True
