@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import errors, waiting
+from openstack_rollout.node import engines, errors, waiting
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.guards import MEMBERS, PACEMAKER, PATIENCE, WITH_CLIENTS
 
@@ -49,7 +49,7 @@ def put_right() -> list[str]:
     ]
     if not begun or __salt__["saltutil.is_running"]("state.*"):
         return []
-    running = {name for name, one in __salt__["podman.containers"]().items() if one["running"]}
+    running = {name for name, one in engines.containers(__salt__).items() if one["running"]}
     unfinished = [(name, guard) for name, guard in begun if name in running]
     for name, guard in unfinished:
         __salt__[f"{guard}.undo"](name, None)

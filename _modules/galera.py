@@ -22,7 +22,7 @@ _LEAVE = 15  # seconds for clients to go to another member
 _CLIENT = ("mariadb", "--connect-timeout=5", "--batch", "--skip-column-names")
 # The client's errors when no server is behind the socket, or the server is ending.
 _NO_SERVER = ("ERROR 2002", "ERROR 2003", "ERROR 2013")
-_NO_CONTAINER = 125  # podman's own exit code, as for a container that does not run
+_NO_CONTAINER = 125  # the engine's own exit code, as for a container that does not run
 _QUESTION = (
     "SELECT LOWER(VARIABLE_NAME), VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS"
     " WHERE VARIABLE_NAME LIKE 'wsrep\\_%' UNION SELECT LOWER(VARIABLE_NAME), VARIABLE_VALUE"

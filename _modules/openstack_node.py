@@ -12,7 +12,7 @@ from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import carriers, fresh_pillar, packages, replacements
+from openstack_rollout.node import carriers, engines, fresh_pillar, images, packages, replacements
 from openstack_rollout.node import share as shares
 from openstack_rollout.node.errors import NodeError
 
@@ -91,10 +91,9 @@ def facts(fresh: bool = False, refresh: bool = False) -> dict:
 
 def _measured(share: Mapping[str, Any]) -> dict:
     """The node as it is: containers, packages, switch, data path, and why it needs a reboot."""
-    if "podman.containers" not in __salt__:
-        raise NodeError("NODE_ERROR", "podman is not installed")
+    there = engines.containers(__salt__)
     installed = __salt__["package_set.installed"]()
-    local = __salt__["podman.local_images"]()
+    local = engines.local_images(__salt__)
     switch = __salt__["ovs.switch"]()
     references = {service["image"] for service in share["services"]}
     return {
@@ -104,10 +103,10 @@ def _measured(share: Mapping[str, Any]) -> dict:
         "roles": list(share["roles"]),  # a copy: Salt prints what is of the pillar masked
         "os_family": __grains__.get("os_family", "RedHat"),
         "boot_id": _BOOT_ID.read_text(encoding="utf-8").strip(),
-        "containers": {name: _container(one, local) for name, one in __salt__["podman.containers"]().items()},
+        "containers": {name: _container(one, local) for name, one in there.items()},
         "managed": sorted(__salt__["quadlet.managed"]()),
         "carried": _carried(),
-        "images": sorted(__salt__["podman.image_ids"](references, local)),
+        "images": sorted(images.ids(references, local)),
         "packages": _watched(share, installed),
         "floors": _floors(share.get("floors", {}), installed),
         "held": __salt__["system_packages.held"](),

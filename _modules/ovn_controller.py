@@ -13,7 +13,7 @@ import os
 import time
 from pathlib import Path
 
-from openstack_rollout.node import commands, ovn_chassis, ovsdb
+from openstack_rollout.node import commands, engines, ovn_chassis, ovsdb
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.guarding import Look, Steps
 from openstack_rollout.node.guards import PATIENCE
@@ -293,10 +293,11 @@ def _query(container: str, found: dict, operations: list[dict]) -> list[list[dic
     keys = []
     if "ssl:" in found["remote"]:
         rows = _rows("private_key,certificate,ca_cert", "SSL")
-        processes = _podman("top", container, "args").stdout
+        processes = commands.processes(__salt__, container)
         keys = ovn_chassis.key_options(processes, rows[0] if rows else None)
     client = ["ovsdb-client", "--timeout=10", "--no-leader-only", *keys, "query", found["remote"]]
-    result = _podman("exec", container, *client, json.dumps(["OVN_Southbound", *operations]))
+    question = json.dumps(["OVN_Southbound", *operations])
+    result = commands.in_container(__salt__, container, [*client, question])
     try:
         answers = json.loads(result.stdout) if not result.retcode else [{}]
         return [[ovsdb.record(row) for row in answer["rows"]] for answer in answers]
@@ -316,7 +317,7 @@ def _ask_to_exit(container: str) -> None:
     """Ask the controller to exit; one that does not is stopped by its unit, and its flows stay as well."""
 
     def ended() -> bool:
-        return not (__salt__["podman.containers"]().get(container) or {}).get("running")
+        return not (engines.containers(__salt__).get(container) or {}).get("running")
 
     _ask(container, "exit", "--restart")
     _STEPS.until(ended, _ENDS_IN, 0.1)
@@ -324,7 +325,7 @@ def _ask_to_exit(container: str) -> None:
 
 def _age(container: str) -> float | None:
     """Seconds since the container was started, by the kernel's uptime, which no clock change moves."""
-    pid = _podman("inspect", "--format", "{{.State.Pid}}", container).stdout.strip()
+    pid = commands.main_process(__salt__, container)
     try:
         started = (_PROC / pid / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
         uptime = (_PROC / "uptime").read_text(encoding="utf-8").split()[0]
@@ -354,7 +355,3 @@ def _ask(container: str, *command: str) -> str:
     """What the controller answers, "" when it does not."""
     appctl = ["ovn-appctl", "--timeout=10", "-t", "ovn-controller", *command]
     return commands.in_container(__salt__, container, appctl).stdout
-
-
-def _podman(*arguments: str) -> commands.Result:
-    return commands.run(__salt__, ["podman", *arguments])

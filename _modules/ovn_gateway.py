@@ -18,15 +18,19 @@ from openstack_rollout.node.errors import NodeError
 NB = "ovn_nb_db"
 SB = "ovn_sb_db"
 _TIMEOUT = 10
+# Any member answers: the leader may be another one, or just be changing.
+_ANY_MEMBER = ("--no-leader-only", f"--timeout={_TIMEOUT}")
+_NBCTL = ["ovn-nbctl", *_ANY_MEMBER]
+_SBCTL = ["ovn-sbctl", *_ANY_MEMBER]
 _REDIRECTED = ("chassisredirect", "external")
 _TABLES = ("HA_Chassis", "Gateway_Chassis")
 
 
 def __virtual__():
-    """Only where podman is installed."""
-    if salt.utils.path.which("podman"):
+    """Only where an engine runs containers."""
+    if any(salt.utils.path.which(program) for program in ("podman", "dockerd")):
         return True
-    return (False, "podman is not installed")
+    return (False, "neither podman nor docker is installed")
 
 
 def chassis() -> str:
@@ -58,7 +62,8 @@ def layout(nb: str = NB, sb: str = SB) -> dict:
         salt 'ctl1' ovn_gateway.layout
     """
     north = _tables(
-        _nbctl(nb),
+        nb,
+        _NBCTL,
         {
             "HA_Chassis_Group": "name,ha_chassis",
             "HA_Chassis": "_uuid,chassis_name,priority",
@@ -68,7 +73,8 @@ def layout(nb: str = NB, sb: str = SB) -> dict:
         },
     )
     south = _tables(
-        _sbctl(sb),
+        sb,
+        _SBCTL,
         {
             "Chassis": "_uuid,name",
             "HA_Chassis_Group": "_uuid,name",
@@ -108,14 +114,14 @@ def set_priorities(changes: Iterable[Mapping], nb: str = NB) -> list[dict]:
 
         salt 'ctl1' ovn_gateway.set_priorities '[{table: HA_Chassis, row: 54f8983c-…, from: 20, to: 9}]'
     """
-    now = _tables(_nbctl(nb), dict.fromkeys(_TABLES, "_uuid,priority"))
+    now = _tables(nb, _NBCTL, dict.fromkeys(_TABLES, "_uuid,priority"))
     current = {row["_uuid"]: row["priority"] for table in _TABLES for row in now[table]}
     due = [dict(change) for change in changes if current.get(change["row"]) == change["from"]]
     command: list[str] = []
     for change in due:
         command += ["--", "set", change["table"], change["row"], f"priority={int(change['to'])}"]
     if due:
-        _ask([*_nbctl(nb), "--wait=sb", *command[1:]])
+        _ask_in(nb, [*_NBCTL, "--wait=sb", *command[1:]])
     return due
 
 
@@ -135,11 +141,11 @@ def following(names: Iterable[str], nb: str = NB, sb: str = SB, timeout: float =
         salt 'ctl1' ovn_gateway.following '[gtw1, gtw2]'
     """
     asked = sorted(set(names))
-    _ask([*_nbctl(nb), "--wait=sb", "sync"])
-    wanted = int(_ask([*_nbctl(nb), "get", "nb_global", ".", "nb_cfg"]))
+    _ask_in(nb, [*_NBCTL, "--wait=sb", "sync"])
+    wanted = int(_ask_in(nb, [*_NBCTL, "get", "nb_global", ".", "nb_cfg"]))
 
     def behind() -> list[str]:
-        rows = _tables(_sbctl(sb), {"Chassis_Private": "name,nb_cfg"})["Chassis_Private"]
+        rows = _tables(sb, _SBCTL, {"Chassis_Private": "name,nb_cfg"})["Chassis_Private"]
         reached = {row["name"] for row in rows if row["nb_cfg"] >= wanted}
         return [name for name in asked if name not in reached]
 
@@ -173,27 +179,21 @@ def _groups(north: Mapping[str, list[dict]]) -> dict[str, list[dict]]:
     }
 
 
-def _nbctl(container: str) -> list[str]:
-    return _ctl(container, "ovn-nbctl")
-
-
-def _sbctl(container: str) -> list[str]:
-    return _ctl(container, "ovn-sbctl")
-
-
-def _ctl(container: str, program: str) -> list[str]:
-    # Any member answers: the leader may be another one, or just be changing.
-    return ["podman", "exec", container, program, "--no-leader-only", f"--timeout={_TIMEOUT}"]
-
-
-def _tables(program: list[str], tables: Mapping[str, str]) -> dict[str, list[dict]]:
+def _tables(container: str, program: list[str], tables: Mapping[str, str]) -> dict[str, list[dict]]:
     """Rows of some tables, read in one transaction. tables: {name: columns}."""
-    printed = _ask([*program, *ovsdb.listing(tables)])
+    printed = _ask_in(container, [*program, *ovsdb.listing(tables)])
     try:
         return ovsdb.tables(printed, tables)
     except (ValueError, KeyError) as error:
-        raise NodeError("OVN_UNREACHABLE", f"{program[3]} did not answer in JSON: {error}") from error
+        raise NodeError("OVN_UNREACHABLE", f"{program[0]} did not answer in JSON: {error}") from error
 
 
 def _ask(command: list[str]) -> str:
     return commands.checked(__salt__, command, "OVN_UNREACHABLE", lines=1, timeout=3 * _TIMEOUT)
+
+
+def _ask_in(container: str, command: list[str]) -> str:
+    result = commands.in_container(__salt__, container, command, timeout=3 * _TIMEOUT)
+    if result.retcode:
+        raise NodeError("OVN_UNREACHABLE", f"{container}: {command[0]}: {result.complaint(lines=1)}")
+    return result.stdout

@@ -187,7 +187,7 @@ def _raft(container: str, control: str) -> dict | None:
 
 def _control(container: str) -> str | None:
     """The control socket of the server in a container, None when none runs."""
-    found = _CONTROL.search(commands.run(__salt__, ["podman", "top", container, "args"]).stdout)
+    found = _CONTROL.search(commands.processes(__salt__, container))
     return found.group(1) if found else None
 
 

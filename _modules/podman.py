@@ -7,35 +7,17 @@ them.
 from __future__ import annotations
 
 import json
-import os
-import re
 from collections.abc import Iterable, Mapping
 
 import salt.utils.path
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import commands, definitions, podman_inspect
+from openstack_rollout.node import commands, definitions, podman_inspect, storage
+from openstack_rollout.node import images as stored
 from openstack_rollout.node.errors import NodeError
 
-# Messages of podman and of registries, and the reason that each stands for; the first match counts.
-_PULL_FAILURES = (
-    (re.compile(r"manifest unknown|name unknown|not found|\b404\b", re.I), "IMAGE_MISSING"),
-    (
-        re.compile(
-            r"connection refused|connection reset|no such host|i/o timeout|timed? ?out|deadline exceeded"
-            r"|network is unreachable|no route to host|unexpected eof|50[234]\b|bad gateway|unavailable",
-            re.I,
-        ),
-        "REGISTRY_UNREACHABLE",
-    ),
-)
 _WHY = 3  # lines at the end of podman's output that say why it failed
 _LONGEST = 2000
-# What the storage of containers must have left, in bytes and files, for one more container.
-_ROOM = 64 * 2**20
-_FILES = 1000
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-_TAG = re.compile(r":[^/:@]+(?=@)")
 
 
 def __virtual__():
@@ -87,9 +69,7 @@ def image_ids(references: Iterable[str], images: Mapping[str, Iterable[str]] | N
 
         salt 'cmp1' podman.image_ids '["registry.example/nova-compute@sha256:…"]'
     """
-    local = {name: image_id for image_id, names in (images or local_images()).items() for name in names}
-    found = {reference: local.get(_without_tag(reference)) for reference in references}
-    return {reference: image_id for reference, image_id in found.items() if image_id}
+    return stored.ids(references, images or local_images())
 
 
 def local_images() -> dict[str, list[str]]:
@@ -124,16 +104,12 @@ def pull(reference: str) -> str:
 
         salt 'cmp1' podman.pull registry.example/nova-compute@sha256:…
     """
-    plain = _without_tag(reference)
+    plain = stored.without_tag(reference)
     result = _podman(["pull", "--quiet", "--retry", "1", "--retry-delay", "1s", plain])
     if result.retcode:
         complaint = result.complaint(_LONGEST, lines=_WHY).removeprefix("Error: ")
         complaint = complaint.removeprefix(f"initializing source docker://{plain}: ")
-        words = _DIGEST.sub("", complaint)  # digits of a digest could look like a status code
-        reason = next(
-            (word for pattern, word in _PULL_FAILURES if pattern.search(words)), "IMAGE_PULL_FAILED"
-        )
-        raise NodeError(reason, f"{reference}: {complaint}")
+        raise NodeError(stored.pull_failure(complaint), f"{reference}: {complaint}")
     return result.stdout.split()[-1].removeprefix("sha256:")
 
 
@@ -165,18 +141,12 @@ def require_startable(image: str) -> None:
 
         salt 'cmp1' podman.require_startable registry.example/nova-compute@sha256:…
     """
-    reference = _without_tag(image)
+    reference = stored.without_tag(image)
     mounted = _podman(["image", "mount", reference])
     if mounted.retcode:
         raise NodeError("DEFINITION_REFUSED", f"{image} cannot be read: {mounted.complaint(lines=_WHY)}")
     _podman(["image", "unmount", reference])
-    store = _checked(["info", "--format", "{{.Store.GraphRoot}}"]).strip()
-    room = os.statvfs(store)
-    if room.f_bavail * room.f_frsize < _ROOM or (room.f_files and room.f_favail < _FILES):
-        free = room.f_bavail * room.f_frsize // 2**20
-        raise NodeError(
-            "DEFINITION_REFUSED", f"{store} has {free} MiB and {room.f_favail} files left: make room there"
-        )
+    storage.require_room(_checked(["info", "--format", "{{.Store.GraphRoot}}"]).strip())
 
 
 def healthy(container: str) -> bool:
@@ -256,10 +226,6 @@ def _container(entry: dict) -> dict:
         "exit_code": state.get("ExitCode", 0),
         "by_command": bool(config.get("CreateCommand")),
     }
-
-
-def _without_tag(reference: str) -> str:
-    return _TAG.sub("", reference)
 
 
 def _json(arguments: list[str]) -> list:

@@ -20,7 +20,7 @@ from openstack_rollout.node.guards import PATIENCE
 _STEPS = Steps()
 _SPARE = ("rabbitmq-diagnostics", "check_if_node_is_quorum_critical")
 _DRAINED_IN = 60  # seconds for leaders of queues to move
-_NOT_STARTED = (126, 127)  # exit statuses of podman exec when the program cannot be started
+_NOT_STARTED = (126, 127)  # exit statuses of an engine's exec when the program cannot be started
 
 
 def status(container: str = "rabbitmq") -> dict | None:

@@ -9,7 +9,14 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import answers, carriers, container_change, found_container, replacements
+from openstack_rollout.node import (
+    answers,
+    carriers,
+    container_change,
+    engines,
+    found_container,
+    replacements,
+)
 from openstack_rollout.node.container_change import Container, Steps
 from openstack_rollout.node.errors import NodeError
 
@@ -78,7 +85,7 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
         wanted = __salt__["quadlet.render"](container, image, quadlet, health, config_files)
         legacy = __salt__["legacy_unit.present"](legacy_units)
         now = __salt__["podman.containers"]().get(container)
-        _refuse_foreign(container, now, legacy)
+        _refuse_foreign(container, now or engines.containers(__salt__).get(container), legacy)
         one = Container(
             name=container,
             unit=f"{container}.service",
@@ -172,7 +179,9 @@ def at_image(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
         changes = {container: {"old": now and now["image_id"][:12], "new": image, "because": reasons}}
         changes[container]["carrier"] = record["carrier"]
         if __opts__["test"]:
-            comment = f"{container} of {record['unit']} would be started: {'; '.join(reasons)}"
+            comment = (
+                f"{container} of {record['unit'] or record['engine']} would be started: {'; '.join(reasons)}"
+            )
             return answers.answer(name, None, comment, changes)
         container_change.pull(__salt__, one.engine, image)
         came_back = found_container.replace(
@@ -182,7 +191,7 @@ def at_image(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
         return answers.failed(name, error)
     if came_back:
         changes[container]["said"] = came_back
-    comment = f"{container} of {record['unit']} was started: {'; '.join(reasons)}"
+    comment = f"{container} of {record['unit'] or record['engine']} was started: {'; '.join(reasons)}"
     return answers.answer(name, True, f"{comment}. {came_back}" if came_back else comment, changes)
 
 
@@ -216,12 +225,14 @@ def image_present(name, image, counts=True):
             - image: registry.example/nova-compute@sha256:…
     """
     try:
-        if __salt__["podman.image_ids"]([image]):
+        lacking = [one for one in engines.used(__salt__) if not __salt__[f"{one}.image_ids"]([image])]
+        if not lacking:
             return answers.answer(name, True, f"{image} is on the node")
         changes = {"image": {"old": None, "new": image}} if counts else {}
         if __opts__["test"]:
             return answers.answer(name, None if counts else True, f"{image} would be pulled", changes)
-        __salt__["podman.pull"](image)
+        for engine in lacking:
+            __salt__[f"{engine}.pull"](image)
     except CommandExecutionError as error:
         return answers.failed(name, error)
     return answers.answer(name, True, f"{image} was pulled", changes)
@@ -326,7 +337,7 @@ def _defined(name, container, image, record):
 def _left_alone(container, record):
     """Why there is nothing to change in a found container, "" where there may be."""
     if record is not None:
-        masked = __salt__["quadlet.masked"](record["unit"])
+        masked = record["unit"] and __salt__["quadlet.masked"](record["unit"])
         return f"{container} is left alone: {record['unit']} is masked" if masked else ""
     there = any(
         container in __salt__[f"{engine}.containers"]()

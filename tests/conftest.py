@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import zlib
 
+import pytest
+
+from openstack_rollout.node import docker_api
+
 
 def pytest_addoption(parser):
     parser.addoption(
@@ -25,6 +29,12 @@ def pytest_collection_modifyitems(config, items):
     wording = [item for item in items if item.get_closest_marker("wording")]
     config.hook.pytest_deselected(items=wording)
     items[:] = [item for item in items if item not in wording]
+
+
+@pytest.fixture(autouse=True)
+def _no_docker_of_the_host(monkeypatch, tmp_path_factory):
+    """A docker that runs on the developer's machine is none of a test's nodes."""
+    monkeypatch.setattr(docker_api, "SOCKET", tmp_path_factory.getbasetemp() / "no-docker.sock")
 
 
 def pytest_report_header(config):

@@ -1,4 +1,4 @@
-"""Build the image every machine of the lab starts from: Debian, podman, dnf, Open vSwitch, OVN and Salt."""
+"""Build the image every machine of the lab starts from: Debian, podman, docker, dnf, OVS, OVN and Salt."""
 
 import platform
 import shutil
@@ -14,6 +14,8 @@ _BOOTSTRAP = ("systemd", "systemd-sysv", "dbus", "iproute2", "ca-certificates")
 PACKAGES = {
     "core": (
         *("podman", "crun", "netavark", "aardvark-dns", "nftables"),
+        # docker and its SDK, for containers of earlier installers: nobody starts it but who asks for it
+        *("docker.io", "docker-cli", "python3-docker"),
         *("dnf", "dnf-plugins-core", "rpm"),
         *("openvswitch-switch", "ovn-host", "ovn-central"),
         *("python3-venv", "procps", "iputils-ping"),
@@ -28,6 +30,7 @@ _DISABLED = (
     *("podman.socket", "podman.service", "podman-restart.service"),
     *("podman-auto-update.timer", "podman-auto-update.service"),
     *("netavark-dhcp-proxy.service", "netavark-dhcp-proxy.socket", "netavark-firewalld-reload.service"),
+    *("docker.service", "docker.socket", "containerd.service"),
     *("apt-daily.timer", "apt-daily-upgrade.timer", "dnf-makecache.timer", "dpkg-db-backup.timer"),
     *("e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer", "systemd-pstore.service"),
     *("console-getty.service", "getty@tty1.service"),
@@ -35,6 +38,8 @@ _DISABLED = (
 _PIP = ("/opt/salt/bin/pip", "install", "--quiet", "--no-cache-dir")
 #: Salt's dependency that needs a compiler on new Pythons, and that only a Jinja filter for dates uses.
 _NOT_NEEDED = "timelib"
+#: What salt-minion speaks to docker with, as `salt-pip install docker` gives it.
+_DOCKER_SDK = "docker>=7,<8"
 
 
 def ensure(profile: str = "core") -> Path:
@@ -125,7 +130,7 @@ def _build(root: Path, profile: str) -> None:
         [*_PIP, "--no-deps", salt_requirement()],
     ):
         chroot.run(root, argv, log=log)
-    chroot.run(root, [*_PIP, *_salt_dependencies(root)], log=log)
+    chroot.run(root, [*_PIP, *_salt_dependencies(root), _DOCKER_SDK], log=log)
     for program in ("salt-minion", "salt-call"):
         (root / "usr/local/bin" / program).symlink_to(f"/opt/salt/bin/{program}")
     # Salt compares RPM versions with rpm's own binding, which is the distribution's package.

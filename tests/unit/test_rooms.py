@@ -48,6 +48,7 @@ FOREIGN = {
     "pydantic_core": {"declared"},
     "rich": {"screens"},
     "psutil": {"records"},
+    "docker": {"node"},
 }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 #: In the order in which they are asked.
-CARRIERS = ("foreign_quadlet", "podman_command", "podman_api")
+CARRIERS = ("foreign_quadlet", "podman_command", "podman_api", "docker_container")
 #: Those that can replace the image of a definition and start nothing (`define`, with the arguments of
 #: `replace`).
 DEFINING = ("foreign_quadlet",)

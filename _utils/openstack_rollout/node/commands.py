@@ -19,6 +19,7 @@ from openstack_rollout.node.errors import NodeError
 _UNATTENDED = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
 _NAMED = 6  # words of a command that an error message repeats
 _LONGEST = 300  # characters of a program's complaint that an error message repeats
+_NOT_THERE = 125  # podman's exit status for a container that does not run; docker has none of its own
 _PODMANS_LOG = "time="  # how a line of podman's own log begins
 
 
@@ -103,11 +104,47 @@ def unattended(salt: Mapping[str, Any], command: Sequence[str]) -> Result:
     return run(salt, command, env=_UNATTENDED)
 
 
-def in_container(salt: Mapping[str, Any], container: str, command: Sequence[str]) -> Result:
-    """Run a command inside a container that runs (`podman exec`).
+def in_container(
+    salt: Mapping[str, Any], container: str, command: Sequence[str], *, timeout: float | None = None
+) -> Result:
+    """Run a command inside a container that runs, by the engine that runs it.
 
-    salt (dict): the caller's `__salt__`. container (str): its name. command (list): as for `run`.
+    salt (dict): the caller's `__salt__`. container (str): its name. command (list), timeout (float): as for
+    `run`.
 
-    Returns the result of the command; podman's own failures have the exit status 125, 126 or 127.
+    Returns the result of the command; the engine's own failures have the exit status 125, 126 or 127.
     """
-    return run(salt, ["podman", "exec", container, *command])
+    engine = _engine(salt, container)
+    if engine is None:
+        return Result(_NOT_THERE, "", f"{container} does not run")
+    return run(salt, [engine, "exec", container, *command], timeout=timeout)
+
+
+def processes(salt: Mapping[str, Any], container: str) -> str:
+    """The command lines of a container's processes, one a line; "" when it does not run.
+
+    salt (dict): the caller's `__salt__`. container (str): its name.
+    """
+    engine = _engine(salt, container)
+    columns = {"podman": ["args"], "docker": ["-eo", "pid,args"]}
+    return run(salt, [engine, "top", container, *columns[engine]]).stdout if engine else ""
+
+
+def main_process(salt: Mapping[str, Any], container: str) -> str:
+    """The process id of what a container runs, as the node sees it; "" when there is no such container.
+
+    salt (dict): the caller's `__salt__`. container (str): its name.
+    """
+    engine = _engine(salt, container)
+    return (
+        run(salt, [engine, "inspect", "--format", "{{.State.Pid}}", container]).stdout.strip()
+        if engine
+        else ""
+    )
+
+
+def _engine(salt: Mapping[str, Any], container: str) -> str | None:
+    """The program of the engine that runs a container; None where there is docker alone, and it does not."""
+    if "docker_engine.runs" in salt and salt["docker_engine.runs"](container):
+        return "docker"
+    return "podman" if "podman.containers" in salt or "docker_engine.runs" not in salt else None

@@ -21,10 +21,11 @@ _STAYS_UP = 3  # seconds that a container without a health check has to run
 class Container(NamedTuple):
     """What is changed.
 
-    name: the container's. unit: that runs it. guard: the execution module that keeps its service going.
-    engine: the execution module that tells of it. timeout: seconds until it has to be healthy. checked:
-    whether it has a health check. running: whether it runs before the change. turn: whether the node needs
-    the controllers' turn for it. own_log: whether its engine has its log, and not the journal of its unit.
+    name: the container's. unit: that runs it, "" where its engine itself does. guard: the execution module
+    that keeps its service going. engine: the execution module that tells of it. timeout: seconds until it has
+    to be healthy. checked: whether it has a health check. running: whether it runs before the change. turn:
+    whether the node needs the controllers' turn for it. own_log: whether its engine has its log, and not the
+    journal of its unit.
     """
 
     name: str
@@ -105,7 +106,7 @@ def prove(salt: Mapping[str, Any], one: Container, image: str, since: float) -> 
     def healthy() -> bool:
         # The unit is asked last: a container may pass its check and end right after it.
         passed = salt[f"{one.engine}.healthy"](one.name) if one.checked else time.time() >= since + _STAYS_UP
-        if ended := salt["quadlet.ended"](one.unit):
+        if ended := _ended(salt, one):
             raise NodeError("CONTAINER_EXITED", f"{one.name} ended ({ended}){log(salt, one, since)}")
         return passed
 
@@ -136,11 +137,20 @@ def exited(salt: Mapping[str, Any], one: Container, error: Exception, since: flo
 def log(salt: Mapping[str, Any], one: Container, since: float) -> str:
     """The last lines of a container, as the end of a message; "" without any."""
     own = salt[f"{one.engine}.log"](one.name, since) if one.own_log else ""
-    lines = own or salt["quadlet.log"](one.unit, since)
+    lines = own or (salt["quadlet.log"](one.unit, since) if one.unit else "")
     return f"; its last lines:\n{lines}" if lines else ""
 
 
+def _ended(salt: Mapping[str, Any], one: Container) -> str | None:
+    """How a container that was started has ended, None while it runs: by its unit, else by its engine."""
+    if one.unit:
+        return salt["quadlet.ended"](one.unit)
+    now = salt[f"{one.engine}.containers"]().get(one.name) or {"running": False, "exit_code": None}
+    return None if now["running"] else f"status {now['exit_code']}"
+
+
 def _carry_out(salt: Mapping[str, Any], one: Container, steps: Steps, restore: bool, units: list[str]) -> str:
+    units = [unit for unit in units if unit]
     token = _take_out_of_service(salt, one, units)
     done = False
     try:

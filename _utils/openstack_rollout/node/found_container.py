@@ -75,7 +75,8 @@ def replace(
         except CommandExecutionError as error:
             return f"The previous {one.name} could not be started again: {error}"
         replacements.end(one.name)
-        return f"{one.name} runs its previous image again, under {one.unit}, with its own definition."
+        by = one.unit or one.engine
+        return f"{one.name} runs its previous image again, under {by}, with its own definition."
 
     def accept() -> None:
         salt[f"{carrier}.accept"](one.name, token)

@@ -240,7 +240,7 @@ def test_a_node_that_cannot_tell_is_an_error():
 
     with pytest.raises(NodeError, match=r"^NODE_ERROR: podman ps"):
         node(**measuring({}, **{"podman.containers": fail})).facts()
-    with pytest.raises(NodeError, match=r"^NODE_ERROR: podman is not installed"):
+    with pytest.raises(NodeError, match=r"^NODE_ERROR: neither podman nor docker"):
         node().facts()
 
 

@@ -1,0 +1,289 @@
+"""What docker knows and does on a node: containers, local images, pulls by digest, health checks.
+
+The same functions as of `podman`, by docker's SDK for Python. Nothing of ours is started by docker: this
+module only reads, renames and removes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import salt.utils.path
+from salt.exceptions import CommandExecutionError
+
+from openstack_rollout.node import definitions, docker_api, docker_definition, storage, waiting
+from openstack_rollout.node import images as stored
+from openstack_rollout.node.errors import NodeError
+
+_SECOND = 1_000_000_000  # docker's times are nanoseconds
+_HEALTH_TIMEOUT = 30  # seconds, docker's own where a health check gives none
+_NO_CHECK = ("NONE", "")
+_STOPS_IN = 30
+_LONGEST = 2000
+
+
+def __virtual__():
+    """Only where docker is installed, and where salt-minion can speak to it."""
+    if not docker_api.serves() and not salt.utils.path.which("dockerd"):
+        return (False, "docker is not installed")
+    if docker_api.docker is None:
+        return (False, docker_api.MISSING)
+    return True
+
+
+def containers() -> dict[str, dict]:
+    """Every container of docker on the node, running or not.
+
+    Returns {name: {"id": str, "running": bool, "image_id": str, "image": the reference it was created of,
+    "healthy": True | False | None, "health_check": bool, "labels": dict, "exit_code": int}}; healthy is None
+    where the container has no health check or has not answered one yet. Where docker was not started since
+    the node's boot there are none.
+
+    Raises CommandExecutionError when docker does not answer.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' docker_engine.containers
+    """
+    if not docker_api.serves():
+        return {}
+    with docker_api.talking() as client:
+        # A container may be removed between the two calls.
+        told = [docker_api.found(client, entry["Id"]) for entry in client.containers(all=True)]
+    return {entry["Name"].lstrip("/"): _container(entry) for entry in told if entry}
+
+
+def runs(container: str) -> bool:
+    """Whether docker has a container of that name, and it runs.
+
+    container (str): its name. Raises CommandExecutionError when docker does not answer.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' docker_engine.runs nova_compute
+    """
+    if not docker_api.serves():
+        return False
+    with docker_api.talking() as client:
+        told = docker_api.found(client, container)
+    return bool(told and told["State"]["Running"])
+
+
+def image_ids(references: Iterable[str], images: Mapping[str, Iterable[str]] | None = None) -> dict[str, str]:
+    """The ids of those images that are local.
+
+    references (list): image references with a digest; a tag beside the digest does not count. images (dict):
+    as `local_images` gives them, where the caller has them already.
+
+    Returns {reference: image id}, without those that would have to be pulled.
+    Raises CommandExecutionError when docker does not answer.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' docker_engine.image_ids '["registry.example/nova-compute@sha256:…"]'
+    """
+    return stored.ids(references, images or local_images())
+
+
+def local_images() -> dict[str, list[str]]:
+    """Every local image: {its id: [repository@digest, …]}.
+
+    Raises CommandExecutionError when docker does not answer.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' docker_engine.local_images
+    """
+    if not docker_api.serves():
+        return {}
+    with docker_api.talking() as client:
+        told = client.images(all=True)
+    return {docker_api.plain_id(entry["Id"]): list(entry.get("RepoDigests") or ()) for entry in told}
+
+
+def pull(reference: str) -> str:
+    """Pull an image by its digest.
+
+    reference (str): registry/repository@sha256:…
+
+    Returns the id of the image. Raises NodeError IMAGE_MISSING when the registry has no such image,
+    REGISTRY_UNREACHABLE when it does not answer, else IMAGE_PULL_FAILED.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' docker_engine.pull registry.example/nova-compute@sha256:…
+    """
+    plain = stored.without_tag(reference)
+    with docker_api.talking() as client:
+        try:
+            # docker tells a failure that comes after its answer began in a line of the answer.
+            errors = [
+                line["error"] for line in client.pull(plain, stream=True, decode=True) if "error" in line
+            ]
+        except docker_api.APIError as error:
+            errors = [docker_api.said(error)]
+        if errors:
+            complaint = " ".join(errors[-1].split())
+            raise NodeError(stored.pull_failure(complaint), f"{reference}: {complaint}")
+        return docker_api.plain_id(client.inspect_image(plain)["Id"])
+
+
+def healthy(container: str) -> bool:
+    """Run a container's own health check now, as docker would in its interval.
+
+    container (str): its name.
+
+    Returns whether it passed; False also when it has none, when it takes longer than it may, and when the
+    container is gone or does not run.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' docker_engine.healthy nova_compute
+    """
+    with docker_api.talking() as client:
+        told = docker_api.found(client, container)
+        command = _health_command(told["Config"]) if told else []
+        if not command:
+            return False
+        limit = (told["Config"]["Healthcheck"].get("Timeout") or 0) / _SECOND or _HEALTH_TIMEOUT
+        try:
+            job = client.exec_create(container, command, stdout=False, stderr=False)["Id"]
+            client.exec_start(job, detach=True)
+        except docker_api.APIError:
+            return False
+        ended = waiting.until(lambda: not client.exec_inspect(job)["Running"], limit, 0.1)
+        return bool(ended) and client.exec_inspect(job)["ExitCode"] == 0
+
+
+def log(container: str, since: float, lines: int = 12) -> str:
+    """The last lines that a container wrote, as docker's log driver has them.
+
+    container (str): its name. since (float): seconds since the epoch; older lines are not given. lines (int):
+    how many at most.
+
+    Returns at most 2000 characters (str), "" when nothing was written, the driver keeps nothing or the
+    container is gone.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' docker_engine.log nova_compute 1790000000
+    """
+    with docker_api.talking() as client:
+        try:
+            written = client.logs(container, tail=lines, since=int(since))
+        except docker_api.APIError:
+            return ""
+    return written.decode(errors="replace").strip()[-_LONGEST:]
+
+
+def definition(container: str, key: str = "") -> dict:
+    """A container's definition, without its image: what its deployer said of it, as digests.
+
+    container (str): its name. key (str): of the snapshot that this one is going to be compared with.
+
+    Returns what node/definitions.py calls a snapshot; no value can be read in it.
+    Raises CommandExecutionError when there is no such container, or docker does not answer.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' docker_engine.definition nova_compute
+    """
+    with docker_api.talking() as client:
+        told = docker_api.found(client, container)
+        if told is None:
+            raise CommandExecutionError(f"docker has no container {container}")
+        return definitions.snapshot(docker_definition.of(told, docker_api.image_of(client, told)), key)
+
+
+def require_startable(image: str) -> None:
+    """Make sure that a local image can be started here: docker has it, and there is room.
+
+    image (str): a reference of a local image. Raises NodeError DEFINITION_REFUSED.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' docker_engine.require_startable registry.example/nova-compute@sha256:…
+    """
+    with docker_api.talking() as client:
+        try:
+            client.inspect_image(stored.without_tag(image))
+        except docker_api.NotFound as error:
+            raise NodeError(
+                "DEFINITION_REFUSED", f"{image} cannot be read: {docker_api.said(error)}"
+            ) from error
+        storage.require_room(client.info()["DockerRootDir"])
+
+
+def rename(container: str, name: str) -> None:
+    """Give a container another name.
+
+    container (str): its name. name (str): the new one. Raises CommandExecutionError when docker refuses.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' docker_engine.rename nova_compute nova_compute-legacy
+    """
+    with docker_api.talking() as client:
+        client.rename(container, name)
+
+
+def remove(container: str) -> None:
+    """Stop and remove a container; its image and its volumes stay. One that does not exist is no error.
+
+    container (str): its name. Raises CommandExecutionError when docker cannot remove it.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' docker_engine.remove nova_compute-legacy
+    """
+    with docker_api.talking() as client:
+        if docker_api.found(client, container):
+            client.stop(container, timeout=_STOPS_IN)
+            client.remove_container(container, force=True)
+
+
+def _container(entry: dict) -> dict:
+    state, config = entry["State"], entry["Config"]
+    health = (state.get("Health") or {}).get("Status")
+    return {
+        "id": entry["Id"],
+        "running": bool(state["Running"] and not state.get("Restarting")),
+        "image_id": docker_api.plain_id(entry["Image"]),
+        "image": config.get("Image") or "",
+        "healthy": {"healthy": True, "unhealthy": False}.get(health),
+        "health_check": bool(_health_command(config)),
+        "labels": config.get("Labels") or {},
+        "exit_code": state.get("ExitCode", 0),
+    }
+
+
+def _health_command(config: dict) -> list[str]:
+    """The command of a container's health check, [] without one."""
+    test = (config.get("Healthcheck") or {}).get("Test") or [""]
+    if test[0] in _NO_CHECK:
+        return []
+    if test[0] == "CMD-SHELL":
+        return [*(config.get("Shell") or ["/bin/sh", "-c"]), test[1]]
+    return test[1:]
