@@ -61,6 +61,7 @@ def test_a_node_tells_every_container_with_its_unit_and_no_secret(installed):
         for name in set(names) - {ONCE}:
             one = found.containers[name]
             assert (one.unit, one.carrier) == (deployer.unit(name), CARRIERS[deployer]), name
+    assert found.containers[FOREIGN].unit == unknown.UNIT
     assert found.units[MASKED].load == "masked"
     assert found.units[edpm_stand_in.unit(ONCE)].type == "oneshot"
 
@@ -90,6 +91,7 @@ def test_with_the_pillar_that_it_writes_the_release_as_found_is_deployed(install
     assert FOREIGN not in {one.get("container") for one in said["services"].values()}
     status = operator.status(installed.lab)
     assert (status["target"], status["deployed"]) == ("0.0.1", "0.0.1"), status["nodes"][NAME]
+    assert not any(stage["rounds"] for stage in operator.plan(installed.lab)["stages"])
     again = installed.lab.master(
         ["salt-run", "rollout.survey", f"output={installed.lab.pillar.place}"], check=False
     )

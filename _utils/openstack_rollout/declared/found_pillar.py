@@ -90,8 +90,8 @@ def _page(model: Model, records: Mapping[str, Any], version: str) -> Iterator[st
     yield "  roles:"
     yield from _roles(model, records)
     yield ""
-    yield "  # The release as found names no packages, and an update to it is to change nothing: what no release names"
-    yield "  # stays as it is. Leave this out once the system stage shall bring nodes up to date."
+    yield "  # An update to the release as found is to change nothing: packages that no release names stay."
+    yield "  # Leave this out once the system stage shall bring nodes up to date."
     yield "  system: {packages: release}"
     yield ""
     yield "  # found: the definition of whoever deployed it stays, an update moves its image."

@@ -95,6 +95,7 @@ def test_it_is_a_valid_pillar_and_every_node_is_at_the_release_as_found(deployer
     problems, model = reading.reasons(openstack)
     assert problems == []
     assert model.target_version == VERSION
+    assert model.system.packages == "release"  # else an update to what was found would update the system
     for name, read in told(**answers).items():
         roles = tuple(role for role, target in model.targets.items() if is_meant(name, target))
         assert sorted(roles) == sorted(records["nodes"][name]["roles"])
