@@ -33,6 +33,7 @@ _OWN_LABELS = "openstack-rollout."
 _AT_ONCE = 200  # names of a command
 _LONGEST = 1000
 _ARGUMENTS = re.compile(r"argv\[\]=(.*?) ;")
+_NAMED = re.compile(r" --name[= ](\S+)")
 _PROPERTIES = ("Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "Type", "ExecStart")
 
 
@@ -220,11 +221,13 @@ def _unit(one: Mapping[str, str]) -> dict:
 
 
 def _started(exec_start: str) -> Iterator[str]:
-    """The container that a unit starts by name: `podman start NAME`, `docker start -a NAME`, or a wrapper."""
+    """The container that a unit starts: `podman start NAME`, `docker run --name NAME`, or by a wrapper."""
     for arguments in _ARGUMENTS.findall(exec_start):
         words = arguments.split()
         program = words[0].rpartition("/")[2] if words else ""
         if program in ENGINES.values() and words[1:2] == ["start"]:
             yield from (word for word in words[2:] if not word.startswith("-"))
+        elif program in ENGINES.values() and words[1:2] == ["run"]:
+            yield from _NAMED.findall(arguments)[:1]
         elif program.endswith("-start-podman-container"):
             yield from words[1:2]

@@ -9,7 +9,6 @@
 #                     Left out are those that are called as services.sls calls them. Of several of one type, the first
 #                     is the service itself, and the others help it
 #   bundles           Pacemaker bundle: service type; its containers are called BUNDLE-podman-N
-#   sidecars          beginning of the name of containers that agents start: the containers of those agents
 #   once              globs of containers that do something once and end
 #   unknown           containers that no service type fits: they are told, and never touched
 #   image_keys        its image keys that are called otherwise in a release here
@@ -43,14 +42,6 @@ openstack:
         swift_object_replicator: swift-object
         swift_object_updater: swift-object
         rsync: swift-object
-      sidecars: &sidecars
-        neutron-dnsmasq-: [neutron_dhcp, neutron_dhcp_agent]
-        neutron-haproxy-ovnmeta-: [ovn_metadata_agent, ovn_agent]
-        neutron-haproxy-qdhcp-: [neutron_dhcp, neutron_dhcp_agent]
-        neutron-haproxy-qrouter-: [neutron_l3_agent]
-        neutron-haproxy-: [ovn_metadata_agent, ovn_agent, neutron_dhcp, neutron_dhcp_agent, neutron_l3_agent]
-        neutron-keepalived-: [neutron_l3_agent]
-        neutron-radvd-: [neutron_l3_agent]
       once: ['*_init', nova_statedir_owner]
       unknown: [cyborg_agent]
       image_keys:
@@ -125,7 +116,6 @@ openstack:
         ovn-dbs-bundle: ovn-nb
         rabbitmq-bundle: rabbitmq
         redis-bundle: redis
-      sidecars: *sidecars
       once:
         - '*_bootstrap'
         - '*_config'

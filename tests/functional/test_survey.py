@@ -18,6 +18,7 @@ BY = {
     kolla: ("neutron_ovn_metadata_agent",),
     edpm_stand_in: ("nova_compute_init", "nova_compute", "ovn_controller", "node_exporter"),
 }
+ONCE = "nova_compute_init"  # which leaves a unit, and no container
 OWNERS = {tripleo: "tripleo", kolla: "kolla", edpm_stand_in: "edpm"}
 CARRIERS = {tripleo: "podman_command", kolla: "podman_api", edpm_stand_in: "foreign_quadlet"}
 FOREIGN = "placement_api"
@@ -57,23 +58,25 @@ def test_a_node_tells_every_container_with_its_unit_and_no_secret(installed):
         installed.out(["podman", "ps", "-a", "--format", "{{.Names}}"]).split()
     )
     for deployer, names in BY.items():
-        for name in names:
+        for name in set(names) - {ONCE}:
             one = found.containers[name]
             assert (one.unit, one.carrier) == (deployer.unit(name), CARRIERS[deployer]), name
+    assert found.containers[FOREIGN].unit == unknown.UNIT
     assert found.units[MASKED].load == "masked"
+    assert found.units[edpm_stand_in.unit(ONCE)].type == "oneshot"
 
 
 def test_every_container_is_mapped_or_named(installed):
     node = survey(installed)["nodes"][NAME]
     containers = node["containers"]
-    owners = {name: OWNERS[deployer] for deployer, names in BY.items() for name in names}
+    owners = {name: OWNERS[deployer] for deployer, names in BY.items() for name in names if name != ONCE}
     assert {name: one["deployer"] for name, one in containers.items()} == {
         **owners,
         FOREIGN: "other",
         "web": "other",
     }
     kinds = {name: one["kind"] for name, one in containers.items() if one["kind"] != "service"}
-    assert kinds == {"nova_compute_init": "once", FOREIGN: "foreign", "web": "unknown"}
+    assert kinds == {FOREIGN: "foreign", "web": "unknown"}
     assert set(node["installers"]) == set(OWNERS.values())
     assert {one["unit"]: one["trouble"] for one in node["units"]} == {MASKED: "masked"}
 
@@ -88,6 +91,7 @@ def test_with_the_pillar_that_it_writes_the_release_as_found_is_deployed(install
     assert FOREIGN not in {one.get("container") for one in said["services"].values()}
     status = operator.status(installed.lab)
     assert (status["target"], status["deployed"]) == ("0.0.1", "0.0.1"), status["nodes"][NAME]
+    assert not any(stage["rounds"] for stage in operator.plan(installed.lab)["stages"])
     again = installed.lab.master(
         ["salt-run", "rollout.survey", f"output={installed.lab.pillar.place}"], check=False
     )

@@ -6,7 +6,7 @@ Data of the pillar (openstack/deployers.sls). A survey reads it; no update does.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Annotated, Any
@@ -144,8 +144,6 @@ class Deployer(Strict):
     """Container → service type, or {type, image} where its image has another type's key."""
     bundles: Containers = {}
     """Pacemaker bundle → service type; its containers end in -podman-N or -docker-N."""
-    sidecars: dict[Word, _Names] = {}
-    """Beginning of the name of containers that an agent starts → the containers of such agents."""
     once: list[Annotated[str, GLOB]] = []
     """Globs of containers that do something once and end, such as bootstraps and migrations."""
     unknown: _Names = []
@@ -190,11 +188,6 @@ class Deployer(Strict):
         """The Pacemaker bundle that a container is a replica of, "" where it is none."""
         match = _BUNDLE.fullmatch(container)
         return match["bundle"] if match and match["bundle"] in self.bundles else ""
-
-    def agents_of(self, container: str) -> Sequence[str]:
-        """The containers of agents that may have started this one; of the longest beginning that fits."""
-        fits = [start for start in self.sidecars if container.startswith(start)]
-        return self.sidecars[max(fits, key=len)] if fits else ()
 
     def runs_once(self, container: str) -> bool:
         """Whether a container does something once and ends."""

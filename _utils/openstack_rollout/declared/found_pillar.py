@@ -40,7 +40,7 @@ def files(model: Model, records: Mapping[str, Any], version: str) -> dict[str, s
     """
     return {
         PAGE: _text(_page(model, records, version)),
-        release_path(version): _text(_release(records, version)),
+        release_path(version): _text(_release(model, records, version)),
     }
 
 
@@ -90,6 +90,10 @@ def _page(model: Model, records: Mapping[str, Any], version: str) -> Iterator[st
     yield "  roles:"
     yield from _roles(model, records)
     yield ""
+    yield "  # An update to the release as found is to change nothing: packages that no release names stay."
+    yield "  # Leave this out once the system stage shall bring nodes up to date."
+    yield "  system: {packages: release}"
+    yield ""
     yield "  # found: the definition of whoever deployed it stays, an update moves its image."
     yield "  services:"
     yield from _services(model, records)
@@ -100,10 +104,12 @@ def _roles(model: Model, records: Mapping[str, Any]) -> Iterator[str]:
     for role, members in records["roles"].items():
         declared = all(not nodes[name]["guessed"] for name in members)
         others = [name for name in records["survey"] if name not in set(members)]
-        target = model.targets[role] if declared and role in model.targets else target_of(members, others)
-        if not declared:
-            yield _comment("    ", f"guessed by the services of {some(members)}")
-        yield f"    {role}: {_flow(target)}"
+        if declared and role in model.roles:
+            said = model.roles[role].model_dump(exclude_none=True)
+            yield f"    {role}: {_flow(said if len(said) > 1 else said['target'])}"
+            continue
+        yield _comment("    ", f"guessed by the services of {some(members)}")
+        yield f"    {role}: {_flow(target_of(members, others))}"
     without = [name for name, node in nodes.items() if not node["roles"]]
     if without:
         yield _comment("    ", f"without a role, nothing on it is known: {some(without)}")
@@ -114,12 +120,11 @@ def _services(model: Model, records: Mapping[str, Any]) -> Iterator[str]:
     for name, one in records["services"].items():
         if one["missing"]:
             yield _comment("    ", f"{name}: runs on {some(one['nodes'])}, not on {some(one['missing'])}")
-        if one["left"]:
-            where = some(_members(records, one["left"]))
-            yield _comment("    ", f"{name}: not moved where another stage moves the services: {where}")
         if OURS in one["deployers"]:
             yield _comment("    ", f"{name}: ours already: keep what your page says of it")
-        if one["image_key"] not in records["images"]:
+        if one["type"] not in model.service_types:
+            yield _comment("    ", f"{name}: a type of your own: keep what your page says of it")
+        elif one["image_key"] not in records["images"]:
             yield _comment("    ", f"{name}: its image has no digest of a registry: not moved")
         elif not one["roles"]:
             yield _comment("    ", f"{name}: no role has it on all of its nodes: not moved")
@@ -140,10 +145,6 @@ def _services(model: Model, records: Mapping[str, Any]) -> Iterator[str]:
     for container, found in records["unmapped"].items():
         owners = ", ".join(sorted({one["deployer"] for one in found}))
         yield _comment("    ", f"no service: {container} ({owners})")
-
-
-def _members(records: Mapping[str, Any], roles: Sequence[str]) -> list[str]:
-    return in_order({node for role in roles for node in records["roles"][role]})
 
 
 def _entry(model: Model, name: str, one: Mapping[str, Any], members: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,7 +168,7 @@ def _entry(model: Model, name: str, one: Mapping[str, Any], members: Mapping[str
     return entry
 
 
-def _release(records: Mapping[str, Any], version: str) -> Iterator[str]:
+def _release(model: Model, records: Mapping[str, Any], version: str) -> Iterator[str]:
     yield "# The release as it was found running, by salt-run rollout.survey: images alone, no packages."
     for container, images in records["undigested"].items():
         for image, nodes in images.items():
@@ -177,8 +178,12 @@ def _release(records: Mapping[str, Any], version: str) -> Iterator[str]:
     yield "openstack:"
     yield "  releases:"
     yield f"    {_flow(version)}:"
-    yield "      images:" if records["images"] else "      images: {}"
+    yield "      images:"
+    known = {of_type.image for of_type in model.service_types.values()}
     for key, one in records["images"].items():
+        if key not in known:
+            yield _comment("        ", f"of a type of your own: {key}: {one['reference']}")
+            continue
         for digest, nodes in one["others"].items():
             yield _comment("        ", f"{some(nodes)} runs {digest or 'an image of no registry'} instead")
         value = {"default": one["reference"]} if key in BACKEND_MAPS else one["reference"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from openstack_rollout.declared.deployed import Container, UnitState
@@ -47,10 +48,11 @@ class Installers:
 
     def __init__(self, model: Model):
         self._deployers = model.deployers
-        self._types = {name: entry.image or "" for name, entry in model.service_types.items()}
         self._own: dict[str, Service] = {}
-        for service in sorted(model.catalogue.services().values(), key=lambda one: not one.enabled):
+        services = model.catalogue.services()
+        for service in sorted(services.values(), key=lambda one: not one.enabled):
             self._own.setdefault(service.container, service)
+        self._types = {name: one for name, one in services.items() if name == one.type}
         self._local = {*_LOCAL, *(one for each in self._deployers.values() for one in each.local_registries)}
 
     def of_container(self, name: str, one: Container, managed: Collection[str]) -> str:
@@ -94,8 +96,13 @@ class Installers:
 
     def agents_of(self, name: str) -> tuple[str, ...]:
         """The containers of agents that may have started a container of this name."""
-        found = [tuple(table.agents_of(name)) for table in self._deployers.values()]
-        return tuple(dict.fromkeys(agent for agents in found for agent in agents))
+        types = {
+            kind for kind, one in self._types.items() if any(fnmatchcase(name, glob) for glob in one.sidecars)
+        }
+        own = [container for container, one in self._own.items() if one.type in types]
+        tables = [table.containers.items() for table in self._deployers.values()] if types else []
+        theirs = [container for some in tables for container, runs in some if runs.type in types]
+        return tuple(dict.fromkeys([*own, *theirs]))
 
     def references(self, one: Container) -> list[str]:
         """The image of a container as a release would hold it, by each digest that a registry gave it.
@@ -115,7 +122,8 @@ class Installers:
         return What(Kind.SERVICE, own.type, own.image) if own else What(Kind.UNKNOWN)
 
     def _runs(self, kind: Kind, runs: Runs) -> What:
-        return What(kind, runs.type, runs.image or self._types.get(runs.type, ""))
+        image = runs.image or (self._types[runs.type].image if runs.type in self._types else "")
+        return What(kind, runs.type, image)
 
 
 def trouble_of(unit: UnitState) -> str:

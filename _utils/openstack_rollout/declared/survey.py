@@ -9,21 +9,18 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from openstack_rollout.declared import services as services_of
 from openstack_rollout.declared.deployed import Container, Deployed
 from openstack_rollout.declared.installers import OTHER, Installers, Kind, trouble_of
 from openstack_rollout.declared.references import digest_of
+from openstack_rollout.declared.services import BY_PLANE
 from openstack_rollout.vocabulary import ROLES, in_order
 
 if TYPE_CHECKING:
     from openstack_rollout.declared.model import Model
-    from openstack_rollout.declared.services import Entry
 
 Records = dict[str, Any]
 _Members = Mapping[str, set[str]]
-_CONTROLLER, _COMPUTE, _GATEWAY = "controller", "compute", "gateway"
-#: What moves a service of both planes in the stage of its node, where there is such a word.
-_BY_PLANE: str = getattr(services_of, "BY_PLANE", "")
+_COMPUTE, _GATEWAY = "compute", "gateway"
 _MOVED = (Kind.SERVICE, Kind.BUNDLE)
 
 
@@ -69,7 +66,8 @@ def guessed(model: Model, types: Iterable[str]) -> list[str]:
     A type that only one role has tells it. On a compute, agents of gateways do not make a gateway of it: they
     run on each compute of a cloud with distributed routers. Where no type tells, the role that most have.
     """
-    wanted = [model.service_types[one].roles or [] for one in types if one in model.service_types]
+    services = model.catalogue.services()
+    wanted = [services[one].roles for one in types if one in services]
     found = {roles[0] for roles in wanted if len(roles) == 1}
     if _COMPUTE in found:
         found.discard(_GATEWAY)
@@ -157,9 +155,8 @@ def _counted(containers: Mapping[str, Records], units: Iterable[Records]) -> dic
 def _services(model: Model, nodes: Mapping[str, Records], roles: _Members) -> dict[str, Records]:
     """The services that were found, by the name that a pillar would give each.
 
-    roles: those of which every node runs it, as far as it can move there. stage: where it has to differ from
-    its type's. left: roles on whose nodes it runs and cannot move. nodes: where it runs. missing: nodes that
-    do not run it though others of their role do.
+    roles: those of which every node runs it. stage: where it has to differ from
+    its type's. nodes: where it runs. missing: nodes that do not run it though others of their role do.
     """
     found: dict[tuple[str, str], dict[str, Records]] = {}
     for node, records in nodes.items():
@@ -179,29 +176,23 @@ def _services(model: Model, nodes: Mapping[str, Records], roles: _Members) -> di
             "image_key": one["image_key"],
             "deployers": sorted({each["deployer"] for each in on.values()}),
             "nodes": list(on),
-            **_placed(model.service_types.get(key[0]), has, roles),
+            **_placed(model, key[0], has, roles),
             "missing": in_order(_nodes(some, roles) - set(on)),
         }
     return services
 
 
-def _placed(of_type: Entry | None, has: list[str], roles: _Members) -> Records:
-    """The roles and the stage that a pillar gives a service. has: the roles whose nodes all run it."""
-    stage = of_type.stage if of_type else None
-    own = [role for role in (of_type.roles if of_type else None) or () if role in has]
+def _placed(model: Model, kind: str, has: list[str], roles: _Members) -> Records:
+    """The roles and the stage that a pillar gives a service of a type. has: roles whose nodes all run it."""
+    stage = model.catalogue.services()[kind].stage
+    own = [role for role in model.catalogue.services()[kind].roles if role in has]
     # A node in several roles has a service by any of them: those of its type, where they are enough.
     chosen = own if own and _nodes(own, roles) == _nodes(has, roles) else has
-    control = [role for role in chosen if role == _CONTROLLER]
-    data = [role for role in chosen if role != _CONTROLLER]
-    if stage == "ovn" or not chosen:
-        return {"roles": chosen, "stage": "", "left": []}
-    if control and data:
-        if _BY_PLANE:
-            return {"roles": chosen, "stage": _BY_PLANE, "left": []}
-        stays, left = (control, data) if stage == "control_plane" else (data, control)
-        return {"roles": stays, "stage": "", "left": left}
-    plane = "control_plane" if control else "services"
-    return {"roles": chosen, "stage": plane if plane != stage else "", "left": []}
+    controls = {model.is_control_plane([role]) for role in chosen}
+    if not chosen or stage in ("ovn", BY_PLANE):
+        return {"roles": chosen, "stage": ""}
+    plane = BY_PLANE if len(controls) > 1 else "control_plane" if True in controls else "services"
+    return {"roles": chosen, "stage": plane if plane != stage else ""}
 
 
 def _nodes(some: Iterable[str], roles: _Members) -> set[str]:

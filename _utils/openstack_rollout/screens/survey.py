@@ -84,10 +84,6 @@ def _sections(data: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
             if one["missing"]
         ],
     )
-    yield (
-        "Runs in two planes, and is not moved for the roles named here:",
-        [f"{name}: {', '.join(one['left'])}" for name, one in data["services"].items() if one["left"]],
-    )
     yield "Runs two images:", list(_two_images(data["images"]))
     yield (
         "Runs an image that no registry has, which cannot be part of a release:",

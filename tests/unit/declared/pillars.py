@@ -22,7 +22,6 @@ DEPLOYER = {
     "local_registries": ["cluster.common.tag"],
     "containers": {"nova_init": "nova", "expirer": {"type": "glance", "image": "nova_compute_image"}},
     "bundles": {"galera-bundle": "rabbitmq"},
-    "sidecars": {"neutron-haproxy-": ["ovn_agent"]},
     "once": ["*_init"],
     "unknown": ["tgtd"],
     "image_keys": {"theirs": "nova_compute_image"},

@@ -53,8 +53,6 @@ def test_the_tables_name_no_container_that_the_deployer_does_not_have(deployer):
     table, names = MODEL.deployers[deployer], listed(deployer)
     bundles = {"haproxy-bundle"}
     assert {*table.containers, *table.unknown} - {*names} - bundles == set()
-    agents = {agent for some in table.sidecars.values() for agent in some}
-    assert agents <= {*OWN, *(name for one in MODEL.deployers.values() for name in one.containers)}
 
 
 def test_units_of_a_deployer():

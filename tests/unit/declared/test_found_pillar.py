@@ -95,8 +95,9 @@ def test_it_is_a_valid_pillar_and_every_node_is_at_the_release_as_found(deployer
     problems, model = reading.reasons(openstack)
     assert problems == []
     assert model.target_version == VERSION
+    assert model.system.packages == "release"  # else an update to what was found would update the system
     for name, read in told(**answers).items():
-        roles = tuple(role for role, target in model.roles.items() if is_meant(name, target))
+        roles = tuple(role for role, target in model.targets.items() if is_meant(name, target))
         assert sorted(roles) == sorted(records["nodes"][name]["roles"])
         containers = {
             container: {
@@ -200,9 +201,22 @@ def test_the_same_survey_writes_the_same_files_in_whatever_order_nodes_answered(
 
 def test_roles_that_are_declared_keep_their_target():
     answers = {"a": [of("edpm", "nova_compute")], "b": [of("edpm", "nova_compute")]}
-    model = cloud_pillar.model(roles={"compute": "G@role:compute"})
-    _, _, openstack = written(answers, declared={"a": ["compute"], "b": ["compute"]}, model=model)
-    assert openstack["roles"] == {"compute": "G@role:compute"}
+    roles = {"compute": "G@role:compute", "edge": {"target": "b*", "plane": "data_plane", "like": "compute"}}
+    model = cloud_pillar.model(roles=roles)
+    _, _, openstack = written(answers, declared={"a": ["compute"], "b": ["edge"]}, model=model)
+    assert openstack["roles"] == roles
+    assert reading.reasons(openstack)[0] == []
+    assert openstack["services"]["nova"]["roles"] == ["compute", "edge"]
+
+
+def test_a_type_of_the_operators_own_is_named_and_left_to_its_page():
+    own = {"trove-guest": {"image": "trove_guest_image", "container": "trove_guest", "roles": ["compute"],
+                           "stage": "services"}}  # fmt: skip
+    model = cloud_pillar.model(services=own)
+    answers = {"cmp1": answer("cmp1", of("edpm", "nova_compute"), of("edpm", "trove_guest"))}
+    _, texts, openstack = written(answers, model=model)
+    assert "# trove-guest: a type of your own: keep what your page says of it" in texts[found_pillar.PAGE]
+    assert reading.reasons(openstack)[0] == []
 
 
 @pytest.mark.parametrize(

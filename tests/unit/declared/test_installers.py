@@ -71,6 +71,7 @@ def test_what_a_container_is(name, owner, what):
         ("neutron-haproxy-ovnmeta-0a1b", "ovn_metadata_agent"),
         ("neutron-dnsmasq-qdhcp-0a1b", "neutron_dhcp"),
         ("neutron-keepalived-qrouter-0a1b", "neutron_l3_agent"),
+        ("neutron_l3_agent_haproxy_qrouter-0a1b", "neutron_l3_agent"),
     ],
 )
 def test_a_container_that_an_agent_started(name, agent):

@@ -116,20 +116,24 @@ def test_a_service_has_the_roles_whose_nodes_all_run_it_and_names_the_others():
     assert found["cinder-backup"]["roles"] == [] and found["cinder-backup"]["missing"] == ["ctl2"]
 
 
-@pytest.mark.parametrize(
-    ("by_plane", "placed"),
-    [
-        ("", {"roles": ["compute"], "stage": "", "left": ["controller"]}),
-        ("by_plane", {"roles": ["controller", "compute"], "stage": "by_plane", "left": []}),
-    ],
-)
-def test_a_service_of_both_planes(monkeypatch, by_plane, placed):
-    monkeypatch.setattr(survey, "_BY_PLANE", by_plane)
+def test_a_service_of_both_planes_moves_in_the_stage_of_its_node():
     found = surveyed(
         ctl1=[of("kolla", "keystone"), of("kolla", "prometheus_node_exporter")],
         cmp1=[of("kolla", "nova_compute"), of("kolla", "prometheus_node_exporter")],
     )["services"]["node-exporter"]
-    assert {key: found[key] for key in placed} == placed
+    assert (found["roles"], found["stage"]) == (["controller", "compute"], "by_plane")
+
+
+def test_a_role_of_the_operators_own_is_of_its_plane():
+    model = cloud_pillar.model(roles={"database": {"target": "db*", "plane": "control_plane"}})
+    declared = {"db1": ["database"]}
+    found = surveyed(db1=[of("kolla", "mariadb"), of("kolla", "cron")], model=model, declared=declared)
+    assert found["roles"] == {"database": ["db1"]}
+    assert (found["services"]["mariadb"]["roles"], found["services"]["mariadb"]["stage"]) == (
+        ["database"],
+        "",
+    )
+    assert found["services"]["logrotate-crond"]["stage"] == "control_plane"
 
 
 def test_a_service_that_runs_in_the_other_plane_alone_moves_in_its_stage():

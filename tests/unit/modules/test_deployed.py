@@ -130,6 +130,8 @@ def test_what_may_hold_secrets_is_kept_out_of_the_log(monkeypatch, command):
         ("kolla-nova_compute-container.service", "/usr/bin/podman start -a nova_compute"),
         ("edpm_nova_compute.service", "/usr/libexec/edpm-start-podman-container nova_compute"),
         ("mine.service", "/usr/bin/docker start --attach nova_compute"),
+        ("mine.service", "/usr/bin/podman run --rm --name nova_compute -e PASSWORD=x image"),
+        ("mine.service", "/usr/bin/docker run --name=nova_compute image"),
     ],
 )
 def test_the_unit_that_starts_a_container_by_name(monkeypatch, name, command):
