@@ -17,6 +17,11 @@ EDPM = ("nova_compute_init", "nova_compute", "ovn_controller", "node_exporter", 
 BY = {tripleo: TRIPLEO, kolla: KOLLA, edpm_stand_in: EDPM}
 
 
+def called(parameter: object) -> str:
+    """A test's parameter in its name."""
+    return getattr(parameter, "__name__", str(parameter)).rpartition(".")[2]
+
+
 def deploy(node, deployer, version: str, names: tuple[str, ...]) -> None:
     """One run of a deployer with that release's images."""
     services = {name: deployer.SERVICES[name] for name in names}
@@ -45,7 +50,7 @@ def mounts(told: dict) -> dict[str, str]:
     return {one["Destination"].rstrip("/"): one.get("Name") or one["Source"] for one in told["Mounts"]}
 
 
-@pytest.mark.parametrize("deployer", BY, ids=lambda deployer: deployer.__name__.rpartition(".")[2])
+@pytest.mark.parametrize("deployer", BY, ids=called)
 def test_every_service_runs_by_its_deployers_unit(deployed, deployer):
     units = [deployer.unit(name) for name in BY[deployer]]
     assert deployed.out(["systemctl", "is-active", *units]).split() == ["active"] * len(units)
@@ -100,7 +105,7 @@ def test_edpms_containers_are_quadlets_with_a_prefix_in_the_units_name_alone(dep
 
 
 @pytest.mark.parametrize(
-    ("deployer", "name"), [(tripleo, "memcached"), (kolla, "cron"), (edpm_stand_in, "frr")], ids=str
+    ("deployer", "name"), [(tripleo, "memcached"), (kolla, "cron"), (edpm_stand_in, "frr")], ids=called
 )
 def test_the_deployers_next_run_moves_what_has_another_image_and_nothing_else(deployed, deployer, name):
     before, digest = deployed.started(), deployed.digest(name)

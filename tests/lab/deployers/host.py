@@ -27,6 +27,10 @@ def provide(lab: Lab, node: str, volumes: Iterable[str]) -> None:
         lab.exec(node, ["mkdir", "--parents", *sorted(folders)])
     if files:
         lab.exec(node, ["touch", *files])
+    for folder in sorted(folder for folder in folders if folder.startswith("/run/")):
+        # of services that the lab has not; they make it at each boot
+        name = folder.strip("/").replace("/", "-")
+        write(lab, node, f"/etc/tmpfiles.d/lab-{name}.conf", f"d {folder} 0755 root root -\n")
 
 
 def write(lab: Lab, node: str, path: str, content: str, mode: str = "0644") -> bool:

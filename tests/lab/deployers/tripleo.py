@@ -88,6 +88,7 @@ def _step(step: str) -> dict:
         "name": f"TripleO's {step}",
         "hosts": "all",
         "gather_facts": True,
+        "gather_subset": ["min"],
         "tasks": [
             {
                 "ansible.builtin.include_role": {"name": "tripleo_container_manage"},
