@@ -105,7 +105,7 @@ def _measured(share: Mapping[str, Any]) -> dict:
         "boot_id": _BOOT_ID.read_text(encoding="utf-8").strip(),
         "containers": {name: _container(one, local) for name, one in there.items()},
         "managed": sorted(__salt__["quadlet.managed"]()),
-        "carried": _carried(),
+        "carried": _carried(local),
         "images": sorted(images.ids(references, local)),
         "packages": _watched(share, installed),
         "floors": _floors(share.get("floors", {}), installed),
@@ -155,24 +155,36 @@ def _container(one: Mapping[str, Any], local: Mapping[str, Iterable[str]]) -> di
         "running": one["running"],
         "healthy": one["healthy"],
         "image_id": one["image_id"],
-        "digests": sorted({name.rpartition("@")[2] for name in local.get(one["image_id"], ())}),
+        "digests": _digests(local.get(one["image_id"], ())),
         "labels": labels,
         "unit": labels.get(_UNIT),
         "exit_code": one.get("exit_code"),
     }
 
 
-def _carried() -> dict[str, dict]:
+def _carried(local: Mapping[str, Iterable[str]]) -> dict[str, dict]:
     """How the containers are run that a carrier knows."""
+    named = __salt__["podman.named_images"]() if "podman.named_images" in __salt__ else {}
+
+    def defined(one: Mapping[str, Any]) -> str | None:
+        # Elsewhere the container itself is all that is started again.
+        return named.get(one["image"]) if one["carrier"] in carriers.DEFINING else None
+
     return {
         name: {
             "carrier": one["carrier"],
             "unit": one["unit"],
             "image": one["image"],
+            "digests": _digests(local.get(defined(one) or "", ())),
             "masked": bool(one["unit"]) and __salt__["quadlet.masked"](one["unit"]),
         }
         for name, one in carriers.carried(__salt__).items()
     }
+
+
+def _digests(names: Iterable[str]) -> list[str]:
+    """The digests in the names of an image."""
+    return sorted({name.rpartition("@")[2] for name in names})
 
 
 def _watched(share: Mapping[str, Any], installed: Mapping[str, list[str]]) -> dict[str, list[str]]:

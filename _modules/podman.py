@@ -90,6 +90,24 @@ def local_images() -> dict[str, list[str]]:
     return found
 
 
+def named_images() -> dict[str, str]:
+    """What each name of a local image stands for: {repository:tag or repository@digest: id of the image}.
+
+    Raises CommandExecutionError when podman does not answer.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' podman.named_images
+    """
+    found: dict[str, str] = {}
+    for entry in _json(["images", "--all", "--digests", "--format", "json"]):
+        names = (*(entry.get("Names") or ()), *(entry.get("RepoDigests") or ()))
+        found |= dict.fromkeys(names, entry["Id"].removeprefix("sha256:"))
+    return found
+
+
 def pull(reference: str) -> str:
     """Pull an image by its digest.
 

@@ -321,8 +321,8 @@ def _finish(name, one, image, token, finish):
 def _defined(name, container, image, record):
     """The answer of a container that runs once: its definition names the image, and nothing is started."""
     engine, carrier = record["engine"], record["carrier"]
-    ran = (__salt__[f"{engine}.containers"]().get(container) or {}).get("image_id")
-    if record["image"] == image or ran == __salt__[f"{engine}.image_ids"]([image]).get(image, ""):
+    named = __salt__[f"{engine}.named_images"]().get(record["image"])
+    if record["image"] == image or named == __salt__[f"{engine}.image_ids"]([image]).get(image, ""):
         return answers.answer(name, True, f"{container} is defined with {image}")
     if carrier not in carriers.DEFINING:
         return answers.answer(name, True, f"{container} is left alone: its deployer creates it for each run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 
@@ -101,10 +102,9 @@ def failures(answer: dict[str, dict]) -> list[str]:
     return [result["comment"] for result in answer.values() if result["result"] is False]
 
 
-@pytest.fixture(scope="module")
-def machine(request: pytest.FixtureRequest) -> Iterator[Node]:
-    """A machine of its own for each module, just booted; a module's LAB_PROFILE says which."""
-    profile = getattr(request.module, "LAB_PROFILE", "one")
+@contextlib.contextmanager
+def booted(profile: str = "one") -> Iterator[Node]:
+    """A machine that is just booted; torn down at the end, whatever happens."""
     lab = Lab(home=settings.HOME.with_name(f"{settings.HOME.name}-functional"), profile=profile)
     lab.down()
     try:
@@ -112,6 +112,13 @@ def machine(request: pytest.FixtureRequest) -> Iterator[Node]:
         yield Node(lab)
     finally:
         lab.down()
+
+
+@pytest.fixture(scope="module")
+def machine(request: pytest.FixtureRequest) -> Iterator[Node]:
+    """A machine of its own for each module, just booted; a module's LAB_PROFILE says which."""
+    with booted(getattr(request.module, "LAB_PROFILE", "one")) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

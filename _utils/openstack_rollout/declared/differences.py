@@ -312,12 +312,11 @@ def _of_container(service: Mapping[str, Any], facts: Facts) -> Iterator[Differen
 def _of_one_shot(service: Mapping[str, Any], facts: Facts) -> Iterator[Difference]:
     """It ends by itself, and may be gone then: what counts is the image that its definition starts next."""
     name, image = service["container"], service["image"]
-    defined, container = facts.carried[name].image, facts.containers.get(name)
-    if facts.carried[name].carrier not in DEFINING:
+    record = facts.carried[name]
+    if record.carrier not in DEFINING:
         return  # its deployer creates it for each run
-    by_tag = container.digests if container else ()
-    if digest_of(image) not in ((digest_of(defined),) if digest_of(defined) else by_tag):
-        yield Difference(service["stage"], Kind.CONTAINER_DEFINED, name, defined, image)
+    if digest_of(image) not in (digest_of(record.image), *record.digests):
+        yield Difference(service["stage"], Kind.CONTAINER_DEFINED, name, record.image, image)
 
 
 def _can_tell(wanted: Mapping[str, Any], facts: Facts) -> bool:
@@ -445,7 +444,7 @@ def _notes_of_found(service: Mapping[str, Any], facts: Facts) -> Iterator[dict[s
         yield {"kind": "foreign" if container else "not_here", "subject": name, "detail": ""}
     elif record.masked:
         yield {"kind": "masked", "subject": name, "detail": record.unit}
-    elif container and digest_of(record.image) not in (None, *container.digests):
+    elif container and record.digests and not set(record.digests) & set(container.digests):
         yield {"kind": "defined", "subject": name, "detail": record.image}
 
 

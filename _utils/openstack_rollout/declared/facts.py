@@ -42,13 +42,14 @@ class Container(_Record):
 
 
 class Carried(_Record):
-    """How a container is run: the carrier that knows it, its unit (masked: nothing may start it), and the
-    image that its definition names.
+    """How a container is run: the carrier that knows it, its unit (masked: nothing may start it), the image
+    that its definition names, and the digests of it where that image is local.
     """
 
     carrier: _Name
     unit: _Text
     image: _Text
+    digests: _Names = []
     masked: bool
 
 

@@ -35,6 +35,7 @@ _MADE_UP = 64  # characters of the name of an anonymous volume
 # Annotations and variables that podman adds, some of them only when a container is started.
 _ANNOTATIONS = ("org.opencontainers.image.stopSignal", "io.container.manager", "org.systemd.property.")
 _VARIABLES = ("container", "HOSTNAME", "HOME", "TERM")
+_RELABEL = ("z", "Z", "")
 _UNSET: tuple[Any, ...] = (None, "", [], {})
 
 
@@ -49,10 +50,11 @@ def of(container: Mapping[str, Any], image: Mapping[str, Any]) -> dict[str, Any]
     container = json.loads(json.dumps(container).replace(own_id, "ID")) if own_id else container
     found = {key: value for key, value in container.items() if key not in _OF_ITSELF}
     found["Config"] = _config(container.get("Config") or {}, image.get("Config") or {}, own_id)
+    host = dict(container.get("HostConfig") or {})
+    host["Binds"] = [_bind(one) for one in host.get("Binds") or ()]
     # podman tells binds, limits, … in any order.
     found["HostConfig"] = {
-        key: sorted(value, key=repr) if isinstance(value, list) else value
-        for key, value in (container.get("HostConfig") or {}).items()
+        key: sorted(value, key=repr) if isinstance(value, list) else value for key, value in host.items()
     }
     for one in (found["Config"], found["HostConfig"]):
         if isinstance(one.get("Annotations"), Mapping):
@@ -114,10 +116,18 @@ def _plain(value: Any) -> Any:
     return " ".join(map(str, value)) if isinstance(value, list) else value or None
 
 
+def _bind(bind: str) -> str:
+    """A bind without its options to relabel, which podman forgets once it has followed them."""
+    place, _, options = bind.rpartition(":")
+    kept = sorted(one for one in options.split(",") if one not in _RELABEL)
+    return f"{place}:{','.join(kept)}"
+
+
 def _mount(mount: Mapping[str, Any]) -> dict[str, Any]:
     # An anonymous volume has a name of its own each time; where it is mounted is said by the definition.
     made_up = len(str(mount.get("Name", ""))) == _MADE_UP
-    return {k: v for k, v in mount.items() if not (made_up and k in ("Name", "Source"))}
+    found = {k: v for k, v in mount.items() if not (made_up and k in ("Name", "Source"))}
+    return {k: v for k, v in found.items() if not (k == "Mode" and v in _RELABEL)}
 
 
 def _leaves(value: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:

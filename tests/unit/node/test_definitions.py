@@ -21,7 +21,7 @@ CONTAINER = {
     "State": {"Running": True},
     "HostsPath": f"/run/{'a' * 64}/hosts",
     "Mounts": [
-        {"Type": "bind", "Source": "/b", "Destination": "/b"},
+        {"Type": "bind", "Source": "/b", "Destination": "/b", "Mode": ""},
         {"Type": "volume", "Name": "f" * 64, "Source": "/x", "Destination": "/anonymous"},
     ],
     "Config": {
@@ -32,7 +32,12 @@ CONTAINER = {
         "Annotations": {"io.container.manager": "libpod", "own": "x"},
         "CreateCommand": ["podman", "create", "reg/nova:1"],
     },
-    "HostConfig": {"Privileged": True, "LogConfig": {"Path": f"/var/{'a' * 64}/ctr.log"}, "CapAdd": []},
+    "HostConfig": {
+        "Privileged": True,
+        "LogConfig": {"Path": f"/var/{'a' * 64}/ctr.log"},
+        "CapAdd": [],
+        "Binds": ["/b:/b:rw,rprivate,rbind", "/a:/a:ro,rbind"],
+    },
 }
 
 
@@ -44,7 +49,11 @@ def later():
     new["Config"]["Labels"] = {"version": "2", "config_id": "step4"}
     new["Config"]["Annotations"] = {"own": "x"}
     new["Config"]["CreateCommand"] = ["podman", "create", "reg/nova:2"]
-    new["Mounts"] = [CONTAINER["Mounts"][0], {**CONTAINER["Mounts"][1], "Name": "e" * 64, "Source": "/y"}]
+    new["HostConfig"]["Binds"] = ["/a:/a:ro,rbind", "/b:/b:z,rw,rprivate,rbind"]
+    new["Mounts"] = [
+        {**CONTAINER["Mounts"][0], "Mode": "z"},
+        {**CONTAINER["Mounts"][1], "Name": "e" * 64, "Source": "/y"},
+    ]
     own = {"Env": ["PATH=/usr/bin", "VERSION=2", "NEW=1"], "Cmd": ["kolla_start", "-v"]}
     image = {"Config": {**own, "Labels": {"version": "2"}}}
     new["Config"]["Cmd"] = ["kolla_start", "-v"]
@@ -71,6 +80,10 @@ def test_another_image_is_no_other_definition():
         (lambda new: new["Config"]["Labels"].pop("config_id"), "Config.Labels.config_id"),
         (lambda new: new["Config"].update(Cmd=["other"]), "Config.Cmd"),
         (lambda new: new["Mounts"].pop(), "Mounts"),
+        (
+            lambda new: new["HostConfig"].update(Binds=["/a:/a:rw,rbind", "/b:/b:rw,rprivate,rbind"]),
+            "HostConfig.Binds",
+        ),
         (lambda new: new.update(AppArmorProfile="x"), "AppArmorProfile"),
         (lambda new: new["Config"].update(Healthcheck={"Test": ["CMD", "x"]}), "Config.Healthcheck.Test"),
     ],

@@ -1,0 +1,175 @@
+"""Containers that others deployed, on a real machine: their image changes alone, nothing foreign is lost."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.functional.conftest import NAME
+from tests.lab import images
+from tests.lab.deployers import edpm_stand_in, kolla, release, tripleo
+
+from .conftest import BY, CONTAINERS, FOREIGN, ONE_SHOT, called, deploy
+
+OWN = {"roles": ["compute"], "stage": "services", "enabled": True, "guard": "none"}
+#: every service of the machine, as the operator's page has it; some are on controllers elsewhere
+SERVICES = {
+    "memcached": OWN,
+    "keystone": OWN,
+    "cinder-volume": OWN,
+    "logrotate-crond": {"enabled": True},
+    "cron": {"image": "edpm_logrotate_crond_image", "container": "cron", **OWN},
+    "neutron-ovn": {"container": "neutron_ovn_vpn_agent", "roles": ["compute"]},
+    "neutron-metadata": {"container": "neutron_ovn_metadata_agent"},
+    "init": {"image": "nova_compute_image", "container": ONE_SHOT, "one_shot": True, **OWN},
+    "frr": {"enabled": True},
+    "placement": OWN,  # a stranger's
+    "ceilometer-compute": {"enabled": True},  # nobody's
+}
+#: one container of each way in which containers are run, its service, and the key of its image
+WAYS = {
+    "quadlet": ("node_exporter", "node-exporter", "edpm_node_exporter_image"),
+    "command line": ("keystone", "keystone", "keystone_api_image"),
+    "API": ("neutron_ovn_metadata_agent", "neutron-metadata", "edpm_neutron_metadata_agent_image"),
+}
+STAGES = "openstack.ovn,openstack.services"
+MOVED = {"services container " + name for name in (*CONTAINERS, ONE_SHOT) if name != "ovn_controller"} | {
+    "ovn container ovn_controller"
+}
+
+
+@pytest.fixture(scope="module")
+def taken(deployed):
+    """The machine, its services declared as found at release 1.0.0, and the packages of that release."""
+    for release_file in deployed.lab.pillar.place.glob("openstack/releases/0_*.sls"):
+        release_file.unlink()
+    declare(deployed, "1.0.0")
+    before = deployed.started()
+    deployed.converge()
+    assert deployed.started() == before
+    return deployed
+
+
+def declare(node, version: str, **images: str) -> None:
+    """The operator's page: every service found, at a release, with other images where given."""
+    services = {name: dict(entry) for name, entry in SERVICES.items()}
+    for _, service, key in WAYS.values():
+        if key in images:
+            services.setdefault(service, {})["health"] = {"timeout": 15}
+    defaults = {"definition": "found"}
+    node.edit(target_version=version, services=services, service_defaults=defaults, custom_images=images)
+
+
+def containers(states: set[str]) -> set[str]:
+    """Those of the states that are about containers."""
+    return {state for state in states if " container " in state}
+
+
+def there(node) -> set[str]:
+    """The names of all containers, running or not."""
+    return set(node.out(["podman", "ps", "--all", "--format", "{{.Names}}"]).split())
+
+
+def told(node, container: str) -> dict:
+    """What podman tells of a container but its image, ids and times, and what the image says itself."""
+    found = json.loads(node.out(["podman", "container", "inspect", container]))[0]
+    image = json.loads(node.out(["podman", "image", "inspect", found["Image"]]))[0]["Config"]
+    text = json.dumps(found).replace(found["Id"], "ID")
+    found = json.loads(text.replace(found["Image"], "IMAGE").replace(found["ImageName"], "NAME"))
+    for key in ("Created", "State", "ImageDigest", "lockNumber", "CreateCommand"):
+        found.pop(key, None)
+        found["Config"].pop(key, None)
+    layers = found["GraphDriver"]["Data"]
+    found["GraphDriver"] = {"Name": found["GraphDriver"]["Name"], "keys": sorted(layers)}
+    found["Config"]["Env"] = sorted(set(found["Config"]["Env"]) - set(image["Env"]))
+    labels = image.get("Labels") or {}
+    found["Config"]["Labels"] = {
+        key: value for key, value in found["Config"]["Labels"].items() if labels.get(key) != value
+    }
+    found["Mounts"] = sorted(found["Mounts"], key=lambda mount: mount["Destination"])
+    found["HostConfig"]["Binds"] = sorted(found["HostConfig"]["Binds"] or ())
+    return found
+
+
+def units(node) -> dict[str, str]:
+    """Every unit file and quadlet of the machine, without the lines that name an image."""
+    places = ["/etc/systemd/system", "/etc/containers/systemd"]
+    listing = node.out(["find", *places, "-type", "f"]).splitlines()
+    return {
+        path: "\n".join(
+            line for line in node.out(["cat", path]).splitlines() if not line.startswith("Image=")
+        )
+        for path in listing
+    }
+
+
+def one_shot(node) -> str:
+    """When the one-shot was started last."""
+    question = "--property=ExecMainStartTimestampMonotonic,ActiveEnterTimestampMonotonic"
+    return node.out(["systemctl", "show", f"edpm_{ONE_SHOT}", question])
+
+
+def all_told(node) -> dict[str, dict]:
+    return {name: told(node, name) for name in CONTAINERS}
+
+
+def test_the_release_as_found_changes_nothing(taken):
+    before, files, names = taken.started(), units(taken), there(taken)
+    assert containers(taken.predict()) == set() == containers(taken.converge())
+    assert (taken.started(), units(taken), there(taken)) == (before, files, names)
+    status = taken.status()
+    assert (status["deployed"], status["differences"], status["health"]) == ("1.0.0", {}, [])
+    assert f"container {FOREIGN}: left alone, how it is run is not known here" in status["notes"]
+    assert "container ceilometer_agent_compute: is not on this node" in status["notes"]
+
+
+def test_a_release_moves_the_image_and_nothing_else(taken):
+    before, files, digests = all_told(taken), units(taken), {name: taken.digest(name) for name in CONTAINERS}
+    ran, names, stranger = one_shot(taken), there(taken), taken.started()[FOREIGN]
+    declare(taken, "1.0.1")
+    assert containers(taken.predict(STAGES)) == MOVED == containers(taken.converge(STAGES))
+    for name in CONTAINERS:
+        assert taken.digest(name) != digests[name], name
+        after = told(taken, name)
+        assert after == before[name], [key for key in after if after[key] != before[name].get(key)]
+    assert (units(taken), one_shot(taken), there(taken)) == (files, ran, names)
+    quadlet = taken.out(["cat", f"/etc/containers/systemd/edpm_{ONE_SHOT}.container"])
+    assert f"Image={taken.releases['1.0.1']['images']['nova_compute_image']}" in quadlet
+    assert taken.started()[FOREIGN] == stranger
+    assert containers(taken.predict(STAGES)) == set()
+
+
+@pytest.mark.parametrize("image", ["broken", "unhealthy"])
+@pytest.mark.parametrize("way", WAYS)
+def test_an_image_that_fails_gives_way_to_what_ran_before(taken, way, image):
+    name, _, key = WAYS[way]
+    before, digest, files, names = told(taken, name), taken.digest(name), units(taken), there(taken)
+    declare(taken, "1.0.1", **{key: taken.images[image]})
+    comment = taken.failure("openstack.services")
+    assert comment.startswith({"broken": "CONTAINER_EXITED", "unhealthy": "CONTAINER_UNHEALTHY"}[image])
+    assert f"{name} runs its previous image again" in comment
+    assert (taken.digest(name), told(taken, name)) == (digest, before)
+    assert (units(taken), there(taken)) == (files, names) and name in taken.started()
+    declare(taken, "1.0.1")
+    assert containers(taken.predict("openstack.services")) == set()
+
+
+@pytest.mark.parametrize("deployer", BY, ids=called)
+def test_the_deployers_next_run_at_the_old_release_is_told(taken, deployer):
+    """What an operator sees who goes on to use the deployer's tool without telling it of the release."""
+    name = {tripleo: "memcached", kolla: "cron", edpm_stand_in: "frr"}[deployer]
+    digest = taken.digest(name)
+    print(deploy(taken, deployer, "1.0.0", name)[-400:])
+    assert taken.digest(name) != digest  # it puts its own image back
+    status = taken.status()
+    assert [one["subject"] for one in status["differences"]["services"]] == [name]
+    assert status["deployed"] is None
+    # told of the release, it agrees
+    services = {name: deployer.SERVICES[name]}
+    new = release("1.0.1")
+    deployer.deploy(taken.lab, NAME, services, new)
+    assert taken.digest(name) == digest and taken.status()["differences"] == {}
+    assert images.repository(services[name]["image"]) in new(services[name]["image"])
+    before = taken.started()
+    assert containers(taken.converge("openstack.services")) == set() and taken.started() == before
