@@ -32,7 +32,7 @@ test: host venv lint ## lint, unit, functional, integration and the short lab su
 	$(BIN)/python -m pytest tests/unit/declared/test_words.py tests/functional tests/lab --ignore=tests/lab/acceptance
 
 acceptance: host venv ## the long lab suites: make acceptance SUITE=foundation
-	$(BIN)/python -m pytest --capture=no tests/lab/acceptance/test_$(SUITE).py
+	$(BIN)/python -m pytest --capture=no $(or $(wildcard tests/lab/acceptance/$(SUITE)/),tests/lab/acceptance/test_$(SUITE).py)
 
 bench-network: host venv ## packets lost and gaps of the OVN and OVS stages, ours against plain restarts and replacements
 	$(BIN)/python -m tests.lab.bench_network

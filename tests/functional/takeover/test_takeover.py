@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from tests.functional.conftest import NAME
 from tests.lab import images
 from tests.lab.deployers import edpm_stand_in, kolla, release, tripleo
+from tests.lab.deployers.inspection import told, units
 
 from .conftest import BY, CONTAINERS, FOREIGN, ONE_SHOT, called, deploy
 
@@ -71,39 +70,6 @@ def there(node) -> set[str]:
     return set(node.out(["podman", "ps", "--all", "--format", "{{.Names}}"]).split())
 
 
-def told(node, container: str) -> dict:
-    """What podman tells of a container but its image, ids and times, and what the image says itself."""
-    found = json.loads(node.out(["podman", "container", "inspect", container]))[0]
-    image = json.loads(node.out(["podman", "image", "inspect", found["Image"]]))[0]["Config"]
-    text = json.dumps(found).replace(found["Id"], "ID")
-    found = json.loads(text.replace(found["Image"], "IMAGE").replace(found["ImageName"], "NAME"))
-    for key in ("Created", "State", "ImageDigest", "lockNumber", "CreateCommand"):
-        found.pop(key, None)
-        found["Config"].pop(key, None)
-    layers = found["GraphDriver"]["Data"]
-    found["GraphDriver"] = {"Name": found["GraphDriver"]["Name"], "keys": sorted(layers)}
-    found["Config"]["Env"] = sorted(set(found["Config"]["Env"]) - set(image["Env"]))
-    labels = image.get("Labels") or {}
-    found["Config"]["Labels"] = {
-        key: value for key, value in found["Config"]["Labels"].items() if labels.get(key) != value
-    }
-    found["Mounts"] = sorted(found["Mounts"], key=lambda mount: mount["Destination"])
-    found["HostConfig"]["Binds"] = sorted(found["HostConfig"]["Binds"] or ())
-    return found
-
-
-def units(node) -> dict[str, str]:
-    """Every unit file and quadlet of the machine, without the lines that name an image."""
-    places = ["/etc/systemd/system", "/etc/containers/systemd"]
-    listing = node.out(["find", *places, "-type", "f"]).splitlines()
-    return {
-        path: "\n".join(
-            line for line in node.out(["cat", path]).splitlines() if not line.startswith("Image=")
-        )
-        for path in listing
-    }
-
-
 def one_shot(node) -> str:
     """When the one-shot was started last."""
     question = "--property=ExecMainStartTimestampMonotonic,ActiveEnterTimestampMonotonic"
@@ -111,13 +77,13 @@ def one_shot(node) -> str:
 
 
 def all_told(node) -> dict[str, dict]:
-    return {name: told(node, name) for name in CONTAINERS}
+    return {name: told(node.out, name) for name in CONTAINERS}
 
 
 def test_the_release_as_found_changes_nothing(taken):
-    before, files, names = taken.started(), units(taken), there(taken)
+    before, files, names = taken.started(), units(taken.out), there(taken)
     assert containers(taken.predict()) == set() == containers(taken.converge())
-    assert (taken.started(), units(taken), there(taken)) == (before, files, names)
+    assert (taken.started(), units(taken.out), there(taken)) == (before, files, names)
     status = taken.status()
     assert (status["deployed"], status["differences"], status["health"]) == ("1.0.0", {}, [])
     assert f"container {FOREIGN}: left alone, how it is run is not known here" in status["notes"]
@@ -125,15 +91,19 @@ def test_the_release_as_found_changes_nothing(taken):
 
 
 def test_a_release_moves_the_image_and_nothing_else(taken):
-    before, files, digests = all_told(taken), units(taken), {name: taken.digest(name) for name in CONTAINERS}
+    before, files, digests = (
+        all_told(taken),
+        units(taken.out),
+        {name: taken.digest(name) for name in CONTAINERS},
+    )
     ran, names, stranger = one_shot(taken), there(taken), taken.started()[FOREIGN]
     declare(taken, "1.0.1")
     assert containers(taken.predict(STAGES)) == MOVED == containers(taken.converge(STAGES))
     for name in CONTAINERS:
         assert taken.digest(name) != digests[name], name
-        after = told(taken, name)
+        after = told(taken.out, name)
         assert after == before[name], [key for key in after if after[key] != before[name].get(key)]
-    assert (units(taken), one_shot(taken), there(taken)) == (files, ran, names)
+    assert (units(taken.out), one_shot(taken), there(taken)) == (files, ran, names)
     quadlet = taken.out(["cat", f"/etc/containers/systemd/edpm_{ONE_SHOT}.container"])
     assert f"Image={taken.releases['1.0.1']['images']['nova_compute_image']}" in quadlet
     assert taken.started()[FOREIGN] == stranger
@@ -144,13 +114,13 @@ def test_a_release_moves_the_image_and_nothing_else(taken):
 @pytest.mark.parametrize("way", WAYS)
 def test_an_image_that_fails_gives_way_to_what_ran_before(taken, way, image):
     name, _, key = WAYS[way]
-    before, digest, files, names = told(taken, name), taken.digest(name), units(taken), there(taken)
+    before, digest, files, names = told(taken.out, name), taken.digest(name), units(taken.out), there(taken)
     declare(taken, "1.0.1", **{key: taken.images[image]})
     comment = taken.failure("openstack.services")
     assert comment.startswith({"broken": "CONTAINER_EXITED", "unhealthy": "CONTAINER_UNHEALTHY"}[image])
     assert f"{name} runs its previous image again" in comment
-    assert (taken.digest(name), told(taken, name)) == (digest, before)
-    assert (units(taken), there(taken)) == (files, names) and name in taken.started()
+    assert (taken.digest(name), told(taken.out, name)) == (digest, before)
+    assert (units(taken.out), there(taken)) == (files, names) and name in taken.started()
     declare(taken, "1.0.1")
     assert containers(taken.predict("openstack.services")) == set()
 

@@ -1,0 +1,51 @@
+"""What machines say of containers that are taken over, by rules of the tests' own: nothing of the product."""
+
+import json
+from collections.abc import Callable
+
+#: runs a command on a machine, and returns what it prints
+Output = Callable[[list[str]], str]
+
+
+def told(out: Output, container: str) -> dict:
+    """What podman tells of a container but its image, ids and times, and what the image says itself."""
+    found = json.loads(out(["podman", "container", "inspect", container]))[0]
+    image = json.loads(out(["podman", "image", "inspect", found["Image"]]))[0]["Config"]
+    text = json.dumps(found).replace(found["Id"], "ID")
+    found = json.loads(text.replace(found["Image"], "IMAGE").replace(found["ImageName"], "NAME"))
+    for key in ("Created", "State", "ImageDigest", "lockNumber", "CreateCommand"):
+        found.pop(key, None)
+        found["Config"].pop(key, None)
+    layers = found["GraphDriver"]["Data"]
+    found["GraphDriver"] = {"Name": found["GraphDriver"]["Name"], "keys": sorted(layers)}
+    found["Config"]["Env"] = sorted(set(found["Config"]["Env"]) - set(image["Env"]))
+    labels = image.get("Labels") or {}
+    found["Config"]["Labels"] = {
+        key: value for key, value in found["Config"]["Labels"].items() if labels.get(key) != value
+    }
+    found["Mounts"] = sorted(found["Mounts"], key=lambda mount: mount["Destination"])
+    found["HostConfig"]["Binds"] = sorted(found["HostConfig"]["Binds"] or ())
+    return found
+
+
+def units(out: Output) -> dict[str, str]:
+    """Every unit file and quadlet of the machine, without the lines that name an image."""
+    places = ["/etc/systemd/system", "/etc/containers/systemd"]
+    listing = out(["find", *places, "-type", "f"]).splitlines()
+    return {
+        path: "\n".join(line for line in out(["cat", path]).splitlines() if not line.startswith("Image="))
+        for path in listing
+    }
+
+
+def downtime(out: Output, container: str, since: float) -> float:
+    """Seconds between the last end of a container of that name and the start after it, by podman's events.
+
+    since: seconds since the epoch, from before it was stopped.
+    """
+    events = ["podman", "events", "--stream=false", f"--since={since:.0f}", "--format=json"]
+    told = [json.loads(line) for line in out([*events, "--filter=type=container"]).splitlines()]
+    own = [(one["Status"], one["timeNano"]) for one in told if one["Name"] == container]
+    started = max(at for status, at in own if status == "start")
+    died = max(at for status, at in own if status == "died" and at < started)
+    return (started - died) / 1e9
