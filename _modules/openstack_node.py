@@ -30,7 +30,8 @@ def desired(stage: str | None = None) -> dict:
 
     stage (str): narrows `services` to that stage's (to those of its round that a run names in the pillar's
     `openstack_rollout`), `packages` to that stage's {name: version}, and adds `images`: the references which
-    that stage is the first to need.
+    that stage is the first to need. Each service has `here`: false where it is found, and not on this node or
+    not known how it is run; then its image is not needed.
 
     Returns the share; `refused` is None, or {"reason", "message"} where the master refuses what is declared,
     or the run is for another target: nothing else counts then.
@@ -43,7 +44,8 @@ def desired(stage: str | None = None) -> dict:
         salt 'cmp1' openstack_node.desired services
     """
     try:
-        return {**shares.of_stage(__pillar__, stage), "refused": None}
+        found = shares.of_stage(__pillar__, stage)
+        return {**found, **_here(found), "refused": None}
     except NodeError as error:
         refused = {"reason": error.reason, "message": error.text}
         return {"refused": refused, "stages": [], "services": [], "packages": {}}
@@ -87,6 +89,18 @@ def facts(fresh: bool = False, refresh: bool = False) -> dict:
         raise
     except CommandExecutionError as error:
         raise NodeError("NODE_ERROR", str(error)) from error
+
+
+def _here(share: Mapping[str, Any]) -> dict:
+    """The services, each with whether it is here, and the images that those need which are."""
+    found = any(one["definition"] == "found" for one in share["services"])
+    known = carriers.carried(__salt__) if found else {}
+    services = [
+        {**one, "here": one["definition"] != "found" or one["container"] in known}
+        for one in share["services"]
+    ]
+    needed = {one["image"] for one in services if one["here"]}
+    return {"services": services, "images": [one for one in share.get("images", ()) if one in needed]}
 
 
 def _measured(share: Mapping[str, Any]) -> dict:

@@ -6,7 +6,7 @@
 {{ refused("prefetch", node) }}
 {%- else %}
 {%- set asked = pillar.get("openstack_rollout", {}).get("stages", node.stages) %}
-{%- set images = node.services | selectattr("stage", "in", asked) | map(attribute="image") | unique | list %}
+{%- set images = node.services | selectattr("stage", "in", asked) | selectattr("here") | map(attribute="image") | unique | list %}
 {%- set stages = node.stages | select("in", asked) | select("in", node.packages) | list %}
 {%- for image in images %}
 {{ ("prefetch image " ~ image) | json }}:

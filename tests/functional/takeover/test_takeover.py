@@ -125,6 +125,25 @@ def test_an_image_that_fails_gives_way_to_what_ran_before(taken, way, image):
     assert containers(taken.predict("openstack.services")) == set()
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_run_that_is_killed_in_mid_takeover_is_mended_by_the_next(taken, way):
+    name, _, key = WAYS[way]
+    record, names = f"/var/lib/openstack-rollout/replacements/{name}.json", there(taken)
+    old = taken.releases["1.0.0"]["images"][key]
+    declare(taken, "1.0.1", **{key: old})
+    run = ["systemd-run", "--unit=killed", "--collect", "salt-call", "state.apply", "openstack.services"]
+    taken.exec(run)
+    kill = f"until [ -e {record} ]; do :; done; systemctl kill --signal=SIGKILL killed"
+    taken.exec(["timeout", "180", "sh", "-c", kill])
+    assert len({one for one in taken.started() if one.startswith(name)}) <= 1
+    assert taken.status()["differences"]["services"] != []
+    taken.converge("openstack.services")
+    assert (taken.digest(name), there(taken)) == (old.partition("@")[2], names) and name in taken.started()
+    assert taken.exec(["test", "-e", record], check=False).returncode != 0
+    declare(taken, "1.0.1")
+    taken.converge("openstack.services")
+
+
 @pytest.mark.parametrize("deployer", BY, ids=called)
 def test_the_deployers_next_run_at_the_old_release_is_told(taken, deployer):
     """What an operator sees who goes on to use the deployer's tool without telling it of the release."""
