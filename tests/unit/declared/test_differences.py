@@ -401,12 +401,15 @@ INIT = {
 }
 
 
-def one_shot(version=NEW, defined=None, **container):
+def one_shot(version=NEW, defined=None, digests=(), **container):
     """A compute whose nova_compute_init is defined to start an image, and the container that it left."""
     openstack = valid()
     openstack["services"] = {"nova-init": INIT}
     facts = told(version, openstack=openstack)
-    facts["carried"]["nova_compute_init"]["image"] = defined or reference("nova_compute_image", version)
+    facts["carried"]["nova_compute_init"] |= {
+        "image": defined or reference("nova_compute_image", version),
+        "digests": list(digests),
+    }
     if container:
         facts["containers"]["nova_compute_init"] |= {"running": False, "healthy": None, **container}
     else:
@@ -418,14 +421,14 @@ def about(found, name="nova_compute_init"):
     return [one for some in found.stages.values() for one in some if one.subject == name]
 
 
-@pytest.mark.parametrize("left", [{}, {"exit_code": 0}, {"exit_code": 0, "digests": [digest(OLD)]}])
+@pytest.mark.parametrize("left", [{}, {"exit_code": 0}])
 def test_a_one_shot_is_at_the_release_by_its_definition_and_never_stopped(left):
     found = one_shot(**left)
     assert about(found) == [] and found.health == [] and found.notes == []
     assert found.deployed == NEW
 
 
-@pytest.mark.parametrize("left", [{}, {"exit_code": 0}, {"digests": [digest(NEW)]}])
+@pytest.mark.parametrize("left", [{}, {"exit_code": 0}])
 def test_a_one_shot_that_would_start_another_image_differs_by_its_definition_alone(left):
     old, new = (reference("nova_compute_image", version) for version in (OLD, NEW))
     found = one_shot(defined=old, **left)
@@ -433,10 +436,10 @@ def test_a_one_shot_that_would_start_another_image_differs_by_its_definition_alo
     assert Kind.CONTAINER_DEFINED in CONTAINERS and found.deployed is None
 
 
-def test_a_one_shot_that_is_defined_by_a_tag_is_known_by_what_it_left():
+def test_a_one_shot_that_is_defined_by_a_tag_is_known_by_the_image_of_that_tag():
     tag = "registry.example/nova-compute:current"
-    assert about(one_shot(defined=tag, exit_code=0)) == []
-    (other,) = about(one_shot(defined=tag, exit_code=0, digests=[digest(OLD)]))
+    assert about(one_shot(defined=tag, digests=[digest(NEW)])) == []
+    (other,) = about(one_shot(defined=tag, digests=[digest(OLD)], exit_code=0))
     assert (other.kind, other.have) == (Kind.CONTAINER_DEFINED, tag)
     assert len(about(one_shot(defined=tag))) == 1
 
@@ -520,3 +523,69 @@ def test_the_sidecars_of_each_deployer_are_those_of_their_agent(role, agent, nam
     facts["containers"][name] = facts["containers"][container] | {"digests": [digest(OLD)]}
     found = compared(facts, node(role), openstack)
     assert [(one["kind"], one["subject"]) for one in found.notes] == [("old_sidecars", container)]
+
+
+def found_cloud():
+    """The valid pillar, every service found."""
+    openstack = valid()
+    openstack["service_defaults"]["definition"] = "found"
+    return openstack
+
+
+def test_a_found_service_is_told_by_its_digest_and_needs_no_quadlet_of_ours():
+    openstack = found_cloud()
+    assert compared(told(NEW, openstack=openstack), openstack=openstack).deployed == NEW
+    old = compared(told(OLD, openstack=openstack), openstack=openstack)
+    kinds = {one.kind for some in old.stages.values() for one in some if one.subject == "nova_compute"}
+    assert kinds == {Kind.CONTAINER_IMAGE} and old.deployed == OLD
+
+
+@pytest.mark.parametrize("kind", ["not_here", "foreign", "masked"])
+def test_what_is_left_alone_of_found_services_is_told_and_blocks_nothing(kind):
+    openstack = found_cloud()
+    facts = told(NEW, openstack=openstack)
+    if kind == "masked":
+        facts["carried"]["nova_compute"]["masked"] = True
+    else:
+        del facts["carried"]["nova_compute"]
+    if kind == "not_here":
+        del facts["containers"]["nova_compute"]
+    else:
+        facts["containers"]["nova_compute"] |= {"digests": [digest(OLD)], "running": False}
+    found = compared(facts, openstack=openstack)
+    assert {"kind": kind, "subject": "nova_compute"}.items() <= found.notes[0].items()
+    assert about(found, "nova_compute") == [] and found.health == [] and found.deployed == NEW
+
+
+def test_a_node_on_which_nothing_is_carried_and_no_package_is_known_is_at_no_release():
+    openstack = found_cloud()
+    for release in openstack["releases"].values():
+        release["packages"] = {}
+    facts = told(NEW, openstack=openstack) | {"carried": {}, "containers": {}}
+    assert compared(facts, openstack=openstack).deployed is None
+
+
+def test_a_found_container_that_is_gone_though_its_unit_is_there_differs():
+    openstack = found_cloud()
+    facts = told(NEW, openstack=openstack)
+    del facts["containers"]["nova_compute"]
+    found = compared(facts, openstack=openstack)
+    assert [one.kind for one in about(found, "nova_compute")] == [Kind.CONTAINER_STOPPED]
+    assert [one.kind for one in found.health] == [Kind.NOT_RUNNING] and found.deployed is None
+
+
+def test_a_declared_service_whose_name_is_somebody_elses_differs_by_that():
+    facts = told(NEW)
+    facts["managed"].remove("nova_compute")
+    (one,) = about(compared(facts), "nova_compute")
+    assert (one.kind, one.have) == (Kind.CONTAINER_FOREIGN, "nova_compute.service")
+    facts["legacy_units"] = {"nova_compute": ["edpm_nova_compute"]}  # whose place ours takes
+    assert about(compared(facts), "nova_compute") == []
+
+
+def test_a_definition_that_would_start_another_image_is_told():
+    openstack = found_cloud()
+    facts = told(NEW, openstack=openstack)
+    facts["carried"]["nova_compute"] |= {"image": "registry.example/nova:current", "digests": [digest(OLD)]}
+    (note,) = compared(facts, openstack=openstack).notes
+    assert (note["kind"], note["subject"]) == ("defined", "nova_compute")
