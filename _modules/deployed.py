@@ -15,7 +15,7 @@ from typing import Any
 import salt.utils.path
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import carriers, commands
+from openstack_rollout.node import carriers, commands, docker_api
 from openstack_rollout.node.errors import NodeError
 
 #: The form of the answer; declared/deployed.py of the master has the same number.
@@ -90,7 +90,8 @@ def _engines(trouble: list[str]) -> tuple[dict[str, str], dict[str, dict]]:
     containers: dict[str, dict] = {}
     seen: set[str] = set()
     for engine, program in ENGINES.items():
-        if not salt.utils.path.which(program):
+        # docker that is installed and does not run has nothing to tell.
+        if not salt.utils.path.which(program) or (program == "docker" and not docker_api.serves()):
             continue
         try:
             versions[engine] = _version(program)

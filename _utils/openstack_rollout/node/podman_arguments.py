@@ -67,7 +67,7 @@ _USUAL = {
     "UTSMode": ("private",),
     "WorkingDir": ("/",),
     "Cgroups": ("", "default"),
-    "sdNotifyMode": ("", "container"),
+    "sdNotifyMode": ("container",),
 }
 
 
@@ -113,6 +113,8 @@ def _of_process(config: Told, own: Told) -> Iterator[str]:
 
 
 def _of_start(config: Told, own: Told) -> Iterator[str]:
+    if config.get("sdNotifyMode") == "":
+        yield "--sdnotify=ignore"
     entry_point = config.get("Entrypoint")
     if entry_point and entry_point != own.get("Entrypoint"):
         yield f"--entrypoint={json.dumps(entry_point) if isinstance(entry_point, list) else entry_point}"

@@ -110,8 +110,9 @@ def test_a_release_moves_the_image_and_nothing_else(taken):
     assert containers(taken.predict(STAGES)) == set()
 
 
-@pytest.mark.parametrize("image", ["broken", "unhealthy"])
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("way", "image"), [*((way, "broken") for way in WAYS), ("command line", "unhealthy")]
+)
 def test_an_image_that_fails_gives_way_to_what_ran_before(taken, way, image):
     name, _, key = WAYS[way]
     before, digest, files, names = told(taken.out, name), taken.digest(name), units(taken.out), there(taken)
