@@ -8,6 +8,7 @@ import pytest
 from salt.exceptions import CommandExecutionError
 
 from openstack_rollout.declared import deployed as schema
+from openstack_rollout.node import docker_api
 from tests.unit.loading import Commands, load
 
 DIGEST = "sha256:" + "a" * 64
@@ -183,6 +184,21 @@ def test_units_are_told_without_a_container_and_where_they_are_not_loaded(monkey
     }
 
 
+@pytest.fixture
+def dockerd(monkeypatch, tmp_path):
+    """A socket, as where dockerd runs."""
+    monkeypatch.setattr(docker_api, "SOCKET", tmp_path / "docker.sock")
+    docker_api.SOCKET.touch()
+
+
+def test_docker_that_does_not_run_is_none(monkeypatch):
+    module, commands = node(monkeypatch, [inspected("nova_compute")], programs=("podman", "docker"))
+    found = report(module)
+    assert list(found["engines"]) == ["podman"] and found["trouble"] == []
+    assert not any(command[0] == "docker" for command in commands.ran)
+
+
+@pytest.mark.usefixtures("dockerd")
 def test_both_engines_are_told_each_container_once(monkeypatch):
     """A `docker` that is podman's wrapper tells of podman's containers again."""
     own, shared = inspected("web", docker=True), inspected("nova_compute")
@@ -205,6 +221,7 @@ def test_both_engines_are_told_each_container_once(monkeypatch):
     assert found["containers"]["web"]["image"] == "registry.example/nova-compute:18.0"
 
 
+@pytest.mark.usefixtures("dockerd")
 def test_an_engine_that_does_not_answer_is_named_and_the_other_is_told(monkeypatch):
     module, _ = node(
         monkeypatch,
