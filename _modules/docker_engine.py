@@ -35,9 +35,9 @@ def containers() -> dict[str, dict]:
     """Every container of docker on the node, running or not.
 
     Returns {name: {"id": str, "running": bool, "image_id": str, "image": the reference it was created of,
-    "healthy": True | False | None, "health_check": bool, "labels": dict, "exit_code": int}}; healthy is None
-    where the container has no health check or has not answered one yet. Where docker was not started since
-    the node's boot there are none.
+    "healthy": True | False | None, "health_check": bool, "labels": dict, "exit_code": int, "restarts": how
+    often docker has restarted it by itself}}; healthy is None where the container has no health check or has
+    not answered one yet. Where docker was not started since the node's boot there are none.
 
     Raises CommandExecutionError when docker does not answer.
 
@@ -276,6 +276,7 @@ def _container(entry: dict) -> dict:
         "health_check": bool(_health_command(config)),
         "labels": config.get("Labels") or {},
         "exit_code": state.get("ExitCode", 0),
+        "restarts": entry.get("RestartCount", 0),
     }
 
 

@@ -106,8 +106,8 @@ def prove(salt: Mapping[str, Any], one: Container, image: str, since: float) -> 
     def healthy() -> bool:
         # The unit is asked last: a container may pass its check and end right after it.
         passed = salt[f"{one.engine}.healthy"](one.name) if one.checked else time.time() >= since + _STAYS_UP
-        if ended := _ended(salt, one):
-            raise NodeError("CONTAINER_EXITED", f"{one.name} ended ({ended}){log(salt, one, since)}")
+        if how := ended(salt, one.engine, one.unit, one.name):
+            raise NodeError("CONTAINER_EXITED", f"{one.name} ended ({how}){log(salt, one, since)}")
         return passed
 
     if not waiting.until(healthy, float(one.timeout)):
@@ -134,19 +134,27 @@ def exited(salt: Mapping[str, Any], one: Container, error: Exception, since: flo
     return NodeError("CONTAINER_EXITED", f"{one.name}: {error}{log(salt, one, since)}")
 
 
+def ended(salt: Mapping[str, Any], engine: str, unit: str, container: str) -> str | None:
+    """How a container that was started has ended, also when it was started again since; None while it runs.
+
+    salt (dict): the caller's `__salt__`. engine (str): the execution module that tells of it. unit (str):
+    that runs it, "" where its engine itself does. container (str): its name.
+    """
+    if unit:
+        return salt["quadlet.ended"](unit)
+    now = salt[f"{engine}.containers"]().get(container)
+    if now is None:
+        return "it is gone"
+    if now["restarts"]:  # it runs at this moment, perhaps, but not for long
+        return f"restarted {now['restarts']} times, status {now['exit_code']}"
+    return None if now["running"] else f"status {now['exit_code']}"
+
+
 def log(salt: Mapping[str, Any], one: Container, since: float) -> str:
     """The last lines of a container, as the end of a message; "" without any."""
     own = salt[f"{one.engine}.log"](one.name, since) if one.own_log else ""
     lines = own or (salt["quadlet.log"](one.unit, since) if one.unit else "")
     return f"; its last lines:\n{lines}" if lines else ""
-
-
-def _ended(salt: Mapping[str, Any], one: Container) -> str | None:
-    """How a container that was started has ended, None while it runs: by its unit, else by its engine."""
-    if one.unit:
-        return salt["quadlet.ended"](one.unit)
-    now = salt[f"{one.engine}.containers"]().get(one.name) or {"running": False, "exit_code": None}
-    return None if now["running"] else f"status {now['exit_code']}"
 
 
 def _carry_out(salt: Mapping[str, Any], one: Container, steps: Steps, restore: bool, units: list[str]) -> str:

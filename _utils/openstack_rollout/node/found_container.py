@@ -91,8 +91,10 @@ def replace(
 
 
 def _is_sound(salt: Mapping[str, Any], container: str, begun: Mapping[str, Any], now: Any) -> bool:
-    """Whether a container is healthy, and defined as the one before it."""
+    """Whether a container has not ended since its start, is healthy, and defined as the one before it."""
     engine, before = begun["engine"], begun["definition"]
+    if container_change.ended(salt, engine, begun["unit"], container):
+        return False
     if before and definitions.differences(before, salt[f"{engine}.definition"](container, before["key"])):
         return False
     return not now["health_check"] or bool(salt[f"{engine}.healthy"](container))

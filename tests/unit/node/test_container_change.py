@@ -1,0 +1,44 @@
+"""container_change: how a container is proven that no unit runs, but its engine."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from openstack_rollout.node import container_change
+from openstack_rollout.node.container_change import Container
+from openstack_rollout.node.errors import NodeError
+
+IMAGE = "registry.example/keystone@sha256:" + "a" * 64
+RUNS = {"running": True, "exit_code": 0, "restarts": 0, "image_id": "id"}
+
+
+def proven(now):
+    """Prove a container of which its engine tells this. Whoever asks systemd of it gets an error."""
+    one = Container(
+        name="keystone", unit="", guard="none", timeout=5, checked=False, running=True, engine="docker_engine"
+    )
+    salt = {
+        "docker_engine.containers": lambda: {"keystone": now} if now else {},
+        "docker_engine.image_ids": lambda references: {IMAGE: "id"},
+    }
+    container_change.prove(salt, one, IMAGE, time.time() - 60)
+
+
+def test_one_that_runs():
+    proven(RUNS)
+
+
+@pytest.mark.parametrize(
+    ("now", "why"),
+    [
+        ({**RUNS, "running": False, "exit_code": 3}, "status 3"),
+        # between two of its ends it does run
+        ({**RUNS, "restarts": 4, "exit_code": 1}, "restarted 4 times"),
+        (None, "gone"),
+    ],
+)
+def test_one_that_ended(now, why):
+    with pytest.raises(NodeError, match=f"CONTAINER_EXITED.*{why}"):
+        proven(now)
