@@ -12,7 +12,15 @@ from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import carriers, engines, fresh_pillar, images, packages, replacements
+from openstack_rollout.node import (
+    carriers,
+    engines,
+    found_container,
+    fresh_pillar,
+    images,
+    packages,
+    replacements,
+)
 from openstack_rollout.node import share as shares
 from openstack_rollout.node.errors import NodeError
 
@@ -64,7 +72,8 @@ def guarded() -> dict[str, str]:
 
         salt 'ctl1' openstack_node.guarded
     """
-    return dict(shares.of(fresh_pillar.fresh(__opts__, __grains__)).get("guards", {}))
+    guards = shares.of(fresh_pillar.fresh(__opts__, __grains__)).get("guards", {})
+    return {found_container.container_of(__salt__, name): guard for name, guard in guards.items()}
 
 
 def facts(fresh: bool = False, refresh: bool = False) -> dict:
@@ -84,7 +93,8 @@ def facts(fresh: bool = False, refresh: bool = False) -> dict:
     """
     share = shares.of(fresh_pillar.fresh(__opts__, __grains__) if fresh else __pillar__)
     try:
-        return {**_measured(share), **_own_work(share), "newer": _newer(share, refresh)}
+        known = carriers.carried(__salt__)
+        return {**_measured(share, known), **_own_work(share, known), "newer": _newer(share, refresh)}
     except NodeError:
         raise
     except CommandExecutionError as error:
@@ -95,17 +105,24 @@ def _here(share: Mapping[str, Any]) -> dict:
     """The services, each with whether it is here, and the images that those need which are."""
     found = any(one["definition"] == "found" for one in share["services"])
     known = carriers.carried(__salt__) if found else {}
+    there = {*known, *_called(known).values()}
     services = [
-        {**one, "here": one["definition"] != "found" or one["container"] in known}
+        {**one, "here": one["definition"] != "found" or one["container"] in there}
         for one in share["services"]
     ]
     needed = {one["image"] for one in services if one["here"]}
     return {"services": services, "images": [one for one in share.get("images", ()) if one in needed]}
 
 
-def _measured(share: Mapping[str, Any]) -> dict:
+def _called(known: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """How the master calls containers that have another name here: {replica: bundle of Pacemaker}."""
+    return {name: one["bundle"] for name, one in known.items() if one.get("bundle")}
+
+
+def _measured(share: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) -> dict:
     """The node as it is: containers, packages, switch, data path, and why it needs a reboot."""
-    there = engines.containers(__salt__)
+    called = _called(known)
+    there = {called.get(name, name): one for name, one in engines.containers(__salt__).items()}
     installed = __salt__["package_set.installed"]()
     local = engines.local_images(__salt__)
     switch = __salt__["ovs.switch"]()
@@ -119,7 +136,7 @@ def _measured(share: Mapping[str, Any]) -> dict:
         "boot_id": _BOOT_ID.read_text(encoding="utf-8").strip(),
         "containers": {name: _container(one, local) for name, one in there.items()},
         "managed": sorted(__salt__["quadlet.managed"]()),
-        "carried": _carried(local),
+        "carried": _carried({called.get(name, name): one for name, one in known.items()}, local),
         "images": sorted(images.ids(references, local)),
         "packages": _watched(share, installed),
         "floors": _floors(share.get("floors", {}), installed),
@@ -134,9 +151,10 @@ def _measured(share: Mapping[str, Any]) -> dict:
     }
 
 
-def _own_work(share: Mapping[str, Any]) -> dict:
+def _own_work(share: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) -> dict:
     """What of this node's share is still to be done, beside images and packages."""
     guards, services = share.get("guards", {}), share["services"]
+    names, here = [one["container"] for one in services], {b: name for name, b in _called(known).items()}
     legacy = {
         service["container"]: __salt__["legacy_unit.present"](service["legacy_units"]) for service in services
     }
@@ -147,8 +165,12 @@ def _own_work(share: Mapping[str, Any]) -> dict:
         ],
         "pending": sorted(
             {
-                *(name for name, guard in guards.items() if __salt__[f"{guard}.pending"](name)),
-                *(one["container"] for one in services if replacements.pending(one["container"])),
+                *(
+                    name
+                    for name, guard in guards.items()
+                    if __salt__[f"{guard}.pending"](here.get(name, name))
+                ),
+                *(name for name in names if replacements.pending(here.get(name, name))),
             }
         ),
         "legacy_units": {name: list(units) for name, units in legacy.items() if units},
@@ -176,7 +198,7 @@ def _container(one: Mapping[str, Any], local: Mapping[str, Iterable[str]]) -> di
     }
 
 
-def _carried(local: Mapping[str, Iterable[str]]) -> dict[str, dict]:
+def _carried(known: Mapping[str, Mapping[str, Any]], local: Mapping[str, Iterable[str]]) -> dict[str, dict]:
     """How the containers are run that a carrier knows."""
     named = __salt__["podman.named_images"]() if "podman.named_images" in __salt__ else {}
 
@@ -192,7 +214,7 @@ def _carried(local: Mapping[str, Iterable[str]]) -> dict[str, dict]:
             "digests": _digests(local.get(defined(one) or "", ())),
             "masked": bool(one["unit"]) and __salt__["quadlet.masked"](one["unit"]),
         }
-        for name, one in carriers.carried(__salt__).items()
+        for name, one in known.items()
     }
 
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import commands, guards, pacemaker
+from openstack_rollout.node import commands, guards, pacemaker, pacemaker_tools
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.guarding import Look, Steps
 
 PATIENCE = 60  # seconds for resources to move
 _STEPS = Steps()
-BAN_MINUTES = 30  # after which Pacemaker itself lifts a ban, for a run that died
-_POLL = 0.5
 _STANDBY = "pacemaker-standby"  # the record of a standby that is ours
 
 
@@ -56,7 +54,7 @@ def may_stop(container: str = guards.PACEMAKER, patience: float = guards.PATIENC
         found = _cluster()
         return Look({"node": found["node"]}, pacemaker.lacks(found)) if found else Look()
 
-    seen = _STEPS.whole(look, patience, _POLL)
+    seen = _STEPS.whole(look, patience, pacemaker_tools.POLL)
     if seen.lacks:
         raise NodeError("QUORUM_AT_RISK", f"Pacemaker: {'; '.join(seen.lacks)}")
     return seen.found
@@ -90,9 +88,7 @@ def before_stop(container: str) -> dict:
     _require_takers(found, "the address", refusal)
     _STEPS.begin(container, token)
     for resource in token["banned"]:
-        _crm_resource(
-            "--ban", "--resource", resource, "--node", token["node"], f"--lifetime=PT{BAN_MINUTES}M"
-        )
+        pacemaker_tools.ban(__salt__, resource, token["node"])
     _wait_until_gone(token["node"], going, PATIENCE)
     _require_addresses_gone(token["node"])
     return token
@@ -131,7 +127,7 @@ def undo(container: str, token: dict | None) -> None:
     """
     token = _STEPS.token(container, token)
     for resource in token.get("banned", ()):
-        _crm_resource("--clear", "--resource", resource, "--node", token["node"])
+        pacemaker_tools.lift(__salt__, resource, token["node"])
     _STEPS.end(container)
 
 
@@ -211,24 +207,7 @@ def unstandby(timeout: float = 300) -> dict:
 
 def _cluster() -> dict | None:
     """What crm_mon shows, with this node's name; None where no Pacemaker is to run."""
-    if not __salt__["cmd.has_exec"]("crm_mon"):
-        return None
-    result = commands.run(__salt__, ["crm_mon", "--one-shot", "--inactive", "--output-as=xml"])
-    try:
-        found = pacemaker.read(result.stdout) if not result.retcode else None
-    except ValueError:
-        found = None
-    if found is not None:
-        return {**found, "node": _own_name()}
-    if commands.run(__salt__, ["systemctl", "is-enabled", "pacemaker.service"]).stdout.strip() != "enabled":
-        return None
-    raise NodeError(
-        "QUORUM_AT_RISK", f"Pacemaker of {__grains__['id']} does not answer: {result.complaint()}"
-    )
-
-
-def _own_name() -> str:
-    return commands.run(__salt__, ["crm_node", "--name"]).stdout.strip()
+    return pacemaker_tools.cluster(__salt__, __grains__["id"])
 
 
 def _unmanaged(found: dict) -> bool:
@@ -247,20 +226,7 @@ def _require_takers(found: dict, what: str, refusal: str) -> None:
 
 def _wait_until_gone(node: str, resources: set[str], timeout: float) -> None:
     """Wait until none of the resources is on a node. Raises NodeError RESOURCE_STUCK."""
-    found: dict = {}
-    here: list[dict] = []
-
-    def gone_or_blocked() -> bool:
-        nonlocal found, here
-        found = _cluster() or {"resources": [], "failures": []}
-        here = [one for one in pacemaker.on(found, node) if one["id"] in resources]
-        return not here or any(one["blocked"] for one in here)
-
-    _STEPS.until(gone_or_blocked, timeout, _POLL)
-    if here:
-        names = ", ".join(sorted(one["id"] for one in here))
-        why = "; ".join(pacemaker.broken(found)) or f"no answer within {timeout:.0f} s"
-        raise NodeError("RESOURCE_STUCK", f"{names} does not leave {node}: {why}")
+    pacemaker_tools.wait_until_gone(_cluster, _STEPS, node, resources, timeout)
 
 
 def _wait_until_online(node: str, timeout: float) -> None:
@@ -271,13 +237,13 @@ def _wait_until_online(node: str, timeout: float) -> None:
             return False  # it is just being started, after a reboot
         return bool(one.get("online") and not one.get("pending"))
 
-    if not _STEPS.until(is_online, timeout, _POLL):
+    if not _STEPS.until(is_online, timeout, pacemaker_tools.POLL):
         raise NodeError("RESOURCE_STUCK", f"{node} is not online within {timeout:.0f} s")
 
 
 def _wait_until_idle(timeout: float) -> None:
     """Wait until Pacemaker has nothing to do, and find nothing failed. Raises NodeError RESOURCE_STUCK."""
-    waited = commands.run(__salt__, ["crm_resource", "--wait", f"--timeout={timeout:.0f}"])
+    waited = pacemaker_tools.settle(__salt__, timeout)
     found = _cluster()
     lines = pacemaker.broken(found) if found else []
     if waited.retcode:
@@ -301,8 +267,8 @@ def _require_addresses_gone(node: str) -> None:
 
 
 def _crm_standby(state: str) -> None:
-    commands.checked(__salt__, ["crm_standby", "--node", _own_name(), "--update", state], "RESOURCE_STUCK")
-
-
-def _crm_resource(*arguments: str) -> None:
-    commands.checked(__salt__, ["crm_resource", *arguments], "RESOURCE_STUCK")
+    commands.checked(
+        __salt__,
+        ["crm_standby", "--node", pacemaker_tools.own_name(__salt__), "--update", state],
+        "RESOURCE_STUCK",
+    )

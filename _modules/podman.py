@@ -215,6 +215,51 @@ def rename(container: str, name: str) -> None:
     _checked(["rename", container, name])
 
 
+def tagged(reference: str) -> str:
+    """The id of the local image that a name stands for now.
+
+    reference (str): repository:tag, or any name of an image. Returns "" when there is none.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' podman.tagged cluster.common.tag/haproxy:pcmklatest
+    """
+    found = _podman(["image", "inspect", "--format", "{{.Id}}", reference])
+    return "" if found.retcode else found.stdout.strip().removeprefix("sha256:")
+
+
+def tag(image_id: str, reference: str) -> None:
+    """Have a name stand for a local image from now on.
+
+    image_id (str): the image. reference (str): repository:tag. Raises CommandExecutionError when podman
+    refuses.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' podman.tag 822a33d68470 cluster.common.tag/haproxy:pcmklatest
+    """
+    _checked(["tag", image_id, reference])
+
+
+def untag(reference: str) -> None:
+    """Take a name away from its image, which stays. One that does not exist is no error.
+
+    reference (str): repository:tag. Raises CommandExecutionError when podman refuses.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' podman.untag cluster.common.tag/haproxy:pcmklatest-previous
+    """
+    if image_id := tagged(reference):
+        _checked(["untag", image_id, reference])
+
+
 def remove(container: str) -> None:
     """Stop and remove a container; its image stays. One that does not exist is no error.
 

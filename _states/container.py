@@ -131,7 +131,7 @@ def at_image(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
 
     name (str): the container's name, unless `container` gives it.
     image (str): registry/repository@sha256:…, pulled before anything is touched.
-    container (str): the container's name.
+    container (str): the container's name, or the id of a Pacemaker bundle for its replica here.
     timeout (int): seconds until it has to be healthy by its own health check; without one it has to stay up.
     one_shot (bool): whether it does something once and ends: the image of its definition is replaced, for the
     next time that its unit starts, and nothing is started.
@@ -150,8 +150,8 @@ def at_image(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
             - image: registry.example/nova-compute@sha256:…
             - timeout: 60
     """
-    container = container or name
     try:
+        container = found_container.container_of(__salt__, container or name)
         begun = replacements.pending(container)
         if begun and not __opts__["test"]:
             found_container.settle(__salt__, container, image, begun)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-#: In the order in which they are asked.
-CARRIERS = ("foreign_quadlet", "podman_command", "podman_api", "docker_container")
+#: In the order in which they are asked: what is Pacemaker's is nobody else's.
+CARRIERS = ("pacemaker_bundle", "foreign_quadlet", "podman_command", "podman_api", "docker_container")
 #: Those that can replace the image of a definition and start nothing (`define`, with the arguments of
 #: `replace`).
 DEFINING = ("foreign_quadlet",)
@@ -28,8 +28,9 @@ class Carrier(Protocol):
     def carried(self) -> dict[str, dict]:
         """The containers of the node that are run this way.
 
-        Returns {container: {"unit": name, "engine": execution module that tells of it, "image": reference
-        that its definition starts, "journal": whether the unit's journal has its log}}. Touches nothing.
+        Returns {container: {"unit": name, "" where none runs it, "engine": execution module that tells of
+        it, "image": reference that its definition starts, "journal": whether the unit's journal has its
+        log}}. Touches nothing.
         """
 
     def prepare(self, container: str, image: str) -> dict:

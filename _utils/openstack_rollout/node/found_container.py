@@ -12,6 +12,21 @@ from openstack_rollout.node import container_change, definitions, replacements
 from openstack_rollout.node.container_change import Container, Steps
 
 
+def container_of(salt: Mapping[str, Any], name: str) -> str:
+    """The container that a name stands for on this node: of a bundle, its replica here.
+
+    salt (dict): the caller's `__salt__`. name (str): a container's, or the id of a Pacemaker bundle, whose
+    replica has another name on each node. Returns the name itself where it is no bundle's, and where no
+    replica is here.
+    """
+    for record in replacements.FOLDER.glob("*.json"):
+        # The replica of a replacement that a run began which died need not run.
+        if (replacements.pending(record.stem) or {}).get("bundle") == name:
+            return record.stem
+    replica = salt["pacemaker_bundle.replica"](name) if "pacemaker_bundle.replica" in salt else ""
+    return replica or name
+
+
 def reasons(salt: Mapping[str, Any], one: Container, image: str, now: Mapping[str, Any] | None) -> list[str]:
     """Why a found container has to be started anew, [] when it is what the node wants.
 
@@ -75,7 +90,7 @@ def replace(
         except CommandExecutionError as error:
             return f"The previous {one.name} could not be started again: {error}"
         replacements.end(one.name)
-        by = one.unit or one.engine
+        by = one.unit or token.get("bundle") or one.engine
         return f"{one.name} runs its previous image again, under {by}, with its own definition."
 
     def accept() -> None:

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 _ADDRESS_AGENTS = ("IPaddr", "IPaddr2", "IPv6addr")
 _CONTAINERS = ("group", "clone", "bundle", "replica")
+_ENGINES = ("podman", "docker", "rkt")
 
 
 def read(text: str) -> dict[str, Any]:
@@ -16,9 +17,11 @@ def read(text: str) -> dict[str, Any]:
     text (str): what `crm_mon --one-shot --inactive --output-as=xml` prints.
 
     Returns {"quorum": bool, "maintenance": bool, "nodes": {name: {"online", "standby", "maintenance",
-    "pending", "unclean"}}, "resources": [{"id", "part_of": its group or itself, "agent", "nodes", "failed",
-    "blocked", "managed", "active"}], "failures": [lines], "bans": {id: (resource, node)}}. Raises ValueError
-    for a text that is no XML.
+    "pending", "unclean", "guest": whether it is a container of a bundle}}, "resources": [{"id", "part_of":
+    its group or bundle or itself, "agent", "nodes", "failed", "blocked", "managed", "active"}], "bundles":
+    {id: {"engine": podman or docker, "image", "managed", "replicas": [{"container": its name, "nodes",
+    "active", "managed"}]}}, "failures": [lines], "bans": {id: (resource, node)}}. Raises ValueError for a
+    text that is no XML.
     """
     try:
         root = ElementTree.fromstring(text)  # noqa: S314 - of a program of this machine
@@ -29,8 +32,9 @@ def read(text: str) -> dict[str, Any]:
     return {
         "quorum": quorum is not None and quorum.get("with_quorum") == "true",
         "maintenance": options is not None and options.get("maintenance-mode") == "true",
-        "nodes": {node.get("name"): _flags(node, _NODE) for node in root.iterfind("nodes/node")},
+        "nodes": {node.get("name"): _node(node) for node in root.iterfind("nodes/node")},
         "resources": list(_resources(root.find("resources"))),
+        "bundles": {one.get("id"): _bundle(one) for one in root.iterfind("resources//bundle")},
         "failures": [_failure(entry) for entry in root.iterfind("failures/failure")],
         "bans": {ban.get("id"): (ban.get("resource"), ban.get("node")) for ban in root.iterfind("bans/ban")},
     }
@@ -74,7 +78,9 @@ def takers(found: Mapping[str, Any], node: str) -> list[str]:
     return sorted(
         name
         for name, one in found["nodes"].items()
-        if name != node and one["online"] and not (one["standby"] or one["maintenance"] or one["unclean"])
+        if name != node
+        and one["online"]
+        and not (one["standby"] or one["maintenance"] or one["unclean"] or one["guest"])
     )
 
 
@@ -84,6 +90,17 @@ def on(found: Mapping[str, Any], node: str) -> list[dict[str, Any]]:
     found (dict): what `read` returned. node (str): its name.
     """
     return [one for one in found["resources"] if node in one["nodes"]]
+
+
+def free_for(found: Mapping[str, Any], bundle: str, node: str) -> list[str]:
+    """The other nodes to which Pacemaker may move a replica of a bundle (sorted names).
+
+    found (dict): what `read` returned. bundle (str): its id. node (str): the one that the replica leaves. A
+    node that has a replica, or from which the bundle is banned, takes none.
+    """
+    taken = {name for one in found["bundles"][bundle]["replicas"] for name in one["nodes"]}
+    banned = {name for resource, name in found["bans"].values() if resource == bundle}
+    return [name for name in takers(found, node) if name not in taken | banned]
 
 
 def addresses(found: Mapping[str, Any], node: str) -> list[dict[str, Any]]:
@@ -122,6 +139,31 @@ def _resources(parent: ElementTree.Element | None, part_of: str = ""):
             }
         elif element.tag in _CONTAINERS:
             yield from _resources(element, part_of or element.get("id", ""))
+
+
+def _node(element: ElementTree.Element) -> dict[str, bool]:
+    return {**_flags(element, _NODE), "guest": element.get("id_as_resource") is not None}
+
+
+def _bundle(element: ElementTree.Element) -> dict[str, Any]:
+    return {
+        "engine": element.get("type", ""),
+        "image": element.get("image", ""),
+        "managed": element.get("managed") == "true" and element.get("maintenance") != "true",
+        "replicas": [_replica(one) for one in element.iterfind("replica")],
+    }
+
+
+def _replica(element: ElementTree.Element) -> dict[str, Any]:
+    """One container, and what Pacemaker runs inside it (the bundle's primitive, and the way to reach it)."""
+    parts = list(_resources(element))
+    (container,) = (one for one in parts if one["agent"].rpartition(":")[2] in _ENGINES)
+    return {
+        "container": container["id"],
+        "nodes": container["nodes"],
+        "active": all(one["active"] and not one["failed"] for one in parts),
+        "managed": all(one["managed"] for one in parts),
+    }
 
 
 def _flags(element: ElementTree.Element, names: Iterable[str]) -> dict[str, bool]:
