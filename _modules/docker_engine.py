@@ -134,7 +134,8 @@ def pull(reference: str) -> str:
             errors = [docker_api.said(error)]
         if errors:
             complaint = " ".join(errors[-1].split())
-            raise NodeError(stored.pull_failure(complaint), f"{reference}: {complaint}")
+            reason = stored.pull_failure(complaint)
+            raise NodeError(reason, f"{reference}: {complaint}")
         return docker_api.plain_id(client.inspect_image(plain)["Id"])
 
 

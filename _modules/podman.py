@@ -127,7 +127,8 @@ def pull(reference: str) -> str:
     if result.retcode:
         complaint = result.complaint(_LONGEST, lines=_WHY).removeprefix("Error: ")
         complaint = complaint.removeprefix(f"initializing source docker://{plain}: ")
-        raise NodeError(stored.pull_failure(complaint), f"{reference}: {complaint}")
+        reason = stored.pull_failure(complaint)
+        raise NodeError(reason, f"{reference}: {complaint}")
     return result.stdout.split()[-1].removeprefix("sha256:")
 
 
