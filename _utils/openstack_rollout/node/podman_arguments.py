@@ -113,7 +113,7 @@ def _of_process(config: Told, own: Told) -> Iterator[str]:
 
 
 def _of_start(config: Told, own: Told) -> Iterator[str]:
-    if config.get("sdNotifyMode") == "":
+    if not config.get("sdNotifyMode"):
         yield "--sdnotify=ignore"
     entry_point = config.get("Entrypoint")
     if entry_point and entry_point != own.get("Entrypoint"):
