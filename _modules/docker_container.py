@@ -13,7 +13,14 @@ from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import definitions, docker_api, docker_definition, starting_units, waiting
+from openstack_rollout.node import (
+    commands,
+    definitions,
+    docker_api,
+    docker_definition,
+    starting_units,
+    waiting,
+)
 from openstack_rollout.node import images as stored
 from openstack_rollout.node.errors import NodeError
 
@@ -120,10 +127,11 @@ def replace(container: str, token: dict) -> None:
         salt 'ctl1' docker_container.replace keystone '{…}'
     """
     with docker_api.talking(_ANSWERS_IN) as client:
+        _forget_failures(token["unit"])
         if token["restart"]:
             # Else a start of docker, or of the node, would start both.
             client.update_container(token["previous"], restart_policy={"Name": "no"})
-        _stop(client, container, token)
+        _stop(client, container, token["unit"], token["previous"])
         client.rename(token["previous"], f"{container}{_PREVIOUS}")
         client.rename(token["next"], container)
         _start(client, container, token, token["next"])
@@ -151,9 +159,10 @@ def put_back(container: str, token: dict) -> None:
             )
         if not docker_api.found(client, token["previous"]):
             raise CommandExecutionError(f"{container}: the container that ran before is gone")
+        _forget_failures(token["unit"])
         in_place = bool(there) and there["Id"] == token["previous"]
         if not in_place:
-            _stop(client, container, token)
+            _stop(client, container, token["unit"], token["previous"], token["next"])
         if docker_api.found(client, token["next"]):
             client.remove_container(token["next"], force=True)
         if not in_place:
@@ -229,13 +238,20 @@ def _but_restarting(snapshot: Mapping[str, Any]) -> dict[str, Any]:
     return {**snapshot, "values": values}
 
 
-def _stop(client: Any, container: str, token: Mapping[str, Any]) -> None:
-    """End whichever of the two runs."""
-    if token["unit"]:
-        __salt__["quadlet.stop"](token["unit"])
-    for identity in (token["previous"], token["next"]):
-        if _runs(client, identity):
-            client.stop(identity)
+def _forget_failures(unit: str) -> None:
+    """Earlier failures must not make systemd refuse the start by its rate limit."""
+    if unit:
+        commands.run(__salt__, ["systemctl", "reset-failed", unit])
+
+
+def _stop(client: Any, container: str, unit: str, *identities: str) -> None:
+    """End what a unit runs, and these containers, should it not have."""
+    if unit:
+        __salt__["quadlet.stop"](unit)
+    for identity in identities:
+        if not _runs(client, identity):
+            continue
+        client.stop(identity)
         if _runs(client, identity):
             raise CommandExecutionError(f"{container} could not be stopped")
 
@@ -246,7 +262,7 @@ def _start(client: Any, container: str, token: Mapping[str, Any], identity: str)
         client.update_container(identity, restart_policy=token["restart"])
     before = client.inspect_container(identity)["State"]
     if token["unit"]:
-        __salt__["quadlet.restart"](token["unit"])
+        commands.checked(__salt__, ["systemctl", "start", token["unit"]])
     else:
         try:
             client.start(identity)
