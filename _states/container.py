@@ -84,6 +84,10 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
     try:
         wanted = __salt__["quadlet.render"](container, image, quadlet, health, config_files)
         legacy = __salt__["legacy_unit.present"](legacy_units)
+        if "podman.containers" not in __salt__:
+            raise NodeError(
+                "DEFINITION_REFUSED", f"{container}: a container of ours needs podman, install it"
+            )
         now = __salt__["podman.containers"]().get(container)
         _refuse_foreign(container, now or engines.containers(__salt__).get(container), legacy)
         one = Container(

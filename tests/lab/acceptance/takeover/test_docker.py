@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from tests.functional.conftest import booted
 from tests.lab import settings
 
 NAME = "placement_api"
@@ -15,7 +16,10 @@ NETWORK = "placement_net"
 UNIT = f"kolla-{NAME}-container.service"
 UNIT_FILE = f"/etc/systemd/system/{UNIT}"
 KEY = "placement_api_image"
-DEPLOY = ["/opt/salt/bin/python", f"{settings.CHECKOUT_IN_NODE}/tests/functional/kolla_docker.py"]
+DEPLOY = [
+    "/opt/salt/bin/python",
+    f"{settings.CHECKOUT_IN_NODE}/tests/lab/acceptance/takeover/kolla_docker.py",
+]
 # What docker gives each container anew, or what says where and when it runs.
 _OF_ITSELF = ("Id", "Created", "State", "Image", "ResolvConfPath", "HostnamePath", "HostsPath", "LogPath")
 _OF_ITS_ENDPOINT = ("EndpointID", "DNSNames", "MacAddress", "IPAddress", "IPPrefixLen", "Gateway")
@@ -86,6 +90,16 @@ def flat(told, place=""):
     for key, value in told.items():
         found |= flat(value, f"{place}{key}.") if isinstance(value, dict) else {f"{place}{key}": value}
     return {key: value for key, value in found.items() if value not in (None, [], "")}  # told as either
+
+
+@pytest.fixture(scope="module")
+def node():
+    """A machine with nothing else on it, as the functional tests have it."""
+    with booted() as machine:
+        machine.call("saltutil.sync_all")
+        machine.edit()
+        machine.converge()
+        yield machine
 
 
 @pytest.fixture(scope="module")
