@@ -35,8 +35,6 @@ _MADE_UP = 64  # characters of the name of an anonymous volume
 # Annotations and variables that podman adds, some of them only when a container is started.
 _ANNOTATIONS = ("org.opencontainers.image.stopSignal", "io.container.manager", "org.systemd.property.")
 _VARIABLES = ("container", "HOSTNAME", "HOME", "TERM")
-# What podman's API leaves empty, its command line has to say.
-_NO_NOTIFYING = ("", "ignore")
 _RELABEL = ("z", "Z", "")
 _UNSET: tuple[Any, ...] = (None, "", [], {})
 
@@ -101,8 +99,6 @@ def require_same(container: str, before: Mapping[str, Any], after: Mapping[str, 
 
 def _config(config: Mapping[str, Any], image: Mapping[str, Any], own_id: str) -> dict[str, Any]:
     found = {key: value for key, value in config.items() if key not in _OF_ITSELF_IN_CONFIG}
-    if found.get("sdNotifyMode") in _NO_NOTIFYING:
-        found.pop("sdNotifyMode")
     for key in _OF_IMAGE:
         if _plain(found.get(key)) == _plain(image.get(key)):
             found.pop(key, None)

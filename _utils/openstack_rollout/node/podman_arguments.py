@@ -114,7 +114,7 @@ def _of_process(config: Told, own: Told) -> Iterator[str]:
 
 def _of_start(config: Told, own: Told) -> Iterator[str]:
     if not config.get("sdNotifyMode"):
-        yield "--sdnotify=ignore"
+        yield "--sdnotify="  # empty is no mode at all, which podman's API leaves
     entry_point = config.get("Entrypoint")
     if entry_point and entry_point != own.get("Entrypoint"):
         yield f"--entrypoint={json.dumps(entry_point) if isinstance(entry_point, list) else entry_point}"
