@@ -127,7 +127,7 @@ def _services(model: Model, records: Mapping[str, Any]) -> Iterator[str]:
         elif one["image_key"] not in records["images"]:
             yield _comment("    ", f"{name}: its image has no digest of a registry: not moved")
         elif not one["roles"]:
-            yield _comment("    ", f"{name}: no role has it on all of its nodes: not moved")
+            yield _comment("    ", f"{name}: its nodes have no role: not moved")
         else:
             enabled.add(name)
             yield f"    {_flow(name)}: {_flow(_entry(model, name, one, records['roles']))}"

@@ -155,8 +155,9 @@ def _counted(containers: Mapping[str, Records], units: Iterable[Records]) -> dic
 def _services(model: Model, nodes: Mapping[str, Records], roles: _Members) -> dict[str, Records]:
     """The services that were found, by the name that a pillar would give each.
 
-    roles: those of which every node runs it. stage: where it has to differ from
-    its type's. nodes: where it runs. missing: nodes that do not run it though others of their role do.
+    roles: those of which every node runs it, and the first role of every other node that does. stage: where it
+    has to differ from its type's. nodes: where it runs. missing: nodes that do not, though others of their
+    role do.
     """
     found: dict[tuple[str, str], dict[str, Records]] = {}
     for node, records in nodes.items():
@@ -168,8 +169,10 @@ def _services(model: Model, nodes: Mapping[str, Records], roles: _Members) -> di
     for key, on in sorted(found.items(), key=lambda pair: names[pair[0]]):
         one = next(iter(on.values()))
         has = [role for role, members in roles.items() if members and members <= set(on)]
-        covered = _nodes(has, roles)
-        some = {role for node in on if node not in covered for role in nodes[node]["roles"]}
+        # Where a role's nodes differ, it is told of those that have it not, and an update leaves them alone.
+        for node in on:
+            if node not in _nodes(has, roles):
+                has += nodes[node]["roles"][:1]
         services[names[key]] = {
             "type": key[0],
             "container": key[1],
@@ -177,13 +180,13 @@ def _services(model: Model, nodes: Mapping[str, Records], roles: _Members) -> di
             "deployers": sorted({each["deployer"] for each in on.values()}),
             "nodes": list(on),
             **_placed(model, key[0], has, roles),
-            "missing": in_order(_nodes(some, roles) - set(on)),
+            "missing": in_order(_nodes(has, roles) - set(on)),
         }
     return services
 
 
 def _placed(model: Model, kind: str, has: list[str], roles: _Members) -> Records:
-    """The roles and the stage that a pillar gives a service of a type. has: roles whose nodes all run it."""
+    """The roles and the stage that a pillar gives a service of a type. has: roles whose nodes run it."""
     stage = model.catalogue.services()[kind].stage
     own = [role for role in model.catalogue.services()[kind].roles if role in has]
     # A node in several roles has a service by any of them: those of its type, where they are enough.

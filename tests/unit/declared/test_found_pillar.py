@@ -161,15 +161,14 @@ def test_a_helper_of_a_guarded_service_has_no_guard_and_waits_for_nobody():
     assert cron["guard"] == "none" and cron["alone"] is False
 
 
-def test_a_service_on_some_nodes_of_its_role_is_left_out_and_named():
+def test_of_a_service_on_some_nodes_of_its_role_the_others_are_named():
     answers = {
         "ctl1": [of("kolla", "keystone"), of("kolla", "cinder_backup")],
         "ctl2": [of("kolla", "keystone")],
     }
     _, texts, openstack = written(answers)
-    assert "cinder-backup" not in openstack["services"]
+    assert openstack["services"]["cinder-backup"] == {"definition": "found", "enabled": True}
     assert "# cinder-backup: runs on ctl1, not on ctl2" in texts[found_pillar.PAGE]
-    assert "# cinder-backup: no role has it on all of its nodes: not moved" in texts[found_pillar.PAGE]
 
 
 def test_an_image_of_no_registry_and_a_node_with_another_image_are_named():
