@@ -155,8 +155,8 @@ def _counted(containers: Mapping[str, Records], units: Iterable[Records]) -> dic
 def _services(model: Model, nodes: Mapping[str, Records], roles: _Members) -> dict[str, Records]:
     """The services that were found, by the name that a pillar would give each.
 
-    roles: those of which every node runs it, and the first role of every other node that does. stage: where it
-    has to differ from its type's. nodes: where it runs. missing: nodes that do not, though others of their
+    roles: those of which every node runs it, and the first role of any other node that does. stage: where
+    it has to differ from its type's. nodes: where it runs. missing: nodes that do not, though others of their
     role do.
     """
     found: dict[tuple[str, str], dict[str, Records]] = {}
