@@ -215,6 +215,25 @@ print("cassandra" in guards.MEMBERS, model().catalogue.services()["mariadb"].gua
     assert len(copy.touched) <= 3 and as_on_the_page(copy.touched, "A guard", guard="cassandra")
 
 
+def test_a_carrier(copy):
+    copy.add("_modules/by_hand.py", (CHECKOUT / "_modules/podman_command.py").read_text())
+    copy.edit(
+        "_utils/openstack_rollout/node/carriers.py",
+        ('"foreign_quadlet", "podman_command"', '"by_hand", "foreign_quadlet", "podman_command"'),
+    )
+    program = """
+from openstack_rollout.node import carriers
+from tests.unit.loading import load
+module = load("modules", "by_hand")
+contract = [name for name in vars(carriers.Carrier) if not name.startswith("_")]
+print(all(callable(getattr(module, name)) for name in contract), len(contract))
+salt = {f"{one}.carried": lambda: {"keystone": {"unit": "keystone.service"}} for one in ("by_hand", "podman_api")}
+print(carriers.carried(salt)["keystone"]["carrier"])
+"""
+    assert copy.run(program).split() == ["True", "6", "by_hand"]
+    assert len(copy.touched) <= 2 and as_on_the_page(copy.touched, "A carrier", carrier="by_hand")
+
+
 def test_a_reason(copy):
     copy.edit(
         "_utils/openstack_rollout/errors.py",
