@@ -227,7 +227,8 @@ from tests.unit.loading import load
 module = load("modules", "by_hand")
 contract = [name for name in vars(carriers.Carrier) if not name.startswith("_")]
 print(all(callable(getattr(module, name)) for name in contract), len(contract))
-salt = {f"{one}.carried": lambda: {"keystone": {"unit": "keystone.service"}} for one in ("by_hand", "podman_api")}
+found = {"keystone": {"unit": "keystone.service"}}
+salt = {f"{one}.carried": lambda: found for one in ("by_hand", "podman_api")}
 print(carriers.carried(salt)["keystone"]["carrier"])
 """
     assert copy.run(program).split() == ["True", "6", "by_hand"]
