@@ -39,7 +39,7 @@ def facts(fresh=False, refresh=False):
             for stage, version in at.items()
             if stage not in PACKAGES
         },
-        "managed": [],
+        "managed": [stage for stage in at if stage not in PACKAGES],
         "carried": {},
         "images": [service["image"] for service in share["services"]],
         "packages": {PACKAGES[stage]: [version] for stage, version in at.items() if stage in PACKAGES},
