@@ -11,9 +11,8 @@ def told(out: Output, container: str) -> dict:
     """What podman tells of a container but its image, ids and times, and what the image says itself."""
     found = json.loads(out(["podman", "container", "inspect", container]))[0]
     image = json.loads(out(["podman", "image", "inspect", found["Image"]]))[0]["Config"]
-    text = json.dumps(found).replace(found["Id"], "ID")
-    found = json.loads(text.replace(found["Image"], "IMAGE").replace(found["ImageName"], "NAME"))
-    for key in ("Created", "State", "ImageDigest", "lockNumber", "CreateCommand"):
+    found = json.loads(json.dumps(found).replace(found["Id"], "ID"))
+    for key in ("Created", "State", "Image", "ImageName", "ImageDigest", "lockNumber", "CreateCommand"):
         found.pop(key, None)
         found["Config"].pop(key, None)
     layers = found["GraphDriver"]["Data"]
