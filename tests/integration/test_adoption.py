@@ -74,7 +74,7 @@ def test_what_the_file_server_serves(adopted):
 
 def test_a_minion_gets_the_modules_and_the_package_they_import(adopted):
     _, minion = adopted
-    assert minion.salt_call_cli().run("saltutil.sync_all").returncode == 0
+    assert minion.salt_call_cli().run("saltutil.sync_all", _timeout=180).returncode == 0
     functions = minion.salt_call_cli().run("sys.list_functions", "openstack_node").data
     assert "openstack_node.facts" in functions
     states = minion.salt_call_cli().run("sys.list_state_functions", "package_set").data
@@ -84,7 +84,7 @@ def test_a_minion_gets_the_modules_and_the_package_they_import(adopted):
 def test_a_node_is_handed_its_share(adopted):
     master, minion = adopted
     if master.config["gitfs_remotes"]:
-        assert master.salt_run_cli().run("saltutil.sync_all").returncode == 0
+        assert master.salt_run_cli().run("saltutil.sync_all", _timeout=180).returncode == 0
     share = minion.salt_call_cli().run("pillar.items", "unmask=True").data["openstack_node"]
     # The shipped page, where the pillar came along, gives this minion no role; else nothing is declared.
     # Either means that the share was made, with all that it imports.
@@ -98,7 +98,7 @@ def test_a_node_is_handed_its_share(adopted):
 def test_the_master_gets_its_runners(adopted):
     master, _ = adopted
     if master.config["gitfs_remotes"]:
-        assert master.salt_run_cli().run("saltutil.sync_all").returncode == 0
+        assert master.salt_run_cli().run("saltutil.sync_all", _timeout=180).returncode == 0
     # Nothing is declared yet: that they say so means that they were found, with all that they import.
     for function in ("rollout.status", "release.check"):
         refused = master.salt_run_cli().run(function)
