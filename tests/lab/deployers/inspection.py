@@ -11,7 +11,9 @@ def told(out: Output, container: str) -> dict:
     """What podman tells of a container but its image, ids and times, and what the image says itself."""
     found = json.loads(out(["podman", "container", "inspect", container]))[0]
     image = json.loads(out(["podman", "image", "inspect", found["Image"]]))[0]["Config"]
-    found = json.loads(json.dumps(found).replace(found["Id"], "ID"))
+    # its name inside, where it has a network of its own, is the beginning of its id
+    found = json.loads(json.dumps(found).replace(found["Id"], "ID").replace(found["Id"][:12], "ID"))
+    found["NetworkSettings"].pop("SandboxKey", None)
     for key in ("Created", "State", "Image", "ImageName", "ImageDigest", "lockNumber", "CreateCommand"):
         found.pop(key, None)
         found["Config"].pop(key, None)
