@@ -5,6 +5,7 @@ Old images are kept: a rollback needs them.
 
 from __future__ import annotations
 
+import functools
 import time
 
 from salt.exceptions import CommandExecutionError
@@ -102,7 +103,7 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
         reasons = [*because, *_reasons(container, image, wanted, now), *(f"legacy unit {u}" for u in legacy)]
         if not reasons:
             token = container_change.guarded(__salt__, guard, "pending", container)
-            return _finish(name, one, image, token, lambda *_: _finish_earlier_change(one, image, now))
+            return _finish(name, container, image, token, lambda: _finish_earlier_change(one, image, now))
         changes = {container: {"old": now and now["image_id"][:12], "new": image, "because": reasons}}
         if __opts__["test"]:
             return answers.answer(name, None, f"{container} would be started: {'; '.join(reasons)}", changes)
@@ -160,10 +161,8 @@ def at_image(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
         if begun and not __opts__["test"]:
             found_container.settle(__salt__, container, image, begun)
         record = carriers.carried(__salt__).get(container)
-        if left_alone := _left_alone(container, record):
-            return answers.answer(name, True, left_alone)
-        if one_shot:
-            return _defined(name, container, image, record)
+        if early := _without_replacing(name, container, image, record, begun, one_shot):
+            return early
         now = __salt__[f"{record['engine']}.containers"]().get(container)
         one = Container(
             name=container,
@@ -179,7 +178,8 @@ def at_image(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
         reasons = [*because, *found_container.reasons(__salt__, one, image, now)]
         if not reasons:
             token = begun or container_change.guarded(__salt__, guard, "pending", container)
-            return _finish(name, one, image, token, container_change.finish_guards_work)
+            finish = functools.partial(container_change.finish_guards_work, __salt__, one)
+            return _finish(name, container, image, token, finish)
         changes = {container: {"old": now and now["image_id"][:12], "new": image, "because": reasons}}
         changes[container]["carrier"] = record["carrier"]
         if __opts__["test"]:
@@ -312,14 +312,14 @@ def _foreign(container, what):
     return NodeError("CONTAINER_FOREIGN", f"{container}: {what} is there already, and is not ours")
 
 
-def _finish(name, one, image, token, finish):
+def _finish(name, container, image, token, finish=None):
     """The answer of a container that is as it must be, once the work of a run that died is finished."""
-    changes = {one.name: {"old": "its change was begun", "new": "finished"}} if token else {}
+    changes = {container: {"old": "its change was begun", "new": "finished"}} if token else {}
     if changes and __opts__["test"]:
-        return answers.answer(name, None, f"{one.name}: its change would be finished", changes)
+        return answers.answer(name, None, f"{container}: its change would be finished", changes)
     if not __opts__["test"]:
-        finish(__salt__, one)
-    return answers.answer(name, True, f"{one.name} runs {image}", changes)
+        finish()
+    return answers.answer(name, True, f"{container} runs {image}", changes)
 
 
 def _defined(name, container, image, record):
@@ -336,6 +336,16 @@ def _defined(name, container, image, record):
     container_change.pull(__salt__, engine, image)
     __salt__[f"{carrier}.define"](container, __salt__[f"{carrier}.prepare"](container, image))
     return answers.answer(name, True, f"{container} is defined with {image}", changes)
+
+
+def _without_replacing(name, container, image, record, begun, one_shot):  # noqa: PLR0917
+    """The answer where nothing is to be replaced, or where that cannot be told yet; None where it may be."""
+    if begun and __opts__["test"]:
+        # Between two steps the container may have no name of its own: nobody can tell how it is run.
+        return _finish(name, container, image, begun)
+    if left_alone := _left_alone(container, record):
+        return answers.answer(name, True, left_alone)
+    return _defined(name, container, image, record) if one_shot else None
 
 
 def _left_alone(container, record):

@@ -21,6 +21,7 @@ _PROGRAMS = (
     *("/usr/libexec/podman/quadlet", "/usr/lib/podman/quadlet"),
     "/usr/lib/systemd/system-generators/podman-system-generator",
 )
+_PATIENCE = 60  # seconds for the generator to answer
 _LINES = 3  # of the generator's complaint
 
 
@@ -47,6 +48,7 @@ def unit_of(salt: Mapping[str, Any], file: Path, text: str) -> str:
         done = commands.run(
             salt,
             [program, "-dryrun"],
+            timeout=_PATIENCE,
             env={"QUADLET_UNIT_DIRS": str(copy), "SYSTEMD_LOG_TARGET": "console"},
             secret=True,
         )

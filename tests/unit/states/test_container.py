@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from openstack_rollout.node import container_change, waiting
+from openstack_rollout.node import container_change, replacements, waiting
 from tests.unit.clocks import no_sleep
 from tests.unit.loading import load
 
@@ -318,3 +318,13 @@ def test_a_container_that_has_nothing_to_go_back_to_is_not_removed():
     answer = state(machine).running("nova", OLD, health=HEALTH)
     assert answer["result"] is False and "it was left running" in answer["comment"]
     assert machine.containers["nova"]["running"] and OLD in machine.quadlets["nova"]
+
+
+def test_a_replacement_that_a_killed_run_began_is_predicted_also_while_the_container_has_no_name(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(replacements, "FOLDER", tmp_path)
+    replacements.begin("nova", "podman_command", {"unit": "tripleo_nova.service", "engine": "podman"})
+    machine = Machine(local=[NEW])
+    answer = state(machine, test=True).at_image("nova", NEW)
+    assert answer["result"] is None and "nova" in answer["changes"] and machine.did == []
