@@ -19,6 +19,7 @@ from openstack_rollout.node import (
     docker_api,
     docker_definition,
     starting_units,
+    unit_stop,
     waiting,
 )
 from openstack_rollout.node import images as stored
@@ -131,10 +132,20 @@ def replace(container: str, token: dict) -> None:
         if token["restart"]:
             # Else a start of docker, or of the node, would start both.
             client.update_container(token["previous"], restart_policy={"Name": "no"})
-        _stop(client, container, token["unit"], token["previous"])
-        client.rename(token["previous"], f"{container}{_PREVIOUS}")
-        client.rename(token["next"], container)
-        _start(client, container, token, token["next"])
+        unit, previous = token["unit"], token["previous"]
+        try:
+            # The names change while it runs still, so that one restart is all that its service is without.
+            if unit and _runs(client, previous) and not unit_stop.by_id(__salt__, unit, container, previous):
+                _stop(client, container, unit, previous)
+            client.rename(previous, f"{container}{_PREVIOUS}")
+            client.rename(token["next"], container)
+            if not unit:
+                _stop(client, container, "", previous)
+            _start(client, container, token, token["next"])
+        finally:
+            unit_stop.forget(__salt__, unit)
+        if _runs(client, previous):
+            raise CommandExecutionError(f"{unit} did not stop the {container} that ran before")
 
 
 def put_back(container: str, token: dict) -> None:
@@ -160,8 +171,11 @@ def put_back(container: str, token: dict) -> None:
         if not docker_api.found(client, token["previous"]):
             raise CommandExecutionError(f"{container}: the container that ran before is gone")
         _forget_failures(token["unit"])
+        unit_stop.forget(__salt__, token["unit"])
         in_place = bool(there) and there["Id"] == token["previous"]
-        if not in_place:
+        # Where the names changed and nothing else did, it runs on.
+        anew = _runs(client, token["next"]) or not _runs(client, token["previous"])
+        if not in_place and anew:
             _stop(client, container, token["unit"], token["previous"], token["next"])
         if docker_api.found(client, token["next"]):
             client.remove_container(token["next"], force=True)
@@ -189,6 +203,7 @@ def accept(container: str, token: dict) -> None:
         there = docker_api.found(client, container)
         if there is None or there["Id"] != token["next"]:
             raise CommandExecutionError(f"{container} is not the container that was to come")
+        unit_stop.forget(__salt__, token["unit"])
         if docker_api.found(client, token["previous"]):
             client.remove_container(token["previous"])  # docker refuses, if it should run
 
@@ -262,7 +277,7 @@ def _start(client: Any, container: str, token: Mapping[str, Any], identity: str)
         client.update_container(identity, restart_policy=token["restart"])
     before = client.inspect_container(identity)["State"]
     if token["unit"]:
-        commands.checked(__salt__, ["systemctl", "start", token["unit"]])
+        commands.checked(__salt__, ["systemctl", "restart", token["unit"]])
     else:
         try:
             client.start(identity)

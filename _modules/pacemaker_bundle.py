@@ -183,29 +183,26 @@ def discard(container: str, token: dict) -> None:
     """
 
 
-def tag_spare(bundle: str, image: str) -> bool:
-    """Have a bundle's tag name an image on a node where no replica of it runs; one that moves here starts it.
+def spare_tag(bundle: str) -> str:
+    """The tag that a replica of a bundle would start which moves to this node, "" where one is here already.
 
-    bundle (str): its id. image (str): reference with a digest; it is local.
-
-    Returns whether the tag was moved; False also where a replica runs here, or there is no such bundle.
-    Raises NodeError DEFINITION_REFUSED, or QUORUM_AT_RISK when Pacemaker does not answer.
+    bundle (str): its id. Returns "" also where there is no such bundle, and where Pacemaker does not answer:
+    nothing moves to this node then. Raises NodeError DEFINITION_REFUSED where the bundle names no tag.
 
     CLI Example:
 
     .. code-block:: bash
 
-        salt 'ctl2' pacemaker_bundle.tag_spare openstack-cinder-volume registry.example/cinder-volume@sha256:…
+        salt 'ctl2' pacemaker_bundle.spare_tag openstack-cinder-volume
     """
-    found = _cluster()
-    if found is None or bundle not in found["bundles"]:
-        return False
-    tag, wanted = found["bundles"][bundle]["image"], _image_id(image)
-    _require_tag(bundle, tag)
-    if _here(found, bundle) or __salt__["podman.tagged"](tag) == wanted:
-        return False
-    __salt__["podman.tag"](wanted, tag)
-    return True
+    try:
+        found = _cluster()
+    except NodeError:
+        return ""
+    if found is None or bundle not in found["bundles"] or _here(found, bundle):
+        return ""
+    _require_tag(bundle, found["bundles"][bundle]["image"])
+    return found["bundles"][bundle]["image"]
 
 
 def _cluster() -> dict | None:

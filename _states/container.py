@@ -20,6 +20,7 @@ from openstack_rollout.node import (
 )
 from openstack_rollout.node.container_change import Container, Steps
 from openstack_rollout.node.errors import NodeError
+from openstack_rollout.node.unreplaced import Asked
 
 _DEFAULT_TIMEOUT = 60
 _ENGINES = ("podman", "docker_engine")
@@ -103,7 +104,8 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
         reasons = [*because, *_reasons(container, image, wanted, now), *(f"legacy unit {u}" for u in legacy)]
         if not reasons:
             token = container_change.guarded(__salt__, guard, "pending", container)
-            return _finish(name, container, image, token, lambda: _finish_earlier_change(one, image, now))
+            asked = Asked(__salt__, name, container, image, test=__opts__["test"])
+            return asked.finished(token, lambda: _finish_earlier_change(one, image, now))
         changes = {container: {"old": now and now["image_id"][:12], "new": image, "because": reasons}}
         if __opts__["test"]:
             return answers.answer(name, None, f"{container} would be started: {'; '.join(reasons)}", changes)
@@ -157,29 +159,23 @@ def at_image(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
     """
     try:
         container = found_container.container_of(__salt__, container or name)
+        how = {"guard": guard, "timeout": timeout, "turn": turn}
         begun = replacements.pending(container)
         if begun and not __opts__["test"]:
-            found_container.settle(__salt__, container, image, begun)
+            now = __salt__[f"{begun['engine']}.containers"]().get(container)
+            one = found_container.described(container, begun, now, **how)
+            found_container.settle(__salt__, one, image, begun)
         record = carriers.carried(__salt__).get(container)
-        if early := _without_replacing(name, container, image, record, begun, one_shot):
+        asked = Asked(__salt__, name, container, image, test=__opts__["test"])
+        if early := asked.answer(record, begun, one_shot=one_shot):
             return early
         now = __salt__[f"{record['engine']}.containers"]().get(container)
-        one = Container(
-            name=container,
-            unit=record["unit"],
-            guard=guard,
-            timeout=timeout,
-            checked=bool(now and now["health_check"]),
-            running=bool(now and now["running"]),
-            turn=turn,
-            engine=record["engine"],
-            own_log=not record["journal"],
-        )
+        one = found_container.described(container, record, now, **how)
         reasons = [*because, *found_container.reasons(__salt__, one, image, now)]
         if not reasons:
             token = begun or container_change.guarded(__salt__, guard, "pending", container)
             finish = functools.partial(container_change.finish_guards_work, __salt__, one)
-            return _finish(name, container, image, token, finish)
+            return asked.finished(token, finish)
         changes = {container: {"old": now and now["image_id"][:12], "new": image, "because": reasons}}
         changes[container]["carrier"] = record["carrier"]
         if __opts__["test"]:
@@ -310,56 +306,6 @@ def _refuse_foreign(container, now, legacy):
 
 def _foreign(container, what):
     return NodeError("CONTAINER_FOREIGN", f"{container}: {what} is there already, and is not ours")
-
-
-def _finish(name, container, image, token, finish=None):
-    """The answer of a container that is as it must be, once the work of a run that died is finished."""
-    changes = {container: {"old": "its change was begun", "new": "finished"}} if token else {}
-    if changes and __opts__["test"]:
-        return answers.answer(name, None, f"{container}: its change would be finished", changes)
-    if not __opts__["test"]:
-        finish()
-    return answers.answer(name, True, f"{container} runs {image}", changes)
-
-
-def _defined(name, container, image, record):
-    """The answer of a container that runs once: its definition names the image, and nothing is started."""
-    engine, carrier = record["engine"], record["carrier"]
-    named = __salt__[f"{engine}.named_images"]().get(record["image"])
-    if record["image"] == image or named == __salt__[f"{engine}.image_ids"]([image]).get(image, ""):
-        return answers.answer(name, True, f"{container} is defined with {image}")
-    if carrier not in carriers.DEFINING:
-        return answers.answer(name, True, f"{container} is left alone: its deployer creates it for each run")
-    changes = {container: {"old": record["image"], "new": image, "carrier": carrier}}
-    if __opts__["test"]:
-        return answers.answer(name, None, f"{container} would be defined with {image}", changes)
-    container_change.pull(__salt__, engine, image)
-    __salt__[f"{carrier}.define"](container, __salt__[f"{carrier}.prepare"](container, image))
-    return answers.answer(name, True, f"{container} is defined with {image}", changes)
-
-
-def _without_replacing(name, container, image, record, begun, one_shot):  # noqa: PLR0917
-    """The answer where nothing is to be replaced, or where that cannot be told yet; None where it may be."""
-    if begun and __opts__["test"]:
-        # Between two steps the container may have no name of its own: nobody can tell how it is run.
-        return _finish(name, container, image, begun)
-    if left_alone := _left_alone(container, record):
-        return answers.answer(name, True, left_alone)
-    return _defined(name, container, image, record) if one_shot else None
-
-
-def _left_alone(container, record):
-    """Why there is nothing to change in a found container, "" where there may be."""
-    if record is not None:
-        masked = record["unit"] and __salt__["quadlet.masked"](record["unit"])
-        return f"{container} is left alone: {record['unit']} is masked" if masked else ""
-    there = any(
-        container in __salt__[f"{engine}.containers"]()
-        for engine in _ENGINES
-        if f"{engine}.containers" in __salt__
-    )
-    unknown = f"{container} is left alone: how it is run is not known here"
-    return unknown if there else f"{container} is not on this node"
 
 
 def _steps(one, image, text, legacy):

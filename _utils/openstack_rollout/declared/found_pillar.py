@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from openstack_rollout.declared.installers import OURS, Kind
+from openstack_rollout.declared.installers import OURS
 from openstack_rollout.declared.problems import plain
 from openstack_rollout.declared.services import BACKEND_MAPS
 from openstack_rollout.errors import some
@@ -126,19 +126,13 @@ def _services(model: Model, records: Mapping[str, Any]) -> Iterator[str]:
             yield _comment("    ", f"{name}: a type of your own: keep what your page says of it")
         elif one["image_key"] not in records["images"]:
             yield _comment("    ", f"{name}: its image has no digest of a registry: not moved")
+        elif one["fixed"]:
+            yield _comment("    ", f"{name}: its bundle names {some(one['fixed'])}, no tag: not moved")
         elif not one["roles"]:
             yield _comment("    ", f"{name}: its nodes have no role: not moved")
         else:
             enabled.add(name)
             yield f"    {_flow(name)}: {_flow(_entry(model, name, one, records['roles']))}"
-    bundles = {
-        one["type"]: container
-        for node in records["nodes"].values()
-        for container, one in node["containers"].items()
-        if one["kind"] == Kind.BUNDLE
-    }
-    for kind, container in sorted(bundles.items()):
-        yield _comment("    ", f"{kind}: Pacemaker runs it as a bundle ({container}): not moved")
     for name, of_type in sorted(model.service_types.items()):
         if of_type.enabled and name not in enabled:
             yield f"    {_flow(name)}: {_flow({'enabled': False})}"

@@ -35,12 +35,14 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class What:
-    """What a container is. type, image_key (str): "" where there is none. agents: who may have started it."""
+    """What a container is. type, image_key (str): "" where there is none. agents: who may have started it.
+    bundle: whose replica it is, "" where it is none."""
 
     kind: Kind
     type: str = ""
     image_key: str = ""
     agents: tuple[str, ...] = ()
+    bundle: str = ""
 
 
 class Installers:
@@ -87,7 +89,7 @@ class Installers:
     def _of_table(self, table: Deployer, name: str, own: What) -> What:
         """What a deployer's container is. own: what one of ours of its name would be."""
         if bundle := table.bundle_of(name):
-            return self._runs(Kind.BUNDLE, table.bundles[bundle])
+            return replace(self._runs(Kind.BUNDLE, table.bundles[bundle]), bundle=bundle)
         if name in table.containers:
             return self._runs(Kind.SERVICE, table.containers[name])
         if own.kind == Kind.UNKNOWN and table.runs_once(name):

@@ -114,6 +114,7 @@ def _container(installers: Installers, name: str, one: Container, owners: Mappin
         "type": what.type,
         "image_key": what.image_key,
         "agent": agent,
+        "bundle": what.bundle,
         "engine": one.engine,
         "carrier": one.carrier,
         "unit": one.unit or "",
@@ -157,13 +158,14 @@ def _services(model: Model, nodes: Mapping[str, Records], roles: _Members) -> di
 
     roles: those of which every node runs it, and the first role of any other node that does. stage: where
     it has to differ from its type's. nodes: where it runs. missing: nodes that do not, though others of their
-    role do.
+    role do. fixed: the images of a bundle that cannot be moved.
     """
     found: dict[tuple[str, str], dict[str, Records]] = {}
     for node, records in nodes.items():
         for container, one in records["containers"].items():
-            if one["running"] and one["kind"] == Kind.SERVICE:
-                found.setdefault((one["type"], container), {})[node] = one
+            if one["running"] and one["kind"] in _MOVED:
+                # Each replica of a bundle has another name: a pillar names the bundle.
+                found.setdefault((one["type"], one["bundle"] or container), {})[node] = one
     names = _names(model, found)
     services = {}
     for key, on in sorted(found.items(), key=lambda pair: names[pair[0]]):
@@ -177,12 +179,18 @@ def _services(model: Model, nodes: Mapping[str, Records], roles: _Members) -> di
             "type": key[0],
             "container": key[1],
             "image_key": one["image_key"],
+            "fixed": sorted({each["definition"] for each in on.values() if _is_fixed(each)}),
             "deployers": sorted({each["deployer"] for each in on.values()}),
             "nodes": list(on),
             **_placed(model, key[0], has, roles),
             "missing": in_order(_nodes(has, roles) - set(on)),
         }
     return services
+
+
+def _is_fixed(one: Records) -> bool:
+    """Whether a container is a replica whose bundle names its image itself, and no tag that each node has."""
+    return bool(one["bundle"]) and "@" in one["definition"]
 
 
 def _placed(model: Model, kind: str, has: list[str], roles: _Members) -> Records:

@@ -10,6 +10,7 @@ from salt.exceptions import CommandExecutionError
 
 from openstack_rollout.node import container_change, definitions, replacements
 from openstack_rollout.node.container_change import Container, Steps
+from openstack_rollout.node.errors import NodeError
 
 
 def container_of(salt: Mapping[str, Any], name: str) -> str:
@@ -42,18 +43,54 @@ def reasons(salt: Mapping[str, Any], one: Container, image: str, now: Mapping[st
     return found
 
 
-def settle(salt: Mapping[str, Any], container: str, image: str, begun: Mapping[str, Any]) -> None:
+def described(
+    container: str,
+    record: Mapping[str, Any],
+    now: Mapping[str, Any] | None,
+    *,
+    guard: str,
+    timeout: float,
+    turn: bool,
+) -> Container:
+    """A found container, for its change.
+
+    container (str): its name. record (dict): what its carrier tells of it, or the token of a replacement. now
+    (dict): what its engine tells of it, None where it does not exist. guard, timeout, turn: of the state.
+    """
+    return Container(
+        name=container,
+        unit=record["unit"],
+        guard=guard,
+        timeout=timeout,
+        checked=bool(now and now["health_check"]),
+        running=bool(now and now["running"]),
+        turn=turn,
+        engine=record["engine"],
+        own_log=not record.get("journal"),
+    )
+
+
+def settle(salt: Mapping[str, Any], one: Container, image: str, begun: Mapping[str, Any]) -> None:
     """End a replacement that a run began which died: keep the next one where it is sound, else put it back.
 
-    salt (dict): the caller's `__salt__`. container (str): its name. image (str): the one that it has to run.
-    begun (dict): of replacements.pending. Raises CommandExecutionError.
+    salt (dict): the caller's `__salt__`. one (Container): as it is now. image (str): the one that it has to
+    run. begun (dict): of replacements.pending. Raises CommandExecutionError.
+
+    The next one that runs and is not sound is taken away as any container is: in its turn, and under its
+    guard.
     """
-    now = salt[f"{begun['engine']}.containers"]().get(container)
-    wanted = salt[f"{begun['engine']}.image_ids"]([image]).get(image)
-    is_next = now and now["running"] and now["image_id"] == wanted
-    end = "accept" if is_next and _is_sound(salt, container, begun, now) else "put_back"
-    salt[f"{begun['carrier']}.{end}"](container, dict(begun))
-    replacements.end(container)
+    carrier, token = begun["carrier"], dict(begun)
+    if one.running and _is_sound(salt, one, image, begun):
+        salt[f"{carrier}.accept"](one.name, token)
+        replacements.end(one.name)
+        return
+    steps = Steps(
+        lambda: salt[f"{carrier}.put_back"](one.name, token),
+        lambda: None,
+        lambda: "",
+        lambda: replacements.end(one.name),
+    )
+    container_change.carry_out(salt, one, steps, restore=False)
 
 
 def replace(
@@ -105,11 +142,12 @@ def replace(
             salt[f"{carrier}.discard"](one.name, token)
 
 
-def _is_sound(salt: Mapping[str, Any], container: str, begun: Mapping[str, Any], now: Any) -> bool:
-    """Whether a container has not ended since its start, is healthy, and defined as the one before it."""
-    engine, before = begun["engine"], begun["definition"]
-    if container_change.ended(salt, engine, begun["unit"], container):
+def _is_sound(salt: Mapping[str, Any], one: Container, image: str, begun: Mapping[str, Any]) -> bool:
+    """Whether a container runs the image, is healthy in its time, and defined as the one before it."""
+    try:
+        container_change.prove(salt, one, image, time.time())
+    except NodeError:
         return False
-    if before and definitions.differences(before, salt[f"{engine}.definition"](container, before["key"])):
-        return False
-    return not now["health_check"] or bool(salt[f"{engine}.healthy"](container))
+    if before := begun["definition"]:
+        return not definitions.differences(before, salt[f"{one.engine}.definition"](one.name, before["key"]))
+    return True

@@ -11,7 +11,7 @@ from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import commands, definitions
+from openstack_rollout.node import commands, definitions, unit_stop
 from openstack_rollout.node.errors import NodeError
 
 NEXT, PREVIOUS = "-next", "-previous"
@@ -53,10 +53,18 @@ def replace(salt: Mapping[str, Any], container: str, token: Mapping[str, Any]) -
 
     salt (dict): the caller's `__salt__`. container (str): its name. token (dict): of `prepare`.
     """
-    salt["quadlet.stop"](token["unit"])
-    salt["podman.rename"](token["previous"], f"{container}{PREVIOUS}")
-    salt["podman.rename"](token["next"], container)
-    salt["quadlet.restart"](token["unit"])
+    unit, previous = token["unit"], token["previous"]
+    try:
+        # The names change while it runs still, so that one restart is all that its service is without.
+        if _runs(salt, previous) and not unit_stop.by_id(salt, unit, container, previous):
+            salt["quadlet.stop"](unit)
+        salt["podman.rename"](previous, f"{container}{PREVIOUS}")
+        salt["podman.rename"](token["next"], container)
+        salt["quadlet.restart"](unit)
+    finally:
+        unit_stop.forget(salt, unit)
+    if _runs(salt, previous):
+        raise CommandExecutionError(f"{unit} did not stop the {container} that ran before")
 
 
 def put_back(salt: Mapping[str, Any], container: str, token: Mapping[str, Any]) -> None:
@@ -65,19 +73,22 @@ def put_back(salt: Mapping[str, Any], container: str, token: Mapping[str, Any]) 
     salt (dict): the caller's `__salt__`. container (str): its name. token (dict): of `prepare`. Raises
     CommandExecutionError; also where neither container exists any more.
     """
-    names = {one["id"]: (name, one["running"]) for name, one in salt["podman.containers"]().items()}
-    if token["previous"] not in names:
+    unit, previous = token["unit"], token["previous"]
+    unit_stop.forget(salt, unit)
+    there = {one["id"]: (name, one["running"]) for name, one in salt["podman.containers"]().items()}
+    if previous not in there:
         raise CommandExecutionError(f"{container}: the container that ran before is gone")
-    name, runs = names[token["previous"]]
-    if token["next"] in names:
-        if name != container or not runs:
-            salt["quadlet.stop"](token["unit"])
-            runs = False
+    name, runs = there[previous]
+    _, next_runs = there.get(token["next"], ("", False))
+    anew = next_runs or not runs
+    if next_runs or (name != container and not runs):
+        salt["quadlet.stop"](unit)
+    if token["next"] in there:
         salt["podman.remove"](token["next"])
     if name != container:
-        salt["podman.rename"](token["previous"], container)
-    if token["ran"] and not runs:
-        salt["quadlet.restart"](token["unit"])
+        salt["podman.rename"](previous, container)
+    if token["ran"] and anew:
+        salt["quadlet.restart"](unit)
 
 
 def accept(salt: Mapping[str, Any], container: str, token: Mapping[str, Any]) -> None:
@@ -86,12 +97,17 @@ def accept(salt: Mapping[str, Any], container: str, token: Mapping[str, Any]) ->
     salt (dict): the caller's `__salt__`. container (str): its name. token (dict): of `prepare`. Raises
     CommandExecutionError when podman cannot remove it.
     """
+    unit_stop.forget(salt, token["unit"])
     _remove(salt, f"{container}{PREVIOUS}", token["previous"])
 
 
 def discard(salt: Mapping[str, Any], container: str, token: Mapping[str, Any]) -> None:
     """Remove the next container of a replacement that was not begun. As `accept`."""
     _remove(salt, f"{container}{NEXT}", token["next"])
+
+
+def _runs(salt: Mapping[str, Any], identity: str) -> bool:
+    return any(one["id"] == identity and one["running"] for one in salt["podman.containers"]().values())
 
 
 def _remove(salt: Mapping[str, Any], name: str, wanted: str = "") -> None:

@@ -123,8 +123,11 @@ def test_the_only_replica_is_restarted_where_it_is(cloud):
     assert after[node][2] == image_id(cloud, node, image(cloud, "1.0.1"))
     assert_nothing_left(cloud)
     spare = next(one for one in CONTROLLERS if one != node)
-    cloud.exec(spare, ["podman", "pull", "--quiet", image(cloud, "1.0.1")])
-    assert returned(cloud, spare, "pacemaker_bundle.tag_spare", VOLUME, image(cloud, "1.0.1")) is True
+    predicted = at_image(cloud, spare, VOLUME, image(cloud, "1.0.1"), "test=True")
+    assert predicted["result"] is None and VOLUME in predicted["changes"], predicted
+    answer = at_image(cloud, spare, VOLUME, image(cloud, "1.0.1"))
+    assert answer["result"] is True and answer["changes"].keys() == predicted["changes"].keys(), answer
+    assert at_image(cloud, spare, VOLUME, image(cloud, "1.0.1"))["changes"] == {}
     assert image_id(cloud, spare, bundles.tag(VOLUME)) == image_id(cloud, spare, image(cloud, "1.0.1"))
     assert bundles.replicas_of(cloud, VOLUME) == after
 

@@ -152,7 +152,7 @@ def test_only_what_differs_from_the_type_is_said_of_a_service():
         "container": "nova_metadata",
     }
     assert services["swift-object-expirer"]["image"] == "swift_proxy_image"
-    assert services["mariadb"] == {"enabled": False}
+    assert services["mariadb"] == {"enabled": True, "definition": "found", "container": "galera-bundle"}
 
 
 def test_a_helper_of_a_guarded_service_has_no_guard_and_waits_for_nobody():

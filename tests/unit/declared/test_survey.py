@@ -66,6 +66,7 @@ def test_a_container_has_all_that_is_known_of_it():
         "type": "nova",
         "image_key": "nova_compute_image",
         "agent": "",
+        "bundle": "",
         "engine": "podman",
         "carrier": "",
         "unit": "edpm_nova_compute.service",
@@ -200,12 +201,22 @@ def test_an_image_that_no_registry_has_is_named_and_no_part_of_a_release():
     assert found["undigested"] == {"nova_compute": {"localhost/own:1": ["cmp1"]}}
 
 
-def test_a_bundle_gives_its_image_and_is_no_service():
-    image = {"image": "cluster.common.tag/mariadb:pcmklatest"}
-    bundle = {"galera-bundle-podman-0": container("mariadb", **image)}
-    found = surveyed(ctl1=[bundle, of("tripleo", "keystone")])
+def test_a_bundle_is_one_service_whatever_its_replicas_are_called():
+    def replica(number, definition="cluster.common.tag/mariadb:pcmklatest"):
+        one = container("mariadb", image=definition, carrier="pacemaker_bundle", definition=definition)
+        return {f"galera-bundle-podman-{number}": one}
+
+    found = surveyed(ctl1=[replica(0), of("tripleo", "keystone")], ctl2=[replica(1)])
     assert found["images"]["mariadb_image"]["reference"] == f"registry.example/mariadb@{digest('a')}"
-    assert "mariadb" not in found["services"]
+    service = found["services"]["mariadb"]
+    assert (service["container"], service["nodes"], service["fixed"]) == (
+        "galera-bundle",
+        ["ctl1", "ctl2"],
+        [],
+    )
+    by_digest = f"registry.example/mariadb@{digest('a')}"
+    found = surveyed(ctl1=[replica(0, by_digest), of("tripleo", "keystone")])
+    assert found["services"]["mariadb"]["fixed"] == [by_digest]
 
 
 def test_what_maps_to_nothing_is_named_with_its_deployer():

@@ -210,12 +210,13 @@ def test_an_image_that_is_not_local_is_refused(tmp_path):
     assert cluster.did == []
 
 
-def test_a_node_without_a_replica_follows_by_its_tag(tmp_path):
+def test_a_node_without_a_replica_tells_the_tag_that_one_would_start(tmp_path):
     cluster = Cluster(["ctl2"])
     module = module_of(cluster, tmp_path)
-    assert module.tag_spare(BUNDLE, NEW) is True and cluster.tags == {TAG: NEW}
-    assert module.tag_spare(BUNDLE, NEW) is False and module.tag_spare("other", NEW) is False
-    assert module_of(Cluster(), tmp_path).tag_spare(BUNDLE, NEW) is False
+    assert module.spare_tag(BUNDLE) == TAG and module.spare_tag("other") == ""
+    assert module_of(Cluster(), tmp_path).spare_tag(BUNDLE) == ""
+    cluster.answers_at_all = False
+    assert module.spare_tag(BUNDLE) == ""
 
 
 def test_a_replica_that_docker_runs_is_nobody_elses(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from openstack_rollout.node import found_container, replacements
+from openstack_rollout.node.errors import NodeError
 
 IMAGE = "registry.example/keystone@sha256:" + "a" * 64
 RUNS = {"running": True, "exit_code": 0, "restarts": 0, "image_id": "id", "health_check": False}
@@ -15,6 +16,51 @@ BUNDLE, HERE = "haproxy-bundle", "haproxy-bundle-podman-1"
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(replacements, "FOLDER", tmp_path)
+
+
+GUARDED = {"guard": "galera", "turn": True, "timeout": 0}
+
+
+class Node:
+    """What a settled container needs of a node; `did` is what was done, in order."""
+
+    def __init__(self, now, ended=None):
+        self.did = []
+        self.salt = {
+            "docker_engine.containers": lambda: {"keystone": now},
+            "docker_engine.image_ids": lambda references: {IMAGE: "id"},
+            "docker_engine.healthy": lambda container: now["healthy"],
+            "docker_engine.log": lambda container, since: "",
+            "quadlet.ended": lambda unit: ended,
+            "quadlet.log": lambda unit, since: "",
+            **{
+                name: self._noted(name)
+                for name in (
+                    *(f"docker_container.{one}" for one in ("accept", "put_back")),
+                    *(f"unit_hold.{one}" for one in ("hold", "release")),
+                    *(f"galera.{one}" for one in ("before_stop", "after_start", "pending", "undo")),
+                    *(f"controller_turn.{one}" for one in ("take", "give")),
+                )
+            },
+        }
+
+    def settle(self, unit="", **how):
+        token = {"unit": unit, "engine": "docker_engine", "definition": None}
+        replacements.begin("keystone", "docker_container", token)
+        begun = replacements.pending("keystone")
+        now = self.salt["docker_engine.containers"]().get("keystone")
+        how = {"guard": "none", "turn": False, "timeout": 9, **how}
+        one = found_container.described("keystone", begun, now, **how)
+        found_container.settle(self.salt, one, IMAGE, begun)
+        return self.did
+
+    def _noted(self, name):
+        return lambda *_: self.did.append(name)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(found_container.container_change, "_STAYS_UP", 0)
 
 
 @pytest.mark.parametrize(
@@ -30,19 +76,39 @@ def folder(tmp_path, monkeypatch):
     ],
 )
 def test_the_next_one_is_kept_where_it_is_sound(unit, now, ended, end):
-    token = {"unit": unit, "engine": "docker_engine", "definition": None}
-    replacements.begin("keystone", "docker_container", token)
-    did = []
-    salt = {
-        "docker_engine.containers": lambda: {"keystone": now},
-        "docker_engine.image_ids": lambda references: {IMAGE: "id"},
-        "quadlet.ended": lambda unit: ended,
-        "docker_container.accept": lambda *_: did.append("accept"),
-        "docker_container.put_back": lambda *_: did.append("put_back"),
-    }
-    found_container.settle(salt, "keystone", IMAGE, replacements.pending("keystone"))
-    assert did == [end]
+    did = Node(now, ended).settle(unit)
+    assert [one for one in did if one.startswith("docker_container.")] == [f"docker_container.{end}"]
     assert replacements.pending("keystone") is None
+
+
+def test_a_next_one_that_runs_and_is_not_sound_is_taken_away_under_its_guard_and_in_its_turn():
+    sick = {**RUNS, "health_check": True, "healthy": False}
+    assert Node(sick).settle(UNIT, **GUARDED) == [
+        "controller_turn.take",
+        "unit_hold.hold",
+        "galera.before_stop",
+        "docker_container.put_back",
+        "unit_hold.release",
+        "galera.after_start",
+        "controller_turn.give",
+    ]
+
+
+def test_what_does_not_run_is_started_again_without_a_turn_and_ends_the_work_of_its_guard():
+    did = Node({**RUNS, "running": False}).settle(UNIT, **GUARDED)
+    assert did[:2] == ["galera.pending", "docker_container.put_back"] and did[-1] == "galera.after_start"
+
+
+def test_a_replacement_that_cannot_be_put_back_stays_recorded():
+    node = Node({**RUNS, "running": False})
+
+    def fails(*_):
+        raise NodeError("NODE_ERROR", "the disk is full")
+
+    node.salt["docker_container.put_back"] = fails
+    with pytest.raises(NodeError):
+        node.settle(UNIT)
+    assert replacements.pending("keystone")
 
 
 def test_a_bundle_stands_for_its_replica_on_this_node():

@@ -32,7 +32,7 @@ WAYS = {
     "cmp1": ("node_exporter", "node-exporter", "edpm_node_exporter_image"),
     "cmp2": ("neutron_ovn_metadata_agent", "neutron-metadata", "edpm_neutron_metadata_agent_image"),
 }
-ROUNDS = 3
+ROUNDS = 7
 MOST = 1.2  # of a bare restart
 
 
