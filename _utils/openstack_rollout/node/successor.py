@@ -6,6 +6,7 @@ it is: the containers change their names. The previous one is kept until the nex
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +17,9 @@ from openstack_rollout.node.errors import NodeError
 
 NEXT, PREVIOUS = "-next", "-previous"
 ENGINE = "podman"
+# Seconds. A unit that is attached to its container is active before podman has started it, and whatever asks
+# podman meanwhile makes that start slower.
+_STARTS_IN = 0.5
 
 
 def prepare(
@@ -61,6 +65,7 @@ def replace(salt: Mapping[str, Any], container: str, token: Mapping[str, Any]) -
         salt["podman.rename"](previous, f"{container}{PREVIOUS}")
         salt["podman.rename"](token["next"], container)
         salt["quadlet.restart"](unit)
+        time.sleep(_STARTS_IN)
     finally:
         unit_stop.forget(salt, unit)
     if _runs(salt, previous):

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Callable
 
+from tests.lab.enclosure import wait_for
+
 #: runs a command on a machine, and returns what it prints
 Output = Callable[[list[str]], str]
 
@@ -40,13 +42,25 @@ def units(out: Output) -> dict[str, str]:
 
 
 def downtime(out: Output, container: str, since: float) -> float:
-    """Seconds between the last end of a container of that name and the start after it, by podman's events.
+    """Seconds between the last end of a container and the start after it, by podman's events.
 
-    since: seconds since the epoch, from before it was stopped.
+    since: seconds since the epoch, from before it was stopped. The one that ended may be called PREVIOUS by
+    then.
     """
-    events = ["podman", "events", "--stream=false", f"--since={since:.0f}", "--format=json"]
-    told = [json.loads(line) for line in out([*events, "--filter=type=container"]).splitlines()]
-    own = [(one["Status"], one["timeNano"]) for one in told if one["Name"] == container]
-    started = max(at for status, at in own if status == "start")
-    died = max(at for status, at in own if status == "died" and at < started)
+    events = ["podman", "events", "--stream=false", f"--since={int(since)}", "--format=json"]
+
+    def away() -> tuple[int, int] | None:
+        told = [json.loads(line) for line in out([*events, "--filter=type=container"]).splitlines()]
+        own = [
+            (one["Status"], one["timeNano"])
+            for one in told
+            if one["Name"] in (container, f"{container}-previous") and one["timeNano"] > since * 1e9
+        ]
+        died = max((at for status, at in own if status == "died"), default=0)
+        started = [at for status, at in own if status == "start" and at > died]
+        return (died, min(started)) if died and started else None
+
+    # A unit may be active before podman has started its container.
+    assert wait_for(lambda: away() is not None, 30, 0.5)
+    died, started = away() or (0, 0)
     return (started - died) / 1e9
