@@ -309,8 +309,8 @@ def ended(unit: str) -> str | None:
     state = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     alive = state.get("ActiveState") in ("active", "activating", "reloading")
     restarts = int(state.get("NRestarts") or 0)
-    if alive and state.get("SubState") != "auto-restart" and not restarts:
-        return None
+    if alive and state.get("SubState") != "auto-restart":
+        return f"restarted {restarts} times" if restarts else None
     return f"{state.get('SubState')}, {state.get('Result')}, status {state.get('ExecMainStatus')}"
 
 

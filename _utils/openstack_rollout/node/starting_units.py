@@ -11,6 +11,9 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+# Programs of installers that start the container of that name, and the engine that they use: TripleO's for
+# units that wait for others.
+_HELPERS = {"tripleo-start-podman-container": "podman"}
 #: The first one wins, as in systemd.unit(5).
 FOLDERS = (Path("/etc/systemd/system"), Path("/run/systemd/system"), Path("/usr/lib/systemd/system"))
 
@@ -54,7 +57,10 @@ def _container(command: str, program: str) -> str | None:
         words = shlex.split(command.lstrip("-@:+!"))
     except ValueError:
         return None
-    if len(words) < 3 or Path(words[0]).name != program:
+    called = Path(words[0]).name if words else ""
+    if _HELPERS.get(called) == program and len(words) == 2:
+        return words[1]
+    if len(words) < 3 or called != program:
         return None
     rest = words[2:] if words[1] == "start" else words[3:] if words[1:3] == ["container", "start"] else []
     names = [word for word in rest if not word.startswith("-")]

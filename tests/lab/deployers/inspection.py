@@ -44,18 +44,11 @@ def units(out: Output) -> dict[str, str]:
 def downtime(out: Output, container: str, since: float) -> float:
     """Seconds between the last end of a container and the start after it, by podman's events.
 
-    since: seconds since the epoch, from before it was stopped. The one that ended may be called PREVIOUS by
-    then.
+    since: seconds since the epoch, from before it was stopped.
     """
-    events = ["podman", "events", "--stream=false", f"--since={int(since)}", "--format=json"]
 
     def away() -> tuple[int, int] | None:
-        told = [json.loads(line) for line in out([*events, "--filter=type=container"]).splitlines()]
-        own = [
-            (one["Status"], one["timeNano"])
-            for one in told
-            if one["Name"] in (container, f"{container}-previous") and one["timeNano"] > since * 1e9
-        ]
+        own = _events(out, container, since)
         died = max((at for status, at in own if status == "died"), default=0)
         started = [at for status, at in own if status == "start" and at > died]
         return (died, min(started)) if died and started else None
@@ -64,3 +57,29 @@ def downtime(out: Output, container: str, since: float) -> float:
     assert wait_for(lambda: away() is not None, 30, 0.5)
     died, started = away() or (0, 0)
     return (started - died) / 1e9
+
+
+def most_at_once_and_longest_without(out: Output, container: str, since: float) -> tuple[int, float]:
+    """How many containers of a service ran at once, and the most seconds that none did, by podman's events.
+
+    since: seconds since the epoch; one ran then.
+    """
+    running, most, without, died = 1, 1, 0.0, 0
+    for status, at in _events(out, container, since):
+        if status == "start":
+            without = max(without, (at - died) / 1e9 if not running else 0)
+            running += 1
+        elif status == "died":
+            running, died = running - 1, at
+        most = max(most, running)
+    assert running == 1
+    return most, without
+
+
+def _events(out: Output, container: str, since: float) -> list[tuple[str, int]]:
+    """(status, nanoseconds since the epoch) of a container, under the names that a replacement gives it."""
+    names = (container, f"{container}-previous", f"{container}-next")
+    events = ["podman", "events", "--stream=false", f"--since={int(since)}", "--format=json"]
+    told = [json.loads(line) for line in out([*events, "--filter=type=container"]).splitlines()]
+    own = [(one["Status"], one["timeNano"]) for one in told if one["Name"] in names]
+    return sorted((one for one in own if one[1] > since * 1e9), key=lambda one: one[1])

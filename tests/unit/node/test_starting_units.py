@@ -28,6 +28,8 @@ def write(folder, name, command):
         ("/usr/bin/podman start nova_compute", "nova_compute"),
         ("/usr/bin/podman start -a nova_compute", "nova_compute"),
         ("-/usr/bin/podman container start --attach nova_compute", "nova_compute"),
+        ("/usr/libexec/tripleo-start-podman-container nova_compute", "nova_compute"),
+        ("/usr/libexec/tripleo-start-podman-container", None),
         ("/usr/bin/podman run --name nova_compute image", None),
         ("/usr/bin/podman start one two", None),
         ("/usr/bin/docker start nova_compute", None),

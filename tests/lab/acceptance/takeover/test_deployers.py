@@ -17,7 +17,7 @@ import yaml
 from tests.lab import operator, proof
 from tests.lab.cloud import Lab
 from tests.lab.deployers import edpm_stand_in, kolla, release, tripleo, unknown
-from tests.lab.deployers.inspection import downtime, told, units
+from tests.lab.deployers.inspection import downtime, most_at_once_and_longest_without, told, units
 
 BY = {
     "ctl1": (tripleo, ("memcached", "keystone", "cinder_volume")),
@@ -34,6 +34,7 @@ WAYS = {
 }
 ROUNDS = 7
 MOST = 1.2  # of a bare restart
+LIMIT = 60  # seconds, in which a container has to be healthy where its type does not say
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +140,32 @@ def test_an_image_that_exits_at_once_pauses_the_run_and_what_ran_before_runs(tak
     run = operator.status(taken)["run"]
     assert run["state"] == "paused" and node in run["message"], run
     assert (told(output(taken, node), name), proof.running_digests(taken, node)[name]) == before
+    edit(taken, target_version="1.0.1")
+    operator.update(taken)
+
+
+@pytest.mark.parametrize("node", WAYS)
+def test_a_minion_that_is_killed_in_mid_takeover_is_mended_by_the_next_run(taken, node):
+    name, _, key = WAYS[node]
+    old = taken.releases["1.0.0"]["images"][key]
+    before = told(output(taken, node), name)
+    begun = f"/var/lib/openstack-rollout/replacements/{name}.json"
+    edit(taken, target_version="1.0.1", custom_images={key: old})
+    since = time.time()
+    kill = f"until [ -e {begun} ]; do :; done; pkill --signal KILL --full salt-minion"
+    taken.exec(node, ["systemd-run", "--unit=killer", "--collect", "timeout", "300", "sh", "-c", kill])
+    run = operator.start_update(taken)
+    printed, _ = run.communicate(timeout=600)
+    assert run.returncode != 0, printed
+    assert taken.exec(node, ["test", "-e", begun], check=False).returncode == 0
+    taken.exec(node, ["systemctl", "restart", "salt-minion"])
+    operator.update(taken)
+    assert proof.running_digests(taken, node)[name] == old.partition("@")[2]
+    assert told(output(taken, node), name) == before
+    assert taken.exec(node, ["test", "-e", begun], check=False).returncode != 0
+    most, without = most_at_once_and_longest_without(output(taken, node), name, since)
+    print(f"\n== {name} on {node}, minion killed: {most} at once, none for {without:.2f} s at most")
+    assert most == 1 and without < LIMIT
     edit(taken, target_version="1.0.1")
     operator.update(taken)
 
