@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from statistics import median
 
 import pytest
 
@@ -78,6 +79,27 @@ class Docker:
         given = given if isinstance(given, str) else json.dumps(given)
         program = ["salt-call", "--out=json", "--log-level=error", f"docker_container.{function}"]
         return json.loads(self.node.exec([*program, name, given]).stdout)["local"]
+
+    def away(self, name, since):
+        """Seconds from the end of a container to the start after it, by docker's events."""
+        events = [
+            "docker",
+            "events",
+            "--since",
+            since,
+            "--format",
+            "{{.Action}} {{.TimeNano}} {{.Actor.Attributes.name}}",
+        ]
+        kinds = ["--filter", "event=start", "--filter", "event=die"]
+
+        def told():
+            until = self.node.out(["date", "+%s.%N"])
+            lines = [line.split() for line in self.node.out([*events, *kinds, "--until", until]).splitlines()]
+            at = {kind: int(when) for kind, when, who in lines if who in (name, f"{name}-previous")}
+            return at.get("die", 0) < at.get("start", 0) and (at["start"] - at["die"]) / 1e9
+
+        wait(told)
+        return told()
 
     def restart_daemon(self):
         self.node.exec(["systemctl", "reset-failed", "docker"])
@@ -216,26 +238,57 @@ def test_what_ran_before_comes_back_from_one_that_exits(docker, name):
         assert docker.deployed(name) == before
 
 
-STEPS = ("stop", "previous", "next", "start")
+STEPS = ("by id", "previous", "next", "stop", "start")
+STOP_BY_ID = f"/run/systemd/system/{UNIT}.d/50-openstack-rollout-stop.conf"
 
 
 @pytest.mark.parametrize("done", range(len(STEPS) + 1))
 def test_put_back_goes_on_from_wherever_a_killed_process_stopped(docker, done):
     before, first = docker.deployed(), docker.inspect(NAME)["Id"]
+    started = docker.inspect(NAME)["State"]["StartedAt"]
     token = docker.carrier("prepare", NAME, docker.new)
+    by_id = f"[Service]\nExecStop=\nExecStop=/usr/bin/docker stop {first} -t 10\n"
     commands = {
+        "by id": ["install", "-D", "/dev/stdin", STOP_BY_ID],
         "stop": ["systemctl", "stop", UNIT],
         "previous": ["docker", "rename", NAME, f"{NAME}-previous"],
         "next": ["docker", "rename", f"{NAME}-next", NAME],
         "start": ["systemctl", "start", UNIT],
     }
     for step in STEPS[:done]:
-        docker.node.exec(commands[step])
+        docker.node.exec(commands[step], stdin=by_id if step == "by id" else None)
+        docker.node.exec(["systemctl", "daemon-reload"])
     docker.carrier("put_back", NAME, token)
     assert docker.names() == {NAME, ALONE}
     assert docker.inspect(NAME)["Id"] == first and docker.deployed() == before
     assert docker.version() == "1.0.0"
     assert docker.node.out(["systemctl", "is-active", UNIT]) == "active"
+    assert docker.node.exec(["test", "-e", STOP_BY_ID], check=False).returncode != 0
+    if done <= STEPS.index("stop"):  # nothing was stopped yet, and nothing had to be
+        assert docker.inspect(NAME)["State"]["StartedAt"] == started
+
+
+ROUNDS = 8
+MOST = 1.2  # of a bare restart
+
+
+@pytest.mark.parametrize(
+    ("name", "restart"), [(NAME, ["systemctl", "restart", UNIT]), (ALONE, ["docker", "restart", ALONE])]
+)
+def test_a_service_is_away_no_longer_than_in_a_bare_restart(docker, name, restart):
+    ours, bare = [], []
+    for number in range(ROUNDS):
+        token = docker.carrier("prepare", name, (docker.new, docker.old)[number % 2])
+        since = docker.node.out(["date", "+%s.%N"])
+        docker.carrier("replace", name, token)
+        ours.append(docker.away(name, since))
+        docker.carrier("accept", name, token)
+        since = docker.node.out(["date", "+%s.%N"])
+        docker.node.exec(restart)
+        bare.append(docker.away(name, since))
+    ratio = median(ours) / median(bare)
+    print(f"\n== {name}: away {ours} s, by {' '.join(restart)} {bare} s: {ratio:.2f}")
+    assert ratio <= MOST
 
 
 def test_a_replacement_that_was_not_begun_is_dropped(docker):
