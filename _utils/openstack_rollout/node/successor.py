@@ -76,11 +76,14 @@ def put_back(salt: Mapping[str, Any], container: str, token: Mapping[str, Any]) 
     """Have the previous container run again under its unit. A second time changes nothing.
 
     salt (dict): the caller's `__salt__`. container (str): its name. token (dict): of `prepare`. Raises
-    CommandExecutionError; also where neither container exists any more.
+    CommandExecutionError; also where the container that ran before is gone, and where somebody else has put
+    another one in its place, which is left alone.
     """
     unit, previous = token["unit"], token["previous"]
     unit_stop.forget(salt, unit)
     there = {one["id"]: (name, one["running"]) for name, one in salt["podman.containers"]().items()}
+    if any(name == container and one not in (previous, token["next"]) for one, (name, _) in there.items()):
+        raise CommandExecutionError(f"{container} was made anew by somebody else and is left alone")
     if previous not in there:
         raise CommandExecutionError(f"{container}: the container that ran before is gone")
     name, runs = there[previous]
