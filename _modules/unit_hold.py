@@ -59,4 +59,4 @@ def release(units: Iterable[str]) -> None:
 
 def _files(units: Iterable[str]) -> list[Path]:
     names = [unit if unit.endswith(".service") else f"{unit}.service" for unit in units]
-    return [FOLDER / f"{name}.d" / "50-openstack-rollout-hold.conf" for name in names]
+    return [FOLDER / f"{name}.d" / "zz-openstack-rollout-hold.conf" for name in names]

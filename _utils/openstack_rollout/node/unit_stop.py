@@ -17,7 +17,8 @@ from openstack_rollout.node import commands
 
 # Forgotten by a reboot, which ends the container as well.
 FOLDER = Path("/run/systemd/system")
-_FILE = "50-openstack-rollout-stop.conf"
+# Of all drop-ins of a unit the last name decides (systemd.unit(5)): `systemctl edit` writes override.conf.
+_FILE = "zz-openstack-rollout-stop.conf"
 _STOPS = re.compile(r"\s*(ExecStop|ExecStopPost)\s*=\s*(.*?)\s*", re.DOTALL)
 _CONTINUED = re.compile(r"\\\n\s*")
 

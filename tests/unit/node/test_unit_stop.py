@@ -41,7 +41,7 @@ def test_every_command_that_stops_it_names_the_id_and_its_options_stay(folder):
     machine = node(TRIPLEO)
     assert unit_stop.by_id(machine.salt, UNIT, "keystone", "c0ffee") is True
     assert (
-        (folder / f"{UNIT}.d" / "50-openstack-rollout-stop.conf").read_text()
+        (folder / f"{UNIT}.d" / "zz-openstack-rollout-stop.conf").read_text()
         == """\
 [Service]
 ExecStop=
@@ -55,6 +55,11 @@ ExecStopPost=/usr/bin/podman stop -t 42 c0ffee
     assert machine.did == ["reload", "reload"] and not list(folder.iterdir())
     unit_stop.forget(machine.salt, UNIT)
     assert machine.did == ["reload", "reload"]
+
+
+def test_it_comes_after_a_drop_in_of_systemctl_edit(folder):
+    assert unit_stop.by_id(node(TRIPLEO).salt, UNIT, "keystone", "c0ffee")
+    assert all(file.name > "override.conf" for file in folder.rglob("*.conf"))
 
 
 def test_what_a_drop_in_takes_back_is_not_run():
