@@ -53,7 +53,7 @@ def carried() -> dict[str, dict]:
     """
     if not docker_api.serves():
         return {}
-    units = starting_units.of("docker")
+    units = starting_units.of(__salt__, "docker")
     with docker_api.talking() as client:
         told = [docker_api.found(client, entry["Id"]) for entry in client.containers(all=True)]
     names = {entry["Name"].lstrip("/"): entry for entry in told if entry}
@@ -83,7 +83,7 @@ def prepare(container: str, image: str) -> dict:
 
         salt 'ctl1' docker_container.prepare keystone registry.example/keystone@sha256:…
     """
-    unit = starting_units.of("docker").get(container)
+    unit = starting_units.of(__salt__, "docker").get(container)
     with docker_api.talking() as client:
         told = docker_api.found(client, container)
         if told is None or not _is_carried(told, unit):
@@ -91,6 +91,8 @@ def prepare(container: str, image: str) -> dict:
                 "DEFINITION_REFUSED", f"{container}: docker has no such container that is started again"
             )
         _make_way(client, container)
+        if unit and told["State"]["Running"]:
+            starting_units.require_active(__salt__, unit, container)
         own = docker_api.image_of(client, told)
         wanted = docker_definition.creation(told, own, stored.without_tag(image))
         try:
@@ -136,7 +138,7 @@ def replace(container: str, token: dict) -> None:
         try:
             # The names change while it runs still, so that one restart is all that its service is without.
             if unit and _runs(client, previous) and not unit_stop.by_id(__salt__, unit, container, previous):
-                _stop(client, container, unit, previous)
+                _stop(client, container, unit, previous)  # ends both, or raises
             client.rename(previous, f"{container}{_PREVIOUS}")
             client.rename(token["next"], container)
             if not unit:
@@ -164,10 +166,7 @@ def put_back(container: str, token: dict) -> None:
     with docker_api.talking(_ANSWERS_IN) as client:
         there = docker_api.found(client, container)
         if there and there["Id"] not in (token["previous"], token["next"]):
-            raise CommandExecutionError(
-                f"{container} was made anew by somebody else and is left alone; what ran before is kept as"
-                f" {container}{_PREVIOUS}"
-            )
+            raise CommandExecutionError(f"{container} was made anew by somebody else and is left alone")
         if not docker_api.found(client, token["previous"]):
             raise CommandExecutionError(f"{container}: the container that ran before is gone")
         _forget_failures(token["unit"])
@@ -209,7 +208,7 @@ def accept(container: str, token: dict) -> None:
 
 
 def discard(container: str, token: dict) -> None:
-    """Remove the next container of a replacement that was not begun.
+    """Remove what a replacement made and kept beside the container that has the name.
 
     container (str): its name. token (dict): of `prepare`. Raises CommandExecutionError.
 
@@ -220,9 +219,11 @@ def discard(container: str, token: dict) -> None:
         salt 'ctl1' docker_container.discard keystone '{…}'
     """
     with docker_api.talking() as client:
-        made = docker_api.found(client, token["next"])
-        if made and made["Name"].lstrip("/") == f"{container}{_NEXT}":
-            client.remove_container(token["next"])
+        unit_stop.forget(__salt__, token["unit"])
+        for identity, name in ((token["next"], _NEXT), (token["previous"], _PREVIOUS)):
+            one = docker_api.found(client, identity)
+            if one and one["Name"].lstrip("/") == f"{container}{name}" and not one["State"]["Running"]:
+                client.remove_container(identity)
 
 
 def _is_carried(told: Mapping[str, Any], unit: str | None) -> bool:

@@ -22,8 +22,11 @@ _ENGINE = "podman"
 _FOLDERS = (quadlet_generator.FOLDER, Path("/run/containers/systemd"), Path("/usr/share/containers/systemd"))
 _IMAGE = re.compile(r"^(\s*Image\s*=\s*)(\S.*?)(\s*)$")
 _NAME = re.compile(r"^\s*ContainerName\s*=\s*(\S+)\s*$")
+_SERVICE = re.compile(r"^\s*ServiceName\s*=\s*(\S+)\s*$")
 _SECTION = re.compile(r"^\s*\[([\w-]+)\]\s*$")
 _SUFFIX = ".container"
+_USERS = "users"  # the folder of quadlets of other users than root
+_UNIT = "PODMAN_SYSTEMD_UNIT"  # the label of what a quadlet runs
 
 
 def __virtual__():
@@ -35,7 +38,7 @@ def carried() -> dict[str, dict]:
     """The containers of the node's quadlets, running or not.
 
     Returns {container: {"unit", "engine", "image", "journal", "file"}}. A quadlet that names no image is left
-    out.
+    out, and one whose container another unit runs.
 
     CLI Example:
 
@@ -44,13 +47,17 @@ def carried() -> dict[str, dict]:
         salt 'cmp1' foreign_quadlet.carried
     """
     found: dict[str, dict] = {}
+    there = __salt__["podman.containers"]()
     for folder in reversed(_FOLDERS):
         for file in sorted(folder.rglob(f"*{_SUFFIX}")) if folder.is_dir() else ():
-            names, images = _said(file, _NAME, 1), _said(file, _IMAGE, 2)
-            if not images:
+            images = _said(file, _IMAGE, 2)
+            if not images or _USERS in file.relative_to(folder).parts:
                 continue
-            name = names[-1] if names else f"systemd-{file.stem}"
-            unit = f"{file.stem}.service"
+            name = (_said(file, _NAME, 1) or [f"systemd-{file.stem}"])[-1]
+            unit = f"{(_said(file, _SERVICE, 1) or [file.stem])[-1]}.service"
+            runs = there.get(name, {}).get("labels", {}).get(_UNIT, unit if name not in there else "")
+            if runs != unit:
+                continue  # another unit's, whatever this file says
             record = {"unit": unit, "engine": _ENGINE, "image": images[-1], "journal": True}
             found[name] = {**record, "file": str(file)}
     return found
@@ -73,13 +80,16 @@ def prepare(container: str, image: str) -> dict:
     file = Path(found["file"])
     if not file.is_relative_to(quadlet_generator.FOLDER):
         raise _refused(f"{file} is not the administrators': copy it to {quadlet_generator.FOLDER}")
-    text = file.read_bytes().decode()
+    text = _read(file)
     after, was = _with_image(file, text, image)
     for drop_in in sorted(Path(f"{file}.d").glob("*.conf")):
         if _said(drop_in, _IMAGE, 2):
             raise _refused(f"{container}: {drop_in} names an image too: remove that line")
-    made = quadlet_generator.unit_of(__salt__, file, text)
-    if made.replace(was, image) != quadlet_generator.unit_of(__salt__, file, after):
+    made = quadlet_generator.unit_of(__salt__, file, text, found["unit"])
+    new = quadlet_generator.unit_of(__salt__, file, after, found["unit"])
+    if image not in new:
+        raise _refused(f"{container}: another file than {file} decides its image: remove that line")
+    if made.replace(was, image) != new:
         raise _refused(f"{container}: with the new image {file} would make another unit")
     token = {"unit": found["unit"], "engine": _ENGINE, "file": str(file), "was": was, "image": image}
     runs = container in __salt__["podman.containers"]()
@@ -118,6 +128,8 @@ def replace(container: str, token: dict) -> None:
 def put_back(container: str, token: dict) -> None:
     """Write the quadlet as it was, and restart its unit where the other image may run.
 
+    A file that names neither image any more is somebody else's work, and stays.
+
     container (str): its name. token (dict): of `prepare`. Raises CommandExecutionError.
 
     CLI Example:
@@ -126,7 +138,7 @@ def put_back(container: str, token: dict) -> None:
 
         salt 'cmp1' foreign_quadlet.put_back ovn_controller '{…}'
     """
-    _put(token["file"], token["was"])
+    _put(token["file"], token["was"], instead_of=token["image"])
     if token["definition"] is None:
         __salt__["quadlet.stop"](token["unit"])
         return
@@ -192,16 +204,24 @@ def _with_image(file: Path, text: str, image: str) -> tuple[str, str]:
     return "".join(lines), was
 
 
-def _put(name: str, image: str) -> None:
-    """Have a quadlet name an image; its owner, its mode and its label stay."""
+def _read(file: Path) -> str:
+    # A comment may be in any encoding: what is not UTF-8 stays as it is.
+    return file.read_bytes().decode(errors="surrogateescape")
+
+
+def _put(name: str, image: str, instead_of: str = "") -> None:
+    """Have a quadlet name an image; its owner, its mode and its label stay.
+
+    instead_of: the only image that is replaced, "" for any.
+    """
     file = Path(name).resolve()
     aside = file.with_name(f".{file.name}.new")
     try:
-        after, was = _with_image(file, file.read_bytes().decode(), image)
-        if was == image:
+        after, was = _with_image(file, _read(file), image)
+        if was == image or (instead_of and was != instead_of):
             return
         with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as new:
-            new.write(after.encode())
+            new.write(after.encode(errors="surrogateescape"))
         shutil.copystat(file, aside)
         owner = file.stat()
         os.chown(aside, owner.st_uid, owner.st_gid)

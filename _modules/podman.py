@@ -18,6 +18,7 @@ from openstack_rollout.node.errors import NodeError
 
 _WHY = 3  # lines at the end of podman's output that say why it failed
 _LONGEST = 2000
+_NEVER_STARTED = ("created", "configured", "initialized")
 
 
 def __virtual__():
@@ -30,10 +31,10 @@ def __virtual__():
 def containers() -> dict[str, dict]:
     """Every container of the node, running or not.
 
-    Returns {name: {"id": str, "running": bool, "image_id": str, "image": the reference it was created of,
-    "healthy": True | False | None, "health_check": bool, "labels": dict, "exit_code": int, "by_command":
-    whether podman's command line created it}}; healthy is None where the container has no health check or has
-    not answered one yet.
+    Returns {name: {"id": str, "running": bool, "started": whether it ever was, "image_id": str, "image": the
+    reference it was created of, "healthy": True | False | None, "health_check": bool, "labels": dict,
+    "exit_code": int, "by_command": whether podman's command line created it}}; healthy is None where the
+    container has no health check or has not answered one yet.
 
     Raises CommandExecutionError when podman does not answer.
 
@@ -282,6 +283,7 @@ def _container(entry: dict) -> dict:
     return {
         "id": entry["Id"],
         "running": bool(state["Running"]),
+        "started": state.get("Status") not in _NEVER_STARTED,
         "image_id": entry["Image"].removeprefix("sha256:"),
         "image": entry.get("ImageName") or "",
         "healthy": {"healthy": True, "unhealthy": False}.get(health),

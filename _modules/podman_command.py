@@ -33,7 +33,7 @@ def carried() -> dict[str, dict]:
 
         salt 'ctl1' podman_command.carried
     """
-    units, there = starting_units.of("podman"), __salt__["podman.containers"]()
+    units, there = starting_units.of(__salt__, "podman"), __salt__["podman.containers"]()
     return {
         name: {
             "unit": units[name],
@@ -112,7 +112,7 @@ def accept(container: str, token: dict) -> None:
 
 
 def discard(container: str, token: dict) -> None:
-    """Remove the next container of a replacement that was not begun.
+    """Remove what a replacement made and kept beside the container that has the name.
 
     container (str): its name. token (dict): of `prepare`. Raises CommandExecutionError.
 

@@ -29,13 +29,15 @@ _SHIPPED = ("service_defaults", "service_types", "auxiliary_images", "deployers"
 _RENDERER = "#!yaml"
 _WIDE = 10**6
 _COMMENT = 300  # characters
+_TARGETED = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]*")
 _NUMBERED = re.compile(r"(?P<start>[A-Za-z][A-Za-z0-9_.:-]*?)[0-9]+(?:\.[A-Za-z0-9_.:-]+)?")
 
 
 def files(model: Model, records: Mapping[str, Any], version: str) -> dict[str, str]:
     """The files of a pillar: their paths below its root, and their texts.
 
-    model: what is declared, for the catalogue. records: of survey.survey. version (str): what the release as
+    model: what is declared, for the catalogue. records: of survey.survey; "unasked": minions that no written
+    target may mean either. version (str): what the release as
     found is called.
     """
     return {
@@ -103,13 +105,18 @@ def _roles(model: Model, records: Mapping[str, Any]) -> Iterator[str]:
     nodes = records["nodes"]
     for role, members in records["roles"].items():
         declared = all(not nodes[name]["guessed"] for name in members)
-        others = [name for name in records["survey"] if name not in set(members)]
+        others = [
+            name for name in (*records["survey"], *records.get("unasked", ())) if name not in set(members)
+        ]
         if declared and role in model.roles:
             said = model.roles[role].model_dump(exclude_none=True)
             yield f"    {role}: {_flow(said if len(said) > 1 else said['target'])}"
             continue
         yield _comment("    ", f"guessed by the services of {some(members)}")
-        yield f"    {role}: {_flow(target_of(members, others))}"
+        if odd := [name for name in members if not _TARGETED.fullmatch(name)]:
+            yield _comment("    ", f"left out, a target cannot name them: {some(odd)}")
+        if plain_ones := [name for name in members if name not in odd]:
+            yield f"    {role}: {_flow(target_of(plain_ones, others))}"
     without = [name for name, node in nodes.items() if not node["roles"]]
     if without:
         yield _comment("    ", f"without a role, nothing on it is known: {some(without)}")
@@ -132,7 +139,8 @@ def _services(model: Model, records: Mapping[str, Any]) -> Iterator[str]:
             yield _comment("    ", f"{name}: its nodes have no role: not moved")
         else:
             enabled.add(name)
-            yield f"    {_flow(name)}: {_flow(_entry(model, name, one, records['roles']))}"
+            beside = set(one["nodes"]) <= set(records["services"].get(one["type"], {}).get("nodes", ()))
+            yield f"    {_flow(name)}: {_flow(_entry(model, name, one, records['roles'], beside=beside))}"
     for name, of_type in sorted(model.service_types.items()):
         if of_type.enabled and name not in enabled:
             yield f"    {_flow(name)}: {_flow({'enabled': False})}"
@@ -141,15 +149,21 @@ def _services(model: Model, records: Mapping[str, Any]) -> Iterator[str]:
         yield _comment("    ", f"no service: {container} ({owners})")
 
 
-def _entry(model: Model, name: str, one: Mapping[str, Any], members: Mapping[str, Any]) -> dict[str, Any]:
-    """What a pillar says of a service that was found: only what its type says otherwise."""
+def _entry(
+    model: Model, name: str, one: Mapping[str, Any], members: Mapping[str, Any], *, beside: bool
+) -> dict[str, Any]:
+    """What a pillar says of a service that was found: only what its type says otherwise.
+
+    beside: whether the service that its type is called after runs on each of its nodes.
+    """
     of_type = model.service_types[one["type"]]
     entry: dict[str, Any] = {"enabled": True, "definition": "found"}
     if name != one["type"]:
         entry = {"type": one["type"], **entry}
-        # A helper beside the service itself: its guard would act for nothing.
-        entry |= {"guard": "none"} if of_type.guard not in (None, "none") else {}
-        entry |= {"alone": False} if of_type.alone else {}
+        if beside:
+            # A helper beside the service itself: its guard would act for nothing.
+            entry |= {"guard": "none"} if of_type.guard not in (None, "none") else {}
+            entry |= {"alone": False} if of_type.alone else {}
     if of_type.container != one["container"]:
         entry["container"] = one["container"]
     if of_type.image != one["image_key"]:

@@ -50,7 +50,8 @@ class Carrier(Protocol):
         """The next container is proven: drop what `put_back` would need."""
 
     def discard(self, container: str, token: dict) -> None:
-        """Drop what `prepare` made, of a replacement that was never begun."""
+        """Drop what a replacement made and kept beside what has the container's name: it was never begun, or
+        its deployer has made the container anew."""
 
 
 def carried(salt: Mapping[str, Any]) -> dict[str, dict]:

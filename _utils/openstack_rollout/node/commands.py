@@ -26,21 +26,23 @@ _PODMANS_LOG = "time="  # how a line of podman's own log begins
 class Result(NamedTuple):
     """How a command ended.
 
-    retcode (int): its exit status, 0 for success. stdout, stderr (str): what it printed.
+    retcode (int): its exit status, 0 for success. stdout, stderr (str): what it printed. secret (bool):
+    whether its output has secrets in it.
     """
 
     retcode: int
     stdout: str
     stderr: str
+    secret: bool = False
 
     def complaint(self, longest: int = _LONGEST, lines: int = 0) -> str:
         """What the command says is wrong, on one line.
 
         longest (int): characters; the end is kept. lines (int): only the last lines of it, 0 for all.
 
-        Returns what it printed to stderr, else to stdout, else its exit status.
+        Returns what it printed to stderr, else to stdout unless that is secret, else its exit status.
         """
-        printed = (self.stderr.strip() or self.stdout.strip()).splitlines()
+        printed = (self.stderr.strip() or ("" if self.secret else self.stdout.strip())).splitlines()
         own = [line for line in printed if not line.startswith(_PODMANS_LOG)] or printed
         return " ".join(" ".join(own[-lines:]).split())[-longest:] or f"exit status {self.retcode}"
 
@@ -70,7 +72,7 @@ def run(
         env=dict(env) if env else None,
         output_loglevel="quiet" if secret else "debug",
     )
-    return Result(done["retcode"], done["stdout"], done["stderr"])
+    return Result(done["retcode"], done["stdout"], done["stderr"], secret)
 
 
 def checked(

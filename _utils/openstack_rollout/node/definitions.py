@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -31,10 +32,11 @@ _OF_IMAGE = (
     *("User", "WorkingDir", "Cmd", "Entrypoint", "StopSignal", "Healthcheck", "Volumes", "ExposedPorts"),
 )
 _SHORT_ID = 12
-_MADE_UP = 64  # characters of the name of an anonymous volume
+_MADE_UP = re.compile(r"[0-9a-f]{64}")
+_INHERITED = "inherited"
 # Annotations and variables that podman adds, some of them only when a container is started.
 _ANNOTATIONS = ("org.opencontainers.image.stopSignal", "io.container.manager", "org.systemd.property.")
-_VARIABLES = ("container", "HOSTNAME", "HOME", "TERM")
+_PODMANS_VARIABLES = ("container", "HOSTNAME", "HOME", "TERM")
 _RELABEL = ("z", "Z", "")
 _UNSET: tuple[Any, ...] = (None, "", [], {})
 
@@ -51,7 +53,8 @@ def of(container: Mapping[str, Any], image: Mapping[str, Any]) -> dict[str, Any]
     found = {key: value for key, value in container.items() if key not in _OF_ITSELF}
     found["Config"] = _config(container.get("Config") or {}, image.get("Config") or {}, own_id)
     host = dict(container.get("HostConfig") or {})
-    host["Binds"] = [_bind(one) for one in host.get("Binds") or ()]
+    binds = [one for one in host.get("Binds") or () if not _MADE_UP.fullmatch(one.partition(":")[0])]
+    host["Binds"] = [_bind(one) for one in binds]
     # podman tells binds, limits, … in any order.
     found["HostConfig"] = {
         key: sorted(value, key=repr) if isinstance(value, list) else value for key, value in host.items()
@@ -60,29 +63,45 @@ def of(container: Mapping[str, Any], image: Mapping[str, Any]) -> dict[str, Any]
         if isinstance(one.get("Annotations"), Mapping):
             kept = {k: v for k, v in one["Annotations"].items() if not k.startswith(_ANNOTATIONS)}
             one["Annotations"] = kept
-    found["Mounts"] = sorted((_mount(one) for one in container.get("Mounts") or ()), key=repr)
+    # An anonymous volume has a name of its own each time; carriers mount it again where it was.
+    mounts = [one for one in container.get("Mounts") or () if not is_anonymous(one)]
+    found["Mounts"] = sorted(map(_mount, mounts), key=repr)
     found["networks"] = sorted((container.get("NetworkSettings") or {}).get("Networks") or ())
+    own = image.get("Config") or {}
+    found[_INHERITED] = {"Config": {"Env": _variables(own), "Labels": dict(own.get("Labels") or {})}}
     return found
 
 
+def is_anonymous(mount: Mapping[str, Any]) -> bool:
+    """Whether a container's mount is a volume that nobody gave a name.
+
+    mount (dict): as podman or docker tells it.
+    """
+    return bool(_MADE_UP.fullmatch(str(mount.get("Name") or "")))
+
+
 def snapshot(definition: Mapping[str, Any], key: str = "") -> dict[str, Any]:
-    """A definition as keyed digests: {"key": hexadecimal, "values": {name of a key: digest}}.
+    """A definition as keyed digests: {"key": hexadecimal, "values": {name of a key: digest}, "inherited": the
+    same of variables and labels that the image gives}.
 
     definition (dict): as `of` gives it. key (str): of the snapshot that it is going to be compared with; ""
     for a new one.
     """
     key = key or secrets.token_hex(16)
-    values = {name: _digest(value, key) for name, value in _leaves(definition)}
-    return {"key": key, "values": values}
+    own = {name: value for name, value in definition.items() if name != _INHERITED}
+    values = {name: _digest(value, key) for name, value in _leaves(own)}
+    given = {name: _digest(value, key) for name, value in _leaves(definition.get(_INHERITED) or {})}
+    return {"key": key, "values": values, _INHERITED: given}
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """The names of the keys in which two snapshots of one key differ.
 
-    before, after (dict): as `snapshot` gives them.
+    before, after (dict): as `snapshot` gives them. What was said of one container and comes with the image of
+    the other one is no difference.
     """
-    one, other = before["values"], after["values"]
-    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+    names = before["values"].keys() | after["values"].keys()
+    return sorted(name for name in names if _value(before, name) != _value(after, name))
 
 
 def require_same(container: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
@@ -102,13 +121,26 @@ def _config(config: Mapping[str, Any], image: Mapping[str, Any], own_id: str) ->
     for key in _OF_IMAGE:
         if _plain(found.get(key)) == _plain(image.get(key)):
             found.pop(key, None)
-    own = set(config.get("Env") or ()) - set(image.get("Env") or ())
-    found["Env"] = sorted(one for one in own if one.partition("=")[0] not in _VARIABLES)
+    variables, given = _variables(config), _variables(image)
+    found["Env"] = {
+        name: value
+        for name, value in variables.items()
+        if name not in _PODMANS_VARIABLES and given.get(name) != value
+    }
     labels = image.get("Labels") or {}
     found["Labels"] = {k: v for k, v in (config.get("Labels") or {}).items() if labels.get(k) != v}
     if own_id and found.get("Hostname") == own_id[:_SHORT_ID]:
         found.pop("Hostname")
     return found
+
+
+def _variables(config: Mapping[str, Any]) -> dict[str, str]:
+    pairs = (one.partition("=") for one in config.get("Env") or ())
+    return {name: value for name, _, value in pairs}
+
+
+def _value(snapshot: Mapping[str, Any], name: str) -> str | None:
+    return snapshot["values"].get(name) or (snapshot.get(_INHERITED) or {}).get(name)
 
 
 def _plain(value: Any) -> Any:
@@ -124,10 +156,7 @@ def _bind(bind: str) -> str:
 
 
 def _mount(mount: Mapping[str, Any]) -> dict[str, Any]:
-    # An anonymous volume has a name of its own each time; where it is mounted is said by the definition.
-    made_up = len(str(mount.get("Name", ""))) == _MADE_UP
-    found = {k: v for k, v in mount.items() if not (made_up and k in ("Name", "Source"))}
-    return {k: v for k, v in found.items() if not (k == "Mode" and v in _RELABEL)}
+    return {k: v for k, v in mount.items() if not (k == "Mode" and v in _RELABEL)}
 
 
 def _leaves(value: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:

@@ -12,6 +12,9 @@ from openstack_rollout.node import container_change, definitions, replacements
 from openstack_rollout.node.container_change import Container, Steps
 from openstack_rollout.node.errors import NodeError
 
+# Carriers that keep both containers beside each other.
+_BY_ID = ("podman_command", "podman_api", "docker_container")
+
 
 def container_of(salt: Mapping[str, Any], name: str) -> str:
     """The container that a name stands for on this node: of a bundle, its replica here.
@@ -77,9 +80,13 @@ def settle(salt: Mapping[str, Any], one: Container, image: str, begun: Mapping[s
     run. begun (dict): of replacements.pending. Raises CommandExecutionError.
 
     The next one that runs and is not sound is taken away as any container is: in its turn, and under its
-    guard.
+    guard. Where its deployer has made the container anew meanwhile, that one stays.
     """
     carrier, token = begun["carrier"], dict(begun)
+    if _is_anothers(salt, one, begun):
+        salt[f"{carrier}.discard"](one.name, token)
+        replacements.end(one.name)
+        return
     if one.running and _is_sound(salt, one, image, begun):
         salt[f"{carrier}.accept"](one.name, token)
         replacements.end(one.name)
@@ -127,6 +134,8 @@ def replace(
         except CommandExecutionError as error:
             return f"The previous {one.name} could not be started again: {error}"
         replacements.end(one.name)
+        if not one.running:
+            return f"{one.name} has its previous image again; it did not run before."
         by = one.unit or token.get("bundle") or one.engine
         return f"{one.name} runs its previous image again, under {by}, with its own definition."
 
@@ -142,8 +151,19 @@ def replace(
             salt[f"{carrier}.discard"](one.name, token)
 
 
+def _is_anothers(salt: Mapping[str, Any], one: Container, begun: Mapping[str, Any]) -> bool:
+    """Whether the container that has the name is neither of the two of a replacement."""
+    ids = begun.get("previous"), begun.get("next")
+    now = salt[f"{one.engine}.containers"]().get(one.name)
+    # The replicas of a bundle, and what a quadlet runs, are told by their images.
+    return bool(now and begun["carrier"] in _BY_ID and now["id"] not in ids)
+
+
 def _is_sound(salt: Mapping[str, Any], one: Container, image: str, begun: Mapping[str, Any]) -> bool:
     """Whether a container runs the image, is healthy in its time, and defined as the one before it."""
+    there = salt[f"{one.engine}.containers"]()
+    if any(other["id"] == begun.get("previous") and other["running"] for other in there.values()):
+        return False
     try:
         container_change.prove(salt, one, image, time.time())
     except NodeError:

@@ -27,7 +27,10 @@ def one(salt: Mapping[str, Any], kind: str, name: str) -> dict[str, Any]:
     done = run(salt, kind, [name])
     if done.retcode:
         raise CommandExecutionError(f"podman {kind} inspect {name}: {done.complaint(lines=1)}")
-    return json.loads(done.stdout)[0]
+    try:
+        return json.loads(done.stdout)[0]
+    except (ValueError, IndexError) as error:
+        raise CommandExecutionError(f"podman {kind} inspect {name}: it told no JSON") from error
 
 
 def definition(salt: Mapping[str, Any], container: str) -> dict[str, Any]:

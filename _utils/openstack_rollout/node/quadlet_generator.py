@@ -25,11 +25,11 @@ _PATIENCE = 60  # seconds for the generator to answer
 _LINES = 3  # of the generator's complaint
 
 
-def unit_of(salt: Mapping[str, Any], file: Path, text: str) -> str:
+def unit_of(salt: Mapping[str, Any], file: Path, text: str, unit: str = "") -> str:
     """The unit that the generator makes of a quadlet of this text, beside all others of the node.
 
     salt (dict): the caller's `__salt__`. file (Path): the quadlet's place below FOLDER. text (str): all of
-    it.
+    it. unit (str): the unit's name, "" where it is called as the file.
 
     Raises NodeError DEFINITION_REFUSED with the generator's own line where it makes none.
     """
@@ -44,7 +44,7 @@ def unit_of(salt: Mapping[str, Any], file: Path, text: str) -> str:
         place = copy / file.relative_to(FOLDER)
         place.parent.mkdir(parents=True, exist_ok=True)
         place.unlink(missing_ok=True)
-        place.write_text(text, encoding="utf-8")
+        place.write_text(text, encoding="utf-8", errors="surrogateescape")
         done = commands.run(
             salt,
             [program, "-dryrun"],
@@ -52,7 +52,7 @@ def unit_of(salt: Mapping[str, Any], file: Path, text: str) -> str:
             env={"QUADLET_UNIT_DIRS": str(copy), "SYSTEMD_LOG_TARGET": "console"},
             secret=True,
         )
-        heading = f"---{file.stem}.service---\n"
+        heading = f"---{unit or f'{file.stem}.service'}---\n"
         if heading not in done.stdout:
             raise NodeError("DEFINITION_REFUSED", f"{file}: {_complaint(done, file.name, str(copy))}")
         return done.stdout.split(heading, 1)[1].split("\n---", 1)[0].replace(str(copy), str(FOLDER))

@@ -12,7 +12,7 @@ from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import commands, definitions, unit_stop
+from openstack_rollout.node import commands, definitions, podman_inspect, starting_units, unit_stop
 from openstack_rollout.node.errors import NodeError
 
 NEXT, PREVIOUS = "-next", "-previous"
@@ -34,9 +34,14 @@ def prepare(
     DEFINITION_CHANGED where it would be another one; then nothing of it is left.
     """
     name = f"{container}{NEXT}"
+    there = salt["podman.containers"]()
+    _refuse_in_the_way(container, there)
+    if there[container]["running"]:
+        starting_units.require_active(salt, unit, container)
     before = salt["podman.definition"](container)
     _remove(salt, name)
-    done = commands.run(salt, ["podman", *create(name)], secret=True)
+    arguments = _with_its_volumes(salt, container, create(name))
+    done = commands.run(salt, ["podman", *arguments], secret=True)
     if done.retcode:
         _remove(salt, name)
         raise NodeError(
@@ -62,14 +67,14 @@ def replace(salt: Mapping[str, Any], container: str, token: Mapping[str, Any]) -
         # The names change while it runs still, so that one restart is all that its service is without.
         if _runs(salt, previous) and not unit_stop.by_id(salt, unit, container, previous):
             salt["quadlet.stop"](unit)
+            _require_ended(salt, container, unit, previous)
         salt["podman.rename"](previous, f"{container}{PREVIOUS}")
         salt["podman.rename"](token["next"], container)
         salt["quadlet.restart"](unit)
         time.sleep(_STARTS_IN)
     finally:
         unit_stop.forget(salt, unit)
-    if _runs(salt, previous):
-        raise CommandExecutionError(f"{unit} did not stop the {container} that ran before")
+    _require_ended(salt, container, unit, previous)
 
 
 def put_back(salt: Mapping[str, Any], container: str, token: Mapping[str, Any]) -> None:
@@ -110,8 +115,37 @@ def accept(salt: Mapping[str, Any], container: str, token: Mapping[str, Any]) ->
 
 
 def discard(salt: Mapping[str, Any], container: str, token: Mapping[str, Any]) -> None:
-    """Remove the next container of a replacement that was not begun. As `accept`."""
+    """Remove what a replacement made and kept beside the container that has the name. As `accept`."""
+    unit_stop.forget(salt, token["unit"])
     _remove(salt, f"{container}{NEXT}", token["next"])
+    _remove(salt, f"{container}{PREVIOUS}", token["previous"])
+
+
+def _refuse_in_the_way(container: str, there: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise NodeError DEFINITION_REFUSED where somebody else has a container of a name that is needed.
+
+    One that a `prepare` left which was killed was never started.
+    """
+    for name in (f"{container}{NEXT}", f"{container}{PREVIOUS}"):
+        if name in there and (name.endswith(PREVIOUS) or there[name]["started"]):
+            raise NodeError("DEFINITION_REFUSED", f"{name} is in the way: rename or remove it")
+
+
+def _with_its_volumes(salt: Mapping[str, Any], container: str, arguments: list[str]) -> list[str]:
+    """podman's arguments, so that volumes which nobody named stay with the container."""
+    mounts = podman_inspect.one(salt, "container", container).get("Mounts") or ()
+    kept = [
+        f"--volume={one['Name']}:{one['Destination']}"
+        for one in mounts
+        if definitions.is_anonymous(one) and not any(one["Name"] in word for word in arguments)
+    ]
+    options = arguments.index("create") + 1
+    return [*arguments[:options], *kept, *arguments[options:]]
+
+
+def _require_ended(salt: Mapping[str, Any], container: str, unit: str, identity: str) -> None:
+    if _runs(salt, identity):
+        raise CommandExecutionError(f"{unit} did not stop the {container} that ran before")
 
 
 def _runs(salt: Mapping[str, Any], identity: str) -> bool:

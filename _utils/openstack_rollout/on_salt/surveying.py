@@ -65,8 +65,9 @@ def survey(model: Model, fleet: SaltFleet, nodes: str | None, silence: float) ->
     for name in asked:
         if name not in told and name not in silent:
             silent[name] = "NODE_SILENT", "no answer"
+    unasked = sorted(set(every) - set(asked))
     records = surveys.survey(model, told, silent, roles)
-    return {**records, "left_out": sorted(set(every) - set(asked)) if nodes is None else []}
+    return {**records, "unasked": unasked, "left_out": unasked if nodes is None else []}
 
 
 def write(

@@ -161,6 +161,29 @@ def test_a_helper_of_a_guarded_service_has_no_guard_and_waits_for_nobody():
     assert cron["guard"] == "none" and cron["alone"] is False
 
 
+def test_a_second_service_of_a_guarded_type_on_other_nodes_keeps_its_guard():
+    answers = {"ctl1": [of("tripleo", "keystone"), {"galera-bundle-podman-0": container("mariadb")}]}
+    answers["ctl2"] = [of("kolla", "keystone"), of("kolla", "mariadb")]
+    services = written(answers)[2]["services"]
+    both = [one for name, one in services.items() if "mariadb" in (name, one.get("type"))]
+    assert len(both) == 2 and not any("guard" in one or "alone" in one for one in both)
+
+
+def test_no_target_means_a_node_that_nobody_asked():
+    records = survey.survey(MODEL, told(**cloud("kolla")), {}, {}) | {"unasked": ["cmp7"]}
+    texts = found_pillar.files(MODEL, records, VERSION)
+    openstack = found_pillar.merged(cloud_pillar.valid(), texts)
+    assert not any(is_meant("cmp7", target) for target in openstack["roles"].values())
+
+
+def test_a_node_whose_id_no_target_can_name_is_left_out_and_named():
+    answers = cloud("kolla")
+    answers["cmp[1]"] = next(iter(answers.values()))
+    _, texts, openstack = written(answers)
+    assert reading.reasons(openstack)[0] == []
+    assert "left out, a target cannot name them: cmp[1]" in texts[found_pillar.PAGE]
+
+
 def test_of_a_service_on_some_nodes_of_its_role_the_others_are_named():
     answers = {
         "ctl1": [of("kolla", "keystone"), of("kolla", "cinder_backup")],

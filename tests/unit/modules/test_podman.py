@@ -39,6 +39,7 @@ def test_containers_tell_what_runs_and_how_well():
     assert found["nova"] == {
         "id": "0" * 64,
         "running": True,
+        "started": True,
         "image_id": "1" * 64,
         "image": "reg/nova:1",
         "healthy": True,

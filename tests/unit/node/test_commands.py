@@ -19,8 +19,17 @@ def failing(stderr="", stdout="", retcode=1):
 
 
 def test_a_result_has_what_the_command_printed():
-    assert commands.run(salt(ls="a b"), ["ls", "/tmp"]) == (0, "a b", "")
-    assert commands.run(salt(ls=failing("no such file", retcode=2)), ["ls"]) == (2, "", "no such file")
+    assert commands.run(salt(ls="a b"), ["ls", "/tmp"]) == (0, "a b", "", False)
+    failed = commands.run(salt(ls=failing("no such file", retcode=2)), ["ls"])
+    assert failed == (2, "", "no such file", False)
+
+
+def test_what_a_command_with_secrets_printed_is_no_complaint():
+    result = commands.run(
+        salt(podman=failing(stdout='[{"Env": ["PASSWORD=x"', retcode=137)), ["podman"], secret=True
+    )
+    assert result.complaint() == "exit status 137"
+    assert result._replace(stderr="no such container").complaint() == "no such container"
 
 
 def test_the_limit_and_the_environment_reach_salt():

@@ -76,10 +76,10 @@ def test_another_image_is_no_other_definition():
     [
         (lambda new: new["HostConfig"].update(Privileged=False), "HostConfig.Privileged"),
         (lambda new: new["HostConfig"].update(CapAdd=["CAP_NET_ADMIN"]), "HostConfig.CapAdd"),
-        (lambda new: new["Config"]["Env"].append("MORE=1"), "Config.Env"),
+        (lambda new: new["Config"]["Env"].append("MORE=1"), "Config.Env.MORE"),
         (lambda new: new["Config"]["Labels"].pop("config_id"), "Config.Labels.config_id"),
         (lambda new: new["Config"].update(Cmd=["other"]), "Config.Cmd"),
-        (lambda new: new["Mounts"].pop(), "Mounts"),
+        (lambda new: new["Mounts"].pop(0), "Mounts"),
         (
             lambda new: new["HostConfig"].update(Binds=["/a:/a:rw,rbind", "/b:/b:rw,rprivate,rbind"]),
             "HostConfig.Binds",
@@ -103,10 +103,24 @@ def test_no_value_can_be_read_in_a_snapshot_or_a_message():
     assert SECRET not in json.dumps([before, after]) + str(raised.value)
     # nor guessed without the key: another snapshot of the same says it otherwise
     again = definitions.snapshot(definitions.of(copy.deepcopy(CONTAINER), IMAGE))
-    assert again["values"]["Config.Env"] != before["values"]["Config.Env"]
+    assert again["values"]["Config.Env.PASSWORD"] != before["values"]["Config.Env.PASSWORD"]
 
 
 def test_an_entry_point_as_podman_4_tells_it():
     old = {**CONTAINER, "Config": {**CONTAINER["Config"], "Entrypoint": "dumb-init --single-child --"}}
     image = {"Config": {**IMAGE["Config"], "Entrypoint": ["dumb-init", "--single-child", "--"]}}
     assert "Entrypoint" not in definitions.of(old, image)["Config"]
+
+
+def test_what_was_said_and_comes_with_the_other_image_is_no_difference():
+    said = copy.deepcopy(CONTAINER)
+    said["Config"]["Env"].append("NEW=1")  # which the new image has of itself
+    new, image = later()
+    new["Config"]["Env"].append("VERSION=1")  # which was said again, and the old image had of itself
+    before = definitions.snapshot(definitions.of(said, IMAGE))
+    assert (
+        definitions.differences(before, definitions.snapshot(definitions.of(new, image), before["key"])) == []
+    )
+    new["Config"]["Env"].append("VERSION=3")
+    after = definitions.snapshot(definitions.of(new, image), before["key"])
+    assert definitions.differences(before, after) == ["Config.Env.VERSION"]

@@ -8,7 +8,7 @@ from openstack_rollout.node import found_container, replacements
 from openstack_rollout.node.errors import NodeError
 
 IMAGE = "registry.example/keystone@sha256:" + "a" * 64
-RUNS = {"running": True, "exit_code": 0, "restarts": 0, "image_id": "id", "health_check": False}
+RUNS = {"id": "new", "running": True, "exit_code": 0, "restarts": 0, "image_id": "id", "health_check": False}
 UNIT = "kolla-keystone-container.service"
 BUNDLE, HERE = "haproxy-bundle", "haproxy-bundle-podman-1"
 
@@ -24,10 +24,10 @@ GUARDED = {"guard": "galera", "turn": True, "timeout": 0}
 class Node:
     """What a settled container needs of a node; `did` is what was done, in order."""
 
-    def __init__(self, now, ended=None):
+    def __init__(self, now, ended=None, beside=None):
         self.did = []
         self.salt = {
-            "docker_engine.containers": lambda: {"keystone": now},
+            "docker_engine.containers": lambda: {"keystone": now, **(beside or {})},
             "docker_engine.image_ids": lambda references: {IMAGE: "id"},
             "docker_engine.healthy": lambda container: now["healthy"],
             "docker_engine.log": lambda container, since: "",
@@ -36,7 +36,7 @@ class Node:
             **{
                 name: self._noted(name)
                 for name in (
-                    *(f"docker_container.{one}" for one in ("accept", "put_back")),
+                    *(f"docker_container.{one}" for one in ("accept", "put_back", "discard")),
                     *(f"unit_hold.{one}" for one in ("hold", "release")),
                     *(f"galera.{one}" for one in ("before_stop", "after_start", "pending", "undo")),
                     *(f"controller_turn.{one}" for one in ("take", "give")),
@@ -45,7 +45,13 @@ class Node:
         }
 
     def settle(self, unit="", **how):
-        token = {"unit": unit, "engine": "docker_engine", "definition": None}
+        token = {
+            "unit": unit,
+            "engine": "docker_engine",
+            "definition": None,
+            "next": "new",
+            "previous": "old",
+        }
         replacements.begin("keystone", "docker_container", token)
         begun = replacements.pending("keystone")
         now = self.salt["docker_engine.containers"]().get("keystone")
@@ -97,6 +103,16 @@ def test_a_next_one_that_runs_and_is_not_sound_is_taken_away_under_its_guard_and
 def test_what_does_not_run_is_started_again_without_a_turn_and_ends_the_work_of_its_guard():
     did = Node({**RUNS, "running": False}).settle(UNIT, **GUARDED)
     assert did[:2] == ["galera.pending", "docker_container.put_back"] and did[-1] == "galera.after_start"
+
+
+def test_a_next_one_beside_which_the_previous_one_runs_is_not_sound():
+    did = Node(RUNS, beside={"keystone-previous": {**RUNS, "id": "old"}}).settle(UNIT)
+    assert [one for one in did if one.startswith("docker_container.")] == ["docker_container.put_back"]
+
+
+def test_a_container_that_its_deployer_made_anew_stays_and_what_was_kept_goes():
+    assert Node({**RUNS, "id": "anew"}).settle(UNIT) == ["docker_container.discard"]
+    assert replacements.pending("keystone") is None
 
 
 def test_a_replacement_that_cannot_be_put_back_stays_recorded():

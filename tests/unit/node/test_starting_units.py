@@ -40,7 +40,7 @@ def write(folder, name, command):
 )
 def test_a_command(folders, command, container):
     write(folders[0], "x", command)
-    assert starting_units.of("podman") == ({container: "x.service"} if container else {})
+    assert starting_units.of({}, "podman") == ({container: "x.service"} if container else {})
 
 
 def test_the_administrators_file_wins_and_what_is_masked_starts_nothing(folders):
@@ -51,4 +51,26 @@ def test_the_administrators_file_wins_and_what_is_masked_starts_nothing(folders)
     (etc / "z.service").symlink_to("/dev/null")
     write(usr, "z", "/usr/bin/podman start d")
     (etc / "broken.service").write_text("no unit\n")
-    assert starting_units.of("podman") == {"a": "x.service", "c": "y.service"}
+    assert starting_units.of({}, "podman") == {"a": "x.service", "c": "y.service"}
+
+
+def test_a_drop_in_has_the_last_word(folders):
+    etc, _run, _ = folders
+    write(etc, "x", "/usr/bin/podman start a")
+    write(etc, "y", "/usr/bin/podman start \\\n  c")
+    (etc / "x.service.d").mkdir()
+    (etc / "x.service.d" / "override.conf").write_text(
+        "[Service]\nExecStart=\nExecStart=/usr/bin/podman start b\n"
+    )
+    assert starting_units.of({}, "podman") == {"b": "x.service", "c": "y.service"}
+
+
+@pytest.mark.parametrize(
+    ("states", "unit"), [("inactive\nactive", "tripleo"), ("inactive\nfailed", "container")]
+)
+def test_of_two_units_the_active_one_counts(folders, states, unit):
+    for name in ("container-keystone", "tripleo_keystone"):
+        write(folders[0], name, "/usr/bin/podman start keystone")
+    salt = {"cmd.run_all": lambda command, **_: {"retcode": 3, "stdout": states, "stderr": ""}}
+    (found,) = starting_units.of(salt, "podman").values()
+    assert found.startswith(unit)

@@ -239,7 +239,7 @@ def test_what_ran_before_comes_back_from_one_that_exits(docker, name):
 
 
 STEPS = ("by id", "previous", "next", "stop", "start")
-STOP_BY_ID = f"/run/systemd/system/{UNIT}.d/50-openstack-rollout-stop.conf"
+STOP_BY_ID = f"/run/systemd/system/{UNIT}.d/zz-openstack-rollout-stop.conf"
 
 
 @pytest.mark.parametrize("done", range(len(STEPS) + 1))
