@@ -47,7 +47,6 @@ FOREIGN = {
     "packaging": {"declared"},
     "pydantic_core": {"declared"},
     "rich": {"screens"},
-    "psutil": {"records"},
     "docker": {"node"},
 }
 

@@ -1,7 +1,8 @@
 """One engine at a time on a master: a lock that belongs to a process, so that a dead owner never blocks.
 
-The owner is known by process id *and* start time, since ids are used again. The same process enters again:
-the steps of an orchestration all run in the process of salt-run.
+The owner is known by its process id, when the kernel started it, and the boot of its host: ids are used
+again, and none of these moves with the clock (proc(5)). The same process enters again: the steps of an
+orchestration all run in the process of salt-run.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from __future__ import annotations
 import os
 import socket
 import time
+from pathlib import Path
 from typing import Any
-
-import psutil
 
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.state_file import StateFile
+
+_PROC = Path("/proc")
+_STATE, _STARTED = 0, 19  # of what follows the name of a process in its stat
+_ZOMBIE = "Z"
 
 
 class Lock:
@@ -61,8 +65,8 @@ class Lock:
                 self._file.forget()
 
     def holder(self) -> dict[str, Any] | None:
-        """The live owner {"pid", "created", "host", "run", "since"}, None when the lock is free or its owner
-        died.
+        """The live owner {"pid", "started", "boot", "host", "run", "since"}, None when the lock is free or
+        its owner died.
         """
         owner = self._read()
         return owner if owner and _alive(owner) else None
@@ -83,28 +87,35 @@ class Lock:
 
 
 def me() -> dict[str, Any]:
-    """This process: {"pid", "created", "host"}."""
-    process = psutil.Process()
-    return {"pid": process.pid, "created": process.create_time(), "host": socket.gethostname()}
+    """This process: {"pid", "started": in ticks since the boot, "boot": its id, "host"}."""
+    pid = os.getpid()
+    return {"pid": pid, "started": _started(pid), "boot": _boot(), "host": socket.gethostname()}
 
 
 def _is_me(owner: dict[str, Any]) -> bool:
-    this = me()
-    return (
-        owner["host"] == this["host"] and owner["pid"] == this["pid"] and _same_start(owner, this["created"])
-    )
+    return all(owner.get(key) == value for key, value in me().items())
 
 
 def _alive(owner: dict[str, Any]) -> bool:
     """Whether the owner runs; on another host nobody here can tell, so it counts as alive."""
     if owner["host"] != socket.gethostname():
         return True
+    return owner.get("boot") == _boot() and owner.get("started") == _started(owner["pid"])
+
+
+def _boot() -> str:
+    return (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def _started(pid: int) -> int | None:
+    """When a process was started, in ticks since the boot; None where none of that id runs."""
     try:
-        process = psutil.Process(owner["pid"])
-        return _same_start(owner, process.create_time()) and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _same_start(owner: dict[str, Any], created: float) -> bool:
-    return abs(owner["created"] - created) < 1.0
+        fields = (
+            (_PROC / str(pid) / "stat")
+            .read_text(encoding="utf-8", errors="replace")
+            .rpartition(")")[2]
+            .split()
+        )
+    except OSError:
+        return None
+    return None if fields[_STATE] == _ZOMBIE else int(fields[_STARTED])

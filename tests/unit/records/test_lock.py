@@ -1,12 +1,13 @@
 import json
+import os
 import subprocess
 import sys
 import time
 
-import psutil
 import pytest
 
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.records import lock as locks
 from openstack_rollout.records.lock import Lock, me
 
 
@@ -15,15 +16,15 @@ def lock(tmp_path):
     return Lock(tmp_path / "lock")
 
 
-def owned_by(path, pid, created, host=None):
-    owner = {"pid": pid, "created": created, "host": host or me()["host"], "run": "run1", "since": 0}
+def owned_by(path, pid, **other):
+    owner = {**me(), "pid": pid, "started": locks._started(pid), "run": "run1", "since": 0, **other}
     path.write_text(json.dumps(owner))
 
 
 @pytest.fixture
 def other_process():
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    yield psutil.Process(process.pid)
+    yield process
     process.kill()
     process.wait()
 
@@ -36,7 +37,7 @@ def test_the_same_process_enters_again_and_keeps_its_run(lock):
 
 
 def test_a_live_process_is_named(lock, tmp_path, other_process):
-    owned_by(tmp_path / "lock", other_process.pid, other_process.create_time())
+    owned_by(tmp_path / "lock", other_process.pid)
     with pytest.raises(RolloutError) as refused:
         lock.acquire()
     assert refused.value.reason == "RUN_IN_PROGRESS"
@@ -45,13 +46,13 @@ def test_a_live_process_is_named(lock, tmp_path, other_process):
 
 
 def test_a_release_by_another_process_changes_nothing(lock, tmp_path, other_process):
-    owned_by(tmp_path / "lock", other_process.pid, other_process.create_time())
+    owned_by(tmp_path / "lock", other_process.pid)
     lock.release()
     assert lock.holder()["pid"] == other_process.pid and lock.mine() is None
 
 
 def test_a_dead_owner_is_stale(lock, tmp_path, other_process):
-    owned_by(tmp_path / "lock", other_process.pid, other_process.create_time())
+    owned_by(tmp_path / "lock", other_process.pid)
     other_process.kill()
     other_process.wait()
     assert lock.holder() is None
@@ -60,13 +61,36 @@ def test_a_dead_owner_is_stale(lock, tmp_path, other_process):
 
 
 def test_a_process_id_that_was_used_again_is_stale(lock, tmp_path, other_process):
-    owned_by(tmp_path / "lock", other_process.pid, other_process.create_time() - 3600)
+    before = locks._started(other_process.pid) - 100
+    owned_by(tmp_path / "lock", other_process.pid, started=before)
+    lock.acquire()
+    assert lock.mine()
+
+
+def test_an_owner_of_an_earlier_boot_is_stale(lock, tmp_path, other_process):
+    owned_by(tmp_path / "lock", other_process.pid, boot="another")
+    lock.acquire()
+    assert lock.mine()
+
+
+def test_a_clock_that_is_stepped_changes_no_owner(lock, tmp_path, other_process, monkeypatch):
+    owned_by(tmp_path / "lock", other_process.pid)
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    with pytest.raises(RolloutError) as refused:
+        lock.acquire()
+    assert refused.value.reason == "RUN_IN_PROGRESS"
+
+
+def test_a_process_that_ended_and_was_not_waited_for_is_stale(lock, tmp_path, other_process):
+    owned_by(tmp_path / "lock", other_process.pid)
+    other_process.kill()
+    os.waitid(os.P_PID, other_process.pid, os.WEXITED | os.WNOWAIT)
     lock.acquire()
     assert lock.mine()
 
 
 def test_an_owner_on_another_host_counts_as_alive(lock, tmp_path):
-    owned_by(tmp_path / "lock", 1, time.time(), host="elsewhere")
+    owned_by(tmp_path / "lock", 1, host="elsewhere")
     with pytest.raises(RolloutError, match="elsewhere"):
         lock.acquire()
 
