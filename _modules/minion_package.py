@@ -90,7 +90,8 @@ def renew(packages: Mapping[str, str]) -> dict:
     }
     StateFile(_RECORD).write(task)
     program = [sys.executable, renew_minion.__file__, str(_RECORD)]
-    command = ["systemd-run", "--quiet", "--collect", f"--unit={UNIT}", *program]
+    variables = [f"--setenv={name}={value}" for name, value in commands.NOTHING_RESTARTED.items()]
+    command = ["systemd-run", "--quiet", "--collect", f"--unit={UNIT}", *variables, *program]
     result = commands.run(__salt__, command)
     if result.retcode:
         forget()

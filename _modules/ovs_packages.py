@@ -126,7 +126,8 @@ def _by_apt(install: Mapping[str, str], remove: Sequence[str]) -> dict:
         moved = __salt__["package_set.bring"](install) if install else {}
         unwanted = _installed_of(remove)
         if unwanted:
-            __salt__["pkg.remove"](pkgs=sorted(unwanted))
+            with commands.nothing_restarted():
+                __salt__["pkg.remove"](pkgs=sorted(unwanted))
     return {**moved, **{name: {"old": version, "new": ""} for name, version in unwanted.items()}}
 
 

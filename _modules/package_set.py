@@ -159,7 +159,8 @@ def _transaction(packages: Mapping[str, str], exclude: Sequence[str], setopt: Se
     concrete = _concrete(packages)
     _refuse_excluded(concrete, exclude)
     automatic = _automatic(packages)
-    moved = __salt__["pkg.install"](pkgs=_pkgs(concrete), **_options(exclude, setopt))
+    with commands.nothing_restarted():
+        moved = __salt__["pkg.install"](pkgs=_pkgs(concrete), **_options(exclude, setopt))
     if automatic:
         commands.unattended(__salt__, ["apt-mark", "auto", *automatic])
     return moved

@@ -46,6 +46,13 @@ _DECISIVE = {
         "/etc/yum.repos.d/*",
     ),
 }
+# A row of check-update: name.arch, version-release, repository, the last two on a line of their own where
+# the name is long. Whatever else dnf says is no package.
+_ROW = re.compile(
+    r"^(?P<name>[A-Za-z0-9][\w.+-]*)\.(?:noarch|[a-z][a-z0-9_]+)\s+"
+    r"(?P<version>(?:\d+:)?[^\s:-]+-[^\s-]+)[ \t]+\S+[ \t]*$",
+    re.M,
+)
 _INSTALLS = re.compile(r"^Inst (?P<name>[^\s:]+)\S* (?:\[(?P<old>[^\]]+)\] )?\((?P<new>\S+)", re.M)
 _REMOVES = re.compile(r"^Remv (?P<name>[^\s:]+)", re.M)
 # On a node with the master's packages all of Salt's are the operator's.
@@ -164,14 +171,12 @@ def _plan_of_dnf(depth: str, exclude: Sequence[str]) -> dict:
 
 
 def _newer(exclude: Iterable[str], *options: str) -> dict[str, str]:
-    # check-update and not repoquery, which does not know of version locks. A long name is on a line of its
-    # own.
+    # check-update and not repoquery, which does not know of version locks.
     hidden = f"--setopt=excludepkgs={','.join(exclude)}"
     command = ["dnf", "--quiet", "--cacheonly", *_DNF, *options, hidden, "check-update"]
     printed = _printed(command, "REPOSITORY_BROKEN", good=(0, 100))
-    listed = printed.partition("Obsoleting Packages")[0].split()
-    triples = zip(listed[::3], listed[1::3], strict=False)
-    return {name.rpartition(".")[0]: version.removeprefix("0:") for name, version in triples}
+    listed = printed.partition("Obsoleting Packages")[0]
+    return {row["name"]: row["version"].removeprefix("0:") for row in _ROW.finditer(listed)}
 
 
 def _plan_of_apt(depth: str, exclude: Sequence[str]) -> dict:

@@ -16,6 +16,7 @@ from openstack_rollout.node import (
     container_change,
     engines,
     found_container,
+    pulling,
     replacements,
 )
 from openstack_rollout.node.container_change import Container, Steps
@@ -232,7 +233,7 @@ def image_present(name, image, counts=True):
         if __opts__["test"]:
             return answers.answer(name, None if counts else True, f"{image} would be pulled", changes)
         for engine in lacking:
-            __salt__[f"{engine}.pull"](image)
+            pulling.pull(__salt__, engine, image)
     except CommandExecutionError as error:
         return answers.failed(name, error)
     return answers.answer(name, True, f"{image} was pulled", changes)

@@ -62,6 +62,13 @@ RAISED = {
         "The registry did not answer the master (or skopeo is missing there), or did not answer a node.",
         "Asked by the master: nothing. In the step `prefetch`: nothing that runs.",
     ),
+    "REGISTRY_LOGIN": Raised("The registry wants a login that the node does not have.", KEPT),
+    "REGISTRY_RATE_LIMIT": Raised(
+        "The registry allows no more pulls; it was asked again for some minutes.", KEPT
+    ),
+    "REGISTRY_CERTIFICATE": Raised(
+        "The node does not trust the registry's certificate, or it is not valid by the node's clock.", KEPT
+    ),
     "IMAGE_MISSING": Raised(
         "The registry has no such image, or has another digest.",
         "Asked by the master: nothing. On a node: nothing that runs.",
@@ -69,14 +76,17 @@ RAISED = {
     "IMAGE_PULL_FAILED": Raised("A node could not pull an image, or bootc could not stage one.", KEPT),
     "PACKAGE_DOWNLOAD_FAILED": Raised("Package files could not be fetched.", KEPT),
     "REPOSITORY_BROKEN": Raised("A package repository cannot be read.", KEPT),
-    "SIGNATURE_WRONG": Raised("A package or repository is not signed by a key of the node.", KEPT),
+    "SIGNATURE_WRONG": Raised(
+        "A package, a repository or an image is not signed by a key of the node.", KEPT
+    ),
     "PACKAGE_LOCKED": Raised(
         "Somebody, who is named, held the package manager's lock for longer than `lock_timeout`.",
         "Nothing by this transaction.",
     ),
     "DISK_FULL": Raised(
-        "A file system has no room for the packages.",
-        "Usually nothing: package managers look first. The next run measures the node.",
+        "A file system has no room for the packages or images.",
+        "Usually nothing: package managers look first, and images are fetched before anything stops."
+        " The next run measures the node.",
     ),
     "MINION_FAILED": Raised(
         "Salt's own packages did not move, or another version answers than is installed.",

@@ -28,6 +28,16 @@ REASONS = {
         "Run salt NODE saltutil.sync_all; if it stays, look at what the node answers: the message names it."
     ),
     "REGISTRY_UNREACHABLE": "Bring the registry back, then run again.",
+    "REGISTRY_LOGIN": (
+        "Log the node in to the registry that the message names (podman login, docker login, or a credential"
+        " helper), then run again."
+    ),
+    "REGISTRY_RATE_LIMIT": (
+        "Wait until the registry allows pulls again, log in, or mirror the images; then run again."
+    ),
+    "REGISTRY_CERTIFICATE": (
+        "Have the node trust the registry's certificate, and look at the node's clock; then run again."
+    ),
     "IMAGE_MISSING": "Correct the digest in the release file, or push the image.",
     "IMAGE_PULL_FAILED": "Pull the image on the node by hand to see why, then run again.",
     "PACKAGE_DOWNLOAD_FAILED": "Check the node's package repositories, then run again.",

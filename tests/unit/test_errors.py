@@ -18,7 +18,16 @@ FILES = [
     *sorted((PACKAGE / "node").rglob("*.py")),
 ]
 # What looks like a reason and is none, of those that node code passes about.
-OTHER_WORDS = {"DEBIAN_FRONTEND", "LC_ALL", "NO_PUBKEY", "OVS_RUNDIR", "PODMAN_SYSTEMD_UNIT", "SC_CLK_TCK"}
+OTHER_WORDS = {
+    "DEBIAN_FRONTEND",
+    "LC_ALL",
+    "NEEDRESTART_MODE",
+    "NEEDRESTART_SUSPEND",
+    "NO_PUBKEY",
+    "OVS_RUNDIR",
+    "PODMAN_SYSTEMD_UNIT",
+    "SC_CLK_TCK",
+}
 OTHER_WORDS |= {"QUADLET_UNIT_DIRS", "SYSTEMD_LOG_TARGET"}
 WORD = re.compile(r"[A-Z]+(?:_[A-Z]+)+")
 LED = re.compile(r"[A-Z]+(?:_[A-Z]+)+: ")

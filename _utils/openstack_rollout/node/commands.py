@@ -8,15 +8,19 @@ functions of Salt's loader, so a module passes its own `__salt__`:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from salt.exceptions import CommandExecutionError
 
 from openstack_rollout.node.errors import NodeError
 
-#: The environment in which a package manager asks nothing, and answers in English.
-_UNATTENDED = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
+#: needrestart, which apt calls by itself, restarts what it likes unless it is told not to (needrestart(1)).
+NOTHING_RESTARTED = {"NEEDRESTART_SUSPEND": "1", "NEEDRESTART_MODE": "l"}
+#: The environment in which a package manager asks nothing, restarts nothing, and answers in English.
+_UNATTENDED = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C", **NOTHING_RESTARTED}
 _NAMED = 6  # words of a command that an error message repeats
 _LONGEST = 300  # characters of a program's complaint that an error message repeats
 _NOT_THERE = 125  # podman's exit status for a container that does not run; docker has none of its own
@@ -104,6 +108,21 @@ def unattended(salt: Mapping[str, Any], command: Sequence[str]) -> Result:
     salt (dict), command (list): as for `run`.
     """
     return run(salt, command, env=_UNATTENDED)
+
+
+@contextlib.contextmanager
+def nothing_restarted() -> Iterator[None]:
+    """Have package managers that Salt's own `pkg` calls restart nothing by needrestart meanwhile.
+
+    Salt takes no environment for them; they inherit that of the minion's process.
+    """
+    before = {name: os.environ.get(name) for name in NOTHING_RESTARTED}
+    os.environ.update(NOTHING_RESTARTED)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def in_container(

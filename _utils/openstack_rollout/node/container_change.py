@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import errors, guards, waiting
+from openstack_rollout.node import errors, guards, pulling, waiting
 from openstack_rollout.node.errors import NodeError
 
 _STAYS_UP = 3  # seconds that a container without a health check has to run
@@ -75,7 +75,7 @@ def pull(salt: Mapping[str, Any], engine: str, image: str) -> None:
     digest. Raises NodeError: of a pull, or DEFINITION_REFUSED.
     """
     if not salt[f"{engine}.image_ids"]([image]):
-        salt[f"{engine}.pull"](image)
+        pulling.pull(salt, engine, image)
     salt[f"{engine}.require_startable"](image)
 
 

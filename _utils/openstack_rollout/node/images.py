@@ -7,6 +7,25 @@ from collections.abc import Iterable, Mapping
 
 # Messages of engines and of registries, and the reason that each stands for; the first match counts.
 _PULL_FAILURES = (
+    (re.compile(r"no space left|disk quota exceeded|not enough space", re.I), "DISK_FULL"),
+    (re.compile(r"toomanyrequests|too many requests|rate limit|\b429\b", re.I), "REGISTRY_RATE_LIMIT"),
+    (
+        re.compile(
+            r"unauthorized|authentication required|docker-credential-|credential helper|\b401\b|\b403\b"
+            r"|access to the (?:requested )?resource is denied|denied: |invalid username/password",
+            re.I,
+        ),
+        "REGISTRY_LOGIN",
+    ),
+    (re.compile(r"x509:|certificate|tls: (?!handshake timeout)", re.I), "REGISTRY_CERTIFICATE"),
+    (
+        re.compile(
+            r"signature was required|signature for identity|no signature exists|signatures? (?:is )?rejected"
+            r"|invalid gpg signature|rejected by policy",
+            re.I,
+        ),
+        "SIGNATURE_WRONG",
+    ),
     (re.compile(r"manifest unknown|name unknown|not found|\b404\b", re.I), "IMAGE_MISSING"),
     (
         re.compile(
@@ -42,7 +61,7 @@ def ids(references: Iterable[str], images: Mapping[str, Iterable[str]]) -> dict[
 
 
 def pull_failure(complaint: str) -> str:
-    """The reason for which a pull failed: IMAGE_MISSING, REGISTRY_UNREACHABLE, else IMAGE_PULL_FAILED.
+    """The reason for which a pull failed: a word of errors.REASONS, IMAGE_PULL_FAILED where nothing fits.
 
     complaint (str): what the engine says.
     """

@@ -52,6 +52,7 @@ def test_the_packages_move_in_a_unit_of_their_own(node, family, asked):
     assert module.renew({"salt-minion": "3008.4-1"}) == {
         "salt-minion": {"old": "3008.3-1", "new": "3008.4-1"}
     }
+    assert "--setenv=NEEDRESTART_SUSPEND=1" in commands.ran[-1]
     assert commands.ran[-1][:2] == ["systemd-run", "--quiet"] and commands.ran[-1][-1] == str(module._RECORD)
     task = json.loads(module._RECORD.read_text())
     assert task["job"] == os.getpid() and task["commands"][0][-1] == asked

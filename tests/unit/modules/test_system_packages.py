@@ -67,6 +67,21 @@ def test_dnf_tells_what_is_newer_and_not_what_is_obsolete(node):
     assert "--setopt=excludepkgs=openvswitch*" in commands.ran[-1]
 
 
+def test_what_dnf_says_beside_its_table_is_no_package(node):
+    said = (
+        "Last metadata expiration check: 0:00:01 ago on Sun 29 Nov 2026.\n"
+        f"{CHECK.partition('Obsoleting')[0]}"
+        "Security: kernel-core-5.14.0-570.49.1.el9_6.x86_64 is an installed security update\n"
+        "Security: kernel-core-5.14.0-503.el9.x86_64 is the currently running version\n"
+        "Update notice RHSA-2026:1 (from x) is broken, or a bad duplicate, skipping.\n"
+    )
+    module, _ = node(answers={DNF: {"retcode": 100, "stdout": said}})
+    assert set(module.plan("dist_upgrade", [])["upgrade"]) == {
+        "lab-plain",
+        "a-package-with-a-name-too-long-for-its-column",
+    }
+
+
 def test_the_lesser_depth_leaves_kernels(node):
     module, commands = node()
     module.plan("upgrade", ["x"])

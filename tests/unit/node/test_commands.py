@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from salt.exceptions import CommandExecutionError
 
@@ -45,7 +47,8 @@ def test_the_limit_and_the_environment_reach_salt():
     commands.run({"cmd.run_all": run_all}, ("true",), secret=True)
     assert (quiet, given["output_loglevel"]) == ("debug", "quiet")
     commands.unattended({"cmd.run_all": run_all}, ["dnf"])
-    assert given["env"] == {"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
+    quiet_ones = {"NEEDRESTART_SUSPEND": "1", "NEEDRESTART_MODE": "l"}
+    assert given["env"] == {"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive", **quiet_ones}
     assert given["timeout"] is None
 
 
@@ -85,3 +88,12 @@ def test_a_command_that_has_to_succeed_raises_under_its_reason():
 def test_a_long_command_is_named_by_its_beginning():
     with pytest.raises(CommandExecutionError, match=r"^a 1 2 3 4 5: no$"):
         commands.checked(salt(a=failing("no")), ["a", *map(str, range(1, 10))])
+
+
+def test_needrestart_is_suspended_while_salts_own_module_works(monkeypatch):
+    monkeypatch.setenv("NEEDRESTART_MODE", "a")
+    monkeypatch.delenv("NEEDRESTART_SUSPEND", raising=False)
+    with pytest.raises(KeyError), commands.nothing_restarted():
+        assert (os.environ["NEEDRESTART_SUSPEND"], os.environ["NEEDRESTART_MODE"]) == ("1", "l")
+        raise KeyError
+    assert os.environ["NEEDRESTART_MODE"] == "a" and "NEEDRESTART_SUSPEND" not in os.environ

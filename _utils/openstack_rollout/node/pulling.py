@@ -1,0 +1,31 @@
+"""Images fetched from a registry, whatever engine keeps them."""
+
+from __future__ import annotations
+
+import socket
+import time
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from openstack_rollout.node.errors import NodeError
+
+# Seconds until a registry is asked again that has had enough of pulls. Each node adds its own part of that,
+# so that those which were refused together do not ask together again.
+_BACK_OFF = (15, 45, 120)
+
+
+def pull(salt: Mapping[str, Any], engine: str, image: str) -> None:
+    """Pull an image; a registry that allows no more pulls at the moment is asked again, for some minutes.
+
+    salt (dict): the caller's `__salt__`. engine (str): the execution module that keeps it. image (str):
+    reference with a digest. Raises NodeError as the engine's `pull` does.
+    """
+    for wait in (*_BACK_OFF, None):
+        try:
+            salt[f"{engine}.pull"](image)
+            return
+        except NodeError as error:
+            if error.reason != "REGISTRY_RATE_LIMIT" or wait is None:
+                raise
+            time.sleep(wait * (1 + zlib.crc32(socket.gethostname().encode()) % 100 / 100))
