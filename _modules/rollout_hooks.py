@@ -14,9 +14,10 @@ from salt.exceptions import CommandExecutionError
 from openstack_rollout.node import commands, fresh_pillar
 from openstack_rollout.node import share as shares
 from openstack_rollout.node.errors import NodeError
-from openstack_rollout.records.state_file import StateFile
+from openstack_rollout.records.state_file import StateFile, replace
 
 _RECORD = Path("/var/lib/openstack-rollout/migrations.json")
+_OUTPUTS = Path("/var/lib/openstack-rollout/hooks")
 _KEPT = 300  # characters of a failed hook's output that its message repeats
 _DONE = "done"
 # A migration follows the update of its stage's packages and containers, and precedes the proof.
@@ -86,10 +87,7 @@ def done(share: dict | None = None) -> dict[str, str]:
 
 
 def _tried(hook: dict) -> str:
-    try:
-        failure = _command(hook) if "command" in hook else _sls(hook)
-    except CommandExecutionError as error:  # a program that is not there
-        failure = str(error)
+    failure = _command(hook) if "command" in hook else _sls(hook)
     if not failure:
         return _DONE
     if hook["on_failure"] == "fail":
@@ -98,27 +96,52 @@ def _tried(hook: dict) -> str:
 
 
 def _command(hook: dict) -> str:
-    result = commands.run(__salt__, hook["command"], timeout=hook["timeout"])
-    if not result.retcode:
-        return ""
-    printed = " ".join(f"{result.stdout} {result.stderr}".split())[-_KEPT:]
-    return f"exited with {result.retcode}{': ' if printed else ''}{printed}"
+    failure, printed = _run(hook, hook["command"])
+    return f"{failure}{_said(hook, printed)}" if failure else ""
 
 
 def _sls(hook: dict) -> str:
     """Apply the SLS of a hook in a process of its own, so that it can be ended when it takes too long."""
     call = ["salt-call", "--local" if __opts__.get("file_client") == "local" else "--log-level=error"]
     options = ["--out=json", "--retcode-passthrough", f"--config-dir={Path(__opts__['conf_file']).parent}"]
-    command = [*call, *options, "state.apply", hook["sls"], "concurrent=True"]
-    result = commands.run(__salt__, command, timeout=hook["timeout"])
-    if not result.retcode:
+    failure, printed = _run(hook, [*call, *options, "state.apply", hook["sls"], "concurrent=True"])
+    if not failure:
         return ""
     try:
-        states = json.loads(result.stdout)["local"].values()
+        states = json.loads(printed)["local"].values()
         wrong = [str(state["comment"]) for state in states if state["result"] is False]
     except (ValueError, KeyError, TypeError, AttributeError):
-        wrong = [f"{result.stdout} {result.stderr}"[-_KEPT:]]
-    return f"sls {hook['sls']}: {' '.join('; '.join(wrong).split())[:_KEPT]}"
+        return f"sls {hook['sls']}: {failure}{_said(hook, printed)}"
+    return f"sls {hook['sls']}: {len(wrong)} of {len(states)} states failed{_said(hook, '; '.join(wrong))}"
+
+
+def _run(hook: dict, command: list[str]) -> tuple[str, str]:
+    """How a command of a hook failed, "" where it did not, and what it printed. Arguments may be secret."""
+    begun = time.monotonic()
+    try:
+        result = commands.run(__salt__, command, timeout=hook["timeout"], secret=True)
+    except CommandExecutionError:  # whose text has the arguments
+        return f"{command[0]} is not there, or cannot be started", ""
+    if not result.retcode:
+        return "", ""
+    if time.monotonic() - begun >= hook["timeout"]:
+        return f"took longer than {hook['timeout']} s", ""
+    return f"exited with {result.retcode}", f"{result.stdout}\n{result.stderr}".strip()
+
+
+def _said(hook: dict, printed: str) -> str:
+    """The end of what a failed hook printed, where its owner wants it shown; else where it is on the node."""
+    if not printed:
+        return ""
+    if hook.get("show_output"):
+        return f": {' '.join(printed.split())[-_KEPT:]}"
+    try:
+        _OUTPUTS.mkdir(parents=True, exist_ok=True)
+        place = _OUTPUTS / f"{hook['name']}.log"
+        replace(place, f"{printed}\n")
+    except OSError as error:
+        return f"; what it printed could not be kept: {error.strerror}"
+    return f"; what it printed is in {place}"
 
 
 def _share() -> dict:

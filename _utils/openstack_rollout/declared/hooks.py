@@ -54,6 +54,9 @@ class Hook(Strict):
     """Whether the node fails with it, or goes on."""
     nodes: Target = "*"
     """A compound target: the nodes that run it."""
+    show_output: bool = False
+    """Whether the end of what it printed gets into messages, reports and events when it fails. As shipped it
+    stays on the node: it may have secrets in it."""
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
