@@ -43,7 +43,10 @@ RAISED = {
         "Nothing by this call. What the run had done before stays.",
     ),
     "STAGE_OUT_OF_ORDER": Raised("A stage was asked for, and one that must precede it is not done.", NOTHING),
-    "NO_NODES": Raised("A role, a zone or an argument matches no accepted minion.", NOTHING),
+    "NO_NODES": Raised(
+        "A role, a zone or an argument matches no accepted minion, or a role or zone names one that is none.",
+        NOTHING,
+    ),
     "NODE_SILENT": Raised(
         "A node did not answer, or gave no sign of life for `silence` seconds.",
         "At the first measurement: nothing. In a step: unknown, the step may have ended on the node; the next"

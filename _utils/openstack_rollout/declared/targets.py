@@ -53,6 +53,22 @@ def problem(target: str) -> str:
     return ""
 
 
+def named(target: str) -> list[str]:
+    """The minions that a compound target names one by one, without those after a `not`: ids, in its order."""
+    found: list[str] = []
+    negated, excluded = [False], False  # of the parentheses that are open, and of the next word
+    for word in target.split():
+        ids = word.removeprefix("L@").split(",") if word.startswith("L@") else [word]
+        if word == "(":
+            negated.append(negated[-1] or excluded)
+        elif word == ")":
+            negated.pop()
+        elif word not in _OPERATORS and not (negated[-1] or excluded) and all(map(_ID.fullmatch, ids)):
+            found += ids
+        excluded = word == "not"
+    return list(dict.fromkeys(found))
+
+
 def _order(words: list[str]) -> None:
     """Operators and operands follow each other as they may. Raises Wrong."""
     depth = 0

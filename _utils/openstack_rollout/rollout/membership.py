@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from openstack_rollout.declared import facts
+from openstack_rollout.declared import facts, targets
 from openstack_rollout.declared.differences import Compared, Comparison
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.policies import Policy
-from openstack_rollout.errors import RolloutError, one_line
+from openstack_rollout.errors import RolloutError, one_line, some
 from openstack_rollout.rollout import procedure
 from openstack_rollout.rollout.fleet import Fleet
 from openstack_rollout.rollout.window import Node
@@ -46,16 +46,26 @@ class Membership:
 
     @classmethod
     def of(cls, model: Model, fleet: Fleet) -> Membership:
-        """The nodes of a cloud. Raises RolloutError NO_NODES for a role or zone that matches none."""
-        targets = model.targets
-        roles = {role: in_order(fleet.members(target)) for role, target in targets.items()}
+        """The nodes of a cloud.
+
+        Raises RolloutError NO_NODES for a role or zone that matches none, and for one that names a minion
+        which is not there: it would be left out without a word.
+        """
+        of_roles = model.targets
+        roles = {role: in_order(fleet.members(target)) for role, target in of_roles.items()}
+        accepted = set(fleet.members("*"))
         # An empty zone is a mistyped target, and would switch per_zone off without a word.
         zones = {name: fleet.members(target) for name, target in model.zones.items()}
-        for key, found, meant in (("roles", roles, targets), ("zones", zones, model.zones)):
+        for key, found, meant in (("roles", roles, of_roles), ("zones", zones, model.zones)):
             for name, nodes in found.items():
                 if not nodes:
                     raise RolloutError(
                         "NO_NODES", f"openstack:{key}:{name}: {meant[name]!r} matches no accepted minion"
+                    )
+                if gone := [one for one in targets.named(meant[name]) if one not in accepted]:
+                    raise RolloutError(
+                        "NO_NODES",
+                        f"openstack:{key}:{name}: {some(gone)} is named there, and is no accepted minion",
                     )
         # The first zone by name counts, as in a node's share.
         of_node: dict[str, str | None] = {

@@ -55,7 +55,11 @@ def test_a_container_with_a_quadlet_of_ours_is_ours_whatever_else_says():
         ("nova_novncproxy", "kolla", What(Kind.SERVICE, "nova-novnc", "nova_novnc_image")),
         ("cinder_volume", "kolla", What(Kind.SERVICE, "cinder-volume", "cinder_volume_images")),
         ("swift_object_expirer", "edpm", What(Kind.SERVICE, "swift-object", "swift_proxy_image")),
-        ("galera-bundle-podman-0", "tripleo", What(Kind.BUNDLE, "mariadb", "mariadb_image", bundle="galera-bundle")),
+        (
+            "galera-bundle-podman-0",
+            "tripleo",
+            What(Kind.BUNDLE, "mariadb", "mariadb_image", bundle="galera-bundle"),
+        ),
         ("nova_compute_init", "edpm", What(Kind.ONCE)),
         ("nova_api_db_sync", "tripleo", What(Kind.ONCE)),
         ("container-puppet-nova", "tripleo", What(Kind.ONCE)),

@@ -129,3 +129,17 @@ def test_whatever_is_readable_means_the_same_to_master_and_minion():
                 assert on_minion is not None, some
                 assert on_minion == _master(some, ids), some
     assert readable > 100
+
+
+@pytest.mark.parametrize(
+    ("target", "names"),
+    [
+        ("L@cmp1,cmp2", ["cmp1", "cmp2"]),
+        ("cmp1 or cmp2 or cmp*", ["cmp1", "cmp2"]),
+        ("cmp* and not cmp9 and not L@cmp7,cmp8", []),
+        ("( cmp1 or G@os:Debian ) and not ( x or y )", ["cmp1"]),
+        ("E@cmp[0-9] or S@10.0.0.1", []),
+    ],
+)
+def test_the_minions_that_a_target_names(target, names):
+    assert targets.named(target) == names

@@ -197,6 +197,21 @@ def test_a_zone_that_matches_nothing_is_refused_by_its_key(cloud, master):
     assert error.reason == "NO_NODES" and "openstack:zones:az1: 'compute9'" in error.message
 
 
+@pytest.mark.parametrize("target", ["L@compute1,compute2,compute9", "compute1 or compute2 or compute9"])
+@pytest.mark.parametrize("key", ["roles", "zones"])
+def test_a_minion_that_is_named_and_not_there_is_refused(cloud, master, key, target, monkeypatch):
+    cloud.openstack[key] = {**cloud.openstack.get(key, {}), "compute": target}
+    fleet = type(master.ports().fleet)
+    members = fleet.members
+    monkeypatch.setattr(
+        fleet, "members", lambda self, one: members(self, "compute*" if one == target else one)
+    )
+    error = refusal(master.update)
+    said = f"openstack:{key}:compute: compute9 is named there, and is no accepted minion"
+    assert (error.reason, error.message) == ("NO_NODES", said)
+    assert master.run is None and cloud.events == []
+
+
 def test_a_downgrade_is_refused(cloud, master):
     master.update()
     cloud.openstack["target_version"] = "1.0.0"

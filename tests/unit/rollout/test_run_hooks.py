@@ -75,7 +75,8 @@ def test_a_share_has_the_hooks_that_are_for_its_node_whole():
     }
     own = share.share(model(openstack), COMPUTE, lambda target: target == "*")
     silence = {
-        "name": "silence", "command": ["/usr/bin/true"], "timeout": 300, "on_failure": "fail", "nodes": "*"
+        "name": "silence", "command": ["/usr/bin/true"], "timeout": 300, "on_failure": "fail", "nodes": "*",
+        "show_output": False,
     }  # fmt: skip
     assert own["hooks"] == {"system": {"before_apply": [silence]}} and own["migrations"] == []
     everything = share.share(model(openstack), COMPUTE)
@@ -118,6 +119,8 @@ def test_a_migration_of_another_stage_waits_for_it(here):
 
 def test_a_failure_ends_the_step_or_is_passed_over(here):
     openstack = with_migration()
+    for moment in ("before_apply", "after_verify"):
+        openstack["hooks"]["system"][moment][0]["show_output"] = True
     module, _ = here(openstack, {"/usr/bin/true": {"retcode": 4, "stderr": "no\n"}})
     with pytest.raises(CommandExecutionError, match=r"^HOOK_FAILED: silence: exited with 4: no"):
         module.run("system", "before_apply")
@@ -127,7 +130,7 @@ def test_a_failure_ends_the_step_or_is_passed_over(here):
     broken = {"local": {"file_|-x": {"result": False, "comment": "disk\nfull"}}}
     module, _ = here(openstack, {"salt-call": {"retcode": 2, "stdout": json.dumps(broken)}})
     said = module.run("system", "after_verify")["hooks"]["report"]
-    assert said == "failed, and was passed over: sls site.report: disk full"
+    assert said == "failed, and was passed over: sls site.report: 1 of 1 states failed: disk full"
 
 
 def test_a_migration_that_failed_is_still_due(here):

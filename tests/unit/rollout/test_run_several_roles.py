@@ -21,7 +21,7 @@ class Mixed(Cloud):
     def __init__(self):
         super().__init__()
         for role in TARGETS:
-            self.openstack["roles"][role] = role
+            self.openstack["roles"][role] = f"{role}*"
         for name, count in {"all": 2, "ctl": 1, "hci": 3, "cmp": 1}.items():
             for number in range(1, count + 1):
                 roles = [role for role, prefixes in TARGETS.items() if name in prefixes]
@@ -93,12 +93,14 @@ def cloud():
 
 @pytest.fixture
 def master(cloud, tmp_path):
-    # SimulatedFleet finds members by prefix: here a role is its own target.
+    # SimulatedFleet finds members by prefix: here a role is its own target, as a glob.
     class Members(Several):
         def ports(self):
             ports = super().ports()
             ports.fleet.members = lambda target: [
-                name for name, node in cloud.nodes.items() if target in node.roles
+                name
+                for name, node in cloud.nodes.items()
+                if target == "*" or target.removesuffix("*") in node.roles
             ]
             return ports
 
