@@ -1,30 +1,32 @@
 """Services of this node that run libraries or programs which an update has deleted, and restarting those.
 
-Restarting a service disturbs less than a reboot. Services that carry workloads, clusters or the system's
-message bus are not restarted here: they are a reason for a reboot (`reboot_needed`). Containers have
-libraries of their own and do not count.
+Restarting a service disturbs less than a reboot. Only those are restarted of which it is known that nothing
+depends on them; all others, and those that refuse, are a reason for a reboot (`reboot_needed`). Containers
+have libraries of their own and do not count.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from salt.exceptions import CommandExecutionError
+
+from openstack_rollout.node import commands
 from openstack_rollout.node.errors import NodeError
 
-# Not restarted: what forwards, stores or runs for others, cluster members, and what all other services need.
-UNSAFE = (
-    *(
-        "dbus*.service",
-        "systemd-logind.service",
-        "user@*.service",
-        "NetworkManager.service",
-        "getty@*.service",
-    ),
-    *("openvswitch*.service", "ovs*.service", "ovn*.service", "libvirtd.service", "virt*.service"),
-    *("iscsid.service", "multipathd.service", "pacemaker.service", "corosync.service", "pcsd.service"),
-    *("mariadb.service", "rabbitmq*.service", "keepalived.service", "haproxy.service", "ceph-*.service"),
+# Restarted: what others do not notice. All else is a reason for a reboot: nobody knows what it carries.
+HARMLESS = (
+    *("sshd.service", "ssh.service", "sshd@*.service", "cron.service", "crond.service", "atd.service"),
+    *("rsyslog.service", "syslog-ng.service", "systemd-journald.service", "systemd-udevd.service"),
+    *("chronyd.service", "chrony.service", "ntpd.service", "ntpsec.service", "systemd-timesyncd.service"),
+    *("tuned.service", "irqbalance.service", "polkit.service", "postfix*.service", "exim4.service"),
+    *("snmpd.service", "lldpd.service", "smartd.service", "smartmontools.service", "rngd.service"),
+    *("collectd.service", "telegraf.service", "zabbix-agent*.service", "nrpe.service"),
+    *("node_exporter.service", "prometheus-node-exporter.service", "packagekit.service"),
+    *("unattended-upgrades.service", "insights-client*.service", "rhsmcertd.service"),
 )
 # The minion is renewed by its own step. Of a container, only the monitor (conmon) runs programs of the host.
 _IGNORED = ("salt-minion.service", "openstack-rollout-*.service")
@@ -43,11 +45,12 @@ def found() -> dict[str, list[str]]:
 
         salt 'cmp1' stale_services.found
     """
-    ours = _namespace("1")
+    ours = _root("1")
     stale: dict[str, set[str]] = {}
     for process in _PROC.glob("[0-9]*"):
         try:
-            if _namespace(process.name) != ours or _read(process / "comm").strip() == _MONITOR:
+            # Services may have a mount namespace of their own; only a container has another root.
+            if _root(process.name) != ours or _read(process / "comm").strip() == _MONITOR:
                 continue
             files = set(_DELETED.findall(_read(process / "maps")))
             unit = _UNIT.search(_read(process / "cgroup"))
@@ -63,7 +66,7 @@ def found() -> dict[str, list[str]]:
 
 
 def unsafe() -> list[str]:
-    """Those of `found` that are not restarted.
+    """Those of `found` that are not restarted: nobody knows that it does no harm, or systemd refuses it.
 
     CLI Example:
 
@@ -71,7 +74,7 @@ def unsafe() -> list[str]:
 
         salt 'cmp1' stale_services.unsafe
     """
-    return [unit for unit in found() if _is_unsafe(unit)]
+    return _unsafe(found())
 
 
 def restart() -> list[str]:
@@ -85,21 +88,36 @@ def restart() -> list[str]:
 
         salt 'cmp1' stale_services.restart
     """
-    units = [unit for unit in found() if not _is_unsafe(unit)]
-    failed = [
-        unit for unit in units if not (__salt__["service.restart"](unit) and __salt__["service.status"](unit))
-    ]
+    stale = found()
+    unsafe = _unsafe(stale)
+    units = [unit for unit in stale if unit not in unsafe]
+    failed = [unit for unit in units if not _restarted(unit)]
     if failed:
         raise NodeError("NODE_ERROR", f"not active after a restart: {', '.join(failed)}")
     return units
 
 
-def _is_unsafe(unit: str) -> bool:
-    return any(fnmatchcase(unit, glob) for glob in UNSAFE)
+def _restarted(unit: str) -> bool:
+    try:
+        return bool(__salt__["service.restart"](unit) and __salt__["service.status"](unit))
+    except CommandExecutionError:
+        return False  # the others get their restart all the same
 
 
-def _namespace(pid: str) -> str:
-    return str((_PROC / pid / "ns/mnt").readlink())
+def _unsafe(units: Iterable[str]) -> list[str]:
+    return [unit for unit in units if not any(fnmatchcase(unit, glob) for glob in HARMLESS) or _refuses(unit)]
+
+
+def _refuses(unit: str) -> bool:
+    """Whether systemd does not restart a unit by hand, such as auditd.service (systemd.unit(5))."""
+    command = ["systemctl", "show", "--property=RefuseManualStop,RefuseManualStart", "--value", unit]
+    return "yes" in commands.run(__salt__, command).stdout.split()
+
+
+def _root(pid: str) -> tuple[int, int]:
+    """The root folder of a process."""
+    root = (_PROC / pid / "root").stat()
+    return root.st_dev, root.st_ino
 
 
 def _read(path: Path) -> str:

@@ -97,7 +97,7 @@ def patches(salt: str) -> list[Patch]:
         Patch("lab-new", (None, "1.0-1")),
         Patch("lab-config", files={CONFIGURATION: ("shipped = 1\n", "shipped = 2\n")},
               configuration=(CONFIGURATION,)),
-        Patch("lab-library", files={"/usr/lib/systemd/system/lab-library.service": (_SERVICE, _SERVICE)}),
+        Patch("lab-library", files={"/usr/lib/systemd/system/telegraf.service": (_SERVICE, _SERVICE)}),
         Patch("kpatch", (None, "0.9.7-2"), deb=False),
         Patch(LIVE_PATCH, (None, "1-1"), provides=("kpatch-patch = 5.14.0-1.el9.x86_64",), deb=False),
         Patch("salt-minion", (f"{MINION[0]}-1", f"{MINION[1]}-1"), post=(_RESTART_RPM, _RESTART_DEB),

@@ -23,7 +23,7 @@ INSTALLED = (
 POLICIES = {"gateway": {"drain": "ovn_failover"}, "controller": {"reboot_occupied": True}}
 SYSTEM = {"exclude": ["lab-excluded"], "reboot_timeout": 240}
 OPERATORS = "mine = 1\n"
-LIBRARY = "lab-library.service"
+LIBRARY = "telegraf.service"  # of the lab: the name of one that may be restarted
 BOOTC = settings.HERE / "files/bootc-stand-in"
 HOOKS = {
     "system": {

@@ -1,0 +1,98 @@
+"""stale_services: which services run deleted files, and which of them are restarted."""
+
+from __future__ import annotations
+
+import pytest
+from salt.exceptions import CommandExecutionError
+
+from openstack_rollout.node.errors import NodeError
+from tests.unit.loading import load
+
+DELETED = "7f00-7f01 r-xp 00000000 fd:00 12 /usr/lib64/libssl.so.3 (deleted)\n"
+CURRENT = "7f00-7f01 r-xp 00000000 fd:00 12 /usr/lib64/libssl.so.3\n"
+
+
+class Node:
+    """A /proc in a folder, and systemd: which units refuse a restart, and which do not come back."""
+
+    def __init__(self, folder):
+        self.folder, self.refuse, self.broken, self.restarted = folder, set(), set(), []
+        self.host, self.container = folder / "host", folder / "container"
+        self.host.mkdir()
+        self.container.mkdir()
+        self._pid = 0
+        self.process("init.scope", maps=CURRENT)
+        self.module = load(
+            "modules",
+            "stale_services",
+            salt={
+                "cmd.run_all": self._run,
+                "service.restart": self._restart,
+                "service.status": lambda unit: unit not in self.broken,
+            },
+        )
+        self.module._PROC = folder / "proc"
+
+    def process(self, unit, maps=DELETED, root=None, comm="program"):
+        self._pid += 1
+        place = self.folder / "proc" / str(self._pid)
+        place.mkdir(parents=True)
+        (place / "root").symlink_to(root or self.host)
+        (place / "maps").write_text(maps)
+        (place / "comm").write_text(f"{comm}\n")
+        (place / "cgroup").write_text(f"0::/system.slice/{unit}\n")
+
+    def _run(self, command, **_):
+        return {"retcode": 0, "stdout": "yes\nno" if command[-1] in self.refuse else "no\nno", "stderr": ""}
+
+    def _restart(self, unit):
+        if unit in self.broken:
+            raise CommandExecutionError("Job failed")
+        self.restarted.append(unit)
+        return True
+
+
+@pytest.fixture
+def node(tmp_path):
+    return Node(tmp_path)
+
+
+def test_a_service_of_the_host_is_found_and_a_container_is_not(node):
+    node.process("sshd.service")
+    node.process("tuned.service", maps=CURRENT)
+    node.process("nova.service/libpod-payload-1", root=node.container)
+    node.process("edpm_nova.service", comm="conmon")
+    node.process("salt-minion.service")
+    assert node.module.found() == {"sshd.service": ["/usr/lib64/libssl.so.3"]}
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        *("systemd-networkd", "docker", "containerd", "pacemaker_remote", "sbd", "corosync-qdevice", "frr"),
+        *("bird", "etcd", "memcached", "mysqld", "openstack-nova-compute", "neutron-server", "glusterd"),
+        *("tgtd", "nfs-server", "drbd", "teamd@team0", "firewalld", "httpd", "of-somebody-else"),
+    ],
+)
+def test_what_nobody_knows_to_be_harmless_is_a_reason_for_a_reboot(node, unit):
+    node.process(f"{unit}.service")
+    node.process("crond.service")
+    assert node.module.unsafe() == [f"{unit}.service"]
+    assert node.module.restart() == node.restarted == ["crond.service"]
+
+
+def test_one_that_systemd_does_not_restart_is_a_reason_too_and_the_others_get_theirs(node):
+    for unit in ("chronyd.service", "sshd.service", "crond.service"):
+        node.process(unit)
+    node.refuse = {"chronyd.service"}
+    assert node.module.unsafe() == ["chronyd.service"]
+    assert node.module.restart() == ["crond.service", "sshd.service"]
+
+
+def test_one_that_does_not_come_back_is_named_after_all_had_their_restart(node):
+    for unit in ("crond.service", "rsyslog.service", "sshd.service"):
+        node.process(unit)
+    node.broken = {"crond.service"}
+    with pytest.raises(NodeError, match=r"not active after a restart: crond\.service$"):
+        node.module.restart()
+    assert node.restarted == ["rsyslog.service", "sshd.service"]
