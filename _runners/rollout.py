@@ -254,6 +254,26 @@ def abort():
     return ended
 
 
+@console.command()
+def repair():
+    """Drop records of the journal that cannot be read, e.g. after a power cut of the master; no others.
+
+    Nothing is taken for done because it was written there: the next run measures. What a node's drain took
+    away is not known any more where its record is dropped: look at that node before the next run.
+
+    Returns {dropped: what could not be read}. Refuses under RUN_IN_PROGRESS while a run has the lock.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run rollout.repair
+    """
+    opts = _opts()
+    wiring.lock(opts).refuse_others()
+    return {"dropped": wiring.journal(opts).repair()}
+
+
 @console.command(run_id=console.text)
 def report(run_id=None):
     """What a run did, stage by stage and node by node, and how long it took.

@@ -215,6 +215,13 @@ RAISED = {
         "`rollout.abort` was asked for, or another orchestration took the run's place.",
         "Nodes in flight finished. Healthy nodes that the run had drained are restored.",
     ),
+    "JOURNAL_DAMAGED": Raised(
+        "A record of the journal is empty or garbage, e.g. after a power cut of the master.", NOTHING
+    ),
+    "JOURNAL_FAILED": Raised(
+        "The journal cannot be written: the master's file system is full, or read-only.",
+        "Nodes in flight finish by themselves; no other starts.",
+    ),
     "JOURNAL_VERSION": Raised("The journal was written by another version.", NOTHING),
     "NO_RUN": Raised("There is no run to pause, resume, abort or report.", NOTHING),
 }

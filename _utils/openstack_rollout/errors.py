@@ -103,6 +103,13 @@ REASONS = {
     "PAUSED_BY_OPERATOR": "Go on with salt-run rollout.resume.",
     "INTERRUPTED": "Run again to go on from there.",
     "ABORTED": "Ended on request; run again to start anew.",
+    "JOURNAL_DAMAGED": (
+        "Drop what cannot be read (salt-run rollout.repair), then run again: it goes on by measuring."
+    ),
+    "JOURNAL_FAILED": (
+        "Make room in the master's cache directory, or give Salt access to it, then run again: it goes on by"
+        " measuring."
+    ),
     "JOURNAL_VERSION": (
         "End the run, or restore the node, with the version that wrote it; or forget the runs, which keeps"
         " what is drained: salt-run cache.flush openstack/rollout/runs."

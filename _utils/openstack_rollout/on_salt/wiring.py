@@ -18,6 +18,7 @@ from openstack_rollout.drains.standby import require_whole_clusters
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.on_salt import master_pillar, registry
 from openstack_rollout.on_salt.ask import SaltAsk
+from openstack_rollout.on_salt.cache_store import CacheStore
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.lock import Lock
 from openstack_rollout.rollout.fleet import Fleet
@@ -64,7 +65,7 @@ def model(opts: Mapping[str, Any]) -> Model:
 
 def journal(opts: Mapping[str, Any]) -> Journal:
     """The journal in the master's cache. opts (dict): of master_options."""
-    return Journal(salt.cache.factory(opts))
+    return Journal(CacheStore(salt.cache.factory(opts)))
 
 
 def lock(opts: Mapping[str, Any]) -> Lock:

@@ -71,7 +71,8 @@ class _OneAtATime:
 class Journal:
     """Runs, their nodes, drained nodes, requests of operators, custom images of the last completed update.
 
-    Reading raises RolloutError JOURNAL_VERSION for a record that another version of this program wrote.
+    Reading raises RolloutError JOURNAL_VERSION for a record that another version of this program wrote, and
+    JOURNAL_DAMAGED for one that cannot be read.
     """
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.time):
@@ -171,6 +172,42 @@ class Journal:
         """{"version", "custom_images"} of the last completed update, {} before the first."""
         return self._store.fetch(BANK, "custom_images") or {}
 
+    def repair(self) -> list[str]:
+        """Drop what cannot be read, and nothing else. Returns what that was.
+
+        A run whose record is dropped is closed: what it was for is measured anew by the next one.
+        """
+        dropped = [f"the drain of {node}" for node in self._store.list(DRAINS) if self._lost(DRAINS, node)]
+        for run_id in self.run_ids():
+            bank = f"{RUNS}/{run_id}/nodes"
+            dropped += [
+                f"{node} in run {run_id}" for node in self._store.list(bank) if self._lost(bank, node)
+            ]
+            if self._lost(RUNS, run_id):
+                self._store.flush(bank)
+                dropped.append(f"run {run_id}")
+            if self._lost(REQUESTS, run_id):
+                dropped.append(f"the request to run {run_id}")
+        if self._lost(BANK, "custom_images"):
+            dropped.append("the custom images of the last update")
+        if self._lost(BANK, "current"):
+            dropped.append("which run was the last one")
+        return dropped
+
+    def _lost(self, bank: str, key: str) -> bool:
+        """Whether a key cannot be read; it is dropped then."""
+        kind: type[Any] = Run if bank == RUNS else DrainRecord if bank == DRAINS else NodeRecord
+        try:
+            data = self._store.fetch(bank, key)
+            if bank.startswith((RUNS, DRAINS)):
+                _read(kind, data, key)
+        except RolloutError as error:
+            if error.reason != "JOURNAL_DAMAGED":
+                raise
+            self._store.flush(bank, key)
+            return True
+        return False
+
     def _forget_old_runs(self) -> None:
         for run_id in self.run_ids()[:-KEPT_RUNS]:
             self._store.flush(f"{RUNS}/{run_id}/nodes")
@@ -186,8 +223,9 @@ def plain(record: T) -> dict[str, Any]:
 def _read(kind: type[T], data: Any, what: str) -> T | None:
     if not data:
         return None
-    wanted = kind.version
-    found = data.get("version") if isinstance(data, dict) else None
+    if not isinstance(data, dict):
+        raise RolloutError("JOURNAL_DAMAGED", f"{what} is no record")
+    wanted, found = kind.version, data.get("version")
     if found != wanted:
         raise RolloutError(
             "JOURNAL_VERSION", f"{what} is kept as version {found or 'none'}, this program reads {wanted}"
@@ -197,4 +235,4 @@ def _read(kind: type[T], data: Any, what: str) -> T | None:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise RolloutError("JOURNAL_VERSION", f"{what} is damaged at {where}: {first['msg']}") from error
+        raise RolloutError("JOURNAL_DAMAGED", f"{what} is damaged at {where}: {first['msg']}") from error

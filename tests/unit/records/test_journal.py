@@ -82,7 +82,7 @@ def test_tracked_custom_images(journal):
     assert journal.tracked_custom_images()["version"] == "1.0.0"
 
 
-def test_a_record_of_another_version_or_a_damaged_one_is_refused_in_one_line():
+def test_a_record_of_another_version_is_refused_in_one_line():
     store = MemoryStore()
     journal = Journal(store, lambda: 1_000_000.0)
     run = create(journal)
@@ -90,12 +90,32 @@ def test_a_record_of_another_version_or_a_damaged_one_is_refused_in_one_line():
     for change, told in (
         ({"version": 99}, "is kept as version 99, this program reads 1"),
         ({"version": None}, "is kept as version none"),
-        ({"state": "sleeping"}, "is damaged at state"),
     ):
         store.store(RUNS, run.id, {**kept, **change})
         with pytest.raises(RolloutError, match="JOURNAL_VERSION") as error:
             journal.latest()
         assert told in error.value.message and "\n" not in error.value.message
+        with pytest.raises(RolloutError, match="JOURNAL_VERSION"):
+            journal.repair()
     store.store(DRAINS, "cmp1", {"node": "cmp1", "data": {}})
     with pytest.raises(RolloutError, match="JOURNAL_VERSION: the drain of cmp1"):
         journal.all_drained()
+
+
+def test_what_is_damaged_is_dropped_and_nothing_else():
+    store = MemoryStore()
+    journal = Journal(store, lambda: 1_000_000.0)
+    first, run = create(journal), create(journal)
+    for node in ("cmp1", "cmp2"):
+        journal.save_node(run.id, node, DONE)
+        journal.save_drained(DrainRecord(node, "compute", "live_migrate", run=run.id, stage="ovs", since=1.0))
+    store.store(RUNS, run.id, {**store.fetch(RUNS, run.id), "state": "sleeping"})
+    store.store(f"{RUNS}/{first.id}/nodes", "cmp3", "garbage")
+    store.store(DRAINS, "cmp2", ["garbage"])
+    with pytest.raises(RolloutError, match=r"JOURNAL_DAMAGED: .*is damaged at state"):
+        journal.latest()
+    assert sorted(journal.repair()) == sorted(
+        [f"cmp3 in run {first.id}", f"run {run.id}", "the drain of cmp2"]
+    )
+    assert journal.run_ids() == [first.id] and set(journal.all_drained()) == {"cmp1"}
+    assert journal.latest() is None and journal.repair() == []
