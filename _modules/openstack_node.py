@@ -145,6 +145,7 @@ def _measured(share: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) 
         "switch": switch and {key: switch[key] for key in ("running", "installed", "stale")},
         "datapath": __salt__["datapath.health"](),
         "reboot": __salt__["reboot_needed.evidence"](share.get("system", {}).get("reboot") != "never"),
+        "reboot_without_effect": __salt__["reboot_needed.without_effect"](),
         "bootc": __salt__["bootc.status"](),
         "minion": __salt__["minion_package.state"]()["state"],
         "configuration": __salt__["system_packages.configuration"](),

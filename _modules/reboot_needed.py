@@ -1,4 +1,7 @@
-"""Does this node need a reboot? Several pieces of evidence, each with its name; nothing is recorded."""
+"""Does this node need a reboot? Several pieces of evidence, each with its name.
+
+What a reboot did not remove is remembered: it causes no further one until it changes.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,22 @@ from pathlib import Path
 
 from openstack_rollout import errors
 from openstack_rollout.node import commands, kernels
+from openstack_rollout.records.state_file import StateFile
 
 # Debian's packages create this file; the names of the packages are in reboot-required.pkgs beside it.
 _REQUIRED = (Path("/run/reboot-required"), Path("/var/run/reboot-required"))
 # A file here asks for a reboot until it is gone, and says why in its first line. A reboot empties /run; a
 # file in the other place has to be removed by whoever put it there.
 MARKERS = (Path("/run/openstack-rollout/reboot.d"), Path("/etc/openstack-rollout/reboot.d"))
+# Lines that a reboot did not remove.
+_RECORD = Path("/var/lib/openstack-rollout/reboots-without-effect.json")
 _LISTED = re.compile(r"^\s*\* (\S+)$", re.M)
 
 
 def evidence(thorough: bool = True) -> list[str]:
     """Why this node needs a reboot: one line each, "NAME: what was found"; empty when it needs none.
+
+    Without the lines that an earlier reboot did not remove: see `without_effect`.
 
     thorough (bool): also look for the last two of these names, which takes a second.
 
@@ -32,6 +40,61 @@ def evidence(thorough: bool = True) -> list[str]:
 
         salt 'cmp1' reboot_needed.evidence
     """
+    known = _known()
+    return [line for line in _lines_of_evidence(thorough) if line not in known]
+
+
+def without_effect() -> list[str]:
+    """The evidence that is still there after a reboot that it caused. It causes no other until it changes.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' reboot_needed.without_effect
+    """
+    known = _known()
+    return [line for line in _lines_of_evidence() if line in known] if known else []
+
+
+def remember_left(before: list[str]) -> list[str]:
+    """What of some evidence a reboot did not remove; it is remembered.
+
+    before (list): what `evidence` returned before the reboot. Returns those lines that still hold.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' reboot_needed.remember_left '["kernel: 5.14.0-1 runs, 5.14.0-2 is installed"]'
+    """
+    now = _lines_of_evidence()
+    left = [line for line in before if line in now]
+    kept = sorted({*left, *(line for line in _known() if line in now)})
+    if kept:
+        StateFile(_RECORD).write({"lines": kept})
+    else:
+        StateFile(_RECORD).forget()
+    return left
+
+
+def forget() -> None:
+    """Have what a reboot did not remove cause one again, after it was mended by hand.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' reboot_needed.forget
+    """
+    StateFile(_RECORD).forget()
+
+
+def _known() -> list[str]:
+    return (StateFile(_RECORD).read_or_none() or {}).get("lines", [])
+
+
+def _lines_of_evidence(thorough: bool = True) -> list[str]:
     found = {
         "kernel": _kernel(),
         "reboot-required": _required(),

@@ -153,6 +153,10 @@ RAISED = {
         "The switch's packages, perhaps. The message says whether the old switch goes on.",
     ),
     "APPLY_FAILED": Raised("A state failed for a reason that has no word of its own.", STEP_ONLY),
+    "REBOOT_WITHOUT_EFFECT": Raised(
+        "After a reboot the node needs one for the same reason, e.g. the old kernel was booted again.",
+        "The node is up and in service again. Further runs do not reboot it for that reason.",
+    ),
     "REBOOT_TIMEOUT": Raised(
         "A rebooted node is not back whole within `reboot_timeout`.",
         "The node is updated and was rebooted. It stays drained if it was.",

@@ -83,6 +83,10 @@ REASONS = {
     ),
     "OVS_FAILED": "Check the Open vSwitch service on the node, then run again.",
     "APPLY_FAILED": "Read the failed state's comment, mend the node, then run again.",
+    "REBOOT_WITHOUT_EFFECT": (
+        "Find out why it is so after a reboot too (the boot loader's default entry, room in /boot) and mend"
+        " it; then salt NODE reboot_needed.forget, and run again."
+    ),
     "REBOOT_TIMEOUT": "Bring the node back: the message says what is missing; then run again.",
     "HOOK_FAILED": "Mend what the operator's hook or the release's migration says, then run again.",
     "NOT_AT_RELEASE": "The node is not what the release wants: read the differences, then run again.",

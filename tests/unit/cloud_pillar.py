@@ -24,6 +24,7 @@ QUIET = {
     "switch": None,
     "datapath": [],
     "reboot": [],
+    "reboot_without_effect": [],
     "bootc": None,
     "minion": "none",
     "configuration": [],

@@ -104,6 +104,7 @@ class Compared:
     health: list[Difference] = field(default_factory=list)
     switch: dict[str, Any] | None = None
     reboot: list[str] = field(default_factory=list)
+    reboot_without_effect: list[str] = field(default_factory=list)
     renews_minion: bool = False
     held: dict[str, str] = field(default_factory=dict)
     configuration: list[str] = field(default_factory=list)
@@ -156,6 +157,7 @@ class Comparison:
             health=health(self._to_run(wanted, facts), facts),
             switch=facts.switch.model_dump() if facts.switch else None,
             reboot=list(facts.reboot),
+            reboot_without_effect=list(facts.reboot_without_effect),
             renews_minion=_renews_minion(stages.get("system", ()), facts),
             held=_held(wanted, facts),
             configuration=list(facts.configuration),

@@ -129,6 +129,7 @@ class Facts(_Record):
     switch: Switch | None
     datapath: _Lines
     reboot: _Lines
+    reboot_without_effect: _Lines
     bootc: Bootc | None
     minion: Literal["none", "waiting", "done", "failed"]
     configuration: _Lines

@@ -56,7 +56,7 @@ class Reboots:
 
         drained: its workloads were taken away by a drain that succeeded. Raises RolloutError
         NODE_OCCUPIED or QUORUM_AT_RISK (nothing was done), REBOOT_TIMEOUT, QUORUM_NOT_RESTORED,
-        DATAPATH_BROKEN or NODE_ERROR.
+        DATAPATH_BROKEN, REBOOT_WITHOUT_EFFECT or NODE_ERROR.
         """
         why = self._value(node, "reboot_needed.evidence", SOON)
         if self.wanted != "always" and not why:
@@ -65,6 +65,12 @@ class Reboots:
             self._refuse_occupied(node, why)
         with self._as_cluster_member(node, role):
             took = self._rebooted(node)
+        if left := self._value(node, "reboot_needed.remember_left", SOON, {"before": why}):
+            raise RolloutError(
+                "REBOOT_WITHOUT_EFFECT",
+                f"{node}: rebooted in {took:.0f} s, and still {'; '.join(left)}",
+                [node],
+            )
         return f"rebooted in {took:.0f} s ({'; '.join(why) or 'the policy reboots always'})"
 
     def _rebooted(self, node: str) -> float:

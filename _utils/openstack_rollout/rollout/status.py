@@ -97,6 +97,7 @@ def _measured(node: Compared | None) -> dict[str, Any]:
         "held": node.held if node else {},
         "configuration": node.configuration if node else [],
         "reboot": node.reboot if node else [],
+        "reboot_without_effect": node.reboot_without_effect if node else [],
         "differences": {
             stage: [_difference(one, node) for one in found] for stage, found in stages.items() if found
         },

@@ -59,6 +59,11 @@ def status(data: Mapping[str, Any]) -> str:
         for name, node in data["nodes"].items()
         if node.get("reboot")
     ]
+    trouble += [
+        f"{name}: a reboot had no effect: {'; '.join(node['reboot_without_effect'])}"
+        for name, node in data["nodes"].items()
+        if node.get("reboot_without_effect")
+    ]
     for name, node in data["nodes"].items():
         if node.get("held"):
             kept = ", ".join(f"{package} {version}" for package, version in sorted(node["held"].items()))

@@ -1,4 +1,4 @@
-"""bootc, kpatch, stale_services: what is staged, patched and restarted, by programs that answer as
+"""bootc and kpatch: what is staged and patched, by programs that answer as
 documented.
 """
 
@@ -11,7 +11,6 @@ import uuid
 from pathlib import Path
 
 import pytest
-from salt.exceptions import CommandExecutionError
 
 from tests.unit.loading import Commands, load
 
@@ -113,46 +112,3 @@ def test_a_kernel_without_a_patch_needs_none(kpatch):
     salt, brought = kpatch(patch="", installed={"kpatch": ["0.9.7-2.el9"]})
     answer = load("states", "kpatch", salt=salt, opts={"test": False}).patched("x")
     assert answer["result"] is True and not answer["changes"] and brought == []
-
-
-@pytest.fixture
-def processes(tmp_path):
-    def process(pid, unit, maps, comm="daemon", namespace="mnt:[1]"):
-        place = tmp_path / str(pid)
-        (place / "ns").mkdir(parents=True)
-        (place / "ns/mnt").symlink_to(namespace)
-        (place / "comm").write_text(f"{comm}\n")
-        (place / "maps").write_text(maps)
-        (place / "cgroup").write_text(f"0::/system.slice/{unit}\n")
-
-    deleted = "7f00-7f01 r-xp 00000000 00:2a 12  /usr/lib64/libx.so.1 (deleted)\n"
-    process(1, "init.scope", "")
-    process(10, "chronyd.service", deleted)
-    process(11, "dbus-broker.service", deleted)
-    process(12, "rsyslog.service", "7f00-7f01 r-xp 00000000 00:2a 12  /usr/lib64/libx.so.1\n")
-    process(13, "nova_compute.service", deleted, comm="conmon")
-    process(14, "nova_compute.service", deleted, namespace="mnt:[2]")
-    process(15, "salt-minion.service", deleted)
-    process(16, "a.service/sub", "7f00-7f01 rw-s 00000000 00:01 3  /dev/shm/x (deleted)\n")
-    restarted = []
-    salt = {"service.restart": lambda unit: not restarted.append(unit), "service.status": lambda unit: True}
-    module = load("modules", "stale_services", salt=salt)
-    module._PROC = tmp_path
-    return module, restarted
-
-
-def test_what_may_be_restarted_is_and_the_rest_is_told(processes):
-    module, restarted = processes
-    assert module.found() == {
-        "chronyd.service": ["/usr/lib64/libx.so.1"],
-        "dbus-broker.service": ["/usr/lib64/libx.so.1"],
-    }
-    assert module.unsafe() == ["dbus-broker.service"]
-    assert module.restart() == restarted == ["chronyd.service"]
-
-
-def test_a_service_that_does_not_come_back_is_named(processes):
-    module, _ = processes
-    module.__salt__["service.status"] = lambda unit: False
-    with pytest.raises(CommandExecutionError, match=r"^NODE_ERROR: not active after a restart: chronyd"):
-        module.restart()

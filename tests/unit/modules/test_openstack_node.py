@@ -53,6 +53,7 @@ def measuring(containers, local=None, **functions):
         "ovs.switch": lambda: None,
         "datapath.health": list,
         "reboot_needed.evidence": lambda thorough: [],
+        "reboot_needed.without_effect": list,
         "bootc.status": lambda: None,
         "pkg.version_cmp": lambda one, other: 0,
         "rollout_hooks.due": lambda share: [],

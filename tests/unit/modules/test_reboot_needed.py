@@ -31,6 +31,7 @@ def node(tmp_path):
             "modules", "reboot_needed", salt=salt, grains={"kernelrelease": running, "os_family": family}
         )
         module._REQUIRED = (tmp_path / "reboot-required",)
+        module._RECORD = tmp_path / "record.json"
         module.MARKERS = (tmp_path / "reboot.d",)
         return module
 
@@ -115,3 +116,19 @@ def test_a_boot_tells_what_is_not_in_order(reboot):
     state = reboot[0].state()
     assert (state["boot_id"], state["settled"]) == ("first", True)
     assert (state["failed"], state["unmounted"]) == (["a.service"], ["/srv"])
+
+
+def test_what_a_reboot_did_not_remove_causes_no_other_until_it_changes(node, tmp_path):
+    module = node()
+    lines = ["kernel: 1 runs, 2 is installed", "marker: /run/x"]
+    module._lines_of_evidence = lambda thorough=True: list(lines)
+    assert module.evidence() == lines and module.without_effect() == []
+    lines.pop()
+    assert module.remember_left(["kernel: 1 runs, 2 is installed", "marker: /run/x"]) == lines
+    assert module.evidence() == [] and module.without_effect() == lines
+    lines[:] = ["kernel: 1 runs, 3 is installed"]
+    assert module.evidence() == lines and module.without_effect() == []
+    lines[:] = ["kernel: 1 runs, 2 is installed"]
+    module.forget()
+    assert module.evidence() == lines
+    assert module.remember_left([]) == [] and not module._RECORD.exists()

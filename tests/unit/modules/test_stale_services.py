@@ -63,6 +63,7 @@ def test_a_service_of_the_host_is_found_and_a_container_is_not(node):
     node.process("nova.service/libpod-payload-1", root=node.container)
     node.process("edpm_nova.service", comm="conmon")
     node.process("salt-minion.service")
+    node.process("a.service/sub", maps="7f00-7f01 rw-s 00000000 00:01 3  /dev/shm/x (deleted)\n")
     assert node.module.found() == {"sshd.service": ["/usr/lib64/libssl.so.3"]}
 
 

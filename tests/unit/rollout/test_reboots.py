@@ -22,6 +22,7 @@ class Machine:
     def __init__(self, evidence=("kernel: 1 runs, 2 is installed",), away=30.0, after=None):
         self.now = 1000.0
         self.evidence = list(evidence)
+        self.left = []
         self.away = away
         self.after = after or {}
         self.down_until = None
@@ -49,6 +50,10 @@ class Machine:
 
     def reboot_needed_evidence(self):
         return self.evidence
+
+    def reboot_needed_remember_left(self, before):
+        assert before == self.evidence
+        return self.left
 
     def node_workloads_found(self):
         return self.workloads
@@ -95,12 +100,24 @@ def test_a_node_that_needs_one_is_rebooted_and_waited_for():
     machine = Machine()
     line = reboots(machine).reboot("cmp1", "compute", True)
     assert line.startswith("rebooted in ") and "kernel: 1 runs" in line
-    assert machine.asked[-1] == "datapath.verify" and "node_workloads.found" not in machine.asked
+    assert (
+        machine.asked[-2:] == ["datapath.verify", "reboot_needed.remember_left"]
+        and "node_workloads.found" not in machine.asked
+    )
 
 
 def test_a_node_that_needs_none_is_left_alone_unless_the_policy_says_always():
     assert reboots(Machine(evidence=())).reboot("cmp1", "compute", True) == "no reboot is needed"
     assert reboots(Machine(evidence=()), "always").reboot("cmp1", "compute", True).startswith("rebooted")
+
+
+def test_a_reboot_that_did_not_help_is_no_success():
+    machine = Machine()
+    machine.left = list(machine.evidence)
+    with pytest.raises(
+        RolloutError, match=r"^REBOOT_WITHOUT_EFFECT: cmp1: rebooted in .*still kernel: 1 runs"
+    ):
+        reboots(machine).reboot("cmp1", "compute", True)
 
 
 def test_a_node_that_was_not_drained_must_be_empty_or_named_by_the_policy():
@@ -121,7 +138,7 @@ def test_a_member_of_clusters_goes_when_they_agree_and_is_back_when_they_are_who
     assert reboots(machine).reboot("ctl1", "controller", True).startswith("rebooted")
     begun = machine.asked.index("node_reboot.start")
     assert machine.asked.index("cluster_member.may_stop") < begun
-    assert machine.asked[-1] == "cluster_member.is_back"
+    assert machine.asked[-2] == "cluster_member.is_back"
 
 
 def test_a_member_that_its_cluster_cannot_spare_stays_up():

@@ -50,6 +50,7 @@ def facts(fresh=False, refresh=False):
         "switch": None,
         "datapath": node.get("health", []),
         "reboot": [],
+        "reboot_without_effect": [],
         "bootc": None,
         "minion": "none",
         "configuration": [],
