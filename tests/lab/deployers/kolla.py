@@ -1,4 +1,4 @@
-"""Deploy with kolla-ansible's own code, its podman engine, on a machine of the lab.
+"""Deploy with kolla-ansible's own code, its podman engine or its docker engine, on a machine of the lab.
 
 Compared and created by its module kolla_container, in the way of its roles: the role service-check-containers
 compares, and notifies a handler for each container that differs.
@@ -41,7 +41,13 @@ def unit(container: str) -> str:
     return f"kolla-{container}-container.service"
 
 
-def deploy(lab: Lab, node: str, services: Mapping[str, dict], image_of: Callable[[str], str]) -> str:
+def deploy(
+    lab: Lab,
+    node: str,
+    services: Mapping[str, dict],
+    image_of: Callable[[str], str],
+    engine: str = "podman",
+) -> str:
     """Have kolla-ansible create these services, or those of them that differ; what it printed.
 
     Run again with other images or definitions it is kolla-ansible's own next run. It removes nothing.
@@ -51,6 +57,7 @@ def deploy(lab: Lab, node: str, services: Mapping[str, dict], image_of: Callable
         node: The machine.
         services: Some of `SERVICES`, or definitions like them.
         image_of: The reference for an image key.
+        engine: podman or docker.
 
     Raises:
         LabError: Some task failed; the message has what Ansible printed.
@@ -70,10 +77,11 @@ def deploy(lab: Lab, node: str, services: Mapping[str, dict], image_of: Callable
         "FILTER_PLUGINS": share / "filter_plugins",
     }
     common = str(share / "group_vars/all/common.yml")
-    return ansible.play(lab, node, "kolla", [_play(complete, common)], paths, _GLOBALS)
+    chosen = {**_GLOBALS, "kolla_container_engine": engine}
+    return ansible.play(lab, node, "kolla", [_play(complete, common, engine)], paths, chosen)
 
 
-def _play(services: Mapping[str, dict], common: str) -> dict:
+def _play(services: Mapping[str, dict], common: str, engine: str) -> dict:
     """The play of a role of kolla's that has these services."""
     return {
         "name": "kolla-ansible deploys",
@@ -84,7 +92,7 @@ def _play(services: Mapping[str, dict], common: str) -> dict:
         "tasks": [
             {
                 "ansible.builtin.systemd_service": {
-                    "name": "podman.socket",
+                    "name": f"{engine}.socket",
                     "state": "started",
                     "enabled": True,
                 }
