@@ -66,7 +66,7 @@ def deploy(
     for container, definition in services.items():
         image = image_of(definition["image"])
         own = {"container_name": container, "group": "all", "enabled": True, "image": image}
-        complete[container.replace("_", "-")] = definition | own
+        complete[container.replace("_", "-")] = _for_engine(definition, engine) | own
         host.provide(lab, node, definition["volumes"])
     lab.exec(node, ["tee", *(f"/etc/kolla/{name}/config.json" for name in complete)], stdin=_CONFIG)
     share = tools.share(tools.ensure("kolla")) / "kolla-ansible/ansible"
@@ -79,6 +79,15 @@ def deploy(
     common = str(share / "group_vars/all/common.yml")
     chosen = {**_GLOBALS, "kolla_container_engine": engine}
     return ansible.play(lab, node, "kolla", [_play(complete, common, engine)], paths, chosen)
+
+
+def _for_engine(definition: dict, engine: str) -> dict:
+    """A definition with its limits as the engine calls them: RLIMIT_NOFILE is docker's nofile."""
+    limits = definition.get("dimensions", {}).get("ulimits")
+    if engine != "docker" or not limits:
+        return definition
+    renamed = {name.removeprefix("RLIMIT_").lower(): limit for name, limit in limits.items()}
+    return {**definition, "dimensions": {**definition["dimensions"], "ulimits": renamed}}
 
 
 def _play(services: Mapping[str, dict], common: str, engine: str) -> dict:
