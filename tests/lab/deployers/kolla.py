@@ -29,6 +29,7 @@ _CONFIG = '{"command": "serve", "config_files": []}\n'
 #: What it creates again at each run, whatever is the same: it compares a mount as `ro,rslave` that it made
 #: otherwise, and capabilities that podman does not tell, since every container has them.
 RESTLESS = frozenset({"neutron_ovn_vpn_agent", "prometheus_node_exporter"})
+_MOST = 4096  # a limit that docker may set in a machine of the lab
 #: arguments of kolla_container that a service's definition may give, as each role's handler passes them
 _ARGUMENTS = (
     *("volumes", "dimensions", "privileged", "cap_add", "environment", "healthcheck", "ipc_mode", "pid_mode"),
@@ -82,11 +83,17 @@ def deploy(
 
 
 def _for_engine(definition: dict, engine: str) -> dict:
-    """A definition with its limits as the engine calls them: RLIMIT_NOFILE is docker's nofile."""
+    """A definition with its limits as the engine calls them: RLIMIT_NOFILE is docker's nofile.
+
+    docker raises no limit above that of its machine, which podman does not even try.
+    """
     limits = definition.get("dimensions", {}).get("ulimits")
     if engine != "docker" or not limits:
         return definition
-    renamed = {name.removeprefix("RLIMIT_").lower(): limit for name, limit in limits.items()}
+    renamed = {
+        name.removeprefix("RLIMIT_").lower(): {kind: min(value, _MOST) for kind, value in limit.items()}
+        for name, limit in limits.items()
+    }
     return {**definition, "dimensions": {**definition["dimensions"], "ulimits": renamed}}
 
 
