@@ -130,8 +130,9 @@ def restart(salt: Mapping[str, Any], one: Container, since: float) -> None:
 
 
 def exited(salt: Mapping[str, Any], one: Container, error: Exception, since: float) -> NodeError:
-    """The error of a container whose unit did not start."""
-    return NodeError("CONTAINER_EXITED", f"{one.name}: {error}{log(salt, one, since)}")
+    """The error of a container that did not start; an error that has a reason keeps it."""
+    reason = errors.reason_of(error) or "CONTAINER_EXITED"
+    return NodeError(reason, f"{one.name}: {errors.text_of(error)}{log(salt, one, since)}")
 
 
 def ended(salt: Mapping[str, Any], engine: str, unit: str, container: str) -> str | None:

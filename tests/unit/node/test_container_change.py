@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from salt.exceptions import CommandExecutionError
 
 from openstack_rollout.node import container_change
 from openstack_rollout.node.container_change import Container
@@ -42,3 +43,15 @@ def test_one_that_runs():
 def test_one_that_ended(now, why):
     with pytest.raises(NodeError, match=f"CONTAINER_EXITED.*{why}"):
         proven(now)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (CommandExecutionError("Job failed"), "CONTAINER_EXITED: keystone: Job failed"),
+        (NodeError("RESOURCE_STUCK", "it does not leave"), "RESOURCE_STUCK: keystone: it does not leave"),
+    ],
+)
+def test_an_error_that_has_a_reason_keeps_it_and_tells_it_once(error, said):
+    one = Container(name="keystone", unit="", guard="none", timeout=5, checked=False, running=True)
+    assert str(container_change.exited({}, one, error, 0.0)) == said
