@@ -33,8 +33,9 @@ def containers() -> dict[str, dict]:
 
     Returns {name: {"id": str, "running": bool, "started": whether it ever was, "image_id": str, "image": the
     reference it was created of, "healthy": True | False | None, "health_check": bool, "labels": dict,
-    "exit_code": int, "by_command": whether podman's command line created it}}; healthy is None where the
-    container has no health check or has not answered one yet.
+    "exit_code": int, "restarts": how often podman itself started it again, "by_command": whether podman's
+    command line created it}}; healthy is None where the container has no health check or has not answered one
+    yet.
 
     Raises CommandExecutionError when podman does not answer.
 
@@ -290,6 +291,7 @@ def _container(entry: dict) -> dict:
         "health_check": test[0] != "NONE",
         "labels": config.get("Labels") or {},
         "exit_code": state.get("ExitCode", 0),
+        "restarts": entry.get("RestartCount", 0),
         "by_command": bool(config.get("CreateCommand")),
     }
 

@@ -23,7 +23,7 @@ def inspected(name, running=True, health=None, labels=None):
     state = {"Running": running, "ExitCode": 0 if running else 1}
     if health:
         state["Health"] = {"Status": health}
-    ids = {"Id": "0" * 64, "Image": "1" * 64, "ImageName": "reg/nova:1"}
+    ids = {"Id": "0" * 64, "Image": "1" * 64, "ImageName": "reg/nova:1", "RestartCount": 2}
     return {"Name": name, **ids, "State": state, "Config": {"Labels": labels}}
 
 
@@ -47,6 +47,7 @@ def test_containers_tell_what_runs_and_how_well():
         "health_check": False,
         "labels": {"a": "b"},
         "exit_code": 0,
+        "restarts": 2,
         "by_command": False,
     }
     assert found["old"]["running"] is False and found["old"]["labels"] == {}
