@@ -147,7 +147,7 @@ def replace(container: str, token: dict) -> None:
         finally:
             unit_stop.forget(__salt__, unit)
         if _runs(client, previous):
-            raise CommandExecutionError(f"{unit} did not stop the {container} that ran before")
+            raise CommandExecutionError(f"{unit or 'docker'} did not stop the {container} that ran before")
 
 
 def put_back(container: str, token: dict) -> None:
