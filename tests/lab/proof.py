@@ -6,6 +6,7 @@ Nothing here reads our own modules' return values; what is wanted comes from the
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 from . import settings
 from .cloud import Lab
@@ -105,10 +106,10 @@ def installed(lab: Lab, node: str) -> dict[str, list[str]]:
     return packages
 
 
-def fingerprint(lab: Lab) -> dict:
-    """What an update could change on each node: container start times, images, packages, switch process."""
+def fingerprint(lab: Lab, nodes: Iterable[str] | None = None) -> dict:
+    """What an update could change on each node (all): container start times, images, packages, switch."""
     found = {}
-    for node in lab.nodes:
+    for node in lab.nodes if nodes is None else nodes:
         started = lab.exec(
             node, ["podman", "ps", "-a", "--no-trunc", "--format", "{{.Names}} {{.ImageID}} {{.StartedAt}}"]
         )

@@ -1,0 +1,1 @@
+"""Faults that the field has in store, planted on the lab's machines while a whole update runs."""
