@@ -1,10 +1,17 @@
 """A real registry is asked: digests, what it lacks, and that it is down are told apart."""
 
+import contextlib
+import socket
+import subprocess
+import sys
+
 import pytest
 
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.on_salt import registry
 from tests.functional.registry_server import Registry, free_port
+from tests.lab import settings
+from tests.lab.enclosure import wait_for
 
 NOWHERE = "sha256:" + "0" * 64
 
@@ -53,9 +60,35 @@ def test_a_registry_that_is_down_lacks_nothing(address):
     assert "\n" not in error.value.message
 
 
-def test_a_registry_that_never_answers(tmp_path, monkeypatch):
-    import socket
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [("401", "REGISTRY_LOGIN"), ("429", "REGISTRY_RATE_LIMIT"), ("500", "REGISTRY_UNREACHABLE")],
+)
+def test_a_registry_that_refuses_is_told_from_one_that_is_down(monkeypatch, tmp_path, behaviour, reason):
+    address = f"127.0.0.1:{free_port()}"
+    conf = tmp_path / "registries.conf"
+    conf.write_text(f'[[registry]]\nlocation = "{address}"\ninsecure = true\n')
+    monkeypatch.setenv("CONTAINERS_REGISTRIES_CONF", str(conf))
+    command = [sys.executable, str(settings.HERE / "files/registry/stand-in"), *address.split(":"), behaviour]
+    with subprocess.Popen(command) as stand_in:
+        try:
+            assert wait_for(lambda: _listens(address), 20)
+            wanted = {"a": f"{address}/nova@{NOWHERE}", "b": f"{address}/glance@{NOWHERE}"}
+            found = registry.problems(wanted, timeout=60)
+        finally:
+            stand_in.kill()
+    assert [word for word, _ in found] == [reason] * len(found) and found
+    assert all(line.startswith(address) for _, line in found)
 
+
+def _listens(address):
+    host, port = address.split(":")
+    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), 1):
+        return True
+    return False
+
+
+def test_a_registry_that_never_answers(tmp_path, monkeypatch):
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen()

@@ -29,7 +29,7 @@ MAY_USE: dict[str, set[str]] = {
     "drains": COMMON | {"records", "declared", "cloud"},
     "rollout": COMMON | {"records", "declared", "drains.contract", "drains.kinds"},
     "screens": COMMON,
-    "on_salt": COMMON | {"records", "declared", "cloud", "drains", "rollout", "node.share"},
+    "on_salt": COMMON | {"records", "declared", "cloud", "drains", "rollout", "node.share", "node.images"},
     "_modules": {"errors", "node"} | ON_NODES,
     "_states": {"errors", "node"} | ON_NODES,
     "_output": {"screens"},

@@ -26,7 +26,10 @@ _PULL_FAILURES = (
         ),
         "SIGNATURE_WRONG",
     ),
-    (re.compile(r"manifest unknown|name unknown|not found|\b404\b", re.I), "IMAGE_MISSING"),
+    (
+        re.compile(r"manifest unknown|name unknown|not known to registry|not found|\b404\b", re.I),
+        "IMAGE_MISSING",
+    ),
     (
         re.compile(
             r"connection refused|connection reset|no such host|i/o timeout|timed? ?out|deadline exceeded"

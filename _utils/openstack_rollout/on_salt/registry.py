@@ -11,18 +11,21 @@ from concurrent.futures import ThreadPoolExecutor
 
 from openstack_rollout.declared import references
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.node import images
 
-TIMEOUT = 60
+TIMEOUT = 90  # seconds; skopeo asks a registry that limits requests again for about a minute
 AT_ONCE = 8
 _RECORD = re.compile(r'\blevel=\w+ msg="(.*)"$')
-_MISSING = ("manifest unknown", "name unknown", "not known to registry", "statuscode: 404", "status 404")
+#: what a registry says of all its images alike: the others are not asked for
+_OF_ALL = ("REGISTRY_UNREACHABLE", "REGISTRY_RATE_LIMIT", "REGISTRY_CERTIFICATE")
 
 
 def digest(reference: str, timeout: float = TIMEOUT) -> str:
     """The digest (`sha256:…`) of an image in its registry: of its manifest, or manifest list.
 
     reference (str): the image's. timeout: seconds.
-    Raises RolloutError IMAGE_MISSING, or REGISTRY_UNREACHABLE when the registry did not answer the question.
+    Raises RolloutError IMAGE_MISSING; REGISTRY_LOGIN, REGISTRY_RATE_LIMIT or REGISTRY_CERTIFICATE for what
+    the registry says; REGISTRY_UNREACHABLE when it did not answer the question.
     """
     parsed = references.parse(reference)
     name = parsed.pinned(parsed.digest) if parsed.digest else parsed
@@ -38,9 +41,11 @@ def digest(reference: str, timeout: float = TIMEOUT) -> str:
         ) from error
     if answer.returncode != 0:
         text = _last_line(answer.stderr.decode(errors="replace"))
-        if any(sign in text.lower() for sign in _MISSING):
-            raise RolloutError("IMAGE_MISSING", f"{reference}: is not in the registry")
-        raise RolloutError("REGISTRY_UNREACHABLE", f"{parsed.registry}: {text}")
+        reason = images.pull_failure(text)
+        if reason == "IMAGE_MISSING":
+            raise RolloutError(reason, f"{reference}: is not in the registry")
+        known = reason if reason.startswith("REGISTRY_") else "REGISTRY_UNREACHABLE"
+        raise RolloutError(known, f"{parsed.registry}: {text}")
     return f"sha256:{hashlib.sha256(answer.stdout).hexdigest()}"
 
 
@@ -48,7 +53,7 @@ def exists(reference: str, timeout: float = TIMEOUT) -> bool:
     """Whether the registry has an image, and under the digest that the reference names, if it names one.
 
     reference (str): the image's. timeout: seconds.
-    Raises RolloutError REGISTRY_UNREACHABLE when that cannot be told.
+    Raises RolloutError REGISTRY_… when that cannot be told.
     """
     try:
         found = digest(reference, timeout)
@@ -82,7 +87,7 @@ def digests(wanted: Iterable[str], timeout: float = TIMEOUT) -> dict[str, str | 
         rest: list[str] = []
         for first, others in firsts.items():
             answer = found[first]
-            if isinstance(answer, RolloutError) and answer.reason == "REGISTRY_UNREACHABLE":
+            if isinstance(answer, RolloutError) and answer.reason in _OF_ALL:
                 found.update(dict.fromkeys(others, answer))
             else:
                 rest += others
@@ -90,14 +95,14 @@ def digests(wanted: Iterable[str], timeout: float = TIMEOUT) -> dict[str, str | 
     return found
 
 
-def problems(images: Mapping[str, str], timeout: float = TIMEOUT) -> list[tuple[str, str]]:
+def problems(wanted: Mapping[str, str], timeout: float = TIMEOUT) -> list[tuple[str, str]]:
     """What the registry lacks of some images, as (reason, line). A registry that is down makes one line.
 
-    images (dict): pillar key -> reference. timeout: seconds for each.
+    wanted (dict): pillar key -> reference. timeout: seconds for each.
     """
-    found = digests(images.values(), timeout)
+    found = digests(wanted.values(), timeout)
     lines: dict[tuple[str, str], None] = {}
-    for path, reference in images.items():
+    for path, reference in wanted.items():
         answer = found[reference]
         if isinstance(answer, RolloutError):
             prefix = f"{path}: " if answer.reason == "IMAGE_MISSING" else ""
