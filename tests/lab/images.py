@@ -170,7 +170,8 @@ def _busybox_layer() -> bytes:
 def _scripts_layer(version: str) -> bytes:
     """Programs as in real images: of /openstack, which a deployer may mount over, nothing starts."""
     layer = Layer()
-    for name in ("openstack", "usr/local", "usr/local/bin"):
+    # every parent too: what an unpacker makes up has a time of its own, which podman takes for damage
+    for name in ("openstack", "usr", "usr/local", "usr/local/bin"):
         layer.directory(name)
     layer.file("openstack/version", f"{version}\n".encode())
     for path in sorted(FILES.iterdir()):
