@@ -146,12 +146,18 @@ class RolloutError(Exception):
 
 
 def one_line(text: str, reason: str = "", limit: int = 400) -> str:
-    """A message fit for one line, without the reason that stands before it anyway."""
+    """A message fit for one line, without the reason that stands before it anyway.
+
+    Of a longer one both ends stay, more of the last: tools say first what they did, and last why it failed.
+    """
     line = " ".join(text.split())
     prefix, found, rest = line.partition(f"{reason}: ")
     if reason and found and len(prefix) < 40:
         line = rest
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+    if len(line) <= limit:
+        return line
+    first = limit // 3
+    return f"{line[:first]} … {line[len(line) - (limit - first - 3) :]}"
 
 
 def some(names: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from openstack_rollout.errors import REASONS
+from openstack_rollout.errors import REASONS, one_line
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGE = CHECKOUT / "_utils" / "openstack_rollout"
@@ -120,3 +120,12 @@ def test_the_test_finds_what_it_looks_for():
     (call,) = calls(ast.parse('CommandExecutionError(f"OVS_FAILED: {x}")'), "CommandExecutionError")
     assert LED.match(beginning(call.args[0]))
     assert len(FILES) > 50
+
+
+@pytest.mark.parametrize("limit", [120, 400])
+def test_a_long_message_keeps_what_was_done_and_why_it_failed(limit):
+    line = one_line(
+        f"podman pull registry.example/a: {'Trying again. ' * 90}no space left on device", limit=limit
+    )
+    assert len(line) == limit and line.startswith("podman pull ") and line.endswith("no space left on device")
+    assert one_line("short\n and whole", limit=limit) == "short and whole"
