@@ -120,14 +120,14 @@ def plan():
     opts = _opts()
     with SaltFleet(opts) as fleet:
         model = wiring.model(opts)
-        silence = max(settings.silence for settings in Membership.of(model, fleet).policies.values())
+        members = Membership.of(model, fleet)
 
         def predict(nodes, stage):
             return {
                 ended.node: changes_of(
                     ended.answer if not ended.reason else f"{ended.reason}: {ended.message}"
                 )
-                for ended in fleet.dry_run(nodes, stage, silence)
+                for ended in fleet.dry_run(members.silences(nodes), stage)
             }
 
         data = dry_run.dry_run(model, wiring.ports(opts, fleet), predict)

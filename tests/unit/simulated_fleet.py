@@ -230,13 +230,14 @@ class SimulatedFleet:
             return [name for name, node in self.cloud.nodes.items() if node.zone == zone]
         return [name for name in self.cloud.nodes if name.startswith(target.rstrip("*"))]
 
-    def facts(self, nodes, silence, refresh=False):
-        asked = list(nodes)
+    def facts(self, silences, refresh=False):
+        asked = list(silences)
         silent = [name for name in asked if self.cloud.nodes[name].silent]
-        self.cloud.now += silence if silent else 2
+        self.cloud.now += max((silences[name] for name in silent), default=2)
         facts = {name: self.cloud.facts_of(name) for name in asked if name not in silent}
         return Answers(
-            facts, {name: ("NODE_SILENT", f"no sign of life for {silence:.0f} s") for name in silent}
+            facts,
+            {name: ("NODE_SILENT", f"no sign of life for {silences[name]:.0f} s") for name in silent},
         )
 
     def new_job(self):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import salt.utils.minions
@@ -39,15 +39,15 @@ class SaltFleet:
         """The ids of the accepted minions that a compound target (str) matches, the silent ones too."""
         return list(salt.utils.minions.CkMinions(self._opts).check_minions(target, "compound")["minions"])
 
-    def facts(self, nodes: Iterable[str], silence: float, refresh: bool = False) -> Answers:
+    def facts(self, silences: Mapping[str, float], refresh: bool = False) -> Answers:
         """Ask nodes for openstack_node.facts, some hundreds of them with one job.
 
-        nodes: minion ids. silence: seconds without a sign of life after which a node counts as silent.
-        refresh: whether nodes ask their package repositories anew.
+        silences: minion id → seconds without a sign of life after which it counts as silent. refresh: whether
+        nodes ask their package repositories anew.
         """
         facts, failures = {}, {}
         call = FACTS._replace(keywords={"kwargs": {"fresh": True, "refresh": True}}) if refresh else FACTS
-        for ended in self.ask(nodes, call, silence):
+        for ended in self.ask(silences, call):
             result = _result(ended, "verify")
             if result.succeeded:
                 facts[result.node] = dict(result.data)
@@ -55,26 +55,24 @@ class SaltFleet:
                 failures[result.node] = (result.reason, result.message)
         return Answers(facts, failures)
 
-    def dry_run(self, nodes: Iterable[str], stage: str, silence: float) -> list[Ended]:
+    def dry_run(self, silences: Mapping[str, float], stage: str) -> list[Ended]:
         """Apply a stage's node state with test=True on many nodes at once. The returns as they come.
 
-        nodes: minion ids. stage (str). silence: as of `facts`.
+        silences: as of `facts`. stage (str).
         """
-        return self.ask(
-            nodes, Call("state.sls", (f"openstack.{stage}",), {"test": True, "queue": QUEUE}), silence
-        )
+        return self.ask(silences, Call("state.sls", (f"openstack.{stage}",), {"test": True, "queue": QUEUE}))
 
-    def ask(self, nodes: Iterable[str], call: Call, silence: float) -> list[Ended]:
+    def ask(self, silences: Mapping[str, float], call: Call) -> list[Ended]:
         """Publish one call to many nodes and wait until each has answered or counts as lost.
 
-        nodes: minion ids. silence: as of `facts`. Not to be used while a step is under way: its end would be
-        taken for an answer.
+        silences: as of `facts`. Not to be used while a step is under way: its end would be taken for an
+        answer.
         """
-        waiting = list(nodes)
+        waiting = list(silences)
         ended: list[Ended] = []
         while waiting:
             some, waiting = waiting[:ASKED_TOGETHER], waiting[ASKED_TOGETHER:]
-            self._jobs.start(some, call, self._jobs.new_jid(), silence)
+            self._jobs.start({node: silences[node] for node in some}, call, self._jobs.new_jid())
             enough = len(ended) + len(some)
             while len(ended) < enough:
                 ended += self._jobs.poll(1.0)
@@ -87,11 +85,11 @@ class SaltFleet:
     def start(self, node: str, step: str, stage: str, jid: str, silence: float, *, context: Context) -> None:
         """Publish a step to one minion.
 
-        node (str): minion id. step, stage (str). jid (str): of `new_job`. silence: as of `facts`. context:
-        what the node is told of the run.
+        node (str): minion id. step, stage (str). jid (str): of `new_job`. silence: seconds that it may
+        give no sign of life. context: what the node is told of the run.
         """
         self._steps[jid] = step
-        self._jobs.start([node], _call(step, stage, context), jid, silence)
+        self._jobs.start({node: silence}, _call(step, stage, context), jid)
 
     def adopt(self, node: str, step: str, stage: str, jid: str, silence: float) -> None:
         """Wait for a job of an engine that ended, published or about to be. Arguments as of `start`."""

@@ -97,13 +97,13 @@ class SaltJobs:
         """A job id as the master itself would choose it."""
         return salt.utils.jid.gen_jid(self._opts)
 
-    def start(self, nodes: Iterable[str], call: Call, jid: str, silence: float) -> None:
+    def start(self, silences: Mapping[str, float], call: Call, jid: str) -> None:
         """Publish a call under a job id.
 
-        nodes: minion ids. jid (str): of `new_jid`. silence: seconds that a node may give no sign of life.
+        silences: minion id → seconds that it may give no sign of life. jid (str): of `new_jid`.
         """
-        names = list(nodes)
-        self._expect(names, jid, silence, LOOK_EVERY)
+        names = list(silences)
+        self._expect(silences, jid, LOOK_EVERY)
         error = self._publish(names, call, jid)
         if error:
             for name in names:
@@ -112,9 +112,9 @@ class SaltJobs:
     def adopt(self, node: str, jid: str, silence: float) -> None:
         """Wait for a job that another process published, or was about to publish when it ended.
 
-        node (str): minion id. jid (str). silence: as of `start`.
+        node (str): minion id. jid (str). silence: seconds that it may give no sign of life.
         """
-        self._expect([node], jid, silence, LOOK_AFTER_ADOPTION)
+        self._expect({node: silence}, jid, LOOK_AFTER_ADOPTION)
 
     def poll(self, seconds: float) -> list[Ended]:
         """The jobs that ended. Waits up to that many seconds for the first."""
@@ -137,11 +137,11 @@ class SaltJobs:
         self._listened = time.monotonic()
         return ended
 
-    def _expect(self, nodes: Iterable[str], jid: str, silence: float, look_after: float) -> None:
+    def _expect(self, silences: Mapping[str, float], jid: str, look_after: float) -> None:
         now = time.monotonic()
         due = now + look_after
         self._next_look = min(self._next_look, due) if self._jobs else due
-        for node in nodes:
+        for node, silence in silences.items():
             self._jobs[node, jid] = _Job(node, jid, silence, now)
 
     def _publish(self, nodes: list[str], call: Call, jid: str) -> str:

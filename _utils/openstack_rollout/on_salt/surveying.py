@@ -51,7 +51,7 @@ def survey(model: Model, fleet: SaltFleet, nodes: str | None, silence: float) ->
     call = Call("rollout_call.run", ("deployed.report",), {"kwargs": {"units": globs}})
     told: dict[str, deployed.Deployed] = {}
     silent: dict[str, tuple[str, str]] = {}
-    for ended in fleet.ask(asked, call, silence):
+    for ended in fleet.ask(dict.fromkeys(asked, silence), call):
         answer = read_call(ended.node, ended.answer)
         if ended.reason:
             silent[ended.node] = ended.reason, ended.message

@@ -5,7 +5,7 @@ on_salt/fleet.py is the real one; the unit tests have a simulated one. The engin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -57,8 +57,8 @@ class Fleet(Protocol):
     def members(self, target: str) -> list[str]:
         """Ids of the accepted nodes that a compound target matches, those that are down included."""
 
-    def facts(self, nodes: Iterable[str], silence: float, refresh: bool = False) -> Answers:
-        """Measure nodes now. silence (seconds): how long a node may give no sign of life. refresh: have them
+    def facts(self, silences: Mapping[str, float], refresh: bool = False) -> Answers:
+        """Measure nodes now. silences: node id → seconds that it may give no sign of life. refresh: have them
         ask their package repositories first.
         """
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -62,9 +62,9 @@ class MasterSteps:
         """Ids of the accepted nodes that a compound target matches."""
         return self._fleet.members(target)
 
-    def facts(self, nodes: Iterable[str], silence: float, refresh: bool = False) -> Answers:
+    def facts(self, silences: Mapping[str, float], refresh: bool = False) -> Answers:
         """Measure nodes now."""
-        return self._fleet.facts(nodes, silence, refresh)
+        return self._fleet.facts(silences, refresh)
 
     def new_job(self) -> str:
         """An identifier for a job that is about to start."""

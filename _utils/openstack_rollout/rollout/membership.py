@@ -92,6 +92,10 @@ class Membership:
         roles = self._roles_of.get(node_id, [])
         return roles if stage is None else [role for role in self.order(stage) if role in roles]
 
+    def silences(self, nodes: Iterable[str]) -> dict[str, float]:
+        """Seconds that each of these nodes may give no sign of life: the longest of its roles' policies."""
+        return {node: max(self.policies[role].silence for role in self.roles_of(node)) for node in nodes}
+
     def node(self, node_id: str) -> Node:
         """A node under the first of its roles."""
         return Node(node_id, self._roles_of[node_id][0], self.zones.get(node_id))
@@ -119,12 +123,11 @@ class Membership:
         """Ask nodes for their facts, and compare them with what is declared.
 
         refresh: have them ask their package repositories first. silence (seconds): how long a node may give
-        no sign of life; the longest of the policies by default. A node whose facts are none, or whose share
+        no sign of life; as its policy says by default. A node whose facts are none, or whose share
         is another than the master means for it, is a failure: it would be brought to that.
         """
-        if silence is None:
-            silence = max(settings.silence for settings in self.policies.values())
-        answers = fleet.facts(nodes, silence, refresh)
+        silences = self.silences(nodes)
+        answers = fleet.facts(dict.fromkeys(silences, silence) if silence is not None else silences, refresh)
         found, failures = {}, dict(answers.failures)
         for node, answer in answers.facts.items():
             try:

@@ -87,21 +87,21 @@ def end_of(jobs, world, limit=3600):
 
 def test_a_return_ends_the_job(jobs, world):
     world.minions["cmp1"] = "busy"
-    jobs.start(["cmp1"], APPLY, "1", 60)
+    jobs.start({"cmp1": 60}, APPLY, "1")
     world.returns.append((world.now + 3, "salt/job/1/ret/cmp1", {"all": "well"}))
     assert [(e.node, e.answer) for e in end_of(jobs, world)] == [("cmp1", {"all": "well"})]
 
 
 def test_returns_of_other_jobs_and_nodes_are_none_of_ours(jobs, world):
     world.minions["cmp1"] = "busy"
-    jobs.start(["cmp1"], APPLY, "1", 60)
+    jobs.start({"cmp1": 60}, APPLY, "1")
     world.returns += [(world.now, "salt/job/2/ret/cmp1", {}), (world.now, "salt/job/1/ret/cmp2", {})]
     assert end_of(jobs, world, limit=120) == []
 
 
 def test_a_return_that_another_minion_fires_is_none(jobs, world):
     world.minions["cmp1"] = "busy"
-    jobs.start(["cmp1"], APPLY, "1", 60)
+    jobs.start({"cmp1": 60}, APPLY, "1")
     forged, real = "salt/job/1/ret/cmp1", {"all": "well"}
     world.senders[forged] = "cmp2"
     world.returns.append((world.now + 3, forged, {"all": "forged"}))
@@ -113,7 +113,7 @@ def test_a_return_that_another_minion_fires_is_none(jobs, world):
 
 def test_a_long_job_with_signs_of_life_is_never_lost(jobs, world):
     world.minions["cmp1"] = "busy"
-    jobs.start(["cmp1"], APPLY, "1", 20)
+    jobs.start({"cmp1": 20}, APPLY, "1")
     world.returns.append((world.now + 3000, "salt/job/1/ret/cmp1", {"all": "well"}))
     started = world.now
     assert end_of(jobs, world)[0].answer == {"all": "well"} and world.now - started >= 3000
@@ -121,15 +121,23 @@ def test_a_long_job_with_signs_of_life_is_never_lost(jobs, world):
 
 def test_a_dead_minion_is_silent_after_its_silence(jobs, world):
     world.minions["cmp1"] = "dead"
-    jobs.start(["cmp1"], APPLY, "1", 20)
+    jobs.start({"cmp1": 20}, APPLY, "1")
     started = world.now
     assert end_of(jobs, world)[0].reason == "NODE_SILENT"
     assert 20 < world.now - started < 30
 
 
+def test_each_minion_has_a_silence_of_its_own(jobs, world):
+    world.minions.update(cmp1="dead", sto1="dead")
+    jobs.start({"cmp1": 20, "sto1": 600}, APPLY, "1")
+    started = world.now
+    assert [ended.node for ended in end_of(jobs, world)] == ["cmp1"] and world.now - started < 30
+    assert [ended.node for ended in end_of(jobs, world)] == ["sto1"] and world.now - started > 600
+
+
 def test_a_minion_that_forgot_its_job_is_found_before_its_silence(jobs, world):
     world.minions["cmp1"] = "forgetful"
-    jobs.start(["cmp1"], APPLY, "1", 60)
+    jobs.start({"cmp1": 60}, APPLY, "1")
     started = world.now
     assert end_of(jobs, world)[0].reason == "NODE_ERROR"
     assert world.now - started < 45
@@ -137,7 +145,7 @@ def test_a_minion_that_forgot_its_job_is_found_before_its_silence(jobs, world):
 
 def test_a_lost_event_is_found_in_the_job_cache(jobs, world):
     world.minions["cmp1"] = "forgetful"
-    jobs.start(["cmp1"], APPLY, "1", 60)
+    jobs.start({"cmp1": 60}, APPLY, "1")
     world.cache["1"] = {"cmp1": {"return": {"all": "well"}}}
     assert end_of(jobs, world)[0].answer == {"all": "well"}
 
@@ -158,7 +166,7 @@ def test_an_adopted_job_that_was_never_published_is_given_up(jobs, world):
 
 def test_a_master_that_is_away_makes_no_node_silent(jobs, world):
     world.minions["cmp1"] = "busy"
-    jobs.start(["cmp1"], APPLY, "1", 20)
+    jobs.start({"cmp1": 20}, APPLY, "1")
     world.master_is_up = False
     assert end_of(jobs, world, limit=300) == []
     world.master_is_up = True
@@ -168,7 +176,7 @@ def test_a_master_that_is_away_makes_no_node_silent(jobs, world):
 
 def test_a_job_that_cannot_be_published_fails_at_once(jobs, world):
     world.master_is_up = False
-    jobs.start(["cmp1", "cmp2"], APPLY, "1", 20)
+    jobs.start({"cmp1": 20, "cmp2": 20}, APPLY, "1")
     ended = end_of(jobs, world)
     assert {e.node for e in ended} == {"cmp1", "cmp2"} and {e.reason for e in ended} == {"NODE_ERROR"}
     assert "Is master running" in ended[0].message
@@ -176,7 +184,7 @@ def test_a_job_that_cannot_be_published_fails_at_once(jobs, world):
 
 def test_time_in_which_nobody_listened_is_not_the_nodes_silence(jobs, world):
     world.minions["cmp1"] = "busy"
-    jobs.start(["cmp1"], APPLY, "1", 30)
+    jobs.start({"cmp1": 30}, APPLY, "1")
     jobs.poll(1.0)
     world.now += 300  # the engine waited for an API
     assert jobs.poll(1.0) == []

@@ -117,6 +117,15 @@ def test_a_silent_node_is_a_failure(cloud, master):
     assert master.update()["state"] == "completed"
 
 
+def test_a_node_is_silent_by_the_policy_of_its_own_role(cloud, master):
+    cloud.policy("compute", silence=20)
+    cloud.policy("storage", silence=1800)
+    cloud.nodes["compute1"].silent = True
+    started = cloud.now
+    error = refusal(master.update)
+    assert error.reason == "NODE_SILENT" and error.nodes == ("compute1",) and cloud.now - started < 60
+
+
 def test_a_step_that_changed_nothing_is_found_out(cloud, master):
     cloud.nodes["gateway1"].faults["ovn/apply"] = "lie"
     error = refusal(master.update)
