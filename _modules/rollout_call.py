@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from salt.exceptions import CommandExecutionError
 
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.node import errors
+from openstack_rollout.records import processes
 
 # What the master asks for.
 _FUNCTIONS = ("test.ping",)
@@ -34,7 +36,7 @@ def run(function: str, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | Non
     arguments.
 
     Returns {"value": what it returns}, or {"reason": a word of errors.REASONS or "", "message": what is
-    wrong} of one that failed; the return code is 1 then.
+    wrong} of one that failed; the return code is 1 then. Beside it always "minion", as `minion` tells it.
 
     CLI Example:
 
@@ -49,11 +51,27 @@ def run(function: str, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | Non
         brings = f"salt '{__grains__['id']}' saltutil.sync_all brings it"
         return _failure("", f"{function} is not available: {brings}")
     try:
-        return {"value": __salt__[function](*args, **(kwargs or {}))}
+        return {"value": __salt__[function](*args, **(kwargs or {})), "minion": minion()}
     except (CommandExecutionError, RolloutError) as error:
         return _failure(errors.reason_of(error), errors.text_of(error))
 
 
+def minion() -> dict:
+    """Which process the minion is: another one after every restart, of the minion or of its node.
+
+    Returns {"boot": the identifier of the boot, "started": ticks from that boot to the start of the minion}.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' rollout_call.minion
+    """
+    # A job has a process of its own, which the minion's forks.
+    pid = os.getppid() if __opts__.get("multiprocessing", True) else os.getpid()
+    return {"boot": processes.boot(), "started": processes.started(pid)}
+
+
 def _failure(reason: str, message: str) -> dict:
     __context__["retcode"] = 1
-    return {"reason": reason, "message": message}
+    return {"reason": reason, "message": message, "minion": minion()}

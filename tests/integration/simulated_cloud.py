@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
+import salt.payload
 import salt.utils.event
 import yaml
 from saltfactories.utils import random_string
@@ -69,6 +71,20 @@ class SimulatedCloud:
         """Stage -> version of a simulated node."""
         path = Path(self.minions[name].config["cachedir"]) / "simulated_node.json"
         return json.loads(path.read_text())["at"]
+
+    def hold_up(self, name, seconds):
+        """Stop a minion's own processes for a while; those of its jobs go on."""
+        minion = psutil.Process(self.minions[name].pid)
+        jobs = {
+            salt.payload.load(path.open("rb"))["pid"]
+            for path in (Path(self.minions[name].config["cachedir"]) / "proc").iterdir()
+        }
+        held = [one for one in (minion, *minion.children(recursive=True)) if one.pid not in jobs]
+        for one in held:
+            one.suspend()
+        time.sleep(seconds)
+        for one in held:
+            one.resume()
 
     def fresh(self, **keys):
         """All nodes at 1.0.0, an empty journal, the pillar as given; keys that are nodes set those."""

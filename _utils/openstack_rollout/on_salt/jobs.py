@@ -2,7 +2,8 @@
 
 There is no time-out on work, only on silence: a state run may take an hour as long as its minion says that it
 runs. An event may be lost (a full queue, a restarted master), so the job cache is read as well. A minion that
-does not know a job that it was given has been restarted in the middle of it.
+does not know a job that it was given has been restarted in the middle of it, where it is another process than
+before; else the job has ended, and its return may still come: a minion that was held up delivers it late.
 """
 
 from __future__ import annotations
@@ -22,15 +23,14 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 10.0
 LOOK_AFTER_ADOPTION = 2.0
-# A minion forgets a job before it delivers the return, and tries that again for some seconds.
-UNKNOWN_TOO_OFTEN = 3
+_RUNS, _WHO = "saltutil.find_job", "rollout_call.minion"
 
 
 class Call(NamedTuple):
-    """An execution module's function with its arguments."""
+    """An execution module's function with its arguments; or several, each with a tuple of its own."""
 
-    function: str
-    arguments: tuple[str, ...] = ()
+    function: str | tuple[str, ...]
+    arguments: tuple[Any, ...] = ()
     keywords: Mapping[str, Any] = {}
 
 
@@ -54,11 +54,11 @@ class _Job:
     jid: str
     silence: float
     heard: float
-    unknown: int = 0
+    unknown: float | None = None  # since when its minion does not know it
 
 
 class _Question(NamedTuple):
-    """Do you run the job of this id? Asked of nodes that have been quiet for a while."""
+    """Do you run the job of this id, and which process are you? Asked of nodes that are quiet for a while."""
 
     jid: str
     asked: float
@@ -75,6 +75,7 @@ class SaltJobs:
         self._opts = opts
         self._jobs: dict[tuple[str, str], _Job] = {}
         self._questions: dict[str, _Question] = {}
+        self._minions: dict[str, Any] = {}  # which process each one was, when it last told
         self._ended: list[Ended] = []
         self._next_look = 0.0
         self._away = False
@@ -122,6 +123,8 @@ class SaltJobs:
         # Nobody listened since the last poll; that is not the nodes' silence.
         for job in self._jobs.values():
             job.heard = min(now, job.heard + now - self._listened)
+            if job.unknown is not None:
+                job.unknown = min(now, job.unknown + now - self._listened)
         until = now + seconds
         while not self._ended:
             now = time.monotonic()
@@ -149,8 +152,8 @@ class SaltJobs:
         try:
             self._client.run_job(
                 nodes,
-                call.function,
-                list(call.arguments),
+                call.function if isinstance(call.function, str) else list(call.function),
+                [list(one) if isinstance(one, tuple) else one for one in call.arguments],
                 tgt_type="list",
                 kwarg=dict(call.keywords),
                 jid=jid,
@@ -179,6 +182,8 @@ class SaltJobs:
 
     def _take(self, node: str, jid: str, answer: Any) -> None:
         if (node, jid) in self._jobs:
+            if isinstance(answer, Mapping) and isinstance(answer.get("minion"), Mapping):
+                self._minions[node] = answer["minion"]
             self._end(node, jid, answer=answer)
             return
         question = self._questions.get(jid)
@@ -186,13 +191,23 @@ class SaltJobs:
             return
         job = self._jobs[node, question.jid]
         job.heard = time.monotonic()
-        job.unknown = 0 if answer else job.unknown + 1
-        if job.unknown >= UNKNOWN_TOO_OFTEN:
-            self._read_cache([job])
-            if (node, job.jid) in self._jobs:
-                self._end(
-                    node, job.jid, reason="NODE_ERROR", message="lost its job: restarted in the middle of it"
-                )
+        told = answer if isinstance(answer, Mapping) else {}
+        job.unknown = None if told.get(_RUNS) else job.unknown or job.heard
+        if self._is_another(node, told.get(_WHO)) and job.unknown is not None:
+            self._give_up(job, "lost its job: restarted in the middle of it")
+
+    def _is_another(self, node: str, minion: Any) -> bool:
+        """Whether a minion is another process than when it last told; one that does not tell is none."""
+        if not isinstance(minion, Mapping):
+            return False
+        before, self._minions[node] = self._minions.get(node, minion), minion
+        return bool(before != minion)
+
+    def _give_up(self, job: _Job, message: str) -> None:
+        """End a job that its minion does not know, unless its return is in the job cache."""
+        self._read_cache([job])
+        if (job.node, job.jid) in self._jobs:
+            self._end(job.node, job.jid, reason="NODE_ERROR", message=message)
 
     def _end(self, node: str, jid: str, **how: Any) -> None:
         del self._jobs[node, jid]
@@ -206,12 +221,14 @@ class SaltJobs:
         every = min([LOOK_EVERY, *(max(1.0, job.silence / 4) for job in jobs)])
         self._next_look = now + every
         self._read_cache(jobs)
-        quiet = [job for job in self._jobs.values() if now - job.heard >= min(every, LOOK_AFTER_ADOPTION)]
-        for job in quiet:
+        for job in list(self._jobs.values()):
             if now - job.heard > job.silence:
                 message = f"no sign of life for {job.silence:.0f} s"
                 self._end(job.node, job.jid, reason="NODE_SILENT", message=message)
-        self._ask([job for job in quiet if (job.node, job.jid) in self._jobs], now)
+            elif job.unknown is not None and now - job.unknown > job.silence:
+                self._give_up(job, f"its job ended, and no return came for {job.silence:.0f} s")
+        quiet = min(every, LOOK_AFTER_ADOPTION)
+        self._ask([job for job in self._jobs.values() if now - job.heard >= quiet], now)
         oldest = now - max([0.0, *(job.silence for job in jobs)])
         self._questions = {jid: asked for jid, asked in self._questions.items() if asked.asked >= oldest}
 
@@ -222,7 +239,7 @@ class SaltJobs:
         for jid, some in by_jid.items():
             question = self.new_jid()
             self._questions[question] = _Question(jid, now)
-            error = self._publish([job.node for job in some], Call("saltutil.find_job", (jid,)), question)
+            error = self._publish([job.node for job in some], Call((_RUNS, _WHO), ((jid,), ())), question)
             if error:
                 # Without a master nobody can give a sign of life; the clock stands still until it is back.
                 for job in some:

@@ -10,15 +10,11 @@ from __future__ import annotations
 import os
 import socket
 import time
-from pathlib import Path
 from typing import Any
 
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.records import processes
 from openstack_rollout.records.state_file import StateFile
-
-_PROC = Path("/proc")
-_STATE, _STARTED = 0, 19  # of what follows the name of a process in its stat
-_ZOMBIE = "Z"
 
 
 class Lock:
@@ -89,7 +85,12 @@ class Lock:
 def me() -> dict[str, Any]:
     """This process: {"pid", "started": in ticks since the boot, "boot": its id, "host"}."""
     pid = os.getpid()
-    return {"pid": pid, "started": _started(pid), "boot": _boot(), "host": socket.gethostname()}
+    return {
+        "pid": pid,
+        "started": processes.started(pid),
+        "boot": processes.boot(),
+        "host": socket.gethostname(),
+    }
 
 
 def _is_me(owner: dict[str, Any]) -> bool:
@@ -100,22 +101,4 @@ def _alive(owner: dict[str, Any]) -> bool:
     """Whether the owner runs; on another host nobody here can tell, so it counts as alive."""
     if owner["host"] != socket.gethostname():
         return True
-    return owner.get("boot") == _boot() and owner.get("started") == _started(owner["pid"])
-
-
-def _boot() -> str:
-    return (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-
-
-def _started(pid: int) -> int | None:
-    """When a process was started, in ticks since the boot; None where none of that id runs."""
-    try:
-        fields = (
-            (_PROC / str(pid) / "stat")
-            .read_text(encoding="utf-8", errors="replace")
-            .rpartition(")")[2]
-            .split()
-        )
-    except OSError:
-        return None
-    return None if fields[_STATE] == _ZOMBIE else int(fields[_STARTED])
+    return owner.get("boot") == processes.boot() and owner.get("started") == processes.started(owner["pid"])

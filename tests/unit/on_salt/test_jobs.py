@@ -7,6 +7,8 @@ from openstack_rollout.on_salt import jobs as salt_jobs
 from openstack_rollout.on_salt.jobs import Call, SaltJobs
 
 APPLY = Call("state.sls", ("openstack.ovn",))
+QUESTION = ["saltutil.find_job", "rollout_call.minion"]
+NO_MODULE = "'rollout_call.minion' is not available."
 
 
 class World:
@@ -20,6 +22,7 @@ class World:
         self.cache = {}
         self.master_is_up = True
         self.published = []
+        self.processes = {}  # node -> which process its minion is, where it has our module
 
     def monotonic(self):
         return self.now
@@ -49,11 +52,13 @@ class World:
         if not self.master_is_up:
             raise SaltClientError("The salt master could not be contacted. Is master running?")
         self.published.append((function, tuple(nodes)))
-        if function == "saltutil.find_job":
-            for node in nodes:
-                if self.minions[node] != "dead":
-                    answer = {"jid": arguments[0]} if self.minions[node] == "busy" else {}
-                    self.returns.append((self.now + 0.1, f"salt/job/{jid}/ret/{node}", answer))
+        if function != QUESTION:
+            return
+        for node in nodes:
+            if self.minions[node] != "dead":
+                runs = {"jid": arguments[0][0]} if self.minions[node] == "busy" else {}
+                answer = dict(zip(QUESTION, (runs, self.processes.get(node, NO_MODULE)), strict=True))
+                self.returns.append((self.now + 0.1, f"salt/job/{jid}/ret/{node}", answer))
 
     @property
     def returners(self):
@@ -135,12 +140,52 @@ def test_each_minion_has_a_silence_of_its_own(jobs, world):
     assert [ended.node for ended in end_of(jobs, world)] == ["sto1"] and world.now - started > 600
 
 
-def test_a_minion_that_forgot_its_job_is_found_before_its_silence(jobs, world):
+def process(started, boot="a"):
+    return {"boot": boot, "started": started}
+
+
+@pytest.mark.parametrize("again", [process(2), process(1, boot="b")])
+def test_a_minion_that_was_restarted_is_found_before_its_silence(jobs, world, again):
+    world.minions["cmp1"], world.processes["cmp1"] = "busy", process(1)
+    jobs.start({"cmp1": 600}, APPLY, "1")
+    assert end_of(jobs, world, limit=30) == []
+    world.minions["cmp1"], world.processes["cmp1"] = "forgetful", again
+    started = world.now
+    assert end_of(jobs, world)[0].reason == "NODE_ERROR" and world.now - started < 15
+
+
+def test_which_process_a_minion_is_was_told_by_an_earlier_call(jobs, world):
+    world.minions["cmp1"], world.processes["cmp1"] = "forgetful", process(2)
+    jobs.start({"cmp1": 600}, APPLY, "1")
+    world.returns.append((world.now, "salt/job/1/ret/cmp1", {"value": {}, "minion": process(1)}))
+    assert end_of(jobs, world)[0].answer["value"] == {}
+    jobs.start({"cmp1": 600}, APPLY, "2")
+    started = world.now
+    assert end_of(jobs, world)[0].reason == "NODE_ERROR" and world.now - started < 15
+
+
+@pytest.mark.parametrize("told", [process(1), NO_MODULE])
+def test_a_minion_that_was_held_up_delivers_its_return_late(jobs, world, told):
+    world.minions["cmp1"], world.processes["cmp1"] = "busy", told
+    jobs.start({"cmp1": 60}, APPLY, "1")
+    assert end_of(jobs, world, limit=15) == []
+    world.minions["cmp1"] = "dead"  # its processes are stopped, and questions wait for them
+    assert end_of(jobs, world, limit=40) == []
     world.minions["cmp1"] = "forgetful"
+    for question in range(5):
+        jobs._questions[f"q{question}"] = salt_jobs._Question("1", world.now)
+        answer = dict(zip(QUESTION, ({}, told), strict=True))
+        world.returns.append((world.now + 1, f"salt/job/q{question}/ret/cmp1", answer))
+    world.returns.append((world.now + 30, "salt/job/1/ret/cmp1", {"all": "well"}))
+    assert end_of(jobs, world)[0].answer == {"all": "well"}
+
+
+def test_a_return_that_never_comes_is_given_up_after_the_silence(jobs, world):
+    world.minions["cmp1"], world.processes["cmp1"] = "forgetful", process(1)
     jobs.start({"cmp1": 60}, APPLY, "1")
     started = world.now
     assert end_of(jobs, world)[0].reason == "NODE_ERROR"
-    assert world.now - started < 45
+    assert 60 < world.now - started < 90
 
 
 def test_a_lost_event_is_found_in_the_job_cache(jobs, world):

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.records import lock as locks
+from openstack_rollout.records import processes
 from openstack_rollout.records.lock import Lock, me
 
 
@@ -17,7 +17,7 @@ def lock(tmp_path):
 
 
 def owned_by(path, pid, **other):
-    owner = {**me(), "pid": pid, "started": locks._started(pid), "run": "run1", "since": 0, **other}
+    owner = {**me(), "pid": pid, "started": processes.started(pid), "run": "run1", "since": 0, **other}
     path.write_text(json.dumps(owner))
 
 
@@ -61,7 +61,7 @@ def test_a_dead_owner_is_stale(lock, tmp_path, other_process):
 
 
 def test_a_process_id_that_was_used_again_is_stale(lock, tmp_path, other_process):
-    before = locks._started(other_process.pid) - 100
+    before = processes.started(other_process.pid) - 100
     owned_by(tmp_path / "lock", other_process.pid, started=before)
     lock.acquire()
     assert lock.mine()
