@@ -38,8 +38,12 @@ RAISED = {
         "The target is a new one, and all custom images are still those of the last update.", BEFORE_RUN
     ),
     "RUN_IN_PROGRESS": Raised("A live process on this master has the lock.", NOTHING),
+    "RUN_UNFINISHED": Raised(
+        "A run of other stages is paused, or its process is gone; this one would have closed it.", NOTHING
+    ),
     "TARGET_CHANGED": Raised(
-        "The target was edited while a run to another one is unfinished.",
+        "The target was edited while a run to another one is unfinished; or its release, or services, while"
+        " one to it was under way.",
         "Nothing by this call. What the run had done before stays.",
     ),
     "STAGE_OUT_OF_ORDER": Raised("A stage was asked for, and one that must precede it is not done.", NOTHING),

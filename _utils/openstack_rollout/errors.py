@@ -18,7 +18,13 @@ REASONS = {
         "Renew openstack:custom_images, or name this target in openstack:keep_custom_images_for."
     ),
     "RUN_IN_PROGRESS": "Wait for the run that holds the lock, or stop it (salt-run rollout.pause).",
-    "TARGET_CHANGED": "Set target_version back, or end the run under way first (salt-run rollout.abort).",
+    "RUN_UNFINISHED": (
+        "Go on with that run (salt-run rollout.resume), or end it (salt-run rollout.abort); then run again."
+    ),
+    "TARGET_CHANGED": (
+        "Undo the edit. Or go on with what is declared now: run again; for another target_version, end the"
+        " run under way first (salt-run rollout.abort)."
+    ),
     "STAGE_OUT_OF_ORDER": "Run the stages that the message names first.",
     "NO_NODES": "Correct the target that the message names, or accept the minions' keys.",
     "NODE_SILENT": "Bring the node or its salt-minion back, then run again.",

@@ -7,6 +7,7 @@ nothing).
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import heapq
 import itertools
@@ -93,6 +94,11 @@ def pillar(target, roles):
     }
 
 
+@functools.lru_cache(maxsize=4)
+def _content_of(openstack):
+    return Model.model_validate(json.loads(openstack)).content
+
+
 class MemoryStore:
     """salt.cache in a dictionary; values pass through JSON, as they pass through a serializer in Salt."""
 
@@ -161,6 +167,11 @@ class Cloud:
             "stage": "control_plane",
         }
         self.openstack["custom_images"] = {"glance_image": f"registry.example/glance@sha256:{'f' * 64}"}
+
+    @property
+    def content(self):
+        """Stage -> the fingerprint of what is declared now."""
+        return _content_of(json.dumps(self.openstack))
 
     @property
     def model(self):
@@ -248,6 +259,10 @@ class SimulatedFleet:
         if self.cloud.target != context.target and step != "verify":
             message = f"openstack:target_version is {self.cloud.target}, the run is for {context.target}"
             self._push(1.0, StepResult(node, jid, False, "TARGET_CHANGED", message))
+            return
+        now = self.cloud.content
+        if any(now[name] != found for name, found in context.content.items()) and step != "verify":
+            self._push(1.0, StepResult(node, jid, False, "TARGET_CHANGED", "edited since the run began"))
             return
         fault = state.faults.get(step) or state.faults.get(f"{stage}/{step}")
         if fault == "silent":

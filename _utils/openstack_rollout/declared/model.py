@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from openstack_rollout.declared import content
 from openstack_rollout.declared import roles as of_roles
 from openstack_rollout.declared.base import Strict, without_nulls
 from openstack_rollout.declared.catalogue import Catalogue
@@ -81,6 +82,11 @@ class Model(Strict):
         """Role → target, in the order of the roles: own ones after the known one as which they go."""
         order = of_roles.in_order(ROLES, self.roles)
         return {name: self.roles[name].target for name in order if name in self.roles}
+
+    @cached_property
+    def content(self) -> dict[str, str]:
+        """Stage → the fingerprint of what it brings nodes to. Raises RolloutError without a target."""
+        return content.of(self)
 
     @property
     def known_roles(self) -> tuple[str, ...]:

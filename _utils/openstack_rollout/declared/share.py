@@ -62,6 +62,7 @@ def share(model: Model, where: Place, matches: Matches = lambda target: True) ->
     containers = [service["container"] for service in services]
     return {
         **found,
+        "content": model.content,
         "containers": containers,
         "last": _last(found["stages"]) if containers else None,
         "untargeted": "" if version else releases.untargeted(model),

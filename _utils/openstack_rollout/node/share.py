@@ -49,7 +49,7 @@ def of_stage(pillar: Mapping[str, Any], stage: str | None) -> dict[str, Any]:
     stages.
 
     Raises NodeError as `of`; UNKNOWN_TARGET where the stage needs a release and the pillar has no target;
-    TARGET_CHANGED when the run is for another target.
+    TARGET_CHANGED when the run is for another target, or for this one as it was before an edit.
     """
     whole = of(pillar)
     if not whole["roles"]:
@@ -63,6 +63,13 @@ def of_stage(pillar: Mapping[str, Any], stage: str | None) -> dict[str, Any]:
         raise NodeError(
             "TARGET_CHANGED",
             f"openstack:target_version is now {whole['target']!r}, the run is for {wanted!r}",
+        )
+    declared = whole.get("content", {})
+    edited = [name for name, found in run.get("content", {}).items() if declared.get(name) != found]
+    if edited:
+        raise NodeError(
+            "TARGET_CHANGED",
+            f"what {wanted or 'the system'} wants of {', '.join(edited)} was edited since the run began",
         )
     if stage is None:
         return whole

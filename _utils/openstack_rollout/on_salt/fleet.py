@@ -115,7 +115,10 @@ def _call(step: str, stage: str, context: Context) -> Call:
     if hooks.is_moment(step):
         return Call("rollout_call.run", ("rollout_hooks.run",), {"args": [stage, step]})
     sls = "prefetch" if step == "prefetch" else stage
-    run = {"target": context.target, "stages": list(context.stages), "drained": context.drained}
+    run = {
+        **{"target": context.target, "content": dict(context.content)},
+        **{"stages": list(context.stages), "drained": context.drained},
+    }
     if context.services is not None:
         run["services"] = list(context.services)
     return Call("state.sls", (f"openstack.{sls}",), {"queue": QUEUE, "pillar": {"openstack_rollout": run}})

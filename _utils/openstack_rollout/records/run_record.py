@@ -78,6 +78,7 @@ class Run:
     Attributes:
         id: Its identifier.
         target: The release that nodes go to, "" where none is declared.
+        content: Stage → the fingerprint of what it brings nodes to, when the run began or went on.
         orchestration: The SLS that runs it, e.g. orch.update.
         stages: The names of its stages, in order.
         created: When it was opened.
@@ -105,6 +106,7 @@ class Run:
     message: str = ""
     stage: dict[str, StageRecord] = field(default_factory=dict)
     plan: Plan | None = None
+    content: dict[str, str] = field(default_factory=dict)
     verified: str = ""
     finished: float | None = None
     version: int = VERSION

@@ -14,6 +14,7 @@ from openstack_rollout.records.planned import Plan
 from openstack_rollout.rollout import plan, preconditions
 from openstack_rollout.rollout.membership import Measured, Membership
 from openstack_rollout.rollout.ports import Ports
+from openstack_rollout.rollout.run import UPDATE
 from openstack_rollout.vocabulary import STAGES
 
 #: Node ids, stage → {node id: what would change there}.
@@ -75,7 +76,9 @@ def _as_a_run_begins(
     """What a run would begin with, without the nodes that it would leave out; or why it would not begin."""
     try:
         ports.lock.refuse_others()
-        preconditions.refuse_changed_target(ports.journal.unfinished(), releases.target(model))
+        unfinished = ports.journal.unfinished()
+        preconditions.refuse_beside(unfinished, UPDATE, STAGES)
+        preconditions.refuse_changed_target(unfinished, releases.target(model))
         found = preconditions.before_a_run(model, members, measured, STAGES, ports)
         preconditions.refuse_undrainable(members, found.nodes, STAGES, drains)
         preconditions.refuse_broken_clusters(found, STAGES, ports, touch=False)

@@ -27,6 +27,8 @@ POLL = 1.0
 DEFAULT_SILENCE = 60.0
 #: Excluded by policy, before anything was done to the node: named at the end, no failure on the way.
 EXCLUDED = ("SERVERS_UNMOVABLE",)
+#: What one node says, and every other would: no budget is for it.
+OF_ALL = ("TARGET_CHANGED",)
 
 #: Nodes in flight, nodes waiting → how many may be in flight together now.
 Capacity = Callable[[Sequence[str], Sequence[str]], int]
@@ -230,9 +232,9 @@ class Engine:
         where = {"stage": round_.stage, "round": round_.name, "step": step, "jid": jid}
         record = self._note(node, None, **where, state=NodeState.IN_FLIGHT, started=self._clock())
         self._announce(node, record, step, "started", in_flight)
-        context = Context(
-            self._run.id, self._run.target, tuple(self._run.stages), round_.services if round_.name else None
-        )
+        services = round_.services if round_.name else None
+        run = self._run
+        context = Context(run.id, run.target, tuple(run.stages), services, content=run.content)
         self._fleet.start(node.id, step, round_.stage, jid, self._silence(node.role), context=context)
 
     def _take_in(
@@ -295,8 +297,11 @@ class Engine:
         self._announce(node, record, step, "failed", in_flight)
 
     def _over_budget(self, pass_: Pass, node: Node, tolerated: int | None) -> RolloutError | None:
-        if self._records[node.id].reason in EXCLUDED:
+        reason = self._records[node.id].reason
+        if reason in EXCLUDED:
             return None
+        if reason in OF_ALL:
+            tolerated = -1
         if tolerated is None:
             return self.budget_error(pass_.round_.stage, node.role)
         failed = _counted(self.failures(node.role))

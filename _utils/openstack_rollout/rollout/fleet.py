@@ -30,6 +30,7 @@ class Context:
 
     run (str): its identifier. target (str): its release. stages: their names. services: those of the round,
     None where the stage has one round alone. drained: whether workloads were taken away from the node.
+    content: stage → the fingerprint of what it brings nodes to.
     """
 
     run: str
@@ -37,6 +38,7 @@ class Context:
     stages: tuple[str, ...]
     services: tuple[str, ...] | None = None
     drained: bool = False
+    content: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ class Fleet(Protocol):
     def start(self, node: str, step: str, stage: str, jid: str, silence: float, *, context: Context) -> None:
         """Start a step under that identifier and return at once; its end comes out of poll.
 
-        context: what the node is told of the run. A node whose pillar has another target by now must refuse.
+        context: what the node is told of the run. A node whose pillar has another target or content must
+        refuse.
         """
 
     def adopt(self, node: str, step: str, stage: str, jid: str, silence: float) -> None:

@@ -10,7 +10,7 @@ from openstack_rollout.declared.differences import CONTAINERS, Compared, Kind
 from openstack_rollout.declared.model import Model
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.records.run_record import Run
+from openstack_rollout.records.run_record import Run, RunState
 from openstack_rollout.rollout.membership import Measured, Membership
 from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.rollout.procedure import MUST_BE_DONE
@@ -157,10 +157,44 @@ def refuse_undrainable(
         drains.make(drains.kind(role), role).refuse(nodes)
 
 
+def refuse_beside(run: Run | None, orchestration: str, stages: Iterable[str]) -> None:
+    """Raise RUN_UNFINISHED when another run would close an unfinished one (its record, or None) for good.
+
+    One of the same orchestration goes on with it; one that has all its stages, too, does all that is left.
+    """
+    if run is None or run.orchestration == orchestration:
+        return
+    left = [stage for stage in run.stages if stage not in stages]
+    if left:
+        state = RunState.INTERRUPTED if run.state is RunState.RUNNING else run.state
+        raise RolloutError(
+            "RUN_UNFINISHED",
+            f"run {run.id} ({run.orchestration}) is {state.value}; {orchestration} would end it without its"
+            f" {', '.join(left)}",
+        )
+
+
 def refuse_changed_target(run: Run | None, target: str) -> None:
     """Raise TARGET_CHANGED when an unfinished run (its record, or None) is under way to another release."""
     if run and run.target != target:
         raise RolloutError("TARGET_CHANGED", f"run {run.id} is under way to {run.target}, not {target}")
+
+
+def content_of(model: Model, stages: Iterable[str]) -> dict[str, str]:
+    """The fingerprints of what stages bring nodes to. Raises RolloutError where no target is known."""
+    return {stage: model.content[stage] for stage in stages}
+
+
+def refuse_edited(run: Run, model: Model) -> None:
+    """Raise TARGET_CHANGED when the release, or its services, are no more what a run under way is for."""
+    now = content_of(model, run.stages)
+    edited = [stage for stage, found in run.content.items() if now.get(stage) != found]
+    if edited:
+        called = run.target or "the system"
+        raise RolloutError(
+            "TARGET_CHANGED",
+            f"what {called} wants of {', '.join(edited)} was edited since run {run.id} began",
+        )
 
 
 def refuse_out_of_order(stage: str, measured: Mapping[str, Compared]) -> None:

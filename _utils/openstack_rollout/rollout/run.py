@@ -54,7 +54,12 @@ class Rollout:
         """
         stages = list(stages)
         self._lock.acquire()
-        unfinished = self._journal.unfinished()
+        try:
+            unfinished = self._journal.unfinished()
+            preconditions.refuse_beside(unfinished, orchestration, stages)
+        except BaseException:
+            self._lock.release()
+            raise
         try:
             model = self._pillar()
             target = releases.wanted(model, stages)
@@ -73,6 +78,7 @@ class Rollout:
             raise
         run = unfinished or self._journal.create(target, orchestration, stages, me())
         with self._ending(run):
+            run.content = preconditions.content_of(model, stages)
             self._open(run, model, members, measured)
         return run
 
@@ -127,7 +133,7 @@ class Rollout:
     ) -> Run | None:
         """Wait for what a dead engine left on nodes; returns the run to go on with.
 
-        Another orchestration closes the unfinished run, and opens its own. A run that was aborted after its
+        One of more stages closes the unfinished run, and opens its own. A run that was aborted after its
         engine died may have left jobs, too.
         """
         last = unfinished or self._journal.latest()
@@ -193,6 +199,7 @@ class Rollout:
             return _summary(run, stage)
         model = self._pillar()
         preconditions.refuse_changed_target(run, releases.wanted(model, run.stages))
+        preconditions.refuse_edited(run, model)
         members = Membership.of(model, self._fleet)
         engine = self._engine(run, model, members)
         halt = engine.requested()

@@ -267,6 +267,15 @@ def test_a_run_to_another_target_is_refused_before_anything_is_rendered():
     assert refused["reason"] == "TARGET_CHANGED" and OLD in refused["message"] and NEW in refused["message"]
 
 
+@pytest.mark.parametrize("stage", ["services", None])
+def test_a_run_to_a_release_that_was_edited_since_is_refused_before_anything_is_rendered(stage):
+    now = pillar()["openstack_node"]["content"]
+    run = {"target": NEW, "stages": ["services"]}
+    assert node(pillar(**run, content={"services": now["services"]})).desired(stage)["refused"] is None
+    refused = node(pillar(**run, content={"services": "another"})).desired(stage)["refused"]
+    assert refused["reason"] == "TARGET_CHANGED" and "services" in refused["message"]
+
+
 def test_a_round_of_a_run_narrows_a_stage_and_not_what_the_node_wants():
     whole = node(pillar(CONTROLLER)).desired("control_plane")
     part = node(pillar(CONTROLLER, target=NEW, services=["mariadb"])).desired("control_plane")

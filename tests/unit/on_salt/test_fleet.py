@@ -3,7 +3,8 @@
 from openstack_rollout.on_salt import fleet
 from openstack_rollout.rollout.fleet import Context
 
-RUN = Context(run="r1", target="1.0.1", stages=("ovn", "system"))
+CONTENT = {"ovn": "1a", "system": "2b"}
+RUN = Context(run="r1", target="1.0.1", stages=("ovn", "system"), content=CONTENT)
 
 
 def test_a_node_is_told_the_runs_target_and_stages():
@@ -11,7 +12,10 @@ def test_a_node_is_told_the_runs_target_and_stages():
         call = fleet._call(step, "ovn", RUN)
         assert (call.function, call.arguments) == ("state.sls", (sls,))
         assert call.keywords["pillar"] == {
-            "openstack_rollout": {"target": "1.0.1", "stages": ["ovn", "system"], "drained": False}
+            "openstack_rollout": {
+                **{"target": "1.0.1", "content": CONTENT},
+                **{"stages": ["ovn", "system"], "drained": False},
+            }
         }
 
 

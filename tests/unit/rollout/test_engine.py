@@ -9,8 +9,10 @@ import pytest
 from openstack_rollout.declared import words
 from openstack_rollout.declared.differences import Kind
 from openstack_rollout.records.run_record import RunState
+from openstack_rollout.rollout import control
+from openstack_rollout.rollout.dry_run import dry_run
 from openstack_rollout.rollout.membership import Membership
-from tests.unit.simulated_fleet import Cloud, Master, refusal
+from tests.unit.simulated_fleet import Cloud, Master, digest, refusal
 
 STAGES = ["ovn", "control_plane", "services", "ovs", "system"]
 
@@ -260,6 +262,69 @@ def test_a_target_changed_in_the_middle_of_a_step_is_found_by_its_verification(c
     assert refusal(master.update).reason == "TARGET_CHANGED"
 
 
+def edit_when(cloud, master, stage, node, edit):
+    """Edit the page while a node is in a stage."""
+
+    def look():
+        if node in cloud.statuses("apply", stage=stage):
+            edit()
+            master.before_poll = lambda: None
+
+    master.before_poll = look
+
+
+def other_image(cloud, stage):
+    def edit():
+        images = cloud.openstack["releases"]["1.0.1"]["images"]
+        images[f"{stage}_image"] = f"registry.example/{stage}@{digest(stage, '1.0.2')}"
+
+    return edit
+
+
+def test_a_release_edited_in_mid_stage_stops_before_the_next_node(cloud, master):
+    cloud.policy("compute", max_failures=2)
+    edit_when(cloud, master, "services", "compute2", other_image(cloud, "services"))
+    error = refusal(master.update)
+    assert error.reason == "TARGET_CHANGED" and (master.run.state, master.run.reason) == (
+        "paused",
+        "TARGET_CHANGED",
+    )
+    assert cloud.applied[-1] == ("services", "compute2")
+    assert "compute4" not in cloud.statuses("apply", stage="services")
+
+
+def test_a_release_edited_for_a_later_stage_stops_before_that_stage(cloud, master):
+    edit_when(cloud, master, "ovn", "compute4", other_image(cloud, "services"))
+    error = refusal(master.update)
+    assert error.reason == "TARGET_CHANGED" and master.run.id in error.message and "services" in error.message
+    assert {stage for stage, _ in cloud.applied} == {"ovn"}
+
+
+def test_running_again_goes_on_with_what_is_declared_now(cloud, master):
+    cloud.nodes["compute2"].faults["services/apply"] = "CONTAINER_EXITED"
+    refusal(master.update)
+    run = master.run
+    cloud.nodes["compute2"].faults.clear()
+    cloud.openstack["service_types"]["services"]["options"] = {"debug": True}
+    assert master.update()["state"] == "completed" and master.run.id == run.id
+    assert master.run.content["services"] != run.content["services"]
+    assert master.run.content["ovn"] == run.content["ovn"]
+
+
+@pytest.mark.parametrize("edit", ["policy", "hook", "another stage's service"])
+def test_what_nodes_are_not_made_of_may_be_edited_under_way(cloud, master, edit):
+    def edits():
+        if edit == "policy":
+            cloud.policy("compute", batch=4)
+        elif edit == "hook":
+            cloud.openstack["hooks"] = {"ovn": {"before_apply": [{"name": "a", "command": ["/bin/true"]}]}}
+        else:
+            other_image(cloud, "services")()
+
+    edit_when(cloud, master, "ovn", "compute1", edits)
+    assert master.rollout().stage("ovn")["state"] == "done"
+
+
 def test_stages_alone_in_their_order(cloud, master):
     error = refusal(lambda: master.rollout().stage("services"))
     assert error.reason == "STAGE_OUT_OF_ORDER"
@@ -337,7 +402,7 @@ def test_a_second_update_is_refused_while_one_runs(cloud, master, tmp_path):
     assert cloud.events == [] and master.run is None
 
 
-def test_another_orchestration_takes_the_place_of_a_paused_one(cloud, master):
+def test_a_run_of_all_stages_takes_the_place_of_a_paused_one_of_some(cloud, master):
     cloud.nodes["compute1"].faults["ovn/apply"] = "APPLY_FAILED"
     refusal(lambda: master.rollout().stage("ovn"))
     paused = master.run.id
@@ -346,6 +411,34 @@ def test_another_orchestration_takes_the_place_of_a_paused_one(cloud, master):
     assert (
         master.journal.run(paused).state == "aborted" and "orch.update" in master.journal.run(paused).message
     )
+
+
+@pytest.mark.parametrize("state", ["paused", "interrupted"])
+def test_a_run_of_one_stage_does_not_end_another_that_has_more_to_do(cloud, master, state):
+    cloud.nodes["compute1"].faults["services/apply"] = "APPLY_FAILED"
+    refusal(master.update)
+    unfinished = master.run
+    if state == "interrupted":
+        unfinished.state = RunState.RUNNING
+        master.journal.save(unfinished)
+    before = master.run
+    error = refusal(lambda: master.rollout().stage("system"))
+    assert error.reason == "RUN_UNFINISHED" and unfinished.id in error.message
+    assert master.run == before and master.lock.holder() is None
+    assert "system" not in {stage for stage, _ in cloud.applied}
+    cloud.nodes["compute1"].faults.clear()
+    assert control.to_resume(master.journal, master.lock) == "orch.update"
+    assert master.update()["state"] == "completed" and master.run.id == unfinished.id
+
+
+def test_a_plan_says_that_an_unfinished_run_is_in_the_way(cloud, master):
+    cloud.nodes["compute1"].faults["ovn/apply"] = "APPLY_FAILED"
+    refusal(lambda: master.rollout().stage("ovn"))
+    ports = master.ports()
+    assert dry_run(cloud.model, ports, lambda nodes, stage: {})["refused"] is None
+    other = replace(master.run, stages=["elsewhere"])
+    master.journal.save(other)
+    assert "RUN_UNFINISHED" in dry_run(cloud.model, ports, lambda nodes, stage: {})["refused"]
 
 
 def test_a_completed_update_tracks_its_custom_images(cloud, master):
