@@ -104,8 +104,11 @@ class MemoryStore:
 
     def __init__(self):
         self.banks = {}
+        self.full = False
 
     def store(self, bank, key, data):
+        if self.full:
+            raise RolloutError("JOURNAL_FAILED", f"{bank}/{key}: no space left on device")
         self.banks.setdefault(bank, {})[key] = json.dumps(data)
 
     def fetch(self, bank, key):
@@ -129,6 +132,7 @@ class SimulatedNode:
     faults: dict = field(default_factory=dict)
     silent: bool = False
     health: list = field(default_factory=list)
+    seconds: float | None = None  # that a step takes; None: as long as on the others
 
 
 class Cloud:
@@ -274,11 +278,12 @@ class SimulatedFleet:
         if fault and fault != "lie":
             self._push(self.cloud.seconds, StepResult(node, jid, False, fault, f"{fault}: simulated"))
             return
+        seconds = state.seconds or self.cloud.seconds
         if step == "apply":
             self.cloud.applied.append((stage, node))
             if fault != "lie":
                 state.at[stage] = self.cloud.target or NEWEST
-        self._push(1.0 if step == "verify" else self.cloud.seconds, StepResult(node, jid, True))
+        self._push(1.0 if step == "verify" else seconds, StepResult(node, jid, True))
 
     def adopt(self, node, step, stage, jid, silence):
         self._push(5.0, StepResult(node, jid, True))
@@ -376,7 +381,8 @@ class Master:
 
     def __init__(self, cloud, folder):
         self.cloud = cloud
-        self.journal = Journal(MemoryStore(), lambda: cloud.now)
+        self.store = MemoryStore()
+        self.journal = Journal(self.store, lambda: cloud.now)
         self.lock = Lock(folder / "lock")
         self.missing = []  # what the registry lacks
         self.risks = lambda model, roles: {}

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from openstack_rollout.errors import RolloutError
@@ -24,10 +26,12 @@ class Lock:
         self._file = StateFile(path)
 
     def acquire(self) -> None:
-        """Take the lock, also from a dead owner. Raises RolloutError RUN_IN_PROGRESS when a live process has
-        it.
+        """Take the lock, also from a dead owner.
+
+        Raises RolloutError RUN_IN_PROGRESS when a live process has it, JOURNAL_FAILED when it cannot be
+        written.
         """
-        with self._file.guarded():
+        with self._writing():
             self.refuse_others()
             owner = self._read()
             if not owner or not _is_me(owner):
@@ -48,7 +52,7 @@ class Lock:
 
     def assign(self, run_id: str) -> None:
         """Write down for which run this process holds the lock."""
-        with self._file.guarded():
+        with self._writing():
             owner = self._read()
             if owner and _is_me(owner):
                 self._file.write({**owner, "run": run_id})
@@ -71,6 +75,15 @@ class Lock:
         """As holder, but only when this process is the owner."""
         owner = self._read()
         return owner if owner and _is_me(owner) else None
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Hold off other processes, and name a disk that refuses."""
+        try:
+            with self._file.guarded():
+                yield
+        except OSError as error:
+            raise RolloutError("JOURNAL_FAILED", f"the lock {self._file.path}: {error.strerror}") from error
 
     def _read(self) -> dict[str, Any] | None:
         """The owner as written, dead or alive. What is damaged is nobody's: it is written whole, so that only

@@ -12,24 +12,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from openstack_rollout.declared import words
-from openstack_rollout.declared.differences import Compared, Difference
+from openstack_rollout.declared.differences import Compared
 from openstack_rollout.declared.policies import Policy
 from openstack_rollout.declared.rounds import Round
 from openstack_rollout.errors import RolloutError, one_line
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.planned import PlannedNode, PlannedRole
 from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, Step, Trial
+from openstack_rollout.rollout import judging
 from openstack_rollout.rollout.fleet import Context, Fleet, StepResult
 from openstack_rollout.rollout.window import Node, Window
 
 POLL = 1.0
 DEFAULT_SILENCE = 60.0
-#: Excluded by policy, before anything was done to the node: named at the end, no failure on the way.
-EXCLUDED = ("SERVERS_UNMOVABLE",)
-#: What one node says, and every other would: no budget is for it.
-OF_ALL = ("TARGET_CHANGED",)
-
 #: Nodes in flight, nodes waiting → how many may be in flight together now.
 Capacity = Callable[[Sequence[str], Sequence[str]], int]
 #: A node's id, its answer → what it is.
@@ -139,10 +134,10 @@ class Engine:
 
     def budget_error(self, stage: str, role: str) -> RolloutError | None:
         """The reason to pause when more nodes of a role failed than its policy allows."""
-        failed = _counted(self.failures(role))
+        failed = judging.counted(self.failures(role))
         if len(failed) <= self._policies[role].max_failures:
             return None
-        return _because(stage, failed, max(failed, key=lambda node: failed[node].history[-1].finished))
+        return judging.because(stage, failed, max(failed, key=lambda node: failed[node].history[-1].finished))
 
     def requested(self) -> RolloutError | None:
         """What an operator asked of this run, as the error that ends it."""
@@ -204,16 +199,16 @@ class Engine:
                 state=NodeState.WAITING,
             )
         while True:
-            halt = halt or self.requested()
             if halt is None:
                 try:
-                    admitted = _admitted(pass_, waiting, in_flight)
+                    halt = self.requested()
+                    admitted = [] if halt else _admitted(pass_, waiting, in_flight)
+                    for node in admitted:
+                        waiting.remove(node)
+                        in_flight[node.id] = node
+                        self._begin(pass_, node, steps[node.id][0], in_flight)
                 except RolloutError as error:
-                    halt, admitted = error, []
-                for node in admitted:
-                    waiting.remove(node)
-                    in_flight[node.id] = node
-                    self._begin(pass_, node, steps[node.id][0], in_flight)
+                    halt = error
             if not in_flight:
                 if halt:
                     raise halt
@@ -223,14 +218,22 @@ class Engine:
                 if result.node not in in_flight:
                     continue
                 node = in_flight[result.node]
-                if not self._take_in(pass_, node, steps[node.id], result, in_flight):
-                    halt = self._over_budget(pass_, node, tolerated) or halt
+                try:
+                    if not self._take_in(pass_, node, steps[node.id], result, in_flight):
+                        halt = self._over_budget(pass_, node, tolerated) or halt
+                except RolloutError as error:  # of the journal: its other steps are not begun any more
+                    in_flight.pop(node.id, None)
+                    halt = halt or error
 
-    def _begin(self, pass_: Pass, node: Node, step: str, in_flight: Mapping[str, Node]) -> None:
+    def _begin(self, pass_: Pass, node: Node, step: str, in_flight: dict[str, Node]) -> None:
         jid = self._fleet.new_job()
         round_ = pass_.round_
         where = {"stage": round_.stage, "round": round_.name, "step": step, "jid": jid}
-        record = self._note(node, None, **where, state=NodeState.IN_FLIGHT, started=self._clock())
+        try:
+            record = self._note(node, None, **where, state=NodeState.IN_FLIGHT, started=self._clock())
+        except RolloutError:
+            in_flight.pop(node.id)  # what the journal does not have is not started
+            raise
         self._announce(node, record, step, "started", in_flight)
         services = round_.services if round_.name else None
         run = self._run
@@ -274,7 +277,7 @@ class Engine:
             compared = self._compare(node.id, result.data)
         except RolloutError as error:
             return error.reason, error.message
-        return verdict(compared, round_.open(compared), self._run.target)
+        return judging.verdict(compared, round_.open(compared), self._run.target)
 
     def _fail(  # noqa: PLR0917
         self,
@@ -298,14 +301,14 @@ class Engine:
 
     def _over_budget(self, pass_: Pass, node: Node, tolerated: int | None) -> RolloutError | None:
         reason = self._records[node.id].reason
-        if reason in EXCLUDED:
+        if reason in judging.EXCLUDED:
             return None
-        if reason in OF_ALL:
+        if reason in judging.OF_ALL:
             tolerated = -1
         if tolerated is None:
             return self.budget_error(pass_.round_.stage, node.role)
-        failed = _counted(self.failures(node.role))
-        return _because(pass_.round_.stage, failed, node.id) if len(failed) > tolerated else None
+        failed = judging.counted(self.failures(node.role))
+        return judging.because(pass_.round_.stage, failed, node.id) if len(failed) > tolerated else None
 
     def _soak(self, round_: Round, role: str, planned: PlannedRole) -> None:
         """Let the canaries run for a while, then measure them once more."""
@@ -360,17 +363,6 @@ class Engine:
         return policy.silence if policy else DEFAULT_SILENCE
 
 
-def verdict(compared: Compared, open_: Sequence[Difference], target: str) -> tuple[str, str]:
-    """Why a measured node did not pass (reason, message); ("", "") when it did.
-
-    open_: what still differs of what it went through.
-    """
-    if compared.target != target:
-        return "TARGET_CHANGED", f"the node's share wants {compared.target!r}, this run is for {target!r}"
-    wrong = [*open_, *compared.health]
-    return ("NOT_AT_RELEASE", "; ".join(words.differences(wrong, compared))) if wrong else ("", "")
-
-
 def _admitted(pass_: Pass, waiting: Sequence[Node], in_flight: Mapping[str, Node]) -> list[Node]:
     """The nodes that may start now. Raises RolloutError when nobody can tell how many the cloud can spare."""
     window = pass_.window
@@ -380,19 +372,5 @@ def _admitted(pass_: Pass, waiting: Sequence[Node], in_flight: Mapping[str, Node
     return window.admit(waiting, in_flight)
 
 
-def _counted(failed: Mapping[str, NodeRecord]) -> dict[str, NodeRecord]:
-    """The nodes that count against a budget."""
-    return {node: record for node, record in failed.items() if record.reason not in EXCLUDED}
-
-
 def _node(name: str, record: NodeRecord) -> Node:
     return Node(name, record.role, record.zone)
-
-
-def _because(stage: str, failed: Mapping[str, NodeRecord], node: str) -> RolloutError:
-    """The error that pauses a run after a node failed, naming the others that had failed before it."""
-    record = failed[node]
-    others = sorted(set(failed) - {node})
-    also = f" (failed before: {', '.join(others)})" if others else ""
-    message = f"{node} failed at {stage}/{record.step}: {record.message}{also}"
-    return RolloutError(record.reason, message, [node, *others])

@@ -6,7 +6,6 @@ run's state before, so that the next begin goes on from there.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,7 +18,7 @@ from openstack_rollout.errors import RolloutError, one_line
 from openstack_rollout.records.lock import me
 from openstack_rollout.records.planned import PlannedRole, PlannedStage
 from openstack_rollout.records.run_record import NodeRecord, Run, RunState, StageRecord, StageState, Trial
-from openstack_rollout.rollout import plan, preconditions, procedure, restoration
+from openstack_rollout.rollout import plan, preconditions, procedure, restoration, run_log
 from openstack_rollout.rollout.drain_steps import LiveCapacity, SharedCapacity
 from openstack_rollout.rollout.engine import Engine
 from openstack_rollout.rollout.master_steps import MasterSteps
@@ -191,12 +190,14 @@ class Rollout:
         for step in procedure.steps(PREFETCH):
             needing = [members.node(node) for node in run.plan.prefetch]
             engine.take(PREFETCH, step, needing, PREFETCH_TOGETHER, failures=None)
-        self._log.mark(run, PREFETCH, StageState.DONE, counts=_counts(engine, run.plan.prefetch))
+        self._log.mark(
+            run, PREFETCH, StageState.DONE, counts=run_log.counts(engine.records, run.plan.prefetch)
+        )
 
     def _stage(self, run: Run, stage: str) -> dict[str, Any]:
         before = run.stage.get(stage)
         if before is not None and before.state is StageState.SKIPPED:
-            return _summary(run, stage)
+            return run_log.summary(run, stage)
         model = self._pillar()
         preconditions.refuse_changed_target(run, releases.wanted(model, run.stages))
         preconditions.refuse_edited(run, model)
@@ -240,9 +241,9 @@ class Rollout:
             run.stage[stage] = earlier
             self._journal.save(run)
         else:
-            self._log.mark(run, stage, StageState.DONE, counts=_counts(engine, taking_part))
+            self._log.mark(run, stage, StageState.DONE, counts=run_log.counts(engine.records, taking_part))
         self._log.announce(run, stage, "-", "stage", "succeeded")
-        return _summary(run, stage)
+        return run_log.summary(run, stage)
 
     def _capacity(
         self, members: Membership, drains: Drains, stage: str, nodes: Iterable[str]
@@ -329,7 +330,19 @@ class Rollout:
             raise
 
     def _end(self, run: Run | None, error: RolloutError) -> None:
-        """Give the lock back after an error; an open run is paused, or ended when asked or due."""
+        """Give the lock back after an error; an open run is paused, or ended when asked or due.
+
+        Raises RolloutError JOURNAL_FAILED when that cannot be written down: the run stays `running` there.
+        """
+        try:
+            self._write_down(run, error)
+        except RolloutError as failed:
+            also = "" if failed.reason == error.reason else f"; before that: {error}"
+            raise RolloutError(failed.reason, failed.message + also, error.nodes) from error
+        finally:
+            self._lock.release()
+
+    def _write_down(self, run: Run | None, error: RolloutError) -> None:
         if run is not None and run.state is RunState.RUNNING:
             aborted = error.reason == "ABORTED" or self._journal.requested(run.id) == "abort"
             incomplete = RunState.INCOMPLETE if error.reason == "FAILURE_BUDGET" else RunState.PAUSED
@@ -343,7 +356,6 @@ class Rollout:
             if aborted:
                 self._restore_drained(run)
             self._log.announce(run, "-", "-", "run", run.state.value)
-        self._lock.release()
 
     def _restore_drained(self, run: Run) -> None:
         """Restore what an ended run left drained, where it can be; the run's message names the rest."""
@@ -384,12 +396,3 @@ class Rollout:
 
 def _applied(record: NodeRecord) -> bool:
     return any(step.step == "apply" and step.outcome == "done" for step in record.history)
-
-
-def _counts(engine: Engine, nodes: Iterable[str]) -> dict[str, int]:
-    return dict(Counter(engine.records[node].state.value for node in nodes))
-
-
-def _summary(run: Run, stage: str) -> dict[str, Any]:
-    record = run.stage[stage]
-    return {"run": run.id, "stage": stage, "state": record.state.value, "counts": record.counts}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from openstack_rollout.records.journal import Journal
-from openstack_rollout.records.run_record import Run, StageState
+from openstack_rollout.records.run_record import NodeRecord, Run, StageState
 from openstack_rollout.rollout.fleet import Fleet
 
 
@@ -56,3 +57,14 @@ class RunLog:
             f"openstack/rollout/{run.id}/{stage}/{node}/{step}",
             {"run": run.id, "stage": stage, "node": node, "step": step, "status": status, **about, **more},
         )
+
+
+def counts(records: Mapping[str, NodeRecord], nodes: Iterable[str]) -> dict[str, int]:
+    """How many of these nodes are in each state. records: node id → what the run did to it."""
+    return dict(Counter(records[node].state.value for node in nodes))
+
+
+def summary(run: Run, stage: str) -> dict[str, Any]:
+    """What a stage's runner function returns: {"run", "stage", "state", "counts"}."""
+    record = run.stage[stage]
+    return {"run": run.id, "stage": stage, "state": record.state.value, "counts": record.counts}

@@ -54,6 +54,43 @@ def test_jobs_of_a_run_that_was_aborted_after_its_death_are_waited_for(cloud, ma
     assert master.journal.node(dead, "compute2").state != "in_flight"
 
 
+def test_with_a_journal_that_cannot_be_written_those_in_flight_finish_and_nothing_starts(cloud, master):
+    cloud.policy("compute", batch=2)
+    cloud.nodes["compute2"].seconds = 300
+    filled = []
+
+    def fill():
+        if "compute2" in cloud.statuses("apply", stage="services"):
+            filled.append(cloud.now)
+            master.store.full = True
+            master.before_poll = lambda: None
+
+    master.before_poll = fill
+    error = refusal(master.update)
+    assert error.reason == "JOURNAL_FAILED"
+    assert cloud.applied[-2:] == [("services", "compute1"), ("services", "compute2")]
+    assert cloud.statuses("verify", stage="services")[-1] == "gateway1" and cloud.now - filled[0] >= 300
+    assert master.lock.holder() is None and master.run.state == "running"
+    assert refusal(master.update).reason == "JOURNAL_FAILED" and master.lock.holder() is None
+    master.store.full = False
+    run = master.run.id
+    assert master.update()["state"] == "completed" and master.run.id == run
+
+
+def test_why_a_run_stopped_is_told_also_where_it_cannot_be_written(cloud, master):
+    cloud.nodes["compute1"].faults["services/apply"] = "CONTAINER_EXITED"
+
+    store = master.store.store
+
+    def fill(bank, key, data):
+        store(bank, key, data)
+        master.store.full = key == "compute1" and data["state"] == "failed"
+
+    master.store.store = fill
+    error = refusal(master.update)
+    assert error.reason == "JOURNAL_FAILED" and "CONTAINER_EXITED" in error.message
+
+
 def test_a_canary_that_is_left_out_has_a_successor(cloud, master):
     cloud.policy("compute", batch=3, canary=1, max_failures=1)
     cloud.nodes["compute1"].faults["services/apply"] = "CONTAINER_EXITED"
