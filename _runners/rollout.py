@@ -5,21 +5,19 @@ The work is done in `openstack_rollout`. Here it is given Salt, and its refusals
 with 0 when the work is done, 1 when it was refused or the run paused, 2 for wrong use.
 """
 
-import dataclasses
 import time
 from pathlib import Path
 
 import salt.utils.event
 
 from openstack_rollout.errors import REASONS, RolloutError
-from openstack_rollout.on_salt import console, master_pillar, surveying, wiring
+from openstack_rollout.on_salt import console, master_pillar, surveying, watching, wiring
 from openstack_rollout.on_salt.fleet import SaltFleet
 from openstack_rollout.on_salt.refusal import REFUSED as _REFUSED
 from openstack_rollout.on_salt.refusal import Refusal
 from openstack_rollout.on_salt.returns import changes_of
 from openstack_rollout.records.journal import plain as _plain
-from openstack_rollout.records.run_record import RunState as _RunState
-from openstack_rollout.rollout import control, dry_run, restoration
+from openstack_rollout.rollout import control, dry_run, gone, restoration
 from openstack_rollout.rollout import status as standing
 from openstack_rollout.rollout.membership import Membership
 from openstack_rollout.rollout.run import UPDATE, Rollout
@@ -28,7 +26,6 @@ from openstack_rollout.screens import tables
 STATUS_SILENCE = 20
 #: What the release as found is called.
 FOUND = "0.0.1"
-CHECK_ENGINE_EVERY = 5
 _NOT_COMPLETED = ("paused", "incomplete", "aborted", "interrupted")
 
 console.hide_salts_own_messages()
@@ -56,9 +53,10 @@ def status(silence=STATUS_SILENCE):
         measured = members.measure(fleet, members.ids, silence=float(silence))
         run = journal.latest()
         records = journal.nodes(run.id) if run else {}
-        found = _as_found(run, wiring.lock(opts))
+        found = watching.as_found(run, wiring.lock(opts))
         drained = journal.all_drained()
-        data = standing.status(model, members, measured, found, records, drained=drained)
+        missing = gone.since(run, records, members, fleet)
+        data = standing.status(model, members, measured, found, records, drained=drained, gone=missing)
     return {"data": data, "outputter": "rollout"}
 
 
@@ -139,8 +137,9 @@ def plan():
 def begin():
     """Check everything, open a run or go on with the unfinished one, prefetch on every node.
 
-    A step of orch/update.sls. Returns {"run": identifier, "target": version}. Refuses with one line, under
-    any reason of the checks or of a node.
+    A step of orch/update.sls. Returns {"run": identifier, "target": version}, and "gone" where nodes of the
+    last run are no accepted minions any more. Refuses with one line, under any reason of the checks or of a
+    node.
 
     CLI Example:
 
@@ -151,7 +150,7 @@ def begin():
     opts = _opts()
     with SaltFleet(opts) as fleet:
         run = Rollout(wiring.ports(opts, fleet)).begin()
-    return {"run": run.id, "target": run.target}
+    return {"run": run.id, "target": run.target, **({"gone": run.gone} if run.gone else {})}
 
 
 @console.command(stage=console.text)
@@ -339,52 +338,15 @@ def _watch(opts, screens, timeout, wait):
     until = time.monotonic() + float(timeout) if timeout else float("inf")
     with salt.utils.event.get_master_event(opts, opts["sock_dir"], listen=True) as bus:
         bus.connect_pub()
-        found = _run_to_watch(journal, lock, min(until, time.monotonic() + float(wait)))
+        found = watching.run_to_watch(journal, lock, min(until, time.monotonic() + float(wait)))
         if found is None:
             return None
         records = {node: _plain(record) for node, record in journal.nodes(found.id).items()}
         board = screens.Board(_plain(found), records)
         with screens.Screen(board) as screen:
             screen.show(f"run {found.id}: {tables.title_of(board.run)}")
-            _follow(bus, board, screen, until, lambda: _as_found(journal.run(found.id), lock))
+            watching.follow(bus, board, screen, until, lambda: watching.as_found(journal.run(found.id), lock))
     return board.run
-
-
-def _follow(bus, board, screen, until, current):
-    """Feed events to the board until the run ends, also when its process ends without an event."""
-    check = time.monotonic() + CHECK_ENGINE_EVERY
-    while not board.ended and time.monotonic() < until:
-        event = bus.get_event(wait=1, tag=f"openstack/rollout/{board.run['id']}/", full=True)
-        if event:
-            screen.show(board.take(event["data"]))
-        if time.monotonic() >= check:
-            check = time.monotonic() + CHECK_ENGINE_EVERY
-            now = current()
-            board.run.update(state=now.state.value, reason=now.reason, message=now.message)
-            if now.state is _RunState.INTERRUPTED:
-                screen.show(f"run {now.id}: {now.message}")
-                return
-
-
-def _run_to_watch(journal, lock, until):
-    while time.monotonic() < until:
-        found = _as_found(journal.unfinished(), lock)
-        if found and found.state is _RunState.RUNNING:
-            return found
-        time.sleep(1)
-    return None
-
-
-def _as_found(run, lock):
-    """The run's record; one that is `running` in a process that is gone is `interrupted`."""
-    if run is None or run.state is not _RunState.RUNNING:
-        return run
-    holder = lock.holder()
-    if holder and holder["run"] == run.id:
-        return run
-    return dataclasses.replace(
-        run, state=_RunState.INTERRUPTED, message="its process is gone: run again to go on"
-    )
 
 
 def _orchestrate(orchestration):

@@ -56,6 +56,10 @@ RAISED = {
         "At the first measurement: nothing. In a step: unknown, the step may have ended on the node; the next"
         " run measures it.",
     ),
+    "KEY_DENIED": Raised(
+        "A node does not answer, and a minion of its name was turned away: its key is not the accepted one.",
+        "Nothing on this node.",
+    ),
     "NODE_ERROR": Raised("A node could not do what it was asked, for a reason that has no word.", STEP_ONLY),
     "SHARE_VERSION": Raised(
         "A node's modules are of another version of this program than the master's.",

@@ -27,11 +27,11 @@ PATIENCE = 300  # seconds until a command counts as hung, also on a busy machine
 class SimulatedCloud:
     """Operate the cloud as an operator does: edit the pillar, call salt-run, stop and start minions."""
 
-    def __init__(self, factories, pillar_root: Path, utils: Path = REPO / "_utils"):
+    def __init__(self, factories, pillar_root: Path, utils: Path = REPO / "_utils", **configuration):
         self.pillar = pillar_root
         self.utils = utils
         self.master = factories.salt_master_daemon(
-            random_string("rollout-master-"), overrides=self._configuration()
+            random_string("rollout-master-"), overrides={**self._configuration(), **configuration}
         )
         self.minions = {}
 
@@ -44,12 +44,16 @@ class SimulatedCloud:
                 name, overrides={"log_level_logfile": "warning"}
             )
             self.minions[name].start()
-        self.master.salt_cli().run("saltutil.sync_all", minion_tgt="*", _timeout=90)
+        self.master.salt_cli().run("saltutil.sync_all", minion_tgt="*", _timeout=PATIENCE)
 
     def stop(self):
         """Stop every daemon."""
         for daemon in (*self.minions.values(), self.master):
             daemon.terminate()
+
+    def declared(self):
+        """The operator's page as it is."""
+        return yaml.safe_load((self.pillar / "openstack.sls").read_text())["openstack"]
 
     def openstack(self, **keys):
         """Write the operator's page, with what a test changes."""
@@ -96,13 +100,13 @@ class SimulatedCloud:
     def run(self, *arguments, timeout=PATIENCE):
         """salt-run to its end."""
         return subprocess.run(
-            self._command(arguments), capture_output=True, text=True, timeout=timeout, check=False
+            self.command(*arguments), capture_output=True, text=True, timeout=timeout, check=False
         )
 
     def popen(self, *arguments):
         """salt-run as a process of its own."""
         return subprocess.Popen(
-            self._command(arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            self.command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
 
     def json(self, *arguments):
@@ -115,7 +119,8 @@ class SimulatedCloud:
         """A listener that began to listen before it is returned."""
         return Events(self.master.config)
 
-    def _command(self, arguments):
+    def command(self, *arguments):
+        """The command line of a call of salt-run."""
         salt_run = Path(sys.executable).with_name("salt-run")
         return [str(salt_run), "-c", str(self.master.config_dir), "--log-level=quiet", *arguments]
 

@@ -217,18 +217,6 @@ def test_a_minion_restarted_in_the_middle_of_its_job_is_noticed_before_the_silen
     assert cloud.json("rollout.abort")["state"] == "aborted"
 
 
-def test_a_minion_that_is_held_up_is_waited_for(cloud):
-    cloud.fresh(cmp1={"seconds": {"ovn": 10}}, policies={"compute": {"silence": 40}})
-    with cloud.events() as events:
-        update = cloud.popen("state.orchestrate", "orch.ovn")
-        events.until(stage="ovn", node="cmp1", step="apply", status="started")
-        time.sleep(3)
-        cloud.hold_up("cmp1", 35)
-        output, _ = update.communicate(timeout=PATIENCE)
-    assert update.returncode == 0, output
-    assert cloud.at("cmp1") == cloud.at("cmp2") == {"ovn": "1.0.1"}
-
-
 def test_pause_and_abort_reach_a_running_engine(cloud):
     cloud.fresh(cmp1={"seconds": {"ovn": 4}}, cmp2={"seconds": {"ovn": 4}})
     with cloud.events() as events:

@@ -144,6 +144,7 @@ class Cloud:
         self.seconds = seconds
         self.events = []
         self.applied = []
+        self.keys = {}
         self.nodes = {}
         self.openstack = pillar(target, nodes)
         for role, count in nodes.items():
@@ -244,6 +245,9 @@ class SimulatedFleet:
             zone = target.removeprefix("G@zone:")
             return [name for name, node in self.cloud.nodes.items() if node.zone == zone]
         return [name for name in self.cloud.nodes if name.startswith(target.rstrip("*"))]
+
+    def keys(self):
+        return self.cloud.keys
 
     def facts(self, silences, refresh=False):
         asked = list(silences)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import salt.key
 import salt.utils.minions
 
 from openstack_rollout.declared import hooks
@@ -15,6 +16,11 @@ from openstack_rollout.rollout.fleet import Answers, Context, StepResult
 ASKED_TOGETHER = 500
 # A number makes a state run wait for an earlier one in its own process, so that it is never taken for lost.
 QUEUE = 100
+#: Salt's lists of keys, as they are called here; the last one counts.
+_DENIED = "denied"
+_KEYS = {"minions_pre": "pending", "minions_rejected": "rejected", "minions_denied": _DENIED}
+_ANOTHER_KEY = "somebody calls in its name with another key than the accepted one: it was denied"
+DENIED_SILENCE = 15.0  # seconds, where it is likely that nobody will answer
 FACTS = Call("rollout_call.run", ("openstack_node.facts",), {"kwargs": {"fresh": True}})
 
 
@@ -39,6 +45,11 @@ class SaltFleet:
         """The ids of the accepted minions that a compound target (str) matches, the silent ones too."""
         return list(salt.utils.minions.CkMinions(self._opts).check_minions(target, "compound")["minions"])
 
+    def keys(self) -> dict[str, str]:
+        """The keys that are not accepted: {minion id: pending, rejected or denied}."""
+        listed = salt.key.get_key(self._opts).list_keys()
+        return {node: state for name, state in _KEYS.items() for node in listed[name]}
+
     def facts(self, silences: Mapping[str, float], refresh: bool = False) -> Answers:
         """Ask nodes for openstack_node.facts, some hundreds of them with one job.
 
@@ -46,6 +57,8 @@ class SaltFleet:
         nodes ask their package repositories anew.
         """
         facts, failures = {}, {}
+        denied = [node for node, key in self.keys().items() if key == _DENIED and node in silences]
+        silences = {**silences, **{node: min(silences[node], DENIED_SILENCE) for node in denied}}
         call = FACTS._replace(keywords={"kwargs": {"fresh": True, "refresh": True}}) if refresh else FACTS
         for ended in self.ask(silences, call):
             result = _result(ended, "verify")
@@ -53,6 +66,9 @@ class SaltFleet:
                 facts[result.node] = dict(result.data)
             else:
                 failures[result.node] = (result.reason, result.message)
+        for node in denied:
+            if node in failures and failures[node][0] == "NODE_SILENT":
+                failures[node] = ("KEY_DENIED", f"it gave no sign of life, and {_ANOTHER_KEY}")
         return Answers(facts, failures)
 
     def dry_run(self, silences: Mapping[str, float], stage: str) -> list[Ended]:

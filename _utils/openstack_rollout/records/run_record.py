@@ -89,6 +89,8 @@ class Run:
         message: What is wrong and where, for people.
         stage: Name of a stage, or `prefetch` → how far it is.
         plan: What was planned when it began, None before that.
+        gone: Nodes that the run before knew and that were no accepted minions when this one began: node id →
+            {"role", "key"}.
         verified: What the cloud was tried out with at the end, one line.
         finished: When it completed.
         version: Of this form of the record.
@@ -107,6 +109,7 @@ class Run:
     stage: dict[str, StageRecord] = field(default_factory=dict)
     plan: Plan | None = None
     content: dict[str, str] = field(default_factory=dict)
+    gone: dict[str, dict[str, str]] = field(default_factory=dict)
     verified: str = ""
     finished: float | None = None
     version: int = VERSION

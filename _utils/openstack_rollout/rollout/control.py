@@ -91,6 +91,7 @@ def report(journal: Journal, run_id: str | None = None) -> dict[str, Any]:
         **{"reason": run.reason, "message": run.message, "created": run.created},
         "seconds": round(latest - run.created, 1),
         "remedy": REASONS.get(run.reason, ""),
+        "gone": run.gone,
     }
     return {"run": summary, "stages": stages, "nodes": nodes}
 

@@ -11,7 +11,7 @@ from openstack_rollout.declared.policies import CLOUD_DRAINS
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.planned import Plan
-from openstack_rollout.rollout import plan, preconditions
+from openstack_rollout.rollout import gone, plan, preconditions
 from openstack_rollout.rollout.membership import Measured, Membership
 from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.rollout.run import UPDATE
@@ -25,9 +25,9 @@ def dry_run(model: Model, ports: Ports, predict: Predict) -> dict[str, Any]:
     """The plan of an update that would begin now, as data. Touches nothing.
 
     predict: applies a stage's node state with test=True. Returns {"target", "refused", "prefetch", "stages",
-    "remedy", "workloads", "nodes", "failures"}: refused is the line under which the update would not begin,
-    or None; stages the tree of records.planned; workloads what workload.risks says of the nodes that will be
-    drained, or None. Raises RolloutError NO_NODES.
+    "gone", "remedy", "workloads", "nodes", "failures"}: refused is the line under which the update would not
+    begin, or None; stages the tree of records.planned; gone as of gone.since; workloads what workload.risks
+    says of the nodes that will be drained, or None. Raises RolloutError NO_NODES.
     """
     releases.target(model)  # an update needs one
     drains = ports.drains(model)
@@ -43,8 +43,11 @@ def dry_run(model: Model, ports: Ports, predict: Predict) -> dict[str, Any]:
             for name, changes in predict(taking_part, stage).items():
                 if changes:
                     nodes[name][stage] = changes
+    last = ports.journal.latest()
+    records = ports.journal.nodes(last.id) if last else {}
     return {
         **planned.plain(),
+        "gone": gone.since(last, records, members, ports.fleet),
         "refused": str(refusal) if refusal else None,
         "remedy": refusal.remedy if refusal else "",
         "workloads": _workloads(model, ports, planned, members, drains),

@@ -59,6 +59,11 @@ class Fleet(Protocol):
     def members(self, target: str) -> list[str]:
         """Ids of the accepted nodes that a compound target matches, those that are down included."""
 
+    def keys(self) -> Mapping[str, str]:
+        """The keys that are not accepted: node id → pending, rejected or denied. A node may have a denied key
+        beside its accepted one: somebody else, or itself installed anew, called in its name.
+        """
+
     def facts(self, silences: Mapping[str, float], refresh: bool = False) -> Answers:
         """Measure nodes now. silences: node id → seconds that it may give no sign of life. refresh: have them
         ask their package repositories first.

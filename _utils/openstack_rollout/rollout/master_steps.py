@@ -62,6 +62,10 @@ class MasterSteps:
         """Ids of the accepted nodes that a compound target matches."""
         return self._fleet.members(target)
 
+    def keys(self) -> Mapping[str, str]:
+        """The keys that are not accepted."""
+        return self._fleet.keys()
+
     def facts(self, silences: Mapping[str, float], refresh: bool = False) -> Answers:
         """Measure nodes now."""
         return self._fleet.facts(silences, refresh)

@@ -35,7 +35,7 @@ class Measured:
 @dataclass
 class Membership:
     """roles: role -> node ids in their order. policies: role -> Policy. zones: node id -> zone. comparison:
-    what nodes are compared by. base: the known role as which a role goes.
+    what nodes are compared by. base: the known role as which a role goes. accepted: all accepted minions.
     """
 
     roles: Mapping[str, Sequence[str]]
@@ -43,6 +43,7 @@ class Membership:
     comparison: Comparison
     zones: dict[str, str | None] = field(default_factory=dict)
     base: Callable[[str], str] = str
+    accepted: Collection[str] = ()
 
     @classmethod
     def of(cls, model: Model, fleet: Fleet) -> Membership:
@@ -72,7 +73,7 @@ class Membership:
             node: zone for zone in sorted(zones, reverse=True) for node in zones[zone]
         }
         policies = {role: model.policies.of(role) for role in roles}
-        return cls(roles, policies, Comparison(model), of_node, model.base)
+        return cls(roles, policies, Comparison(model), of_node, model.base, accepted)
 
     @property
     def ids(self) -> list[str]:

@@ -18,7 +18,7 @@ from openstack_rollout.errors import RolloutError, one_line
 from openstack_rollout.records.lock import me
 from openstack_rollout.records.planned import PlannedRole, PlannedStage
 from openstack_rollout.records.run_record import NodeRecord, Run, RunState, StageRecord, StageState, Trial
-from openstack_rollout.rollout import plan, preconditions, procedure, restoration, run_log
+from openstack_rollout.rollout import gone, plan, preconditions, procedure, restoration, run_log
 from openstack_rollout.rollout.drain_steps import LiveCapacity, SharedCapacity
 from openstack_rollout.rollout.engine import Engine
 from openstack_rollout.rollout.master_steps import MasterSteps
@@ -64,6 +64,7 @@ class Rollout:
             target = releases.wanted(model, stages)
             preconditions.refuse_changed_target(unfinished, target)
             members = Membership.of(model, self._fleet)
+            missing = gone.for_run(self._journal, unfinished, members, self._fleet)
             unfinished = self._take_over(unfinished, orchestration, model, members)
             measured = members.measure(self._fleet, members.ids, refresh=SYSTEM in stages)
             measured = preconditions.before_a_run(model, members, measured, stages, self._ports)
@@ -77,6 +78,7 @@ class Rollout:
             raise
         run = unfinished or self._journal.create(target, orchestration, stages, me())
         with self._ending(run):
+            run.gone = missing
             run.content = preconditions.content_of(model, stages)
             self._open(run, model, members, measured)
         return run

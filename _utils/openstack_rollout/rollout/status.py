@@ -27,11 +27,12 @@ def status(
     records: Mapping[str, NodeRecord],
     *,
     drained: Mapping[str, DrainRecord],
+    gone: Mapping[str, Mapping[str, str]],
 ) -> dict[str, Any]:
     """Everything that rollout.status tells.
 
     measured: of Membership.measure. run, records: of the journal, None and {} before the
-    first. drained: the records of drained nodes.
+    first. drained: the records of drained nodes. gone: nodes of the last run that are no minions any more.
     """
     target = releases.wanted(model)
     nodes = {}
@@ -53,6 +54,7 @@ def status(
             for role, names in members.roles.items()
         },
         "nodes": nodes,
+        "gone": dict(gone),
         "drained": {
             node: {key: value for key, value in plain(drained[node]).items() if key != "data"}
             for node in in_order(drained)

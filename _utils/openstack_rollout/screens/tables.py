@@ -17,7 +17,8 @@ def text(data: Mapping[str, Any]) -> str:
     if "risks" in data:
         return risks(data)
     if "prefetch" in data:
-        return plan.text(data, risks(data["workloads"]) if data["workloads"] else "")
+        text = plan.text(data, risks(data["workloads"]) if data["workloads"] else "")
+        return "\n".join([text, *gone(data["gone"])])
     return report(data)
 
 
@@ -71,6 +72,7 @@ def status(data: Mapping[str, Any]) -> str:
         if node.get("configuration"):
             trouble.append(f"{name}: new configuration files to merge: {', '.join(node['configuration'])}")
     trouble += [drained(name, record) for name, record in data["drained"].items()]
+    trouble += gone(data["gone"])
     return "\n\n".join([*parts, *(["\n".join(trouble)] if trouble else [])])
 
 
@@ -92,6 +94,14 @@ def drained(name: str, record: Mapping[str, Any]) -> str:
     by = f"run {record['run']} before {record['stage']}" if record["run"] else "by hand"
     said = f": {record['message']}" if record["message"] else ""
     return f"{name}: {record['state']} ({record['kind']}, {by}, since {since}){said}"
+
+
+def gone(nodes: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """A line for each node that the last run knew and that is no accepted minion now."""
+    return [
+        f"{name}: gone: the last run knew it as {one['role']}, and its key is {one['key']} now"
+        for name, one in nodes.items()
+    ]
 
 
 def risks(data: Mapping[str, Any]) -> str:
@@ -128,6 +138,7 @@ def report(data: Mapping[str, Any]) -> str:
     head += f" after {_seconds(run['seconds'])}"
     if run["reason"]:
         head += f"\n{run['reason']}: {run['message']}\n{run['remedy']}"
+    head = "\n".join([head, *gone(run["gone"])])
     stages = table(
         ("STAGE", "STATE", "TIME", "NODES"),
         [

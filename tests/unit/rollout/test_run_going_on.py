@@ -4,6 +4,7 @@ import pytest
 
 from openstack_rollout.declared.differences import Compared, Difference, Kind
 from openstack_rollout.rollout import control
+from openstack_rollout.rollout.dry_run import dry_run
 from openstack_rollout.rollout.preconditions import images_to_pull
 from tests.unit.simulated_fleet import Cloud, Master, refusal
 
@@ -172,3 +173,36 @@ def test_an_image_that_is_on_the_node_is_not_asked_for(kind, stage, local, asked
         services={"x": {"container": "a", "image": image, "local": local}},
     )
     assert dict(images_to_pull(compared, ["ovn"])) == ({"service x": image} if asked else {})
+
+
+def test_a_node_whose_key_was_deleted_is_named_by_plan_and_update_until_a_run_ended_without_it(cloud, master):
+    master.update()
+    del cloud.nodes["compute4"]
+    cloud.keys = {"compute4": "pending", "stranger": "pending"}
+    named = {"compute4": {"role": "compute", "key": "pending"}}
+    assert dry_run(cloud.model, master.ports(), lambda nodes, stage: {})["gone"] == named
+    assert master.update()["state"] == "completed" and master.run.gone == named
+    assert control.report(master.journal)["run"]["gone"] == named
+    assert master.update()["state"] == "completed" and master.run.gone == {}
+    assert dry_run(cloud.model, master.ports(), lambda nodes, stage: {})["gone"] == {}
+
+
+def test_a_run_that_goes_on_names_what_went_meanwhile(cloud, master):
+    cloud.nodes["compute2"].faults["services/apply"] = "CONTAINER_EXITED"
+    refusal(master.update)
+    del cloud.nodes["compute4"]
+    refusal(master.update)
+    del cloud.nodes["compute3"]
+    cloud.nodes["compute2"].faults.clear()
+    master.update()
+    assert {node: one["key"] for node, one in master.run.gone.items()} == {
+        "compute3": "deleted",
+        "compute4": "deleted",
+    }
+
+
+def test_a_node_that_lost_its_role_is_not_gone(cloud, master):
+    master.update()
+    cloud.openstack["roles"]["compute"] = "compute1"
+    master.update()
+    assert master.run.gone == {}

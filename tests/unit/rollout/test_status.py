@@ -29,7 +29,7 @@ def measured(master):
     run = master.run
     records = master.journal.nodes(run.id) if run else {}
     drained = master.journal.all_drained()
-    return status.status(cloud.model, members, answers, run, records, drained=drained)
+    return status.status(cloud.model, members, answers, run, records, drained=drained, gone={})
 
 
 def test_before_and_after_an_update(cloud, master):

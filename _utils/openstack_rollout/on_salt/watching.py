@@ -1,0 +1,74 @@
+"""Following a run that goes on in another process: by its events, and by the lock of that process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from openstack_rollout.records.journal import Journal
+from openstack_rollout.records.lock import Lock
+from openstack_rollout.records.run_record import Run, RunState
+
+CHECK_ENGINE_EVERY = 5
+
+
+class Board(Protocol):
+    """What is known of a run: screens.watch.Board."""
+
+    run: dict[str, Any]
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run has."""
+
+    def take(self, event: Mapping[str, Any]) -> Any:
+        """Take in an event; returns what to show of it."""
+
+
+class Screen(Protocol):
+    """Where a line is shown: screens.watch.Screen."""
+
+    def show(self, line: Any) -> None:
+        """Show it."""
+
+
+def follow(bus: Any, board: Board, screen: Screen, until: float, current: Callable[[], Run]) -> None:
+    """Feed events to the board until the run ends, also when its process ends without an event.
+
+    bus: the master's events. until: the monotonic time at which to end anyway. current: reads the run's
+    record, as `as_found` does.
+    """
+    check = time.monotonic() + CHECK_ENGINE_EVERY
+    while not board.ended and time.monotonic() < until:
+        event = bus.get_event(wait=1, tag=f"openstack/rollout/{board.run['id']}/", full=True)
+        if event:
+            screen.show(board.take(event["data"]))
+        if time.monotonic() >= check:
+            check = time.monotonic() + CHECK_ENGINE_EVERY
+            now = current()
+            board.run.update(state=now.state.value, reason=now.reason, message=now.message)
+            if now.state is RunState.INTERRUPTED:
+                screen.show(f"run {now.id}: {now.message}")
+                return
+
+
+def run_to_watch(journal: Journal, lock: Lock, until: float) -> Run | None:
+    """The run that is under way; waits for one until a monotonic time, None when there was none."""
+    while time.monotonic() < until:
+        found = as_found(journal.unfinished(), lock)
+        if found and found.state is RunState.RUNNING:
+            return found
+        time.sleep(1)
+    return None
+
+
+def as_found(run: Run | None, lock: Lock) -> Run | None:
+    """The run's record; one that is `running` in a process that is gone is `interrupted`."""
+    if run is None or run.state is not RunState.RUNNING:
+        return run
+    holder = lock.holder()
+    if holder and holder["run"] == run.id:
+        return run
+    return replace(run, state=RunState.INTERRUPTED, message="its process is gone: run again to go on")
