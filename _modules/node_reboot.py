@@ -15,6 +15,7 @@ from openstack_rollout.node.errors import NodeError
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _UNIT = "openstack-rollout-reboot"
 _DELAY = 2  # seconds, so that the answer leaves the node before it goes down
+_STOPPING = "stopping"
 _STARTING = ("initializing", "starting", "")
 # Podman's units that run a container's health check: the container reports a failure itself.
 _HEALTH_CHECKS = re.compile(r"[0-9a-f]{64}(-[0-9a-f]+)?\.(service|timer)")
@@ -50,9 +51,10 @@ def start(boot_id: str) -> bool:
 def state() -> dict:
     """Which boot this is, and what of it is not in order.
 
-    Returns {"boot_id": str, "time": seconds since the epoch by this node's clock, "settled": whether systemd
-    has finished starting units and no reboot of ours is due, "failed": [units, without containers' health
-    checks], "unmounted": [file systems of /etc/fstab that are not mounted]}.
+    Returns {"boot_id": str, "time": seconds since the epoch by this node's clock, "stopping": whether systemd
+    is shutting the node down, "settled": whether it has finished starting units and no reboot of ours is due,
+    "failed": [units, without containers' health checks], "unmounted": [file systems of /etc/fstab that are
+    not mounted]}.
 
     CLI Example:
 
@@ -66,7 +68,8 @@ def state() -> dict:
     return {
         "boot_id": _boot_id(),
         "time": time.time(),
-        "settled": manager not in (*_STARTING, "stopping") and not _is_due(),
+        "stopping": manager == _STOPPING,
+        "settled": manager not in (*_STARTING, _STOPPING) and not _is_due(),
         "failed": sorted(unit for unit in failed if not _HEALTH_CHECKS.fullmatch(unit)),
         "unmounted": _unmounted(),
     }

@@ -56,6 +56,10 @@ RAISED = {
         "At the first measurement: nothing. In a step: unknown, the step may have ended on the node; the next"
         " run measures it.",
     ),
+    "NODE_REBOOTED": Raised(
+        "A node failed a step, and runs another boot than when it was measured; the run had not rebooted it.",
+        "Unknown: the step was cut off. The next run measures the node.",
+    ),
     "KEY_DENIED": Raised(
         "A node does not answer, and a minion of its name was turned away: its key is not the accepted one.",
         "Nothing on this node.",

@@ -28,6 +28,7 @@ REASONS = {
     "STAGE_OUT_OF_ORDER": "Run the stages that the message names first.",
     "NO_NODES": "Correct the target that the message names, or accept the minions' keys.",
     "NODE_SILENT": "Bring the node or its salt-minion back, then run again.",
+    "NODE_REBOOTED": "Find out who rebooted the node, then run again: it goes on by measuring.",
     "KEY_DENIED": (
         "If the node was installed anew, or has a new key: salt-key -d NODE, then salt-key -a NODE, and run"
         " again. Else find out who uses its name."

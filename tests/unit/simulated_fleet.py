@@ -132,6 +132,7 @@ class SimulatedNode:
     faults: dict = field(default_factory=dict)
     silent: bool = False
     health: list = field(default_factory=list)
+    boot_id: str = ""  # in which failures are looked into
     seconds: float | None = None  # that a step takes; None: as long as on the others
 
 
@@ -204,7 +205,7 @@ class Cloud:
             "target": self.target,
             "roles": [node.role],
             "os_family": "RedHat",
-            "boot_id": "0",
+            "boot_id": node.boot_id,
             "containers": containers,
             "managed": list(containers),
             "carried": {},
@@ -372,6 +373,9 @@ class NoReboots(Reboots):
 
     def refuse_silent(self, node):
         pass
+
+    def rebooted_since(self, node, boot_id, patience):
+        raise AssertionError("nobody asked for that")
 
     def minion(self, node):
         return "nothing of Salt was due"

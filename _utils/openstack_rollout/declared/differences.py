@@ -93,6 +93,7 @@ class Compared:
     name → {"container", "image", "running", "image_id", "local", "release"}. packages: name → {"stage",
     "installed", "wanted"}. held: name → version that holds keep back. checks: stage → what the
     release asks for and is not so. notes: {"kind", "subject", "detail"} of what is beside the catalogue.
+    boot_id: of the boot in which it was measured.
     """
 
     id: str
@@ -112,6 +113,7 @@ class Compared:
     packages: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[dict[str, str]] = field(default_factory=list)
     checks: dict[str, list[str]] = field(default_factory=dict)
+    boot_id: str = ""
 
     def open(self, stages: Iterable[str]) -> list[Difference]:
         """What differs in these stages."""
@@ -165,6 +167,7 @@ class Comparison:
             packages=_package_facts(wanted, facts),
             notes=[*_notes(own, facts), *self._old_sidecars(own, facts)],
             checks=_failed_checks(wanted, facts, stages),
+            boot_id=facts.boot_id,
         )
 
     def deployed(self, facts: Facts, where: Place) -> str | None:

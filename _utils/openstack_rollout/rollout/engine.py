@@ -69,6 +69,7 @@ class Engine:
         self._compare = compare
         self._clock = clock
         self._records = journal.nodes(run.id)
+        self._boots: dict[str, str] = {}
 
     @property
     def records(self) -> Mapping[str, NodeRecord]:
@@ -105,6 +106,10 @@ class Engine:
             rest = [node for node in planned.rest if node.id not in tried]
             self._take(Pass(round_, Window(planned.batch, planned.per_zone), capacity), role, rest)
         return True
+
+    def know(self, measured: Mapping[str, Compared]) -> None:
+        """Remember in which boot nodes were measured: a step that fails in another one was cut off."""
+        self._boots.update({node: one.boot_id for node, one in measured.items()})
 
     def take(self, stage: str, step: str, nodes: Iterable[Node], together: int, failures: int | None) -> None:
         """Take nodes through one step, outside of the plan of a stage: prefetch, or restore.
@@ -237,7 +242,8 @@ class Engine:
         self._announce(node, record, step, "started", in_flight)
         services = round_.services if round_.name else None
         run = self._run
-        context = Context(run.id, run.target, tuple(run.stages), services, content=run.content)
+        boot = self._boots.get(node.id, "")
+        context = Context(run.id, run.target, tuple(run.stages), services, False, run.content, boot)
         self._fleet.start(node.id, step, round_.stage, jid, self._silence(node.role), context=context)
 
     def _take_in(
@@ -258,6 +264,8 @@ class Engine:
             del in_flight[node.id]
             self._fail(node, round_, step, reason or "NODE_ERROR", message, in_flight)
             return False
+        if step == "reboot":
+            self._boots.pop(node.id, None)
         said = one_line(message)
         ended = replace(self._ended(round_.stage, round_.name, step, record.started, "done"), said=said)
         following = steps.index(step) + 1
@@ -275,6 +283,7 @@ class Engine:
         """Why a measured node did not pass (reason, message); ("", "") when it did."""
         try:
             compared = self._compare(node.id, result.data)
+            self._boots[node.id] = compared.boot_id
         except RolloutError as error:
             return error.reason, error.message
         return judging.verdict(compared, round_.open(compared), self._run.target)

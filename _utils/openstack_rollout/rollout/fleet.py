@@ -30,7 +30,8 @@ class Context:
 
     run (str): its identifier. target (str): its release. stages: their names. services: those of the round,
     None where the stage has one round alone. drained: whether workloads were taken away from the node.
-    content: stage → the fingerprint of what it brings nodes to.
+    content: stage → the fingerprint of what it brings nodes to. boot_id: of the boot in which the node was
+    measured, "" where another one may have begun by now.
     """
 
     run: str
@@ -39,6 +40,7 @@ class Context:
     services: tuple[str, ...] | None = None
     drained: bool = False
     content: Mapping[str, str] = field(default_factory=dict)
+    boot_id: str = ""
 
 
 @dataclass(frozen=True)

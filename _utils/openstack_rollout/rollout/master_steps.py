@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -56,6 +56,7 @@ class MasterSteps:
         self._drain_steps = DrainSteps(journal, drains, clock)
         self._places = threading.Semaphore(TOGETHER)
         self._under_way = 0
+        self._boots: dict[str, tuple[str, float]] = {}  # job → in which boot it began, its node's silence
         self._ended: queue.SimpleQueue[StepResult] = queue.SimpleQueue()
 
     def members(self, target: str) -> list[str]:
@@ -78,6 +79,7 @@ class MasterSteps:
         """Start a step: those that wait for the node, or for the cloud, in a thread; others on the node."""
         if step not in self._here:
             context = replace(context, drained=self._is_drained(node))
+            self._boots[jid] = context.boot_id, silence
             self._fleet.start(node, step, stage, jid, silence, context=context)
             return
         record = self._journal.node(context.run, node)
@@ -99,14 +101,31 @@ class MasterSteps:
     def poll(self, seconds: float) -> list[StepResult]:
         """The steps that ended; waits up to that long for the first."""
         ended = self._taken()
-        if ended:
-            return [*ended, *self._fleet.poll(0)]
-        ended = self._fleet.poll(min(seconds, LOOK_EVERY) if self._under_way else seconds)
-        return [*ended, *self._taken()]
+        wait = 0 if ended else min(seconds, LOOK_EVERY) if self._under_way else seconds
+        return [*ended, *self._looked_into(self._fleet.poll(wait)), *self._taken()]
 
     def announce(self, tag: str, data: dict[str, Any]) -> None:
         """Fire an event for watchers."""
         self._fleet.announce(tag, data)
+
+    def _looked_into(self, ended: Iterable[StepResult]) -> Iterator[StepResult]:
+        """The ends as they are; that of a node that may have been rebooted comes when that is known."""
+        for result in ended:
+            boot_id, silence = self._boots.pop(result.jid, ("", 0.0))
+            if result.succeeded or not boot_id or result.reason == "NODE_SILENT":
+                yield result
+            else:
+                place = DrainRecord(result.node, "", "", "", "")
+                self._in_thread(self._cause(result, boot_id, silence), place, result.jid)
+
+    def _cause(self, failed: StepResult, boot_id: str, silence: float) -> Callable[[DrainRecord], str]:
+        def cause(place: DrainRecord) -> str:
+            if not self._reboots.rebooted_since(place.node, boot_id, silence):
+                raise RolloutError(failed.reason or "NODE_ERROR", failed.message)
+            was = f"{failed.reason}: {failed.message}"
+            raise RolloutError("NODE_REBOOTED", f"somebody rebooted it in the middle of the step ({was})")
+
+        return cause
 
     def _taken(self) -> list[StepResult]:
         ended = []

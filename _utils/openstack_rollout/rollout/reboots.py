@@ -127,6 +127,21 @@ class Reboots:
         if answer.error:
             raise RolloutError("NODE_SILENT", f"{node}: {answer.error}", [node])
 
+    def rebooted_since(self, node: str, boot_id: str, patience: float) -> bool:
+        """Whether a node runs another boot than the given one.
+
+        patience (seconds): how long to wait for one that is going down, or does not answer.
+        """
+        begun = self._clock()
+        while True:
+            answer = self._ask(node, "node_reboot.state", ANSWER_WITHIN)
+            if not answer.error and answer.value["boot_id"] != boot_id:
+                return True
+            away = answer.reason == "NODE_SILENT" if answer.error else answer.value.get("stopping", False)
+            if not away or self._clock() - begun > patience:
+                return False
+            self._sleep(LOOK_EVERY)
+
     def wait_for_boot(self, node: str) -> None:
         """Wait for a node that an earlier engine may have rebooted, and died. Raises RolloutError."""
         self._wait(node, self._clock(), lambda: self._missing(node, None, 0.0))

@@ -170,6 +170,7 @@ class Rollout:
         self._log.announce(run, "-", "-", "run", "started")
         engine = self._engine(run, model, members)
         nodes = measured.nodes
+        engine.know(nodes)
         for node, (reason, message) in measured.failures.items():
             engine.leave_out(members.node(node), PREFETCH, reason, message)
         drains = self._drains(model)
@@ -211,6 +212,7 @@ class Rollout:
         excluded = engine.failures()
         measured = members.measure(self._fleet, [name for name in members.ids if name not in excluded])
         found = measured.nodes
+        engine.know(found)
         for name, (reason, message) in measured.failures.items():
             engine.leave_out(members.node(name), stage, reason, message)
         self._refuse_over_budget(engine, stage, members)

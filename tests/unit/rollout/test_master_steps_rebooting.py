@@ -83,3 +83,34 @@ def test_a_node_that_does_not_come_back_pauses_the_run_and_stays_drained(master)
     Recorded.fault = None
     master.update()
     assert master.run.state == "completed" and master.journal.drained("compute1") is None
+
+
+@pytest.mark.parametrize(("now", "reason"), [("second", "NODE_REBOOTED"), ("first", "CONTAINER_EXITED")])
+def test_a_node_that_somebody_reboots_in_the_middle_of_a_step_is_named_so(master, monkeypatch, now, reason):
+    asked = []
+
+    def rebooted_since(self, node, boot_id, patience):
+        asked.append((node, boot_id, patience))
+        return boot_id != now
+
+    monkeypatch.setattr(Recorded, "rebooted_since", rebooted_since, raising=False)
+    master.cloud.policy("compute", silence=77)
+    master.cloud.nodes["compute1"].boot_id = "first"
+    master.cloud.nodes["compute1"].faults["services/apply"] = "CONTAINER_EXITED"
+    error = refusal(master.update)
+    assert error.reason == reason and "CONTAINER_EXITED" in f"{error}"
+    assert asked == [("compute1", "first", 77)]
+    master.cloud.nodes["compute1"].faults.clear()
+    assert master.update()["state"] == "completed"
+
+
+@pytest.mark.parametrize("fault", ["silent", "after its reboot"])
+def test_a_silent_node_and_one_that_the_run_rebooted_are_not_looked_into(master, fault):
+    node = master.cloud.nodes["compute1"]
+    node.boot_id = "first"
+    if fault == "silent":
+        node.faults["services/apply"] = "silent"
+        assert refusal(master.update).reason == "NODE_SILENT"
+    else:
+        node.faults["system/verify"] = "NODE_ERROR"
+        assert refusal(master.update).reason == "NODE_ERROR"

@@ -31,6 +31,7 @@ class Machine:
         self.asked = []
         self.members = []
         self.risk = ""
+        self.stopping = False
 
     def ask(self, nodes, function, keywords=None, timeout=15):
         self.asked.append(function)
@@ -65,6 +66,7 @@ class Machine:
 
     def node_reboot_state(self):
         state = {"boot_id": "first", "time": self.now + 7, "settled": True, "failed": [], "unmounted": []}
+        state["stopping"] = self.stopping
         if self.down_until:
             state |= {"boot_id": "second"} | self.after
             state["time"] += self.after.get("jump", 0)
@@ -254,3 +256,18 @@ def test_a_node_that_does_not_answer_is_refused_as_silent():
     machine.down_until = machine.now + 20
     with pytest.raises(RolloutError, match="NODE_SILENT: cmp1: no answer"):
         reboots(machine).refuse_silent("cmp1")
+
+
+@pytest.mark.parametrize(
+    ("away", "stopping", "rebooted"),
+    [(30, False, True), (500, False, False), (None, False, False), (None, True, False)],
+)
+def test_a_node_that_may_have_been_rebooted_is_waited_for(away, stopping, rebooted):
+    machine = Machine()
+    machine.stopping = stopping
+    if away:
+        machine.down_until = machine.now + away
+    begun = machine.now
+    assert reboots(machine).rebooted_since("cmp1", "first", 60) is rebooted
+    waited = machine.now - begun
+    assert waited < 5 if not away and not stopping else 25 < waited < 75
