@@ -56,7 +56,7 @@ MACHINES = (
           hit=("cmp2",), untouched=True),
     Fault("a minion does not run", ("NODE_SILENT",), machines.minion_stopped("cmp2"),
           machines.minion_started("cmp2"), untouched=True),
-    Fault("a minion's key was made anew", ("NODE_SILENT", "NO_NODES"), machines.key_made_anew("cmp2"),
+    Fault("a minion's key was made anew", ("KEY_DENIED",), machines.key_made_anew("cmp2"),
           machines.key_accepted("cmp2"), untouched=True),
     Fault("the plug is pulled in mid-apply", ("NODE_SILENT",), machines.plug_pulled("cmp1"),
           machines.switched_on("cmp1"), when=_APPLY, page=_QUICK, hit=("cmp1",)),

@@ -193,3 +193,8 @@ def test_a_stale_switch_is_told_and_is_no_failure(cloud, master):
     line = "compute1: the switch is stale: 3.4.0 runs, 3.5.0 is installed"
     assert line in tables.text(data) and "compute2: the switch" not in tables.text(data)
     assert data["nodes"]["compute1"]["state"] == "at_target"
+
+
+def test_nodes_that_are_gone_are_told(master):
+    data = measured(master) | {"gone": {"compute9": {"role": "compute", "key": "pending"}}}
+    assert "\ncompute9: gone: " in tables.text(data) and "pending" in tables.text(data)
