@@ -90,6 +90,14 @@ class SimulatedCloud:
         for one in held:
             one.resume()
 
+    def until_begun(self, name, stage):
+        """Wait until a simulated node works on a stage, in mid-apply."""
+        path = Path(self.minions[name].config["cachedir"]) / "simulated_node.json"
+        end = time.monotonic() + PATIENCE
+        while stage not in json.loads(path.read_text() or "{}").get("begun", ()):
+            assert time.monotonic() < end, f"{name} did not begin {stage}"
+            time.sleep(0.2)
+
     def fresh(self, **keys):
         """All nodes at 1.0.0, an empty journal, the pillar as given; keys that are nodes set those."""
         for name in NODES:

@@ -405,6 +405,7 @@ class Master:
             journal=self.journal,
             lock=self.lock,
             pillar=lambda: self.cloud.model,
+            content=lambda: self.cloud.content,
             registry=lambda images: self.missing,
             clock=lambda: self.cloud.now,
             verification=self.verification,

@@ -16,7 +16,7 @@ from openstack_rollout.drains import risk_report
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.drains.standby import require_whole_clusters
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.on_salt import master_pillar, registry
+from openstack_rollout.on_salt import master_pillar, registry, shares
 from openstack_rollout.on_salt.ask import SaltAsk
 from openstack_rollout.on_salt.cache_store import CacheStore
 from openstack_rollout.records.journal import Journal
@@ -41,6 +41,7 @@ def ports(opts: Mapping[str, Any], fleet: Fleet) -> Ports:
         journal=journal(opts),
         lock=lock(opts),
         pillar=lambda: model(opts),
+        content=lambda: shares.declared(opts).content,
         registry=registry.problems,
         drains=lambda model: Drains(model, SaltAsk(opts)),
         reboots=lambda model: Reboots(model, SaltAsk(opts)),

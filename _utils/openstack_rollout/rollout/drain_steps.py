@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from openstack_rollout.drains.contract import Drain
 from openstack_rollout.drains.kinds import SEVERAL, Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.drain_record import BY_HAND, DrainRecord, DrainState, OpenDrain
 from openstack_rollout.records.journal import Journal
+from openstack_rollout.rollout.membership import Membership
 
 ASK_AGAIN = 10.0
 # Agents are heard of again some time after their controller, or the message bus, is back.
@@ -128,6 +129,18 @@ class SharedCapacity:
             if spare < len(out) + len(due):
                 most = min(most, len(away) + max(0, spare - len(out)))
         return most
+
+
+def shared_capacity(
+    members: Membership, drains: Drains, stage: str, nodes: Iterable[str], clock: Callable[[], float]
+) -> SharedCapacity | None:
+    """How many of these nodes may be away together in a stage, by the drains of all their roles; None where
+    nothing drains them.
+    """
+    roles = dict.fromkeys(role for node in nodes for role in members.roles_of(node, stage))
+    found = {role: drain for role in roles if (drain := drains.before(stage, role))}
+    parts = [(LiveCapacity(drain, clock), set(members.roles[role])) for role, drain in found.items()]
+    return SharedCapacity(parts) if parts else None
 
 
 def _tried(step: Callable[[str, OpenDrain], str], opened: OpenDrain, reason: str) -> str:

@@ -25,6 +25,7 @@ from openstack_rollout.rollout.window import Node, Window
 
 POLL = 1.0
 DEFAULT_SILENCE = 60.0
+
 #: Nodes in flight, nodes waiting → how many may be in flight together now.
 Capacity = Callable[[Sequence[str], Sequence[str]], int]
 #: A node's id, its answer → what it is.
@@ -50,7 +51,8 @@ class Engine:
     """Executes plans for one run.
 
     fleet (Fleet), journal (Journal), run (its record), policies (role → Policy), compare: what a node is, by
-    its id and its answer (raises RolloutError), clock (seconds).
+    its id and its answer (raises RolloutError), clock (seconds), unedited: raises RolloutError when the run
+    is for something else than what is declared now; asked before each node.
     """
 
     def __init__(  # noqa: PLR0917
@@ -61,6 +63,7 @@ class Engine:
         policies: Mapping[str, Policy],
         compare: Compare,
         clock: Callable[[], float] = time.time,
+        unedited: Callable[[], None] = lambda: None,
     ):
         self._fleet = fleet
         self._journal = journal
@@ -68,6 +71,7 @@ class Engine:
         self._policies = policies
         self._compare = compare
         self._clock = clock
+        self._unedited = unedited
         self._records = journal.nodes(run.id)
         self._boots: dict[str, str] = {}
 
@@ -207,11 +211,8 @@ class Engine:
             if halt is None:
                 try:
                     halt = self.requested()
-                    admitted = [] if halt else _admitted(pass_, waiting, in_flight)
-                    for node in admitted:
-                        waiting.remove(node)
-                        in_flight[node.id] = node
-                        self._begin(pass_, node, steps[node.id][0], in_flight)
+                    if halt is None:
+                        self._admit(pass_, waiting, in_flight, steps)
                 except RolloutError as error:
                     halt = error
             if not in_flight:
@@ -229,6 +230,21 @@ class Engine:
                 except RolloutError as error:  # of the journal: its other steps are not begun any more
                     in_flight.pop(node.id, None)
                     halt = halt or error
+
+    def _admit(
+        self,
+        pass_: Pass,
+        waiting: list[Node],
+        in_flight: dict[str, Node],
+        steps: Mapping[str, tuple[str, ...]],
+    ) -> None:
+        """Start the nodes that may start now. Raises RolloutError: those that were started stay in flight."""
+        for node in _admitted(pass_, waiting, in_flight):
+            if steps[node.id] != ("restore",):
+                self._unedited()  # before its workloads leave, not only when it is to change
+            waiting.remove(node)
+            in_flight[node.id] = node
+            self._begin(pass_, node, steps[node.id][0], in_flight)
 
     def _begin(self, pass_: Pass, node: Node, step: str, in_flight: dict[str, Node]) -> None:
         jid = self._fleet.new_job()

@@ -30,14 +30,17 @@ class Ports:
     pillar: compiles the master's pillar, and validates it into the Model. registry: what the registry lacks
     of {name: reference}, as [(reason, line)]. drains, reboots: make the Drains and the Reboots of a Model.
     clusters: raises RolloutError QUORUM_AT_RISK when a cluster of one of these controllers is not whole.
-    verification: has the cloud do something real on computes and gateways, and tells what. risks: what may go
-    wrong when the workloads of nodes move, {role: nodes}; raises RolloutError API_UNREACHABLE.
+    content: stage → the fingerprint of what is declared at the moment (Model.content), asked before each
+    node; raises RolloutError where that is refused. verification: has the cloud do something real on computes
+    and gateways, and tells what. risks: what may go wrong when the workloads of nodes move, {role: nodes};
+    raises RolloutError API_UNREACHABLE.
     """
 
     fleet: Fleet
     journal: Journal
     lock: Lock
     pillar: Callable[[], Model]
+    content: Callable[[], Mapping[str, str]]
     registry: Registry
     drains: Callable[[Model], Drains]
     reboots: Callable[[Model], Reboots]

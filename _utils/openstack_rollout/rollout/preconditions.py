@@ -180,20 +180,17 @@ def refuse_changed_target(run: Run | None, target: str) -> None:
         raise RolloutError("TARGET_CHANGED", f"run {run.id} is under way to {run.target}, not {target}")
 
 
-def content_of(model: Model, stages: Iterable[str]) -> dict[str, str]:
-    """The fingerprints of what stages bring nodes to. Raises RolloutError where no target is known."""
-    return {stage: model.content[stage] for stage in stages}
+def refuse_edited(run: Run, content: Mapping[str, str]) -> None:
+    """Raise TARGET_CHANGED when the release, or its services, are no more what a run under way is for.
 
-
-def refuse_edited(run: Run, model: Model) -> None:
-    """Raise TARGET_CHANGED when the release, or its services, are no more what a run under way is for."""
-    now = content_of(model, run.stages)
-    edited = [stage for stage, found in run.content.items() if now.get(stage) != found]
+    content: stage → the fingerprint of what is declared now.
+    """
+    edited = [stage for stage, found in run.content.items() if content.get(stage) != found]
     if edited:
         called = run.target or "the system"
         raise RolloutError(
             "TARGET_CHANGED",
-            f"what {called} wants of {', '.join(edited)} was edited since run {run.id} began",
+            f"what nodes become by {', '.join(edited)} was edited since run {run.id} to {called} began",
         )
 
 

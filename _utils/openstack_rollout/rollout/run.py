@@ -19,7 +19,7 @@ from openstack_rollout.records.lock import me
 from openstack_rollout.records.planned import PlannedRole, PlannedStage
 from openstack_rollout.records.run_record import NodeRecord, Run, RunState, StageRecord, StageState, Trial
 from openstack_rollout.rollout import gone, plan, preconditions, procedure, restoration, run_log
-from openstack_rollout.rollout.drain_steps import LiveCapacity, SharedCapacity
+from openstack_rollout.rollout.drain_steps import shared_capacity
 from openstack_rollout.rollout.engine import Engine
 from openstack_rollout.rollout.master_steps import MasterSteps
 from openstack_rollout.rollout.membership import Measured, Membership
@@ -79,7 +79,7 @@ class Rollout:
         run = unfinished or self._journal.create(target, orchestration, stages, me())
         with self._ending(run):
             run.gone = missing
-            run.content = preconditions.content_of(model, stages)
+            run.content = {stage: model.content[stage] for stage in stages}
             self._open(run, model, members, measured)
         return run
 
@@ -203,7 +203,7 @@ class Rollout:
             return run_log.summary(run, stage)
         model = self._pillar()
         preconditions.refuse_changed_target(run, releases.wanted(model, run.stages))
-        preconditions.refuse_edited(run, model)
+        preconditions.refuse_edited(run, model.content)
         members = Membership.of(model, self._fleet)
         engine = self._engine(run, model, members)
         halt = engine.requested()
@@ -237,7 +237,7 @@ class Rollout:
                     return planner.role(stage, name, role, trial, engine.failures())
 
                 nodes = [node.id for wave in role.waves for node in wave.nodes]
-                capacity = self._capacity(members, drains, stage, nodes)
+                capacity = shared_capacity(members, drains, stage, nodes, self._clock)
                 touched = engine.execute(round_, role.role, replan, capacity) or touched
         taking_part = [name for name, one in found.items() if stage in one.stages]
         if was_done and not touched:
@@ -248,17 +248,6 @@ class Rollout:
             self._log.mark(run, stage, StageState.DONE, counts=run_log.counts(engine.records, taking_part))
         self._log.announce(run, stage, "-", "stage", "succeeded")
         return run_log.summary(run, stage)
-
-    def _capacity(
-        self, members: Membership, drains: Drains, stage: str, nodes: Iterable[str]
-    ) -> SharedCapacity | None:
-        """How many of these nodes may be away together, by the drains of all their roles."""
-        roles = dict.fromkeys(role for node in nodes for role in members.roles_of(node, stage))
-        found = {role: drain for role in roles if (drain := drains.before(stage, role))}
-        parts = [
-            (LiveCapacity(drain, self._clock), set(members.roles[role])) for role, drain in found.items()
-        ]
-        return SharedCapacity(parts) if parts else None
 
     def _announce_changes(self, run: Run, planned: PlannedStage) -> None:
         """Say what is planned otherwise than when the run began."""
@@ -389,7 +378,15 @@ class Rollout:
             self._clock,
             members.roles_of,
         )
-        return Engine(fleet, self._journal, run, members.policies, members.compare, self._clock)
+        return Engine(
+            fleet,
+            self._journal,
+            run,
+            members.policies,
+            members.compare,
+            self._clock,
+            lambda: preconditions.refuse_edited(run, self._ports.content()),
+        )
 
     def _drains(self, model: Model) -> Drains:
         """The drains of what is declared: made once, since they hold connections."""

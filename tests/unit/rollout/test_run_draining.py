@@ -44,6 +44,29 @@ def steps(cloud, node, stage):
     ]
 
 
+def test_no_workload_leaves_a_node_for_a_release_that_was_edited(cloud, master):
+    def edit():
+        if "compute1" in cloud.statuses("apply", stage="ovs"):
+            cloud.openstack["releases"]["1.0.1"]["packages"]["openvswitch"] = "1.0.2"
+
+    master.before_poll = edit
+    assert refusal(master.update).reason == "TARGET_CHANGED"
+    assert ("drain", "compute1") in master.drain.log and ("drain", "compute2") not in master.drain.log
+    assert computes(master) == HOME, "also of one that failed by it"
+
+
+def test_an_abort_after_an_edit_brings_workloads_back(cloud, master):
+    def edit():
+        if "compute1" in cloud.statuses("apply", stage="ovs"):
+            cloud.openstack["releases"]["1.0.1"]["packages"]["openvswitch"] = "1.0.2"
+            master.journal.ask(master.run.id, "abort")
+
+    master.before_poll = edit
+    cloud.nodes["compute1"].faults["ovs/verify"] = "NODE_ERROR"
+    assert refusal(master.update).reason in ("ABORTED", "NODE_ERROR")
+    assert master.run.state == "aborted" and computes(master) == HOME
+
+
 def test_a_node_is_drained_before_it_is_touched_and_restored_after_it_is_proven(cloud, master):
     empty_when_applied = []
     cloud.applied = Recorder(

@@ -74,5 +74,12 @@ def set_stage(stage, version):
     _path().write_text(json.dumps(node))
 
 
+def begun(stage):
+    """Note that a stage is at work, for as long as its node's file says."""
+    node = read()
+    node.setdefault("begun", []).append(stage)
+    _path().write_text(json.dumps(node))
+
+
 def _path():
     return Path(__opts__["cachedir"]) / "simulated_node.json"

@@ -12,6 +12,7 @@ def at_target(name):
         return ret
     if __opts__["test"]:
         return {**ret, "result": None, "changes": {name: target}, "comment": f"{name} would go to {target}"}
+    __salt__["openstack_node.begun"](name)
     time.sleep(node.get("seconds", {}).get(name, 0))
     if name in node.get("fail", {}):
         return {**ret, **_failed(node["fail"][name])}
