@@ -27,11 +27,11 @@ PATIENCE = 300  # seconds until a command counts as hung, also on a busy machine
 class SimulatedCloud:
     """Operate the cloud as an operator does: edit the pillar, call salt-run, stop and start minions."""
 
-    def __init__(self, factories, pillar_root: Path, utils: Path = REPO / "_utils", **configuration):
+    def __init__(self, factories, pillar_root: Path, utils: Path = REPO / "_utils"):
         self.pillar = pillar_root
         self.utils = utils
         self.master = factories.salt_master_daemon(
-            random_string("rollout-master-"), overrides={**self._configuration(), **configuration}
+            random_string("rollout-master-"), overrides=self._configuration()
         )
         self.minions = {}
 

@@ -17,23 +17,18 @@ PATIENT = {"controller": {"silence": 120}, "compute": {"silence": 120}}
 
 
 @pytest.fixture(scope="module")
-def cache(salt_factories_default_root_dir):
-    """A small file system of its own, for the master's cache."""
-    folder = salt_factories_default_root_dir / "cache"
-    folder.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM},mode=0700", "cache", folder], check=True)
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-@pytest.fixture(scope="module")
-def cloud(salt_factories, tmp_path_factory, cache):
-    cloud = SimulatedCloud(salt_factories, tmp_path_factory.mktemp("pillar"), cachedir=str(cache))
+def cloud(salt_factories, tmp_path_factory):
+    """A cloud whose master has a small file system of its own for its cache."""
+    cloud = SimulatedCloud(salt_factories, tmp_path_factory.mktemp("pillar"))
+    cache = Path(cloud.master.config["cachedir"])
+    cache.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM},mode=0700", "cache", cache], check=True)
     try:
         cloud.start()
         yield cloud
     finally:
         cloud.stop()
+        subprocess.run(["umount", "--lazy", cache], check=True)
 
 
 def paused(cloud, *command):
@@ -87,14 +82,14 @@ def test_a_run_of_another_stage_is_refused_while_an_update_is_paused(cloud):
     assert done.returncode == 0 and run["id"] in done.stdout, done.stdout
 
 
-def test_a_full_cache_of_the_master_lets_those_in_flight_finish(cloud, cache):
+def test_a_full_cache_of_the_master_lets_those_in_flight_finish(cloud):
     slow = {"seconds": {"ovn": 12}}
     cloud.fresh(cmp1=slow, cmp2=slow, policies=PATIENT)
     with cloud.events() as events:
         update = cloud.popen("state.orchestrate", "orch.ovn")
         events.until(stage="ovn", node="cmp1", step="apply", status="started")
         cloud.until_begun("cmp1", "ovn")
-        with fills(cache):
+        with fills(Path(cloud.master.config["cachedir"])):
             output, _ = update.communicate(timeout=PATIENCE)
             assert update.returncode == 1 and "Traceback" not in output
             assert "JOURNAL_FAILED: " in output and cloud.at("cmp1") == {"ovn": "1.0.1"}

@@ -21,7 +21,7 @@ _DENIED = "denied"
 _KEYS = {"minions_pre": "pending", "minions_rejected": "rejected", "minions_denied": _DENIED}
 _ANOTHER_KEY = "somebody calls in its name with another key than the accepted one: it was denied"
 DENIED_SILENCE = 15.0  # seconds, where it is likely that nobody will answer
-FACTS = Call("rollout_call.run", ("openstack_node.facts",), {"kwargs": {"fresh": True}})
+FACTS = Call("rollout_call.run", ("openstack_node.facts",), {"kwargs": {"fresh": True}}, again=True)
 
 
 class SaltFleet:
@@ -137,7 +137,8 @@ def _call(step: str, stage: str, context: Context) -> Call:
     }
     if context.services is not None:
         run["services"] = list(context.services)
-    return Call("state.sls", (f"openstack.{sls}",), {"queue": QUEUE, "pillar": {"openstack_rollout": run}})
+    keywords = {"queue": QUEUE, "pillar": {"openstack_rollout": run}}
+    return Call("state.sls", (f"openstack.{sls}",), keywords, again=True)
 
 
 def _result(ended: Ended, step: str) -> StepResult:

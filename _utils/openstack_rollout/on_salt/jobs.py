@@ -3,7 +3,9 @@
 There is no time-out on work, only on silence: a state run may take an hour as long as its minion says that it
 runs. An event may be lost (a full queue, a restarted master), so the job cache is read as well. A minion that
 does not know a job that it was given has been restarted in the middle of it, where it is another process than
-before; else the job has ended, and its return may still come: a minion that was held up delivers it late.
+before; else the job has ended, and its return may still come: a minion that was held up delivers it late. Or
+it was dropped: Salt 3008 does that with what comes while a minion connects anew. What may be done twice is
+published again.
 """
 
 from __future__ import annotations
@@ -23,15 +25,20 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 10.0
 LOOK_AFTER_ADOPTION = 2.0
+AGAIN_AFTER = 15.0
 _RUNS, _WHO = "saltutil.find_job", "rollout_call.minion"
 
 
 class Call(NamedTuple):
-    """An execution module's function with its arguments; or several, each with a tuple of its own."""
+    """An execution module's function with its arguments; or several, each with a tuple of its own.
+
+    again: it may be published once more where nobody knows what became of it.
+    """
 
     function: str | tuple[str, ...]
     arguments: tuple[Any, ...] = ()
     keywords: Mapping[str, Any] = {}
+    again: bool = False
 
 
 class Ended(NamedTuple):
@@ -54,7 +61,15 @@ class _Job:
     jid: str
     silence: float
     heard: float
+    call: Call | None = None
+    asked: str = ""  # the id under which it was published again
     unknown: float | None = None  # since when its minion does not know it
+    published: float = 0.0
+
+    @property
+    def ids(self) -> set[str]:
+        """Every id under which a return may come."""
+        return {self.jid, self.asked or self.jid}
 
 
 class _Question(NamedTuple):
@@ -75,6 +90,7 @@ class SaltJobs:
         self._opts = opts
         self._jobs: dict[tuple[str, str], _Job] = {}
         self._questions: dict[str, _Question] = {}
+        self._again: dict[str, str] = {}  # the id of a job that was published again → its first one
         self._minions: dict[str, Any] = {}  # which process each one was, when it last told
         self._ended: list[Ended] = []
         self._next_look = 0.0
@@ -104,7 +120,7 @@ class SaltJobs:
         silences: minion id → seconds that it may give no sign of life. jid (str): of `new_jid`.
         """
         names = list(silences)
-        self._expect(silences, jid, LOOK_EVERY)
+        self._expect(silences, jid, LOOK_EVERY, call)
         error = self._publish(names, call, jid)
         if error:
             for name in names:
@@ -140,12 +156,14 @@ class SaltJobs:
         self._listened = time.monotonic()
         return ended
 
-    def _expect(self, silences: Mapping[str, float], jid: str, look_after: float) -> None:
+    def _expect(
+        self, silences: Mapping[str, float], jid: str, look_after: float, call: Call | None = None
+    ) -> None:
         now = time.monotonic()
         due = now + look_after
         self._next_look = min(self._next_look, due) if self._jobs else due
         for node, silence in silences.items():
-            self._jobs[node, jid] = _Job(node, jid, silence, now)
+            self._jobs[node, jid] = _Job(node, jid, silence, now, call, published=now)
 
     def _publish(self, nodes: list[str], call: Call, jid: str) -> str:
         """Publish to a list of minions; what went wrong, or nothing."""
@@ -181,6 +199,7 @@ class SaltJobs:
         return True
 
     def _take(self, node: str, jid: str, answer: Any) -> None:
+        jid = self._again.get(jid, jid)
         if (node, jid) in self._jobs:
             if isinstance(answer, Mapping) and isinstance(answer.get("minion"), Mapping):
                 self._minions[node] = answer["minion"]
@@ -227,18 +246,29 @@ class SaltJobs:
                 self._end(job.node, job.jid, reason="NODE_SILENT", message=message)
             elif job.unknown is not None and now - job.unknown > job.silence:
                 self._give_up(job, f"its job ended, and no return came for {job.silence:.0f} s")
+            elif job.unknown is not None and now - max(job.unknown, job.published) > AGAIN_AFTER:
+                self._publish_again(job, now)
         quiet = min(every, LOOK_AFTER_ADOPTION)
         self._ask([job for job in self._jobs.values() if now - job.heard >= quiet], now)
         oldest = now - max([0.0, *(job.silence for job in jobs)])
         self._questions = {jid: asked for jid, asked in self._questions.items() if asked.asked >= oldest}
 
+    def _publish_again(self, job: _Job, now: float) -> None:
+        """Publish a job once more that its minion does not know: itself, or its return, was dropped."""
+        if job.call is None or not job.call.again:
+            return
+        log.warning("%s: %s is published again: no return came", job.node, job.jid)
+        job.asked, job.published = self.new_jid(), now
+        self._again[job.asked] = job.jid
+        self._publish([job.node], job.call, job.asked)
+
     def _ask(self, jobs: list[_Job], now: float) -> None:
         by_jid: dict[str, list[_Job]] = {}
         for job in jobs:
-            by_jid.setdefault(job.jid, []).append(job)
+            by_jid.setdefault(job.asked or job.jid, []).append(job)
         for jid, some in by_jid.items():
             question = self.new_jid()
-            self._questions[question] = _Question(jid, now)
+            self._questions[question] = _Question(some[0].jid, now)
             error = self._publish([job.node for job in some], Call((_RUNS, _WHO), ((jid,), ())), question)
             if error:
                 # Without a master nobody can give a sign of life; the clock stands still until it is back.
@@ -252,9 +282,11 @@ class SaltJobs:
         """Take returns out of the master's job cache: their events may have been lost."""
         waiting: dict[str, set[str]] = {}
         for job in jobs:
-            waiting.setdefault(job.jid, set()).add(job.node)
+            for jid in job.ids:
+                waiting.setdefault(jid, set()).add(job.node)
         for jid, nodes in waiting.items():
             found = self._client.returners[f"{self._opts['master_job_cache']}.get_jid"](jid) or {}
+            first = self._again.get(jid, jid)
             for node in nodes & found.keys():
-                if (node, jid) in self._jobs:
-                    self._end(node, jid, answer=found[node].get("return"))
+                if (node, first) in self._jobs:
+                    self._end(node, first, answer=found[node].get("return"))

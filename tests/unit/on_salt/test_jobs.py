@@ -235,3 +235,37 @@ def test_time_in_which_nobody_listened_is_not_the_nodes_silence(jobs, world):
     assert jobs.poll(1.0) == []
     world.minions["cmp1"] = "dead"
     assert [ended.reason for ended in end_of(jobs, world)] == ["NODE_SILENT"]
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_what_was_dropped_with_the_connection_is_published_again_where_it_may(jobs, world, again):
+    world.minions["cmp1"], world.processes["cmp1"] = "forgetful", process(1)
+    jobs.start({"cmp1": 120}, APPLY._replace(again=again), "1")
+    end_of(jobs, world, limit=45)
+    published = [function for function, _ in world.published if function == "state.sls"]
+    assert len(published) == (2 if again else 1)
+    if again:
+        (second,) = jobs._again
+        world.minions["cmp1"] = "busy"
+        assert end_of(jobs, world, limit=300) == []
+        world.returns.append((world.now, f"salt/job/{second}/ret/cmp1", {"all": "well"}))
+        (ended,) = end_of(jobs, world)
+        assert (ended.jid, ended.answer) == ("1", {"all": "well"})
+
+
+def test_the_first_return_counts_of_a_job_that_was_published_twice(jobs, world):
+    world.minions["cmp1"], world.processes["cmp1"] = "forgetful", process(1)
+    jobs.start({"cmp1": 120}, APPLY._replace(again=True), "1")
+    end_of(jobs, world, limit=45)
+    world.cache["1"] = {"cmp1": {"return": {"all": "well"}}}
+    (ended,) = end_of(jobs, world)
+    (second,) = jobs._again
+    world.returns.append((world.now, f"salt/job/{second}/ret/cmp1", {"all": "twice"}))
+    assert (ended.jid, ended.answer) == ("1", {"all": "well"}) and end_of(jobs, world, limit=60) == []
+
+
+def test_a_job_that_stays_unknown_is_given_up_however_often_it_was_published(jobs, world):
+    world.minions["cmp1"], world.processes["cmp1"] = "forgetful", process(1)
+    jobs.start({"cmp1": 60}, APPLY._replace(again=True), "1")
+    started = world.now
+    assert end_of(jobs, world)[0].reason == "NODE_ERROR" and 60 < world.now - started < 90

@@ -26,7 +26,7 @@ def facts(fresh=False, refresh=False):
         "target": share["target"],
         "roles": share["roles"],
         "os_family": "Debian",
-        "boot_id": "0",
+        "boot_id": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
         "containers": {
             stage: {
                 "running": True,
