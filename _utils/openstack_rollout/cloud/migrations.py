@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from openstack_rollout.cloud import nova
@@ -48,13 +48,15 @@ class Migrations:
     """Moves servers, and tries again those that fail.
 
     create: makes the migration of a server, given its id, from where it is now; None when it need not move
-    any more. continue_after_failure (bool): whether others still start when a server has failed for good.
+    any more. apart: server id -> what it shares with others, of which only one moves at a time.
+    continue_after_failure (bool): whether others still start when a server has failed for good.
     results: how each ended, by server id.
     """
 
     cloud: Cloud
     limit: MigrationLimit
     create: Callable[[str], ServerMigration | None]
+    apart: Mapping[str, frozenset[str]] = field(default_factory=dict)
     continue_after_failure: bool = True
     results: dict[str, MigrationResult] = field(default_factory=dict)
     #: source -> the highest id of a migration from there that was seen
@@ -95,6 +97,9 @@ class Migrations:
 
     def _start(self, waiting: list[str], running: dict[str, ServerMigration], attempts: Counter[str]) -> None:
         for server_id in list(waiting):
+            busy = frozenset[str]().union(*(self.apart.get(one, frozenset()) for one in running))
+            if busy & self.apart.get(server_id, frozenset()):
+                continue
             migration = self.create(server_id)
             if migration is None:
                 waiting.remove(server_id)

@@ -9,9 +9,9 @@ migration are not retried: they raise what the API or the connection raises.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from openstack_rollout.cloud.api import Cloud, match_host, status_of
 from openstack_rollout.errors import RolloutError
@@ -20,6 +20,8 @@ ASYNC_LIVE_MIGRATION = "2.34"  # microversion
 _BOOT_ON_HOST = "2.74"  # microversion
 _TRAITS_VERSION, _DISABLED_TRAIT = "1.6", "COMPUTE_STATUS_DISABLED"
 _LISTED_MIGRATIONS = 200
+_ASKED_SINGLY = 32  # for the servers of more hosts, all servers of the cloud are listed at once
+_PINNED_SINCE, _HINTS_SINCE = (2, 96), (2, 100)  # microversions
 LIVE_MIGRATABLE = ("ACTIVE", "PAUSED")
 AT_REST = ("SHUTOFF", "SUSPENDED", "SHELVED", "SOFT_DELETED", "DELETED", "SHELVED_OFFLOADED")
 
@@ -45,9 +47,11 @@ class Service:
 class Server:
     """A server.
 
-    host: the compute it is on. task: Nova's task state, "" for none. zone: its availability zone. memory in
-    MiB. disk in GiB: root and ephemeral. image: its id, "" for a server that boots from a volume. specs:
-    extra specs of its flavor.
+    host: the compute it is on. task: Nova's task state, "" for none. zone: the availability zone where it
+    is. memory in MiB. disk in GiB: root and ephemeral. image: its id, "" for a server that boots from a
+    volume. specs: extra specs of its flavor. pinned: the zone that it has to stay in, "" for none, None when
+    Nova does not tell (before microversion 2.96, OpenStack 2024.1). ephemeral in GiB, swap in MiB: of its
+    flavor. hints: what its owner told the scheduler beside the server group, as far as Nova tells (2.100).
     """
 
     id: str
@@ -61,7 +65,13 @@ class Server:
     memory: int = 0
     disk: int = 0
     image: str = ""
-    specs: dict[str, str] = field(default_factory=dict)
+    specs: Mapping[str, str] = field(default_factory=dict)
+    pinned: str | None = None
+    project: str = ""
+    flavor: str = ""
+    ephemeral: int = 0
+    swap: int = 0
+    hints: tuple[str, ...] = ()
 
     @property
     def live_migratable(self) -> bool:
@@ -93,6 +103,30 @@ class Migration:
     status: str
     source: str
     target: str
+
+
+class ServerGroup(NamedTuple):
+    """A server group.
+
+    policy: affinity, anti-affinity, soft-affinity or soft-anti-affinity. members: the ids of its servers.
+    most: how many of them may be on one host where the policy is anti-affinity.
+    """
+
+    name: str
+    policy: str
+    members: Collection[str]
+    most: int = 1
+    id: str = ""
+
+
+class Aggregate(NamedTuple):
+    """A host aggregate. id: its UUID, "" where Nova has none. zone: its availability zone, "" for none."""
+
+    id: str
+    name: str
+    zone: str
+    hosts: Collection[str]
+    metadata: Mapping[str, str]
 
 
 def services(cloud: Cloud) -> dict[str, Service]:
@@ -152,6 +186,16 @@ def servers_on(cloud: Cloud, host: str | None) -> list[Server]:
         f"servers on {host}", lambda: list(cloud.api.compute.servers(all_projects=True, **query))
     )
     return [_server(one) for one in found]
+
+
+def servers_of(cloud: Cloud, hosts: Iterable[str]) -> dict[str, list[Server]]:
+    """The servers of all projects on each of some hosts, in few requests whatever their number."""
+    by_host: dict[str, list[Server]] = {host: [] for host in hosts}
+    if len(by_host) <= _ASKED_SINGLY:
+        return {host: servers_on(cloud, host) for host in by_host}
+    for server in servers_on(cloud, None):
+        by_host.get(server.host, []).append(server)
+    return by_host
 
 
 def find_server(cloud: Cloud, server_id: str) -> Server | None:
@@ -240,10 +284,28 @@ def hypervisors(cloud: Cloud) -> dict[str, dict[str, Any]]:
     return {one["service"]["host"]: one for one in answer["hypervisors"]}
 
 
-def server_groups(cloud: Cloud) -> list[tuple[str, str, Sequence[str]]]:
-    """(name, policy, server ids) of every server group of the cloud."""
+def server_groups(cloud: Cloud) -> list[ServerGroup]:
+    """Every server group of the cloud."""
     found = cloud.retry("server groups", lambda: list(cloud.api.compute.server_groups(all_projects=True)))
-    return [(one.name, one.policy or (one.policies or [""])[0], one.member_ids or []) for one in found]
+    return [
+        ServerGroup(
+            name=one.name,
+            policy=one.policy or (one.policies or [""])[0],
+            members=one.member_ids or [],
+            most=int((one.rules or {}).get("max_server_per_host") or 1),
+            id=one.id,
+        )
+        for one in found
+    ]
+
+
+def aggregates(cloud: Cloud) -> list[Aggregate]:
+    """Every host aggregate of the cloud."""
+    found = cloud.retry("host aggregates", lambda: list(cloud.api.compute.aggregates()))
+    return [
+        Aggregate(one.uuid or "", one.name, one.availability_zone or "", one.hosts or [], one.metadata or {})
+        for one in found
+    ]
 
 
 def _service(one: Any) -> Service:
@@ -273,7 +335,24 @@ def _server(one: Any) -> Server:
         disk=int(flavor.disk or 0) + int(flavor.ephemeral or 0),
         image=(one.image and one.image.id) or "",
         specs=dict(flavor.extra_specs or {}),
+        pinned=_pinned(one),
+        project=one.project_id or "",
+        flavor=flavor.original_name or "",
+        ephemeral=int(flavor.ephemeral or 0),
+        swap=int(flavor.swap or 0),
+        hints=tuple(sorted(set(one.scheduler_hints or ()) - {"group"})) if _tells(one, _HINTS_SINCE) else (),
     )
+
+
+def _pinned(one: Any) -> str | None:
+    """The zone that a server (of the SDK) is pinned to, "" for none, None when the answer does not tell."""
+    return (one.pinned_availability_zone or "") if _tells(one, _PINNED_SINCE) else None
+
+
+def _tells(one: Any, since: tuple[int, int]) -> bool:
+    """Whether an answer of the API (a resource of the SDK) is of a microversion or a later one."""
+    major, _, minor = (one.microversion or "").partition(".")
+    return bool(minor) and (int(major), int(minor)) >= since
 
 
 def _migrations(cloud: Cloud, what: str, **query: Any) -> list[Migration]:

@@ -1,28 +1,56 @@
-"""Where servers can go: which hosts are up, which have free capacity, and which can run a given server.
+"""The compute hosts of a cloud: which are up, what they have free, what they can do, how they are grouped.
 
-Read from Nova and Placement in a few requests, whatever the size of the cloud. The rest only computes.
+Read from Nova and Placement in a few requests, whatever the size of the cloud, and one for each kind of
+servers: whether a host can take one is Placement's answer. The rest only computes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from openstack_rollout.cloud import nova
-from openstack_rollout.cloud.api import Cloud
-from openstack_rollout.cloud.nova import Server, Service
+from openstack_rollout.cloud.api import Cloud, status_of
+from openstack_rollout.cloud.nova import Aggregate, Server, ServerGroup, Service
 
 _ALLOCATION_CANDIDATES_VERSION = "1.29"
 _OLDEST_QEMU = 2005000  # 2.5.0, as Nova writes it
 _LIBVIRT_TYPES = ("QEMU", "KVM")
+_BAD_REQUEST = 400
 
 
 class Incompatibility(NamedTuple):
-    """Why a host cannot run a server of another host. kind: `cpu` or `qemu`. text: for people."""
+    """Why a server cannot migrate live to a host. kind: `hypervisor`, `cpu` or `qemu`. text: for people."""
 
     kind: str
     text: str
+
+
+class Wanted(NamedTuple):
+    """What a server wants of its host, as Nova asks Placement for it.
+
+    resources: (class, amount). required, forbidden: traits. aggregates: the host has to be in one of these,
+    by UUID; () for any.
+    """
+
+    resources: tuple[tuple[str, int], ...]
+    required: tuple[str, ...] = ()
+    forbidden: tuple[str, ...] = ()
+    aggregates: tuple[str, ...] = ()
+
+    @property
+    def query(self) -> str:
+        """The query of GET /allocation_candidates for it."""
+        traits = [*self.required, *(f"!{trait}" for trait in self.forbidden)]
+        words = {
+            "resources": ",".join(f"{name}:{amount}" for name, amount in self.resources),
+            **({"required": ",".join(traits)} if traits else {}),
+            **({"member_of": f"in:{','.join(self.aggregates)}"} if self.aggregates else {}),
+        }
+        return urlencode(words, safe=":,!")
 
 
 @dataclass
@@ -30,27 +58,56 @@ class Placement:
     """The compute hosts of a cloud at one moment.
 
     services: host -> nova-compute. hypervisors: host -> Nova's data on it. free: host -> resource class ->
-    free amount (MiB for MEMORY_MB, GiB for DISK_GB). groups: (name, policy, server ids) of each server group.
+    free amount (MiB for MEMORY_MB, GiB for DISK_GB). groups: the server groups. aggregates: the host
+    aggregates. traits: host -> those that Placement has of it; a host without free memory is not in it.
+    candidates: what servers want -> the hosts that Placement offers for it; has what `ask` was called for.
+    located: server id -> host, of members of groups; has what `locate` was called for.
     """
 
     services: Mapping[str, Service]
     hypervisors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     free: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    groups: Sequence[tuple[str, str, Sequence[str]]] = ()
+    groups: Sequence[ServerGroup] = ()
+    aggregates: Sequence[Aggregate] = ()
+    traits: Mapping[str, Collection[str]] = field(default_factory=dict)
+    candidates: dict[Wanted, frozenset[str]] = field(default_factory=dict)
+    located: dict[str, str] = field(default_factory=dict)
+    _obstacles: dict[tuple[str, str], Incompatibility | None] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def read(cls, cloud: Cloud, *, groups: bool = True) -> Placement:
-        """Ask Nova and Placement.
-
-        groups (bool): whether for server groups too. Raises RolloutError API_UNREACHABLE.
-        """
+    def read(cls, cloud: Cloud) -> Placement:
+        """Ask Nova and Placement. Raises RolloutError API_UNREACHABLE."""
         hypervisors = nova.hypervisors(cloud)
+        free, traits = _summaries(cloud, _hosts_of_providers(hypervisors))
         return cls(
             services=nova.services(cloud),
             hypervisors=hypervisors,
-            free=_free(cloud, {str(data["id"]): host for host, data in hypervisors.items()}),
-            groups=nova.server_groups(cloud) if groups else (),
+            free=free,
+            groups=nova.server_groups(cloud),
+            aggregates=nova.aggregates(cloud),
+            traits=traits,
         )
+
+    def ask(self, cloud: Cloud, wanted: Iterable[Wanted]) -> None:
+        """Ask Placement which hosts it offers for what servers want; one request for each kind of servers.
+
+        Raises RolloutError API_UNREACHABLE.
+        """
+        hosts = _hosts_of_providers(self.hypervisors)
+        for one in set(wanted) - set(self.candidates):
+            self.candidates[one] = _candidates(cloud, one, hosts)
+
+    def locate(self, cloud: Cloud, servers: Iterable[Server]) -> None:
+        """Find the hosts of all members of the groups that servers are in.
+
+        Raises RolloutError API_UNREACHABLE.
+        """
+        servers = list(servers)
+        self.located.update({one.id: one.host for one in servers})
+        members = {member for one in servers for group in self.groups_of(one) for member in group.members}
+        for member in sorted(members - set(self.located)):
+            found = nova.find_server(cloud, member)
+            self.located[member] = found.host if found else ""
 
     def spare_hosts(self, excluded: Collection[str]) -> list[str]:
         """The hosts that are enabled and up, without the excluded ones (host names)."""
@@ -63,7 +120,17 @@ class Placement:
 
         source, target (str): host names.
         """
+        if (source, target) not in self._obstacles:
+            self._obstacles[source, target] = self._incompatibility(source, target)
+        return self._obstacles[source, target]
+
+    def _incompatibility(self, source: str, target: str) -> Incompatibility | None:
         here, there = self.hypervisors.get(source) or {}, self.hypervisors.get(target) or {}
+        kinds = here.get("hypervisor_type"), there.get("hypervisor_type")
+        if all(kinds) and kinds[0] != kinds[1]:
+            return Incompatibility(
+                "hypervisor", f"{target} has another hypervisor ({kinds[1]}, not {kinds[0]})"
+            )
         lacking = sorted(_features(here) - _features(there)) if _features(there) else []
         if lacking:
             more = f" and {len(lacking) - 3} more" if lacking[3:] else ""
@@ -87,57 +154,97 @@ class Placement:
         present = _qemu(self.hypervisors.get(source) or {})
         return [host for host in targets if present and _qemu(self.hypervisors.get(host) or {}) > present]
 
-    def hosts_for(self, server: Server, hosts: Iterable[str]) -> list[str]:
-        """Those of some hosts with enough free capacity for a server, most free memory first."""
-        wanted = resources_of(server)
-        fitting = [host for host in hosts if _fits(wanted, self.free.get(host) or {})]
-        return sorted(fitting, key=lambda host: -self.free[host].get("MEMORY_MB", 0))
+    def aggregates_of(self, host: str) -> list[Aggregate]:
+        """The host aggregates that a host (name) is in."""
+        return self._aggregates_by_host.get(host, [])
 
-    def fits_all(self, servers: Iterable[Server], hosts: Sequence[str]) -> bool:
-        """Whether hosts have capacity for all of these servers together (first fit, the largest first)."""
-        remaining = {host: dict(self.free.get(host) or {}) for host in hosts}
-        for server in sorted(servers, key=lambda one: -one.memory):
-            wanted = resources_of(server)
-            host = next((name for name in hosts if _fits(wanted, remaining[name])), None)
-            if host is None:
-                return False
-            for name, amount in wanted.items():
-                remaining[host][name] = remaining[host].get(name, 0) - amount
-        return True
+    def offers(self, wanted: Wanted, host: str) -> bool:
+        """Whether a host (name) has room for what a server wants, beside all that it has already."""
+        if not wanted.resources:
+            return True
+        offered = self.candidates.get(wanted)
+        return (offered is None or host in offered) and fits(wanted, self.free.get(host) or {})
 
-    def group_of(self, server: Server) -> tuple[str, str, Sequence[str]] | None:
-        """The server group of a server (name, policy, server ids), None when it is in none."""
-        return next((group for group in self.groups if server.id in group[2]), None)
+    def groups_of(self, server: Server) -> list[ServerGroup]:
+        """The server groups of a server that have other members too."""
+        return self._groups_by_server.get(server.id, [])
+
+    @cached_property
+    def _aggregates_by_host(self) -> dict[str, list[Aggregate]]:
+        found: dict[str, list[Aggregate]] = {}
+        for one in self.aggregates:
+            for host in one.hosts:
+                found.setdefault(host, []).append(one)
+        return found
+
+    @cached_property
+    def _groups_by_server(self) -> dict[str, list[ServerGroup]]:
+        found: dict[str, list[ServerGroup]] = {}
+        for group in self.groups:
+            for member in group.members if len(group.members) > 1 else ():
+                found.setdefault(member, []).append(group)
+        return found
 
 
-def resources_of(server: Server) -> dict[str, int]:
-    """What a server takes of its host, as in Placement.free."""
-    cpus = "PCPU" if server.specs.get("hw:cpu_policy") == "dedicated" else "VCPU"
-    wanted = {cpus: server.vcpus, "MEMORY_MB": server.memory, "DISK_GB": server.disk if server.image else 0}
-    return {name: amount for name, amount in wanted.items() if amount}
-
-
-def _fits(wanted: Mapping[str, int], free: Mapping[str, int]) -> bool:
+def fits(wanted: Wanted, free: Mapping[str, int]) -> bool:
+    """Whether what a host has free, as in Placement.free, is enough for what a server wants."""
     # A class that Placement does not list is not counted there: pinned CPUs may still be VCPU.
-    return bool(free) and all(free[name] >= amount for name, amount in wanted.items() if name in free)
+    return bool(free) and all(free[name] >= amount for name, amount in wanted.resources if name in free)
 
 
-def _free(cloud: Cloud, hosts: Mapping[str, str]) -> dict[str, dict[str, int]]:
-    """Host -> resource class -> free amount, for hosts with free memory.
+def _hosts_of_providers(hypervisors: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Root resource provider -> host: a hypervisor's id is its provider's."""
+    return {str(data["id"]): host for host, data in hypervisors.items()}
+
+
+def _summaries(
+    cloud: Cloud, hosts: Mapping[str, str]
+) -> tuple[dict[str, dict[str, int]], dict[str, frozenset[str]]]:
+    """Of hosts with free memory: host -> resource class -> free amount, and host -> traits.
 
     hosts: resource provider id -> host.
     """
-    answer = cloud.get_json(
-        "placement", "/allocation_candidates?resources=MEMORY_MB:1", _ALLOCATION_CANDIDATES_VERSION
-    )
-    found: dict[str, dict[str, int]] = {}
+    answer = _allocation_candidates(cloud, "resources=MEMORY_MB:1")
+    free: dict[str, dict[str, int]] = {}
+    traits: dict[str, frozenset[str]] = {}
     for provider, summary in answer["provider_summaries"].items():
         host = hosts.get(summary.get("root_provider_uuid") or provider)
+        if host is None:
+            continue
+        traits[host] = traits.get(host, frozenset()) | frozenset(summary["traits"])
         for name, amount in summary["resources"].items():
-            if host is not None:
-                free = found.setdefault(host, {})
-                free[name] = free.get(name, 0) + amount["capacity"] - amount["used"]
-    return found
+            there = free.setdefault(host, {})
+            there[name] = there.get(name, 0) + amount["capacity"] - amount["used"]
+    return free, traits
+
+
+def _candidates(cloud: Cloud, wanted: Wanted, hosts: Mapping[str, str]) -> frozenset[str]:
+    """The hosts that Placement offers. hosts: resource provider id -> host."""
+    asked = [wanted]
+    if dict(wanted.resources).get("PCPU"):
+        # Nova takes hosts that still count pinned CPUs as VCPU as well.
+        resources = tuple(("VCPU" if name == "PCPU" else name, amount) for name, amount in wanted.resources)
+        asked.append(wanted._replace(resources=resources))
+    return frozenset(host for one in asked for host in _offered(cloud, one, hosts))
+
+
+def _offered(cloud: Cloud, wanted: Wanted, hosts: Mapping[str, str]) -> set[str]:
+    try:
+        answer = _allocation_candidates(cloud, wanted.query)
+    except Exception as error:
+        if status_of(error) != _BAD_REQUEST:
+            raise
+        return set()  # a trait or class that Placement does not know: Nova finds no host for it either
+    roots = {
+        provider: summary.get("root_provider_uuid") or provider
+        for provider, summary in answer["provider_summaries"].items()
+    }
+    used = {roots[provider] for one in answer["allocation_requests"] for provider in one["allocations"]}
+    return {hosts[root] for root in used if root in hosts}
+
+
+def _allocation_candidates(cloud: Cloud, query: str) -> Any:
+    return cloud.get_json("placement", f"/allocation_candidates?{query}", _ALLOCATION_CANDIDATES_VERSION)
 
 
 def _features(hypervisor: Mapping[str, Any]) -> set[str]:

@@ -7,15 +7,16 @@ A blocking risk prevents a live migration. The others are only reported. `gather
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
 
-from openstack_rollout.cloud import neutron, nova
+from openstack_rollout.cloud import neutron, nova, targets
 from openstack_rollout.cloud.api import Cloud
 from openstack_rollout.cloud.nova import Server
 from openstack_rollout.cloud.placement import Placement
 from openstack_rollout.cloud.server_migration import COLD, LIVE, timeout_of
+from openstack_rollout.cloud.targets import Targets
 
 _PASSTHROUGH_PORTS = (
     "direct",
@@ -24,7 +25,8 @@ _PASSTHROUGH_PORTS = (
     "accelerator-direct",
     "accelerator-direct-physical",
 )
-_HOSTS_ASKED_SINGLY = 10  # for more hosts, all servers of the cloud are listed at once
+#: what hosts that a server cannot go to say of its kind; whether one has room may change while others wait
+_OF_ROOM = ("no_room", "hypervisor", "cpu", "qemu")
 STAYS, SKIPPED, FAILS = "stays", "node is skipped", "drain fails"
 ACTION_OF_POLICY = {"fail": FAILS, "skip": SKIPPED, "leave": STAYS}
 
@@ -48,6 +50,10 @@ class MigrationPolicy(Protocol):
     def large_memory_gib(self) -> float:
         """From how many GiB on a server's memory counts as large."""
 
+    @property
+    def leave_zone(self) -> bool:
+        """Whether a server may leave its availability zone where Nova does not tell whether it is pinned."""
+
 
 @dataclass(frozen=True)
 class Risk:
@@ -68,7 +74,8 @@ class Assessment:
     """What a drain does with a server.
 
     action: LIVE, COLD, STAYS, SKIPPED or FAILS. why: for people, to be read after the server's name; "" for
-    LIVE. target: the host it is to go to, or None to let the scheduler choose.
+    LIVE. target: the host it is to go to, or None to let the scheduler choose. targets: the hosts that it
+    could go to, None where that was not asked. groups: the server groups that it is in with others.
     """
 
     server: Server
@@ -76,6 +83,19 @@ class Assessment:
     action: str
     why: str = ""
     target: str | None = None
+    targets: Targets | None = None
+    groups: frozenset[str] = frozenset()
+
+    @property
+    def moves(self) -> bool:
+        """Whether a drain moves it."""
+        return self.action in (LIVE, COLD)
+
+    @property
+    def waits_for_room(self) -> bool:
+        """Whether all that keeps it is that no host which may take it has room."""
+        blocking = {risk.kind for risk in self.risks if risk.blocks}
+        return "no_room" in blocking and blocking.issubset(_OF_ROOM)
 
 
 @dataclass
@@ -83,7 +103,8 @@ class Conditions:
     """What the risks of servers depend on, beside the servers themselves.
 
     placement: where servers can go. ports: server id -> VNIC types of its passthrough ports; has every server
-    that this was gathered for. images: image id -> properties. excluded: hosts that take no servers.
+    that this was gathered for. images: image id -> properties, of those that Glance still has. excluded:
+    hosts that take no servers.
     """
 
     placement: Placement
@@ -94,6 +115,15 @@ class Conditions:
     def covers(self, servers: Iterable[Server]) -> bool:
         """Whether it was gathered for all of these servers."""
         return all(server.id in self.ports for server in servers)
+
+    def image_of(self, server: Server) -> Mapping[str, Any] | None:
+        """The properties of a server's image, {} where it has none, None where they are not known."""
+        return self.images.get(server.image) if server.image else {}
+
+    def targets_of(self, server: Server, policy: MigrationPolicy) -> Targets:
+        """The hosts that a server could go to."""
+        leaves = policy.leave_zone
+        return targets.of(server, self.image_of(server), self.placement, self.excluded, leaves_zone=leaves)
 
 
 def gather(cloud: Cloud, host: str, servers: Iterable[Server]) -> Conditions:
@@ -110,15 +140,48 @@ def gather(cloud: Cloud, host: str, servers: Iterable[Server]) -> Conditions:
     images = {}
     for image in {server.image for server in servers if server.image}:
         found = cloud.retry("images", partial(cloud.api.image.find_image, image))
-        images[image] = dict(found.to_dict(computed=False), **(found.properties or {})) if found else {}
-    return Conditions(Placement.read(cloud), ports, images, frozenset((host,)))
+        if found:
+            images[image] = dict(found.to_dict(computed=False), **(found.properties or {}))
+    conditions = Conditions(Placement.read(cloud), ports, images, frozenset((host,)))
+    placement = conditions.placement
+    running = [server for server in servers if not server.at_rest]
+    placement.locate(cloud, running)
+    placement.ask(cloud, (targets.wanted_of(one, conditions.image_of(one), placement) for one in running))
+    return conditions
 
 
 def assess_all(
     servers: Iterable[Server], conditions: Conditions, policy: MigrationPolicy
 ) -> list[Assessment]:
-    """The assessment of each server, in their order. Arguments as of `assess`."""
-    return [assess(server, conditions, policy) for server in servers]
+    """The assessment of each server of one host, in their order: they compete for the same room.
+
+    Arguments as of `assess`.
+    """
+    assessed = [assess(server, conditions, policy) for server in servers]
+    wishes = [(one.server, one.targets) for one in assessed if one.moves and one.targets]
+    placement = conditions.placement
+    places = targets.together(wishes, placement)
+    tight = targets.is_tight(wishes, placement)
+    return [
+        one
+        if not one.moves or one.targets is None
+        else _placed(one, places.get(one.server.id), tight, policy)
+        for one in assessed
+    ]
+
+
+def _placed(one: Assessment, place: str | None, tight: bool, policy: MigrationPolicy) -> Assessment:
+    """An assessment of a server that leaves its host with others.
+
+    place: the host that has room for it beside them, None where none has. tight: whether servers could take
+    the room of each other.
+    """
+    if place is None:
+        text = f"has no room beside the others that leave {one.server.host}"
+        risks = (*one.risks, Risk("no_room", text, blocks=True))
+        return replace(_decided(one.server, risks, one.targets, policy), groups=one.groups)
+    certain = one.targets.certain if one.targets else ()
+    return replace(one, target=place) if tight and place in certain else one
 
 
 def assess(server: Server, conditions: Conditions, policy: MigrationPolicy) -> Assessment:
@@ -129,21 +192,32 @@ def assess(server: Server, conditions: Conditions, policy: MigrationPolicy) -> A
     if server.at_rest:
         risk = Risk("at_rest", f"is {server.status}: nothing of it runs there")
         return Assessment(server, (risk,), STAYS, risk.text)
-    targets, of_targets = _targets(server, conditions)
+    found = conditions.targets_of(server, policy)
     risks = (
         *_state(server),
         *_hardware(server, conditions, policy),
         *_group(server, conditions),
-        *of_targets,
+        *_of_targets(server, conditions, found),
     )
+    groups = frozenset(group.id or group.name for group in conditions.placement.groups_of(server))
+    return replace(_decided(server, risks, found, policy), groups=groups)
+
+
+def _decided(
+    server: Server, risks: tuple[Risk, ...], found: Targets | None, policy: MigrationPolicy
+) -> Assessment:
+    """What a drain does with a server that has these risks. found: the hosts that it could go to."""
     blocking = [risk for risk in risks if risk.blocks]
     why = "; ".join(risk.text for risk in blocking)
     if not blocking:
-        some_unfit = len(targets) < len(conditions.placement.spare_hosts(conditions.excluded))
-        return Assessment(server, risks, LIVE, target=targets[0] if some_unfit and targets else None)
+        # Nova's scheduler knows nothing of these: it would try one after the other.
+        unfit = found is not None and bool(found.unfit) and bool(found.certain)
+        target = found.certain[0] if found and unfit else None
+        return Assessment(server, risks, LIVE, target=target, targets=found)
     if policy.unmovable == "cold":
-        return Assessment(server, risks, COLD if all(risk.cold for risk in blocking) else FAILS, why)
-    return Assessment(server, risks, ACTION_OF_POLICY[policy.unmovable], why)
+        action = COLD if all(risk.cold for risk in blocking) else FAILS
+        return Assessment(server, risks, action, why, targets=found)
+    return Assessment(server, risks, ACTION_OF_POLICY[policy.unmovable], why, targets=found)
 
 
 def report(assessments: Iterable[Assessment], policy: MigrationPolicy) -> list[dict[str, Any]]:
@@ -175,12 +249,7 @@ def unmovable_servers(
     hosts: host names; one without such a server is not in what is returned. Takes a few requests, whatever
     the number of hosts. Raises RolloutError API_UNREACHABLE.
     """
-    by_host: dict[str, list[Server]] = {host: [] for host in hosts}
-    if len(by_host) > _HOSTS_ASKED_SINGLY:
-        for server in nova.servers_on(cloud, None):
-            by_host.get(server.host, []).append(server)
-    else:
-        by_host = {host: nova.servers_on(cloud, host) for host in by_host}
+    by_host = nova.servers_of(cloud, hosts)
     conditions = gather(cloud, "", [server for servers in by_host.values() for server in servers])
     found = {}
     for host, servers in by_host.items():
@@ -213,7 +282,7 @@ def _state(server: Server) -> list[Risk]:
 
 
 def _hardware(server: Server, conditions: Conditions, policy: MigrationPolicy) -> list[Risk]:
-    specs = {**_image_specs(conditions.images.get(server.image) or {}), **server.specs}
+    specs = {**_image_specs(conditions.image_of(server) or {}), **server.specs}
     found = []
     if server.memory >= policy.large_memory_gib * 1024:
         text = f"has {server.memory // 1024} GiB of memory: its migration may never converge"
@@ -240,43 +309,39 @@ def _hardware(server: Server, conditions: Conditions, policy: MigrationPolicy) -
 
 
 def _group(server: Server, conditions: Conditions) -> list[Risk]:
-    group = conditions.placement.group_of(server)
-    if group is None or len(group[2]) < 2:
-        return []
-    name, policy, members = group
-    others = len(members) - 1
-    if policy == "affinity":
-        text = f"is in server group {name} (affinity) with {others} more: none can move alone"
-        return [Risk("group", text, blocks=True)]
-    if policy == "anti-affinity":
-        text = f"is in server group {name} (anti-affinity): needs a host without the other {others}"
-        return [Risk("group", text)]
-    return []
+    return [
+        Risk(
+            "group",
+            f"is in server group {group.name} (anti-affinity): needs a host without the other"
+            f" {len(group.members) - 1}",
+        )
+        for group in conditions.placement.groups_of(server)
+        if group.policy == "anti-affinity"
+    ]
 
 
-def _targets(server: Server, conditions: Conditions) -> tuple[list[str], list[Risk]]:
-    """The hosts that a server can go to, most free memory first, and the risks that come from the hosts."""
+def _of_targets(server: Server, conditions: Conditions, found: Targets) -> list[Risk]:
+    """The risks that come from the hosts that a server could go to."""
     placement = conditions.placement
-    spares = placement.spare_hosts(conditions.excluded)
-    if not spares:
-        return [], [Risk("no_spare", "no other compute is up and enabled", blocks=True)]
-    obstacles = {host: placement.incompatibility(server.host, host) for host in spares}
-    compatible = [host for host in spares if not obstacles[host]]
-    found = []
-    for kind in ("cpu", "qemu"):
-        texts = list(dict.fromkeys(one.text for one in obstacles.values() if one and one.kind == kind))
+    if not placement.spare_hosts(conditions.excluded):
+        return [Risk("no_spare", "no other compute is up and enabled", blocks=True)]
+    risks = [Risk(one.kind, one.text, blocks=True) for one in targets.describe(found)]
+    apt = [host for host in found.lawful if host not in found.unfit]
+    if found.roomy and not found.suiting and apt:
+        # It can be shut off and go to one with room; or wait for one that it can go to as it runs.
+        risks.append(Risk("no_room", f"has no room on {', '.join(apt[:3])}", blocks=True, cold=True))
+    for kind in ("hypervisor", "cpu", "qemu"):
+        texts = list(dict.fromkeys(one.text for one in found.unfit.values() if one.kind == kind))
         if texts:
-            found.append(Risk(kind, "; ".join(texts[:3]), blocks=not compatible, cold=True))
-    newer = placement.newer_qemu(server.host, compatible)
+            blocks = not apt or (bool(found.roomy) and not found.suiting)
+            risks.append(Risk(kind, "; ".join(texts[:3]), blocks=blocks, cold=True))
+    newer = placement.newer_qemu(server.host, apt)
     if newer:
-        found.append(Risk("qemu_newer", f"could not come back from {', '.join(newer)}: newer QEMU there"))
-    fitting = placement.hosts_for(server, compatible)
-    if compatible and not fitting:
-        text = f"no host has {server.vcpus} CPUs, {server.memory} MiB and {server.disk} GiB free for it"
-        found.append(Risk("no_room", text, blocks=True))
-    if server.zone and fitting and not any(placement.services[host].zone == server.zone for host in fitting):
-        found.append(Risk("zone", f"no host of its availability zone {server.zone} can take it"))
-    return fitting, found
+        risks.append(Risk("qemu_newer", f"could not come back from {', '.join(newer)}: newer QEMU there"))
+    zones = {placement.services[host].zone for host in found.roomy}
+    if server.zone and zones and server.zone not in zones:
+        risks.append(Risk("zone", f"no host of its availability zone {server.zone} can take it"))
+    return risks
 
 
 def _image_specs(properties: Mapping[str, Any]) -> dict[str, str]:

@@ -25,6 +25,8 @@ FORCE_COMPLETE = "force_complete"
 _COMPLETED = ("completed", "finished", "confirmed")
 _UNDONE = ("error", "failed", "cancelled", "reverted", "aborted")
 _QUEUED = "queued"
+#: of a migration that Nova carries out, or is about to
+UNDER_WAY = (_QUEUED, "accepted", "pre-migrating", "migrating", "preparing", "running", "post-migrating")
 _ABORTABLE = (_QUEUED, "preparing", "running")
 _RECORD_TIMEOUT = 30.0  # seconds for Nova to record a migration that it has accepted
 _ABORT_TIMEOUT = 60.0  # seconds
@@ -47,13 +49,14 @@ class MigrationState(StrEnum):
 class MigrationResult:
     """How the migration of a server ended.
 
-    text: why, unless it moved. host: where it is now, if it moved. timed_out: whether the time limit ended
-    it.
+    text: why, unless it moved. host: where it is now, if it moved. target: where it was to go, if that is
+    known and it failed. timed_out: whether the time limit ended it.
     """
 
     state: MigrationState
     text: str = ""
     host: str = ""
+    target: str = ""
     timed_out: bool = False
 
 
@@ -75,8 +78,9 @@ class ServerMigration:
     """The migration of one server.
 
     server: as it is now. entry (dict): what the drain's record says about this migration, changed here:
-    `in_progress`, `name`, `method`, `source`, `after` (the newest migration's id before it) and `host` (where
-    it moved to). save: writes the record, and is called before Nova is asked for anything.
+    `in_progress`, `name`, `method`, `source`, `after` (the newest migration's id before it), `host` (where it
+    moved to) and `failed` (the targets of those that failed). save: writes the record, and is called before
+    Nova is asked for anything.
     """
 
     def __init__(
@@ -135,7 +139,8 @@ class ServerMigration:
             if not status_of(error):
                 raise
             text = f"Nova refused: {one_line(str(error))}"
-            return self._finish(MigrationResult(MigrationState.FAILED, text))
+            target = self._request.target or ""
+            return self._finish(MigrationResult(MigrationState.FAILED, text, target=target))
         return None
 
     def poll(self, migrations: Sequence[Migration]) -> MigrationResult | None:
@@ -197,8 +202,10 @@ class ServerMigration:
                 return MigrationResult(MigrationState.MOVED, host=server.host)
             timed_out = self._timeout_action in (ABORT, FORCE_COMPLETE)
             took = f" after more than {self._request.timeout:.0f} s" if timed_out else ""
-            text = f"its migration ended as {record.status}{took}"
-            return MigrationResult(MigrationState.FAILED, text, timed_out=timed_out)
+            target = record.target or self._request.target or ""
+            where = f" to {target}" if target else ""
+            text = f"its migration{where} ended as {record.status}{took}"
+            return MigrationResult(MigrationState.FAILED, text, target=target, timed_out=timed_out)
         if server.host == self.source:
             text = f"its migration to {record.target} is {record.status}, but it is still on {self.source}"
             return MigrationResult(MigrationState.BROKEN, text)
@@ -261,6 +268,8 @@ class ServerMigration:
         self.entry["in_progress"] = False
         if result.state == MigrationState.MOVED:
             self.entry["host"] = result.host
+        if result.state == MigrationState.FAILED and result.target:
+            self.entry["failed"] = [*self.entry.get("failed", ()), result.target]
         self._save()
         return result
 

@@ -130,6 +130,9 @@ class ComputePolicy(Policy):
     """Seconds that a migration may take for each GiB of memory."""
     large_memory_gib: Gib = 64
     """GiB of memory from which on a server is reported."""
+    leave_zone: bool = False
+    """Whether servers may leave their availability zone where Nova does not tell which are pinned: before
+    OpenStack 2024.1."""
     migrations_per_host: Count = 2
     """Migrations at a time from one node."""
     migrations_per_cloud: Count = 4

@@ -12,15 +12,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from openstack_rollout.cloud import nova, risks
+from openstack_rollout.cloud import nova, risks, room
 from openstack_rollout.cloud.api import match_host
 from openstack_rollout.cloud.migrations import MigrationLimit, Migrations
-from openstack_rollout.cloud.nova import Server
-from openstack_rollout.cloud.placement import Placement
+from openstack_rollout.cloud.nova import Server, ServerGroup
 from openstack_rollout.cloud.risks import Assessment
 from openstack_rollout.cloud.server_migration import (
     COLD,
     LIVE,
+    UNDER_WAY,
     MigrationRequest,
     MigrationResult,
     MigrationState,
@@ -65,20 +65,31 @@ class LiveMigrate(ComputeDrain):
             raise RolloutError("SERVERS_UNMOVABLE", text, [hosts[host] for host in unmovable])
 
     def capacity(self, nodes: Sequence[str]) -> int:
-        """As many as the other computes have free capacity for the servers of, as Placement counts it now."""
-        placement = Placement.read(self.cloud, groups=False)
-        servers: list[Server] = []
-        drained: list[str] = []
-        for count, node in enumerate(nodes[:_MOST_COUNTED]):
-            service = match_host(node, dict(placement.services))
-            if service is not None:
-                drained.append(service.host)
-                on_host = nova.servers_on(self.cloud, service.host)
-                servers += [server for server in on_host if not server.at_rest]
-            spares = placement.spare_hosts(drained)
-            if not spares or not placement.fits_all(servers, spares):
-                return count
-        return min(len(nodes), _MOST_COUNTED)
+        """As many as the other computes may take the servers of, and have room for."""
+        services = nova.services(self.cloud)
+        counted = nodes[:_MOST_COUNTED]
+        matched = [(place, match_host(node, services)) for place, node in enumerate(counted)]
+        hosts = {service.host: place for place, service in matched if service is not None}
+        servers = {
+            host: self._still_leaving(host, some) for host, some in nova.servers_of(self.cloud, hosts).items()
+        }
+        every = [server for some in servers.values() for server in some]
+        conditions = risks.gather(self.cloud, "", every)
+        found = room.count(list(hosts), servers, conditions, self.policy)
+        return [*hosts.values(), len(counted)][found]  # the place of the first that has to stay
+
+    def apart(self, nodes: Sequence[str]) -> dict[str, frozenset[str]]:
+        """The server groups that servers on each node are in: no two members are to be disturbed at once.
+
+        nodes: minion ids. Raises RolloutError API_UNREACHABLE.
+        """
+        groups = [group for group in nova.server_groups(self.cloud) if len(group.members) > 1]
+        if not groups:
+            return dict.fromkeys(nodes, frozenset())
+        services = nova.services(self.cloud)
+        hosts = {node: found.host for node in nodes if (found := match_host(node, services))}
+        servers = nova.servers_of(self.cloud, hosts.values())
+        return {node: _groups(servers.get(hosts.get(node, ""), ()), groups) for node in nodes}
 
     def drain(self, node: str, record: Record) -> str:
         """Disable the compute and move its servers. Raises RolloutError DRAIN_FAILED or SERVERS_UNMOVABLE."""
@@ -125,6 +136,18 @@ class LiveMigrate(ComputeDrain):
         returned = self._migrate_back(node, record, moved)
         return f"{line}, {returned}" if returned else line
 
+    def _still_leaving(self, host: str, servers: Iterable[Server]) -> list[Server]:
+        """Those of a host's servers that Placement does not count on a target already."""
+        servers = list(servers)
+        if not any(server.task for server in servers):
+            return servers
+        under_way = {
+            one.server_id
+            for one in nova.migrations_from(self.cloud, host)
+            if one.target and one.status in UNDER_WAY
+        }
+        return [server for server in servers if not (server.task and server.id in under_way)]
+
     def _refuse_unmovable(self, node: str, host: str) -> risks.Conditions:
         """Raise RolloutError, before anything is changed, when the policy does not allow to drain the host.
 
@@ -161,7 +184,9 @@ class LiveMigrate(ComputeDrain):
         return [*ready, *late]
 
     def _migrations_away(self, record: Record, assessments: Iterable[Assessment], method: str) -> Migrations:
-        targets = {one.server.id: one.target for one in assessments}
+        assessments = list(assessments)
+        targets = {(one.server.id, 0): one.target for one in assessments}
+        apart = {one.server.id: one.groups for one in assessments}
 
         def create(server_id: str) -> ServerMigration | None:
             server = nova.find_server(self.cloud, server_id)
@@ -169,10 +194,21 @@ class LiveMigrate(ComputeDrain):
                 return None
             new = {"name": server.name, "drain": {}, "restore": {}}
             entry = record.data["servers"].setdefault(server_id, new)["drain"]
-            return self._migration(record, server, entry, method, targets.get(server_id))
+            failed = entry.get("failed", ())
+            key = server_id, len(failed)
+            if key not in targets:
+                targets[key] = self._elsewhere(server, failed)
+            return self._migration(record, server, entry, method, targets[key])
 
         goes_on = self.policy.unmovable in ("leave", "cold")
-        return Migrations(self.cloud, self._limit, create, continue_after_failure=goes_on)
+        return Migrations(self.cloud, self._limit, create, apart, continue_after_failure=goes_on)
+
+    def _elsewhere(self, server: Server, failed: Iterable[str]) -> str | None:
+        """A target for a server beside those that failed; None where none is certain, for Nova to choose."""
+        conditions = risks.gather(self.cloud, server.host, [server])
+        conditions.excluded |= frozenset(failed)
+        found = conditions.targets_of(server, self.policy).certain
+        return found[0] if found else None
 
     def _migration(
         self, record: Record, server: Server, entry: dict[str, Any], method: str, target: str | None
@@ -268,6 +304,12 @@ class LiveMigrate(ComputeDrain):
             raise RolloutError("RESTORE_FAILED", text, [node])
         count = sum(result.state == MigrationState.MOVED for result in results.values())
         return f"{count} servers are back" if count else ""
+
+
+def _groups(servers: Iterable[Server], groups: Iterable[ServerGroup]) -> frozenset[str]:
+    """The groups of the servers that run, by their ids."""
+    running = {server.id for server in servers if not server.at_rest}
+    return frozenset(group.id for group in groups if not running.isdisjoint(group.members))
 
 
 def _refuse_assessments(node: str, assessments: Iterable[Assessment]) -> None:

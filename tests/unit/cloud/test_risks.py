@@ -3,7 +3,7 @@
 import pytest
 
 from openstack_rollout.cloud import risks
-from openstack_rollout.cloud.nova import Server, Service
+from openstack_rollout.cloud.nova import Server, ServerGroup, Service
 from openstack_rollout.cloud.placement import Placement
 from openstack_rollout.declared.policies import ComputePolicy
 
@@ -59,6 +59,7 @@ def test_a_plain_server_moves_live_where_the_scheduler_says():
         ({"specs": {"resources:VGPU": "1"}}, "vgpu"),
         ({"specs": {"hw:tpm_version": "2.0"}}, "vtpm"),
         ({"memory": 300 * 1024}, "no_room"),
+        ({"zone": "az9"}, "zone"),
     ],
 )
 def test_what_keeps_a_server_from_moving_is_named_and_fails_the_drain_by_default(changes, kind):
@@ -76,7 +77,7 @@ def test_what_keeps_a_server_from_moving_is_named_and_fails_the_drain_by_default
         ({"specs": {"hw:cpu_policy": "dedicated"}}, "pinned"),
         ({"specs": {"hw:numa_nodes": "2"}}, "pinned"),
         ({"image": "i", "disk": 10}, "local_disk"),
-        ({"zone": "az9"}, "zone"),
+        ({"zone": "az9", "pinned": ""}, "zone"),
     ],
 )
 def test_what_only_makes_it_harder_is_reported(changes, kind):
@@ -131,10 +132,14 @@ def test_a_newer_qemu_prevents_the_way_back():
 
 def test_members_of_an_affinity_group_cannot_leave_alone():
     there = placement()
-    there.groups = [("pair", "affinity", ["vm", "other"]), ("alone", "affinity", ["single"])]
+    there.groups = [
+        ServerGroup("pair", "affinity", ["vm", "other"]),
+        ServerGroup("alone", "affinity", ["single"]),
+    ]
     assert assessed(server(), conditions(there))[1].action == risks.FAILS
     assert assessed(server("single"), conditions(there))[1].action == risks.LIVE
-    there.groups = [("apart", "anti-affinity", ["vm", "other"])]
+    there = placement()
+    there.groups = [ServerGroup("apart", "anti-affinity", ["vm", "other"])]
     assert assessed(server(), conditions(there))[0] == {"group"}
 
 
@@ -154,9 +159,27 @@ def test_the_report_tells_the_limit_of_each_migration():
     assert found[0]["will"] == "live migration, force_complete after 500 s"
 
 
-def test_hosts_hold_servers_only_as_long_as_there_is_room_for_all_of_them():
-    there = placement()
+def test_servers_of_one_host_compete_for_the_same_room():
+    """Each fits alone; together the last one does not, and is named."""
+    policy = ComputePolicy()
     large = [server(str(number), memory=90 * 1024) for number in range(5)]
-    assert there.fits_all(large[:4], ["cmp2", "cmp3"])
-    assert not there.fits_all(large, ["cmp2", "cmp3"])
-    assert not there.fits_all(large[:1], [])
+    assert {one.action for one in risks.assess_all(large[:4], conditions(), policy)} == {risks.LIVE}
+    found = risks.assess_all(large, conditions(), policy)
+    assert [one.action for one in found].count(risks.FAILS) == 1
+    assert {risk.kind for one in found for risk in one.risks if risk.blocks} == {"no_room"}
+
+
+def test_where_room_is_scarce_each_server_is_told_where_it_fits():
+    """Nova, which places one after the other, could give the only host of one server to another."""
+    there = placement()
+    there.free = {"cmp2": {**FREE, "MEMORY_MB": 4096}, "cmp3": {**FREE, "MEMORY_MB": 3072}}
+    some = [server("small", memory=2048), server("large", memory=4096)]
+    found = {
+        one.server.name: one.target for one in risks.assess_all(some, conditions(there), ComputePolicy())
+    }
+    assert found == {"small": "cmp3", "large": "cmp2"}
+    there.free = {host: dict(FREE) for host in there.services}
+    found = {
+        one.server.name: one.target for one in risks.assess_all(some, conditions(there), ComputePolicy())
+    }
+    assert found == {"small": None, "large": None}
