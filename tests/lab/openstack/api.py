@@ -110,12 +110,15 @@ class Api:
 
     # -- servers
 
-    def boot(self, hosts: dict[str, str], flavor: str = FLAVOR, **more: Any) -> dict[str, str]:
+    def boot(
+        self, hosts: dict[str, str], flavor: str = FLAVOR, *, zone: str | None = "nova", **more: Any
+    ) -> dict[str, str]:
         """Boot servers and wait until they are ACTIVE.
 
         Args:
             hosts: name → compute host.
             flavor: Name of a flavour.
+            zone: The availability zone that Nova pins them to; None for none.
             more: Further properties of the servers.
 
         Returns:
@@ -133,7 +136,7 @@ class Api:
                 image_id=image.id,
                 flavor_id=found.id,
                 networks=[{"uuid": network.id}],
-                availability_zone=f"nova:{host}",
+                **({"availability_zone": f"{zone}:{host}"} if zone else {"host": host}),
                 **more,
             ).id
             for name, host in hosts.items()
@@ -168,6 +171,13 @@ class Api:
         answer = self.sdk.compute.post(f"/servers/{server}/action", json=body, microversion=MICROVERSION)
         if not answer.ok:
             raise LabError(f"live migration of {server}: {answer.status_code} {answer.text}")
+
+    def add_aggregate(self, name: str, hosts: Iterable[str], zone: str | None = None) -> Any:
+        """Make a host aggregate, and an availability zone of it if one is named: its hosts have to be empty."""
+        made = self.sdk.compute.create_aggregate(name=name, availability_zone=zone)
+        for host in hosts:
+            self.sdk.compute.add_host_to_aggregate(made, host)
+        return made
 
     def send_home(self, homes: dict[str, str]) -> None:
         """Have servers migrate to hosts, name → host; asked for again while Nova finds one of them closed.

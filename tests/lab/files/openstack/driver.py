@@ -3,7 +3,8 @@
 Servers survive a restart of nova-compute, a live migration takes its time, can be aborted and completed by
 force, and tests plant facts in /var/lib/nova/lab.json of a node, read anew each time:
 
-    {"hypervisor": {"hypervisor_version": 8002000, "cpu_info": {...}}, "migration_seconds": 1, "hang": false}
+    {"hypervisor": {"hypervisor_version": 8002000, "cpu_info": {...}}, "migration_seconds": 1, "hang": false,
+     "refuses": false}
 """
 
 import json
@@ -11,6 +12,7 @@ import socket
 import time
 from pathlib import Path
 
+from nova import exception
 from nova.virt import fake
 
 _PLANTED = Path("/var/lib/nova/lab.json")
@@ -62,6 +64,12 @@ class Driver(fake.FakeDriverWithoutFakeNodes):
         """Have a server that ran before nova-compute started again, as a hypervisor's own process would."""
         if instance.uuid not in self.instances:
             self.spawn(context, instance, None, [], None, {}, network_info=network_info)
+
+    def pre_live_migration(self, *arguments, **keywords):
+        """On the target, before memory is copied: fails where a test wants that, when Nova has chosen it."""
+        if _planted().get("refuses"):
+            raise exception.MigrationError(reason="this host refuses servers")
+        return super().pre_live_migration(*arguments, **keywords)
 
     def live_migration(
         self,
