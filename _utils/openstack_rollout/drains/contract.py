@@ -6,7 +6,7 @@ A drain does its work through any API it needs. When it is called is decided by 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 
 class Answer(NamedTuple):
@@ -95,3 +95,24 @@ class Drain(Protocol):
         Returns one line on what was done. Idempotent as well, and able to undo half a drain. Raises
         RolloutError RESTORE_FAILED.
         """
+
+
+@runtime_checkable
+class KeepsApart(Protocol):
+    """What a kind of drain implements too whose workloads must not be disturbed on any two nodes at once."""
+
+    def apart(self, nodes: Sequence[str]) -> Mapping[str, frozenset[str]]:
+        """What the workloads of each node belong to now, e.g. server groups.
+
+        nodes: minion ids. Two nodes that have something in common never go together. A node that is not in
+        what is returned does not go yet. Raises RolloutError when it cannot be found out.
+        """
+
+
+def shared(drains: Iterable[KeepsApart], nodes: Sequence[str]) -> dict[str, frozenset[str]]:
+    """What the workloads of each node (minion id) belong to, by all of some drains together."""
+    found = dict.fromkeys(nodes, frozenset[str]())
+    for drain in drains:
+        told = drain.apart(list(found))
+        found = {node: had | told[node] for node, had in found.items() if node in told}
+    return found

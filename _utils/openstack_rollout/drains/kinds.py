@@ -9,7 +9,7 @@ from typing import cast
 
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.policies import NO_DRAIN
-from openstack_rollout.drains.contract import Ask, Drain
+from openstack_rollout.drains.contract import Ask, Drain, KeepsApart
 from openstack_rollout.drains.several import SeveralDrains
 from openstack_rollout.errors import RolloutError
 
@@ -60,6 +60,15 @@ class Drains:
             return None
         made = self.make(kind, role)
         return made if stage in made.stages else None
+
+    def keeping_apart(self, stage: str, roles: Iterable[str]) -> list[KeepsApart]:
+        """Those of the drains before a stage, of nodes of these roles, that keep workloads apart."""
+        found: list[KeepsApart] = []
+        for role in dict.fromkeys(roles):
+            drain = self.before(stage, role)
+            if isinstance(drain, KeepsApart):
+                found.append(drain)
+        return found
 
     def of_node(self, roles: Iterable[str], stage: str | None = None) -> tuple[str, str]:
         """What drains a node of these roles before a stage, or at all: its kind, and the role of that.

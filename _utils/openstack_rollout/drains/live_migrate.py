@@ -81,7 +81,7 @@ class LiveMigrate(ComputeDrain):
     def apart(self, nodes: Sequence[str]) -> dict[str, frozenset[str]]:
         """The server groups that servers on each node are in: no two members are to be disturbed at once.
 
-        nodes: minion ids. Raises RolloutError API_UNREACHABLE.
+        Implements contract.KeepsApart.
         """
         groups = [group for group in nova.server_groups(self.cloud) if len(group.members) > 1]
         if not groups:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from openstack_rollout.drains.contract import Drain, Record
+from openstack_rollout.drains.contract import Drain, KeepsApart, Record, shared
 from openstack_rollout.errors import RolloutError
 
 
@@ -27,6 +27,10 @@ class SeveralDrains:
     def capacity(self, nodes: Sequence[str]) -> int:
         """As many of these nodes (minion ids) as each of the drains can spare."""
         return min(part.capacity(nodes) for part in self._parts.values())
+
+    def apart(self, nodes: Sequence[str]) -> Mapping[str, frozenset[str]]:
+        """What the workloads of each node (minion id) belong to, of all the drains that know."""
+        return shared([part for part in self._parts.values() if isinstance(part, KeepsApart)], nodes)
 
     def drain(self, node: str, record: Record) -> str:
         """Drain a node (minion id) by one after the other; returns what each did. Raises as the drains do."""

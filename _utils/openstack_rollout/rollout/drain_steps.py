@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from openstack_rollout.drains.contract import Drain
+from openstack_rollout.drains.contract import Drain, KeepsApart, shared
 from openstack_rollout.drains.kinds import SEVERAL, Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.drain_record import BY_HAND, DrainRecord, DrainState, OpenDrain
@@ -13,6 +13,7 @@ from openstack_rollout.records.journal import Journal
 from openstack_rollout.rollout.membership import Membership
 
 ASK_AGAIN = 10.0
+ASKED_AHEAD = 32  # waiting nodes; those behind them wait
 # Agents are heard of again some time after their controller, or the message bus, is back.
 PATIENCE = 120.0
 
@@ -141,6 +142,30 @@ def shared_capacity(
     found = {role: drain for role in roles if (drain := drains.before(stage, role))}
     parts = [(LiveCapacity(drain, clock), set(members.roles[role])) for role, drain in found.items()]
     return SharedCapacity(parts) if parts else None
+
+
+class LiveApart:
+    """What no two nodes in flight may have in common, asked of drains whenever the answer may have changed.
+
+    A node in flight keeps what it had when it started: its workloads are elsewhere, and may come back.
+    """
+
+    def __init__(self, drains: Sequence[KeepsApart], clock: Callable[[], float] = time.time):
+        self._drains = drains
+        self._clock = clock
+        self._asked: tuple[list[str], float] = ([], float("-inf"))
+        self._found: dict[str, frozenset[str]] = {}
+
+    def __call__(self, away: Sequence[str], waiting: Sequence[str]) -> Mapping[str, frozenset[str]]:
+        """away: the nodes in flight. waiting: the others. Raises RolloutError when it cannot be found out."""
+        nodes = [*away, *waiting[:ASKED_AHEAD]]
+        before, at = self._asked
+        if nodes != before or self._clock() - at >= ASK_AGAIN:
+            had = {node: self._found.get(node, frozenset()) for node in away}
+            now = shared(self._drains, nodes)
+            self._found = {**now, **{node: had[node] | now.get(node, frozenset()) for node in away}}
+            self._asked = (nodes, self._clock())
+        return self._found
 
 
 def _tried(step: Callable[[str, OpenDrain], str], opened: OpenDrain, reason: str) -> str:

@@ -8,7 +8,7 @@ transition is in the journal before it happens on a node, so that another engine
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +28,8 @@ DEFAULT_SILENCE = 60.0
 
 #: Nodes in flight, nodes waiting → how many may be in flight together now.
 Capacity = Callable[[Sequence[str], Sequence[str]], int]
+#: Nodes in flight, nodes waiting → node id → what no two nodes in flight may have in common.
+Apart = Callable[[Sequence[str], Sequence[str]], Mapping[str, Collection[str]]]
 #: A node's id, its answer → what it is.
 Compare = Callable[[str, Any], Compared]
 #: The canaries of a role so far → its plan with the failures of this moment, None when nothing is to do.
@@ -39,12 +41,14 @@ class Pass:
     """What nodes go through together.
 
     round_: the round of the stage. window: how many at once. capacity: what the cloud can spare at the
-    moment, beside the window; None when no node is drained.
+    moment, beside the window; None when no node is drained. apart: what no two nodes in flight may have in
+    common; None for nothing.
     """
 
     round_: Round
     window: Window
     capacity: Capacity | None = None
+    apart: Apart | None = None
 
 
 class Engine:
@@ -80,12 +84,19 @@ class Engine:
         """What the run did to its nodes so far, by node id."""
         return self._records
 
-    def execute(self, round_: Round, role: str, replan: Replan, capacity: Capacity | None = None) -> bool:
+    def execute(
+        self,
+        round_: Round,
+        role: str,
+        replan: Replan,
+        capacity: Capacity | None = None,
+        apart: Apart | None = None,
+    ) -> bool:
         """Take a role through a round as planned: canaries one by one, a soak, then the rest.
 
         round_: what it goes through. replan: the role's plan at the moment; it is asked again when a canary
-        was excluded, for a successor. capacity: as in Pass. Returns whether there was anything to do. Raises
-        RolloutError when the run must pause or end; nodes in flight have finished by then.
+        was excluded, for a successor. Returns whether there was anything to do. Raises RolloutError when the
+        run must pause or end; nodes in flight have finished by then.
         """
         trial = self._run.of_stage(round_.stage).trials.setdefault(role, Trial())
         planned = replan(trial)
@@ -108,7 +119,7 @@ class Engine:
         planned = replan(trial)
         if planned is not None:
             rest = [node for node in planned.rest if node.id not in tried]
-            self._take(Pass(round_, Window(planned.batch, planned.per_zone), capacity), role, rest)
+            self._take(Pass(round_, Window(planned.batch, planned.per_zone), capacity, apart), role, rest)
         return True
 
     def know(self, measured: Mapping[str, Compared]) -> None:
@@ -390,11 +401,15 @@ class Engine:
 
 def _admitted(pass_: Pass, waiting: Sequence[Node], in_flight: Mapping[str, Node]) -> list[Node]:
     """The nodes that may start now. Raises RolloutError when nobody can tell how many the cloud can spare."""
-    window = pass_.window
-    if pass_.capacity and waiting and len(in_flight) < window.size:
-        spare = pass_.capacity(list(in_flight), [node.id for node in waiting])
-        window = replace(window, size=min(window.size, spare))
-    return window.admit(waiting, in_flight)
+    window, apart = pass_.window, None
+    if not waiting or len(in_flight) >= window.size:
+        return []
+    there, ids = list(in_flight), [node.id for node in waiting]
+    if pass_.apart and window.size > 1:
+        apart = pass_.apart(there, ids)
+    if pass_.capacity:
+        window = replace(window, size=min(window.size, pass_.capacity(there, ids)))
+    return window.admit(waiting, in_flight, apart)
 
 
 def _node(name: str, record: NodeRecord) -> Node:

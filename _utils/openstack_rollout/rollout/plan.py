@@ -14,7 +14,9 @@ from openstack_rollout.declared.differences import Compared
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.policies import NO_DRAIN, Policy, batch_size
 from openstack_rollout.declared.rounds import Round
+from openstack_rollout.drains.contract import shared
 from openstack_rollout.drains.kinds import SEVERAL, Drains
+from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.planned import Plan, PlannedNode, PlannedRole, PlannedRound, PlannedStage, Wave
 from openstack_rollout.records.run_record import Trial
 from openstack_rollout.rollout import procedure
@@ -118,6 +120,7 @@ class Planner:
         canaries = [] if soaked else [node for node in needing if node.id in proving]
         rest = [node for node in needing if node.id not in proving or soaked]
         window = Window(batch_size(policy.batch, len(nodes)), policy.per_zone)
+        apart = self._apart(round_.stage, rest) if window.size > 1 and rest[1:] else None
         steps: dict[tuple[bool, bool], tuple[str, ...]] = {}
 
         def planned(node: Node) -> PlannedNode:
@@ -127,7 +130,7 @@ class Planner:
             return PlannedNode(node.id, node.zone, steps[key])
 
         waves = [Wave((planned(node),), canary=True) for node in canaries]
-        waves += [Wave(tuple(planned(node) for node in wave)) for wave in window.waves(rest)]
+        waves += [Wave(tuple(planned(node) for node in wave)) for wave in window.waves(rest, apart)]
         kinds = (kind for node in needing for kind in self._drain(round_.stage, node).split(SEVERAL))
         drain = ", ".join(kind for kind in dict.fromkeys(kinds) if kind != NO_DRAIN) or NO_DRAIN
         reboot = self._model.system.reboot if round_.stage == SYSTEM else "never"
@@ -139,6 +142,21 @@ class Planner:
     def _drain(self, stage: str, node: Node) -> str:
         """What drains a node before a stage, for each of its roles."""
         return self._drains.of_node(self._members.roles_of(node.id, stage), stage)[0]
+
+    def _apart(self, stage: str, nodes: Sequence[Node]) -> Mapping[str, frozenset[str]] | None:
+        """What no two nodes of a wave may have in common, None for nothing.
+
+        Also where a cloud cannot be asked now: the engine asks it before a node starts.
+        """
+        ids = [node.id for node in nodes]
+        drains = self._drains.keeping_apart(
+            stage, (role for node in ids for role in self._members.roles_of(node, stage))
+        )
+        try:
+            found = shared(drains, ids) if drains else None
+        except RolloutError:
+            return None
+        return found and {node: found.get(node, frozenset()) for node in ids}
 
     def _steps(self, stage: str, renews: bool, drained: bool) -> tuple[str, ...]:
         """The steps of a node. renews: it gets a new salt-minion. drained: before the stage."""

@@ -19,7 +19,7 @@ from openstack_rollout.records.lock import me
 from openstack_rollout.records.planned import PlannedRole, PlannedStage
 from openstack_rollout.records.run_record import NodeRecord, Run, RunState, StageRecord, StageState, Trial
 from openstack_rollout.rollout import gone, plan, preconditions, procedure, restoration, run_log
-from openstack_rollout.rollout.drain_steps import shared_capacity
+from openstack_rollout.rollout.drain_steps import LiveApart, shared_capacity
 from openstack_rollout.rollout.engine import Engine
 from openstack_rollout.rollout.master_steps import MasterSteps
 from openstack_rollout.rollout.membership import Measured, Membership
@@ -238,7 +238,10 @@ class Rollout:
 
                 nodes = [node.id for wave in role.waves for node in wave.nodes]
                 capacity = shared_capacity(members, drains, stage, nodes, self._clock)
-                touched = engine.execute(round_, role.role, replan, capacity) or touched
+                roles = (one for node in nodes for one in members.roles_of(node, stage))
+                keeping = drains.keeping_apart(stage, roles)
+                apart = LiveApart(keeping, self._clock) if keeping else None
+                touched = engine.execute(round_, role.role, replan, capacity, apart) or touched
         taking_part = [name for name, one in found.items() if stage in one.stages]
         if was_done and not touched:
             # Measured again after a pause: what the stage did, and how long it took, was before.

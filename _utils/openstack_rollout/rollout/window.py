@@ -6,7 +6,7 @@ As soon as a node leaves, the next one that the limits allow enters; no node wai
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -26,30 +26,45 @@ class Window:
     size: int
     per_zone: int = 0
 
-    def admit(self, waiting: Iterable[Node], in_flight: Mapping[str, Node]) -> list[Node]:
+    def admit(
+        self,
+        waiting: Iterable[Node],
+        in_flight: Mapping[str, Node],
+        apart: Mapping[str, Collection[str]] | None = None,
+    ) -> list[Node]:
         """The nodes that may start beside those in flight.
 
-        waiting: nodes that did not start yet, in their order. in_flight: node id -> node.
-        A node without a zone counts against the size alone.
+        waiting: nodes that did not start yet, in their order. in_flight: node id -> node. apart: node id ->
+        what only one node in flight may have; a node that is not in it does not start. None: nothing is kept
+        apart. A node without a zone counts against the size alone.
         """
         free = self.size - len(in_flight)
         zones = Counter(node.zone for node in in_flight.values())
+        taken = {one for node in in_flight for one in (apart or {}).get(node, ())}
         admitted: list[Node] = []
         for node in waiting:
             if len(admitted) >= free:
                 break
+            if apart is not None and (node.id not in apart or not taken.isdisjoint(apart[node.id])):
+                continue
             if self.per_zone and node.zone is not None and zones[node.zone] >= self.per_zone:
                 continue
+            taken.update((apart or {}).get(node.id, ()))
             zones[node.zone] += 1
             admitted.append(node)
         return admitted
 
-    def waves(self, nodes: Iterable[Node]) -> list[list[Node]]:
-        """Who goes together if all nodes take equally long, in the order in which they start."""
+    def waves(
+        self, nodes: Iterable[Node], apart: Mapping[str, Collection[str]] | None = None
+    ) -> list[list[Node]]:
+        """Who goes together if all nodes take equally long, in the order in which they start.
+
+        apart: as of admit; has all of the nodes.
+        """
         waiting = list(nodes)
         found = []
         while waiting:
-            wave = self.admit(waiting, {})
+            wave = self.admit(waiting, {}, apart)
             found.append(wave)
             if wave == waiting[: len(wave)]:
                 waiting = waiting[len(wave) :]

@@ -173,7 +173,7 @@ class Api:
             raise LabError(f"live migration of {server}: {answer.status_code} {answer.text}")
 
     def add_aggregate(self, name: str, hosts: Iterable[str], zone: str | None = None) -> Any:
-        """Make a host aggregate, and an availability zone of it if one is named: its hosts have to be empty."""
+        """Make a host aggregate, and an availability zone of it if one is named: its hosts must be empty."""
         made = self.sdk.compute.create_aggregate(name=name, availability_zone=zone)
         for host in hosts:
             self.sdk.compute.add_host_to_aggregate(made, host)

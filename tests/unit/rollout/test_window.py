@@ -38,3 +38,16 @@ def test_waves_show_who_goes_together():
 
 def test_node_ids_are_ordered_as_people_count():
     assert in_order(["cmp10", "cmp2", "cmp1"]) == ["cmp1", "cmp2", "cmp10"]
+
+
+def test_what_two_nodes_have_in_common_keeps_them_apart():
+    some = nodes(4)
+    apart = {"cmp1": {"g"}, "cmp2": {"g", "h"}, "cmp3": {"h"}, "cmp4": set()}
+    assert ids(Window(4).admit(some, {}, apart)) == ["cmp1", "cmp3", "cmp4"]
+    assert ids(Window(4).admit(some[1:], {"cmp1": some[0]}, apart)) == ["cmp3", "cmp4"]
+    assert [ids(wave) for wave in Window(4).waves(some, apart)] == [["cmp1", "cmp3", "cmp4"], ["cmp2"]]
+
+
+def test_a_node_of_which_it_is_not_known_does_not_start():
+    some = nodes(2)
+    assert ids(Window(2).admit(some, {}, {"cmp2": set()})) == ["cmp2"]
