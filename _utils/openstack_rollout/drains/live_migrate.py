@@ -203,12 +203,18 @@ class LiveMigrate(ComputeDrain):
         goes_on = self.policy.unmovable in ("leave", "cold")
         return Migrations(self.cloud, self._limit, create, apart, continue_after_failure=goes_on)
 
-    def _elsewhere(self, server: Server, failed: Iterable[str]) -> str | None:
-        """A target for a server beside those that failed; None where none is certain, for Nova to choose."""
+    def _elsewhere(self, server: Server, failed: Sequence[str]) -> str | None:
+        """A target for a server beside those that failed, the last one first of all.
+
+        None, for Nova to choose, where no host is certain to be allowed to take it.
+        """
         conditions = risks.gather(self.cloud, server.host, [server])
-        conditions.excluded |= frozenset(failed)
-        found = conditions.targets_of(server, self.policy).certain
-        return found[0] if found else None
+        found = conditions.targets_of(server, self.policy)
+        for left_out in (failed, failed[-1:]):
+            certain = found.without(left_out).certain
+            if certain:
+                return certain[0]
+        return None
 
     def _migration(
         self, record: Record, server: Server, entry: dict[str, Any], method: str, target: str | None

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from openstack_rollout.cloud import nova, risks
-from openstack_rollout.cloud.nova import Migration, Server, Service
+from openstack_rollout.cloud.nova import Migration, Server, ServerGroup, Service
 from openstack_rollout.cloud.placement import Placement
 from openstack_rollout.declared.model import Model
 from openstack_rollout.drains import computes, instance_ha
@@ -37,6 +37,9 @@ class Nova:
         self.servers = {name: self.server(name, "cmp1") for name in ("a", "b")}
         self.migrations = []
         self.dies_after = None
+        self.groups = []
+        #: hosts where migrations fail
+        self.failing = set()
         #: provider -> how many more times it is still disabled when asked
         self.disabled = {}
         calls = {
@@ -53,10 +56,11 @@ class Nova:
             "migrations_of": lambda cloud, server: [m for m in self.migrations if m.server_id == server],
             "migrations_from": lambda cloud, host: [m for m in self.migrations if m.source == host],
             "live_migrate": lambda cloud, server, host: self.move(server, host),
+            "server_groups": lambda cloud: self.groups,
         }
         for name, call in calls.items():
             monkeypatch.setattr(nova, name, call)
-        monkeypatch.setattr(Placement, "read", classmethod(lambda cls, cloud, groups=True: self.placement()))
+        monkeypatch.setattr(Placement, "read", classmethod(lambda cls, cloud: self.placement()))
         monkeypatch.setattr(
             risks,
             "gather",
@@ -68,7 +72,9 @@ class Nova:
             monkeypatch.setattr(f"openstack_rollout.{module}.time", no_sleep())
 
     def placement(self):
-        return Placement(self.hosts, {}, {host: dict(FREE) for host in self.hosts})
+        there = Placement(self.hosts, {}, {host: dict(FREE) for host in self.hosts}, groups=self.groups)
+        there.located = self.where
+        return there
 
     @staticmethod
     def server(name, host, **changes):
@@ -87,8 +93,10 @@ class Nova:
         source = self.servers[server].host
         target = host or next(h for h, one in self.hosts.items() if one.enabled and h != source)
         number = len(self.migrations) + 1
-        self.migrations.insert(0, Migration(number, server, "live-migration", "completed", source, target))
-        self.servers[server] = replace(self.servers[server], host=target)
+        ended = "error" if target in self.failing else "completed"
+        self.migrations.insert(0, Migration(number, server, "live-migration", ended, source, target))
+        if target not in self.failing:
+            self.servers[server] = replace(self.servers[server], host=target)
         if self.dies_after == number:
             self.dies_after = None
             raise Dead
@@ -256,6 +264,71 @@ def test_no_more_computes_are_drained_than_the_others_have_capacity_for(cloud):
     assert drain.capacity(["cmp2", "cmp1"]) == 1
     cloud.servers["e"] = cloud.server("e", "cmp1", memory=5000)
     assert drain.capacity(["cmp1", "cmp2"]) == 0
+
+
+def tried(cloud, server):
+    return [one.target for one in reversed(cloud.migrations) if one.server_id == server]
+
+
+def test_a_target_that_failed_is_not_tried_again(cloud, record):
+    """Nova would take it once more: it has the most room."""
+    cloud.failing = {"cmp2"}
+    live().drain("cmp1", record)
+    assert cloud.where == {"a": "cmp3", "b": "cmp3"}
+    assert (tried(cloud, "a"), record.data["servers"]["a"]["drain"]["failed"]) == (["cmp2", "cmp3"], ["cmp2"])
+
+
+def test_after_an_interruption_too_a_target_that_failed_is_not_tried_again(cloud, record):
+    cloud.failing = {"cmp2", "cmp3"}
+    with pytest.raises(RolloutError) as error:
+        live().drain("cmp1", record)
+    assert error.value.reason == "DRAIN_FAILED"
+    assert tried(cloud, "a") == ["cmp2", "cmp3"]
+    cloud.failing = {"cmp2"}
+    record.data = copy.deepcopy(record.saved)
+    record.data["servers"]["a"]["drain"]["failed"] = ["cmp2"]  # killed between its two tries
+    live().drain("cmp1", record)
+    assert tried(cloud, "a") == ["cmp2", "cmp3", "cmp3"]
+    assert cloud.where == {"a": "cmp3", "b": "cmp3"}
+
+
+def test_where_nothing_else_may_take_a_server_nova_is_asked_once_more(cloud, record):
+    cloud.hosts["cmp3"] = replace(cloud.hosts["cmp3"], enabled=False)
+    cloud.failing = {"cmp2"}
+    with pytest.raises(RolloutError):
+        live().drain("cmp1", record)
+    assert tried(cloud, "a") == ["cmp2", "cmp2"]
+
+
+def test_members_of_one_group_move_one_after_the_other(cloud, record):
+    """c, which is in none, does not wait for them."""
+    cloud.servers["c"] = cloud.server("c", "cmp1")
+    cloud.groups = [ServerGroup("g", "soft-anti-affinity", ["a", "b"], id="of-g")]
+    live(migrations_per_host=4).drain("cmp1", record)
+    assert [one.server_id for one in reversed(cloud.migrations)] == ["a", "c", "b"]
+
+
+def test_the_groups_of_the_servers_on_a_compute_are_told(cloud):
+    drain = live()
+    assert drain.apart(["cmp1", "cmp2"]) == {"cmp1": frozenset(), "cmp2": frozenset()}
+    cloud.servers |= {"c": cloud.server("c", "cmp2"), "off": cloud.server("off", "cmp3", status="SHUTOFF")}
+    cloud.groups = [
+        ServerGroup("g", "anti-affinity", ["a", "c", "off"], id="of-g"),
+        ServerGroup("single", "affinity", ["b"], id="of-single"),
+    ]
+    told = drain.apart(["cmp1", "cmp2", "cmp3", "no-compute"])
+    assert told == {"cmp1": {"of-g"}, "cmp2": {"of-g"}, "cmp3": frozenset(), "no-compute": frozenset()}
+
+
+def test_a_server_on_its_way_is_not_counted_twice(cloud):
+    """Placement counts it on its target already."""
+    cloud.servers = {"a": cloud.server("a", "cmp1", memory=4096, task="migrating", status="MIGRATING")}
+    cloud.servers["b"] = cloud.server("b", "cmp2", memory=4096)
+    cloud.hosts["cmp1"] = replace(cloud.hosts["cmp1"], enabled=False)
+    drain = live()
+    assert drain.capacity(["cmp1", "cmp2"]) == 1
+    cloud.migrations = [Migration(1, "a", "live-migration", "running", "cmp1", "cmp3")]
+    assert drain.capacity(["cmp1", "cmp2"]) == 2
 
 
 def test_a_compute_has_to_be_empty_where_nothing_is_moved(cloud, record):
