@@ -105,7 +105,10 @@ REASONS = {
     "DRAIN_FAILED": "Mend what the message names, then run again: the drain goes on where it stopped.",
     "RESTORE_FAILED": "Mend what the message names, then salt-run workload.restore NODE, or run again.",
     "STILL_DRAINED": "Mend the node, then salt-run workload.restore NODE, or run again.",
-    "SERVERS_UNMOVABLE": "Move the remaining workloads yourself, or change the policy; then run again.",
+    "SERVERS_UNMOVABLE": (
+        "Give the servers that are named a host which may take them, or move them yourself, or change the"
+        " policy; then run again."
+    ),
     "CLOUD_CHECK_FAILED": "The cloud did not do what the message names: mend it, then run again.",
     "API_UNREACHABLE": "Bring the API that the message names back, then run again.",
     "OVN_UNREACHABLE": "Bring the OVN database that the message names back, then run again.",

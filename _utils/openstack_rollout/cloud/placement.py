@@ -158,6 +158,22 @@ class Placement:
         """The host aggregates that a host (name) is in."""
         return self._aggregates_by_host.get(host, [])
 
+    @cached_property
+    def kinds(self) -> dict[str, int]:
+        """Host -> a number that is equal for hosts of one zone, the same aggregates and the same traits."""
+        numbers: dict[tuple[object, ...], int] = {}
+        return {
+            host: numbers.setdefault(
+                (
+                    service.zone,
+                    tuple(id(one) for one in self.aggregates_of(host)),
+                    frozenset(self.traits[host]) if host in self.traits else None,
+                ),
+                len(numbers),
+            )
+            for host, service in self.services.items()
+        }
+
     def offers(self, wanted: Wanted, host: str) -> bool:
         """Whether a host (name) has room for what a server wants, beside all that it has already."""
         if not wanted.resources:

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from openstack_rollout.cloud import risks, targets
 from openstack_rollout.cloud.nova import Server
-from openstack_rollout.cloud.risks import Conditions, MigrationPolicy
+from openstack_rollout.cloud.risks import Assessment, Conditions, MigrationPolicy
+from openstack_rollout.cloud.targets import Targets
 
 
 def count(
@@ -27,16 +28,25 @@ def count(
     for host in hosts:
         services[host] = replace(services[host], enabled=True, up=True)
     back = replace(conditions, placement=replace(now, services=services))
-    leaving: list[list[tuple[Server, targets.Targets]]] = []
+    leaving: list[list[tuple[Server, Targets]]] = []
     for host in hosts:
         found = _leaving(servers[host], replace(back, excluded=frozenset((host,))), policy)
         here = replace(conditions, excluded=frozenset((host,)))
-        leaving.append([(server, here.targets_of(server, policy)) for server in found])
+        none_away = services == now.services
+        leaving.append(
+            [
+                (
+                    one.server,
+                    one.targets if none_away and one.targets else here.targets_of(one.server, policy),
+                )
+                for one in found
+            ]
+        )
 
     def have_room(number: int) -> bool:
         away = frozenset(hosts[:number])
         wishes = [(server, found.without(away)) for some in leaving[:number] for server, found in some]
-        return bool(now.spare_hosts(away)) and len(targets.together(wishes, now)) == len(wishes)
+        return bool(now.spare_hosts(away)) and len(targets.together(wishes, now, spread=False)) == len(wishes)
 
     fewest, most = 0, len(hosts)
     while fewest < most:
@@ -48,10 +58,10 @@ def count(
     return fewest
 
 
-def _leaving(servers: Sequence[Server], conditions: Conditions, policy: MigrationPolicy) -> list[Server]:
+def _leaving(servers: Sequence[Server], conditions: Conditions, policy: MigrationPolicy) -> list[Assessment]:
     """The servers that a drain of their host will move, if none of the other hosts were away."""
     assessed = risks.assess_all(servers, conditions, policy)
     refused = (risks.FAILS, risks.SKIPPED)
     if any(one.action in refused and not one.waits_for_room for one in assessed):
         return []
-    return [one.server for one in assessed if one.moves or one.waits_for_room]
+    return [one for one in assessed if one.moves or one.waits_for_room]

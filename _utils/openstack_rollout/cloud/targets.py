@@ -20,6 +20,7 @@ _GRANULAR = re.compile(r"(resources|trait)[^:]+:")
 _RESOURCES, _TRAIT = "resources:", "trait:"
 _LAW = ("zone", "aggregate", "traits", "group")
 _MIB_OF_GIB = 1024
+_EMPTIEST, _FIRST, _FULLEST = -1, 0, 1
 
 
 class Obstacle(NamedTuple):
@@ -73,10 +74,17 @@ def of(
     """
     wanted = wanted_of(server, image, placement)
     zone = zone_of(server, placement, leaves_zone=leaves_zone)
+    groups = placement.groups_of(server)
+    rules: dict[int, Obstacle | None] = {}  # what hosts of one kind have in common
     obstacles = {}
     lawful = []
     for host in placement.spare_hosts(excluded):
-        obstacle = _obstacle(server, image or {}, placement, host, wanted=wanted, zone=zone)
+        kind = placement.kinds[host]
+        if kind not in rules:
+            rules[kind] = _obstacle(server, image or {}, placement, host, wanted=wanted, zone=zone)
+        obstacle = (
+            rules[kind] or (groups and _obstacle_of_groups(server, groups, placement.located, host)) or None
+        )
         if obstacle is None:
             lawful.append(host)
         else:
@@ -93,14 +101,11 @@ def of(
     suiting = [host for host in roomy if host not in unfit]
     # Nova's alone: what an image wanted that is gone, its owner's hints, and groups of resources.
     known = image is not None and not server.hints and not any(map(_GRANULAR.match, server.specs))
-    here = placement.aggregates_of(server.host)
-    certain = [
-        host
-        for host in suiting
-        if known
-        and (server.pinned is not None or server.zone in ("", placement.services[host].zone))
-        and not aggregate_rules.is_doubtful(server, here, placement.aggregates_of(host), placement.aggregates)
-    ]
+    sure = {
+        kind: _is_certain(server, placement, host)
+        for kind, host in {placement.kinds[host]: host for host in suiting}.items()
+    }
+    certain = [host for host in suiting if known and sure[placement.kinds[host]]]
     return Targets(wanted, tuple(lawful), tuple(roomy), tuple(suiting), obstacles, unfit, tuple(certain))
 
 
@@ -164,41 +169,48 @@ def describe(targets: Targets) -> list[Obstacle]:
     return []
 
 
-def together(wishes: Sequence[tuple[Server, Targets]], placement: Placement) -> dict[str, str]:
+def together(
+    wishes: Sequence[tuple[Server, Targets]], placement: Placement, *, spread: bool = True
+) -> dict[str, str]:
     """A host for each of some servers that leave their hosts together: server id -> host.
 
     wishes: servers, and the hosts that they could go to; `suiting` of a server that migrates live, else
-    `roomy`. One that finds no room beside the others is not in what is returned.
+    `roomy`. spread: whether on the emptiest hosts, rather than on any with room, which is found faster. One
+    that finds no room beside the others is not in what is returned.
     """
     best: dict[str, str] = {}
-    for fullest in (False, True):
-        found = _fill(wishes, placement, fullest=fullest)
+    for order in (_EMPTIEST if spread else _FIRST, _FULLEST):
+        found = _fill(wishes, placement, order)
         if len(found) == len(wishes):
             return found
         best = max(best, found, key=len)
     return best
 
 
-def _fill(wishes: Sequence[tuple[Server, Targets]], placement: Placement, *, fullest: bool) -> dict[str, str]:
+def _fill(wishes: Sequence[tuple[Server, Targets]], placement: Placement, order: int) -> dict[str, str]:
     """Place servers one by one, those with the fewest hosts and the largest first.
 
-    fullest: on the fullest host with room, rather than on the emptiest.
+    order: which of the hosts with room: _EMPTIEST, _FULLEST, or the _FIRST of its targets.
     """
     remaining = {host: dict(free) for host, free in placement.free.items()}
     located = dict(placement.located)
     placed: dict[str, str] = {}
     for server, targets in sorted(wishes, key=lambda one: (len(_hosts(one[1])), -one[0].memory, one[0].id)):
         groups = placement.groups_of(server)
-        allowed = [
+        allowed = (
             host
             for host in _hosts(targets)
             if (not targets.wanted.resources or fits(targets.wanted, remaining.get(host, {})))
-            and not any(_group_obstacle(server, group, located, host) for group in groups)
-        ]
-        if not allowed:
+            and not (groups and _obstacle_of_groups(server, groups, located, host))
+        )
+        if order == _FIRST:
+            host = next(allowed, None)
+        else:
+            host = min(
+                allowed, key=lambda name: order * remaining.get(name, {}).get("MEMORY_MB", 0), default=None
+            )
+        if host is None:
             continue
-        sign = 1 if fullest else -1
-        host = min(allowed, key=lambda name: sign * remaining.get(name, {}).get("MEMORY_MB", 0))
         placed[server.id] = located[server.id] = host
         free = remaining.setdefault(host, {})
         for name, amount in targets.wanted.resources:
@@ -234,7 +246,7 @@ def _obstacle(
     wanted: Wanted,
     zone: str,
 ) -> Obstacle | None:
-    """Why a host may not take a server; None when it may."""
+    """Why a host, and any of its kind, may not take a server; None when it may."""
     there = placement.services[host].zone
     if zone and there != zone:
         bound = "is pinned to" if server.pinned else "is in, and may be pinned to"
@@ -250,11 +262,22 @@ def _obstacle(
         if lacking or refused:
             lacks = f"lacks {', '.join(lacking)}" if lacking else f"has {', '.join(refused)}"
             return Obstacle("traits", lacks)
-    for group in placement.groups_of(server):
-        text = _group_obstacle(server, group, placement.located, host)
-        if text:
-            return Obstacle("group", text)
     return None
+
+
+def _is_certain(server: Server, placement: Placement, host: str) -> bool:
+    """Whether no setting of the cloud that is not known can keep a host from taking a server."""
+    here, there = placement.aggregates_of(server.host), placement.aggregates_of(host)
+    stays = server.pinned is not None or server.zone in ("", placement.services[host].zone)
+    return stays and not aggregate_rules.is_doubtful(server, here, there, placement.aggregates)
+
+
+def _obstacle_of_groups(
+    server: Server, groups: Iterable[ServerGroup], located: Mapping[str, str], host: str
+) -> Obstacle | None:
+    """Why a host may not take a server because of its groups, None when it may."""
+    texts = (_group_obstacle(server, group, located, host) for group in groups)
+    return next((Obstacle("group", text) for text in texts if text), None)
 
 
 def _group_obstacle(server: Server, group: ServerGroup, located: Mapping[str, str], host: str) -> str:
