@@ -76,9 +76,9 @@ class Drain(Protocol):
     def capacity(self, nodes: Sequence[str]) -> int:
         """How many of these nodes, counted from the first, may be drained at the same time now.
 
-        nodes: minion ids; first those that are drained or being drained, then those that wait, in their
-        order. The engine drains no more than this and no more than the batch. When it is 0 while none is
-        drained, the run pauses with NO_SPARE. Raises RolloutError when it cannot be found out.
+        nodes: minion ids; first those that are drained or being drained, then those that would start, in
+        their order. The engine drains no more than this and no more than the batch. When it is 0 while none
+        is drained, the run pauses with NO_SPARE. Raises RolloutError when it cannot be found out.
         """
 
     def drain(self, node: str, record: Record) -> str:

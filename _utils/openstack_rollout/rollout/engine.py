@@ -401,15 +401,17 @@ class Engine:
 
 def _admitted(pass_: Pass, waiting: Sequence[Node], in_flight: Mapping[str, Node]) -> list[Node]:
     """The nodes that may start now. Raises RolloutError when nobody can tell how many the cloud can spare."""
-    window, apart = pass_.window, None
-    if not waiting or len(in_flight) >= window.size:
+    there, apart = list(in_flight), None
+    if not waiting or len(there) >= pass_.window.size:
         return []
-    there, ids = list(in_flight), [node.id for node in waiting]
-    if pass_.apart and window.size > 1:
-        apart = pass_.apart(there, ids)
-    if pass_.capacity:
-        window = replace(window, size=min(window.size, pass_.capacity(there, ids)))
-    return window.admit(waiting, in_flight, apart)
+    if pass_.apart and pass_.window.size > 1:
+        apart = pass_.apart(there, [node.id for node in waiting])
+    next_ = pass_.window.admit(waiting, in_flight, apart)
+    if pass_.capacity and next_:
+        # Of these nodes alone: others that wait leave other room.
+        spare = pass_.capacity(there, [node.id for node in next_])
+        next_ = next_[: max(0, spare - len(in_flight))]
+    return next_
 
 
 def _node(name: str, record: NodeRecord) -> Node:
