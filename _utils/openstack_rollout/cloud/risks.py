@@ -161,19 +161,19 @@ def assess_all(
     wishes = [(one.server, one.targets) for one in assessed if one.moves and one.targets]
     placement = conditions.placement
     places = targets.together(wishes, placement)
-    tight = targets.is_tight(wishes, placement)
+    scarce = targets.is_scarce(wishes, placement)
     return [
         one
         if not one.moves or one.targets is None
-        else _placed(one, places.get(one.server.id), tight, policy)
+        else _placed(one, places.get(one.server.id), scarce, policy)
         for one in assessed
     ]
 
 
-def _placed(one: Assessment, place: str | None, tight: bool, policy: MigrationPolicy) -> Assessment:
+def _placed(one: Assessment, place: str | None, scarce: bool, policy: MigrationPolicy) -> Assessment:
     """An assessment of a server that leaves its host with others.
 
-    place: the host that has room for it beside them, None where none has. tight: whether servers could take
+    place: the host that has room for it beside them, None where none has. scarce: whether servers could take
     the room of each other.
     """
     if place is None:
@@ -181,7 +181,7 @@ def _placed(one: Assessment, place: str | None, tight: bool, policy: MigrationPo
         risks = (*one.risks, Risk("no_room", text, blocks=True))
         return replace(_decided(one.server, risks, one.targets, policy), groups=one.groups)
     certain = one.targets.certain if one.targets else ()
-    return replace(one, target=place) if tight and place in certain else one
+    return replace(one, target=place) if scarce and place in certain else one
 
 
 def assess(server: Server, conditions: Conditions, policy: MigrationPolicy) -> Assessment:

@@ -7,7 +7,6 @@ ever named to it.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -179,8 +178,10 @@ def together(
     that finds no room beside the others is not in what is returned.
     """
     best: dict[str, str] = {}
+    # Those with the fewest hosts and the largest first.
+    in_order = sorted(wishes, key=lambda one: (len(_hosts(one[1])), -one[0].memory, one[0].id))
     for order in (_EMPTIEST if spread else _FIRST, _FULLEST):
-        found = _fill(wishes, placement, order)
+        found = _fill(in_order, placement, order)
         if len(found) == len(wishes):
             return found
         best = max(best, found, key=len)
@@ -188,14 +189,14 @@ def together(
 
 
 def _fill(wishes: Sequence[tuple[Server, Targets]], placement: Placement, order: int) -> dict[str, str]:
-    """Place servers one by one, those with the fewest hosts and the largest first.
+    """Place servers one by one, as far as there is room.
 
     order: which of the hosts with room: _EMPTIEST, _FULLEST, or the _FIRST of its targets.
     """
     remaining = {host: dict(free) for host, free in placement.free.items()}
     located = dict(placement.located)
     placed: dict[str, str] = {}
-    for server, targets in sorted(wishes, key=lambda one: (len(_hosts(one[1])), -one[0].memory, one[0].id)):
+    for server, targets in wishes:
         groups = placement.groups_of(server)
         allowed = (
             host
@@ -219,14 +220,12 @@ def _fill(wishes: Sequence[tuple[Server, Targets]], placement: Placement, order:
     return placed
 
 
-def is_tight(wishes: Sequence[tuple[Server, Targets]], placement: Placement) -> bool:
-    """Whether servers that leave their hosts together could take the room of each other. As `together`."""
-    total: Counter[str] = Counter()
-    for _, found in wishes:
-        total.update(dict(found.wanted.resources))
-    wanted = Wanted(tuple(total.items()))
-    hosts = {host for _, found in wishes for host in found.roomy}
-    return bool(total) and not all(fits(wanted, placement.free.get(host) or {}) for host in hosts)
+def is_scarce(wishes: Sequence[tuple[Server, Targets]], placement: Placement) -> bool:
+    """Whether servers that leave their hosts could take the room of each other. wishes: as of `together`.
+
+    It is, where one of them would find no host, were each in its turn given the emptiest, as Nova does.
+    """
+    return len(_fill(wishes, placement, _EMPTIEST)) < len(wishes)
 
 
 def _without(names: Iterable[str], left_out: Collection[str]) -> tuple[str, ...]:

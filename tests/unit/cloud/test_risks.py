@@ -178,7 +178,7 @@ def test_where_room_is_scarce_each_server_is_told_where_it_fits():
         one.server.name: one.target for one in risks.assess_all(some, conditions(there), ComputePolicy())
     }
     assert found == {"small": "cmp3", "large": "cmp2"}
-    there.free = {host: dict(FREE) for host in there.services}
+    there.free = {host: {**FREE, "MEMORY_MB": 5120} for host in there.services}
     found = {
         one.server.name: one.target for one in risks.assess_all(some, conditions(there), ComputePolicy())
     }
