@@ -25,7 +25,7 @@ from openstack_rollout.node import share as shares
 from openstack_rollout.node.errors import NodeError
 
 #: The form of facts; declared/facts.py of the master has the same number.
-SCHEMA = 2
+SCHEMA = 3
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 # Labels that say who deployed a container. No other label is reported: it may hold anything, also secrets.
 _LABELS = ("PODMAN_SYSTEMD_UNIT", "managed_by", "config_id", "container_name")
@@ -141,6 +141,7 @@ def _measured(share: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) 
         "packages": _watched(share, installed),
         "floors": _floors(share.get("floors", {}), installed),
         "held": __salt__["system_packages.held"](),
+        "unfinished": __salt__["package_repair.found"](),
         "openvswitch": __salt__["ovs.status"](),
         "switch": switch and {key: switch[key] for key in ("running", "installed", "stale")},
         "datapath": __salt__["datapath.health"](),

@@ -82,10 +82,12 @@ def tidy() -> bool:
 
 def _by_dnf(install: Mapping[str, str], remove: Sequence[str]) -> dict:
     if __salt__["package_set.missing_downloads"](install):
-        __salt__["package_set.download"](install)
+        __salt__["package_set.download"](install, remove=OVS_PACKAGES)
     moved = {}
     if install:
-        moved = __salt__["package_set.bring"](install, setopt=[*_WITHOUT_SCRIPTS, _FROM_CACHE])
+        moved = __salt__["package_set.bring"](
+            install, setopt=[*_WITHOUT_SCRIPTS, _FROM_CACHE], remove=OVS_PACKAGES
+        )
     # Most new streams obsolete the old one, which is then gone already; a killed transaction leaves both, or
     # two versions of one package.
     doubles = comparing.changes("ovs", install, __salt__["package_set.installed"]())[1]
@@ -94,7 +96,7 @@ def _by_dnf(install: Mapping[str, str], remove: Sequence[str]) -> dict:
         result = commands.unattended(
             __salt__, ["rpm", "--erase", "--noscripts", "--allmatches", *sorted(unwanted)]
         )
-        __context__.pop("pkg.list_pkgs", None)
+        __salt__["package_set.installed"](fresh=True)
         if result.retcode:
             raise NodeError("PACKAGE_FAILED", f"rpm --erase: {result.complaint()}")
     return {**moved, **{name: {"old": version, "new": ""} for name, version in unwanted.items()}}
@@ -112,7 +114,7 @@ def _installed_of(remove: Sequence[str]) -> dict[str, str]:
 
 def _by_apt(install: Mapping[str, str], remove: Sequence[str]) -> dict:
     with _switch_services_denied():
-        __salt__["package_set.finish_interrupted"](switch=True)
+        __salt__["package_repair.finish_dpkg"](switch=True)
         held = sorted(set(install) & _held())
         if held:
             raise NodeError(
@@ -121,9 +123,9 @@ def _by_apt(install: Mapping[str, str], remove: Sequence[str]) -> dict:
                 " leave it out of the release",
             )
         if __salt__["package_set.missing_downloads"](install):
-            __salt__["package_set.download"](install)
+            __salt__["package_set.download"](install, remove=OVS_PACKAGES)
         _refuse_others(install, remove)
-        moved = __salt__["package_set.bring"](install) if install else {}
+        moved = __salt__["package_set.bring"](install, remove=OVS_PACKAGES) if install else {}
         unwanted = _installed_of(remove)
         if unwanted:
             with commands.nothing_restarted():

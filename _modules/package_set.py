@@ -1,19 +1,20 @@
-"""Packages at a release's versions, by Salt's own `pkg` (dnf and apt).
+"""Packages at a release's versions, by dnf or apt.
 
-Only packages that a node has are moved, all of a step in one transaction. What is installed is looked up
-afterwards: a package manager's report of success alone does not count.
+Only packages that a node has are moved, all of a step in one transaction. What would be removed is known
+before, and refused unless it was planned. What is installed is looked up afterwards: a package manager's
+report of success alone does not count.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from salt.exceptions import CommandExecutionError
+from salt.utils.pkg.rpm import ARCHES
 
-from openstack_rollout.node import answers, commands, package_errors
+from openstack_rollout.node import answers, commands, dnf_library, package_errors
 from openstack_rollout.node import packages as comparing
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.packages import FLOOR
@@ -21,8 +22,6 @@ from openstack_rollout.node.packages import FLOOR
 # Downloaded packages outlive the next transaction: what was fetched beforehand must still be there later.
 # dnf shall not wait for a lock for ever: `package_lock` waits, with a limit.
 _DNF = ("keepcache=1", "exit_on_lock=1")
-# dpkg's journal of a transaction that did not end
-_UPDATES = Path("/var/lib/dpkg/updates")
 # dpkg prints to a terminal of apt's own, which ends up in this file alone; Salt sees only apt's errors.
 _TERMINAL = Path("/var/log/apt/term.log")
 _REFRESHED = "openstack_rollout.package_metadata_refreshed"
@@ -51,8 +50,11 @@ def changes(packages: Mapping[str, str], stage: str = "services") -> dict:
     return {"install": install, "remove": remove}
 
 
-def installed() -> dict[str, list[str]]:
+def installed(fresh: bool = False) -> dict[str, list[str]]:
     """Every installed package with its versions.
+
+    fresh (bool): look again; else what this job knows already counts. Salt's `pkg` does not notice what
+    others move.
 
     CLI Example:
 
@@ -60,17 +62,24 @@ def installed() -> dict[str, list[str]]:
 
         salt 'cmp1' package_set.installed
     """
-    return __salt__["pkg.list_pkgs"](versions_as_list=True)
+    return __salt__["pkg.list_pkgs"](versions_as_list=True, **({"use_context": False} if fresh else {}))
 
 
-def bring(packages: Mapping[str, str], exclude: Sequence[str] = (), setopt: Sequence[str] = ()) -> dict:
+def bring(
+    packages: Mapping[str, str],
+    exclude: Sequence[str] = (),
+    setopt: Sequence[str] = (),
+    remove: Sequence[str] = (),
+) -> dict:
     """Bring packages to these versions in one transaction.
 
     packages (dict): {name: version}, all of them to be moved or installed. exclude (list): globs of packages
-    that must not move, not even as a dependency. setopt (list): further options of dnf.
+    that must not move, not even as a dependency. setopt (list): further options of dnf. remove (list): globs
+    of packages that may go with it; one that a package of these replaces (RPM's Obsoletes) may go as well.
 
-    Returns {name: {"old", "new"}} of every package that moved. Raises NodeError PACKAGE_FAILED when the
-    transaction fails or a version is not reached, or the reason that the package manager's message stands for
+    Returns {name: {"old", "new"}} of every package that moved. Raises NodeError PACKAGE_REMOVAL when a
+    package would go that may not (nothing was touched), or is found to be gone; PACKAGE_FAILED when the
+    transaction fails or a version is not reached; or the reason that the package manager's message stands for
     (DISK_FULL, SIGNATURE_WRONG, REPOSITORY_BROKEN, PACKAGE_LOCKED).
 
     CLI Example:
@@ -79,38 +88,20 @@ def bring(packages: Mapping[str, str], exclude: Sequence[str] = (), setopt: Sequ
 
         salt 'cmp1' package_set.bring '{openstack-selinux: 0.8.41-1}' exclude='[kernel]'
     """
-    moved = _unlocked("PACKAGE_FAILED", lambda: _transaction(packages, exclude, setopt))
-    now = {name: [] for name in packages} | installed()
-    unreached, _ = _compared("system", packages, now)
+    before = installed()
+    planned = _unlocked("PACKAGE_FAILED", lambda: _transaction(packages, exclude, setopt, remove))
+    after = installed(fresh=True)
+    gone = sorted(name for name in set(before) - set(after) - planned if not comparing.matches(name, remove))
+    if gone:
+        raise NodeError("PACKAGE_REMOVAL", f"went, and nobody had planned it: {', '.join(gone)}")
+    unreached, _ = _compared("system", packages, {name: [] for name in packages} | after)
     if unreached:
         raise NodeError("PACKAGE_FAILED", f"not reached: {answers.named(unreached)}")
-    return moved
-
-
-def finish_interrupted(switch: bool = False) -> None:
-    """Configure what a killed or failed dpkg unpacked and did not configure; apt refuses to work before.
-
-    switch (bool): Open vSwitch may be among it. Only a caller that keeps its scripts from stopping the switch
-    may say so.
-
-    Raises NodeError PACKAGE_FAILED.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt 'cmp1' package_set.finish_interrupted
-    """
-    found = commands.unattended(__salt__, ["dpkg", "--audit"]).stdout.strip()
-    if not found and not any(_UPDATES.glob("*")):
-        return
-    if "openvswitch" in found and not switch:
-        raise NodeError("PACKAGE_FAILED", "Open vSwitch is half installed: run the stage ovs before")
-    command = ["systemd-run", "--scope", "--quiet", "dpkg", "--force-confold", "--configure", "--pending"]
-    result = commands.unattended(__salt__, command)
-    if result.retcode:
-        raise package_errors.classified(f"{result.stdout}\n{result.stderr}", "PACKAGE_FAILED")
-    __context__.pop("pkg.list_pkgs", None)
+    return {
+        name: {"old": ",".join(before.get(name, ())), "new": ",".join(after.get(name, ()))}
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    }
 
 
 def missing_downloads(packages: Mapping[str, str]) -> dict[str, str]:
@@ -131,13 +122,13 @@ def missing_downloads(packages: Mapping[str, str]) -> dict[str, str]:
     return _compared("system", packages, have)[0]
 
 
-def download(packages: Mapping[str, str]) -> dict:
+def download(packages: Mapping[str, str], remove: Sequence[str] = ()) -> dict:
     """Fetch packages, and what they need, into the package manager's cache; nothing is installed.
 
-    packages (dict): {name: version}.
+    packages (dict): {name: version}. remove (list): globs of packages that may go when they are installed.
 
     Returns {name: {"old", "new"}} of what was fetched.
-    Raises NodeError PACKAGE_DOWNLOAD_FAILED, or a reason as `bring` does.
+    Raises NodeError PACKAGE_DOWNLOAD_FAILED, PACKAGE_REMOVAL, or a reason as `bring` does.
 
     CLI Example:
 
@@ -145,33 +136,87 @@ def download(packages: Mapping[str, str]) -> dict:
 
         salt 'cmp1' package_set.download '{openstack-selinux: 0.8.41-1}'
     """
-    _unlocked("PACKAGE_DOWNLOAD_FAILED", lambda: _fetched(packages))
+    _unlocked("PACKAGE_DOWNLOAD_FAILED", lambda: _fetched(packages, remove))
     if missing := missing_downloads(packages):
         raise NodeError("PACKAGE_DOWNLOAD_FAILED", f"not fetched: {answers.named(missing)}")
     return answers.to_come(packages)
 
 
-def _transaction(packages: Mapping[str, str], exclude: Sequence[str], setopt: Sequence[str]) -> dict:
+def _transaction(
+    packages: Mapping[str, str], exclude: Sequence[str], setopt: Sequence[str], remove: Sequence[str]
+) -> set[str]:
+    """Move the packages; the names of those that were to go with it, which nobody else may take away."""
     if _is_apt():
-        finish_interrupted(switch=all(comparing.of_the_switch(name) for name in packages))
+        switch = all(comparing.of_the_switch(name) for name in packages)
+        __salt__["package_repair.finish_dpkg"](switch=switch, exclude=list(exclude))
     if missing_downloads(packages):
         _refresh()
     concrete = _concrete(packages)
-    _refuse_excluded(concrete, exclude)
+    if not _is_apt():
+        return _by_dnf(concrete, [*_DNF, *setopt], exclude, remove)
+    _refuse_unplanned(concrete, exclude, remove)
     automatic = _automatic(packages)
     with commands.nothing_restarted():
-        moved = __salt__["pkg.install"](pkgs=_pkgs(concrete), **_options(exclude, setopt))
+        __salt__["pkg.install"](pkgs=_pkgs(concrete))
     if automatic:
         commands.unattended(__salt__, ["apt-mark", "auto", *automatic])
-    return moved
+    return set()
 
 
-def _fetched(packages: Mapping[str, str]) -> dict:
+def _fetched(packages: Mapping[str, str], remove: Sequence[str]) -> set[str]:
     _refresh()
-    return __salt__["pkg.install"](pkgs=_pkgs(_concrete(packages)), downloadonly=True, **_options((), ()))
+    concrete = _concrete(packages)
+    if not _is_apt():
+        return _by_dnf(concrete, _DNF, (), remove, "--downloadonly")
+    _refuse_unplanned(concrete, (), remove)
+    __salt__["pkg.install"](pkgs=_pkgs(concrete), downloadonly=True)
+    return set()
 
 
-def _unlocked(reason: str, action: Callable[[], dict]) -> dict:
+def _by_dnf(
+    packages: Mapping[str, str],
+    setopt: Sequence[str],
+    exclude: Sequence[str],
+    remove: Sequence[str],
+    *options: str,
+) -> set[str]:
+    """One transaction of dnf's, which erases nothing that was not planned; the names of what it replaces."""
+    specs = sorted(_spec(name, version) for name, version in packages.items())
+    plan = dnf_library.ask(
+        __salt__,
+        {"ask": "resolve", "install": specs, "exclude": list(exclude), "setopt": list(setopt)},
+    )
+    if plan["missing"]:
+        raise CommandExecutionError(f"no repository has {', '.join(plan['missing'])}")
+    planned = [
+        one["name"]
+        for one in (plan.get("removed") or {}).values()
+        if one["by"] in packages or comparing.matches(one["name"], remove)
+    ]
+    dnf_library.refuse_removals(plan, planned)
+    if "problem" in plan:
+        raise CommandExecutionError(plan["problem"])
+    # the metadata of the plan, however old it is by now
+    settings = [*setopt, "*.metadata_expire=-1", *([f"excludepkgs={','.join(exclude)}"] if exclude else ())]
+    command = [
+        *("systemd-run", "--scope", "--quiet", "dnf", "--quiet", "--assumeyes"),
+        *(f"--setopt={one}" for one in settings),
+        *options,
+        *("install", *specs),
+    ]
+    result = commands.unattended(__salt__, command)
+    if result.retcode:
+        raise CommandExecutionError(f"{result.stdout}\n{result.stderr}")
+    return set(planned)
+
+
+def _spec(name: str, version: str) -> str:
+    """How dnf is asked for a package that Salt calls so: name.i686 is one of another architecture."""
+    base, _, arch = name.rpartition(".")
+    return f"{base}-{version}.{arch}" if base and arch in ARCHES else f"{name}-{version}"
+
+
+def _unlocked(reason: str, action: Callable[[], set[str]]) -> set[str]:
     """Do something when nobody holds the package manager's locks, and again when somebody was faster.
 
     Errors are raised under the reason that the package manager's message stands for, or under this one.
@@ -225,27 +270,20 @@ def _refresh() -> None:
         __context__[_REFRESHED] = True
 
 
-def _refuse_excluded(packages: Mapping[str, str], exclude: Sequence[str]) -> None:
-    """Apt cannot exclude packages, so the transaction is simulated and refused when it needs one of them."""
-    if not exclude or not _is_apt():
-        return
+def _refuse_unplanned(packages: Mapping[str, str], exclude: Sequence[str], remove: Sequence[str]) -> None:
+    """Apt can neither exclude packages nor be kept from removing some, so the transaction is simulated, and
+    refused when it would do that.
+    """
     asked = [f"{name}={version}" for name, version in packages.items()]
     simulated = commands.unattended(
         __salt__, ["apt-get", "--simulate", "--allow-downgrades", "install", *asked]
     )
-    moving = comparing.moving(simulated.stdout)
-    refused = [name for name in moving if any(fnmatchcase(name, glob) for glob in exclude)]
+    refused = [name for name in comparing.moving(simulated.stdout) if comparing.matches(name, exclude)]
     if refused:
         raise CommandExecutionError(f"excluded packages would move: {', '.join(refused)}")
-
-
-def _options(exclude: Sequence[str], setopt: Sequence[str]) -> dict:
-    if _is_apt():
-        return {}
-    options = [*_DNF, *setopt]
-    if exclude:
-        options.append(f"excludepkgs={','.join(exclude)}")
-    return {"setopt": options}
+    gone = [name for name in comparing.removing(simulated.stdout) if not comparing.matches(name, remove)]
+    if gone:
+        raise NodeError("PACKAGE_REMOVAL", f"would go: {', '.join(gone)}")
 
 
 def _is_apt() -> bool:

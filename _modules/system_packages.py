@@ -7,15 +7,15 @@ locked stays.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
-from salt.exceptions import CommandExecutionError
-
-from openstack_rollout.node import commands, kernels, package_errors
+from openstack_rollout.node import apt_policy, commands, dnf_library, fingerprint, kernels, package_errors
+from openstack_rollout.node import packages as comparing
+from openstack_rollout.node.errors import NodeError
 from openstack_rollout.records.state_file import StateFile
 
 UPGRADE = "upgrade"
@@ -25,7 +25,8 @@ _PREFERENCES = _RUN / "apt-preferences"
 _OPERATORS_PREFERENCES = Path("/etc/apt/preferences")
 _REMEMBERED = _RUN / "system-packages.json"
 _LISTS = Path("/var/lib/apt/lists")
-_VERSION_LOCKS = Path("/etc/dnf/plugins/versionlock.list")
+# What dnf's version locks keep, as long as nothing that decides it changes.
+_LOCKED = _RUN / "version-locks.json"
 # A repository that cannot be read is an error, never "nothing is new".
 _DNF = ("--setopt=skip_if_unavailable=0", "--setopt=exit_on_lock=1")
 # Files that change when the plan may change.
@@ -38,28 +39,20 @@ _DECISIVE = {
     ),
     "RedHat": (
         "/var/lib/rpm/rpmdb.sqlite",
+        "/var/lib/rpm/rpmdb.sqlite-wal",
         "/usr/lib/sysimage/rpm/rpmdb.sqlite",
+        "/usr/lib/sysimage/rpm/rpmdb.sqlite-wal",
         "/var/lib/dnf/history.sqlite",
+        "/var/lib/dnf/history.sqlite-wal",
         "/var/cache/dnf/*/repodata/repomd.xml",
         "/etc/dnf/dnf.conf",
         "/etc/dnf/plugins/*",
         "/etc/yum.repos.d/*",
     ),
 }
-# A row of check-update: name.arch, version-release, repository, the last two on a line of their own where
-# the name is long. Whatever else dnf says is no package.
-_ROW = re.compile(
-    r"^(?P<name>[A-Za-z0-9][\w.+-]*)\.(?:noarch|[a-z][a-z0-9_]+)\s+"
-    r"(?P<version>(?:\d+:)?[^\s:-]+-[^\s-]+)[ \t]+\S+[ \t]*$",
-    re.M,
-)
 _INSTALLS = re.compile(r"^Inst (?P<name>[^\s:]+)\S* (?:\[(?P<old>[^\]]+)\] )?\((?P<new>\S+)", re.M)
-_REMOVES = re.compile(r"^Remv (?P<name>[^\s:]+)", re.M)
 # On a node with the master's packages all of Salt's are the operator's.
 _SALTS = ("salt", "salt-*")
-# dnf's message for a repository that it has never read.
-_NO_METADATA = "Cache-only enabled but no cache"
-_LOCKED = re.compile(r"^(?P<name>.+)-(?:\d+:)?[^-]+-[^-]+$")
 _KEPT_FILES = ("*.rpmnew", "*.rpmsave", "*.dpkg-dist", "*.dpkg-new", "*.ucf-dist")
 
 
@@ -72,8 +65,12 @@ def plan(depth: str = UPGRADE, exclude: Sequence[str] = ()) -> dict:
     exclude (list): globs of packages that must not move.
 
     Returns {"upgrade": {name: version}, "install": {name: version} (apt: new packages that come along),
-    "remove": [name], "held": {name: version} of what the operator's holds and locks keep back}.
-    Raises NodeError under REPOSITORY_BROKEN, PACKAGE_FAILED or another reason of the package manager's.
+    "remove": [name] (with dnf only what a newer package replaces), "held": {name: version} of what the
+    operator's holds, locks and pins keep back, "stays": {name: {"version", "cause", "by"}} of all that is
+    newer and stays; the causes are hold, versionlock, pin, phased (not for this machine yet) and
+    dependencies}.
+    Raises NodeError PACKAGE_REMOVAL when something newer would need a package removed (dnf);
+    REPOSITORY_BROKEN, PACKAGE_FAILED or another reason of the package manager's.
 
     CLI Example:
 
@@ -85,16 +82,10 @@ def plan(depth: str = UPGRADE, exclude: Sequence[str] = ()) -> dict:
         exclude = [*exclude, *_SALTS]
     key = _state_of_things(depth, exclude)
     known = StateFile(_REMEMBERED).read_or_none()
-    if known and known["key"] == key:
+    if key and known and known["key"] == key:
         return known["plan"]
     make = _plan_of_apt if _is_apt() else _plan_of_dnf
-    try:
-        made = make(depth, exclude)
-    except CommandExecutionError as error:
-        if _NO_METADATA not in str(error):
-            raise
-        refresh()
-        made = make(depth, exclude)
+    made = make(depth, exclude)
     key = _state_of_things(depth, exclude)
     StateFile(_REMEMBERED).write({"key": key, "plan": made})
     return made
@@ -153,30 +144,56 @@ def configuration() -> list[str]:
 def _marked() -> set[str]:
     if _is_apt():
         return set(_printed(["apt-mark", "showhold"], "PACKAGE_FAILED").split())
+    key = fingerprint.of(_DECISIVE["RedHat"])
+    known = StateFile(_LOCKED).read_or_none()
+    if not (key and known and known["key"] == key):
+        try:
+            some = dnf_library.ask(__salt__, {"ask": "locks"})
+        except NodeError:  # without metadata, whatever a lock names
+            some = dnf_library.ask(__salt__, {"ask": "locks", "repositories": False})
+        found = [_name(one) for one in some]
+        known = {"key": fingerprint.of(_DECISIVE["RedHat"]), "locked": found}
+        StateFile(_LOCKED).write(known)
+    return set(known["locked"])
+
+
+def _asked(question: Mapping[str, Any]) -> Any:
+    """What dnf's library answers; where a repository has never been read, that is done first."""
     try:
-        lines = _VERSION_LOCKS.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return set()
-    return {match["name"] for line in lines if (match := _LOCKED.match(line.strip()))}
+        return dnf_library.ask(__salt__, question)
+    except NodeError as error:
+        if error.reason != "REPOSITORY_BROKEN":
+            raise
+        refresh()
+        return dnf_library.ask(__salt__, question)
 
 
 def _plan_of_dnf(depth: str, exclude: Sequence[str]) -> dict:
     hidden = [*exclude, *(kernels.PACKAGES if depth == UPGRADE else ())]
-    newer = _newer(hidden)
-    kept = {}
-    if _marked():
-        without = _newer(hidden, "--disableplugin=versionlock")
-        kept = {name: version for name, version in without.items() if newer.get(name) != version}
-    return {"upgrade": newer, "install": {}, "remove": [], "held": kept}
+    said = _asked({"ask": "newer", "exclude": hidden})
+    wanted = {one["name"] for one in said["wanted"]}
+    going = (said.get("removed") or {}).values()
+    replaced = sorted(one["name"] for one in going if one["by"] in wanted)
+    dnf_library.refuse_removals(said, replaced)
+    if "problem" in said:
+        raise package_errors.classified(said["problem"], "PACKAGE_FAILED")
+    left = {_name(one): _stay(one, "dependencies") for one in said["left"]}
+    locked = {_name(one): _stay(one, "versionlock", one["by"]) for one in said["locked"]}
+    return {
+        "upgrade": {_name(one): one["version"] for one in said["wanted"] if _name(one) not in left},
+        "install": {},
+        "remove": replaced,
+        "held": {name: one["version"] for name, one in locked.items()},
+        "stays": {**left, **locked},
+    }
 
 
-def _newer(exclude: Iterable[str], *options: str) -> dict[str, str]:
-    # check-update and not repoquery, which does not know of version locks.
-    hidden = f"--setopt=excludepkgs={','.join(exclude)}"
-    command = ["dnf", "--quiet", "--cacheonly", *_DNF, *options, hidden, "check-update"]
-    printed = _printed(command, "REPOSITORY_BROKEN", good=(0, 100))
-    listed = printed.partition("Obsoleting Packages")[0]
-    return {row["name"]: row["version"].removeprefix("0:") for row in _ROW.finditer(listed)}
+def _stay(package: Mapping[str, str], cause: str, by: str = "") -> dict[str, str]:
+    return {"version": package["version"], "cause": cause, "by": by}
+
+
+def _name(package: Mapping[str, str]) -> str:
+    return comparing.salts_name(package["name"], package["arch"], __grains__.get("osarch", ""))
 
 
 def _plan_of_apt(depth: str, exclude: Sequence[str]) -> dict:
@@ -193,29 +210,34 @@ def _plan_of_apt(depth: str, exclude: Sequence[str]) -> dict:
     ]
     text = _printed(command, "PACKAGE_FAILED")
     moves = [match.groupdict() for match in _INSTALLS.finditer(text)]
-    holds = sorted(_marked())
-    candidates = __salt__["pkg.latest_version"](*holds, refresh=False) if holds else {}
-    if holds and not isinstance(candidates, Mapping):
-        candidates = {holds[0]: candidates}
+    stays = _stays_of_apt({move["name"] for move in moves}, exclude)
     return {
         "upgrade": {move["name"]: move["new"] for move in moves if move["old"]},
         "install": {move["name"]: move["new"] for move in moves if not move["old"]},
-        "remove": sorted(match["name"] for match in _REMOVES.finditer(text)),
-        "held": {name: version for name, version in candidates.items() if version},
+        "remove": comparing.removing(text),
+        "held": {name: one["version"] for name, one in stays.items() if one["cause"] in ("hold", "pin")},
+        "stays": stays,
     }
+
+
+def _stays_of_apt(moving: Iterable[str], exclude: Sequence[str]) -> dict[str, dict[str, str]]:
+    """What is newer of the installed packages and does not move, by the operator's own settings of apt."""
+    names = [
+        name
+        for name in __salt__["package_set.installed"]()
+        if name not in moving and not comparing.matches(name, exclude)
+    ]
+    if not names:
+        return {}
+    holds = _marked()
+    policies = apt_policy.read(_printed(["apt-cache", "policy", *sorted(names)], "PACKAGE_FAILED"))
+    found = {name: apt_policy.stay(policy, name in holds) for name, policy in policies.items()}
+    return {name: one for name, one in sorted(found.items()) if one}
 
 
 def _state_of_things(depth: str, exclude: Iterable[str]) -> str:
     """A fingerprint of all that decides the plan: the question, installed packages, metadata, settings."""
-    parts = [depth, *exclude]
-    for pattern in _DECISIVE["Debian" if _is_apt() else "RedHat"]:
-        for path in sorted(Path("/").glob(pattern.lstrip("/"))):
-            try:
-                status = path.stat()
-            except OSError:
-                continue
-            parts.append(f"{path} {status.st_mtime_ns} {status.st_size}")
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return fingerprint.of(_DECISIVE["Debian" if _is_apt() else "RedHat"], depth, *exclude)
 
 
 def _printed(command: list[str], reason: str, good: Sequence[int] = (0,)) -> str:

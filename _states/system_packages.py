@@ -19,7 +19,8 @@ def upgraded(name, depth="upgrade", exclude=(), kept=()):
     moves to versions of the release.
 
     The reason of a failure is PACKAGE_FAILED, REPOSITORY_BROKEN, SIGNATURE_WRONG, PACKAGE_LOCKED or
-    DISK_FULL. What the operator holds or has locked stays, and is named.
+    DISK_FULL; PACKAGE_REMOVAL when a package would have to go that the plan does not name. What the operator
+    holds or has locked stays, and what else does, each named with its cause.
 
     .. code-block:: yaml
 
@@ -31,7 +32,7 @@ def upgraded(name, depth="upgrade", exclude=(), kept=()):
     try:
         plan = __salt__["system_packages.plan"](depth, list(kept))
         due = {name: version for name, version in plan["upgrade"].items() if name not in MINION_PACKAGES}
-        note = _held(plan)
+        note = _stays(plan)
         if not due:
             return answers.answer(name, True, f"nothing is newer in the repositories{note}")
         coming = {**plan["install"], **due}
@@ -40,7 +41,7 @@ def upgraded(name, depth="upgrade", exclude=(), kept=()):
         if __opts__["test"]:
             return answers.answer(name, None, f"would be moved: {answers.named(coming)}{note}", predicted)
         before = set(__salt__["system_packages.configuration"]())
-        moved = __salt__["package_set.bring"](due, exclude=list(exclude))
+        moved = __salt__["package_set.bring"](due, exclude=list(exclude), remove=plan["remove"])
         files = sorted(set(__salt__["system_packages.configuration"]()) - before)
     except CommandExecutionError as error:
         return answers.failed(name, error)
@@ -49,11 +50,14 @@ def upgraded(name, depth="upgrade", exclude=(), kept=()):
     return answers.answer(name, True, f"moved: {answers.named(due)}{note}", moved)
 
 
-def undisturbed(name, disruptive=(), packages=None, depth=None, kept=()):
+def undisturbed(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
+    name, disruptive=(), packages=None, depth=None, kept=(), exclude=()
+):
     """Refuse, before anything moves, packages whose update disturbs workloads that are on this node.
 
     name (str): any text. disruptive (list): globs of such packages. packages (dict): of the release, {name:
-    version}. depth (str), kept (list): as in `upgraded`; without a depth nothing beside those packages moves.
+    version}. depth (str), kept (list), exclude (list): as in `upgraded`; without a depth nothing moves beside
+    those packages and what a killed transaction left half done.
 
     A run that has drained the node says so in the pillar. The reason of a refusal is NODE_OCCUPIED.
 
@@ -66,6 +70,7 @@ def undisturbed(name, disruptive=(), packages=None, depth=None, kept=()):
     try:
         drained = (__pillar__.get("openstack_rollout") or {}).get("drained", False)
         coming = __salt__["package_set.changes"](packages or {}, "system")["install"]
+        coming |= __salt__["package_repair.due"]("system", (), list(exclude))
         if depth:
             coming |= __salt__["system_packages.plan"](depth, list(kept))["upgrade"]
         due = sorted(one for one in coming if any(fnmatchcase(one, glob) for glob in disruptive))
@@ -103,13 +108,12 @@ def downloaded(name, depth="upgrade", kept=()):
         if __opts__["test"]:
             comment = f"would be downloaded: {answers.named(due)}"
             return answers.answer(name, None, comment, answers.to_come(due))
-        fetched = __salt__["package_set.download"](due)
+        fetched = __salt__["package_set.download"](due, remove=plan["remove"])
     except CommandExecutionError as error:
         return answers.failed(name, error)
     return answers.answer(name, True, f"downloaded: {answers.named(due)}", fetched)
 
 
-def _held(plan):
-    if not plan["held"]:
-        return ""
-    return f"; held back by the node's operator: {answers.named(plan['held'])}"
+def _stays(plan):
+    stays = [f"{name} {one['version']} ({one['cause']})" for name, one in plan["stays"].items()]
+    return f"; newer and stays: {', '.join(stays)}" if stays else ""

@@ -58,6 +58,10 @@ REASONS = {
     "DISK_FULL": "Make room on the node's file system that the message names, then run again.",
     "MINION_FAILED": "Read journalctl -u openstack-rollout-minion on the node, then run again.",
     "PACKAGE_FAILED": "Read the package manager's message, mend the node, then run again.",
+    "PACKAGE_REMOVAL": (
+        "Decide on the package that the message says would go: remove it yourself, or exclude what needs it"
+        " gone (openstack:system:exclude); then run again."
+    ),
     "CONTAINER_EXITED": "Read the container's journal on the node (journalctl -u), then run again.",
     "CONTAINER_UNHEALTHY": "Read the container's journal on the node (journalctl -u), then run again.",
     "CONTAINER_FOREIGN": (

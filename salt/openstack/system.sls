@@ -23,6 +23,7 @@ system workloads:
     - packages: {{ node.system.packages | json }}
     - depth: {{ (node.system.depth if node.system.others else none) | json }}
     - kept: {{ node.system.kept | json }}
+    - exclude: {{ node.system.exclude | json }}
     - failhard: True
 {%- endif %}
 {%- set ordinary = dict(node, packages=node.system.packages) %}

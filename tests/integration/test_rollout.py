@@ -150,7 +150,7 @@ def test_a_failed_node_pauses_the_run_and_resume_goes_on(cloud):
 
 
 def test_a_node_that_tells_nonsense_is_one_failed_node_and_no_more(cloud):
-    forged = {"schema": 2, "id": "cmp1", "deployed": "99.0", "images": ["elsewhere.example/x@sha256:1"]}
+    forged = {"schema": 3, "id": "cmp1", "deployed": "99.0", "images": ["elsewhere.example/x@sha256:1"]}
     cloud.fresh(cmp1={"facts": forged}, policies={"compute": {"silence": 8, "max_failures": 1}})
     ended = cloud.run("rollout.run", "ovn")
     assert ended.returncode == 1 and "Traceback" not in ended.stdout + ended.stderr

@@ -20,6 +20,7 @@ QUIET = {
     "floors": {},
     "held": [],
     "newer": {},
+    "unfinished": {},
     "openvswitch": None,
     "switch": None,
     "datapath": [],

@@ -48,6 +48,9 @@ FOREIGN = {
     "pydantic_core": {"declared"},
     "rich": {"screens"},
     "docker": {"node"},
+    "dnf": {"node"},
+    "hawkey": {"node"},
+    "libdnf": {"node"},
 }
 
 

@@ -42,6 +42,8 @@ class Kind(StrEnum):
     PACKAGE = "package"
     PACKAGE_LEFT = "package_left"
     PACKAGE_DOUBLE = "package_double"
+    PACKAGE_HALF = "package_half"
+    PACKAGES_UNKNOWN = "packages_unknown"
     SYSTEM_IMAGE = "system_image"
     SWITCH_DISABLED = "switch_disabled"
     SWITCH_STALE = "switch_stale"
@@ -91,7 +93,8 @@ class Compared:
     None between releases. stages: what differs, by each stage that the node has. health: what is broken
     whatever the release. renews_minion: whether the system stage would move Salt's own packages. services:
     name → {"container", "image", "running", "image_id", "local", "release"}. packages: name → {"stage",
-    "installed", "wanted"}. held: name → version that holds keep back. checks: stage → what the
+    "installed", "wanted"}. held: name → version that the operator's holds, locks and pins keep back. stays:
+    name → {"version", "cause", "by"} of all that is newer and stays. checks: stage → what the
     release asks for and is not so. notes: {"kind", "subject", "detail"} of what is beside the catalogue.
     boot_id: of the boot in which it was measured.
     """
@@ -108,6 +111,7 @@ class Compared:
     reboot_without_effect: list[str] = field(default_factory=list)
     renews_minion: bool = False
     held: dict[str, str] = field(default_factory=dict)
+    stays: dict[str, dict[str, str]] = field(default_factory=dict)
     configuration: list[str] = field(default_factory=list)
     services: dict[str, dict[str, Any]] = field(default_factory=dict)
     packages: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -162,6 +166,7 @@ class Comparison:
             reboot_without_effect=list(facts.reboot_without_effect),
             renews_minion=_renews_minion(stages.get("system", ()), facts),
             held=_held(wanted, facts),
+            stays=_stays(wanted, facts),
             configuration=list(facts.configuration),
             services={one["name"]: self._service(one, facts) for one in own["services"]},
             packages=_package_facts(wanted, facts),
@@ -357,6 +362,21 @@ def _of_packages(stage: str, some: Mapping[str, str], facts: Facts) -> Iterator[
     for name in remove:
         kind = Kind.PACKAGE_LEFT if name in facts.packages else Kind.PACKAGE_DOUBLE
         yield Difference(stage, kind, name)
+    if stage != "system":
+        yield from _unfinished(stage, packages.to_mend(stage, some, _broken(facts)), facts)
+
+
+def _broken(facts: Facts) -> set[str]:
+    """The packages that a killed transaction left half done."""
+    return {*facts.unfinished.doubles, *facts.unfinished.half}
+
+
+def _unfinished(stage: str, names: Iterable[str], facts: Facts) -> Iterator[Difference]:
+    for name in sorted(names):
+        if name in facts.unfinished.doubles:
+            yield Difference(stage, Kind.PACKAGE_DOUBLE, name, list(facts.unfinished.doubles[name]))
+        else:
+            yield Difference(stage, Kind.PACKAGE_HALF, name, [facts.unfinished.half[name]])
 
 
 def _beside_the_release(wanted: Mapping[str, Any], facts: Facts) -> Iterator[Difference]:
@@ -369,6 +389,11 @@ def _beside_the_release(wanted: Mapping[str, Any], facts: Facts) -> Iterator[Dif
         yield Difference(due.stage, Kind.MIGRATION, due.name)
     if "system" not in wanted["stages"]:
         return
+    if facts.unfinished.unknown:
+        yield Difference("system", Kind.PACKAGES_UNKNOWN, "packages", facts.unfinished.unknown)
+    others = {name for stage, some in wanted["packages"].items() if stage != "system" for name in some}
+    broken = packages.to_mend("system", (), _broken(facts) - others, wanted["system"]["exclude"])
+    yield from _unfinished("system", broken, facts)
     if facts.newer.upgrade:
         yield Difference("system", Kind.NEWER, "packages", None, sorted(facts.newer.upgrade))
     elif facts.newer.unknown:
@@ -393,6 +418,15 @@ def _held(wanted: Mapping[str, Any], facts: Facts) -> dict[str, str]:
     system = wanted["packages"].get("system", {})
     install, _ = packages.changes("system", system, facts.packages, _meets(facts))
     return {**facts.newer.held, **{name: one for name, one in install.items() if name in facts.held}}
+
+
+def _stays(wanted: Mapping[str, Any], facts: Facts) -> dict[str, dict[str, str]]:
+    """What is newer and stays, each with its cause: {name: {"version", "cause", "by"}}."""
+    told = {name: one.model_dump() for name, one in facts.newer.stays.items()}
+    cause = "hold" if facts.os_family == "Debian" else "versionlock"
+    for name, version in _held(wanted, facts).items():
+        told.setdefault(name, {"version": version, "cause": cause, "by": ""})
+    return told
 
 
 def _package_facts(wanted: Mapping[str, Any], facts: Facts) -> dict[str, dict[str, Any]]:

@@ -21,7 +21,7 @@ from openstack_rollout.declared.told import Told as _Record
 from openstack_rollout.vocabulary import MOST_ROLES, ROLES, Stage
 
 #: The form of facts; a node whose modules have another one needs saltutil.sync_all.
-SCHEMA = 2
+SCHEMA = 3
 _WHAT = "its facts are"
 
 _Versions = dict[_Name, _Name]
@@ -69,6 +69,14 @@ class Switch(_Record):
     stale: bool
 
 
+class Stay(_Record):
+    """A newer version of a package that stays. by: the line of the lock, the pin, the phase."""
+
+    version: _Name
+    cause: Literal["hold", "versionlock", "pin", "phased", "dependencies"]
+    by: _Text = ""
+
+
 class Newer(_Record):
     """What the repositories have of packages that no release names; unknown: why that cannot be told."""
 
@@ -76,6 +84,17 @@ class Newer(_Record):
     install: _Versions = {}
     remove: _Names = []
     held: _Versions = {}
+    stays: dict[_Name, Stay] = {}
+    unknown: _Text = ""
+
+
+class Unfinished(_Record):
+    """What a killed transaction left half done: the versions of packages that are installed more than once,
+    from the oldest on, those that are not whole, and why it cannot be told.
+    """
+
+    doubles: dict[_Name, _Names] = {}
+    half: _Versions = {}
     unknown: _Text = ""
 
 
@@ -111,7 +130,7 @@ class Facts(_Record):
     package manager says. pending: containers whose change was begun and not finished.
     """
 
-    schema_: Literal[2] = Field(alias="schema")
+    schema_: Literal[3] = Field(alias="schema")
     id: _Name
     target: _Text
     roles: Annotated[list[_Name], Field(max_length=MOST_ROLES)]
@@ -125,6 +144,7 @@ class Facts(_Record):
     floors: dict[_Name, dict[_Name, bool]]
     held: _Names
     newer: Newer
+    unfinished: Unfinished
     openvswitch: Unit | None
     switch: Switch | None
     datapath: _Lines

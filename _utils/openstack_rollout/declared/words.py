@@ -63,7 +63,15 @@ _SENTENCES: Mapping[str, Any] = {
     "change_unfinished": lambda one, _: f"container {one.subject}: its change was begun and not finished",
     "package": _package,
     "package_left": lambda one, _: f"package {one.subject}: of a stream that the release left",
-    "package_double": lambda one, _: f"package {one.subject}: is still there beside the wanted version",
+    "package_double": lambda one, _: (
+        f"package {one.subject}: is installed more than once: {', '.join(one.have)}"
+        if one.have
+        else f"package {one.subject}: is still there beside the wanted version"
+    ),
+    "package_half": lambda one, _: (
+        f"package {one.subject}: its transaction died in the middle: {', '.join(one.have)}"
+    ),
+    "packages_unknown": lambda one, _: f"whether packages are whole cannot be told: {one.have}",
     "system_image": lambda one, _: f"system image: {one.have}, wants {one.want}",
     "switch_disabled": lambda one, _: f"unit {one.subject}: is not enabled",
     "switch_stale": lambda one, _: f"switch: runs {one.have}, {one.want} is installed",

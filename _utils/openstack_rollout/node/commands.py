@@ -20,7 +20,7 @@ from openstack_rollout.node.errors import NodeError
 #: needrestart, which apt calls by itself, restarts what it likes unless it is told not to (needrestart(1)).
 NOTHING_RESTARTED = {"NEEDRESTART_SUSPEND": "1", "NEEDRESTART_MODE": "l"}
 #: The environment in which a package manager asks nothing, restarts nothing, and answers in English.
-_UNATTENDED = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C", **NOTHING_RESTARTED}
+UNATTENDED = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C", **NOTHING_RESTARTED}
 _NAMED = 6  # words of a command that an error message repeats
 _LONGEST = 300  # characters of a program's complaint that an error message repeats
 _NOT_THERE = 125  # podman's exit status for a container that does not run; docker has none of its own
@@ -58,13 +58,15 @@ def run(
     timeout: float | None = None,
     env: Mapping[str, str] | None = None,
     secret: bool = False,
+    stdin: str | None = None,
 ) -> Result:
     """Run a command and wait for it. A failure is an answer here, so it does not get into the minion's log.
 
     salt (dict): the caller's `__salt__`. command (list): the program and its arguments.
     timeout (float): seconds, after which Salt ends the command; None for no limit. env (dict): variables that
     are set on top of the minion's own. secret (bool): whether the command, or what it prints, has secrets in
-    it: neither gets into the minion's log then, whatever its level.
+    it: neither gets into the minion's log then, whatever its level. stdin (str): what it reads; None for
+    nothing.
 
     Raises CommandExecutionError when there is no such program.
     """
@@ -75,6 +77,7 @@ def run(
         timeout=timeout,
         env=dict(env) if env else None,
         output_loglevel="quiet" if secret else "debug",
+        **({} if stdin is None else {"stdin": stdin}),
     )
     return Result(done["retcode"], done["stdout"], done["stderr"], secret)
 
@@ -107,7 +110,7 @@ def unattended(salt: Mapping[str, Any], command: Sequence[str]) -> Result:
 
     salt (dict), command (list): as for `run`.
     """
-    return run(salt, command, env=_UNATTENDED)
+    return run(salt, command, env=UNATTENDED)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ openvswitch3.4-devel), so a new stream is another package.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 # Before a version of a release's package: that one or any newer.
@@ -15,7 +15,8 @@ FLOOR = ">="
 OVS_PACKAGES = ("openvswitch*", "*-openvswitch")
 # Salt's own packages move last, apart from all others: their scripts restart what runs the update.
 MINION_PACKAGES = ("salt", "salt-common", "salt-minion")
-_MOVES = re.compile(r"^(?:Inst|Remv) (\S+)", re.M)
+_MOVES = re.compile(r"^(?:Inst|Remv) ([^\s:]+)", re.M)
+_REMOVES = re.compile(r"^Remv ([^\s:]+)", re.M)
 _OVS_STREAM = re.compile(r"^openvswitch(?P<stream>\d+\.\d+)?(?P<part>-.+)?$")
 
 #: A package's name and a floor → whether an installed version of it is at least that.
@@ -86,6 +87,47 @@ def moving(simulated: str) -> list[str]:
     simulated (str): what `apt-get --simulate` prints.
     """
     return sorted(set(_MOVES.findall(simulated)))
+
+
+def removing(simulated: str) -> list[str]:
+    """The packages that apt would remove, sorted.
+
+    simulated (str): what `apt-get --simulate` prints.
+    """
+    return sorted(set(_REMOVES.findall(simulated)))
+
+
+def to_mend(
+    stage: str, packages: Iterable[str], broken: Iterable[str], exclude: Sequence[str] = ()
+) -> set[str]:
+    """Of the packages that a killed transaction left half done, those that a stage has to mend.
+
+    stage (str): `system` mends all but Salt's own packages, which move apart from all others; another stage
+    mends its own. packages: those of the stage. broken: the names. exclude (list): globs of packages that
+    must not move. Open vSwitch's are the business of the stage `ovs` alone, without their scripts.
+    """
+    own = set(packages)
+    return {
+        name
+        for name in broken
+        if (stage == "system" or name in own)
+        and not of_the_switch(name)
+        and name not in MINION_PACKAGES
+        and not matches(name, exclude)
+    }
+
+
+def matches(name: str, globs: Iterable[str]) -> bool:
+    """Whether a package's name is one of the globs."""
+    return any(fnmatchcase(name, glob) for glob in globs)
+
+
+def salts_name(name: str, arch: str, own: str) -> str:
+    """What Salt calls a package: with its architecture where that is not the node's own.
+
+    name, arch (str): of the package. own (str): the node's architecture (the grain osarch).
+    """
+    return name if arch in (own, "noarch", "") else f"{name}.{arch}"
 
 
 def of_the_switch(name: str) -> bool:

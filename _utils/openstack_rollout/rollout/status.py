@@ -97,6 +97,7 @@ def _measured(node: Compared | None) -> dict[str, Any]:
         "health": words.differences(node.health) if node else [],
         "switch": node.switch if node else None,
         "held": node.held if node else {},
+        "stays": node.stays if node else {},
         "configuration": node.configuration if node else [],
         "reboot": node.reboot if node else [],
         "reboot_without_effect": node.reboot_without_effect if node else [],

@@ -9,6 +9,14 @@ from typing import Any
 from openstack_rollout.screens import plan
 from openstack_rollout.vocabulary import STAGES
 
+_CAUSES = {
+    "hold": "on hold",
+    "versionlock": "version lock",
+    "pin": "pinned",
+    "phased": "not for this machine yet,",
+    "dependencies": "what it needs cannot come",
+}
+
 
 def text(data: Mapping[str, Any]) -> str:
     """The text of a status, a plan, risks or a report, told apart by what they hold."""
@@ -66,9 +74,9 @@ def status(data: Mapping[str, Any]) -> str:
         if node.get("reboot_without_effect")
     ]
     for name, node in data["nodes"].items():
-        if node.get("held"):
-            kept = ", ".join(f"{package} {version}" for package, version in sorted(node["held"].items()))
-            trouble.append(f"{name}: held back by the node's operator: {kept}")
+        if node.get("stays"):
+            kept = ", ".join(stay(package, one) for package, one in sorted(node["stays"].items()))
+            trouble.append(f"{name}: newer and stays: {kept}")
         if node.get("configuration"):
             trouble.append(f"{name}: new configuration files to merge: {', '.join(node['configuration'])}")
     trouble += [drained(name, record) for name, record in data["drained"].items()]
@@ -82,6 +90,12 @@ def stale(name: str, switch: Mapping[str, Any]) -> str:
         f"{name}: the switch is stale: {switch['running']} runs, {switch['installed']} is installed;"
         " reload it (openstack:ovs:reload) or reboot the node"
     )
+
+
+def stay(package: str, one: Mapping[str, str]) -> str:
+    """A package that stays, the version that there would be, and the cause: {"version", "cause", "by"}."""
+    why = _CAUSES[one["cause"]] + (f" {one['by']}" if one["by"] else "")
+    return f"{package} {one['version']} ({why})"
 
 
 def _is_stale(node: Mapping[str, Any]) -> bool:

@@ -234,9 +234,39 @@ def test_a_version_that_a_killed_transaction_left():
     assert compared(facts).stages["ovs"] == [double]
 
 
+HALF = {"doubles": {"openstack-selinux": ["1", "2"], "bash": ["5", "6"]}, "half": {"kernel-core": "5"}}
+
+
+def test_what_is_half_installed_is_a_difference_of_the_stage_that_mends_it():
+    found = compared(told(unfinished=HALF))
+    double = Difference("services", Kind.PACKAGE_DOUBLE, "openstack-selinux", ["1", "2"])
+    assert found.stages["services"] == [double] and found.deployed is None
+    assert found.stages["system"] == [
+        Difference("system", Kind.PACKAGE_DOUBLE, "bash", ["5", "6"]),
+        Difference("system", Kind.PACKAGE_HALF, "kernel-core", ["5"]),
+    ]
+
+
+def test_what_is_excluded_or_others_mend_is_no_difference_of_the_system():
+    openstack = valid()
+    openstack["system"] = {"exclude": ["bash*"]}
+    others = {"doubles": {"bash": ["5", "6"], "openvswitch3.5": ["1", "2"]}, "half": {"salt-minion": "1"}}
+    assert compared(told(unfinished=others), openstack=openstack).stages["system"] == []
+
+
+def test_what_stays_is_told_with_its_cause():
+    facts = told(newer={"stays": {"bash": {"version": "6", "cause": "phased", "by": "20%"}}}, held=["curl"])
+    facts["packages"]["curl"] = ["6"]
+    assert compared(facts).stays == {
+        "bash": {"version": "6", "cause": "phased", "by": "20%"},
+        "curl": {"version": f"7-{NEW}", "cause": "versionlock", "by": ""},
+    }
+
+
 # What is beside the release: the node is at it, and its system stage is open all the same.
 BESIDE = [
     ({"newer": {"upgrade": {"b": "2", "a": "1"}}}, Kind.NEWER, "packages", None, ["a", "b"]),
+    ({"unfinished": {"unknown": "no dnf"}}, Kind.PACKAGES_UNKNOWN, "packages", "no dnf", None),
     (
         {"newer": {"unknown": "no repository answers"}},
         Kind.NEWER_UNKNOWN,

@@ -59,6 +59,7 @@ def measuring(containers, local=None, **functions):
         "rollout_hooks.due": lambda share: [],
         "minion_package.state": lambda: {"state": "none"},
         "system_packages.held": list,
+        "package_repair.found": lambda: {"doubles": {}, "half": {}, "unknown": ""},
         "system_packages.configuration": list,
         "system_packages.plan": lambda depth, kept: {"upgrade": {}, "held": {}},
         **functions,

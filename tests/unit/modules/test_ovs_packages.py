@@ -19,10 +19,10 @@ def packages(commands=None, os_family="RedHat", installed=None, missing=None, br
     salt = {
         "cmd.run_all": commands or Commands(),
         "package_set.missing_downloads": lambda packages: missing or {},
-        "package_set.download": lambda packages: calls.append("download"),
-        "package_set.bring": bring or (lambda packages, setopt=(): calls.append(setopt) or {}),
-        "package_set.installed": lambda: installed or {},
-        "package_set.finish_interrupted": lambda **how: finished.append(how["switch"]),
+        "package_set.download": lambda packages, remove: calls.append("download"),
+        "package_set.bring": bring or (lambda packages, setopt=(), remove=(): calls.append(setopt) or {}),
+        "package_set.installed": lambda fresh=False: installed or {},
+        "package_repair.finish_dpkg": lambda **how: finished.append(how["switch"]),
         "pkg.remove": calls.append,
     }
     return load("modules", "ovs_packages", salt=salt, grains={"os_family": os_family}), calls
@@ -57,12 +57,15 @@ def test_dnf_moves_them_alone_without_scripts_and_from_the_cache():
 
 def test_what_is_left_of_the_old_stream_goes_without_its_scripts():
     commands = Commands()
-    module, _ = packages(commands, installed={"openvswitch3.4": ["3.4.0-12"]})
-    module.__context__["pkg.list_pkgs"] = "old"
+    module, _ = packages(commands)
+    looked = []
+    module.__salt__["package_set.installed"] = lambda fresh=False: (
+        looked.append(fresh) or {"openvswitch3.4": ["3.4.0-12"]}
+    )
     moved = module.move({}, ["openvswitch3.4", "openvswitch3.4-devel"])
     assert commands.lines() == ["rpm --erase --noscripts --allmatches openvswitch3.4"]
     assert moved == {"openvswitch3.4": {"old": "3.4.0-12", "new": ""}}
-    assert "pkg.list_pkgs" not in module.__context__
+    assert looked[-1] is True  # what is known of before counts no more
 
 
 def test_what_a_killed_transaction_left_twice_goes_without_its_scripts():
@@ -80,7 +83,7 @@ def test_what_a_killed_transaction_left_twice_goes_without_its_scripts():
 def test_apt_moves_them_while_the_switchs_services_are_denied(policy):
     during = []
 
-    def bring(packages):
+    def bring(packages, remove):
         during.append((asked(policy, "openvswitch-switch.service"), asked(policy, "cron.service")))
         return {}
 
@@ -96,7 +99,7 @@ def test_the_operators_own_policy_decides_about_everything_else_and_is_put_back(
     policy.chmod(0o755)
     during = []
 
-    def bring(packages):
+    def bring(packages, remove):
         during.append((asked(policy, "ovs-vswitchd.service"), asked(policy, "cron.service")))
         raise CommandExecutionError("PACKAGE_FAILED: disk full")
 

@@ -7,17 +7,10 @@ from __future__ import annotations
 import pytest
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import package_errors
+from openstack_rollout.node import dnf_library, package_errors
+from openstack_rollout.node.errors import NodeError
 from tests.unit.loading import Commands, load
 
-CHECK = """
-lab-plain.noarch                    1.1-1.el9               patches
-a-package-with-a-name-too-long-for-its-column.x86_64
-                                    2:3-4.el9               patches
-Obsoleting Packages
-openvswitch3.5.noarch               3.5.0-12.el9            release
-    openvswitch3.4.noarch           3.4.0-12.el9            @1.0.0
-"""
 APT = """Reading package lists...
 Inst lab-plain [1.0-1] (1.1-1 lab [all])
 Inst libc6:i386 [2.40] (2.41 lab [i386]) []
@@ -25,29 +18,57 @@ Inst lab-new (1.0-1 lab [all])
 Remv lab-old [1.0-1]
 Conf lab-plain (1.1-1 lab [all])
 """
-DNF = "dnf --quiet --cacheonly"
+POLICY = """lab-held:
+  Installed: 1.0-1
+  Candidate: 1.1-1
+  Version table:
+     1.1-1 500
+        500 http://x ./ Packages
+ *** 1.0-1 100
+        100 /var/lib/dpkg/status
+"""
+
+
+def package(name, version, **more):
+    """A package as ask_dnf tells of it."""
+    return {"name": name, "arch": "noarch", "version": version, "nevra": f"{name}-{version}.noarch", **more}
+
+
+PLAIN, LONG = package("lab-plain", "1.1-1.el9"), package("a-long-name", "2:3-4.el9")
+NEWER = {"wanted": [PLAIN, LONG], "left": [], "locked": [], "removed": {}}
 
 
 @pytest.fixture
-def node(tmp_path):
-    def make(family="RedHat", answers=None, locks="", masters=None):
+def node(tmp_path, monkeypatch):
+    """A node's module, its commands, and what dnf's library was asked."""
+
+    def make(family="RedHat", answers=None, dnf=NEWER, locks=(), masters=None):
+        asked = []
+
+        def ask(salt, question):
+            asked.append(question)
+            answer = dnf if question["ask"] == "newer" else list(locks)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        monkeypatch.setattr(dnf_library, "ask", ask)
         commands = Commands(
-            {DNF: {"retcode": 100, "stdout": CHECK}, "apt-get --quiet --simulate": APT, **(answers or {})}
+            {"apt-get --quiet --simulate": APT, "apt-cache policy": POLICY, **(answers or {})}
         )
+        commands.asked = asked
         salt = {
             "cmd.run_all": commands,
             "package_lock.wait": lambda timeout=None: 0.0,
             "package_set.installed": lambda: {"lab-plain": ["1"], "lab-held": ["1"], "salt-minion": ["1"]},
             "minion_package.masters": lambda: masters or {},
-            "pkg.latest_version": lambda *names, refresh: "1.1-1",
         }
         module = load("modules", "system_packages", salt=salt, grains={"os_family": family})
         module._RUN = tmp_path
         module._PREFERENCES = tmp_path / "preferences"
         module._OPERATORS_PREFERENCES = tmp_path / "operators"
         module._REMEMBERED = tmp_path / "plan.json"
-        module._VERSION_LOCKS = tmp_path / "versionlock.list"
-        module._VERSION_LOCKS.write_text(locks)
+        module._LOCKED = tmp_path / "locks.json"
         module._LISTS = tmp_path / "lists"
         module._LISTS.mkdir(exist_ok=True)
         (module._LISTS / "lab_Packages").touch()
@@ -57,45 +78,69 @@ def node(tmp_path):
     return make
 
 
-def test_dnf_tells_what_is_newer_and_not_what_is_obsolete(node):
+def test_dnf_tells_what_is_newer(node):
     module, commands = node()
     plan = module.plan("dist_upgrade", ["openvswitch*"])
-    assert plan["upgrade"] == {
-        "lab-plain": "1.1-1.el9",
-        "a-package-with-a-name-too-long-for-its-column": "2:3-4.el9",
-    }
-    assert "--setopt=excludepkgs=openvswitch*" in commands.ran[-1]
-
-
-def test_what_dnf_says_beside_its_table_is_no_package(node):
-    said = (
-        "Last metadata expiration check: 0:00:01 ago on Sun 29 Nov 2026.\n"
-        f"{CHECK.partition('Obsoleting')[0]}"
-        "Security: kernel-core-5.14.0-570.49.1.el9_6.x86_64 is an installed security update\n"
-        "Security: kernel-core-5.14.0-503.el9.x86_64 is the currently running version\n"
-        "Update notice RHSA-2026:1 (from x) is broken, or a bad duplicate, skipping.\n"
-    )
-    module, _ = node(answers={DNF: {"retcode": 100, "stdout": said}})
-    assert set(module.plan("dist_upgrade", [])["upgrade"]) == {
-        "lab-plain",
-        "a-package-with-a-name-too-long-for-its-column",
-    }
+    assert plan["upgrade"] == {"lab-plain": "1.1-1.el9", "a-long-name": "2:3-4.el9"}
+    assert (plan["remove"], plan["stays"]) == ([], {})
+    assert commands.asked == [{"ask": "newer", "exclude": ["openvswitch*"]}]
 
 
 def test_the_lesser_depth_leaves_kernels(node):
     module, commands = node()
     module.plan("upgrade", ["x"])
-    assert "kernel-*" in next(word for word in commands.ran[-1] if word.startswith("--setopt=excludepkgs"))
+    assert "kernel-*" in commands.asked[0]["exclude"]
 
 
-def test_what_a_version_lock_keeps_back_is_told(node):
-    locked = {
-        f"{DNF} --setopt=skip_if_unavailable=0 --setopt=exit_on_lock=1 --setopt=excludepkgs=": {"retcode": 0}
-    }
-    module, _ = node(answers=locked, locks="# by hand\nlab-plain-0:1.0-1.el9.*\n")
+def test_what_a_version_lock_keeps_back_is_told_with_its_line(node):
+    lock = {"by": "lab-[p]*-1.0-*"}
+    module, _ = node(dnf=NEWER | {"wanted": [], "locked": [PLAIN | lock]}, locks=[PLAIN | lock])
     plan = module.plan("dist_upgrade", [])
-    assert plan["upgrade"] == {} and plan["held"]["lab-plain"] == "1.1-1.el9"
+    assert plan["upgrade"] == {} and plan["held"] == {"lab-plain": "1.1-1.el9"}
+    assert plan["stays"] == {"lab-plain": {"version": "1.1-1.el9", "cause": "versionlock", **lock}}
     assert module.held() == ["lab-plain"]
+
+
+def test_what_lacks_something_stays_and_is_told(node):
+    module, _ = node(dnf=NEWER | {"left": [PLAIN]})
+    plan = module.plan("dist_upgrade", [])
+    assert list(plan["upgrade"]) == ["a-long-name"] and plan["held"] == {}
+    assert plan["stays"]["lab-plain"]["cause"] == "dependencies"
+
+
+def test_locks_count_by_name_where_no_repository_was_ever_read(node, monkeypatch):
+    module, _ = node()
+
+    def ask(salt, question):
+        if question.get("repositories", True):
+            raise NodeError("REPOSITORY_BROKEN", "no cache")
+        return [PLAIN]
+
+    monkeypatch.setattr(dnf_library, "ask", ask)
+    assert module.held() == ["lab-plain"]
+
+
+TUNED = package("tuned", "1", by="")
+
+
+@pytest.mark.parametrize("said", [{"removed": {"t": TUNED}}, {"problem": "conflicts", "needs": {"t": TUNED}}])
+def test_no_plan_of_dnfs_takes_a_package_away(node, said):
+    module, _ = node(dnf=NEWER | said)
+    with pytest.raises(NodeError) as refused:
+        module.plan("dist_upgrade", [])
+    assert refused.value.reason == "PACKAGE_REMOVAL" and "tuned" in refused.value.text
+
+
+def test_what_a_newer_package_replaces_is_in_the_plan(node):
+    module, _ = node(dnf=NEWER | {"removed": {"t": TUNED | {"by": "lab-plain"}}})
+    assert module.plan("dist_upgrade", [])["remove"] == ["tuned"]
+
+
+def test_a_plan_that_cannot_be_made_has_its_reason(node):
+    module, _ = node(dnf=NEWER | {"problem": "nothing provides x", "needs": {}})
+    with pytest.raises(NodeError) as refused:
+        module.plan("dist_upgrade", [])
+    assert refused.value.reason == "PACKAGE_FAILED"
 
 
 def test_apt_is_asked_without_what_is_excluded_and_with_the_operators_preferences(node, tmp_path):
@@ -107,6 +152,7 @@ def test_apt_is_asked_without_what_is_excluded_and_with_the_operators_preference
         "install": {"lab-new": "1.0-1"},
         "remove": ["lab-old"],
         "held": {"lab-held": "1.1-1"},
+        "stays": {"lab-held": {"version": "1.1-1", "cause": "hold", "by": ""}},
     }
     assert commands.ran[0][-1] == "upgrade"
     written = (tmp_path / "preferences").read_text()
@@ -116,18 +162,15 @@ def test_apt_is_asked_without_what_is_excluded_and_with_the_operators_preference
 def test_a_plan_is_made_again_only_when_something_changed(node, tmp_path):
     module, commands = node()
     module.plan("upgrade", [])
-    first = len(commands.ran)
     module.plan("upgrade", [])
-    assert len(commands.ran) == first
+    assert len(commands.asked) == 1
     (tmp_path / "lists/other").touch()
     module.plan("upgrade", [])
-    assert len(commands.ran) > first
+    assert len(commands.asked) == 2
 
 
 def test_a_node_without_metadata_fetches_it_once(node):
-    module, commands = node(
-        answers={DNF: {"retcode": 1, "stderr": "Error: Cache-only enabled but no cache for 'x'"}}
-    )
+    module, commands = node(dnf=NodeError("REPOSITORY_BROKEN", "no cache for 'x'"))
     with pytest.raises(CommandExecutionError, match="REPOSITORY_BROKEN"):
         module.plan("upgrade", [])
     assert sum("makecache" in line for line in commands.lines()) == 1
@@ -136,7 +179,7 @@ def test_a_node_without_metadata_fetches_it_once(node):
 def test_beside_the_masters_packages_nothing_of_salt_moves(node):
     module, commands = node(masters={"salt-master": ["1"]})
     module.plan("dist_upgrade", [])
-    assert "--setopt=excludepkgs=salt,salt-*" in commands.ran[-1]
+    assert commands.asked[0]["exclude"] == ["salt", "salt-*"]
     assert module.held() == ["salt-minion"]
 
 

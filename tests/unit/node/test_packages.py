@@ -109,6 +109,25 @@ def test_what_a_package_manager_cannot_compare_is_not_met(installed, answers, me
     assert not meets("other", ">= 2")
 
 
+@pytest.mark.parametrize(
+    ("stage", "mended"),
+    [("services", {"own"}), ("system", {"own", "other"}), ("ovs", {"own"})],
+)
+def test_what_a_stage_mends(stage, mended):
+    broken = ["own", "other", "excluded", "openvswitch3.5", "salt-minion"]
+    assert packages.to_mend(stage, ["own", "whole"], broken, ["ex*"]) == mended
+
+
+def test_apts_rows():
+    said = "Inst libc6:i386 [2.40] (2.41 lab [i386]) []\nRemv tuned [1]\nConf libc6 (2.41 lab [i386])\n"
+    assert packages.moving(said) == ["libc6", "tuned"] and packages.removing(said) == ["tuned"]
+
+
+def test_a_package_of_another_architecture_is_called_by_it():
+    called = [packages.salts_name("glibc", arch, "x86_64") for arch in ("x86_64", "noarch", "i686")]
+    assert called == ["glibc", "glibc", "glibc.i686"]
+
+
 @pytest.mark.parametrize("name", ["openvswitch", "openvswitch3.5", "openvswitch3.5-devel", "lab-openvswitch"])
 def test_packages_of_the_switch(name):
     assert packages.of_the_switch(name) and not packages.of_the_switch(name.replace("vswitch", "vnet"))

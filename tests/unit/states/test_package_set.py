@@ -174,6 +174,7 @@ PLAN = {
     "install": {"new": "1"},
     "remove": [],
     "held": {"kept": "2"},
+    "stays": {"kept": {"version": "2", "cause": "hold", "by": ""}},
 }
 
 
@@ -182,6 +183,7 @@ def system(test=False, on_it=(), pillar=None, **functions):
         "system_packages.plan": lambda depth, kept: PLAN,
         "system_packages.configuration": list,
         "package_set.changes": lambda packages, stage: {"install": dict(packages), "remove": []},
+        "package_repair.due": lambda stage, packages, exclude: {},
         "node_workloads.found": lambda: list(on_it),
         **functions,
     }
@@ -195,14 +197,16 @@ def test_everything_newer_moves_but_salt_and_what_is_held_is_told():
     brought = []
     files = iter([[], ["/etc/a.rpmnew"]])
     functions = {
-        "package_set.bring": lambda packages, exclude: brought.append((packages, exclude)) or {"bash": {}},
+        "package_set.bring": lambda packages, exclude, remove: (
+            brought.append((packages, exclude, remove)) or {"bash": {}}
+        ),
         "system_packages.configuration": lambda: next(files),
     }
     predicted = system(True).upgraded("x")
     assert predicted["result"] is None and set(predicted["changes"]) == {"qemu-kvm", "bash", "new"}
     answer = system(**functions).upgraded("x", "upgrade", ("excluded",), ("excluded", "pinned"))
-    assert answer["result"] is True and brought == [({"qemu-kvm": "9-1", "bash": "5.2"}, ["excluded"])]
-    assert "held back by the node's operator: kept 2" in answer["comment"]
+    assert answer["result"] is True and brought == [({"qemu-kvm": "9-1", "bash": "5.2"}, ["excluded"], [])]
+    assert "kept 2 (hold)" in answer["comment"]
     assert "/etc/a.rpmnew" in answer["comment"]
 
 
@@ -227,6 +231,12 @@ def test_what_disturbs_workloads_is_refused_where_there_are_some(on_it, pillar, 
         assert answer["reason"] == "NODE_OCCUPIED"
         assert answer["comment"].startswith("NODE_OCCUPIED: cmp1: nothing was touched, for qemu-kvm")
     assert system(on_it=["x"]).undisturbed("x", ("libvirt*",), depth="upgrade")["result"] is True
+
+
+def test_what_is_mended_disturbs_workloads_as_well():
+    half = {"package_repair.due": lambda stage, packages, exclude: {"libvirt-daemon": "half"}}
+    answer = system(on_it=["1 virtual machine"], **half).undisturbed("x", ("libvirt*",))
+    assert answer["reason"] == "NODE_OCCUPIED" and "libvirt-daemon" in answer["comment"]
 
 
 def test_a_reboot_that_is_needed_is_told_and_ad_hoc_warned_of():

@@ -21,7 +21,7 @@ def facts(fresh=False, refresh=False):
         return node["facts"]
     at = {stage: node["at"].get(stage, "1.0.0") for stage in share["stages"]}
     return {
-        "schema": 2,
+        "schema": 3,
         "id": __opts__["id"],
         "target": share["target"],
         "roles": share["roles"],
@@ -46,6 +46,7 @@ def facts(fresh=False, refresh=False):
         "floors": {},
         "held": [],
         "newer": {},
+        "unfinished": {},
         "openvswitch": None,
         "switch": None,
         "datapath": node.get("health", []),
