@@ -177,7 +177,7 @@ def _plan_of_dnf(depth: str, exclude: Sequence[str]) -> dict:
     dnf_library.refuse_removals(said, replaced)
     if "problem" in said:
         raise package_errors.classified(said["problem"], "PACKAGE_FAILED")
-    left = {_name(one): _stay(one, "dependencies") for one in said["left"]}
+    left = {_name(one): _stay(one, "dependencies", one["by"]) for one in said["left"]}
     locked = {_name(one): _stay(one, "versionlock", one["by"]) for one in said["locked"]}
     return {
         "upgrade": {_name(one): one["version"] for one in said["wanted"] if _name(one) not in left},

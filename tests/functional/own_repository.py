@@ -1,28 +1,47 @@
-"""A repository of a test's own packages for the machine, and its packages killed in the middle of a move."""
+"""A repository of a test's own packages for the machine, whichever its package manager."""
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
 
 from tests.lab import packages, settings
 
 NAME = "own"
+#: where every script of a package tells that it ran: "NAME SCRIPT …"
 SCRIPTS = "/var/log/rpm-scriptlets.log"
+DEB_SCRIPTS = "/var/log/deb-scripts.log"
+_URL = f"http://{settings.HOST_ADDRESS}:{settings.REPOSITORY_PORT}/{NAME}"
 _REPO_FILE = f"""[{NAME}]
 name=Packages of a test
-baseurl=http://{settings.HOST_ADDRESS}:{settings.REPOSITORY_PORT}/{NAME}
+baseurl={_URL}
 gpgcheck=0
 metadata_expire=1
 """
+_POSTINST = """#!/bin/sh
+set -e
+echo "{name} postinst {version}" >> {log}
+"""
+
+
+@dataclass(frozen=True)
+class Deb:
+    """A package of Debian's with a script that tells that it ran."""
+
+    name: str
+    version: str
+    depends: str = ""
+    conflicts: str = ""
 
 
 def publish(node, some: Iterable[packages.Package]) -> None:
     """Have the repository offer these packages, beside those that it offers already; the machine knows it."""
-    place = node.lab.home / "repositories" / NAME
+    place = _place(node)
     scratch = node.lab.home / "own-packages"
-    place.mkdir(parents=True, exist_ok=True)
     for package in some:
         packages.build(package, place, scratch)
     shutil.rmtree(scratch)
@@ -30,20 +49,65 @@ def publish(node, some: Iterable[packages.Package]) -> None:
     node.exec(["tee", f"/etc/yum.repos.d/{NAME}.repo"], stdin=_REPO_FILE)
 
 
-def withdraw(node, *names: str) -> None:
-    """Have the repository no longer offer packages of these file names (globs)."""
-    place = node.lab.home / "repositories" / NAME
-    for glob in names:
+def publish_debs(node, some: Iterable[Deb]) -> None:
+    """As `publish`, for a machine that is plain Debian."""
+    place = _place(node)
+    for deb in some:
+        _build(deb, node.lab.home / "own-packages", place)
+    entries = []
+    for path in sorted(place.glob("*.deb")):
+        fields = subprocess.run(
+            ["dpkg-deb", "--field", str(path)], capture_output=True, text=True, check=True
+        ).stdout
+        content = path.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        entries.append(f"{fields}Filename: ./{path.name}\nSize: {len(content)}\nSHA256: {digest}\n")
+    (place / "Packages").write_text("\n".join(entries))
+    source = f"deb [trusted=yes] {_URL} ./\n"
+    node.exec(["tee", f"/etc/apt/sources.list.d/{NAME}.list"], stdin=source)
+    node.exec(["tee", f"/etc/apt/apt.conf.d/99{NAME}"], stdin='Acquire::Languages "none";\n')
+    node.exec(["apt-get", "--quiet", "update"])
+
+
+def withdraw(node, *globs: str) -> None:
+    """Have the repository of RPMs no longer offer packages of these file names."""
+    place = _place(node)
+    for glob in globs:
         for path in place.glob(glob):
             path.unlink()
     subprocess.run(["createrepo_c", "--quiet", str(place)], check=True)
 
 
-def install(node, *specs: str) -> None:
-    """Install packages, as the machine's operator does."""
-    node.exec(["dnf", "--quiet", "--assumeyes", "install", *specs], timeout=300)
-
-
-def ran(node) -> list[str]:
+def ran(node, log: str = SCRIPTS) -> list[str]:
     """The scripts of packages that ran: "NAME SCRIPT"."""
-    return [line.rpartition(" ")[0] for line in node.out(["cat", SCRIPTS]).splitlines()]
+    return [line.rpartition(" ")[0] for line in node.out(["cat", log]).splitlines()]
+
+
+def _place(node) -> Path:
+    place = node.lab.home / "repositories" / NAME
+    place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def _build(deb: Deb, scratch: Path, target: Path) -> None:
+    control = scratch / "DEBIAN"
+    control.mkdir(parents=True, mode=0o755)
+    shared = scratch / "usr/share" / deb.name
+    shared.mkdir(parents=True)
+    (shared / "VERSION").write_text(f"{deb.version}\n")
+    lines = [
+        f"Package: {deb.name}",
+        f"Version: {deb.version}",
+        "Architecture: all",
+        "Maintainer: the lab <lab@localhost>",
+        *([f"Depends: {deb.depends}"] if deb.depends else ()),
+        *([f"Conflicts: {deb.conflicts}"] if deb.conflicts else ()),
+        f"Description: {deb.name} of a test",
+        "",
+    ]
+    (control / "control").write_text("\n".join(lines))
+    (control / "postinst").write_text(_POSTINST.format(name=deb.name, version=deb.version, log=DEB_SCRIPTS))
+    (control / "postinst").chmod(0o755)
+    command = ["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", str(scratch)]
+    subprocess.run([*command, str(target / f"{deb.name}_{deb.version}.deb")], check=True, capture_output=True)
+    shutil.rmtree(scratch)

@@ -1,4 +1,7 @@
-"""Packages whose transaction died in its middle: what is twice there, or without its scripts, is mended."""
+"""Packages whose transaction died in its middle: what is twice there, or without its scripts, is mended.
+
+And what a transaction may not do: take away what is in its way, or move what the operator locked.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,7 @@ def story(node):
     """Everything else is moved: killed in the middle, measured, and moved again."""
     node.edit(system={"packages": "all", "depth": "dist_upgrade", "reboot": "never"})
     own_repository.publish(node, generation("1"))
-    own_repository.install(node, *CHAIN, KERNEL)
+    node.exec(["dnf", "--quiet", "--assumeyes", "install", *CHAIN, KERNEL], timeout=300)
     node.converge()
     own_repository.publish(node, generation("2"))
     node.exec(["truncate", "--size=0", SCRIPTS])
@@ -91,3 +94,43 @@ def test_the_scripts_ran_that_had_not_run(story):
 def test_there_is_nothing_left_to_do(node, story):
     assert node.status()["stages"]["system"] == "done"
     assert node.predict("openstack.system") == set()
+
+
+@pytest.fixture
+def fight(node, story):
+    """A newer version of a package that conflicts with one that is installed."""
+    own_repository.publish(node, [Package("half-fight", "1", "1")])
+    node.exec(["dnf", "--quiet", "--assumeyes", "install", "half-fight"], timeout=300)
+    own_repository.publish(node, [Package("half-fight", "2", "1", conflicts=("tuned",))])
+    node.call("system_packages.refresh")
+    yield
+    own_repository.withdraw(node, "half-fight-2-*")
+    node.call("system_packages.refresh")
+
+
+def test_what_is_in_the_way_is_not_erased(node, fight):
+    before = node.packages()
+    for sls in ("openstack.prefetch", "openstack.system"):
+        assert node.failure(sls).startswith("PACKAGE_REMOVAL: ")
+    assert node.packages() == before
+    assert node.status()["stages"]["system"] != "done"
+
+
+@pytest.fixture
+def locked(node, story):
+    """Version locks in every form that their owner's grammar has, and newer versions of what they lock."""
+    lines = ["half-e-0:2-1.el9.*", "half-ker[mn]el-2-*", "!half-a-3-*"]
+    node.exec(["tee", "/etc/dnf/plugins/versionlock.list"], stdin="\n".join(["# by hand", *lines, ""]))
+    own_repository.publish(node, generation("3"))
+    node.call("system_packages.refresh")
+    yield lines
+    node.exec(["truncate", "--size=0", "/etc/dnf/plugins/versionlock.list"])
+
+
+def test_what_is_locked_stays_and_is_named_with_the_line_that_locks_it(node, locked):
+    stays = node.status()["stays"]
+    locks = {name: stays[name]["by"] for name in ("half-e", KERNEL, "half-a")}
+    assert list(locks.values()) == locked and stays["half-a"]["cause"] == "versionlock"
+    node.converge("openstack.system")
+    found = node.packages()
+    assert (found["half-e"], found["half-a"]) == (["2-1.el9"], ["2-1.el9"])

@@ -55,6 +55,7 @@ class Package:
     requires: tuple[str, ...] = ()
     provides: tuple[str, ...] = ()
     obsoletes: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
     scriptlets: dict[str, str] = field(default_factory=dict)
     #: files it installs beside its own version file: {path inside: file here}
     files: dict[str, Path] = field(default_factory=dict)
@@ -207,6 +208,7 @@ def _spec(package: Package) -> str:
         *(f"Requires: {name}" for name in package.requires),
         *(f"Provides: {name}" for name in package.provides),
         *(f"Obsoletes: {name}" for name in package.obsoletes),
+        *(f"Conflicts: {name}" for name in package.conflicts),
         "%description",
         "A small stand-in with the real package's scriptlets.",
         "%install",

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 
 _NAME = re.compile(r"^(?P<name>[a-z0-9][a-z0-9+.-]*)(?::[a-z0-9-]+)?:$")
-_FIELD = re.compile(r"^  (?P<key>Installed|Candidate|Package pin): (?P<value>\S+)$")
+_FIELD = re.compile(r"^  (?P<key>Installed|Candidate): (?P<value>\S+)$")
 _VERSION = re.compile(
     r"^(?: (?P<here>\*\*\*)|    ) (?P<version>\S+) (?P<priority>-?\d+)(?: \(phased (?P<phased>\d+)%\))?$"
 )
@@ -30,13 +30,10 @@ class Version:
 
 @dataclass
 class Policy:
-    """A package: what is installed, what apt would install, what it is pinned to; its versions, the newest
-    first.
-    """
+    """A package: what is installed, what apt would install; its versions, the newest first."""
 
     installed: str = ""
     candidate: str = ""
-    pin: str = ""
     versions: list[Version] = field(default_factory=list)
 
 
@@ -51,8 +48,7 @@ def read(printed: str) -> dict[str, Policy]:
         if match := _NAME.match(line):
             policy = found[match["name"]] = Policy()
         elif match := _FIELD.match(line):
-            value = "" if match["value"] == _NONE else match["value"]
-            setattr(policy, {"Package pin": "pin"}.get(match["key"], match["key"].lower()), value)
+            setattr(policy, match["key"].lower(), "" if match["value"] == _NONE else match["value"])
         elif match := _VERSION.match(line):
             policy.versions.append(
                 Version(match["version"], bool(match["here"]), int(match["priority"]), match["phased"] or "")
@@ -71,7 +67,7 @@ def stay(policy: Policy, held: bool) -> dict[str, str]:
     for one in policy.versions:
         if one.here:
             break
-        if held or policy.pin or not _NOT_AUTOMATIC <= one.priority < _ORDINARY:
+        if held or not _NOT_AUTOMATIC <= one.priority < _ORDINARY:
             newer.append(one)
     if not newer:
         return {}
@@ -82,5 +78,6 @@ def stay(policy: Policy, held: bool) -> dict[str, str]:
     elif first.phased:
         cause, by = "phased", f"{first.phased}%"
     elif policy.candidate == policy.installed:
-        cause, by = "pin", policy.pin or str(first.priority)
+        here = next(one for one in policy.versions if one.here)
+        cause, by = "pin", f"{first.priority} for it, {here.priority} for {here.version}"
     return {"version": first.version, "cause": cause, "by": by}

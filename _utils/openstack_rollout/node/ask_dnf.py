@@ -59,14 +59,15 @@ def resolve(question: dict[str, Any]) -> dict[str, Any]:
 def newer(question: dict[str, Any]) -> dict[str, Any]:
     """What dnf would do to bring everything that is installed to the newest.
 
-    question: "exclude", "setopt". Returns as `resolve`, and "wanted": every package that is
-    newer, "left": those of them that lack something where dnf may leave them out (`best` is off), "locked":
-    those that a version lock keeps back, each with "by", the line of it.
+    question: "exclude", "setopt". Returns as `resolve`, and "wanted": every package that is newer; "left":
+    those of them that a locked package is in the way of ("by": which), or that lack something where dnf may
+    leave them out (`best` is off); "locked": those that a version lock keeps back ("by": its line).
     """
     base = _with_repositories(question)
     wanted = _newest(base)
     said = _solved(base, {**question, "install": [str(one) for one in wanted]})
-    if "problem" in said and not said["needs"] and not base.conf.best:
+    held = _held(base, said)
+    if "problem" in said and (held if said["needs"] else not base.conf.best):
         base.reset(goal=True)
         for one in wanted:
             base.package_upgrade(one)
@@ -77,9 +78,17 @@ def newer(question: dict[str, Any]) -> dict[str, Any]:
     return {
         **said,
         "wanted": [_package(one) for one in wanted],
-        "left": [_package(one) for one in left],
+        "left": [{**_package(one), "by": ", ".join(held)} for one in left],
         "locked": _locked(base, {str(one) for one in wanted}),
     }
+
+
+def _held(base: Any, said: dict[str, Any]) -> list[str]:
+    """What would have to go, where version locks alone keep all of it as it is."""
+    needs, lines = said.get("needs") or {}, _lock_lines(base)
+    installed = {str(one): one for one in base.sack.query().installed()}
+    held = [nevra for nevra in needs if _line_of(base, lines, installed[nevra], named=True)]
+    return sorted(held) if len(held) == len(needs) else []
 
 
 def locks(question: dict[str, Any]) -> list[dict[str, str]]:

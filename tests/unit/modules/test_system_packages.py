@@ -102,10 +102,14 @@ def test_what_a_version_lock_keeps_back_is_told_with_its_line(node):
 
 
 def test_what_lacks_something_stays_and_is_told(node):
-    module, _ = node(dnf=NEWER | {"left": [PLAIN]})
+    module, _ = node(dnf=NEWER | {"left": [PLAIN | {"by": "glibc-1.noarch"}]})
     plan = module.plan("dist_upgrade", [])
     assert list(plan["upgrade"]) == ["a-long-name"] and plan["held"] == {}
-    assert plan["stays"]["lab-plain"]["cause"] == "dependencies"
+    assert plan["stays"]["lab-plain"] == {
+        "version": "1.1-1.el9",
+        "cause": "dependencies",
+        "by": "glibc-1.noarch",
+    }
 
 
 def test_locks_count_by_name_where_no_repository_was_ever_read(node, monkeypatch):
