@@ -27,7 +27,7 @@ _SERVICE = "salt-minion.service"
 def due(
     packages: Mapping[str, str], depth: str = "upgrade", exclude: Sequence[str] = (), others: bool = True
 ) -> dict:
-    """Salt's packages that have to move: {name: version}.
+    """Salt's packages that have to move, or that a killed transaction left half done: {name: version}.
 
     packages (dict): of the release, {name: version}. depth (str), exclude (list): as in system_packages.plan.
     others (bool): whether a newer version than installed is due where the release names none.
@@ -47,7 +47,7 @@ def due(
     if others:
         plan = __salt__["system_packages.plan"](depth, list(exclude))["upgrade"]
         found |= {name: plan[name] for name in MINION_PACKAGES if name in plan}
-    return found
+    return {**_half(), **found}
 
 
 def masters() -> dict[str, list[str]]:
@@ -85,7 +85,7 @@ def renew(packages: Mapping[str, str]) -> dict:
         "message": "",
         # Where jobs are threads of the minion, there is no process of a job to wait for.
         "job": os.getpid() if __opts__.get("multiprocessing", True) else 0,
-        "commands": [_transaction(packages)],
+        "commands": _commands(packages),
         "restart": ["systemctl", "restart", _SERVICE],
     }
     StateFile(_RECORD).write(task)
@@ -139,6 +139,20 @@ def state() -> dict:
 def _is_under_way() -> bool:
     command = ["systemctl", "show", "--property=ActiveState", "--value", f"{UNIT}.service"]
     return commands.run(__salt__, command).stdout.strip() in ("active", "activating", "deactivating")
+
+
+def _half() -> dict[str, str]:
+    """Those of Salt's packages that a killed transaction left half done, with their newest version."""
+    state = __salt__["package_repair.found"]()
+    versions = {name: some[-1] for name, some in state["doubles"].items()} | state["half"]
+    return {name: version for name, version in versions.items() if name in MINION_PACKAGES}
+
+
+def _commands(packages: Mapping[str, str]) -> list[list[str]]:
+    """What the renewal runs, in order: apt does nothing while a package is half installed."""
+    mending = __salt__["package_repair.commands_to_mend"](list(MINION_PACKAGES))
+    moving = [_transaction(packages)]
+    return [*mending, *moving] if __grains__.get("os_family") == "Debian" else [*moving, *mending]
 
 
 def _transaction(packages: Mapping[str, str]) -> list[str]:

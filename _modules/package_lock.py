@@ -1,11 +1,13 @@
 """Who holds the package manager's locks on this node, and waiting for them, but not for ever.
 
-dpkg, apt and rpm lock files by lockf; dnf 4 leaves files with the process id of their holder.
+dpkg, apt and rpm lock files by lockf; dnf 4 leaves files with the process id of their holder. One that a
+killed dnf left may name a process that is another by now: dnf would wait for that one.
 """
 
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 from pathlib import Path
 
@@ -29,6 +31,7 @@ _PID_FILES = {
 _PROC = Path("/proc")
 _SOMEBODY = -1
 _LOOK_EVERY = 1.0
+_DOUBT = 5.0  # seconds by which the clock may have been set since
 #: seconds, where the pillar does not say
 PATIENCE = 300
 
@@ -51,6 +54,8 @@ def holders() -> list[str]:
 def wait(timeout: float | None = None) -> float:
     """Wait until nobody holds a lock of the package manager; returns the seconds it took.
 
+    A file of dnf's whose process began after it was written is nobody's, and is removed.
+
     timeout (float): seconds; `openstack:packages:lock_timeout` of the pillar by default, or 300.
     Raises NodeError PACKAGE_LOCKED, with the holder.
 
@@ -61,6 +66,9 @@ def wait(timeout: float | None = None) -> float:
         salt 'cmp1' package_lock.wait 60
     """
     begun = time.monotonic()
+    for path in map(Path, _PID_FILES.get(__grains__.get("os_family", "RedHat"), ())):
+        if (pid := _named(path)) and _is_younger(pid, path):
+            path.unlink(missing_ok=True)
     limit = patience() if timeout is None else float(timeout)
     if who := waiting.until_whole(holders, limit, _LOOK_EVERY):
         raise NodeError("PACKAGE_LOCKED", f"for {limit:.0f} s {who[0]}")
@@ -105,12 +113,29 @@ def _locker(path: Path) -> int:
 
 
 def _owner(path: Path) -> int:
+    """The living process that wrote its id to a file; 0 when there is none."""
+    pid = _named(path)
+    return 0 if _is_younger(pid, path) else pid
+
+
+def _named(path: Path) -> int:
     """The living process that a file names; 0 when there is none."""
     try:
         pid = int(path.read_text(encoding="utf-8").strip() or 0)
     except (OSError, ValueError):
         return 0
     return pid if pid and (_PROC / str(pid)).exists() else 0
+
+
+def _is_younger(pid: int, path: Path) -> bool:
+    """Whether a process began after a file was written, so that it is not the one that wrote it."""
+    try:
+        status = (_PROC / str(pid) / "stat").read_text(encoding="utf-8")
+        since_boot = int(status.rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+        boot = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        return boot + since_boot > path.stat().st_mtime + _DOUBT
+    except (OSError, IndexError, ValueError):
+        return False
 
 
 def _called(pid: int) -> str:

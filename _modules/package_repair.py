@@ -131,6 +131,27 @@ def mend(names: Sequence[str], exclude: Sequence[str] = ()) -> dict:
     }  # fmt: skip
 
 
+def commands_to_mend(names: Sequence[str]) -> list[list[str]]:
+    """The commands that mend packages, to be run by somebody else: Salt's own move when this job has ended.
+
+    names (list): of packages. Returns [[argument, …]], [] where they are whole.
+    Raises NodeError PACKAGE_REMOVAL, PACKAGE_FAILED, or another reason of the package manager's.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' package_repair.commands_to_mend '[salt-minion]'
+    """
+    state = found()
+    broken = sorted({*state["doubles"], *state["half"]} & set(names))
+    if not broken:
+        return []
+    if _is_apt():
+        return [["dpkg", *_CONFIGURE], ["apt-get", "--quiet", "--yes", *_KEEP, "--fix-broken", "install"]]
+    return [_transaction_of_rpm(set(broken), ())[0]]
+
+
 def finish_dpkg(switch: bool = False, exclude: Sequence[str] = ()) -> None:
     """Have dpkg configure what it unpacked, and apt install again what is not whole; apt refuses to work
     before.
@@ -165,6 +186,18 @@ def finish_dpkg(switch: bool = False, exclude: Sequence[str] = ()) -> None:
 
 
 def _mend_rpm(names: set[str], exclude: Sequence[str]) -> None:
+    command, concerned = _transaction_of_rpm(names, exclude)
+    said = _in_scope(command)
+    left = _state_of_rpm()
+    several = {one["nevra"] for some in left["doubles"] for one in some}
+    if concerned & (several | {one["nevra"] for one in left["half"]}):
+        raise package_errors.classified(said, "PACKAGE_FAILED")
+
+
+def _transaction_of_rpm(names: set[str], exclude: Sequence[str]) -> tuple[list[str], set[str]]:
+    """The transaction that mends packages, once it is known to take nothing else away: its command, and the
+    NEVRAs that it is about.
+    """
     state = _state_of_rpm()
     doubles = [some for some in state["doubles"] if _name(some[-1]) in names]
     erase = sorted(one["nevra"] for some in doubles for one in some[:-1])
@@ -201,13 +234,8 @@ def _mend_rpm(names: set[str], exclude: Sequence[str]) -> None:
     options = ["keepcache=1", "exit_on_lock=1", *_SETTINGS]
     if exclude:
         options.append(f"excludepkgs={','.join(exclude)}")
-    said = _in_scope(
-        ["dnf", "--quiet", "--assumeyes", *(f"--setopt={one}" for one in options), "shell", str(_SCRIPT)]
-    )
-    left = _state_of_rpm()
-    still = {one["nevra"] for some in left["doubles"] for one in some} & {*erase, *again}
-    if still or {one["nevra"] for one in left["half"]} & again:
-        raise package_errors.classified(said, "PACKAGE_FAILED")
+    command = ["dnf", "--quiet", "--assumeyes", *(f"--setopt={one}" for one in options)]
+    return [*command, "shell", str(_SCRIPT)], {*erase, *again}
 
 
 def _planned(question: Mapping[str, Any]) -> dict[str, Any]:

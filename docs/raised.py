@@ -109,7 +109,11 @@ RAISED = {
     ),
     "PACKAGE_FAILED": Raised(
         "The package manager failed, or did not reach the wanted versions.",
-        "What the package manager did; the next run measures it and goes on.",
+        "What the package manager did; the next run measures it, mends what is half done, and goes on.",
+    ),
+    "PACKAGE_REMOVAL": Raised(
+        "A package would have to go that the plan does not name; or one has gone.",
+        "Nothing where it would have to go: that is known before the transaction.",
     ),
     "CONTAINER_EXITED": Raised(
         "A container ended instead of running.",

@@ -393,7 +393,8 @@ def _beside_the_release(wanted: Mapping[str, Any], facts: Facts) -> Iterator[Dif
         yield Difference("system", Kind.PACKAGES_UNKNOWN, "packages", facts.unfinished.unknown)
     others = {name for stage, some in wanted["packages"].items() if stage != "system" for name in some}
     broken = packages.to_mend("system", (), _broken(facts) - others, wanted["system"]["exclude"])
-    yield from _unfinished("system", broken, facts)
+    salts = {name for name in MINION_PACKAGES if name in _broken(facts) and name not in facts.held}
+    yield from _unfinished("system", broken | salts, facts)
     if facts.newer.upgrade:
         yield Difference("system", Kind.NEWER, "packages", None, sorted(facts.newer.upgrade))
     elif facts.newer.unknown:
@@ -408,7 +409,8 @@ def _beside_the_release(wanted: Mapping[str, Any], facts: Facts) -> Iterator[Dif
 
 
 def _renews_minion(open_ends: Iterable[Difference], facts: Facts) -> bool:
-    pinned = any(one.kind == Kind.PACKAGE and one.subject in MINION_PACKAGES for one in open_ends)
+    moving = (Kind.PACKAGE, Kind.PACKAGE_DOUBLE, Kind.PACKAGE_HALF)
+    pinned = any(one.kind in moving and one.subject in MINION_PACKAGES for one in open_ends)
     begun = any(one.kind == Kind.MINION for one in open_ends)
     return pinned or begun or any(name in facts.newer.upgrade for name in MINION_PACKAGES)
 

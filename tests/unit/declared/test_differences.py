@@ -250,8 +250,14 @@ def test_what_is_half_installed_is_a_difference_of_the_stage_that_mends_it():
 def test_what_is_excluded_or_others_mend_is_no_difference_of_the_system():
     openstack = valid()
     openstack["system"] = {"exclude": ["bash*"]}
-    others = {"doubles": {"bash": ["5", "6"], "openvswitch3.5": ["1", "2"]}, "half": {"salt-minion": "1"}}
+    others = {"doubles": {"bash": ["5", "6"], "openvswitch3.5": ["1", "2"]}}
     assert compared(told(unfinished=others), openstack=openstack).stages["system"] == []
+
+
+@pytest.mark.parametrize(("held", "renews"), [([], True), (["salt-minion"], False)])
+def test_a_half_installed_minion_is_renewed(held, renews):
+    found = compared(told(unfinished={"half": {"salt-minion": "1"}}, held=held))
+    assert found.renews_minion is renews and bool(found.stages["system"]) is renews
 
 
 def test_what_stays_is_told_with_its_cause():

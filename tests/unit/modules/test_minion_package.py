@@ -16,7 +16,7 @@ PLAN = {"upgrade": {"salt-minion": "3008.4-1", "lab-plain": "2"}}
 
 @pytest.fixture
 def node(tmp_path):
-    def make(installed=("salt-minion",), family="RedHat", active="inactive"):
+    def make(installed=("salt-minion",), family="RedHat", active="inactive", half=None):
         commands = Commands({"systemctl show": active})
         salt = {
             "cmd.run_all": commands,
@@ -24,6 +24,8 @@ def node(tmp_path):
             "package_set.changes": lambda packages, stage: {"install": dict(packages)},
             "package_set.missing_downloads": lambda packages: {},
             "package_lock.patience": lambda: 300.0,
+            "package_repair.found": lambda: {"doubles": half or {}, "half": {}, "unknown": ""},
+            "package_repair.commands_to_mend": lambda names: [["mend", *names]] if half else [],
             "system_packages.plan": lambda depth, exclude: PLAN,
         }
         module = load("modules", "minion_package", salt=salt, grains={"os_family": family})
@@ -58,6 +60,15 @@ def test_the_packages_move_in_a_unit_of_their_own(node, family, asked):
     assert task["job"] == os.getpid() and task["commands"][0][-1] == asked
     assert module.state()["state"] == "waiting"
     assert module.renew({"salt-minion": "3008.4-1"}) == {}  # it is under way
+
+
+@pytest.mark.parametrize(("family", "first"), [("RedHat", "dnf"), ("Debian", "mend")])
+def test_what_a_killed_renewal_left_is_due_and_mended(node, family, first):
+    module, _ = node(family=family, half={"salt-minion": ["1", "2"], "bash": ["5", "6"]})
+    assert module.due({}, others=False) == {"salt-minion": "2"}
+    module.renew({"salt-minion": "2"})
+    ran = [line[0] for line in json.loads(module._RECORD.read_text())["commands"]]
+    assert ran[0].startswith(("dnf", "apt-get") if first == "dnf" else first) and len(ran) == 2
 
 
 def test_a_renewal_whose_unit_died_has_failed(node):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -48,6 +49,18 @@ def test_a_pid_file_counts_while_its_process_lives(lock, tmp_path):
     assert module.holders() == []
     (tmp_path / "pid").write_text("1")
     assert len(module.holders()) == 1
+
+
+def test_a_pid_file_that_is_older_than_its_process_is_nobodys_and_goes(lock, tmp_path):
+    module, _ = lock
+    left = tmp_path / "pid"
+    left.write_text(str(os.getpid()))
+    assert len(module.holders()) == 1
+    with pytest.raises(CommandExecutionError, match=r"^PACKAGE_LOCKED"):
+        module.wait(0)
+    os.utime(left, (1, 1))
+    assert module.holders() == [] and module.wait(0) < 1
+    assert not left.exists()
 
 
 def test_the_pillar_says_how_long(lock):

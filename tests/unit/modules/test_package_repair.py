@@ -102,6 +102,14 @@ def test_the_older_one_goes_and_the_newest_is_installed_again_in_one_transaction
     assert asked["exclude"] == ["openvswitch*"] and asked["erase"] == ["bash-5-1.noarch"]
 
 
+def test_somebody_else_may_mend_them(repair):
+    rpm = Rpm()
+    module = repair(rpm.dnf, ask=rpm.ask)
+    (command,) = module.commands_to_mend(["bash", "whole"])
+    assert command[0] == "dnf" and command[-2:] == ["shell", str(module._SCRIPT)]
+    assert rpm.doubles and module.commands_to_mend(["whole"]) == []
+
+
 def test_it_is_refused_when_another_package_would_go(repair, tmp_path):
     tuned = package("tuned", "1") | {"by": ""}
     rpm = Rpm({"removed": {"tuned-1.noarch": tuned}})
