@@ -50,6 +50,10 @@ def state(question: dict[str, Any]) -> dict[str, Any]:
 def resolve(question: dict[str, Any]) -> dict[str, Any]:
     """What dnf would do, without erasing anything that it was not asked to erase.
 
+    Returns {"comes": [package], "removed": {NEVRA: package} without another version ("by": which replaces
+    it), "missing": [what no repository has]}; where there is no solution, {"problem", "needs": what would
+    have to go, None where that would not help, "missing"}.
+
     question: "install" (specs), "erase", "reinstall" (NEVRAs), "upgrade" (name.arch), "exclude", "setopt".
     """
     base = _with_repositories(question)
@@ -60,15 +64,15 @@ def newer(question: dict[str, Any]) -> dict[str, Any]:
     """What dnf would do to bring everything that is installed to the newest.
 
     question: "exclude", "setopt". Returns as `resolve`, and "wanted": every package that is newer; "left":
-    those of them that a locked package is in the way of ("by": which), or that lack something where dnf may
-    leave them out (`best` is off); "locked": those that a version lock keeps back ("by": its line).
+    those of them that stay for the sake of what is excluded or locked ("by": which would have to go), or that
+    lack something where dnf may leave them out (`best` is off); "locked": those that a version lock keeps
+    back ("by": its line).
     """
     base = _with_repositories(question)
     wanted = _newest(base)
     said = _solved(base, {**question, "install": [str(one) for one in wanted]})
     held = _held(base, said)
-    if "problem" in said and (held if said["needs"] else not base.conf.best):
-        base.reset(goal=True)
+    if "problem" in said and _may_be_left(said["needs"], held, best=base.conf.best):
         for one in wanted:
             base.package_upgrade(one)
         base.resolve(allow_erasing=False)
@@ -83,10 +87,17 @@ def newer(question: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _may_be_left(needs: dict[str, Any] | None, held: list[str], *, best: bool) -> bool:
+    """Whether dnf may leave out what it has no solution for: because of what is excluded or locked, or for
+    want of something. What is merely in the way is somebody's decision.
+    """
+    return not best if needs is None else not needs or bool(held)
+
+
 def _held(base: Any, said: dict[str, Any]) -> list[str]:
     """What would have to go, where version locks alone keep all of it as it is."""
     needs, lines = said.get("needs") or {}, _lock_lines(base)
-    installed = {str(one): one for one in base.sack.query().installed()}
+    installed = {str(one): one for one in base.sack.query(flags=hawkey.IGNORE_EXCLUDES).installed()}
     held = [nevra for nevra in needs if _line_of(base, lines, installed[nevra], named=True)]
     return sorted(held) if len(held) == len(needs) else []
 
@@ -159,15 +170,23 @@ def _solved(base: Any, question: dict[str, Any]) -> dict[str, Any]:
     return {**_transaction(base), "missing": missing}
 
 
-def _needed_removals(base: Any, question: dict[str, Any]) -> dict[str, Any]:
-    """What would have to go so that it could be done; {} where that would not do either."""
+def _needed_removals(base: Any, question: dict[str, Any]) -> dict[str, Any] | None:
+    """What would have to go so that it could be done, if nothing were excluded or locked; None where that
+    would not do either.
+    """
+    base.sack.reset_excludes()
+    base.sack.reset_includes()
     base.reset(goal=True)
     _ask_for(base, question)
     try:
         base.resolve(allow_erasing=True)
+        return _transaction(base)["removed"]
     except dnf.exceptions.DepsolveError:
-        return {}
-    return _transaction(base)["removed"]
+        return None
+    finally:
+        base._setup_excludes_includes()
+        base._plugins.run_sack()
+        base.reset(goal=True)
 
 
 def _ask_for(base: Any, question: dict[str, Any]) -> list[str]:
