@@ -33,6 +33,7 @@ def state(question: dict[str, Any]) -> dict[str, Any]:
     """
     base = dnf.Base()
     base.conf.read()
+    base.conf.exit_on_lock = True
     base.conf.disable_excludes = ["all"]
     base.fill_sack(load_available_repos=False)
     installed = base.sack.query().installed()
@@ -243,6 +244,7 @@ def _with_repositories(question: dict[str, Any]) -> Any:
     """A base with the repositories and dnf's plugins, as dnf itself would have them."""
     base = dnf.Base()
     base.conf.read()
+    base.conf.exit_on_lock = True
     base.conf.substitutions.update_from_etc(base.conf.installroot, varsdir=base.conf.varsdir)
     for option in question.get("setopt", ()):
         name, _, value = option.partition("=")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from openstack_rollout.node.errors import NodeError
 _PROGRAM = Path(__file__).with_name("ask_dnf.py")
 _DNF = (Path("/usr/bin/dnf-3"), Path("/usr/bin/dnf"))
 _SHEBANG = b"#!"
+_PATIENCE, _LOOK_EVERY, _LONGEST = 60.0, 1.0, 600.0  # seconds
 #: dnf's exceptions (dnf.exceptions), and the reason that each stands for.
 _REASONS = {
     "RepoError": "REPOSITORY_BROKEN",
@@ -31,11 +33,24 @@ def ask(salt: Mapping[str, Any], question: Mapping[str, Any]) -> dict[str, Any]:
     salt (dict): the caller's `__salt__`. question (dict): as `ask_dnf` describes: {"ask": state or resolve,
     …}.
 
-    Returns the answer. Raises NodeError REPOSITORY_BROKEN, PACKAGE_LOCKED, or another reason of the package
-    manager's.
+    Returns the answer; a lock of dnf's is waited for, a minute at most.
+    Raises NodeError REPOSITORY_BROKEN, PACKAGE_LOCKED, or another reason of the package manager's.
     """
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return _asked(salt, question)
+        except NodeError as error:
+            if error.reason != "PACKAGE_LOCKED" or time.monotonic() > deadline:
+                raise
+        time.sleep(_LOOK_EVERY)
+
+
+def _asked(salt: Mapping[str, Any], question: Mapping[str, Any]) -> dict[str, Any]:
     command = [*_python(), "-I", str(_PROGRAM)]
-    result = commands.run(salt, command, env=commands.UNATTENDED, stdin=json.dumps(question))
+    result = commands.run(
+        salt, command, env=commands.UNATTENDED, stdin=json.dumps(question), timeout=_LONGEST
+    )
     try:
         said = json.loads(result.stdout)
     except ValueError:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from openstack_rollout.node import dnf_library
+from openstack_rollout.node import commands, dnf_library
 from openstack_rollout.node.errors import NodeError
 from tests.unit.loading import Commands
 
@@ -18,6 +18,8 @@ def asked(tmp_path, monkeypatch):
     program = tmp_path / "dnf"
     program.write_text("#!/usr/libexec/platform-python -s\n")
     monkeypatch.setattr(dnf_library, "_DNF", (tmp_path / "none", program))
+    monkeypatch.setattr(dnf_library, "_PATIENCE", 0.05)
+    monkeypatch.setattr(dnf_library, "_LOOK_EVERY", 0.01)
 
     def ask(answer):
         commands = Commands({"/usr/libexec/platform-python -s -I ": answer})
@@ -43,6 +45,21 @@ def test_its_errors_have_the_reason_of_their_kind(asked, kinds, text, reason):
     with pytest.raises(NodeError) as refused:
         asked(json.dumps({"error": text, "kinds": kinds}))
     assert refused.value.reason == reason
+
+
+def test_a_lock_is_waited_for_but_not_for_ever(asked, monkeypatch):
+    locked = json.dumps({"error": "x", "kinds": ["LockError", "Error"]})
+    answers = iter([locked, locked, json.dumps({"answer": {"doubles": []}})])
+    ran = []
+
+    def run(salt, command, **options):
+        ran.append(options["timeout"])
+        return commands.Result(0, next(answers), "")
+
+    monkeypatch.setattr(dnf_library, "_PATIENCE", 60.0)
+    monkeypatch.setattr(dnf_library.commands, "run", run)
+    assert dnf_library.ask({}, {"ask": "state"}) == {"doubles": []}
+    assert len(ran) == 3 and all(ran)
 
 
 def test_an_answer_that_is_none_is_a_failure(asked):
