@@ -212,9 +212,10 @@ def _transaction_of_rpm(names: set[str], exclude: Sequence[str]) -> tuple[list[s
     }
     plan = _planned(question)
     if gone := [nevra for nevra in plan["missing"] if nevra in again]:
-        # what the repositories no longer have is mended by a newer one, whose scripts run
+        # what the repositories no longer have is mended by a newer one, which takes the place of both
         newer = _without_version(gone, state)
-        question |= {"reinstall": sorted(again - set(gone)), "upgrade": newer}
+        erase = sorted(one["nevra"] for some in doubles if some[-1]["nevra"] not in gone for one in some[:-1])
+        question |= {"erase": erase, "reinstall": sorted(again - set(gone)), "upgrade": newer}
         plan = _planned(question)
         if set(newer) - {f"{one['name']}.{one['arch']}" for one in plan.get("comes", ())}:
             raise NodeError(
