@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import salt.utils.path
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import definitions, docker_api, docker_definition, storage, waiting
+from openstack_rollout.node import definitions, docker_api, docker_definition, pulling, storage, waiting
 from openstack_rollout.node import images as stored
 from openstack_rollout.node.errors import NodeError
 
@@ -110,12 +110,13 @@ def local_images() -> dict[str, list[str]]:
 
 
 def pull(reference: str) -> str:
-    """Pull an image by its digest.
+    """Pull an image by its digest. It may take as long as it gets on.
 
     reference (str): registry/repository@sha256:…
 
     Returns the id of the image. Raises NodeError IMAGE_MISSING when the registry has no such image,
-    REGISTRY_UNREACHABLE when it does not answer, else IMAGE_PULL_FAILED.
+    REGISTRY_UNREACHABLE when it does not answer, or docker told nothing for `openstack:pulls:stall_timeout`
+    seconds, DISK_FULL when there is no room for it, else a word of images.pull_failure.
 
     CLI Example:
 
@@ -123,15 +124,19 @@ def pull(reference: str) -> str:
 
         salt 'cmp1' docker_engine.pull registry.example/nova-compute@sha256:…
     """
-    plain = stored.without_tag(reference)
+    plain, stall = stored.without_tag(reference), pulling.stall_timeout(__pillar__)
     with docker_api.talking() as client:
+        storage.require_room(client.info()["DockerRootDir"], reference)
         try:
             # docker tells a failure that comes after its answer began in a line of the answer.
-            errors = [
-                line["error"] for line in client.pull(plain, stream=True, decode=True) if "error" in line
-            ]
+            told = docker_api.pulled(client, plain, stall)
+            errors = [line["error"] for line in told if "error" in line]
         except docker_api.APIError as error:
             errors = [docker_api.said(error)]
+        except docker_api.StoodStill as error:
+            raise NodeError(
+                "REGISTRY_UNREACHABLE", f"{reference}: docker told nothing for {stall:g} s, {error}"
+            ) from error
         if errors:
             complaint = " ".join(errors[-1].split())
             reason = stored.pull_failure(complaint)
@@ -215,7 +220,7 @@ def definition(container: str, key: str = "") -> dict:
 def require_startable(image: str) -> None:
     """Make sure that a local image can be started here: docker has it, and there is room.
 
-    image (str): a reference of a local image. Raises NodeError DEFINITION_REFUSED.
+    image (str): a reference of a local image. Raises NodeError IMAGE_DAMAGED or DISK_FULL.
 
     CLI Example:
 
@@ -227,10 +232,8 @@ def require_startable(image: str) -> None:
         try:
             client.inspect_image(stored.without_tag(image))
         except docker_api.NotFound as error:
-            raise NodeError(
-                "DEFINITION_REFUSED", f"{image} cannot be read: {docker_api.said(error)}"
-            ) from error
-        storage.require_room(client.info()["DockerRootDir"])
+            raise NodeError("IMAGE_DAMAGED", f"{image} cannot be read: {docker_api.said(error)}") from error
+        storage.require_room(client.info()["DockerRootDir"], f"{image} to start")
 
 
 def rename(container: str, name: str) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 import salt.utils.path
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import commands, definitions, podman_inspect, storage
+from openstack_rollout.node import commands, definitions, podman_inspect, podman_pull, pulling, storage
 from openstack_rollout.node import images as stored
 from openstack_rollout.node.errors import NodeError
 
@@ -111,12 +111,13 @@ def named_images() -> dict[str, str]:
 
 
 def pull(reference: str) -> str:
-    """Pull an image by its digest.
+    """Pull an image by its digest. It may take as long as it gets on.
 
     reference (str): registry/repository@sha256:…
 
     Returns the id of the image. Raises NodeError IMAGE_MISSING when the registry has no such image,
-    REGISTRY_UNREACHABLE when it does not answer, else IMAGE_PULL_FAILED.
+    REGISTRY_UNREACHABLE when it does not answer, or nothing came for `openstack:pulls:stall_timeout` seconds,
+    DISK_FULL when there is no room for it, else a word of images.pull_failure.
 
     CLI Example:
 
@@ -124,14 +125,7 @@ def pull(reference: str) -> str:
 
         salt 'cmp1' podman.pull registry.example/nova-compute@sha256:…
     """
-    plain = stored.without_tag(reference)
-    result = _podman(["pull", "--quiet", "--retry", "1", "--retry-delay", "1s", plain])
-    if result.retcode:
-        complaint = result.complaint(_LONGEST, lines=_WHY).removeprefix("Error: ")
-        complaint = complaint.removeprefix(f"initializing source docker://{plain}: ")
-        reason = stored.pull_failure(complaint)
-        raise NodeError(reason, f"{reference}: {complaint}")
-    return result.stdout.split()[-1].removeprefix("sha256:")
+    return podman_pull.pull(__salt__, reference, pulling.stall_timeout(__pillar__))
 
 
 def definition(container: str, key: str = "") -> dict:
@@ -154,7 +148,7 @@ def definition(container: str, key: str = "") -> dict:
 def require_startable(image: str) -> None:
     """Make sure that a local image can be started here: its layers can be read, and there is room.
 
-    image (str): a reference of a local image. Raises NodeError DEFINITION_REFUSED.
+    image (str): a reference of a local image. Raises NodeError IMAGE_DAMAGED or DISK_FULL.
 
     CLI Example:
 
@@ -165,9 +159,9 @@ def require_startable(image: str) -> None:
     reference = stored.without_tag(image)
     mounted = _podman(["image", "mount", reference])
     if mounted.retcode:
-        raise NodeError("DEFINITION_REFUSED", f"{image} cannot be read: {mounted.complaint(lines=_WHY)}")
+        raise NodeError("IMAGE_DAMAGED", f"{image} cannot be read: {mounted.complaint(lines=_WHY)}")
     _podman(["image", "unmount", reference])
-    storage.require_room(_checked(["info", "--format", "{{.Store.GraphRoot}}"]).strip())
+    storage.require_room(_checked(["info", "--format", "{{.Store.GraphRoot}}"]).strip(), f"{image} to start")
 
 
 def healthy(container: str) -> bool:

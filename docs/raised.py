@@ -69,12 +69,18 @@ RAISED = {
         "A node's modules are of another version of this program than the master's.",
         "Nothing on this node.",
     ),
+    "STEP_TIMEOUT": Raised(
+        "A step took longer than `limits` of its role's policy allows, and was ended.",
+        "What the step had done so far. A package transaction that was under way goes on to its end; a"
+        " container that was being changed is put right by the next run.",
+    ),
     "FACTS_INVALID": Raised(
         "What a node reports of itself is not of the expected form.",
         "At the first measurement: nothing. In the step `verify`: the node went through the step `apply`.",
     ),
     "REGISTRY_UNREACHABLE": Raised(
-        "The registry did not answer the master (or skopeo is missing there), or did not answer a node.",
+        "The registry did not answer the master, or did not answer a node; or nothing of an image came to a"
+        " node for `openstack:pulls:stall_timeout` seconds.",
         "Asked by the master: nothing. In the step `prefetch`: nothing that runs.",
     ),
     "REGISTRY_LOGIN": Raised("The registry wants a login that the node does not have.", KEPT),
@@ -88,6 +94,9 @@ RAISED = {
         "The registry has no such image, or has another digest.",
         "Asked by the master: nothing. On a node: nothing that runs.",
     ),
+    "IMAGE_DAMAGED": Raised(
+        "Files of an image on the node are missing, also after it was removed and pulled once more.", KEPT
+    ),
     "IMAGE_PULL_FAILED": Raised("A node could not pull an image, or bootc could not stage one.", KEPT),
     "PACKAGE_DOWNLOAD_FAILED": Raised("Package files could not be fetched.", KEPT),
     "REPOSITORY_BROKEN": Raised("A package repository cannot be read.", KEPT),
@@ -99,8 +108,8 @@ RAISED = {
         "Nothing by this transaction.",
     ),
     "DISK_FULL": Raised(
-        "A file system has no room for the packages or images.",
-        "Usually nothing: package managers look first, and images are fetched before anything stops."
+        "A file system has no room for the packages, for an image, for one more container or its records.",
+        "Usually nothing: package managers look first, and room is asked for before anything stops."
         " The next run measures the node.",
     ),
     "MINION_FAILED": Raised(
@@ -126,6 +135,9 @@ RAISED = {
     "CONTAINER_FOREIGN": Raised(
         "A service is `declared`, and somebody else's container, quadlet or unit has the name.",
         "Nothing on this node: what is there goes on.",
+    ),
+    "UNIT_MASKED": Raised(
+        "Somebody has masked the unit of a container that would have to be started again.", KEPT
     ),
     "DEFINITION_REFUSED": Raised(
         "The node cannot start the next container: its generator makes no unit of the quadlet, podman does"

@@ -33,6 +33,10 @@ REASONS = {
         "If the node was installed anew, or has a new key: salt-key -d NODE, then salt-key -a NODE, and run"
         " again. Else find out who uses its name."
     ),
+    "STEP_TIMEOUT": (
+        "Find out on the node what the step waited for, or raise the limit that the message names; then run"
+        " again."
+    ),
     "NODE_ERROR": "Read the node's message, mend it, then run again.",
     "SHARE_VERSION": "Run salt NODE saltutil.sync_all, then run again.",
     "FACTS_INVALID": (
@@ -50,6 +54,10 @@ REASONS = {
         "Have the node trust the registry's certificate, and look at the node's clock; then run again."
     ),
     "IMAGE_MISSING": "Correct the digest in the release file, or push the image.",
+    "IMAGE_DAMAGED": (
+        "Remove the image that the message names on the node (podman rmi, docker rmi; podman system check"
+        " finds what else is damaged), then run again: it is pulled anew."
+    ),
     "IMAGE_PULL_FAILED": "Pull the image on the node by hand to see why, then run again.",
     "PACKAGE_DOWNLOAD_FAILED": "Check the node's package repositories, then run again.",
     "REPOSITORY_BROKEN": "Bring the node's package repository back that the message names, then run again.",
@@ -67,6 +75,10 @@ REASONS = {
     "CONTAINER_FOREIGN": (
         "Say definition: found for its service, so that only its image changes; or remove what the message"
         " names yourself, then run again."
+    ),
+    "UNIT_MASKED": (
+        "Unmask the unit that the message names (systemctl unmask), or disable its service in the pillar;"
+        " then run again: nothing was touched."
     ),
     "DEFINITION_REFUSED": (
         "Mend what the message names, in the container's definition or on the node, then run again; nothing"

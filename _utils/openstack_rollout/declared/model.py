@@ -21,7 +21,7 @@ from openstack_rollout.declared.policies import DISTURBING, Policies
 from openstack_rollout.declared.releases import Release, distinct
 from openstack_rollout.declared.roles import Roles
 from openstack_rollout.declared.services import Entry, ServiceEntry
-from openstack_rollout.declared.settings import Ovs, Packages, System, Verification
+from openstack_rollout.declared.settings import Ovs, Packages, Pulls, System, Verification
 from openstack_rollout.vocabulary import ROLES, Stage
 
 _Moments = Annotated[dict[Moment, Hooks], BeforeValidator(without_nulls)]
@@ -59,6 +59,8 @@ class Model(Strict):
     """Open vSwitch."""
     packages: Packages = Packages()
     """Packages that move with the services."""
+    pulls: Pulls = Pulls()
+    """Images that nodes pull."""
     services: dict[ServiceName, ServiceEntry | None] = {}
     """Changes to the catalogue, and further services of a type, by name."""
     service_defaults: Entry = Entry()

@@ -48,6 +48,13 @@ class Packages(Strict):
     """Seconds to wait for the package manager's lock."""
 
 
+class Pulls(Strict):
+    """Images that nodes pull."""
+
+    stall_timeout: Seconds = 120
+    """Seconds without progress after which a pull is ended; one that gets on may take as long as it takes."""
+
+
 class Verification(Strict):
     """What is tried at the end of an update."""
 

@@ -118,6 +118,7 @@ def desired(model: Model, version: str, where: Place) -> dict[str, Any]:
         "packages": packages,
         "exclude": essential_excludes(model),
         "lock_timeout": model.packages.lock_timeout,
+        "pulls": model.pulls.model_dump(),
         "ovs": model.ovs.model_dump(),
         "system": _system(model, release, roles, packages["system"]),
     }

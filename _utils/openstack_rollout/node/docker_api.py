@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +50,42 @@ def talking(timeout: float = _TIMEOUT) -> Iterator[Any]:
         OSError,
     ) as error:  # the SDK lets errors of its HTTP library through, all OSError
         raise CommandExecutionError(f"docker: {said(error)}") from error
+
+
+class StoodStill(Exception):
+    """A pull of which docker told nothing any more."""
+
+
+def pulled(client: Any, reference: str, stall: float) -> Iterator[dict[str, Any]]:
+    """Pull an image, and yield what docker tells meanwhile.
+
+    client: of `talking`. reference (str): by digest. stall (float): seconds in which docker has to tell
+    anything new: then StoodStill is raised. docker ends the pull when its client is gone, at the latest with
+    this process.
+    """
+    lines: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def read() -> None:
+        try:
+            for line in client.pull(reference, stream=True, decode=True):
+                lines.put(line)
+            lines.put(None)
+        except Exception as error:
+            lines.put(error)
+
+    threading.Thread(target=read, name=f"pull {reference}", daemon=True).start()
+    last = "and nothing before that"
+    while True:
+        try:
+            line = lines.get(timeout=stall)
+        except queue.Empty as error:
+            raise StoodStill(last) from error
+        if line is None:
+            return
+        if isinstance(line, Exception):
+            raise line
+        last = f"the last was {line.get('status') or 'nothing'} {line.get('id') or ''}".rstrip()
+        yield line
 
 
 def said(error: BaseException) -> str:

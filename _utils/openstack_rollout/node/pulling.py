@@ -8,11 +8,24 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
+from openstack_rollout.node import share
 from openstack_rollout.node.errors import NodeError
 
 # Seconds until a registry is asked again that has had enough of pulls. Each node adds its own part of that,
 # so that those which were refused together do not ask together again.
 _BACK_OFF = (15, 45, 120)
+
+
+STALL_TIMEOUT = 120  # seconds without progress after which a pull is ended
+
+
+def stall_timeout(pillar: Mapping[str, Any]) -> float:
+    """Seconds without progress after which a pull is ended: `openstack:pulls:stall_timeout`, or 120.
+
+    pillar (dict): the node's, `__pillar__` of a module.
+    """
+    pulls = (pillar.get(share.KEY) or {}).get("pulls") or {}
+    return float(pulls.get("stall_timeout") or STALL_TIMEOUT)
 
 
 def pull(salt: Mapping[str, Any], engine: str, image: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 
 import pytest
@@ -17,6 +18,26 @@ REFERENCE = f"registry.example/nova-compute@{DIGEST}"
 def podman(answers):
     commands = Commands(answers)
     return load("modules", "podman", salt={"cmd.run_all": commands}), commands
+
+
+@pytest.fixture
+def pulling(tmp_path, monkeypatch):
+    """Puts a program in podman's place that ends as told; the module, and what podman was asked."""
+    asked = tmp_path / "asked"
+
+    def put(out="", err="", status=0):
+        (tmp_path / "out").write_text(out)
+        (tmp_path / "err").write_text(err)
+        program = tmp_path / "podman"
+        said = f'echo "$@" >> {asked}; cat {tmp_path}/out; cat {tmp_path}/err >&2; exit {status}'
+        program.write_text(f"#!/bin/sh\n{said}\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        store = {"graphRoot": str(tmp_path), "imageCopyTmpDir": str(tmp_path)}
+        module, _ = podman({"podman info": json.dumps({"store": store})})
+        return module, asked
+
+    return put
 
 
 def inspected(name, running=True, health=None, labels=None):
@@ -91,10 +112,10 @@ def test_image_ids_of_local_images_only():
     }
 
 
-def test_a_tag_beside_the_digest_is_left_out_and_a_port_is_not():
-    module, commands = podman({"podman pull": "4" * 64})
-    module.pull(f"registry.example:5000/nova-compute:1.0.1@{DIGEST}")
-    assert commands.ran[0][-1] == f"registry.example:5000/nova-compute@{DIGEST}"
+def test_a_tag_beside_the_digest_is_left_out_and_a_port_is_not(pulling):
+    module, asked = pulling(out="4" * 64)
+    assert module.pull(f"registry.example:5000/nova-compute:1.0.1@{DIGEST}") == "4" * 64
+    assert asked.read_text().split()[-1] == f"registry.example:5000/nova-compute@{DIGEST}"
 
 
 @pytest.mark.parametrize(
@@ -123,17 +144,17 @@ def test_a_tag_beside_the_digest_is_left_out_and_a_port_is_not():
         ("something that nobody has seen", "IMAGE_PULL_FAILED"),
     ],
 )
-def test_a_failed_pull_is_named(said, reason):
-    module, _ = podman({"podman pull": {"retcode": 125, "stderr": f"Error: {said}"}})
+def test_a_failed_pull_is_named(pulling, said, reason):
+    module, _ = pulling(err=f"Error: {said}", status=125)
     with pytest.raises(CommandExecutionError, match=f"^{reason}: {re.escape(REFERENCE)}: .*"):
         module.pull(REFERENCE)
 
 
-def test_a_failed_pull_is_told_once_and_without_the_retries():
+def test_a_failed_pull_is_told_once_and_without_the_retries(pulling):
     refused = "pinging container registry registry.example: dial tcp: connect: connection refused"
     line = f"initializing source docker://{REFERENCE}: {refused}"
     said = f'time="x" level=warning msg="Failed, retrying in 1s ... (1/1). Error: {line}"\nError: {line}\n'
-    module, _ = podman({"podman pull": {"retcode": 125, "stderr": said}})
+    module, _ = pulling(err=said, status=125)
     with pytest.raises(CommandExecutionError) as failed:
         module.pull(REFERENCE)
     assert str(failed.value) == f"REGISTRY_UNREACHABLE: {REFERENCE}: {refused}"

@@ -1,0 +1,163 @@
+"""A program without a limit on its time, and with one on standing still: how much it has moved is what the
+kernel counts for it and for what it started (proc(5), /proc/PID/io).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from salt.exceptions import CommandExecutionError
+
+from openstack_rollout.node.commands import Result
+
+_PROC = Path("/proc")
+_SESSION = 3  # of what follows the name of a process in its stat
+_COUNTED = ("rchar", "wchar")
+# Less than that within the limit is no progress: a runtime wakes up by reading from itself.
+_LEAST = 1024
+_ENDS_IN = 10  # seconds from the request to end until a program is killed
+_CONNECTED, _CONNECTING = "01", "02"  # in /proc/net/tcp
+_EVERY = 0.5
+
+
+class Stopped(Exception):
+    """A program that was ended, since it stood still or `stop` said so.
+
+    moved (int): bytes that it had read and written. peers (list): "address:port" to which it had connections.
+    why (str): what `stop` said, "" for one that stood still.
+    """
+
+    def __init__(self, moved: int, peers: list[str], why: str = ""):
+        self.moved, self.peers, self.why = moved, peers, why
+        super().__init__(why or "it stood still")
+
+
+class Limits(NamedTuple):
+    """When a program is ended.
+
+    stall (float): seconds without progress. stop (callable): asked now and then; says why the program has to
+    end, "" to go on.
+    """
+
+    stall: float
+    stop: Callable[[], str] = lambda: ""
+
+
+def run(command: Sequence[str], limits: Limits, env: Mapping[str, str] | None = None) -> Result:
+    """Run a program, for as long as it gets on. It ends with the process that called this.
+
+    command (list): the program and its arguments. limits (Limits). env (dict): variables that are set on top
+    of the minion's own.
+
+    Returns how it ended. Raises Stopped when it was ended, with all that it started; CommandExecutionError
+    when there is no such program.
+    """
+    if shutil.which(command[0]) is None:
+        raise CommandExecutionError(f"{command[0]} is not installed")
+    setpriv = shutil.which("setpriv")
+    with subprocess.Popen(
+        [*((setpriv, "--pdeathsig", "TERM") if setpriv else ()), *command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **(env or {})},
+        start_new_session=True,
+        text=True,
+        errors="replace",
+    ) as process:
+        try:
+            stdout, stderr = _wait(process, limits)
+        finally:
+            _end(process)
+    return Result(process.returncode, stdout, stderr)
+
+
+def _wait(process: subprocess.Popen[str], limits: Limits) -> tuple[str, str]:
+    """What the program printed, once it has ended."""
+    mark, since = 0, time.monotonic()
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=min(_EVERY, limits.stall / 2))
+        moved, now = _moved(process.pid), time.monotonic()
+        if moved - mark >= _LEAST:
+            mark, since = moved, now
+        why = limits.stop()
+        if why or now - since >= limits.stall:
+            raise Stopped(moved, _peers(process.pid), why)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a program and all of its session, for certain."""
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        if not (left := _session(process.pid)):
+            return
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, how)
+        until = time.monotonic() + _ENDS_IN
+        while _session(process.pid) and time.monotonic() < until:
+            process.poll()
+            time.sleep(0.05)
+
+
+def _session(leader: int) -> list[int]:
+    """The processes of a session that live."""
+    return [
+        pid for pid in _pids() if (stat := _stat(pid)) and stat[0] != "Z" and int(stat[_SESSION]) == leader
+    ]
+
+
+def _pids() -> list[int]:
+    return [int(one.name) for one in _PROC.iterdir() if one.name.isdecimal()]
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of a process after its name, [] where it is gone."""
+    try:
+        text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    return text.rpartition(")")[2].split()
+
+
+def _moved(leader: int) -> int:
+    """The bytes that a session has read and written; those of its processes that ended are their parents'."""
+    total = 0
+    for pid in _session(leader):
+        with contextlib.suppress(OSError):
+            lines = (_PROC / str(pid) / "io").read_text(encoding="ascii").splitlines()
+            total += sum(int(line.split()[1]) for line in lines if line.split(":")[0] in _COUNTED)
+    return total
+
+
+def _peers(leader: int) -> list[str]:
+    """The addresses to which a session has connections, or is making them."""
+    found: set[str] = set()
+    for pid in _session(leader):
+        with contextlib.suppress(OSError):
+            own = {os.readlink(one) for one in (_PROC / str(pid) / "fd").iterdir()}
+            for table in ("tcp", "tcp6"):
+                for line in (_PROC / str(pid) / "net" / table).read_text(encoding="ascii").splitlines()[1:]:
+                    fields = line.split()
+                    if f"socket:[{fields[9]}]" in own and fields[3] in (_CONNECTED, _CONNECTING):
+                        found.add(_address(fields[2]))
+    return sorted(found)
+
+
+def _address(entry: str) -> str:
+    """An address of /proc/net/tcp, as people write it."""
+    words, _, port = entry.partition(":")
+    # Each word of 32 bits is in the host's order.
+    raw = b"".join(bytes.fromhex(words[at : at + 8])[::-1] for at in range(0, len(words), 8))
+    mapped = raw.removeprefix(bytes(10) + b"\xff\xff")
+    if len(mapped) == 4:
+        return f"{'.'.join(map(str, mapped))}:{int(port, 16)}"
+    return f"[{':'.join(raw[at : at + 2].hex() for at in range(0, 16, 2))}]:{int(port, 16)}"
