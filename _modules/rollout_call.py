@@ -26,6 +26,7 @@ _MODULES = (
     "pacemaker",
     "reboot_needed",
     "rollout_hooks",
+    "rollout_job",
 )
 
 

@@ -1,8 +1,8 @@
 """A cloud that exists in memory: the engine's own code drives thousands of nodes through hours in a second.
 
 Time is virtual: poll moves the clock to the next job's end. Faults are set per node: {step: what happens},
-where what happens is a named failure, "silent" (never answers again) or "lie" (the step succeeds and changes
-nothing).
+where what happens is a named failure, "silent" (never answers again), "hang" (lives and never ends) or "lie"
+(the step succeeds and changes nothing).
 """
 
 from __future__ import annotations
@@ -146,6 +146,7 @@ class Cloud:
         self.events = []
         self.applied = []
         self.keys = {}
+        self.ended = []
         self.nodes = {}
         self.openstack = pillar(target, nodes)
         for role, count in nodes.items():
@@ -250,7 +251,7 @@ class SimulatedFleet:
     def keys(self):
         return self.cloud.keys
 
-    def facts(self, silences, refresh=False):
+    def facts(self, silences, refresh=False, halted=lambda: None):
         asked = list(silences)
         silent = [name for name in asked if self.cloud.nodes[name].silent]
         self.cloud.now += max((silences[name] for name in silent), default=2)
@@ -280,6 +281,8 @@ class SimulatedFleet:
             lost = StepResult(node, jid, False, "NODE_SILENT", f"no sign of life for {silence:.0f} s")
             self._push(silence, lost)
             return
+        if fault == "hang":
+            return
         if fault and fault != "lie":
             self._push(self.cloud.seconds, StepResult(node, jid, False, fault, f"{fault}: simulated"))
             return
@@ -292,6 +295,12 @@ class SimulatedFleet:
 
     def adopt(self, node, step, stage, jid, silence):
         self._push(5.0, StepResult(node, jid, True))
+
+    def end(self, node, step, jid):
+        self.cloud.ended.append((node, step, jid))
+        self._ends = [one for one in self._ends if one[2].jid != jid]
+        heapq.heapify(self._ends)
+        self._push(1.0, StepResult(node, jid, False, "STEP_TIMEOUT", "it was ended"))
 
     def poll(self, seconds):
         self._master.before_poll()

@@ -22,7 +22,8 @@ DISTURBING = ("services", "ovs", "system")
 BATCH_HELP = "give a number of nodes from 1, or a percentage from 1% to 100%"
 #: More nodes than any cloud has in one role, and more seconds than any step of a run may take.
 NODES = 10_000
-DAY = 86_400
+HOUR = 3_600
+DAY = 24 * HOUR
 MONTH = 30 * DAY
 _PERCENTAGE = re.compile(r"([1-9][0-9]?|100)%")
 
@@ -63,6 +64,36 @@ Seconds = Annotated[int, WholeNumber(1, MONTH)]
 Gib = Annotated[int, WholeNumber(1, 1_000_000)]
 
 
+class StepLimits(Strict):
+    """Seconds that a step may take on a node; then it is ended there."""
+
+    prefetch: Seconds = 4 * HOUR
+    """Images and package files; a pull has pulls:stall_timeout besides."""
+    drain: Seconds = DAY
+    """Workloads leave the node; each migration has a limit of its own besides."""
+    apply: Seconds = 4 * HOUR
+    """The node state of a stage. It is asked to end after what it does at the moment, then it is ended."""
+    minion: Seconds = HOUR
+    """The node's salt-minion is renewed."""
+    reboot: Seconds = 4 * HOUR
+    """The node is rebooted, and its clusters are whole again; system:reboot_timeout is part of it."""
+    verify: Seconds = HOUR // 4
+    """The node is measured."""
+    restore: Seconds = DAY
+    """Workloads come back."""
+    hooks: Seconds = DAY
+    """The hooks of one moment; each has a timeout of its own besides."""
+
+    @classmethod
+    def key(cls, step: str) -> str:
+        """The key that limits a step (its name, or a moment of hooks)."""
+        return step if step in cls.model_fields else "hooks"
+
+    def of(self, step: str) -> float:
+        """The seconds that a step (its name, or a moment of hooks) may take."""
+        return float(getattr(self, self.key(step)))
+
+
 class Policy(Strict):
     """How the nodes of a role are updated."""
 
@@ -80,6 +111,8 @@ class Policy(Strict):
     """How workloads leave a node before it is touched."""
     silence: Seconds = 60
     """Seconds without a sign of life after which a node counts as lost."""
+    limits: StepLimits = StepLimits()
+    """Seconds that each step may take."""
     reboot_occupied: bool = False
     """Whether a node may be rebooted that was neither drained nor is empty."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import salt.key
@@ -10,10 +11,13 @@ import salt.utils.minions
 
 from openstack_rollout.declared import hooks
 from openstack_rollout.on_salt.jobs import Call, Ended, SaltJobs
-from openstack_rollout.on_salt.returns import facts_result, hooks_result, state_result
-from openstack_rollout.rollout.fleet import Answers, Context, StepResult
+from openstack_rollout.on_salt.returns import facts_result, hooks_result, read_call, state_result
+from openstack_rollout.rollout.fleet import Answers, Context, Halted, StepResult, never
 
 ASKED_TOGETHER = 500
+# Seconds: for a node to be measured, and for a job to be ended on it without a sign of life.
+ANSWERS_WITHIN = 900.0
+ENDS_WITHIN = 20.0
 # A number makes a state run wait for an earlier one in its own process, so that it is never taken for lost.
 QUEUE = 100
 #: Salt's lists of keys, as they are called here; the last one counts.
@@ -34,6 +38,7 @@ class SaltFleet:
         self._opts = opts
         self._jobs = SaltJobs(opts)
         self._steps: dict[str, str] = {}
+        self._endings: dict[str, str] = {}
 
     def __enter__(self) -> SaltFleet:
         return self
@@ -50,17 +55,18 @@ class SaltFleet:
         listed = salt.key.get_key(self._opts).list_keys()
         return {node: state for name, state in _KEYS.items() for node in listed[name]}
 
-    def facts(self, silences: Mapping[str, float], refresh: bool = False) -> Answers:
+    def facts(self, silences: Mapping[str, float], refresh: bool = False, halted: Halted = never) -> Answers:
         """Ask nodes for openstack_node.facts, some hundreds of them with one job.
 
         silences: minion id → seconds without a sign of life after which it counts as silent. refresh: whether
-        nodes ask their package repositories anew.
+        nodes ask their package repositories anew. halted: asked meanwhile; what it returns is raised, and
+        nobody waits any longer.
         """
         facts, failures = {}, {}
         denied = [node for node, key in self.keys().items() if key == _DENIED and node in silences]
         silences = {**silences, **{node: min(silences[node], DENIED_SILENCE) for node in denied}}
         call = FACTS._replace(keywords={"kwargs": {"fresh": True, "refresh": True}}) if refresh else FACTS
-        for ended in self.ask(silences, call):
+        for ended in self.ask(silences, call, halted):
             result = _result(ended, "verify")
             if result.succeeded:
                 facts[result.node] = dict(result.data)
@@ -78,21 +84,39 @@ class SaltFleet:
         """
         return self.ask(silences, Call("state.sls", (f"openstack.{stage}",), {"test": True, "queue": QUEUE}))
 
-    def ask(self, silences: Mapping[str, float], call: Call) -> list[Ended]:
+    def ask(self, silences: Mapping[str, float], call: Call, halted: Halted = never) -> list[Ended]:
         """Publish one call to many nodes and wait until each has answered or counts as lost.
 
-        silences: as of `facts`. Not to be used while a step is under way: its end would be taken for an
-        answer.
+        silences, halted: as of `facts`. A node that takes longer than ANSWERS_WITHIN has
+        its job ended, and counts as STEP_TIMEOUT. Not to be used while a step is under way: its end would be
+        taken for an answer.
         """
         waiting = list(silences)
         ended: list[Ended] = []
         while waiting:
             some, waiting = waiting[:ASKED_TOGETHER], waiting[ASKED_TOGETHER:]
-            self._jobs.start({node: silences[node] for node in some}, call, self._jobs.new_jid())
-            enough = len(ended) + len(some)
-            while len(ended) < enough:
-                ended += self._jobs.poll(1.0)
+            jid = self._jobs.new_jid()
+            self._jobs.start({node: silences[node] for node in some}, call, jid)
+            left, until = set(some), time.monotonic() + ANSWERS_WITHIN
+            while left:
+                now = self._jobs.poll(1.0)
+                ended += now
+                left -= {one.node for one in now}
+                error = halted()
+                if left and (error or time.monotonic() > until):
+                    ended += self._given_up(left, jid)
+                    left.clear()
+                if error:
+                    raise error
         return ended
+
+    def _given_up(self, nodes: Iterable[str], jid: str) -> list[Ended]:
+        """Have a job ended on nodes that only tells something, and wait for it no more."""
+        for node in nodes:
+            self._jobs.forget(node, jid)
+        self._jobs.send(nodes, _ending(jid))
+        why = f"did not answer within {ANSWERS_WITHIN:.0f} s, though its minion does"
+        return [Ended(node, jid, reason="STEP_TIMEOUT", message=why) for node in nodes]
 
     def new_job(self) -> str:
         """A job id as the master itself would choose it."""
@@ -112,9 +136,34 @@ class SaltFleet:
         self._steps[jid] = step
         self._jobs.adopt(node, jid, silence)
 
+    def end(self, node: str, step: str, jid: str) -> None:
+        """End a step on its node, as far as that is safe there; its end comes out of poll as STEP_TIMEOUT.
+
+        node (str): minion id. step (str). jid (str): of its job.
+        """
+        self._steps.pop(jid, None)
+        self._jobs.forget(node, jid)
+        ending = self._jobs.new_jid()
+        self._endings[ending] = jid
+        self._jobs.start({node: ENDS_WITHIN}, _ending(jid, gently=step == "apply"), ending)
+
     def poll(self, seconds: float) -> list[StepResult]:
         """The steps that ended. Waits up to that many seconds for the first."""
-        return [_result(ended, self._steps.pop(ended.jid, "")) for ended in self._jobs.poll(seconds)]
+        return [
+            self._given_end(ended)
+            if ended.jid in self._endings
+            else _result(ended, self._steps.pop(ended.jid, ""))
+            for ended in self._jobs.poll(seconds)
+        ]
+
+    def _given_end(self, ended: Ended) -> StepResult:
+        """What became of a step that was to be ended on its node."""
+        jid = self._endings.pop(ended.jid)
+        read = read_call(ended.node, ended.answer)
+        said = ended.message or read.message
+        if not said and isinstance(read.value, Mapping):
+            said = str(read.value.get("said"))
+        return StepResult(ended.node, jid, False, "STEP_TIMEOUT", said)
 
     def announce(self, tag: str, data: dict[str, Any]) -> None:
         """Fire an event with a tag (str) and data on the master's bus."""
@@ -139,6 +188,10 @@ def _call(step: str, stage: str, context: Context) -> Call:
         run["services"] = list(context.services)
     keywords = {"queue": QUEUE, "pillar": {"openstack_rollout": run}}
     return Call("state.sls", (f"openstack.{sls}",), keywords, again=True)
+
+
+def _ending(jid: str, *, gently: bool = False) -> Call:
+    return Call("rollout_call.run", ("rollout_job.end",), {"kwargs": {"jid": jid, "gently": gently}})
 
 
 def _result(ended: Ended, step: str) -> StepResult:

@@ -133,6 +133,15 @@ class SaltJobs:
         """
         self._expect({node: silence}, jid, LOOK_AFTER_ADOPTION)
 
+    def forget(self, node: str, jid: str) -> None:
+        """Wait for a job no longer. node (str): minion id. jid (str)."""
+        self._jobs.pop((node, jid), None)
+
+    def send(self, nodes: Iterable[str], call: Call) -> None:
+        """Publish a call, and wait for no answer. nodes: minion ids."""
+        if error := self._publish(list(nodes), call, self.new_jid()):
+            log.warning("%s was not published: %s", call.function, error)
+
     def poll(self, seconds: float) -> list[Ended]:
         """The jobs that ended. Waits up to that many seconds for the first."""
         now = time.monotonic()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -41,6 +41,7 @@ class PlannedRole:
         proving: The canaries of the stage, also those that are done: they are measured after the soak.
         soak: Seconds that the canaries run before the rest follows.
         waves: The nodes that need something, in the order in which they start.
+        limits: Step → seconds that it may take on a node.
     """
 
     role: str
@@ -51,6 +52,7 @@ class PlannedRole:
     proving: tuple[str, ...]
     soak: float
     waves: tuple[Wave, ...]
+    limits: dict[str, float] = field(default_factory=dict)
 
     @property
     def canaries(self) -> list[PlannedNode]:

@@ -19,8 +19,9 @@ from openstack_rollout.errors import RolloutError, one_line
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.planned import PlannedNode, PlannedRole
 from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, Step, Trial
-from openstack_rollout.rollout import judging
+from openstack_rollout.rollout import halting, judging
 from openstack_rollout.rollout.fleet import Context, Fleet, StepResult
+from openstack_rollout.rollout.time_limits import MOVES, TimeLimits
 from openstack_rollout.rollout.window import Node, Window
 
 POLL = 1.0
@@ -161,17 +162,18 @@ class Engine:
 
     def requested(self) -> RolloutError | None:
         """What an operator asked of this run, as the error that ends it."""
-        action = self._journal.requested(self._run.id)
-        if action == "pause":
-            return RolloutError("PAUSED_BY_OPERATOR", f"run {self._run.id} is paused")
-        if action == "abort":
-            return RolloutError("ABORTED", f"run {self._run.id} has ended")
-        return None
+        return halting.requested(self._journal, self._run)
 
-    def adopt(self) -> list[str]:
-        """Wait for the jobs that a dead engine of this run left on nodes; returns the nodes that had one.
+    def is_in_flight(self, node: str) -> bool:
+        """Whether a step of this run is under way on a node, as far as anybody knows."""
+        record = self._records.get(node)
+        return record is not None and record.state is NodeState.IN_FLIGHT
 
-        How they ended is history: the nodes are measured afterwards.
+    def adopt(self, leaving: bool = False) -> list[str]:
+        """Wait for the jobs that an engine of this run left on nodes; returns the nodes that had one.
+
+        leaving: not to wait long for what runs on a node. How they ended is history: the nodes are measured
+        afterwards. Raises RolloutError when an operator asks the run to stop meanwhile.
         """
         in_flight = {
             name: record for name, record in self._records.items() if record.state is NodeState.IN_FLIGHT
@@ -179,13 +181,19 @@ class Engine:
         adopted = list(in_flight)
         for name, record in in_flight.items():
             self._fleet.adopt(name, record.step, record.stage, record.jid, self._silence(record.role))
+        limits = TimeLimits(self._fleet, self._policies, self._clock)
         while in_flight:
-            for result in self._fleet.poll(POLL):
-                if result.node in in_flight:
-                    record = in_flight.pop(result.node)
-                    outcome = "done" if result.succeeded else f"{result.reason}: {one_line(result.message)}"
-                    ended = self._ended(record.stage, record.round, record.step, record.started, outcome)
-                    self._note(_node(result.node, record), ended, jid="", state=NodeState.WAITING)
+            if halt := self.requested():
+                raise halting.left(halt, in_flight)
+            limits.look(in_flight)
+            leaves = leaving and limits.stop({})
+            if leaves and not any(record.step in MOVES for record in in_flight.values()):
+                break
+            for result in limits.taken(in_flight, in_flight):
+                record = in_flight.pop(result.node)
+                outcome = "done" if result.succeeded else f"{result.reason}: {one_line(result.message)}"
+                ended = self._ended(record.stage, record.round, record.step, record.started, outcome)
+                self._note(_node(result.node, record), ended, jid="", state=NodeState.WAITING)
         return adopted
 
     def retry(self) -> None:
@@ -218,12 +226,13 @@ class Engine:
                 jid="",
                 state=NodeState.WAITING,
             )
+        limits = TimeLimits(self._fleet, self._policies, self._clock)
         while True:
+            asked = self._asked()
+            halt = halt or asked
             if halt is None:
                 try:
-                    halt = self.requested()
-                    if halt is None:
-                        self._admit(pass_, waiting, in_flight, steps)
+                    self._admit(pass_, waiting, in_flight, steps)
                 except RolloutError as error:
                     halt = error
             if not in_flight:
@@ -231,16 +240,27 @@ class Engine:
                     raise halt
                 if not waiting:
                     return
-            for result in self._fleet.poll(POLL):
-                if result.node not in in_flight:
-                    continue
+            limits.look(self._of(in_flight))
+            if halting.is_request(asked) and limits.stop(self._of(in_flight)):
+                raise halting.left(asked, in_flight)
+            for result in limits.taken(in_flight, self._records):
                 node = in_flight[result.node]
                 try:
-                    if not self._take_in(pass_, node, steps[node.id], result, in_flight):
+                    if limits.was_stopped(result):
+                        del in_flight[node.id]
+                        self._note(node, jid="", state=NodeState.WAITING)
+                    elif not self._take_in(pass_, node, steps[node.id], result, in_flight):
                         halt = self._over_budget(pass_, node, tolerated) or halt
                 except RolloutError as error:  # of the journal: its other steps are not begun any more
                     in_flight.pop(node.id, None)
                     halt = halt or error
+
+    def _asked(self) -> RolloutError | None:
+        """What an operator asked; why that cannot be read, without a request."""
+        try:
+            return self.requested()
+        except RolloutError as error:
+            return error
 
     def _admit(
         self,
@@ -256,6 +276,9 @@ class Engine:
             waiting.remove(node)
             in_flight[node.id] = node
             self._begin(pass_, node, steps[node.id][0], in_flight)
+
+    def _of(self, nodes: Iterable[str]) -> dict[str, NodeRecord]:
+        return {node: self._records[node] for node in nodes}
 
     def _begin(self, pass_: Pass, node: Node, step: str, in_flight: dict[str, Node]) -> None:
         jid = self._fleet.new_job()

@@ -5,9 +5,18 @@ on_salt/fleet.py is the real one; the unit tests have a simulated one. The engin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from openstack_rollout.errors import RolloutError
+
+#: Why nobody is to wait any longer, None: go on.
+Halted = Callable[[], RolloutError | None]
+
+
+def never() -> None:
+    """Nothing halts."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +75,9 @@ class Fleet(Protocol):
         beside its accepted one: somebody else, or itself installed anew, called in its name.
         """
 
-    def facts(self, silences: Mapping[str, float], refresh: bool = False) -> Answers:
+    def facts(self, silences: Mapping[str, float], refresh: bool = False, halted: Halted = never) -> Answers:
         """Measure nodes now. silences: node id → seconds that it may give no sign of life. refresh: have them
-        ask their package repositories first.
+        ask their package repositories first. halted: asked meanwhile; what it returns is raised.
         """
 
     def new_job(self) -> str:
@@ -83,6 +92,13 @@ class Fleet(Protocol):
 
     def adopt(self, node: str, step: str, stage: str, jid: str, silence: float) -> None:
         """Wait for a job that another, now dead, engine started; its end comes out of poll as well."""
+
+    def end(self, node: str, step: str, jid: str) -> None:
+        """End a step on its node, as far as that is safe there, and return at once.
+
+        It comes out of poll as a failure STEP_TIMEOUT, soon, and whatever the node does; the message says
+        what became of it.
+        """
 
     def poll(self, seconds: float) -> list[StepResult]:
         """The steps that ended; waits up to that long for the first."""

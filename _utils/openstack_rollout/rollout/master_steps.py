@@ -18,7 +18,7 @@ from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.drain_record import DrainRecord, DrainState
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.rollout.drain_steps import DrainSteps
-from openstack_rollout.rollout.fleet import Answers, Context, Fleet, StepResult
+from openstack_rollout.rollout.fleet import Answers, Context, Fleet, Halted, StepResult, never
 from openstack_rollout.rollout.reboots import Reboots
 
 #: A node, a stage (any of them when left out) → its roles.
@@ -30,7 +30,8 @@ _INTERRUPTED = {"drain": "DRAIN_FAILED", "restore": "RESTORE_FAILED"}
 
 class MasterSteps:
     """Implements fleet.Fleet over another fleet. drains (Drains), reboots (Reboots), journal (Journal), clock
-    (seconds), roles: those of a node, of those that go through a stage.
+    (seconds), roles: those of a node, of those that go through a stage. live: the threads by node, of all
+    that one process makes of these.
     """
 
     def __init__(  # noqa: PLR0917
@@ -41,7 +42,9 @@ class MasterSteps:
         journal: Journal,
         clock: Callable[[], float],
         roles: RolesOf,
+        live: dict[str, threading.Thread] | None = None,
     ):
+        self._live = {} if live is None else live
         self._fleet = fleet
         self._roles = roles
         self._reboots = reboots
@@ -67,9 +70,9 @@ class MasterSteps:
         """The keys that are not accepted."""
         return self._fleet.keys()
 
-    def facts(self, silences: Mapping[str, float], refresh: bool = False) -> Answers:
+    def facts(self, silences: Mapping[str, float], refresh: bool = False, halted: Halted = never) -> Answers:
         """Measure nodes now."""
-        return self._fleet.facts(silences, refresh)
+        return self._fleet.facts(silences, refresh, halted)
 
     def new_job(self) -> str:
         """An identifier for a job that is about to start."""
@@ -93,10 +96,20 @@ class MasterSteps:
         elif step in ("minion", "reboot"):
             waits = self._minion if step == "minion" else self._wait_for_boot
             self._in_thread(waits, DrainRecord(node, "", "", "", stage), jid)
+        elif node in self._live:
+            self._in_thread(_joined(self._live[node], step), DrainRecord(node, "", "", "", stage), jid)
         else:
             self._under_way += 1
             outcome = StepResult(node, jid, False, _INTERRUPTED[step], "interrupted: its process ended")
             self._ended.put(outcome)
+
+    def end(self, node: str, step: str, jid: str) -> None:
+        """End a step on its node. A thread cannot be ended: nobody waits for it any more."""
+        if step not in self._here:
+            self._fleet.end(node, step, jid)
+            return
+        self._under_way += 1
+        self._ended.put(StepResult(node, jid, False, "STEP_TIMEOUT", "nobody waits for it any more"))
 
     def poll(self, seconds: float) -> list[StepResult]:
         """The steps that ended; waits up to that long for the first."""
@@ -137,7 +150,9 @@ class MasterSteps:
     def _in_thread(self, move: Callable[[DrainRecord], str], place: DrainRecord, jid: str) -> None:
         self._under_way += 1
         name = f"{move.__name__} {place.node}"
-        threading.Thread(target=self._work, args=(move, place, jid), name=name, daemon=True).start()
+        thread = threading.Thread(target=self._work, args=(move, place, jid), name=name, daemon=True)
+        self._live[place.node] = thread
+        thread.start()
 
     def _work(self, move: Callable[[DrainRecord], str], place: DrainRecord, jid: str) -> None:
         try:
@@ -177,3 +192,13 @@ class MasterSteps:
         if self._drain_steps.is_by_hand(place.node):
             return "was drained by hand and stays so: salt-run workload.restore"
         return self._drain_steps.restore(place.node)
+
+
+def _joined(thread: threading.Thread, step: str) -> Callable[[DrainRecord], str]:
+    """Waits for a thread of this process that moves a node's workloads; how it ended is history."""
+
+    def joined(_: DrainRecord) -> str:
+        thread.join()
+        raise RolloutError(_INTERRUPTED[step], "interrupted on request")
+
+    return joined

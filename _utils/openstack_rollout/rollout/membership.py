@@ -17,7 +17,7 @@ from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.policies import Policy
 from openstack_rollout.errors import RolloutError, one_line, some
 from openstack_rollout.rollout import procedure
-from openstack_rollout.rollout.fleet import Fleet
+from openstack_rollout.rollout.fleet import Fleet, Halted, never
 from openstack_rollout.rollout.window import Node
 from openstack_rollout.vocabulary import ROLES, in_order
 
@@ -119,16 +119,24 @@ class Membership:
         ]
 
     def measure(
-        self, fleet: Fleet, nodes: Iterable[str], refresh: bool = False, silence: float | None = None
+        self,
+        fleet: Fleet,
+        nodes: Iterable[str],
+        refresh: bool = False,
+        silence: float | None = None,
+        *,
+        halted: Halted = never,
     ) -> Measured:
         """Ask nodes for their facts, and compare them with what is declared.
 
         refresh: have them ask their package repositories first. silence (seconds): how long a node may give
         no sign of life; as its policy says by default. A node whose facts are none, or whose share
-        is another than the master means for it, is a failure: it would be brought to that.
+        is another than the master means for it, is a failure: it would be brought to that. halted: asked
+        meanwhile; what it returns is raised.
         """
         silences = self.silences(nodes)
-        answers = fleet.facts(dict.fromkeys(silences, silence) if silence is not None else silences, refresh)
+        asked = dict.fromkeys(silences, silence) if silence is not None else silences
+        answers = fleet.facts(asked, refresh, halted)
         found, failures = {}, dict(answers.failures)
         for node, answer in answers.facts.items():
             try:

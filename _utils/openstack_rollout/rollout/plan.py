@@ -135,8 +135,10 @@ class Planner:
         drain = ", ".join(kind for kind in dict.fromkeys(kinds) if kind != NO_DRAIN) or NO_DRAIN
         reboot = self._model.system.reboot if round_.stage == SYSTEM else "never"
         soak = 0 if soaked or not proving else policy.soak
+        names = dict.fromkeys(step for wave in waves for node in wave.nodes for step in node.steps)
         return PlannedRole(
-            role, window.size, window.per_zone, drain, reboot, tuple(proving), soak, tuple(waves)
+            *(role, window.size, window.per_zone, drain, reboot, tuple(proving), soak, tuple(waves)),
+            limits={step: policy.limits.of(step) for step in names},
         )
 
     def _drain(self, stage: str, node: Node) -> str:

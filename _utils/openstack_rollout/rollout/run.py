@@ -6,6 +6,7 @@ run's state before, so that the next begin goes on from there.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,9 +19,10 @@ from openstack_rollout.errors import RolloutError, one_line
 from openstack_rollout.records.lock import me
 from openstack_rollout.records.planned import PlannedRole, PlannedStage
 from openstack_rollout.records.run_record import NodeRecord, Run, RunState, StageRecord, StageState, Trial
-from openstack_rollout.rollout import gone, plan, preconditions, procedure, restoration, run_log
+from openstack_rollout.rollout import gone, halting, plan, preconditions, procedure, restoration, run_log
 from openstack_rollout.rollout.drain_steps import LiveApart, shared_capacity
 from openstack_rollout.rollout.engine import Engine
+from openstack_rollout.rollout.fleet import Halted, never
 from openstack_rollout.rollout.master_steps import MasterSteps
 from openstack_rollout.rollout.membership import Measured, Membership
 from openstack_rollout.rollout.plan import Planner
@@ -45,6 +47,7 @@ class Rollout:
         self._clock = ports.clock
         self._log = RunLog(ports.journal, ports.fleet, ports.clock)
         self._made: tuple[Model, Drains] | None = None
+        self._moving: dict[str, threading.Thread] = {}
 
     def begin(self, orchestration: str = UPDATE, stages: Iterable[str] = STAGES) -> Run:
         """Check everything, open a run (or go on with the unfinished one), prefetch on every node.
@@ -66,7 +69,9 @@ class Rollout:
             members = Membership.of(model, self._fleet)
             missing = gone.for_run(self._journal, unfinished, members, self._fleet)
             unfinished = self._take_over(unfinished, orchestration, model, members)
-            measured = members.measure(self._fleet, members.ids, refresh=SYSTEM in stages)
+            measured = members.measure(
+                self._fleet, members.ids, refresh=SYSTEM in stages, halted=self._halted(unfinished)
+            )
             measured = preconditions.before_a_run(model, members, measured, stages, self._ports)
             preconditions.refuse_undrainable(members, measured.nodes, stages, self._drains(model))
             preconditions.refuse_broken_clusters(measured, stages, self._ports, touch=True)
@@ -147,12 +152,13 @@ class Rollout:
         self._lock.assign(unfinished.id)
         # Before the wait: what an operator asks from now on is meant for this engine.
         self._journal.clear_request(unfinished.id)
+        unfinished.state, unfinished.reason, unfinished.message = RunState.RUNNING, "", ""
+        unfinished.owner = me()
+        self._journal.save(unfinished)
         engine.adopt()
         goes_on = unfinished.orchestration == orchestration
         if goes_on:
             engine.retry()
-            unfinished.state, unfinished.reason, unfinished.message = RunState.RUNNING, "", ""
-            unfinished.owner = me()
             # A stage that was skipped by an old measurement has to be measured again.
             unfinished.stage = {
                 name: record
@@ -210,7 +216,8 @@ class Rollout:
         if halt:
             raise halt
         excluded = engine.failures()
-        measured = members.measure(self._fleet, [name for name in members.ids if name not in excluded])
+        asked = [name for name in members.ids if name not in excluded]
+        measured = members.measure(self._fleet, asked, halted=engine.requested)
         found = measured.nodes
         engine.know(found)
         for name, (reason, message) in measured.failures.items():
@@ -263,7 +270,7 @@ class Rollout:
         model = self._pillar()
         members = Membership.of(model, self._fleet)
         engine = self._engine(run, model, members)
-        measured = members.measure(self._fleet, members.ids)
+        measured = members.measure(self._fleet, members.ids, halted=engine.requested)
         wrong = dict(measured.failures)
         for node, one in measured.nodes.items():
             differences = [*one.open(run.stages), *one.health]
@@ -361,8 +368,12 @@ class Rollout:
             model = self._pillar()
             members = Membership.of(model, self._fleet)
             engine = self._engine(run, model, members)
-            engine.adopt()
-            there = [node for node in restoration.drained_by_runs(self._journal) if node in members.ids]
+            engine.adopt(leaving=True)
+            there = [
+                node
+                for node in restoration.drained_by_runs(self._journal)
+                if node in members.ids and not engine.is_in_flight(node)
+            ]
             measured = members.measure(self._fleet, there)
             restoration.restore(engine, self._journal, members, measured, pausing=False)
             drained = restoration.still_drained(self._journal, measured)
@@ -380,6 +391,7 @@ class Rollout:
             self._journal,
             self._clock,
             members.roles_of,
+            self._moving,
         )
         return Engine(
             fleet,
@@ -390,6 +402,10 @@ class Rollout:
             self._clock,
             lambda: preconditions.refuse_edited(run, self._ports.content()),
         )
+
+    def _halted(self, run: Run | None) -> Halted:
+        """What an operator asks of a run that goes on; nothing can be asked before it is opened."""
+        return never if run is None else lambda: halting.requested(self._journal, run)
 
     def _drains(self, model: Model) -> Drains:
         """The drains of what is declared: made once, since they hold connections."""

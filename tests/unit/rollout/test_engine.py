@@ -341,7 +341,9 @@ def test_the_system_stage_is_independent_of_the_others(cloud, master):
     assert {stage for stage, _ in cloud.applied} == {"system"}
 
 
-def test_a_pause_lets_those_in_flight_finish(cloud, master):
+def test_a_pause_lets_those_in_flight_finish_that_are_soon_done(cloud, master):
+    cloud.seconds = 5.0
+
     def pause():
         if "compute2" in cloud.statuses("apply", stage="services"):
             master.journal.ask(master.run.id, "pause")

@@ -21,8 +21,11 @@ def at_target(name):
 
 
 def downloaded(name):
-    """Prefetch nothing, or fail as the node's file says."""
-    failure = __salt__["openstack_node.read"]().get("fail", {}).get("prefetch")
+    """Prefetch nothing, or take long, or fail as the node's file says."""
+    node = __salt__["openstack_node.read"]()
+    failure = node.get("fail", {}).get("prefetch")
+    if seconds := node.get("seconds", {}).get("prefetch"):
+        __salt__["cmd.run"](["sleep", str(seconds)], python_shell=False)
     ret = {"name": name, "result": True, "changes": {}, "comment": "all is here"}
     return {**ret, **_failed(failure)} if failure else ret
 

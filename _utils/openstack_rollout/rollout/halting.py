@@ -1,0 +1,35 @@
+"""An operator's request that a run stops, as the error that ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeGuard
+
+from openstack_rollout.errors import RolloutError, some
+from openstack_rollout.records.journal import Journal
+from openstack_rollout.records.run_record import Run
+
+_REQUESTS = ("PAUSED_BY_OPERATOR", "ABORTED")
+
+
+def is_request(error: RolloutError | None) -> TypeGuard[RolloutError]:
+    """Whether an error is what an operator asked for."""
+    return error is not None and error.reason in _REQUESTS
+
+
+def requested(journal: Journal, run: Run) -> RolloutError | None:
+    """What an operator asked of a run, as the error that ends it."""
+    action = journal.requested(run.id)
+    if action == "pause":
+        return RolloutError("PAUSED_BY_OPERATOR", f"run {run.id} is paused")
+    if action == "abort":
+        return RolloutError("ABORTED", f"run {run.id} has ended")
+    return None
+
+
+def left(halt: RolloutError, in_flight: Iterable[str]) -> RolloutError:
+    """The error that ends a run while nodes are in flight: the next one waits for what runs there."""
+    nodes = sorted(in_flight)
+    if not nodes:
+        return halt
+    return RolloutError(halt.reason, f"{halt.message}; still in flight: {some(nodes)}", nodes)

@@ -1,0 +1,88 @@
+"""Steps that hang on a real minion: ended at their limit, and no pause or abort waits for them."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.integration.simulated_cloud import REPO, SimulatedCloud
+
+HANGS = 3600  # seconds; far more than any test waits
+SECONDS = 120  # in which a request has to take effect, also on a busy machine
+
+
+@pytest.fixture(scope="module")
+def cloud(salt_factories, tmp_path_factory):
+    cloud = SimulatedCloud(salt_factories, tmp_path_factory.mktemp("pillar"), REPO / "_utils")
+    try:
+        cloud.start()
+        yield cloud
+    finally:
+        cloud.stop()
+
+
+def running(cloud, node):
+    """The state runs that a minion is at, asked of itself."""
+    done = cloud.master.salt_cli().run("saltutil.running", minion_tgt=node, _timeout=60)
+    return [job["jid"] for job in done.data if job["fun"] == "state.sls"]
+
+
+def until_nothing_runs(cloud, node):
+    end = time.monotonic() + SECONDS
+    while running(cloud, node) and time.monotonic() < end:
+        time.sleep(1)
+    return not running(cloud, node)
+
+
+@pytest.mark.parametrize(("ask", "state"), [("rollout.pause", "paused"), ("rollout.abort", "aborted")])
+def test_a_prefetch_that_hangs_is_ended_on_its_node_on_request(cloud, ask, state):
+    cloud.fresh(cmp1={"seconds": {"prefetch": HANGS}})
+    with cloud.events() as events:
+        update = cloud.popen("rollout.run", "ovn")
+        events.until(node="cmp1", step="prefetch", status="started")
+        assert running(cloud, "cmp1")
+        assert cloud.json(ask)["in_flight"] == ["cmp1"]
+        update.communicate(timeout=SECONDS)
+    status = cloud.json("rollout.status")
+    assert update.returncode == 1 and status["run"]["state"] == state
+    assert status["nodes"]["cmp1"]["state"] == "pending"
+    assert not running(cloud, "cmp1")
+    cloud.node("cmp1")
+    assert cloud.run("rollout.run", "ovn").returncode == 0
+
+
+@pytest.mark.parametrize(("ask", "state"), [("rollout.pause", "paused"), ("rollout.abort", "aborted")])
+def test_an_apply_that_hangs_is_left_in_flight_and_the_next_run_waits_for_it(cloud, ask, state):
+    cloud.fresh(
+        cmp1={"seconds": {"ovn": HANGS}}, policies={"compute": {"limits": {"apply": 20}, "silence": 8}}
+    )
+    with cloud.events() as events:
+        update = cloud.popen("rollout.run", "ovn")
+        events.until(stage="ovn", node="cmp1", step="apply", status="started")
+        (job,) = running(cloud, "cmp1")
+        cloud.json(ask)
+        update.communicate(timeout=SECONDS)
+        run = cloud.json("rollout.report")["data"]
+        assert run["run"]["state"] == state and "cmp1" in run["run"]["message"]
+        assert run["nodes"]["cmp1"]["state"] == "in_flight"
+        assert running(cloud, "cmp1") == [job]  # nothing was cut
+        cloud.node("cmp1")
+        done = cloud.run("rollout.run", "ovn")
+    assert done.returncode == 0, done.stdout
+    assert cloud.at("cmp1")["ovn"] == "1.0.1" and running(cloud, "cmp1") == []
+    adopted = cloud.json("rollout.report", run["run"]["id"])["data"]["nodes"]["cmp1"]
+    assert any("STEP_TIMEOUT" in step["outcome"] for step in adopted["steps"])
+
+
+def test_a_step_over_its_limit_is_ended_on_its_node_and_the_run_pauses(cloud):
+    limits = {"limits": {"apply": 5}, "silence": 8}
+    cloud.fresh(cmp1={"seconds": {"ovn": HANGS}}, policies={"compute": limits})
+    done = cloud.run("rollout.run", "ovn", timeout=SECONDS)
+    status = cloud.json("rollout.status")
+    assert done.returncode == 1 and status["run"]["reason"] == "STEP_TIMEOUT"
+    assert status["nodes"]["cmp1"]["reason"] == "STEP_TIMEOUT"
+    assert until_nothing_runs(cloud, "cmp1")
+    cloud.node("cmp1")
+    assert cloud.run("rollout.run", "ovn").returncode == 0
+    assert cloud.at("cmp1")["ovn"] == "1.0.1"
