@@ -236,6 +236,27 @@ def require_startable(image: str) -> None:
         storage.require_room(client.info()["DockerRootDir"], f"{image} to start")
 
 
+def remove_image(image: str) -> None:
+    """Remove a local image, and those of its layers that no other image has.
+
+    image (str): a reference of it; one that does not exist is no error. Raises NodeError IMAGE_DAMAGED where
+    docker refuses, since a container uses it.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' docker_engine.remove_image registry.example/nova-compute@sha256:…
+    """
+    with docker_api.talking() as client:
+        try:
+            client.remove_image(stored.without_tag(image))
+        except docker_api.NotFound:
+            return
+        except docker_api.APIError as error:
+            raise NodeError("IMAGE_DAMAGED", f"{image} is damaged: {docker_api.said(error)}") from error
+
+
 def rename(container: str, name: str) -> None:
     """Give a container another name.
 

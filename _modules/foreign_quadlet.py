@@ -14,7 +14,7 @@ from pathlib import Path
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import quadlet_generator
+from openstack_rollout.node import own_container, quadlet_generator
 from openstack_rollout.node.errors import NodeError
 
 _ENGINE = "podman"
@@ -68,7 +68,8 @@ def prepare(container: str, image: str) -> dict:
 
     container (str): its name. image (str): reference with a digest.
 
-    Returns the token. Raises NodeError DEFINITION_REFUSED.
+    Returns the token. Raises NodeError DEFINITION_REFUSED; UNIT_MASKED, or CONTAINER_FOREIGN where another
+    file than the generator's is its unit.
 
     CLI Example:
 
@@ -85,6 +86,7 @@ def prepare(container: str, image: str) -> dict:
     for drop_in in sorted(Path(f"{file}.d").glob("*.conf")):
         if _said(drop_in, _IMAGE, 2):
             raise _refused(f"{container}: {drop_in} names an image too: remove that line")
+    own_container.require_own_unit(__salt__, container, found["unit"])
     made = quadlet_generator.unit_of(__salt__, file, text, found["unit"])
     new = quadlet_generator.unit_of(__salt__, file, after, found["unit"])
     if image not in new:

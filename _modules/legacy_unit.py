@@ -24,7 +24,7 @@ def present(units: Iterable[str]) -> list[str]:
 
         salt 'cmp1' legacy_unit.present '[edpm_nova_compute]'
     """
-    return [unit for unit in units if _file(unit).exists()]
+    return [unit for unit in units if _exists(unit)]
 
 
 def stop(units: Iterable[str]) -> None:
@@ -72,6 +72,12 @@ def remove(units: Iterable[str]) -> None:
         __salt__["podman.remove"](unit)
         _file(unit).unlink(missing_ok=True)
     _systemctl("daemon-reload")
+
+
+def _exists(unit: str) -> bool:
+    """Whether a unit is here; a link to /dev/null only says that its name is masked (systemctl(1))."""
+    file = _file(unit)
+    return file.exists() and not file.is_char_device()
 
 
 def _file(unit: str) -> Path:

@@ -12,7 +12,15 @@ from collections.abc import Iterable, Mapping
 import salt.utils.path
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import commands, definitions, podman_inspect, podman_pull, pulling, storage
+from openstack_rollout.node import (
+    commands,
+    definitions,
+    layers,
+    podman_inspect,
+    podman_pull,
+    pulling,
+    storage,
+)
 from openstack_rollout.node import images as stored
 from openstack_rollout.node.errors import NodeError
 
@@ -146,7 +154,7 @@ def definition(container: str, key: str = "") -> dict:
 
 
 def require_startable(image: str) -> None:
-    """Make sure that a local image can be started here: its layers can be read, and there is room.
+    """Make sure that a local image can be started here: its layers are whole, and there is room.
 
     image (str): a reference of a local image. Raises NodeError IMAGE_DAMAGED or DISK_FULL.
 
@@ -161,7 +169,36 @@ def require_startable(image: str) -> None:
     if mounted.retcode:
         raise NodeError("IMAGE_DAMAGED", f"{image} cannot be read: {mounted.complaint(lines=_WHY)}")
     _podman(["image", "unmount", reference])
+    driver = podman_inspect.one(__salt__, "image", reference).get("GraphDriver") or {}
+    if driver.get("Name") == "overlay":
+        data = driver.get("Data") or {}
+        folders = [one for key in ("UpperDir", "LowerDir") for one in (data.get(key) or "").split(":") if one]
+        if said := layers.missing(folders):
+            raise NodeError("IMAGE_DAMAGED", f"{image} cannot be read: {said}")
     storage.require_room(_checked(["info", "--format", "{{.Store.GraphRoot}}"]).strip(), f"{image} to start")
+
+
+def remove_image(image: str) -> None:
+    """Remove a local image with all of its names, and those of its layers that no other image has.
+
+    image (str): a reference of it; one that does not exist is no error. Raises NodeError IMAGE_DAMAGED, and
+    nothing is removed, where a container uses it.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' podman.remove_image registry.example/nova-compute@sha256:…
+    """
+    identity = image_ids([image]).get(image)
+    if identity is None:
+        return
+    if users := sorted(name for name, one in containers().items() if one["image_id"] == identity):
+        raise NodeError(
+            "IMAGE_DAMAGED", f"{image} is damaged, and cannot be pulled anew under {', '.join(users)}"
+        )
+    _checked(["untag", identity])
+    _checked(["image", "rm", identity])
 
 
 def healthy(container: str) -> bool:

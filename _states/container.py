@@ -16,7 +16,7 @@ from openstack_rollout.node import (
     container_change,
     engines,
     found_container,
-    pulling,
+    own_container,
     replacements,
 )
 from openstack_rollout.node.container_change import Container, Steps
@@ -25,7 +25,6 @@ from openstack_rollout.node.unreplaced import Asked
 
 _DEFAULT_TIMEOUT = 60
 _ENGINES = ("podman", "docker_engine")
-_UNIT = "PODMAN_SYSTEMD_UNIT"  # the label of what a quadlet runs
 _CHANGE = ("image", "container", "guard", "turn", "on_failure")
 # The arguments of the states that restart what they watch.
 _WATCHING = {
@@ -92,7 +91,8 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
                 "DEFINITION_REFUSED", f"{container}: a container of ours needs podman, install it"
             )
         now = __salt__["podman.containers"]().get(container)
-        _refuse_foreign(container, now or engines.containers(__salt__).get(container), legacy)
+        there = now or engines.containers(__salt__).get(container)
+        own_container.refuse_foreign(__salt__, container, there, legacy)
         one = Container(
             name=container,
             unit=f"{container}.service",
@@ -102,16 +102,17 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
             running=bool(now and now["running"]),
             turn=turn,
         )
-        reasons = [*because, *_reasons(container, image, wanted, now), *(f"legacy unit {u}" for u in legacy)]
+        reasons = [*because, *own_container.reasons(__salt__, container, image, wanted, now)]
+        reasons += [f"legacy unit {unit}" for unit in legacy]
         if not reasons:
             token = container_change.guarded(__salt__, guard, "pending", container)
             asked = Asked(__salt__, name, container, image, test=__opts__["test"])
             return asked.finished(token, lambda: _finish_earlier_change(one, image, now))
+        own_container.prove(__salt__, container, wanted["text"], legacy)
         changes = {container: {"old": now and now["image_id"][:12], "new": image, "because": reasons}}
         if __opts__["test"]:
             return answers.answer(name, None, f"{container} would be started: {'; '.join(reasons)}", changes)
         container_change.pull(__salt__, "podman", image)
-        __salt__["quadlet.prove"](container, wanted["text"])
         steps = _steps(one, image, wanted["text"], legacy)
         came_back = container_change.carry_out(
             __salt__, one, steps, restore=on_failure == "restore", held=legacy
@@ -215,9 +216,10 @@ def image_present(name, image, counts=True):
 
     name (str): any text. image (str): registry/repository@sha256:…
     counts (bool): whether a pull counts as a change. Not where the container's own state follows: it reports
-    the change of image.
+    the change of image, and makes sure that the image can be read.
 
-    The reason of a failure is IMAGE_MISSING, REGISTRY_UNREACHABLE or IMAGE_PULL_FAILED.
+    The reason of a failure is IMAGE_MISSING, REGISTRY_UNREACHABLE, DISK_FULL, IMAGE_DAMAGED or another of a
+    pull.
 
     .. code-block:: yaml
 
@@ -226,17 +228,55 @@ def image_present(name, image, counts=True):
             - image: registry.example/nova-compute@sha256:…
     """
     try:
-        lacking = [one for one in engines.used(__salt__) if not __salt__[f"{one}.image_ids"]([image])]
-        if not lacking:
-            return answers.answer(name, True, f"{image} is on the node")
+        used = engines.used(__salt__)
+        lacking = [one for one in used if not __salt__[f"{one}.image_ids"]([image])]
         changes = {"image": {"old": None, "new": image}} if counts else {}
-        if __opts__["test"]:
+        if __opts__["test"] and lacking:
             return answers.answer(name, None if counts else True, f"{image} would be pulled", changes)
-        for engine in lacking:
-            pulling.pull(__salt__, engine, image)
+        pulled = False
+        for engine in used if counts and not __opts__["test"] else lacking:
+            pulled = container_change.pull(__salt__, engine, image) or pulled
+        if not pulled:
+            return answers.answer(name, True, f"{image} is on the node")
     except CommandExecutionError as error:
         return answers.failed(name, error)
     return answers.answer(name, True, f"{image} was pulled", changes)
+
+
+def startable(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
+    name,
+    image,
+    container=None,
+    quadlet=None,
+    health=None,
+    config_files=(),
+    legacy_units=(),
+    definition="declared",
+):
+    """Make sure beforehand that a container could be started on this image, where that is due; touch nothing.
+
+    name (str): any text. definition (str): whose the container's definition is, as the catalogue says.
+    The others: as for `running`.
+
+    The reason of a failure is one of those for which `running` and `at_image` touch nothing.
+
+    .. code-block:: yaml
+
+        nova_compute could be started:
+          container.startable:
+            - container: nova_compute
+            - image: registry.example/nova-compute@sha256:…
+            - health: {command: [/openstack/healthcheck], timeout: 60}
+    """
+    try:
+        if definition == "declared":
+            wanted = __salt__["quadlet.render"](container, image, quadlet, health, config_files)
+            due = _own_is_startable(container, image, wanted, legacy_units)
+        else:
+            due = found_container.is_startable(__salt__, container, image)
+    except CommandExecutionError as error:
+        return answers.failed(name, error)
+    return answers.answer(name, True, f"{container} could be started" if due else "there is nothing to start")
 
 
 def orphans_absent(name, wanted=()):
@@ -271,44 +311,6 @@ def orphans_absent(name, wanted=()):
     return answers.answer(name, True, f"removed: {', '.join(orphans)}", changes)
 
 
-def _reasons(container, image, wanted, now):
-    """Why a container has to be started anew, [] when it is what the node wants."""
-    if now is None:
-        return ["it does not exist"]
-    found = []
-    image_id = __salt__["podman.image_ids"]([image]).get(image)
-    if image_id is None or now["image_id"] != image_id:
-        found.append("its image differs")
-    label = now["labels"].get(__salt__["quadlet.label"]())
-    if label != wanted["fingerprint"] or __salt__["quadlet.read"](container) != wanted["text"]:
-        found.append("its arguments or configuration differ")
-    if not now["running"]:
-        found.append("it does not run")
-    elif now["healthy"] is False:
-        found.append("it is unhealthy")
-    return found
-
-
-def _refuse_foreign(container, now, legacy):
-    """Raise NodeError CONTAINER_FOREIGN where a container, quadlet or unit of the name is another's."""
-    text = __salt__["quadlet.read"](container)
-    if text is not None and not text.startswith(__salt__["quadlet.header"]()):
-        raise _foreign(container, f"the quadlet {__salt__['quadlet.path'](container)}")
-    if container not in legacy and __salt__["legacy_unit.present"]([container]):
-        raise _foreign(container, f"the unit {container}.service")
-    if now is None or __salt__["quadlet.label"]() in now["labels"]:
-        return
-    if text is not None and now["labels"].get(_UNIT) == f"{container}.service":
-        return
-    unit = (carriers.carried(__salt__).get(container) or {}).get("unit")
-    if unit not in {f"{one}.service" for one in legacy}:
-        raise _foreign(container, f"the container, of {unit or 'nobody who is known here'}")
-
-
-def _foreign(container, what):
-    return NodeError("CONTAINER_FOREIGN", f"{container}: {what} is there already, and is not ours")
-
-
 def _steps(one, image, text, legacy):
     """How a container of ours is changed: the planned quadlet in place of what runs."""
     container, aside, since = one.name, f"{one.name}-legacy", time.time()
@@ -333,6 +335,20 @@ def _steps(one, image, text, legacy):
         lambda: _restore(container, one.unit, aside, legacy, ours),
         accept,
     )
+
+
+def _own_is_startable(container, image, wanted, legacy_units):
+    """Whether a container of ours is due to be started. Raises NodeError where it could not be."""
+    if "podman.containers" not in __salt__:
+        return False  # its own state says so
+    now = __salt__["podman.containers"]().get(container)
+    if not own_container.reasons(__salt__, container, image, wanted, now):
+        return False
+    legacy = __salt__["legacy_unit.present"](legacy_units)
+    there = now or engines.containers(__salt__).get(container)
+    own_container.refuse_foreign(__salt__, container, there, legacy)
+    own_container.prove(__salt__, container, wanted["text"], legacy)
+    return True
 
 
 def _put_aside(container, aside):

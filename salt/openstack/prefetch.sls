@@ -1,4 +1,5 @@
-# All that the stages will need, fetched beforehand: images and package files. Nothing that runs is touched.
+# All that the stages will need, fetched beforehand: images and package files; and the proof that containers could be
+# started. Nothing that runs is touched.
 # A run of some stages alone says which: patching the system needs no image.
 {%- from "openstack/macros.jinja" import nothing, refused %}
 {%- set node = salt["openstack_node.desired"]() %}
@@ -12,6 +13,18 @@
 {{ ("prefetch image " ~ image) | json }}:
   container.image_present:
     - image: {{ image | json }}
+    - failhard: True
+{%- endfor %}
+{%- for service in node.services if service.stage in asked and service.here %}
+{{ ("prefetch proof of " ~ service.container) | json }}:
+  container.startable:
+    - container: {{ service.container | json }}
+    - image: {{ service.image | json }}
+    - quadlet: {{ service.quadlet | json }}
+    - health: {{ service.health | json }}
+    - config_files: {{ service.config_files | sort | json }}
+    - legacy_units: {{ service.legacy_units | json }}
+    - definition: {{ service.definition | json }}
     - failhard: True
 {%- endfor %}
 {%- for stage in stages %}

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import errors, guards, pulling, waiting
+from openstack_rollout.node import errors, guards, pulling, storage, waiting
 from openstack_rollout.node.errors import NodeError
 
 _STAYS_UP = 3  # seconds that a container without a health check has to run
@@ -68,15 +68,27 @@ def carry_out(
         salt["controller_turn.give"](job)
 
 
-def pull(salt: Mapping[str, Any], engine: str, image: str) -> None:
-    """Have an image on the node, and make sure that it can be started here.
+def pull(salt: Mapping[str, Any], engine: str, image: str) -> bool:
+    """Have an image on the node, and make sure that it can be started here: an image that cannot be read is
+    removed and pulled again, once.
 
     salt (dict): the caller's `__salt__`. engine (str): the execution module. image (str): reference with a
-    digest. Raises NodeError: of a pull, or DEFINITION_REFUSED.
+    digest. Returns whether it was pulled. Raises NodeError: of a pull, IMAGE_DAMAGED, DISK_FULL.
     """
-    if not salt[f"{engine}.image_ids"]([image]):
+    lacking = not salt[f"{engine}.image_ids"]([image])
+    if lacking:
         pulling.pull(salt, engine, image)
-    salt[f"{engine}.require_startable"](image)
+    try:
+        salt[f"{engine}.require_startable"](image)
+    except NodeError as error:
+        if error.reason != "IMAGE_DAMAGED":
+            raise
+        salt[f"{engine}.remove_image"](image)
+        pulling.pull(salt, engine, image)
+        salt[f"{engine}.require_startable"](image)
+        lacking = True
+    storage.require_writable()
+    return lacking
 
 
 def guarded(salt: Mapping[str, Any], guard: str, function: str, *arguments: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import container_change, definitions, replacements
+from openstack_rollout.node import carriers, container_change, definitions, guards, replacements
 from openstack_rollout.node.container_change import Container, Steps
 from openstack_rollout.node.errors import NodeError
 
@@ -44,6 +44,23 @@ def reasons(salt: Mapping[str, Any], one: Container, image: str, now: Mapping[st
     if not one.running:
         found.append("it does not run")
     return found
+
+
+def is_startable(salt: Mapping[str, Any], container: str, image: str) -> bool:
+    """Whether a found container is due to be started with an image that is local.
+
+    salt (dict): the caller's `__salt__`. container (str): its name. image (str): the one that it has to run.
+    Raises NodeError where its carrier could not start it, as far as that can be told without making anything.
+    """
+    record = carriers.carried(salt).get(container)
+    if record is None or record["carrier"] not in carriers.DEFINING:
+        return False
+    now = salt[f"{record['engine']}.containers"]().get(container)
+    one = described(container, record, now, guard=guards.NONE, timeout=0, turn=False)
+    if not reasons(salt, one, image, now) or salt["quadlet.masked"](one.unit):
+        return False  # what is masked is left alone
+    salt[f"{record['carrier']}.prepare"](container, image)
+    return True
 
 
 def described(

@@ -17,6 +17,8 @@ from openstack_rollout.node.errors import NodeError
 
 #: Where administrators keep quadlets.
 FOLDER = Path("/etc/containers/systemd")
+# Of what lasts until a reboot, and of packages: volumes, networks and drop-ins of these count too.
+_OTHER_FOLDERS = ("/run/containers/systemd", "/usr/share/containers/systemd")
 _PROGRAMS = (
     *("/usr/libexec/podman/quadlet", "/usr/lib/podman/quadlet"),
     "/usr/lib/systemd/system-generators/podman-system-generator",
@@ -49,7 +51,10 @@ def unit_of(salt: Mapping[str, Any], file: Path, text: str, unit: str = "") -> s
             salt,
             [program, "-dryrun"],
             timeout=_PATIENCE,
-            env={"QUADLET_UNIT_DIRS": str(copy), "SYSTEMD_LOG_TARGET": "console"},
+            env={
+                "QUADLET_UNIT_DIRS": ":".join((str(copy), *_OTHER_FOLDERS)),
+                "SYSTEMD_LOG_TARGET": "console",
+            },
             secret=True,
         )
         heading = f"---{unit or f'{file.stem}.service'}---\n"

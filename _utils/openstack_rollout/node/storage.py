@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,12 +63,9 @@ def require_room(folder: str, wants: str, size: int = ROOM, files: int = FILES) 
         raise NodeError("DISK_FULL", said)
 
 
-def require_writable(folders: Iterable[str] = WRITTEN) -> None:
-    """Make sure that there is room for what this project writes during a change. Raises NodeError DISK_FULL.
-
-    folders (list): where it writes.
-    """
-    for folder in folders:
+def require_writable() -> None:
+    """Make sure that there is room for what a change writes. Raises NodeError DISK_FULL."""
+    for folder in WRITTEN:
         require_room(folder, "the record of a change", _RECORDS, _RECORD_FILES)
 
 

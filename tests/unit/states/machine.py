@@ -52,6 +52,7 @@ class Machine:
         self.missing, self.exits, self.sick = set(missing), set(exits), set(sick)
         self.quadlets, self.proven, self.containers, self.legacy = {}, {}, {}, set()
         self.held, self.carried = set(), {}
+        self.mended_by_a_pull, self.units = set(), {}
         self.did = []
 
     def functions(self):
@@ -67,7 +68,12 @@ class Machine:
             for name in names
             for room in rooms
             if name.startswith(room + "_")
-        } | {"podman_command.carried": lambda: dict(self.carried)}
+        } | {"podman_command.carried": lambda: dict(self.carried), "cmd.run_all": self.systemctl}
+
+    def systemctl(self, command, **_):
+        assert command[:2] == ["systemctl", "show"], command
+        load, fragment = self.units.get(command[2], ("not-found", ""))
+        return {"retcode": 0, "stdout": f"LoadState={load}\nFragmentPath={fragment}\n", "stderr": ""}
 
     def podman_containers(self):
         return {name: dict(entry) for name, entry in self.containers.items()}
@@ -83,7 +89,13 @@ class Machine:
 
     def podman_require_startable(self, image):
         if image in self.damaged:
-            raise NodeError("DEFINITION_REFUSED", f"{image} cannot be read")
+            raise NodeError("IMAGE_DAMAGED", f"{image} cannot be read")
+
+    def podman_remove_image(self, image):
+        self.did.append(f"remove image {image}")
+        self.local.discard(image)
+        if image in self.mended_by_a_pull:
+            self.damaged.discard(image)
 
     def podman_healthy(self, container):
         return self.containers[container]["image"] not in self.sick

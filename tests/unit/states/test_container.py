@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from openstack_rollout.node import container_change, replacements, waiting
+from openstack_rollout.node import container_change, replacements, storage, waiting
 from tests.unit.clocks import no_sleep
 from tests.unit.loading import load
 
@@ -157,13 +157,70 @@ def test_a_container_of_our_unit_that_somebody_else_made_is_left_alone():
     assert machine.did == [] and machine.containers["nova"]["image"] == OLD
 
 
-@pytest.mark.parametrize("faults", [{"damaged": [NEW]}, {"dropped": True}])
-def test_the_next_one_is_proven_before_any_guard_acts(faults):
+def dropped(machine):
+    machine.dropped = True
+
+
+def masked(machine):
+    machine.units["nova.service"] = ("masked", "")
+
+
+def shadowed(machine):
+    machine.units["nova.service"] = ("loaded", "/run/systemd/system/nova.service")
+
+
+UNFIT = [(dropped, "DEFINITION_REFUSED"), (masked, "UNIT_MASKED"), (shadowed, "CONTAINER_FOREIGN")]
+
+
+@pytest.mark.parametrize(("fault", "reason"), UNFIT)
+@pytest.mark.parametrize("test", [False, True])
+def test_the_next_unit_is_proven_before_anything_is_touched(fault, reason, test):
     machine = at_old()
-    machine.damaged, machine.dropped = set(faults.get("damaged", ())), faults.get("dropped", False)
-    guard = Guard(machine)
-    answer = state(machine, guard=guard).running("nova", NEW, **GUARDED)
-    assert answer["reason"] == "DEFINITION_REFUSED" and machine.did == [f"pull {NEW}"]
+    fault(machine)
+    answer = state(machine, test=test, guard=Guard(machine)).running("nova", NEW, **GUARDED)
+    assert answer["reason"] == reason and answer["result"] is False and machine.did == []
+
+
+@pytest.mark.parametrize(("fault", "reason"), UNFIT)
+def test_it_is_proven_beforehand_too_and_only_where_that_is_due(fault, reason):
+    machine = at_old()
+    fault(machine)
+    module = state(machine)
+    assert module.startable("proof", NEW, container="nova", health=HEALTH)["reason"] == reason
+    assert module.startable("proof", OLD, container="nova", health=HEALTH)["result"] is True
+    assert machine.did == []
+
+
+def test_what_is_masked_and_as_it_must_be_is_left_alone():
+    machine = at_old()
+    masked(machine)
+    assert state(machine).running("nova", OLD, health=HEALTH)["result"] is True and machine.did == []
+
+
+@pytest.mark.parametrize("mended", [True, False])
+def test_an_image_that_cannot_be_read_is_pulled_again_once_before_any_guard_acts(mended):
+    machine = at_old()
+    machine.local.add(NEW)
+    machine.damaged = {NEW}
+    machine.mended_by_a_pull = {NEW} if mended else set()
+    answer = state(machine, guard=Guard(machine)).running("nova", NEW, **GUARDED)
+    assert machine.did[:2] == [f"remove image {NEW}", f"pull {NEW}"]
+    assert answer["result"] is mended and (mended or machine.did[2:] == [])
+    assert mended or answer["reason"] == "IMAGE_DAMAGED"
+
+
+def test_a_damaged_image_is_found_when_it_is_prefetched():
+    machine = Machine(local=[NEW], damaged=[NEW])
+    assert state(machine).image_present("prefetch", NEW)["reason"] == "IMAGE_DAMAGED"
+    assert state(machine).image_present("prefetch", NEW, counts=False)["result"] is True
+
+
+def test_no_room_for_the_record_of_a_change_touches_nothing(monkeypatch):
+    machine = at_old()
+    monkeypatch.setattr(storage, "WRITTEN", ("/",))
+    monkeypatch.setattr(storage, "room", lambda folder: storage.Room("/", 5, None))
+    answer = state(machine, guard=Guard(machine)).running("nova", NEW, **GUARDED)
+    assert answer["reason"] == "DISK_FULL" and machine.did == []
 
 
 def legacy_machine(**faults):
