@@ -24,6 +24,7 @@ from openstack_rollout.rollout.run import UPDATE, Rollout
 from openstack_rollout.screens import tables
 
 STATUS_SILENCE = 20
+STATUS_WITHIN = 60.0  # seconds for a node to be measured: the screen has to come, whatever hangs there
 #: What the release as found is called.
 FOUND = "0.0.1"
 _NOT_COMPLETED = ("paused", "incomplete", "aborted", "interrupted")
@@ -47,7 +48,7 @@ def status(silence=STATUS_SILENCE):
     """
     opts = _opts()
     journal = wiring.journal(opts)
-    with SaltFleet(opts) as fleet:
+    with SaltFleet(opts, answers_within=STATUS_WITHIN) as fleet:
         model = wiring.model(opts)
         members = Membership.of(model, fleet)
         measured = members.measure(fleet, members.ids, silence=float(silence))
@@ -56,7 +57,10 @@ def status(silence=STATUS_SILENCE):
         found = watching.as_found(run, wiring.lock(opts))
         drained = journal.all_drained()
         missing = gone.since(run, records, members, fleet)
-        data = standing.status(model, members, measured, found, records, drained=drained, gone=missing)
+        asked = (journal.requested(run.id) if run else "") or ""
+        data = standing.status(
+            model, members, measured, found, records, drained=drained, gone=missing, asked=asked
+        )
     return {"data": data, "outputter": "rollout"}
 
 
@@ -196,10 +200,13 @@ def finish():
 
 @console.command()
 def pause():
-    """Start no new node. Those in flight finish, then the run is paused under PAUSED_BY_OPERATOR.
+    """Start no new node, and pause the run under PAUSED_BY_OPERATOR within seconds, whatever hangs.
 
-    Returns {run, state, in_flight}: the state is `pausing` until the nodes in flight have finished. Refuses
-    under NO_RUN when there is no run to pause.
+    A prefetch is ended. What else is under way may end by itself for some seconds; then it is left in flight,
+    and the run that goes on waits for it.
+
+    Returns {run, state, in_flight}: the state is `pausing` until that is so. Refuses under NO_RUN when there
+    is no run to pause.
 
     CLI Example:
 
@@ -232,12 +239,13 @@ def resume():
 
 @console.command()
 def abort():
-    """End the run after the nodes in flight. A run whose process is gone ends at once.
+    """End the run within seconds, whatever hangs. A run whose process is gone ends at once.
 
-    Healthy nodes that the run drained are restored. The others are named in `still_drained`.
+    What is under way becomes what it becomes at a pause. Healthy nodes that the run drained are restored
+    afterwards; the others are named in `still_drained`.
 
-    Returns {run, state, in_flight}: the state is `aborting` until the nodes in flight have finished. Refuses
-    under NO_RUN when there is no run to end.
+    Returns {run, state, in_flight}: the state is `aborting` until the run has ended. Refuses under NO_RUN
+    when there is no run to end.
 
     CLI Example:
 

@@ -31,11 +31,13 @@ FACTS = Call("rollout_call.run", ("openstack_node.facts",), {"kwargs": {"fresh":
 class SaltFleet:
     """Implements rollout.fleet.Fleet. A context manager, since it listens on the master's event bus.
 
-    opts (dict): the master's options.
+    opts (dict): the master's options. answers_within (float): seconds that a node may take to answer what it
+    is asked (`facts`, `ask`), though its minion gives signs of life.
     """
 
-    def __init__(self, opts: Mapping[str, Any]):
+    def __init__(self, opts: Mapping[str, Any], answers_within: float = ANSWERS_WITHIN):
         self._opts = opts
+        self._answers_within = answers_within
         self._jobs = SaltJobs(opts)
         self._steps: dict[str, str] = {}
         self._endings: dict[str, str] = {}
@@ -87,8 +89,8 @@ class SaltFleet:
     def ask(self, silences: Mapping[str, float], call: Call, halted: Halted = never) -> list[Ended]:
         """Publish one call to many nodes and wait until each has answered or counts as lost.
 
-        silences, halted: as of `facts`. A node that takes longer than ANSWERS_WITHIN has
-        its job ended, and counts as STEP_TIMEOUT. Not to be used while a step is under way: its end would be
+        silences, halted: as of `facts`. A node that takes too long has its job ended, and counts as
+        STEP_TIMEOUT. Not to be used while a step is under way: its end would be
         taken for an answer.
         """
         waiting = list(silences)
@@ -97,7 +99,7 @@ class SaltFleet:
             some, waiting = waiting[:ASKED_TOGETHER], waiting[ASKED_TOGETHER:]
             jid = self._jobs.new_jid()
             self._jobs.start({node: silences[node] for node in some}, call, jid)
-            left, until = set(some), time.monotonic() + ANSWERS_WITHIN
+            left, until = set(some), time.monotonic() + self._answers_within
             while left:
                 now = self._jobs.poll(1.0)
                 ended += now
@@ -115,7 +117,7 @@ class SaltFleet:
         for node in nodes:
             self._jobs.forget(node, jid)
         self._jobs.send(nodes, _ending(jid))
-        why = f"did not answer within {ANSWERS_WITHIN:.0f} s, though its minion does"
+        why = f"did not answer within {self._answers_within:.0f} s, though its minion does"
         return [Ended(node, jid, reason="STEP_TIMEOUT", message=why) for node in nodes]
 
     def new_job(self) -> str:

@@ -12,9 +12,9 @@ from openstack_rollout.vocabulary import by_role
 
 
 def pause(journal: Journal, lock: Lock) -> dict[str, Any]:
-    """Ask the engine to start no new node; a run that nobody drives any more is paused at once.
+    """Ask the engine to start nothing more; a run that nobody drives any more is paused at once.
 
-    Returns {"run", "state", "in_flight"}: state is `pausing` while nodes in flight finish.
+    Returns {"run", "state", "in_flight"}: state is `pausing` until that has taken effect.
     Raises RolloutError NO_RUN.
     """
     run = _unfinished(journal)
@@ -29,8 +29,7 @@ def pause(journal: Journal, lock: Lock) -> dict[str, Any]:
 
 
 def abort(journal: Journal, lock: Lock) -> dict[str, Any]:
-    """Ask the engine to end the run after the nodes in flight; a run that nobody drives any more ends at
-    once.
+    """Ask the engine to end the run; a run that nobody drives any more ends at once.
 
     Returns {"run", "state", "in_flight"}. Raises RolloutError NO_RUN.
     """

@@ -28,11 +28,13 @@ def status(
     *,
     drained: Mapping[str, DrainRecord],
     gone: Mapping[str, Mapping[str, str]],
+    asked: str = "",
 ) -> dict[str, Any]:
     """Everything that rollout.status tells.
 
     measured: of Membership.measure. run, records: of the journal, None and {} before the
     first. drained: the records of drained nodes. gone: nodes of the last run that are no minions any more.
+    asked: what an operator asked of the run (pause, abort) that has not taken effect yet.
     """
     target = releases.wanted(model)
     nodes = {}
@@ -45,7 +47,7 @@ def status(
         "target": target,
         "available": releases.available(model),
         "deployed": versions.pop() if len(versions) == 1 else None,
-        "run": _run(run),
+        "run": _run(run, asked),
         "roles": {
             role: {
                 "at_target": sum(target in ("", nodes[name]["deployed"]) for name in names),
@@ -114,7 +116,7 @@ def _difference(one: Difference, node: Compared | None) -> dict[str, Any]:
     return {**record, "text": words.difference(one, node)}
 
 
-def _run(run: Run | None) -> dict[str, Any] | None:
+def _run(run: Run | None, asked: str) -> dict[str, Any] | None:
     if run is None:
         return None
     here = (StageState.RUNNING.value, run.state.value)
@@ -124,6 +126,7 @@ def _run(run: Run | None) -> dict[str, Any] | None:
         "orchestration": run.orchestration,
         "target": run.target,
         "state": run.state.value,
+        "asked": asked,
         "stage": current[-1] if current and run.state is not RunState.COMPLETED else "",
         "reason": run.reason,
         "message": run.message,

@@ -190,7 +190,8 @@ def _run_lines(run: Mapping[str, Any] | None) -> list[str]:
     if run is None:
         return []
     place = f" at {run['stage']}" if run["stage"] else ""
-    line = f"run {run['id']}: {title_of(run)}, {run['state']}{place}"
+    asked = f", asked to {run['asked']}" if run["asked"] else ""
+    line = f"run {run['id']}: {title_of(run)}, {run['state']}{place}{asked}"
     if run["reason"]:
         return [f"{line}\n{run['reason']}: {run['message']}\n{run['remedy']}"]
     return [f"{line}\n{run['message']}" if run["message"] else line]
