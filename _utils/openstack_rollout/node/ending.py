@@ -10,9 +10,10 @@ import signal
 import time
 from pathlib import Path
 
+from openstack_rollout.records import processes
+
 _PROC = Path("/proc")
 _NEVER_CUT = ("apt-get", "apt", "dpkg", "dnf", "dnf5", "microdnf", "yum", "rpm", "bootc", "rpm-ostree")
-_STATE, _PARENT = 0, 1  # of what follows the name of a process in its stat
 _ENDS_IN = 10.0  # seconds from the request to end until a process is killed
 
 
@@ -24,7 +25,8 @@ def ancestors(pid: int) -> list[int]:
     found: list[int] = []
     while pid and pid not in found:
         found.append(pid)
-        pid = _stat(pid)[1]
+        one = processes.process(pid)
+        pid = one.parent if one else 0
     return found
 
 
@@ -41,7 +43,7 @@ def end(pid: int) -> list[str]:
         for one in some:
             _signal(one, how)
         until = time.monotonic() + _ENDS_IN
-        while any(_stat(one)[0] not in ("", "Z") for one in (pid, *some)) and time.monotonic() < until:
+        while any(processes.process(one) for one in (pid, *some)) and time.monotonic() < until:
             time.sleep(0.05)
     return left
 
@@ -60,20 +62,9 @@ def _tree(pid: int, children: dict[int, list[int]], group: str, left: list[str])
 
 def _children() -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
-    for one in _PROC.iterdir():
-        if one.name.isdecimal():
-            found.setdefault(_stat(int(one.name))[1], []).append(int(one.name))
+    for one in processes.all_of_them():
+        found.setdefault(one.parent, []).append(one.pid)
     return found
-
-
-def _stat(pid: int) -> tuple[str, int]:
-    """The state of a process and its parent; ("", 0) where it is gone."""
-    try:
-        text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return "", 0
-    fields = text.rpartition(")")[2].split()
-    return fields[_STATE], int(fields[_PARENT])
 
 
 def _name(pid: int) -> str:

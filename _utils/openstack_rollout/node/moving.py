@@ -17,9 +17,9 @@ from typing import NamedTuple
 from salt.exceptions import CommandExecutionError
 
 from openstack_rollout.node.commands import Result
+from openstack_rollout.records import processes
 
 _PROC = Path("/proc")
-_SESSION = 3  # of what follows the name of a process in its stat
 _COUNTED = ("rchar", "wchar")
 # Less than that within the limit is no progress: a runtime wakes up by reading from itself.
 _LEAST = 1024
@@ -110,22 +110,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 def _session(leader: int) -> list[int]:
     """The processes of a session that live."""
-    return [
-        pid for pid in _pids() if (stat := _stat(pid)) and stat[0] != "Z" and int(stat[_SESSION]) == leader
-    ]
-
-
-def _pids() -> list[int]:
-    return [int(one.name) for one in _PROC.iterdir() if one.name.isdecimal()]
-
-
-def _stat(pid: int) -> list[str]:
-    """The fields of a process after its name, [] where it is gone."""
-    try:
-        text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return []
-    return text.rpartition(")")[2].split()
+    return [one.pid for one in processes.all_of_them() if one.session == leader]
 
 
 def _moved(leader: int) -> int:
