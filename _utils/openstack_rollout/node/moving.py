@@ -63,7 +63,7 @@ def run(command: Sequence[str], limits: Limits, env: Mapping[str, str] | None = 
     if shutil.which(command[0]) is None:
         raise CommandExecutionError(f"{command[0]} is not installed")
     setpriv = shutil.which("setpriv")
-    with subprocess.Popen(
+    process = subprocess.Popen(
         [*((setpriv, "--pdeathsig", "TERM") if setpriv else ()), *command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -72,11 +72,11 @@ def run(command: Sequence[str], limits: Limits, env: Mapping[str, str] | None = 
         start_new_session=True,
         text=True,
         errors="replace",
-    ) as process:
-        try:
-            stdout, stderr = _wait(process, limits)
-        finally:
-            _end(process)
+    )
+    try:
+        stdout, stderr = _wait(process, limits)
+    finally:
+        _end(process)
     return Result(process.returncode, stdout, stderr)
 
 
@@ -87,7 +87,8 @@ def _wait(process: subprocess.Popen[str], limits: Limits) -> tuple[str, str]:
         with contextlib.suppress(subprocess.TimeoutExpired):
             return process.communicate(timeout=min(_EVERY, limits.stall / 2))
         moved, now = _moved(process.pid), time.monotonic()
-        if moved - mark >= _LEAST:
+        # What a process counted that ended is missing until its parent has taken note of that.
+        if abs(moved - mark) >= _LEAST:
             mark, since = moved, now
         why = limits.stop()
         if why or now - since >= limits.stall:
@@ -95,10 +96,9 @@ def _wait(process: subprocess.Popen[str], limits: Limits) -> tuple[str, str]:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """End a program and all of its session, for certain."""
+    """End a program and all of its session. What hangs in the kernel is not waited for."""
     for how in (signal.SIGTERM, signal.SIGKILL):
-        if not (left := _session(process.pid)):
-            return
+        left = _session(process.pid)
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, how)
@@ -106,6 +106,10 @@ def _end(process: subprocess.Popen[str]) -> None:
         while _session(process.pid) and time.monotonic() < until:
             process.poll()
             time.sleep(0.05)
+    process.poll()
+    for pipe in (process.stdout, process.stderr):
+        if pipe:
+            pipe.close()
 
 
 def _session(leader: int) -> list[int]:
