@@ -85,7 +85,8 @@ def test_a_pull_from_a_registry_that_never_answers_is_ended(node, hotfix):
             comment = refused(node, sls, before)
             assert comment.startswith("REGISTRY_UNREACHABLE: ") and address in comment, comment
         assert node.exec(["pgrep", "-f", "podman pull"], check=False).returncode == 1
-        assert node.out(["find", "/var/tmp", "-name", "openstack-rollout-pull-*"]) == ""
+        left = ["-name", "openstack-rollout-pull-*", "-o", "-name", "container_images_*"]
+        assert node.out(["find", "/var/tmp", *left]) == ""
     node.edit(custom_images={METADATA: hotfix})
     assert node.converge("openstack.services") == {f"services container {CONTAINER}"}
     assert node.digest(CONTAINER) == hotfix.partition("@")[2]
