@@ -19,8 +19,9 @@ def pause(journal: Journal, lock: Lock) -> dict[str, Any]:
     """
     run = _unfinished(journal)
     if _driven(run, lock):
+        answer = _answer(journal, run, "pausing")  # first: a request takes effect soon
         journal.ask(run.id, "pause")
-        return _answer(journal, run, "pausing")
+        return answer
     if run.state is RunState.RUNNING:
         run.state, run.reason = RunState.PAUSED, "PAUSED_BY_OPERATOR"
         run.message = "its process was gone when a pause was asked for"
@@ -35,8 +36,9 @@ def abort(journal: Journal, lock: Lock) -> dict[str, Any]:
     """
     run = _unfinished(journal)
     if _driven(run, lock):
+        answer = _answer(journal, run, "aborting")  # first: a request takes effect soon
         journal.ask(run.id, "abort")
-        return _answer(journal, run, "aborting")
+        return answer
     run.message = f"ended on request; it was {run.state}"
     run.state, run.reason = RunState.ABORTED, "ABORTED"
     for record in run.stage.values():
