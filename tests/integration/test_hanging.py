@@ -22,6 +22,11 @@ def cloud(salt_factories, tmp_path_factory):
         cloud.stop()
 
 
+def policies(**limits):
+    """The policies of all roles: limits for computes, and the silence of a busy machine."""
+    return {"controller": {"silence": 90}, "compute": {"silence": 90, "limits": limits}}
+
+
 def running(cloud, node):
     """The state runs that a minion is at, asked of itself."""
     done = cloud.master.salt_cli().run("saltutil.running", minion_tgt=node, _timeout=SECONDS)
@@ -37,7 +42,7 @@ def until_nothing_runs(cloud, node):
 
 @pytest.mark.parametrize(("ask", "state"), [("rollout.pause", "paused"), ("rollout.abort", "aborted")])
 def test_a_prefetch_that_hangs_is_ended_on_its_node_on_request(cloud, ask, state):
-    cloud.fresh(cmp1={"seconds": {"prefetch": HANGS}})
+    cloud.fresh(cmp1={"seconds": {"prefetch": HANGS}}, policies=policies())
     with cloud.events() as events:
         update = cloud.popen("rollout.run", "ovn")
         events.until(node="cmp1", step="prefetch", status="started")
@@ -54,9 +59,7 @@ def test_a_prefetch_that_hangs_is_ended_on_its_node_on_request(cloud, ask, state
 
 @pytest.mark.parametrize(("ask", "state"), [("rollout.pause", "paused"), ("rollout.abort", "aborted")])
 def test_an_apply_that_hangs_is_left_in_flight_and_the_next_run_waits_for_it(cloud, ask, state):
-    cloud.fresh(
-        cmp1={"seconds": {"ovn": HANGS}}, policies={"compute": {"limits": {"apply": 20}, "silence": 8}}
-    )
+    cloud.fresh(cmp1={"seconds": {"ovn": HANGS}}, policies=policies(apply=20))
     with cloud.events() as events:
         update = cloud.popen("rollout.run", "ovn")
         events.until(stage="ovn", node="cmp1", step="apply", status="started")
@@ -76,8 +79,7 @@ def test_an_apply_that_hangs_is_left_in_flight_and_the_next_run_waits_for_it(clo
 
 
 def test_a_step_over_its_limit_is_ended_on_its_node_and_the_run_pauses(cloud):
-    limits = {"limits": {"apply": 5}, "silence": 8}
-    cloud.fresh(cmp1={"seconds": {"ovn": HANGS}}, policies={"compute": limits})
+    cloud.fresh(cmp1={"seconds": {"ovn": HANGS}}, policies=policies(apply=5))
     done = cloud.run("rollout.run", "ovn", timeout=SECONDS)
     status = cloud.json("rollout.status")
     assert done.returncode == 1 and status["run"]["reason"] == "STEP_TIMEOUT"
