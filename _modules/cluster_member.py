@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import engines, errors, waiting
+from openstack_rollout.node import engines, errors, guarding, waiting
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.guards import MEMBERS, PACEMAKER, PATIENCE, WITH_CLIENTS
 
@@ -87,10 +87,12 @@ def may_stop(patience: float = PATIENCE, leave: bool = False) -> list[str]:
 def is_back(timeout: float = 600, members: Iterable[str] | None = None) -> list[str]:
     """Wait until this node is a member of each of its clusters, and these are whole, after `put_right`.
 
-    timeout (float): seconds for all together. members (list): what it was a member of, as `may_stop`
-    returned; None: what it is configured to be, and Pacemaker where it runs.
+    timeout (float): seconds for all together, from the last moment at which one of them was further with what
+    it copies or applies. members (list): what it was a member of, as `may_stop` returned; None: what it is
+    configured to be, and Pacemaker where it runs.
 
-    Returns the members' names. Raises NodeError QUORUM_NOT_RESTORED that says what is missing.
+    Returns the members' names. Raises NodeError QUORUM_NOT_RESTORED that says what is missing, COPY_STALLED
+    where one copies and does not move.
 
     CLI Example:
 
@@ -107,7 +109,24 @@ def is_back(timeout: float = 600, members: Iterable[str] | None = None) -> list[
         found = {name: _lacks(name, configured.get(name, PACEMAKER), members is not None) for name in names}
         return [f"{name}: {', '.join(lines)}" for name, lines in found.items() if lines]
 
-    if missing := waiting.until_whole(lacks, timeout, _POLL):
+    def moving() -> dict[str, dict]:
+        found = {name: __salt__[f"{guard}.progress"](name) for name, guard in configured.items()}
+        return {name: one for name, one in found.items() if name in names and one}
+
+    furthest: dict[str, list] = {}
+    steps = 0
+
+    def mark() -> int:
+        """How often one of them was further than before."""
+        nonlocal steps
+        for name, one in moving().items():
+            steps += name in furthest and one["mark"] > furthest[name]
+            furthest[name] = max(one["mark"], furthest.get(name, one["mark"]))
+        return steps
+
+    if missing := waiting.until_whole(lacks, timeout, _POLL, mark=mark):
+        for name, one in moving().items():
+            guarding.require_no_copy(name, one, timeout)
         raise NodeError(
             "QUORUM_NOT_RESTORED",
             f"{__grains__['id']} is not back after {timeout:.0f} s: {'; '.join(missing)}",

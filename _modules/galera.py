@@ -4,15 +4,19 @@ changed only when it is a member again.
 The database is asked inside its container, as root there reaches it (its own option files). The other members
 are asked over the network, since a member does not know whether another one is synced. The wsrep_ variables
 are Galera's own: https://mariadb.com/kb/en/galera-cluster-status-variables/.
+
+A member that joins may be fed the whole database, for hours. It answers no question meanwhile; that it moves
+is seen in its files.
 """
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import carriers, clusters, commands
+from openstack_rollout.node import carriers, clusters, commands, galera_copy
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.guarding import Look, Steps
 from openstack_rollout.node.guards import PATIENCE
@@ -20,14 +24,16 @@ from openstack_rollout.node.guards import PATIENCE
 _STEPS = Steps()
 _LEAVE = 15  # seconds for clients to go to another member
 _CLIENT = ("mariadb", "--connect-timeout=5", "--batch", "--skip-column-names")
-# The client's errors when no server is behind the socket, or the server is ending.
-_NO_SERVER = ("ERROR 2002", "ERROR 2003", "ERROR 2013")
+_PROC = Path("/proc")
 _NO_CONTAINER = 125  # the engine's own exit code, as for a container that does not run
 _QUESTION = (
     "SELECT LOWER(VARIABLE_NAME), VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS"
     " WHERE VARIABLE_NAME LIKE 'wsrep\\_%' UNION SELECT LOWER(VARIABLE_NAME), VARIABLE_VALUE"
     " FROM information_schema.GLOBAL_VARIABLES"
-    " WHERE VARIABLE_NAME IN ('wsrep_on', 'wsrep_cluster_address', 'wsrep_node_name', 'wsrep_desync', 'port')"
+    " WHERE VARIABLE_NAME IN ('wsrep_on', 'wsrep_cluster_address', 'wsrep_node_name', 'wsrep_desync',"
+    " 'wsrep_reject_queries', 'datadir', 'port')"
+    # That view cuts a value off after 2048 characters, and there are more options.
+    " UNION SELECT 'wsrep_provider_options', @@GLOBAL.wsrep_provider_options"
 )
 _CLIENTS = (
     "SELECT HOST FROM information_schema.PROCESSLIST WHERE USER != 'system user'"
@@ -61,7 +67,7 @@ def status(container: str = "mariadb") -> dict | None:
         "size": int(own.get("wsrep_cluster_size") or 0),
         "expected": list(members),
         "members": {
-            host: row if isinstance(row, str) else row.get("wsrep_local_state_comment")
+            host: str(row) if isinstance(row, Exception) else row.get("wsrep_local_state_comment")
             for host, row in members.items()
         },
         "lacks": clusters.galera(members, len(members)),
@@ -74,7 +80,8 @@ def may_stop(container: str = "mariadb", patience: float = PATIENCE) -> dict | N
     container (str): its name. patience (float): seconds in which a cluster may become whole.
 
     Returns this member's own variables, None without a cluster or without a database that answers here.
-    Raises NodeError QUORUM_AT_RISK that names the members and what they lack.
+    Raises NodeError that names the members and what they lack: QUORUM_AT_RISK; COPY_UNDER_WAY where one is
+    only being fed, SET_BY_OPERATOR where a setting is all, CLIENT_FAILED where one cannot be asked.
 
     CLI Example:
 
@@ -85,10 +92,13 @@ def may_stop(container: str = "mariadb", patience: float = PATIENCE) -> dict | N
 
     def look() -> Look:
         own = _ask(container, absent=True)
+        if own is None and (copy := _copy(container)) and copy["copies"]:
+            return Look(None, [copy["what"]], _member({}, own), "COPY_UNDER_WAY")
         members = own and _members(container, own)
         if not members:
             return Look()
-        return Look(own, clusters.galera(members, len(members)), _member({}, own))
+        reason = clusters.galera_reason(members, len(members))
+        return Look(own, clusters.galera(members, len(members)), _member({}, own), reason)
 
     return _STEPS.spare(container, look, patience)
 
@@ -117,6 +127,7 @@ def before_stop(container: str) -> dict:
     token = {
         "member": own.get("wsrep_node_name"),
         "size": int(own["wsrep_cluster_size"]),
+        "data": own.get("datadir"),
         "begun": time.time(),
     }
     _STEPS.begin(container, token)
@@ -129,10 +140,10 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
     """Wait until this member is back: synced, in the primary component, and that as large as before.
 
     container (str): its name. token (dict): of `before_stop`, None when no container ran before.
-    timeout (float): seconds.
+    timeout (float): seconds, from the last moment at which a copy, or what it applies, moved.
 
     Returns how it came back, one line. Raises NodeError QUORUM_NOT_RESTORED that names the member and what is
-    missing.
+    missing; COPY_STALLED where a copy does not go on, CLIENT_FAILED where the member cannot be asked.
 
     CLI Example:
 
@@ -143,7 +154,10 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
     token = token or {}
 
     def look() -> Look:
-        own = _ask(container, absent=True)
+        try:
+            own = _ask(container, absent=True)
+        except NodeError as error:
+            return Look(None, [error.text], _member(token, None), error.reason)
         if not own:
             return Look(None, ["its database does not answer"], _member(token, own))
         if own.get("wsrep_on") != "ON":
@@ -153,7 +167,8 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
         # A cluster that is being founded has no size yet.
         return Look(own, clusters.galera_member(own, int(token.get("size") or 1)), _member(token, own))
 
-    return _how_it_came_back(container, token, _STEPS.back(container, look, timeout))
+    own = _STEPS.back(container, look, timeout, progress=lambda: progress(container))
+    return _how_it_came_back(container, token, own)
 
 
 def undo(container: str, token: dict | None) -> None:
@@ -172,9 +187,37 @@ def undo(container: str, token: dict | None) -> None:
             own = _ask(container, absent=True)
         except CommandExecutionError:
             return  # the record stays, for the next run
+        if own is None and (copy := _copy(container)) and copy["copies"]:
+            return
         if own and own.get("wsrep_desync") == "ON":
             _desync(container, "OFF")
     _STEPS.end(container)
+
+
+def progress(container: str) -> dict | None:
+    """How far a member is that joins its cluster: fed the whole database, or applying what it missed.
+
+    container (str): its name.
+
+    Returns {"what": a few words, "mark": what is greater the further it is, "copies": whether another start
+    would have it begin again}; None of a member that is synced, and where no server runs.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' galera.progress mariadb
+    """
+    try:
+        own = _ask(container, absent=True)
+    except CommandExecutionError:
+        return None  # whether it moves is not known
+    if own is None:
+        return _copy(container)
+    if own.get("wsrep_on") != "ON" or own.get("wsrep_local_state") not in clusters.FED:
+        return None
+    at = [int(own.get("wsrep_last_committed") or 0), -int(own.get("wsrep_local_recv_queue") or 0)]
+    return {"what": f"it applies what it missed (it is at {at[0]})", "mark": at, "copies": True}
 
 
 def pending(container: str) -> dict | None:
@@ -203,6 +246,25 @@ def _how_it_came_back(container: str, token: dict, own: dict) -> str:
     return f"{token['member']} is synced again, one of {own['wsrep_cluster_size']} {by}".strip()
 
 
+def _copy(container: str) -> dict | None:
+    """As `progress`, of a member whose server answers no question: it is fed, or only starting."""
+    runs = galera_copy.running(commands.processes(__salt__, container))
+    pid = commands.main_process(__salt__, container)
+    if not pid or not (runs.server or runs.method):
+        return None
+    place = runs.data or (pending(container) or {}).get("data") or galera_copy.DATA
+    found = galera_copy.files(_PROC / pid / "root" / place.lstrip("/"))
+    if found is None:
+        return None
+    # Copied over what was there, files need not grow, nor be more.
+    mark = [found.changed, found.size, found.number]
+    if not (runs.method or found.marked):
+        return {"what": "its server starts", "mark": mark, "copies": False}
+    by = f" by {runs.method}" if runs.method else ""
+    what = f"it receives the whole database (SST{by}, {found.size // 2**20} MiB in {place})"
+    return {"what": what, "mark": mark, "copies": True}
+
+
 def _log(container: str, since: int) -> str:
     """What the server wrote: in the journal of its unit, or where its engine keeps it."""
     record = carriers.carried(__salt__).get(container, {})
@@ -226,7 +288,7 @@ def _members(container: str, own: dict) -> dict | None:
         try:
             members[host] = _ask(container, host, own.get("port", "3306"))
         except CommandExecutionError as error:
-            members[host] = str(error)
+            members[host] = error
     return members
 
 
@@ -242,16 +304,22 @@ def _clients(container: str) -> list[str]:
 
 
 def _ask(container: str, host: str = "", port: str = "", absent: bool = False) -> dict | None:
-    """The wsrep_ variables of a member; None, where `absent` allows it, when no server is there."""
+    """The wsrep_ variables of a member; None, where `absent` allows it, when no server is there.
+
+    Raises CommandExecutionError of a host where no server is, NodeError CLIENT_FAILED where the client could
+    not ask: that says nothing of the server.
+    """
     where = [f"--host={host}", f"--port={port}"] if host else []
     result = _query(container, _QUESTION, *where)
     if not result.retcode:
         return dict(line.split("\t", 1) for line in result.stdout.splitlines() if "\t" in line)
-    if absent and (result.retcode == _NO_CONTAINER or result.stderr.lstrip().startswith(_NO_SERVER)):
+    away = result.retcode == _NO_CONTAINER or clusters.no_server(result.stderr)
+    if absent and away:
         return None
-    if host:
+    if host and away:
         raise CommandExecutionError(result.complaint())
-    raise NodeError("QUORUM_AT_RISK", f"{container} cannot be asked: {result.complaint()}")
+    reason = "QUORUM_AT_RISK" if away else "CLIENT_FAILED"
+    raise NodeError(reason, f"{container} cannot ask {host or 'its database'}: {result.complaint()}")
 
 
 def _query(container: str, question: str, *options: str) -> commands.Result:

@@ -131,6 +131,20 @@ def undo(container: str, token: dict | None) -> None:
     _STEPS.end(container)
 
 
+def progress(container: str) -> dict | None:
+    """None: a container whose addresses left copies nothing that could be seen.
+
+    container (str): its name.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' pacemaker.progress keystone
+    """
+    return None
+
+
 def pending(container: str) -> dict | None:
     """The token of a change that was begun and not finished (a dict), None when there is none.
 

@@ -102,7 +102,8 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
             running=bool(now and now["running"]),
             turn=turn,
         )
-        reasons = [*because, *own_container.reasons(__salt__, container, image, wanted, now)]
+        copies = functools.partial(_copies, one)
+        reasons = [*because, *own_container.reasons(__salt__, container, image, wanted, now, copies)]
         reasons += [f"legacy unit {unit}" for unit in legacy]
         if not reasons:
             token = container_change.guarded(__salt__, guard, "pending", container)
@@ -311,6 +312,11 @@ def orphans_absent(name, wanted=()):
     return answers.answer(name, True, f"removed: {', '.join(orphans)}", changes)
 
 
+def _copies(one):
+    """Whether a container copies what it needs: to start it anew would have it begin again."""
+    return bool((container_change.guarded(__salt__, one.guard, "progress", one.name) or {}).get("copies"))
+
+
 def _steps(one, image, text, legacy):
     """How a container of ours is changed: the planned quadlet in place of what runs."""
     container, aside, since = one.name, f"{one.name}-legacy", time.time()
@@ -361,7 +367,7 @@ def _put_aside(container, aside):
 
 def _finish_earlier_change(one, image, now):
     """Finish what a run that died did not: the proof of a container, and its guard's work."""
-    if one.checked and now["healthy"] is None:
+    if one.checked and not now["healthy"]:
         container_change.prove(__salt__, one, image, time.time())
     container_change.finish_guards_work(__salt__, one)
     __salt__["quadlet.accept"](one.name)

@@ -160,6 +160,26 @@ RAISED = {
         "A member did not come back into its cluster, also not on its previous image.",
         "That one member. No other controller is touched.",
     ),
+    "CLIENT_FAILED": Raised(
+        "A cluster could not be asked: the client in the container is missing, may not log in, or does not"
+        " trust the server's certificate.",
+        "Before a change: nothing. After it: that one member, which has its previous image again.",
+    ),
+    "COPY_UNDER_WAY": Raised(
+        "A member feeds another one, or is fed: to stop either would have the copy begin again.", NOTHING
+    ),
+    "COPY_STALLED": Raised(
+        "A member copies what it needs, and the copy did not move for as long as its health limit allows.",
+        "That one member runs its new image and copies. Nothing is put back: that would copy anew.",
+    ),
+    "SET_BY_OPERATOR": Raised(
+        "A setting of the operator's own has a cluster or a chassis wait, or hides whether it is whole.",
+        NOTHING,
+    ),
+    "SCHEMA_BEHIND": Raised(
+        "OVN's database has an older schema than its servers' image, and could not be converted.",
+        "That one server, which has its previous image again; the data is as before.",
+    ),
     "RESOURCE_STUCK": Raised(
         "A resource of Pacemaker, an address or a keepalived does not leave the node, or has failed.",
         "That controller. Its bans are lifted; `workload.drained` shows a standby that stays.",

@@ -94,6 +94,20 @@ REASONS = {
     "RELEASE_CHECK": "Do what the message says, then run again; nothing was touched.",
     "QUORUM_AT_RISK": "Bring back the members that the message names, then run again; nothing was stopped.",
     "QUORUM_NOT_RESTORED": "Bring the member that the message names back into its cluster, then run again.",
+    "CLIENT_FAILED": (
+        "Mend what the message names of the node's own client (program, login, certificate), then run again;"
+        " it says nothing of the service itself."
+    ),
+    "COPY_UNDER_WAY": "Wait until the copy that the message names is done, then run again.",
+    "COPY_STALLED": (
+        "See why the copy that the message names does not go on (its donor, the network, the disk); once it"
+        " is done, run again."
+    ),
+    "SET_BY_OPERATOR": (
+        "Take back the setting that the message names for the time of the update, or do what else it says;"
+        " then run again."
+    ),
+    "SCHEMA_BEHIND": "Convert the database that the message names (ovsdb-client convert), then run again.",
     "RESOURCE_STUCK": (
         "Mend what keeps the resource that the message names (pcs resource cleanup RESOURCE), then run again."
     ),

@@ -9,7 +9,17 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from openstack_rollout.node.errors import reason_of
+
 SYNCED, PRIMARY = "Synced", "Primary"
+#: wsrep_local_state, of members that feed another one, and of those that are fed
+_DONOR, FED = "2", ("1", "3")
+#: Errors of a database's client when no server is there, or it is ending: by their numbers in errmsg.h.
+_NO_SERVER = {"2002", "2003", "2006", "2013"}
+_CLIENTS_ERROR = re.compile(r"^ERROR (\d+)", re.M)
+#: Options of Galera with which a member that is cut off goes on: it calls itself Primary then, too.
+_UNGUARDED = ("pc.ignore_quorum", "pc.ignore_sb")
+_TRUE = ("true", "yes", "on", "1")
 _GROUP = re.compile(r"^gcomm://([^?]*)")
 _SAVED = re.compile(r"Found saved state: (\S+:-?\d+)")
 _RECEIVED = re.compile(r"SST received: (\S+:-?\d+)")
@@ -29,6 +39,35 @@ def hosts(group: str, incoming: str) -> list[str]:
     return named or joined
 
 
+def no_server(complaint: str) -> bool:
+    """Whether a database's client says that no server is there; any other error is the client's own.
+
+    complaint (str): what it wrote to stderr.
+    """
+    return bool(_NO_SERVER.intersection(_CLIENTS_ERROR.findall(complaint)))
+
+
+def galera_settings(row: Mapping[str, str]) -> list[str]:
+    """The settings of a member with which an operator has it wait, or has it go on without a quorum.
+
+    row (dict): its wsrep_ variables. Returns a few words each, with what takes it back.
+    """
+    found = []
+    if row.get("wsrep_desync", "OFF") == "ON":
+        found.append("wsrep_desync = ON (SET GLOBAL wsrep_desync = OFF)")
+    if row.get("wsrep_reject_queries", "NONE") != "NONE":
+        found.append(
+            f"wsrep_reject_queries = {row['wsrep_reject_queries']} (SET GLOBAL wsrep_reject_queries = NONE)"
+        )
+    parts = (part.partition("=") for part in row.get("wsrep_provider_options", "").split(";"))
+    options = {name.strip(): value.strip().lower() for name, _, value in parts}
+    for name in _UNGUARDED:
+        if options.get(name) in _TRUE:
+            off = f"SET GLOBAL wsrep_provider_options = '{name}=false'"
+            found.append(f"{name} = true, so that Primary says nothing of a quorum ({off})")
+    return found
+
+
 def galera_member(row: Mapping[str, str], expected: int) -> list[str]:
     """What keeps one member from being a full member of a cluster, a few words each.
 
@@ -46,18 +85,48 @@ def galera_member(row: Mapping[str, str], expected: int) -> list[str]:
     return found
 
 
-def galera(members: Mapping[str, Mapping[str, str] | str], expected: int) -> list[str]:
-    """What a Galera cluster lacks, a line for each member that lacks something.
+def galera(members: Mapping[str, Mapping[str, str] | Exception], expected: int) -> list[str]:
+    """What a Galera cluster lacks, a line for each member that lacks something, or that an operator has set.
 
     members (dict): {host: its wsrep_ variables, or the error of asking it}. expected (int): the cluster's
     size.
     """
     found = []
     for host, row in members.items():
-        lacks = [f"does not answer ({row})"] if isinstance(row, str) else galera_member(row, expected)
+        if isinstance(row, Exception):
+            lacks = [f"does not answer ({row})"]
+        else:
+            lacks = [*galera_settings(row), *galera_member(row, expected)]
         if lacks:
             found.append(f"{host}: {', '.join(lacks)}")
     return found
+
+
+def galera_reason(members: Mapping[str, Mapping[str, str] | Exception], expected: int) -> str:
+    """The word for what a Galera cluster lacks: the reason that all of it has, "" where a member is broken.
+
+    members, expected: as for `galera`. A member that does not answer is fed, and not broken, where another
+    one feeds one and the cluster counts it.
+    """
+    rows = [row for row in members.values() if not isinstance(row, Exception)]
+    feeds = any(row.get("wsrep_local_state") == _DONOR and row.get("wsrep_desync") != "ON" for row in rows)
+    counted = all(int(row.get("wsrep_cluster_size") or 0) >= expected for row in rows)
+    found = set()
+    for row in members.values():
+        if isinstance(row, Exception):
+            found.add(reason_of(row) or ("COPY_UNDER_WAY" if feeds and counted else ""))
+        elif galera_settings(row) or galera_member(row, expected):
+            found.add(_member_reason(row, expected))
+    known = ("", "CLIENT_FAILED", "COPY_UNDER_WAY", "SET_BY_OPERATOR")
+    return next((reason for reason in known if reason in found), "")
+
+
+def _member_reason(row: Mapping[str, str], expected: int) -> str:
+    if row.get("wsrep_cluster_status") != PRIMARY or int(row.get("wsrep_cluster_size") or 0) < expected:
+        return ""
+    if galera_settings(row):
+        return "SET_BY_OPERATOR"
+    return "COPY_UNDER_WAY" if row.get("wsrep_local_state") in (_DONOR, *FED) else ""
 
 
 def transfer(log: str) -> str:
@@ -101,7 +170,7 @@ def raft(text: str) -> dict[str, Any]:
     text (str): what `ovs-appctl … cluster/status` prints.
 
     Returns {"status", "leader", "role", "servers": {id: address}, "self": id, "away": [addresses],
-    "applied": bool}; of a server without a cluster, an empty dict.
+    "applied": bool, "behind": entries not yet applied}; of a server without a cluster, an empty dict.
     """
     servers = {match["id"]: match["address"] for match in _OVN_SERVER.finditer(text)}
     own = next((match["id"] for match in _OVN_SERVER.finditer(text) if match["self"]), None)
@@ -120,6 +189,7 @@ def raft(text: str) -> dict[str, Any]:
         "self": own,
         "away": [address for name, address in servers.items() if name not in {own, *linked}],
         "applied": fields.get("Entries not yet applied", "0") == "0",
+        "behind": int(fields.get("Entries not yet applied") or 0),
     }
 
 

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import errors, guards, pulling, storage, waiting
+from openstack_rollout.node import errors, guarding, guards, pulling, storage, waiting
 from openstack_rollout.node.errors import NodeError
 
+_COPIES = "COPY_STALLED"
 _STAYS_UP = 3  # seconds that a container without a health check has to run
 
 
@@ -112,8 +113,12 @@ def prove(salt: Mapping[str, Any], one: Container, image: str, since: float) -> 
 
     image (str): reference with a digest. since (float): when it was started, in seconds since the epoch.
 
-    Raises NodeError CONTAINER_EXITED, CONTAINER_UNHEALTHY or NOT_AT_RELEASE.
+    The limit counts from the last moment at which its guard saw it move. Raises NodeError CONTAINER_EXITED,
+    CONTAINER_UNHEALTHY, COPY_STALLED or NOT_AT_RELEASE.
     """
+
+    def progress() -> dict | None:
+        return guarded(salt, one.guard, "progress", one.name)
 
     def healthy() -> bool:
         # The unit is asked last: a container may pass its check and end right after it.
@@ -122,7 +127,8 @@ def prove(salt: Mapping[str, Any], one: Container, image: str, since: float) -> 
             raise NodeError("CONTAINER_EXITED", f"{one.name} ended ({how}){log(salt, one, since)}")
         return passed
 
-    if not waiting.until(healthy, float(one.timeout)):
+    if not waiting.until(healthy, float(one.timeout), mark=lambda: (progress() or {}).get("mark")):
+        guarding.require_no_copy(one.name, progress(), float(one.timeout))
         limit = f"within {one.timeout} s"
         raise NodeError("CONTAINER_UNHEALTHY", f"{one.name} was not healthy {limit}{log(salt, one, since)}")
     now = salt[f"{one.engine}.containers"]().get(one.name) or {"image_id": None}
@@ -173,7 +179,7 @@ def log(salt: Mapping[str, Any], one: Container, since: float) -> str:
 def _carry_out(salt: Mapping[str, Any], one: Container, steps: Steps, restore: bool, units: list[str]) -> str:
     units = [unit for unit in units if unit]
     token = _take_out_of_service(salt, one, units)
-    done = False
+    done = copies = False
     try:
         steps.replace()
         salt["unit_hold.release"](units)
@@ -182,13 +188,14 @@ def _carry_out(salt: Mapping[str, Any], one: Container, steps: Steps, restore: b
         done = True
     except CommandExecutionError as error:
         salt["unit_hold.release"](units)
-        if not restore:
-            raise
+        copies = errors.reason_of(error) == _COPIES
+        if copies or not restore:
+            raise  # what ran before would have to copy from the beginning
         restored = steps.put_back()
         missing = _back_in_service(salt, one, token) if one.running else None
         raise _failure(error, restored, missing) from error
     finally:
-        if not done:
+        if not (done or copies):
             guarded(salt, one.guard, "undo", one.name, token)
     steps.accept()
     return came_back or ""

@@ -94,7 +94,8 @@ def settle(salt: Mapping[str, Any], one: Container, image: str, begun: Mapping[s
     """End a replacement that a run began which died: keep the next one where it is sound, else put it back.
 
     salt (dict): the caller's `__salt__`. one (Container): as it is now. image (str): the one that it has to
-    run. begun (dict): of replacements.pending. Raises CommandExecutionError.
+    run. begun (dict): of replacements.pending. Raises CommandExecutionError, also where the next
+    one still copies what it needs: then nothing is touched.
 
     The next one that runs and is not sound is taken away as any container is: in its turn, and under its
     guard. Where its deployer has made the container anew meanwhile, that one stays.
@@ -183,7 +184,9 @@ def _is_sound(salt: Mapping[str, Any], one: Container, image: str, begun: Mappin
         return False
     try:
         container_change.prove(salt, one, image, time.time())
-    except NodeError:
+    except NodeError as error:
+        if error.reason == "COPY_STALLED":
+            raise
         return False
     if before := begun["definition"]:
         return not definitions.differences(before, salt[f"{one.engine}.definition"](one.name, before["key"]))

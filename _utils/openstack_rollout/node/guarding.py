@@ -19,16 +19,31 @@ from openstack_rollout.records.state_file import StateFile
 FOLDER = Path("/var/lib/openstack-rollout/guard")
 
 
+def require_no_copy(container: str, progress: dict | None, timeout: float) -> None:
+    """Raise NodeError COPY_STALLED where a wait ended while something was copied that must not be stopped.
+
+    container (str): its name. progress (dict): of its guard, or None. timeout (float): seconds of the wait.
+    """
+    if progress and progress["copies"]:
+        raise NodeError(
+            "COPY_STALLED",
+            f"{container}: {progress['what']}; that did not end, and nothing moved for {timeout:.0f} s."
+            " It is left as it is: another start would copy from the beginning",
+        )
+
+
 class Look(NamedTuple):
     """What one look at a cluster found.
 
     found: what the guard goes on with, None where there is nothing to guard. lacks (list): what the cluster
-    lacks, a line each. member (str): the name of this member, as far as it is known.
+    lacks, a line each. member (str): the name of this member, as far as it is known. reason (str): the word
+    for what it lacks, "" for the usual one of the wait.
     """
 
     found: Any = None
     lacks: list[str] = []  # noqa: RUF012 - never changed
     member: str = ""
+    reason: str = ""
 
 
 class Steps:
@@ -79,15 +94,24 @@ class Steps:
         """
         self._file(container).forget()
 
-    def until(self, ask: Callable[[], Any], timeout: float, every: float = 1.0) -> Any:
+    def until(
+        self, ask: Callable[[], Any], timeout: float, every: float = 1.0, *, mark: waiting.Mark | None = None
+    ) -> Any:
         """As waiting.until, by this clock."""
-        return waiting.until(ask, timeout, every, self._clock)
+        return waiting.until(ask, timeout, every, self._clock, mark=mark)
 
-    def whole(self, look: Callable[[], Look], timeout: float, every: float = 1.0) -> Look:
+    def whole(
+        self,
+        look: Callable[[], Look],
+        timeout: float,
+        every: float = 1.0,
+        *,
+        mark: waiting.Mark | None = None,
+    ) -> Look:
         """Look at a cluster until it lacks nothing, or the time is over.
 
         look (callable): one look; an exception of it ends the wait. timeout, every (float): seconds in all,
-        and between two looks.
+        and between two looks. mark (callable): as for waiting.until.
 
         Returns the last look, whose `lacks` is empty when the cluster is whole.
         """
@@ -98,7 +122,7 @@ class Steps:
             seen = look()
             return not seen.lacks
 
-        self.until(is_whole, timeout, every)
+        self.until(is_whole, timeout, every, mark=mark)
         return seen
 
     def spare(self, container: str, look: Callable[[], Look], patience: float, *, every: float = 1.0) -> Any:
@@ -106,28 +130,42 @@ class Steps:
 
         container (str): its name. look, every: as for `whole`. patience (float): seconds.
 
-        Returns what the last look found. Raises NodeError QUORUM_AT_RISK with what the cluster lacks.
+        Returns what the last look found. Raises NodeError with what the cluster lacks, QUORUM_AT_RISK where
+        the look has no word of its own for it.
         """
         seen = self.whole(look, patience, every)
         if seen.lacks:
+            reason = seen.reason or "QUORUM_AT_RISK"
             raise NodeError(
-                "QUORUM_AT_RISK",
+                reason,
                 f"{container} of {seen.member} is not stopped, its cluster cannot spare it:"
                 f" {'; '.join(seen.lacks)}",
             )
         return seen.found
 
-    def back(self, container: str, look: Callable[[], Look], timeout: float, *, every: float = 1.0) -> Any:
+    def back(
+        self,
+        container: str,
+        look: Callable[[], Look],
+        timeout: float,
+        *,
+        every: float = 1.0,
+        progress: Callable[[], dict | None] = lambda: None,
+    ) -> Any:
         """Wait until the member in a container is back, and drop the record of its change.
 
-        container (str): its name. look, every: as for `whole`. timeout (float): seconds.
+        container (str): its name. look, every: as for `whole`. timeout (float): seconds, from the last moment
+        at which it moved. progress (callable): as a guard's, for this container.
 
-        Returns what the last look found. Raises NodeError QUORUM_NOT_RESTORED with what is missing.
+        Returns what the last look found. Raises NodeError COPY_STALLED while it copies, else, with what is
+        missing, QUORUM_NOT_RESTORED where the look has no word of its own for it.
         """
-        seen = self.whole(look, timeout, every)
+        seen = self.whole(look, timeout, every, mark=lambda: (progress() or {}).get("mark"))
         if seen.lacks:
+            require_no_copy(container, progress(), timeout)
+            reason = seen.reason or "QUORUM_NOT_RESTORED"
             raise NodeError(
-                "QUORUM_NOT_RESTORED",
+                reason,
                 f"{container}: member {seen.member} is not back after {timeout:.0f} s:"
                 f" {'; '.join(seen.lacks)}",
             )

@@ -44,6 +44,13 @@ class Guard(Protocol):
         token: of `before_stop`; None: that of a run that died.
         """
 
+    def progress(self, container: str) -> dict | None:
+        """What the container takes its time for, as far as that can be seen; None where nothing is.
+
+        Returns {"what": a few words, "mark": [numbers], greater the further it is, "copies":
+        whether it would have to begin again if it were stopped}. Raises nothing.
+        """
+
     def pending(self, container: str) -> dict | None:
         """The token of a change that was begun and not finished, None when there is none."""
 
@@ -52,19 +59,21 @@ class Listed(NamedTuple):
     """One guard of the list.
 
     name: of its execution module. is_member: what it guards is a member of a cluster. has_clients: whose
-    clients have to leave it before its node goes down.
+    clients have to leave it before its node goes down. has_settings: whether it tells, by `settings`, what an
+    operator has set for which another image would wait.
     """
 
     name: str
     is_member: bool = False
     has_clients: bool = False
+    has_settings: bool = False
 
 
 NONE = "none"  # a service without a guard
 PACEMAKER = "pacemaker"
 GUARDS = (
     Listed(NONE),
-    Listed("ovn_controller"),
+    Listed("ovn_controller", has_settings=True),
     Listed("rabbitmq_cluster", is_member=True, has_clients=True),
     Listed("galera", is_member=True, has_clients=True),
     Listed("ovsdb_cluster", is_member=True),
@@ -72,4 +81,5 @@ GUARDS = (
 )
 GUARD_NAMES = tuple(guard.name for guard in GUARDS)
 MEMBERS = tuple(guard.name for guard in GUARDS if guard.is_member)
+WITH_SETTINGS = tuple(guard.name for guard in GUARDS if guard.has_settings)
 WITH_CLIENTS = tuple(guard.name for guard in GUARDS if guard.has_clients)

@@ -5,7 +5,7 @@ All of it is asked before anything is touched.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from openstack_rollout.node import carriers, commands, storage
@@ -16,13 +16,19 @@ _UNIT = "PODMAN_SYSTEMD_UNIT"  # the label of what a quadlet runs
 _BEFORE, _GENERATED = ("/etc/systemd/", "/run/systemd/"), "/run/systemd/generator/"
 
 
-def reasons(
-    salt: Mapping[str, Any], container: str, image: str, wanted: Mapping[str, str], now: Mapping | None
+def reasons(  # noqa: PLR0917 - what is wanted, and what is
+    salt: Mapping[str, Any],
+    container: str,
+    image: str,
+    wanted: Mapping[str, str],
+    now: Mapping | None,
+    copies: Callable[[], bool] = lambda: False,
 ) -> list[str]:
     """Why a container has to be started anew, [] when it is what the node wants.
 
     salt (dict): the caller's `__salt__`. container, image (str): its name, and the image that it has to run.
     wanted (dict): as quadlet.render gives it. now (dict): as podman.containers tells of it, None without one.
+    copies: whether an unhealthy one copies what it needs, and is to be left alone.
     """
     if now is None:
         return ["it does not exist"]
@@ -35,7 +41,7 @@ def reasons(
         found.append("its arguments or configuration differ")
     if not now["running"]:
         found.append("it does not run")
-    elif now["healthy"] is False:
+    elif now["healthy"] is False and not copies():
         found.append("it is unhealthy")
     return found
 

@@ -20,6 +20,7 @@ class Node:
         self.pacemaker = {"lacks": []}
         self.refuses = set()
         self.begun, self.undone, self.stopped, self.applies = set(), [], set(), False
+        self.marks, self.looks = {}, 0
 
     def may_stop(self, container, patience):
         self.asked.append((container, patience))
@@ -29,7 +30,12 @@ class Node:
             return self.pacemaker
         return None if self.lacks[container] is None else {"whole": True}
 
+    def progress(self, container):
+        marks = self.marks.get(container)
+        return marks and {"what": "it is fed", "mark": [marks.pop(0)], "copies": True}
+
     def status(self, container):
+        self.looks += 1
         lacks = self.lacks[container]
         if isinstance(lacks, str):
             raise CommandExecutionError(lacks)
@@ -51,7 +57,7 @@ class Node:
     def module(self):
         functions = {f"{guard}.{name}": getattr(self, name)
                      for guard in ("galera", "rabbitmq_cluster", "pacemaker")
-                     for name in ("may_stop", "status", "pending", "undo", "before_stop")}  # fmt: skip
+                     for name in ("may_stop", "status", "pending", "undo", "before_stop", "progress")}  # fmt: skip
         functions |= {
             "openstack_node.guarded": lambda: GUARDED,
             "saltutil.is_running": lambda pattern: [{"fun": "state.sls"}] if self.applies else [],
@@ -150,3 +156,16 @@ def test_what_was_no_cluster_before_is_not_waited_for():
     assert node.module().may_stop(0) == ["mariadb"]
     node.lacks["rabbitmq"] = "it cannot be asked"
     assert node.module().is_back(30, ["mariadb"]) == ["mariadb"]
+
+
+def test_members_that_move_are_waited_for_and_one_that_copies_is_named():
+    node = Node()
+    node.lacks["mariadb"] = "its database does not answer"
+    node.marks = {"mariadb": [*range(1, 9), *[8] * 99]}
+    with pytest.raises(NodeError) as stalled:
+        node.module().is_back(20, ["mariadb", "rabbitmq"])
+    assert stalled.value.reason == "COPY_STALLED" and node.looks > 2 * 40
+    node.looks, node.marks = 0, {}
+    with pytest.raises(NodeError) as broken:
+        node.module().is_back(20, ["mariadb", "rabbitmq"])
+    assert broken.value.reason == "QUORUM_NOT_RESTORED" and node.looks <= 2 * 20

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from salt.exceptions import CommandExecutionError
 
+from openstack_rollout.node.errors import NodeError
 from tests.unit.loading import Commands, load
 from tests.unit.modules.guards import clock, steps
 
@@ -25,6 +28,7 @@ class Cluster(Commands):
                 "wsrep_cluster_status": "Primary",
                 "wsrep_cluster_size": "3",
                 "wsrep_local_state_comment": "Synced",
+                "wsrep_local_state": "4",
                 "wsrep_ready": "ON",
                 "wsrep_desync": "OFF",
                 "port": "3306",
@@ -32,12 +36,14 @@ class Cluster(Commands):
             for number, host in enumerate(HOSTS, 1)
         }
         self.errors, self.journal = {}, ""
-        self.clients = [0]
+        self.clients, self.processes = [0], "mariadbd --wsrep-on"
 
     def __call__(self, command, **options):
         found = super().__call__(command, **options)
         if command[0] == "journalctl":
             return found | {"stdout": self.journal}
+        if command[1] in ("top", "inspect"):
+            return found | {"stdout": self.processes if command[1] == "top" else "42"}
         host = next((word.partition("=")[2] for word in command if word.startswith("--host=")), "")
         if host in self.errors:
             code, said = self.errors[host]
@@ -129,14 +135,152 @@ def test_a_database_that_does_not_answer_may_be_replaced(tmp_path):
     assert guard(cluster, tmp_path).before_stop(NAME) == {}
 
 
+@pytest.mark.parametrize("where", ["", HOSTS[1]])
 @pytest.mark.parametrize(
-    "error", [(127, "executable file `mariadb` not found"), (1, "ERROR 1045 (28000): denied")]
+    "error",
+    [
+        (127, "executable file `mariadb` not found"),
+        (1, "ERROR 1045 (28000): denied"),
+        (1, "ERROR 2026 (HY000): TLS/SSL error: self-signed certificate"),
+        (1, "ERROR 1040 (HY000): Too many connections"),
+        (1, "mariadb: unknown variable 'ssl-mode=REQUIRED'"),
+    ],
 )
-def test_a_database_that_cannot_be_asked_is_not_stopped(tmp_path, error):
+def test_a_database_that_cannot_be_asked_is_not_stopped(tmp_path, error, where):
     cluster = Cluster()
-    cluster.errors[""] = error
-    with pytest.raises(CommandExecutionError, match=r"^QUORUM_AT_RISK: mariadb cannot be asked"):
+    cluster.errors[where] = error
+    with pytest.raises(NodeError) as refused:
         guard(cluster, tmp_path).before_stop(NAME)
+    assert refused.value.reason == "CLIENT_FAILED" and error[1][:20] in refused.value.text
+
+
+@pytest.mark.parametrize(
+    ("rows", "errors", "reason"),
+    [
+        (
+            {1: {"wsrep_local_state": "2", "wsrep_local_state_comment": "Donor/Desynced"}},
+            (),
+            "COPY_UNDER_WAY",
+        ),
+        (
+            {1: {"wsrep_local_state": "2", "wsrep_local_state_comment": "Donor/Desynced"}},
+            (2,),
+            "COPY_UNDER_WAY",
+        ),
+        ({1: {"wsrep_local_state": "1", "wsrep_local_state_comment": "Joining"}}, (), "COPY_UNDER_WAY"),
+        ({}, (2,), "QUORUM_AT_RISK"),
+        (
+            {
+                1: {
+                    "wsrep_local_state": "2",
+                    "wsrep_local_state_comment": "Donor/Desynced",
+                    "wsrep_cluster_size": "2",
+                }
+            },
+            (2,),
+            "QUORUM_AT_RISK",
+        ),
+        (
+            {
+                1: {
+                    "wsrep_local_state": "2",
+                    "wsrep_local_state_comment": "Donor/Desynced",
+                    "wsrep_desync": "ON",
+                }
+            },
+            (),
+            "SET_BY_OPERATOR",
+        ),
+        ({1: {"wsrep_reject_queries": "ALL"}}, (), "SET_BY_OPERATOR"),
+        (
+            {0: {"wsrep_provider_options": "gmcast.group = ; pc.ignore_quorum = true; pc.weight = 1; "}},
+            (),
+            "SET_BY_OPERATOR",
+        ),
+        ({0: {"wsrep_provider_options": "pc.ignore_sb = yes"}}, (2,), "QUORUM_AT_RISK"),
+    ],
+)
+def test_what_is_the_matter_with_a_cluster_has_its_own_word(tmp_path, rows, errors, reason):
+    cluster = Cluster()
+    for number, row in rows.items():
+        cluster.members[HOSTS[number]] |= row
+    for number in errors:
+        cluster.errors[HOSTS[number]] = (1, "ERROR 2002 (HY000): Can't connect to server")
+    with pytest.raises(NodeError) as refused:
+        guard(cluster, tmp_path).may_stop(NAME)
+    assert refused.value.reason == reason
+
+
+SCRIPT = (
+    "bash -ue /usr/bin/wsrep_sst_mariabackup --role joiner --address 10.88.0.11 --datadir /srv/db/ --parent 7"
+)
+
+
+@pytest.fixture
+def fed(tmp_path):
+    """A member that is fed: its guard, and its data directory."""
+    cluster = Cluster()
+    cluster.errors[""] = (1, "ERROR 2002 (HY000): Can't connect to local server through socket")
+    cluster.processes = f"mariadbd --user=mysql\n{SCRIPT}"
+    module = guard(cluster, tmp_path / "records")
+    module._PROC = tmp_path
+    data = tmp_path / "42/root/srv/db"
+    (data / "nova").mkdir(parents=True)
+    (data / "sst_in_progress").touch()
+    (data / "ibdata1").write_bytes(b"x" * 9000)
+    return module, data, cluster
+
+
+def test_a_member_that_is_fed_is_seen_by_its_files(fed):
+    module, data, _ = fed
+    first = module.progress(NAME)
+    assert first["copies"] and "mariabackup" in first["what"] and "/srv/db" in first["what"]
+    assert module.progress(NAME)["mark"] == first["mark"]
+    later = (data / "ibdata1").stat().st_mtime_ns + 1
+    # What others change meanwhile, and its log, say nothing of the copy.
+    for name in ("galera.cache", "gcache.page.000001", "ctl1.err", "grastate.dat"):
+        (data / name).write_bytes(b"x")
+        os.utime(data / name, ns=(later, later))
+    assert module.progress(NAME)["mark"] == first["mark"]
+    (data / "nova" / "instances.ibd").write_bytes(b"x" * 9000)
+    os.utime(data / "nova" / "instances.ibd", ns=(later, later))
+    assert module.progress(NAME)["mark"] > first["mark"]
+
+
+def test_a_member_that_is_fed_is_not_stopped_and_its_record_stays(fed):
+    module, _, _ = fed
+    with pytest.raises(NodeError) as refused:
+        module.before_stop(NAME)
+    assert refused.value.reason == "COPY_UNDER_WAY"
+    module._STEPS.begin(NAME, {"member": "ctl1"})
+    module.undo(NAME, None)
+    assert module.pending(NAME) == {"member": "ctl1"}
+
+
+def test_a_member_that_only_starts_copies_nothing(fed):
+    module, data, cluster = fed
+    (data / "sst_in_progress").unlink()
+    cluster.processes = "/usr/sbin/mariadbd --datadir=/srv/db"
+    assert module.progress(NAME)["copies"] is False
+    cluster.processes = "sh -c wait"
+    assert module.progress(NAME) is None and module.before_stop(NAME) == {}
+
+
+def test_a_member_that_applies_what_it_missed_is_seen_by_its_position(tmp_path):
+    cluster = Cluster()
+    module = guard(cluster, tmp_path)
+    assert module.progress(NAME) is None
+    cluster.members[HOSTS[0]] |= {"wsrep_local_state": "1", "wsrep_last_committed": "900"}
+    first = module.progress(NAME)
+    cluster.members[HOSTS[0]] |= {"wsrep_last_committed": "1000"}
+    assert first["copies"] and module.progress(NAME)["mark"] > first["mark"]
+
+
+def test_a_copy_that_does_not_move_is_named_after_the_limit(fed):
+    module, _, _ = fed
+    with pytest.raises(NodeError) as stalled:
+        module.after_start(NAME, {"member": "ctl1", "size": 3}, 60)
+    assert stalled.value.reason == "COPY_STALLED"
 
 
 def test_a_database_without_a_cluster_is_not_guarded(tmp_path):

@@ -45,6 +45,56 @@ def test_one_that_ended(now, why):
         proven(now)
 
 
+def carried_out(progress, moves=0):
+    """Change a container of which its guard sees this: what was done, and the reason of the error."""
+    did, marks = [], iter(range(100))
+    one = Container(name="db", unit="", guard="galera", timeout=2.5, checked=True, running=True)
+    healthy = iter([False] * moves + [bool(moves)] * 100)
+
+    def seen(name):
+        return progress and progress | ({"mark": next(marks)} if moves else {})
+
+    salt = {
+        "galera.before_stop": lambda name: {"member": "ctl1"},
+        "galera.after_start": lambda name, token, timeout: "is back",
+        "galera.progress": seen,
+        "galera.undo": lambda name, token: did.append("undo"),
+        "unit_hold.hold": lambda units: None,
+        "unit_hold.release": lambda units: None,
+        "podman.healthy": lambda name: next(healthy),
+        "podman.containers": lambda: {"db": RUNS},
+        "podman.image_ids": lambda references: {IMAGE: "id"},
+        "podman.log": lambda name, since: "",
+    }
+    steps = container_change.Steps(
+        lambda: did.append("replace"),
+        lambda: container_change.prove(salt, one, IMAGE, time.time()),
+        lambda: did.append("put back") or "put back",
+        lambda: did.append("accept"),
+    )
+    try:
+        container_change.carry_out(salt, one, steps)
+    except NodeError as error:
+        return did, error.reason
+    return did, ""
+
+
+FED = {"what": "it is fed", "mark": 5, "copies": True}
+
+
+@pytest.mark.parametrize(
+    ("progress", "moves", "did", "reason"),
+    [
+        (None, 0, ["replace", "put back", "undo"], "CONTAINER_UNHEALTHY"),
+        (FED | {"copies": False}, 0, ["replace", "put back", "undo"], "CONTAINER_UNHEALTHY"),
+        (FED, 0, ["replace"], "COPY_STALLED"),
+        (FED, 4, ["replace", "accept"], ""),
+    ],
+)
+def test_what_copies_is_waited_for_and_never_put_back(progress, moves, did, reason):
+    assert carried_out(progress, moves) == (did, reason)
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [

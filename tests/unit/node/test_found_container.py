@@ -31,6 +31,7 @@ class Node:
             "docker_engine.image_ids": lambda references: {IMAGE: "id"},
             "docker_engine.healthy": lambda container: now["healthy"],
             "docker_engine.log": lambda container, since: "",
+            "galera.progress": lambda container: None,
             "quadlet.ended": lambda unit: ended,
             "quadlet.log": lambda unit, since: "",
             **{
@@ -98,6 +99,15 @@ def test_a_next_one_that_runs_and_is_not_sound_is_taken_away_under_its_guard_and
         "galera.after_start",
         "controller_turn.give",
     ]
+
+
+def test_a_next_one_that_copies_what_it_needs_is_left_alone():
+    node = Node({**RUNS, "health_check": True, "healthy": False})
+    node.salt["galera.progress"] = lambda container: {"what": "it is fed", "mark": [1], "copies": True}
+    with pytest.raises(NodeError) as stalled:
+        node.settle(UNIT, **GUARDED)
+    assert stalled.value.reason == "COPY_STALLED" and node.did == []
+    assert replacements.pending("keystone")["carrier"] == "docker_container"
 
 
 def test_what_does_not_run_is_started_again_without_a_turn_and_ends_the_work_of_its_guard():

@@ -43,6 +43,31 @@ def test_what_a_cluster_lacks_is_said_at_both_ends(tmp_path):
     assert steps.pending("mariadb") == {"member": "ctl1"}
 
 
+def test_a_look_may_have_a_word_of_its_own_for_what_is_missing(tmp_path):
+    steps = Steps(tmp_path, clock())
+    look = Look(None, ["ctl2 copies"], "ctl1", "COPY_UNDER_WAY")
+    with pytest.raises(NodeError) as refused:
+        steps.spare("mariadb", lambda: look, 3)
+    with pytest.raises(NodeError) as late:
+        steps.back("mariadb", lambda: look, 3)
+    assert refused.value.reason == late.value.reason == "COPY_UNDER_WAY"
+
+
+def test_a_member_that_moves_is_waited_for_and_one_that_copies_is_named(tmp_path):
+    steps = Steps(tmp_path, clock())
+    looks = iter([Look(None, ["it is Joining"])] * 15 + [Look("back")])
+    marks = iter(range(100))
+    moving = lambda: {"what": "it is fed", "mark": next(marks), "copies": True}  # noqa: E731
+    assert steps.back("mariadb", lambda: next(looks), 4, progress=moving) == "back"
+    still = {"what": "it is fed", "mark": 7, "copies": True}
+    with pytest.raises(NodeError) as stalled:
+        steps.back("mariadb", lambda: Look(None, ["it is Joining"]), 4, progress=lambda: still)
+    assert stalled.value.reason == "COPY_STALLED" and "it is fed" in stalled.value.text
+    with pytest.raises(NodeError) as broken:
+        steps.back("mariadb", lambda: Look(None, ["away"]), 4, progress=lambda: still | {"copies": False})
+    assert broken.value.reason == "QUORUM_NOT_RESTORED"
+
+
 def test_a_cluster_that_becomes_whole_in_time_gives_what_was_found(tmp_path):
     steps = Steps(tmp_path, clock())
     looks = iter([Look("early", ["ctl2 is away"]), Look("whole")])

@@ -25,8 +25,8 @@ def shape(function):
     return [one for one in taken if one[0] != "self"], signature.return_annotation
 
 
-def test_the_contract_is_the_five_functions():
-    assert set(CONTRACT) == {"may_stop", "before_stop", "after_start", "undo", "pending"}
+def test_the_contract_is_the_six_functions():
+    assert set(CONTRACT) == {"may_stop", "before_stop", "after_start", "undo", "progress", "pending"}
 
 
 @pytest.mark.parametrize("function", CONTRACT)

@@ -37,6 +37,31 @@ def test_an_error_of_the_question_ends_the_wait():
         waiting.until(lambda: 1 / 0, 10, clock=clock())
 
 
+@pytest.mark.parametrize(
+    ("marks", "asked"),
+    [
+        ([None] * 9, 8),
+        ([5] * 9, 8),
+        ([5, 6, 6, 6, 6, 6, 6], 12),  # two more seconds each look, eight from the one that was further
+        ([5, 4, 5, 4, 5, 4, 5], 8),  # to and fro is no progress
+        ([None, 5, 6, None, 7, 7, 7, 7, 7, 7, 7], 18),
+    ],
+)
+def test_the_limit_counts_from_the_last_progress(marks, asked):
+    counted, seen = [], iter(marks)
+    waiting.until(lambda: counted.append(1), 8, clock=clock(), mark=lambda: next(seen))
+    assert len(counted) == asked
+
+
+def test_progress_does_not_last_for_ever():
+    times, seen = clock(), iter(range(10**6))
+    jumps = iter(range(0, 10**9, 3600))
+    times.monotonic = lambda: next(jumps)
+    counted = []
+    waiting.until(lambda: counted.append(1), 3 * 3600, clock=times, mark=lambda: next(seen))
+    assert len(counted) == waiting.LONGEST / 3600
+
+
 def test_what_is_missing_last_is_returned():
     lacks = iter([["a", "b"], ["b"], []])
     assert waiting.until_whole(lambda: next(lacks), 10, clock=clock()) == []

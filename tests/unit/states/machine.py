@@ -13,11 +13,11 @@ class Guard:
 
     def __init__(self, machine, refuses=False, behind=()):
         self.machine, self.refuses, self.behind = machine, refuses, set(behind)
-        self.token = None
+        self.token = self.copies = None
 
     def functions(self):
         """The execution functions of the guard `ovn_controller`."""
-        names = ("before_stop", "after_start", "undo", "pending")
+        names = ("before_stop", "after_start", "undo", "pending", "progress")
         return {f"ovn_controller.{name}": getattr(self, name) for name in names}
 
     def before_stop(self, container):
@@ -42,6 +42,9 @@ class Guard:
 
     def pending(self, container):
         return self.token
+
+    def progress(self, container):
+        return self.copies
 
 
 class Machine:

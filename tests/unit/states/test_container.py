@@ -360,6 +360,28 @@ def test_a_guards_change_that_died_is_predicted_and_finished():
     assert state(machine, guard=guard).running("nova", OLD, **GUARDED)["changes"] == {}
 
 
+COPIES = {"what": "it is fed", "mark": [1], "copies": True}
+
+
+def test_a_copy_that_stands_still_is_left_alone_and_gone_on_with_by_the_next_run():
+    machine = at_old(sick=[NEW])
+    guard = Guard(machine)
+    guard.copies = COPIES
+    answer = state(machine, guard=guard).running("nova", NEW, **GUARDED)
+    assert answer["reason"] == "COPY_STALLED" and machine.did[-1] == f"restart nova {NEW}"
+    assert (
+        guard.token == TOKEN and machine.containers["nova"]["image"] == NEW and OLD in machine.proven["nova"]
+    )
+    machine.containers["nova"]["healthy"], machine.did = False, []
+    assert state(machine, guard=guard).running("nova", NEW, **GUARDED)["reason"] == "COPY_STALLED"
+    assert machine.did == []
+    machine.sick, guard.copies = set(), None
+    machine.containers["nova"]["healthy"] = True
+    answer = state(machine, guard=guard).running("nova", NEW, **GUARDED)
+    assert answer["result"] is True and machine.did == [f"prove {NEW} with {TOKEN}"]
+    assert guard.token is None and machine.proven == {}
+
+
 def test_a_guard_lets_the_unit_of_an_earlier_installer_go():
     machine = legacy_machine()
     guard = Guard(machine)
