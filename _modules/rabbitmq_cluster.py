@@ -1,5 +1,6 @@
 """The guard of a RabbitMQ node: its container changes only while no queue needs it, and counts as changed
-only when it is back in its cluster and every quorum queue has a member to spare again.
+only when it is back in its cluster, every quorum queue has a member to spare again, and every classic
+mirrored queue (RabbitMQ 3) a synchronised mirror.
 
 Salt's own module of RabbitMQ calls its tools on the machine; here they are in the container. Draining a node
 (`rabbitmq-upgrade drain`) is RabbitMQ's own maintenance mode: https://www.rabbitmq.com/docs/upgrade#maintenance-mode.
@@ -9,16 +10,20 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import clusters, commands
+from openstack_rollout.errors import some
+from openstack_rollout.node import clusters, commands, mirrors
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.guarding import Look, Steps
 from openstack_rollout.node.guards import PATIENCE
 
 _STEPS = Steps()
-_SPARE = ("rabbitmq-diagnostics", "check_if_node_is_quorum_critical")
+_QUORUM, _MIRRORS = "check_if_node_is_quorum_critical", "check_if_node_is_mirror_sync_critical"
+_SERVER = "beam.smp"  # the process of a broker, as of all that is written in Erlang
+_NOT_OFFERED = 64  # the exit status of RabbitMQ's tools for a command, or a column, that they do not know
 _DRAINED_IN = 60  # seconds for leaders of queues to move
 _NOT_STARTED = (126, 127)  # exit statuses of an engine's exec when the program cannot be started
 
@@ -41,13 +46,14 @@ def status(container: str = "rabbitmq") -> dict | None:
     if found is None:
         return None
     own = _name(container)
+    critical, _ = _critical(container)
     return {
         "name": own,
         "members": sorted(found["disk_nodes"]),
         "running": sorted(found["running_nodes"]),
         "partitions": found.get("partitions") or {},
         "feature_flags": _flags(found),
-        "lacks": [*clusters.rabbitmq(found, own), *_critical(container)],
+        "lacks": [*clusters.rabbitmq(found, own), *critical],
     }
 
 
@@ -75,12 +81,14 @@ def feature_flags(container: str = "rabbitmq", enabled: list[str] | None = None)
 
 
 def may_stop(container: str = "rabbitmq", patience: float = PATIENCE) -> dict | None:
-    """Make sure that the cluster can spare this node: all run, none is cut off, no queue loses its quorum.
+    """Make sure that the cluster can spare this node: all run, none is cut off, no queue loses its quorum or
+    its only synchronised copy.
 
     container (str): its name. patience (float): seconds in which a cluster may become whole.
 
     Returns {"node": its name}, None where the broker is alone or does not run here.
-    Raises NodeError QUORUM_AT_RISK that says what is missing.
+    Raises NodeError that says what is missing: QUORUM_AT_RISK; SET_BY_OPERATOR where mirrors are synchronised
+    by hand only, CLIENT_FAILED where the broker runs and its tools do not reach it.
 
     CLI Example:
 
@@ -93,10 +101,13 @@ def may_stop(container: str = "rabbitmq", patience: float = PATIENCE) -> dict | 
         found = _cluster(container, absent=True)
         if not found:
             return Look()
-        own = _name(container)
-        return Look({"node": own}, clusters.rabbitmq(found, own) or _critical(container), own)
+        own, reason = _name(container), ""
+        lacks = clusters.rabbitmq(found, own)
+        if not lacks:
+            lacks, reason = _critical(container)
+        return Look({"node": own}, lacks, own, reason)
 
-    return _STEPS.spare(container, look, patience)
+    return _STEPS.spare(container, _answering(look, __grains__["id"]), patience)
 
 
 def before_stop(container: str) -> dict:
@@ -127,12 +138,15 @@ def before_stop(container: str) -> dict:
 
 
 def after_start(container: str, token: dict | None, timeout: float) -> str:
-    """Wait until this node is back in its cluster, and no quorum queue is without a member to spare.
+    """Wait until this node is back in its cluster, no quorum queue is without a member to spare, and the
+    mirrors are synchronised that are so by themselves.
 
     container (str): its name. token (dict): of `before_stop`, None when no container ran before.
-    timeout (float): seconds.
+    timeout (float): seconds, from the last moment at which mirrors moved.
 
-    Returns how it came back, one line. Raises NodeError QUORUM_NOT_RESTORED that says what is missing.
+    Returns how it came back, one line; also which mirrors an operator has to have synchronised. Raises
+    NodeError QUORUM_NOT_RESTORED that says what is missing; COPY_STALLED where mirrors do not move,
+    CLIENT_FAILED where the broker runs and its tools do not reach it.
 
     CLI Example:
 
@@ -149,10 +163,15 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
         found = _cluster(container, absent=True)
         if not found:
             return Look(None, ["its broker does not answer, or is alone"], own)
-        return Look(found, clusters.rabbitmq(found, own) or _critical(container), own)
+        lacks, behind = clusters.rabbitmq(found, own) or _quorum_critical(container), []
+        if not lacks:
+            behind = _lagging(container)
+            lacks = mirrors.lacks(behind)
+        by_hand = mirrors.by_hand(behind)
+        return Look([f"{own} runs again, one of {len(found['running_nodes'])}", *by_hand], lacks, own)
 
-    found = _STEPS.back(container, look, timeout)
-    return f"{own} runs again, one of {len(found['running_nodes'])}"
+    watched = _answering(look, own)
+    return "; ".join(_STEPS.back(container, watched, timeout, progress=lambda: progress(container)))
 
 
 def undo(container: str, token: dict | None) -> None:
@@ -175,6 +194,30 @@ def undo(container: str, token: dict | None) -> None:
         ):
             _tool(container, "rabbitmq-upgrade", "revive")
     _STEPS.end(container)
+
+
+def progress(container: str) -> dict | None:
+    """How far the mirrors of this cluster's queues are synchronised.
+
+    container (str): its name.
+
+    Returns {"what": a few words, "mark": what is greater the further they are, "copies": True}; None where
+    none is being synchronised, or the broker does not answer.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' rabbitmq_cluster.progress rabbitmq
+    """
+    try:
+        behind = [one for one in _lagging(container) if not one.by_hand]
+    except CommandExecutionError:
+        return None
+    if not behind:
+        return None
+    mark = [-len(behind), sum(one.at for one in behind)]
+    return {"what": "; ".join(mirrors.lacks(behind)), "mark": mark, "copies": True}
 
 
 def pending(container: str) -> dict | None:
@@ -205,16 +248,73 @@ def _cluster(container: str, absent: bool = False) -> dict | None:
 
 
 def _answers(container: str) -> bool:
+    """Whether the broker runs. Raises NodeError CLIENT_FAILED where that cannot be asked."""
     result = _tool(container, "rabbitmq-diagnostics", "check_running")
-    if result.retcode in _NOT_STARTED:
-        raise NodeError("QUORUM_AT_RISK", f"{container} cannot be asked: {result.complaint()}")
-    return not result.retcode
+    if not result.retcode:
+        return True
+    unreached = result.retcode in _NOT_STARTED
+    if not unreached and _SERVER in commands.processes(__salt__, container):
+        # A node that is reached, and says that no broker runs on it, has said so.
+        unreached = bool(_tool(container, "rabbitmq-diagnostics", "ping").retcode)
+    if unreached:
+        raise NodeError("CLIENT_FAILED", f"{container} cannot be asked: {result.complaint()}")
+    return False
 
 
-def _critical(container: str) -> list[str]:
+def _answering(look: Callable[[], Look], member: str) -> Callable[[], Look]:
+    """The same look; of a broker that cannot be asked, that is what is missing."""
+
+    def tried() -> Look:
+        try:
+            return look()
+        except NodeError as error:
+            return Look(None, [error.text], member, error.reason)
+
+    return tried
+
+
+def _critical(container: str) -> tuple[list[str], str]:
+    """What queues would lose without this node, and the word for it where there is one of its own."""
+    quorum = _quorum_critical(container)
+    result = _tool(container, "rabbitmq-diagnostics", "--formatter", "json", _MIRRORS)
+    if result.retcode in (0, _NOT_OFFERED):
+        return quorum, ""
+    lost = [f"queues would lose their only synchronised copy ({_named(result)})"]
+    lag = _lagging(container)
+    own = lag and all(one.by_hand for one in lag)
+    return [*quorum, *lost, *mirrors.by_hand(lag)], "SET_BY_OPERATOR" if own and not quorum else ""
+
+
+def _quorum_critical(container: str) -> list[str]:
     """The queues that would lose their quorum without this node."""
-    result = _tool(container, *_SPARE)
-    return [f"queues would lose their quorum ({result.complaint()})"] if result.retcode else []
+    result = _tool(container, "rabbitmq-diagnostics", "--formatter", "json", _QUORUM)
+    return [f"queues would lose their quorum ({_named(result)})"] if result.retcode else []
+
+
+def _named(result: commands.Result) -> str:
+    """The queues that a check names, or what else it says."""
+    try:
+        found = json.loads(result.stdout)
+        return some([one["readable_name"] for one in found["queues"]]) or result.complaint()
+    except (ValueError, KeyError, TypeError):
+        return result.complaint()
+
+
+def _lagging(container: str) -> list[mirrors.Lagging]:
+    """The queues with a mirror that is not synchronised. Raises NodeError CLIENT_FAILED."""
+    found: list[mirrors.Lagging] = []
+    for vhost in _json(container, "rabbitmqctl", "list_vhosts", "name"):
+        where = ("--vhost", vhost["name"])
+        listed = _tool(
+            container, "rabbitmqctl", "--formatter", "json", "list_queues", *where, *mirrors.COLUMNS
+        )
+        if listed.retcode == _NOT_OFFERED:
+            return []
+        queues = _read(container, listed)
+        if any(row.get("slave_pids") for row in queues):
+            policies = _json(container, "rabbitmqctl", "list_policies", *where)
+            found += mirrors.lagging(vhost["name"], queues, policies)
+    return found
 
 
 def _name(container: str) -> str:
@@ -227,11 +327,14 @@ def _flags(found: dict | list) -> dict[str, str]:
 
 
 def _json(container: str, program: str, *arguments: str):
-    result = _tool(container, program, "--formatter", "json", *arguments)
+    return _read(container, _tool(container, program, "--formatter", "json", *arguments))
+
+
+def _read(container: str, result: commands.Result):
     try:
         return json.loads(result.stdout)
     except ValueError as error:
-        raise NodeError("QUORUM_AT_RISK", f"{container} cannot be asked: {result.complaint()}") from error
+        raise NodeError("CLIENT_FAILED", f"{container} cannot be asked: {result.complaint()}") from error
 
 
 def _tool(container: str, program: str, *arguments: str) -> commands.Result:

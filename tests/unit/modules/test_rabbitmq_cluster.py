@@ -7,6 +7,7 @@ import json
 import pytest
 from salt.exceptions import CommandExecutionError
 
+from openstack_rollout.node.errors import NodeError
 from tests.unit.loading import Commands, load
 from tests.unit.modules.guards import clock, steps
 
@@ -27,11 +28,16 @@ class Broker(Commands):
             ],
         }  # fmt: skip
         self.critical, self.running, self.drains = "", True, True
-        self.missing = 0
+        self.missing, self.processes, self.reached = 0, "", True
+        self.mirrored, self.lonely, self.mode = None, False, "manual"
 
     def __call__(self, command, **options):
         found = super().__call__(command, **options)
         line = " ".join(command)
+        if command[1] == "top":
+            return found | {"stdout": self.processes}
+        if line.endswith(" ping"):
+            return found | {"retcode": 0 if self.reached else 69}
         if self.missing or not self.running:
             return found | {"retcode": self.missing or 69, "stderr": "Error: not running"}
         if line.endswith("cluster_status"):
@@ -42,6 +48,20 @@ class Broker(Commands):
             return found | {"stdout": "'rabbit@ctl1'\n"}
         if line.endswith("check_if_node_is_quorum_critical") and self.critical:
             return found | {"retcode": 69, "stderr": self.critical}
+        if line.endswith("check_if_node_is_mirror_sync_critical"):
+            if self.mirrored is None:  # RabbitMQ 4
+                return found | {"retcode": 64, "stderr": "Command not found"}
+            queues = [{"readable_name": "queue 'info' in vhost '/'", "name": "info"}]
+            return found | ({"retcode": 69, "stdout": json.dumps({"queues": queues})} if self.lonely else {})
+        if "list_vhosts" in line:
+            return found | {"stdout": '[{"name": "/"}]'}
+        if "list_queues" in line:
+            if self.mirrored is None:
+                return found | {"retcode": 64, "stderr": "Info key(s) slave_pids are not supported"}
+            return found | {"stdout": json.dumps(self.mirrored)}
+        if "list_policies" in line:
+            definition = json.dumps({"ha-mode": "all"} | ({"ha-sync-mode": self.mode} if self.mode else {}))
+            return found | {"stdout": json.dumps([{"name": "ha", "definition": definition}])}
         if line.endswith(" drain"):
             self.cluster["maintenance_status"]["rabbit@ctl1"] = "marked for maintenance"
             return found | {"retcode": 0 if self.drains else 1, "stderr": "timed out"}
@@ -111,8 +131,71 @@ def test_a_broker_that_does_not_run_may_be_replaced(tmp_path):
 def test_a_broker_that_cannot_be_asked_is_not_stopped(tmp_path):
     broker = Broker()
     broker.missing = 127
-    with pytest.raises(CommandExecutionError, match=r"^QUORUM_AT_RISK: rabbitmq cannot be asked"):
+    with pytest.raises(NodeError) as refused:
         guard(broker, tmp_path).before_stop(NAME)
+    assert refused.value.reason == "CLIENT_FAILED"
+
+
+@pytest.mark.parametrize(
+    ("processes", "reached", "reason"),
+    [("beam.smp -W w", False, "CLIENT_FAILED"), ("beam.smp -W w", True, ""), ("epmd -daemon", False, "")],
+)
+def test_a_broker_that_runs_and_is_not_reached_is_none_that_is_away(tmp_path, processes, reached, reason):
+    broker = Broker()
+    broker.running, broker.processes, broker.reached = False, processes, reached
+    module = guard(broker, tmp_path)
+    if not reason:
+        assert module.before_stop(NAME) == {}
+        return
+    with pytest.raises(NodeError) as refused:
+        module.before_stop(NAME)
+    assert refused.value.reason == reason
+
+
+def queue(synchronised, messages=9, state="running"):
+    return {
+        "name": "info", "messages": messages, "state": state, "policy": "ha",
+        "slave_pids": ["#PID<1.2.0>"], "synchronised_slave_pids": ["#PID<1.2.0>"] * synchronised,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [("manual", "SET_BY_OPERATOR"), ("", "SET_BY_OPERATOR"), ("automatic", "QUORUM_AT_RISK")],
+)
+def test_the_only_synchronised_copy_of_a_queue_is_not_stopped(tmp_path, mode, reason):
+    broker = Broker()
+    broker.mirrored, broker.lonely, broker.mode = [queue(0)], True, mode
+    module = guard(broker, tmp_path)
+    with pytest.raises(NodeError) as refused:
+        module.before_stop(NAME)
+    assert refused.value.reason == reason and "info" in refused.value.text
+    assert ran(broker, " drain") == [] and module.pending(NAME) is None
+
+
+def test_mirrors_are_waited_for_that_are_synchronised_by_themselves(tmp_path):
+    broker = Broker()
+    broker.mirrored, broker.mode = [queue(0)], "automatic"
+    module = guard(broker, tmp_path)
+    token = {"node": "rabbit@ctl1", "begun": 1000.0}
+    with pytest.raises(NodeError) as stalled:
+        module.after_start(NAME, token, 30)
+    assert stalled.value.reason == "COPY_STALLED"
+    first = module.progress(NAME)
+    broker.mirrored = [queue(0, state="{syncing, 5}")]
+    assert module.progress(NAME)["mark"] > first["mark"] and first["copies"]
+    for done in (queue(1), queue(0, messages=0)):
+        broker.mirrored = [done]
+        assert module.after_start(NAME, token, 30) == "rabbit@ctl1 runs again, one of 3"
+        assert module.progress(NAME) is None
+
+
+def test_mirrors_that_wait_for_the_operator_are_told_and_not_waited_for(tmp_path):
+    broker = Broker()
+    broker.mirrored = [queue(0)]
+    module = guard(broker, tmp_path)
+    said = module.after_start(NAME, {"node": "rabbit@ctl1", "begun": 1000.0}, 30)
+    assert "rabbitmqctl sync_queue --vhost / info" in said and module.pending(NAME) is None
 
 
 def test_a_broker_that_is_alone_is_not_guarded(tmp_path):
