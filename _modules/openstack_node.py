@@ -23,6 +23,7 @@ from openstack_rollout.node import (
 )
 from openstack_rollout.node import share as shares
 from openstack_rollout.node.errors import NodeError
+from openstack_rollout.node.guards import WITH_SETTINGS
 
 #: The form of facts; declared/facts.py of the master has the same number.
 SCHEMA = 3
@@ -176,6 +177,11 @@ def _own_work(share: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) 
             }
         ),
         "legacy_units": {name: list(units) for name, units in legacy.items() if units},
+        "settings": {
+            name: lines
+            for name, guard in guards.items()
+            if guard in WITH_SETTINGS and (lines := __salt__[f"{guard}.settings"](here.get(name, name)))
+        },
         "checks": [
             _checked(check, service)
             for check in share.get("checks", ())

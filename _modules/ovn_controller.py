@@ -8,12 +8,14 @@ before is recorded until it is caught up, so that the next run can finish the ch
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from pathlib import Path
 
-from openstack_rollout.node import commands, engines, ovn_chassis, ovsdb
+from salt.exceptions import CommandExecutionError
+
+from openstack_rollout.node import commands, engines, images, ovn_chassis, ovsdb, southbound, waiting
+from openstack_rollout.node import share as shares
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.guarding import Look, Steps
 from openstack_rollout.node.guards import PATIENCE
@@ -23,6 +25,7 @@ _PROC = Path("/proc")
 _PROTOCOLS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
 _ENDS_IN = 15  # seconds for a controller that was asked to exit
 _POLL = 0.5
+_SETTLE = 30.0  # seconds that are left at least once the new flows are let in
 _AGREED, _QUIET = 2, 10  # polls in a row with the same answer
 _AT_ONCE = "0"  # let the new flows in now
 _FRESH = 3600  # seconds after which the number of flows in a record says nothing about today's
@@ -54,12 +57,13 @@ def status(container: str = "ovn_controller") -> dict | None:
 
 
 def may_stop(container: str = "ovn_controller", patience: float = PATIENCE) -> dict | None:
-    """Make sure that a new controller could do what this one does: the southbound database answers it.
+    """Make sure that a new controller could do what this one does: the southbound database answers it, and
+    it would not wait for northd.
 
     container (str): its name. patience (float): seconds in which the database may come back.
 
     Returns what `before_stop` notes down of the chassis, None on a node that is none. Raises NodeError
-    OVN_NOT_CAUGHT_UP.
+    OVN_NOT_CAUGHT_UP, or SET_BY_OPERATOR with the setting that would have it wait.
 
     CLI Example:
 
@@ -70,6 +74,8 @@ def may_stop(container: str = "ovn_controller", patience: float = PATIENCE) -> d
     found = _chassis()
     if found is None:
         return None
+    if (lines := settings(container)) and _image_changes(container):
+        raise NodeError("SET_BY_OPERATOR", f"{container}: {'; '.join(lines)}; nothing was touched")
 
     def look() -> Look:
         now = _measure(container, found)
@@ -118,7 +124,8 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
     """Wait until the chassis is caught up: connected, its flows computed anew, its ports bound as before.
 
     container (str): its name. token (dict): of `before_stop`, None when no container ran before.
-    timeout (float): seconds, beside those that the computation of the flows may take.
+    timeout (float): seconds, beside those that the computation of the flows may take; from the last moment at
+    which there were more flows, as long as there are fewer than before.
 
     Returns "": there is nothing to say. Raises NodeError OVN_NOT_CAUGHT_UP that says what it waits for.
 
@@ -135,7 +142,8 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
     allowed = float(timeout) + int(found["wait"] or 0) / 1000
     deadline = time.monotonic() + allowed
     if before:
-        _let_new_flows_in(container, before, deadline - time.monotonic())
+        _let_new_flows_in(container, before, allowed)
+    rest = max(deadline - time.monotonic(), min(allowed, _SETTLE))
     goal = None
 
     def waits() -> list[str]:
@@ -146,7 +154,7 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
         now["missing"] = _missing(container, found, now, before)
         return ovn_chassis.waits(now, before)
 
-    seen = _STEPS.whole(lambda: Look(lacks=waits()), deadline - time.monotonic(), _POLL)
+    seen = _STEPS.whole(lambda: Look(lacks=waits()), rest, _POLL, mark=_further(found, before))
     if seen.lacks:
         raise NodeError(
             "OVN_NOT_CAUGHT_UP",
@@ -177,6 +185,58 @@ def undo(container: str, token: dict | None) -> None:
         if now in (token.get("set"), _AT_ONCE):
             _set(token["wait_key"], token["wait"])
     _STEPS.end(container)
+
+
+def progress(container: str) -> dict | None:
+    """How many flows the switch of a chassis has, while it has fewer than before the change.
+
+    container (str): its name.
+
+    Returns {"what": a few words, "mark": the flows, "copies": False}; None where nothing is waited for.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' ovn_controller.progress ovn_controller
+    """
+    found, before = _chassis(), pending(container)
+    flows = _further(found, before)() if found and before else None
+    if flows is None:
+        return None
+    return {"what": f"{flows} of {before['flows']} flows are there", "mark": [flows], "copies": False}
+
+
+def settings(container: str = "ovn_controller") -> list[str]:
+    """The settings of an operator's own for which a controller of another version would wait, a line each.
+
+    container (str): its name. A controller that waits already, for another northd than there is, is not kept
+    from its next version by that.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' ovn_controller.settings
+    """
+    try:
+        found = _chassis()
+    except CommandExecutionError:
+        return []  # a switch that does not answer is told of by its own facts, and stops every change
+    if not found or not found["match"]:
+        return []
+    asked = [southbound.select("SB_Global", [], "options")]
+    rows = southbound.query(__salt__, container, found, asked)
+    northd = (rows[0][0]["options"] if rows and rows[0] else {}).get("northd_internal_version", "")
+    own = commands.in_container(__salt__, container, ["ovn-controller", "--version"])
+    if northd and not own.retcode and not ovn_chassis.is_of(own.stdout, northd):
+        return []
+    return [
+        f"external_ids:{found['match']} = true: a new ovn-controller would wait for a northd of its own"
+        f" version, which moves later, with the control plane ({northd or 'an unknown one'} runs). Set it to"
+        f" false until then (ovs-vsctl set Open_vSwitch . external_ids:{found['match']}=false), or keep"
+        " ovn-controller's present image under custom_images until northd has moved"
+    ]
 
 
 def pending(container: str) -> dict | None:
@@ -224,21 +284,47 @@ def _let_new_flows_in(container: str, before: dict, timeout: float) -> None:
         return False
 
     if timeout > 0:
-        _STEPS.until(computed_or_silent, timeout, _POLL)
+        _STEPS.until(
+            computed_or_silent, timeout, _POLL, mark=lambda: last if last and last < wanted else None
+        )
+
+
+def _further(found: dict, before: dict) -> waiting.Mark:
+    """The number of flows, as long as there are fewer than before: those of a busy cloud come and go."""
+
+    def mark() -> int | None:
+        flows = ovn_chassis.flow_count(_ofctl("dump-aggregate", found["bridge"]))
+        return flows if flows is not None and flows < (before.get("flows") or 0) else None
+
+    return mark
+
+
+def _image_changes(container: str) -> bool:
+    """Whether the node wants another image of a container, also where that cannot be told."""
+    try:
+        services = shares.of(__pillar__)["services"]
+    except NodeError:
+        return True
+    wanted = [one["image"] for one in services if one["container"] == container]
+    now = engines.containers(__salt__).get(container)
+    if not wanted or not now:
+        return True
+    local = engines.local_images(__salt__)
+    return now.get("image_id") not in images.ids(wanted, local).values()
 
 
 def _measure(container: str, found: dict) -> dict:
     """The chassis as it is; what cannot be measured is None."""
-    southbound = _southbound(container, found)
-    ports = {row["logical_port"]: row["type"] for row in southbound.get("ports", ())}
+    known = southbound.of_chassis(__salt__, container, found)
+    ports = {row["logical_port"]: row["type"] for row in known.get("ports", ())}
     here = ovn_chassis.interfaces(_rows("external_ids,ofport", "Interface"))
     entry = _ofctl("dump-flows", "--no-names", found["bridge"], "table=0")
     return {
         "connection": _ask(container, "connection-status").strip(),
-        "answers": southbound.get("answers"),
-        "chassis": bool(southbound.get("chassis")),
-        "nb_cfg": southbound.get("nb_cfg"),
-        "wanted_nb_cfg": southbound.get("wanted_nb_cfg"),
+        "answers": known.get("answers"),
+        "chassis": bool(known.get("chassis")),
+        "nb_cfg": known.get("nb_cfg"),
+        "wanted_nb_cfg": known.get("wanted_nb_cfg"),
         "ports": ports,
         "interfaces": here,
         "flows": ovn_chassis.flow_count(_ofctl("dump-aggregate", found["bridge"])),
@@ -254,55 +340,10 @@ def _missing(container: str, found: dict, now: dict, before: dict) -> list[str]:
     if not missing:
         return []
     conditions = [[["logical_port", "==", port]] for port in missing]
-    rows = _query(container, found, [_select("Port_Binding", where, "logical_port") for where in conditions])
+    asked = [southbound.select("Port_Binding", where, "logical_port") for where in conditions]
+    rows = southbound.query(__salt__, container, found, asked)
     # A port without a row in the southbound database was deleted, not lost.
     return missing if rows is None else [port for port, one in zip(missing, rows, strict=True) if one]
-
-
-def _southbound(container: str, found: dict) -> dict:
-    """What the southbound database says of this chassis; {"answers": False} when it does not answer."""
-    name = [["name", "==", found["name"]]]
-    rows = _query(
-        container,
-        found,
-        [
-            _select("Chassis", name, "_uuid"),
-            _select("Chassis_Private", name, "nb_cfg"),
-            _select("SB_Global", [], "nb_cfg"),
-        ],
-    )
-    if rows is None:
-        return {"answers": False}
-    own, private, whole = rows
-    answer = {"answers": True, "chassis": bool(own and private), "ports": []}
-    answer["nb_cfg"] = private[0]["nb_cfg"] if private else None
-    answer["wanted_nb_cfg"] = whole[0]["nb_cfg"] if whole else None
-    if own:
-        here = [["chassis", "==", ["uuid", own[0]["_uuid"]]]]
-        ports = _query(container, found, [_select("Port_Binding", here, "logical_port", "type")])
-        answer["ports"] = ports[0] if ports else []
-    return answer
-
-
-def _select(table: str, where: list, *columns: str) -> dict:
-    return {"op": "select", "table": table, "where": where, "columns": list(columns)}
-
-
-def _query(container: str, found: dict, operations: list[dict]) -> list[list[dict]] | None:
-    """Rows of the southbound database, asked as the controller reaches it; None when it does not answer."""
-    keys = []
-    if "ssl:" in found["remote"]:
-        rows = _rows("private_key,certificate,ca_cert", "SSL")
-        processes = commands.processes(__salt__, container)
-        keys = ovn_chassis.key_options(processes, rows[0] if rows else None)
-    client = ["ovsdb-client", "--timeout=10", "--no-leader-only", *keys, "query", found["remote"]]
-    question = json.dumps(["OVN_Southbound", *operations])
-    result = commands.in_container(__salt__, container, [*client, question])
-    try:
-        answers = json.loads(result.stdout) if not result.retcode else [{}]
-        return [[ovsdb.record(row) for row in answer["rows"]] for answer in answers]
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 def _chassis() -> dict | None:

@@ -26,6 +26,7 @@ QUIET = {
     "datapath": [],
     "reboot": [],
     "reboot_without_effect": [],
+    "settings": {},
     "bootc": None,
     "minion": "none",
     "configuration": [],

@@ -94,9 +94,10 @@ class Compared:
     whatever the release. renews_minion: whether the system stage would move Salt's own packages. services:
     name → {"container", "image", "running", "image_id", "local", "release"}. packages: name → {"stage",
     "installed", "wanted"}. held: name → version that the operator's holds, locks and pins keep back. stays:
-    name → {"version", "cause", "by"} of all that is newer and stays. checks: stage → what the
-    release asks for and is not so. notes: {"kind", "subject", "detail"} of what is beside the catalogue.
-    boot_id: of the boot in which it was measured.
+    name → {"version", "cause", "by"} of all that is newer and stays. checks: stage → what the release asks
+    for and is not so. settings: stage → what an operator has set for which the stage would wait. notes:
+    {"kind", "subject", "detail"} of what is beside the catalogue. boot_id: of the boot in which it was
+    measured.
     """
 
     id: str
@@ -118,6 +119,7 @@ class Compared:
     notes: list[dict[str, str]] = field(default_factory=list)
     checks: dict[str, list[str]] = field(default_factory=dict)
     boot_id: str = ""
+    settings: dict[str, list[str]] = field(default_factory=dict)
 
     def open(self, stages: Iterable[str]) -> list[Difference]:
         """What differs in these stages."""
@@ -173,6 +175,7 @@ class Comparison:
             notes=[*_notes(own, facts), *self._old_sidecars(own, facts)],
             checks=_failed_checks(wanted, facts, stages),
             boot_id=facts.boot_id,
+            settings=_settings(wanted, facts, stages),
         )
 
     def deployed(self, facts: Facts, where: Place) -> str | None:
@@ -493,7 +496,7 @@ def _failed_checks(
     wanted: Mapping[str, Any], facts: Facts, stages: Mapping[str, list[Difference]]
 ) -> dict[str, list[str]]:
     """What the release asks for and is not so, by the stage of the service that is about to move to it."""
-    moving = {one.subject for some in stages.values() for one in some if one.kind == Kind.CONTAINER_IMAGE}
+    moving = _moving(stages)
     asked = {(one["service"], one["call"]) for one in wanted.get("checks", ())}
     found: dict[str, list[str]] = {}
     for service in wanted["services"]:
@@ -507,6 +510,24 @@ def _failed_checks(
             if lines:
                 found.setdefault(service["stage"], []).extend(lines)
     return found
+
+
+def _settings(
+    wanted: Mapping[str, Any], facts: Facts, stages: Mapping[str, list[Difference]]
+) -> dict[str, list[str]]:
+    """What operators have set for which services would wait that are about to move, by their stage."""
+    moving = _moving(stages)
+    found: dict[str, list[str]] = {}
+    for service in wanted["services"]:
+        container = service["container"]
+        if container in moving and (lines := facts.settings.get(container)):
+            found.setdefault(service["stage"], []).extend(lines)
+    return found
+
+
+def _moving(stages: Mapping[str, list[Difference]]) -> set[str]:
+    """The containers that are about to have another image."""
+    return {one.subject for some in stages.values() for one in some if one.kind == Kind.CONTAINER_IMAGE}
 
 
 def _meets(facts: Facts) -> packages.Meets:

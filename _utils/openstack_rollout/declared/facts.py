@@ -127,7 +127,8 @@ class Facts(_Record):
     target, roles: of its share. managed: containers whose quadlets are ours. carried: those that a carrier
     knows to run. images: the references of its
     share that are local. packages: the versions of those it watches. floors: whether each is met, as its
-    package manager says. pending: containers whose change was begun and not finished.
+    package manager says. pending: containers whose change was begun and not finished. settings: by container,
+    what an operator has set for which another image of it would wait.
     """
 
     schema_: Literal[3] = Field(alias="schema")
@@ -158,6 +159,7 @@ class Facts(_Record):
     pending: _Names
     legacy_units: dict[_Name, _Names]
     checks: Annotated[list[Checked], Field(max_length=1000)]
+    settings: dict[_Name, _Lines]
 
 
 def read(node: str, answer: Any, roles: Collection[str] = ROLES) -> Facts:

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 WAIT = "ovn-ofctrl-wait-before-clear"
+#: With it a controller computes nothing while northd, which moves in a later stage, has another version.
+MATCH = "ovn-match-northd-version"
 #: Bounds of the time for which a new controller leaves the flows of the old one alone, in milliseconds. It is
 #: a limit, not a delay: new flows are let in as soon as they are computed.
 SHORTEST_WAIT, LONGEST_WAIT = 20_000, 300_000
@@ -21,6 +23,8 @@ _AGE = re.compile(r"\bduration=([0-9.]+)s\b.*\bactions=")
 _INPUT = re.compile(r"\bin_port=(\d+)\b")
 _COUNT = re.compile(r"\bflow_count=(\d+)")
 _STOPWATCH = re.compile(r"^\s*(Total samples|Maximum): (\d+)", re.M)
+_VERSION = re.compile(r"^ovn-controller (\S+)")
+_SCHEMA = re.compile(r"^SB DB Schema (\S+)", re.M)
 _DESIRED = re.compile(r"\bofctrl_desired_flow_usage-KB:(\d+)")
 _KEY_OPTIONS = {
     "-p": "--private-key",
@@ -37,8 +41,9 @@ def settings(external_ids: Mapping[str, str]) -> dict[str, Any] | None:
 
     external_ids (dict): of the table Open_vSwitch. A key ending in the chassis' name wins over the plain one.
 
-    Returns {"name", "remote", "bridge", "wait_key", "wait"}, where `wait` is what is set under `wait_key`
-    (str) or None; None when the switch is not set up as a chassis.
+    Returns {"name", "remote", "bridge", "wait_key", "wait", "match"}, where `wait` is what is set under
+    `wait_key` (str) or None, and `match` the key under which MATCH is true, "" where it is not; None when the
+    switch is not set up as a chassis.
     """
     name = external_ids.get("system-id")
     if not name:
@@ -51,14 +56,24 @@ def settings(external_ids: Mapping[str, str]) -> dict[str, Any] | None:
     remote = external_ids.get(key_of("ovn-remote"))
     if not remote:
         return None
-    wait_key = key_of(WAIT)
+    wait_key, match = key_of(WAIT), key_of(MATCH)
     return {
         "name": name,
         "remote": remote,
         "bridge": external_ids.get(key_of("ovn-bridge")) or "br-int",
         "wait_key": wait_key,
         "wait": external_ids.get(wait_key),
+        "match": match if external_ids.get(match, "").lower() == "true" else "",
     }
+
+
+def is_of(version: str, northd: str) -> bool:
+    """Whether a controller is of the version of which northd is, by all that the controller tells of it.
+
+    version (str): what `ovn-controller --version` prints. northd (str): northd_internal_version of SB_Global.
+    """
+    own, schema = _VERSION.search(version), _SCHEMA.search(version)
+    return bool(own and schema and northd.startswith(f"{own[1]}-{schema[1]}-"))
 
 
 def wait_for(longest_computation: int | None) -> int:

@@ -39,6 +39,7 @@ def before_a_run(
     refuse_forgotten_images(model, ports.journal.tracked_custom_images() or None)
     refuse_out_of_order(stages[0], measured.nodes)
     measured = _leaving_out(members, measured, lambda nodes: _refuse_by_release_checks(nodes, stages))
+    measured = _leaving_out(members, measured, lambda nodes: _refuse_by_settings(nodes, stages))
     found = measured.nodes.values()
     wanted = {name: image for one in found for name, image in images_to_pull(one, stages)}
     missing = ports.registry(wanted) if wanted else []
@@ -123,13 +124,21 @@ def refuse_forgotten_images(model: Model, tracked: Mapping[str, Any] | None) -> 
 
 def _refuse_by_release_checks(nodes: Mapping[str, Compared], stages: Sequence[str]) -> None:
     """Raise RELEASE_CHECK while something is not so that the release asks for before its services move."""
-    found = {
-        node: [line for stage in stages for line in one.checks.get(stage, ())] for node, one in nodes.items()
-    }
+    _refuse("RELEASE_CHECK", {node: one.checks for node, one in nodes.items()}, stages)
+
+
+def _refuse_by_settings(nodes: Mapping[str, Compared], stages: Sequence[str]) -> None:
+    """Raise SET_BY_OPERATOR while operators have set something for which these stages would wait."""
+    _refuse("SET_BY_OPERATOR", {node: one.settings for node, one in nodes.items()}, stages)
+
+
+def _refuse(reason: str, told: Mapping[str, Mapping[str, list[str]]], stages: Sequence[str]) -> None:
+    """Raise RolloutError under a reason where nodes tell something (node → stage → lines) of these stages."""
+    found = {node: [line for stage in stages for line in one.get(stage, ())] for node, one in told.items()}
     failed = {node: lines for node, lines in found.items() if lines}
     if failed:
         text = "; ".join(f"{node}: {', '.join(lines)}" for node, lines in failed.items())
-        raise RolloutError("RELEASE_CHECK", text, failed)
+        raise RolloutError(reason, text, failed)
 
 
 def to_drain(

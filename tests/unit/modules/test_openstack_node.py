@@ -30,6 +30,7 @@ def pillar(where=COMPUTE, openstack=None, **run):
 
 def node(given=None, **functions):
     salt = {f"{guard}.pending": lambda container: None for guard in GUARDS} | {
+        "ovn_controller.settings": lambda container: [],
         "quadlet.managed": dict,
         "legacy_unit.present": lambda units: [],
         **functions,

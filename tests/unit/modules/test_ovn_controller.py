@@ -8,11 +8,15 @@ import pytest
 from salt.exceptions import CommandExecutionError
 
 from openstack_rollout.node import ovn_chassis
+from openstack_rollout.node.errors import NodeError
+from openstack_rollout.vocabulary import SHARE_VERSION
 from tests.unit.loading import Commands, load
 from tests.unit.modules.guards import steps
 
 NAME = "ovn_controller"
 OPERATORS = "3000"
+OLD, NEW = (f"registry.example/ovn-controller@sha256:{digit * 64}" for digit in "ab")
+MATCH = {"ovn-match-northd-version": "true"}
 
 
 class Node(Commands):
@@ -26,7 +30,8 @@ class Node(Commands):
         self.waits_set, self.changes = [], []
         self.running, self.southbound, self.connection = True, True, "connected"
         self.age, self.flow_age, self.flows, self.ports, self.desired = 3.0, 100.0, 500, ["vm1"], 40
-        self.takes_over = True
+        self.takes_over, self.northd = True, "25.03.0-20.41.0-83.12"
+        self.version, self.growing = "ovn-controller 25.03.0\nSB DB Schema 20.41.0\n", []
 
     def __call__(self, command, **options):
         line = " ".join(command)
@@ -35,6 +40,8 @@ class Node(Commands):
             self._change(command[-1] if " set " in line else None)
         if "exit --restart" in line:
             self.running = False
+        if "dump-aggregate" in line and self.growing:
+            self.flows = self.growing.pop(0)
         self.answers = self._answers()
         found = super().__call__(command, **options)
         if " query " in line:
@@ -62,6 +69,7 @@ class Node(Commands):
             f"{vsctl}external_ids list Open_vSwitch": ids,
             f"{vsctl}external_ids,ofport list Interface": json.dumps(interface),
             f"{ofctl} dump-aggregate": f"flow_count={self.flows}",
+            f"podman exec {NAME} ovn-controller --version": self.version,
             f"{ofctl} dump-flows": f" duration={self.flow_age}s, priority=100,in_port=3 actions=drop",
             f"{ask} connection-status": self.connection + "\n",
             f"{ask} debug/status": "running\n",
@@ -75,7 +83,7 @@ class Node(Commands):
         tables = {
             "Chassis": [{"_uuid": ["uuid", "c1"]}],
             "Chassis_Private": [{"nb_cfg": 7}],
-            "SB_Global": [{"nb_cfg": 7}],
+            "SB_Global": [{"nb_cfg": 7, "options": ["map", [["northd_internal_version", self.northd]]]}],
             "Port_Binding": [{"logical_port": port, "type": ""} for port in self.ports],
         }
         answers = []
@@ -86,14 +94,17 @@ class Node(Commands):
         return {"stdout": json.dumps(answers)}
 
 
-def guard(node, folder):
+def guard(node, folder, wants=NEW):
+    share = {"version": SHARE_VERSION, "services": [{"container": NAME, "image": wants}]}
+    pillar = {"openstack_node": share}
     salt = {
         "cmd.run_all": node,
         "cmd.has_exec": lambda name: True,
         "datapath.record": lambda: node.ran.append(["datapath.record"]),
-        "podman.containers": lambda: {NAME: {"running": node.running}},
+        "podman.containers": lambda: {NAME: {"running": node.running, "image_id": "id-old"}},
+        "podman.local_images": lambda: {"id-old": [OLD], "id-new": [NEW]},
     }
-    module = load("modules", "ovn_controller", salt=salt)
+    module = load("modules", "ovn_controller", salt=salt, pillar=pillar)
     module._STEPS = steps(folder)
     module._age = lambda container: node.age
     clock = iter(range(10**6))
@@ -132,6 +143,52 @@ def test_without_the_southbound_database_nothing_is_touched(tmp_path):
     with pytest.raises(CommandExecutionError, match=r"^OVN_NOT_CAUGHT_UP: .*nothing was touched"):
         module.before_stop(NAME)
     assert node.running and node.waits_set == [] and module.pending(NAME) is None
+
+
+def test_a_chassis_that_would_wait_for_northd_is_not_touched(tmp_path):
+    node = Node()
+    node.ids |= MATCH
+    module = guard(node, tmp_path)
+    with pytest.raises(NodeError) as refused:
+        module.before_stop(NAME)
+    assert refused.value.reason == "SET_BY_OPERATOR" and "ovn-match-northd-version" in refused.value.text
+    assert node.running and node.waits_set == [] and module.pending(NAME) is None
+    assert module.settings(NAME) == [
+        refused.value.text.partition(": ")[2].removesuffix("; nothing was touched")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "wants"),
+    [({}, OLD), ({"version": "ovn-controller 24.03.2\nSB DB Schema 20.33.0\n"}, NEW)],
+)
+def test_a_chassis_that_would_not_wait_for_northd_goes_on(tmp_path, change, wants):
+    """The same image once more, or a controller that waits for a northd which has moved already."""
+    node = Node()
+    node.ids |= MATCH
+    for name, value in change.items():
+        setattr(node, name, value)
+    guard(node, tmp_path, wants).before_stop(NAME)
+    assert not node.running
+
+
+def test_a_chassis_of_which_northd_is_not_known_is_not_touched(tmp_path):
+    node = Node()
+    node.ids |= MATCH
+    node.southbound = False
+    assert guard(node, tmp_path).settings(NAME)
+
+
+def test_a_chassis_is_waited_for_as_long_as_its_flows_grow(tmp_path):
+    node = Node()
+    module = guard(node, tmp_path)
+    token = module.before_stop(NAME)
+    node.growing = [flows for flows in range(10, 420, 4) for _ in range(2)]
+    assert module.progress(NAME) is not None
+    module.after_start(NAME, token, 8)
+    assert node.flows >= 400
+    node.growing = []
+    assert module.progress(NAME) is None
 
 
 def test_a_controller_that_is_broken_itself_may_be_replaced(tmp_path):

@@ -45,6 +45,27 @@ def test_a_setting_for_this_chassis_alone_wins():
     assert found["bridge"] == "br-two"
 
 
+@pytest.mark.parametrize(
+    ("own", "key"),
+    [
+        ({}, ""),
+        ({"ovn-match-northd-version": "false"}, ""),
+        ({"ovn-match-northd-version": "true"}, "ovn-match-northd-version"),
+        ({"ovn-match-northd-version": "true", "ovn-match-northd-version-cmp1": "false"}, ""),
+        ({"ovn-match-northd-version-cmp1": "true"}, "ovn-match-northd-version-cmp1"),
+    ],
+)
+def test_whether_a_chassis_waits_for_northds_version(own, key):
+    assert ovn_chassis.settings({**IDS, **own})["match"] == key
+
+
+def test_a_controller_of_northds_version():
+    printed = "ovn-controller 25.03.0\nOpen vSwitch Library 3.5.0\nSB DB Schema 20.41.0\n"
+    assert ovn_chassis.is_of(printed, "25.03.0-20.41.0-83.12")
+    assert not ovn_chassis.is_of(printed, "24.03.2-20.33.0-76.8")
+    assert not ovn_chassis.is_of("", "25.03.0-20.41.0-83.12")
+
+
 @pytest.mark.parametrize(("longest", "wanted"), [(None, 20_000), (500, 22_000), (10**6, 300_000)])
 def test_the_time_for_a_computation_is_bounded(longest, wanted):
     assert ovn_chassis.wait_for(longest) == wanted

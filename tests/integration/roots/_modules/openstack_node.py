@@ -52,6 +52,7 @@ def facts(fresh=False, refresh=False):
         "datapath": node.get("health", []),
         "reboot": [],
         "reboot_without_effect": [],
+        "settings": {},
         "bootc": None,
         "minion": "none",
         "configuration": [],
