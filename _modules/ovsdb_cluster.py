@@ -2,7 +2,8 @@
 others are connected and have a leader.
 
 The server is asked to exit and not killed, so that a leader hands over first. Its clusters follow Raft, as
-ovsdb(7) of Open vSwitch describes.
+ovsdb(7) of Open vSwitch describes. A new server serves the schema that the database has: where its image did
+not convert it (ovn-ctl does), it is converted here, by the first server of the image as ovn-ctl would.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import clusters, commands
+from openstack_rollout.node import clusters, commands, ovsdb_schema
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.guarding import Look, Steps
 from openstack_rollout.node.guards import PATIENCE
@@ -23,6 +24,7 @@ _ENDS_IN = 15  # seconds for a server that was asked to exit
 #: what a server says of clusters when its database is none
 _ALONE = ("is not a valid command", "unknown cluster")
 _CONTROL = re.compile(r"--unixctl=(\S+)")
+_SOCKET = re.compile(r"--remote=punix:(\S+)")
 
 
 def status(container: str) -> dict | None:
@@ -100,12 +102,14 @@ def before_stop(container: str) -> dict:
 
 
 def after_start(container: str, token: dict | None, timeout: float) -> str:
-    """Wait until this member is connected to every other one and has what the cluster wrote meanwhile.
+    """Wait until this member is connected to every other one and has what the cluster wrote meanwhile; then
+    have the database converted to the schema of its image, where that is newer.
 
     container (str): its name. token (dict): of `before_stop`, None when no container ran before.
-    timeout (float): seconds.
+    timeout (float): seconds, from the last moment at which it applied more of that.
 
-    Returns how it came back, one line. Raises NodeError QUORUM_NOT_RESTORED that says what is missing.
+    Returns how it came back, one line. Raises NodeError QUORUM_NOT_RESTORED that says what is missing,
+    SCHEMA_BEHIND where the schema could not be converted.
 
     CLI Example:
 
@@ -114,7 +118,7 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
         salt 'ctl1' ovsdb_cluster.after_start ovn_nb_db None 60
     """
     if not token:
-        return ""
+        return _convert(container)
 
     def look() -> Look:
         control = _control(container)
@@ -122,8 +126,29 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
         lacks = clusters.raft_lacks(found) if found else ["its server does not run, or is no member"]
         return Look(found, lacks, __grains__["id"])
 
-    found = _STEPS.back(container, _answering(look), timeout, every=_POLL)
-    return f"{found['role']} again, one of {len(found['servers'])}"
+    found = _STEPS.back(
+        container, _answering(look), timeout, every=_POLL, progress=lambda: progress(container)
+    )
+    said = f"{found['role']} again, one of {len(found['servers'])}"
+    return "; ".join(filter(None, [said, _convert(container)]))
+
+
+def schema(container: str) -> dict | None:
+    """The schema that a database has, and that of its server's image.
+
+    container (str): its name.
+
+    Returns {"database", "has": version, "wants": version, None where the image has no schema of that name};
+    None where no server runs. Raises CommandExecutionError when it does not answer.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' ovsdb_cluster.schema ovn_nb_db
+    """
+    server = _server(container)
+    return ovsdb_schema.measure(__salt__, server) if server else None
 
 
 def undo(container: str, token: dict | None) -> None:
@@ -138,6 +163,30 @@ def undo(container: str, token: dict | None) -> None:
         salt 'ctl1' ovsdb_cluster.undo ovn_nb_db None
     """
     _STEPS.end(container)
+
+
+def progress(container: str) -> dict | None:
+    """How far a member is that has not applied all that its cluster wrote.
+
+    container (str): its name.
+
+    Returns {"what": a few words, "mark": what is greater the less is left, "copies": False}; None where
+    nothing is, and where it cannot be asked.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' ovsdb_cluster.progress ovn_nb_db
+    """
+    try:
+        control = _control(container)
+        found = _raft(container, control) if control else None
+    except CommandExecutionError:
+        return None
+    if not found or not found["behind"]:
+        return None
+    return {"what": f"it has {found['behind']} entries to apply", "mark": [-found["behind"]], "copies": False}
 
 
 def pending(container: str) -> dict | None:
@@ -183,6 +232,26 @@ def _raft(container: str, control: str) -> dict | None:
     if any(words in answer.stderr for words in _ALONE):
         return None
     raise CommandExecutionError(f"its server gives no status of {database} ({answer.complaint()})")
+
+
+def _convert(container: str) -> str:
+    """Have the database converted where its image has a newer schema; what was done, "" for nothing.
+
+    Raises NodeError SCHEMA_BEHIND where that fails, and where it cannot be told.
+    """
+    server = _server(container)
+    return ovsdb_schema.convert(__salt__, server) if server else ""
+
+
+def _server(container: str) -> ovsdb_schema.Server | None:
+    """The server in a container, None where none runs that could be asked."""
+    lines = commands.processes(__salt__, container)
+    control, socket = _CONTROL.search(lines), _SOCKET.search(lines)
+    if not control or not socket:
+        return None
+    listed = _appctl(container, control[1], "ovsdb-server/list-dbs")
+    database = next((name for name in listed.stdout.split() if not name.startswith("_")), "")
+    return ovsdb_schema.Server(container, database, f"unix:{socket[1]}") if database else None
 
 
 def _control(container: str) -> str | None:

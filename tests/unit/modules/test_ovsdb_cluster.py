@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from salt.exceptions import CommandExecutionError
 
+from openstack_rollout.node.errors import NodeError
 from tests.unit.loading import Commands, load
 from tests.unit.modules.guards import steps
 
@@ -45,18 +46,37 @@ class Server(Commands):
     def __init__(self, **changes):
         super().__init__()
         self.state, self.runs, self.replies = {**WHOLE, **changes}, True, True
+        self.has, self.wants, self.converts = "7.3.0", "7.3.0", True
 
     def __call__(self, command, **options):
         found = super().__call__(command, **options)
         if command[1] == "top":
-            return found | {"stdout": f"ovsdb-server --unixctl={CONTROL} db" if self.runs else ""}
+            line = f"ovsdb-server --unixctl={CONTROL} --remote=punix:/run/ovn/nb.sock db"
+            return found | {"stdout": line if self.runs else ""}
         if not self.replies:
             return found | {"retcode": 1, "stderr": "ovs-appctl: no answer: Connection timed out"}
+        if "ovsdb-tool" in command or "ovsdb-client" in command:
+            return found | self.schema(command)
         if command[-1] == "exit":
             self.runs = False
         if command[-1] == "ovsdb-server/list-dbs":
             return found | {"stdout": "OVN_Northbound\n_Server\n" if self.state else "_Server\n"}
         return found | {"stdout": STATUS.format(**self.state)}
+
+    def schema(self, command):
+        """What the tools of the database's schema answer."""
+        if "convert" in command:
+            assert command[-2:] == ["unix:/run/ovn/nb.sock", "/usr/share/ovn/ovn-nb.ovsschema"]
+            self.has = self.wants if self.converts else self.has
+            return {"retcode": 0 if self.converts else 1, "stderr": "" if self.converts else "constraint"}
+        if "get-schema-version" in command:
+            return {"stdout": f"{self.has}\n"}
+        if "compare-versions" in command:
+            one, other = (tuple(map(int, word.split("."))) for word in (command[-3], command[-1]))
+            return {"retcode": 0 if one < other else 2}
+        if command[-1] != "/usr/share/ovn/ovn-nb.ovsschema" or not self.wants:
+            return {"retcode": 1, "stderr": "No such file"}
+        return {"stdout": "OVN_Northbound\n" if "schema-name" in command else f"{self.wants}\n"}
 
 
 def guard(server, folder):
@@ -90,6 +110,43 @@ def test_a_cluster_that_is_not_whole_spares_none(tmp_path, change, lacks):
     server.state = WHOLE | change
     with pytest.raises(CommandExecutionError, match=f"^QUORUM_NOT_RESTORED: .*ctl1.*{lacks}"):
         module.after_start(NAME, {"control": CONTROL}, 30)
+
+
+@pytest.mark.parametrize("token", [{"control": CONTROL}, {}, None])
+def test_a_database_is_converted_to_the_schema_of_its_image(tmp_path, token):
+    server = Server()
+    server.wants = "7.11.0"
+    module = guard(server, tmp_path)
+    assert "converted from schema 7.3.0 to 7.11.0" in module.after_start(NAME, token, 30)
+    assert server.has == "7.11.0" == module.schema(NAME)["has"]
+    assert "converted" not in module.after_start(NAME, token, 30)
+
+
+@pytest.mark.parametrize("wants", ["7.2.0", ""])
+def test_a_database_is_not_converted_back_nor_to_what_is_not_known(tmp_path, wants):
+    server = Server()
+    server.wants = wants
+    assert guard(server, tmp_path).after_start(NAME, {"control": CONTROL}, 30) == "follower again, one of 3"
+    assert server.has == "7.3.0"
+
+
+@pytest.mark.parametrize(("wants", "converts"), [("7.11.0", False), ("8.0.0", True)])
+def test_a_database_that_cannot_be_converted_is_named(tmp_path, wants, converts):
+    server = Server()
+    server.wants, server.converts = wants, converts
+    with pytest.raises(NodeError) as refused:
+        guard(server, tmp_path).after_start(NAME, {"control": CONTROL}, 30)
+    assert refused.value.reason == "SCHEMA_BEHIND" and server.has == "7.3.0"
+
+
+def test_a_member_that_applies_what_it_missed_is_seen(tmp_path):
+    server = Server(applied="40")
+    module = guard(server, tmp_path)
+    first = module.progress(NAME)
+    server.state["applied"] = "4"
+    assert module.progress(NAME)["mark"] > first["mark"]
+    server.state["applied"] = "0"
+    assert module.progress(NAME) is None
 
 
 def test_a_server_that_does_not_run_may_be_replaced(tmp_path):
