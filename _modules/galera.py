@@ -31,7 +31,8 @@ _QUESTION = (
     " WHERE VARIABLE_NAME LIKE 'wsrep\\_%' UNION SELECT LOWER(VARIABLE_NAME), VARIABLE_VALUE"
     " FROM information_schema.GLOBAL_VARIABLES"
     " WHERE VARIABLE_NAME IN ('wsrep_on', 'wsrep_cluster_address', 'wsrep_node_name', 'wsrep_desync',"
-    " 'wsrep_reject_queries', 'datadir', 'port')"
+    " 'wsrep_reject_queries', 'wsrep_provider_pc_ignore_quorum', 'wsrep_provider_pc_ignore_sb',"
+    " 'datadir', 'port')"
     # That view cuts a value off after 2048 characters, and there are more options.
     " UNION SELECT 'wsrep_provider_options', @@GLOBAL.wsrep_provider_options"
 )
@@ -91,7 +92,10 @@ def may_stop(container: str = "mariadb", patience: float = PATIENCE) -> dict | N
     """
 
     def look() -> Look:
-        own = _ask(container, absent=True)
+        try:
+            own = _ask(container, absent=True)
+        except NodeError as error:
+            return Look(None, [error.text], _member({}, None), error.reason)
         if own is None and (copy := _copy(container)) and copy["copies"]:
             return Look(None, [copy["what"]], _member({}, own), "COPY_UNDER_WAY")
         members = own and _members(container, own)
@@ -216,8 +220,9 @@ def progress(container: str) -> dict | None:
         return _copy(container)
     if own.get("wsrep_on") != "ON" or own.get("wsrep_local_state") not in clusters.FED:
         return None
-    at = [int(own.get("wsrep_last_committed") or 0), -int(own.get("wsrep_local_recv_queue") or 0)]
-    return {"what": f"it applies what it missed (it is at {at[0]})", "mark": at, "copies": True}
+    at, queue = (int(own.get(f"wsrep_{key}") or 0) for key in ("last_committed", "local_recv_queue"))
+    mark = [1, at, -queue]  # further than any that is fed still
+    return {"what": f"it applies what it missed (it is at {at})", "mark": mark, "copies": True}
 
 
 def pending(container: str) -> dict | None:
@@ -257,7 +262,7 @@ def _copy(container: str) -> dict | None:
     if found is None:
         return None
     # Copied over what was there, files need not grow, nor be more.
-    mark = [found.changed, found.size, found.number]
+    mark = [0, found.changed, found.size, found.number]
     if not (runs.method or found.marked):
         return {"what": "its server starts", "mark": mark, "copies": False}
     by = f" by {runs.method}" if runs.method else ""
@@ -314,6 +319,8 @@ def _ask(container: str, host: str = "", port: str = "", absent: bool = False) -
     if not result.retcode:
         return dict(line.split("\t", 1) for line in result.stdout.splitlines() if "\t" in line)
     away = result.retcode == _NO_CONTAINER or clusters.no_server(result.stderr)
+    if away and not host and (pid := commands.main_process(__salt__, container)):
+        away = not galera_copy.listens(_PROC, pid)
     if absent and away:
         return None
     if host and away:

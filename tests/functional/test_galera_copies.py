@@ -189,16 +189,8 @@ def test_a_copy_that_stands_still_is_named_and_left_alone(cluster, guard):
     ("name", "setting", "back"),
     [
         ("wsrep_desync", "wsrep_desync = ON", "wsrep_desync = OFF"),
-        (
-            "pc.ignore_quorum",
-            "wsrep_provider_options = 'pc.ignore_quorum=true'",
-            "wsrep_provider_options = 'pc.ignore_quorum=false'",
-        ),
-        (
-            "pc.ignore_sb",
-            "wsrep_provider_options = 'pc.ignore_sb=true'",
-            "wsrep_provider_options = 'pc.ignore_sb=false'",
-        ),
+        ("pc.ignore_quorum", "wsrep_provider_pc_ignore_quorum = ON", "wsrep_provider_pc_ignore_quorum = OFF"),
+        ("pc.ignore_sb", "wsrep_provider_pc_ignore_sb = ON", "wsrep_provider_pc_ignore_sb = OFF"),
         ("wsrep_reject_queries", "wsrep_reject_queries = ALL", "wsrep_reject_queries = NONE"),
     ],
 )
@@ -213,7 +205,10 @@ def test_a_setting_of_the_operator_is_named(cluster, guard, name, setting, back)
     assert guard.may_stop("two", 10)["wsrep_node_name"] == "two"
 
 
-@pytest.mark.parametrize("options", ["ssl-verify-server-cert\nssl-ca=/nowhere", "password=wrong"])
+@pytest.mark.parametrize(
+    "options",
+    ["ssl-verify-server-cert\nssl-ca=/nowhere", "password=wrong", "socket=/run/members/another.sock"],
+)
 def test_a_client_that_cannot_ask_is_not_a_broken_cluster(cluster, guard, options):
     settings = cluster.root / "home-two/.my.cnf"
     text = settings.read_text()

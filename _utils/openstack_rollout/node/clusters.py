@@ -19,7 +19,7 @@ _NO_SERVER = {"2002", "2003", "2006", "2013"}
 _CLIENTS_ERROR = re.compile(r"^ERROR (\d+)", re.M)
 #: Options of Galera with which a member that is cut off goes on: it calls itself Primary then, too.
 _UNGUARDED = ("pc.ignore_quorum", "pc.ignore_sb")
-_TRUE = ("true", "yes", "on", "1")
+_TRUE = {"true", "yes", "on", "1"}
 _GROUP = re.compile(r"^gcomm://([^?]*)")
 _SAVED = re.compile(r"Found saved state: (\S+:-?\d+)")
 _RECEIVED = re.compile(r"SST received: (\S+:-?\d+)")
@@ -62,9 +62,11 @@ def galera_settings(row: Mapping[str, str]) -> list[str]:
     parts = (part.partition("=") for part in row.get("wsrep_provider_options", "").split(";"))
     options = {name.strip(): value.strip().lower() for name, _, value in parts}
     for name in _UNGUARDED:
-        if options.get(name) in _TRUE:
-            off = f"SET GLOBAL wsrep_provider_options = '{name}=false'"
-            found.append(f"{name} = true, so that Primary says nothing of a quorum ({off})")
+        # MariaDB 11 has a variable for each option, and then refuses to change them together.
+        variable = f"wsrep_provider_{name.replace('.', '_')}"
+        if _TRUE.intersection({options.get(name, ""), row.get(variable, "").lower()}):
+            way = f"{variable} = OFF" if variable in row else f"wsrep_provider_options = '{name}=false'"
+            found.append(f"{name} = true, so that Primary says nothing of a quorum (SET GLOBAL {way})")
     return found
 
 

@@ -6,14 +6,17 @@ writes. They are MariaDB's own: https://mariadb.com/kb/en/introduction-to-state-
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 DATA = "/var/lib/mysql"
 MARKER = "sst_in_progress"
+_ACCEPTS = "00010000"  # the flags of a socket at which somebody waits for clients, in /proc/net/unix
 _SERVERS = ("mariadbd", "mysqld")
 _SCRIPT = re.compile(r"\bwsrep_sst_(\w+)\b.*\s--role[ =]'?(joiner|donor)\b")
 _DATA = re.compile(r"\s--datadir[ =]'?([^'\s]+)")
@@ -57,6 +60,34 @@ def running(command_lines: str) -> Running:
         if (mine or script) and (named := _DATA.search(line)):
             data = named[1]
     return Running(server, method, data)
+
+
+def listens(proc: Path, pid: str) -> str:
+    """The socket at which a server under a process waits for clients (proc(5)), "" where none does.
+
+    A server that is fed, or ends, has none: a client that reaches no server elsewhere asks the wrong one.
+
+    proc (Path): the file system of processes. pid (str): the container's first one.
+    """
+    for one in _below(proc, pid):
+        with contextlib.suppress(OSError):
+            if (one / "comm").read_text().strip() not in _SERVERS:
+                continue
+            rows = [line.split() for line in (one / "net/unix").read_text().splitlines()[1:]]
+            waiting = {row[6]: row[7] for row in rows if len(row) > 7 and row[3] == _ACCEPTS}
+            opened = {os.readlink(link)[len("socket:[") : -1] for link in (one / "fd").iterdir()}
+            if found := sorted(opened & waiting.keys()):
+                return waiting[found[0]]
+    return ""
+
+
+def _below(proc: Path, pid: str) -> Iterator[Path]:
+    """A process, and all that it or one of its threads has started."""
+    yield proc / pid
+    for thread in (proc / pid / "task").glob("*"):
+        with contextlib.suppress(OSError):
+            for child in (thread / "children").read_text().split():
+                yield from _below(proc, child)
 
 
 def files(folder: Path) -> Files | None:

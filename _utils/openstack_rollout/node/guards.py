@@ -48,7 +48,7 @@ class Guard(Protocol):
         """What the container takes its time for, as far as that can be seen; None where nothing is.
 
         Returns {"what": a few words, "mark": [numbers], greater the further it is, "copies":
-        whether it would have to begin again if it were stopped}. Raises nothing.
+        whether it would have to begin again if it were stopped}. What cannot be asked is not seen.
         """
 
     def pending(self, container: str) -> dict | None:

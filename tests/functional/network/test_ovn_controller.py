@@ -227,3 +227,19 @@ def test_taking_over_from_an_earlier_installer_costs_no_packet(chassis, way_back
     assert ages(chassis)[-1] < time.time() - began
     assert chassis.exec(["systemctl", "cat", "edpm_ovn_controller.service"], check=False).returncode
     assert_nothing_is_left(chassis)
+
+
+def test_a_chassis_that_would_wait_for_northd_is_not_touched(chassis, way_back):
+    match = "external_ids:ovn-match-northd-version"
+    change(chassis)
+    before = started(chassis)
+    chassis.exec(["ovs-vsctl", "set", "Open_vSwitch", ".", f"{match}=true"])
+    try:
+        comment = chassis.failure("openstack.ovn")
+        told = chassis.call("openstack_node.facts", "fresh=True")["settings"]["ovn_controller"]
+    finally:
+        chassis.exec(["ovs-vsctl", "set", "Open_vSwitch", ".", f"{match}=false"])
+    assert comment.startswith("SET_BY_OPERATOR: ovn_controller") and match in comment and match in told[0]
+    assert started(chassis) == before
+    assert_nothing_is_left(chassis)
+    assert chassis.converge("openstack.ovn") == {"ovn container ovn_controller"}

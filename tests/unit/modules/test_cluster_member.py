@@ -57,7 +57,8 @@ class Node:
     def module(self):
         functions = {f"{guard}.{name}": getattr(self, name)
                      for guard in ("galera", "rabbitmq_cluster", "pacemaker")
-                     for name in ("may_stop", "status", "pending", "undo", "before_stop", "progress")}  # fmt: skip
+                     for name in ("may_stop", "status", "pending", "undo", "before_stop",
+                                  "progress")}  # fmt: skip
         functions |= {
             "openstack_node.guarded": lambda: GUARDED,
             "saltutil.is_running": lambda pattern: [{"fun": "state.sls"}] if self.applies else [],

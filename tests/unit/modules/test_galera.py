@@ -197,6 +197,7 @@ def test_a_database_that_cannot_be_asked_is_not_stopped(tmp_path, error, where):
             (),
             "SET_BY_OPERATOR",
         ),
+        ({2: {"wsrep_provider_pc_ignore_sb": "ON"}}, (), "SET_BY_OPERATOR"),
         ({0: {"wsrep_provider_options": "pc.ignore_sb = yes"}}, (2,), "QUORUM_AT_RISK"),
     ],
 )
@@ -274,6 +275,14 @@ def test_a_member_that_applies_what_it_missed_is_seen_by_its_position(tmp_path):
     first = module.progress(NAME)
     cluster.members[HOSTS[0]] |= {"wsrep_last_committed": "1000"}
     assert first["copies"] and module.progress(NAME)["mark"] > first["mark"]
+
+
+def test_a_member_that_was_fed_is_further_than_while_it_was(fed):
+    module, _, cluster = fed
+    first = module.progress(NAME)
+    cluster.errors.clear()
+    cluster.members[HOSTS[0]] |= {"wsrep_local_state": "1", "wsrep_last_committed": "9"}
+    assert module.progress(NAME)["mark"] > first["mark"]
 
 
 def test_a_copy_that_does_not_move_is_named_after_the_limit(fed):
