@@ -42,7 +42,7 @@ class Members:
     def exec(self, name: str, argv: list[str], *, check: bool = True) -> subprocess.CompletedProcess:
         """Run a program of a member and wait for it."""
         return subprocess.run(
-            self.command(name, argv), capture_output=True, text=True, timeout=120, check=check
+            self.command(name, argv), capture_output=True, text=True, timeout=300, check=check
         )
 
     def start(self, name: str, argv: list[str]) -> None:

@@ -64,7 +64,7 @@ def brokers(root, tmp_path_factory):
                 **places,
             )
             start(found, name)
-            assert wait_for(lambda name=name: runs(found, name), 90, 1), log(found, name)
+            assert wait_for(lambda name=name: runs(found, name), 300, 1), log(found, name)
         for verb in (["stop_app"], ["reset"], ["join_cluster", "one@localhost"], ["start_app"]):
             found.exec("two", ["rabbitmqctl", "-q", *verb])
         found.exec("one", ["rabbitmqctl", "-q", "eval", _declare(QUEUE)])
@@ -126,7 +126,7 @@ def restart(brokers, name):
 
 
 def test_a_broker_with_a_synchronised_mirror_may_go_and_what_waits_for_an_operator_is_told(brokers, guard):
-    assert wait_for(lambda: synchronised(brokers), 60, 1)
+    assert wait_for(lambda: synchronised(brokers), 120, 1)
     token = guard.before_stop("two")
     restart(brokers, "two")
     said = guard.after_start("two", token, 60)
@@ -139,7 +139,7 @@ def test_the_only_synchronised_copy_is_not_stopped(brokers, guard):
     assert refused.value.reason == "SET_BY_OPERATOR" and QUEUE in refused.value.text, refused.value.text
     assert guard.pending("one") is None and runs(brokers, "one")
     brokers.exec("one", ["rabbitmqctl", "-q", "sync_queue", QUEUE])
-    assert wait_for(lambda: synchronised(brokers), 60, 1)
+    assert wait_for(lambda: synchronised(brokers), 120, 1)
     assert guard.may_stop("one", 10) == {"node": "one@localhost"}
 
 
