@@ -16,7 +16,7 @@ from pathlib import Path
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import carriers, clusters, commands, galera_copy
+from openstack_rollout.node import carriers, clusters, commands, database_copy
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.guarding import Look, Steps
 from openstack_rollout.node.guards import PATIENCE
@@ -253,12 +253,12 @@ def _how_it_came_back(container: str, token: dict, own: dict) -> str:
 
 def _copy(container: str) -> dict | None:
     """As `progress`, of a member whose server answers no question: it is fed, or only starting."""
-    runs = galera_copy.running(commands.processes(__salt__, container))
+    runs = database_copy.running(commands.processes(__salt__, container))
     pid = commands.main_process(__salt__, container)
     if not pid or not (runs.server or runs.method):
         return None
-    place = runs.data or (pending(container) or {}).get("data") or galera_copy.DATA
-    found = galera_copy.files(_PROC / pid / "root" / place.lstrip("/"))
+    place = runs.data or (pending(container) or {}).get("data") or database_copy.DATA
+    found = database_copy.files(_PROC / pid / "root" / place.lstrip("/"))
     if found is None:
         return None
     # Copied over what was there, files need not grow, nor be more.
@@ -320,7 +320,7 @@ def _ask(container: str, host: str = "", port: str = "", absent: bool = False) -
         return dict(line.split("\t", 1) for line in result.stdout.splitlines() if "\t" in line)
     away = result.retcode == _NO_CONTAINER or clusters.no_server(result.stderr)
     if away and not host and (pid := commands.main_process(__salt__, container)):
-        away = not galera_copy.listens(_PROC, pid)
+        away = not database_copy.listens(_PROC, pid)
     if absent and away:
         return None
     if host and away:
