@@ -97,7 +97,7 @@ def members(root: Path, scratch: Path) -> Iterator[Members]:
     upper.mkdir()
     private = ["unshare", "--mount", "--propagation=private", "--net", "--uts", "--pid", "--fork"]
     inner = [sys.executable, "-m", "tests.lab.chroot", f"--lower={root}", str(upper)]
-    ready = ["sh", "-c", "hostname lab; touch /ready; exec sleep infinity"]
+    ready = ["sh", "-c", "hostname lab; touch /ready; exec sleep 3600"]
     holder = subprocess.Popen([*private, "--kill-child", "--", *inner, *ready], cwd=settings.CHECKOUT)
     try:
         assert wait_for((upper / "ready").exists, 30), "the namespaces are not there"
