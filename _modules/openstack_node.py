@@ -128,6 +128,7 @@ def _measured(share: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) 
     local = engines.local_images(__salt__)
     switch = __salt__["ovs.switch"]()
     references = {service["image"] for service in share["services"]}
+    reboots = share.get("system", {}).get("reboot") != "never"
     return {
         "schema": SCHEMA,
         "id": __grains__["id"],
@@ -146,8 +147,9 @@ def _measured(share: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) 
         "openvswitch": __salt__["ovs.status"](),
         "switch": switch and {key: switch[key] for key in ("running", "installed", "stale")},
         "datapath": __salt__["datapath.health"](),
-        "reboot": __salt__["reboot_needed.evidence"](share.get("system", {}).get("reboot") != "never"),
+        "reboot": __salt__["reboot_needed.evidence"](reboots),
         "reboot_without_effect": __salt__["reboot_needed.without_effect"](),
+        "next_boot": __salt__["boot_loader.next_boot"]() if reboots else None,
         "bootc": __salt__["bootc.status"](),
         "minion": __salt__["minion_package.state"]()["state"],
         "configuration": __salt__["system_packages.configuration"](),

@@ -19,6 +19,7 @@ _REQUIRED = (Path("/run/reboot-required"), Path("/var/run/reboot-required"))
 MARKERS = (Path("/run/openstack-rollout/reboot.d"), Path("/etc/openstack-rollout/reboot.d"))
 # Lines that a reboot did not remove.
 _RECORD = Path("/var/lib/openstack-rollout/reboots-without-effect.json")
+_KERNEL = "kernel"
 _LISTED = re.compile(r"^\s*\* (\S+)$", re.M)
 
 
@@ -78,8 +79,40 @@ def remember_left(before: list[str]) -> list[str]:
     return left
 
 
+def wanted_kernel() -> str:
+    """The kernel that the next boot has to start: the newest installed one, as `uname -r` would print it.
+
+    Returns "" where the running kernel is of no package of this node, and where an earlier reboot did not
+    start the newest or an operator dismissed it: then any kernel will do.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' reboot_needed.wanted_kernel
+    """
+    line = _kernel()
+    if line and f"{_KERNEL}: {line}" in _known():
+        return ""
+    return kernels.wanted(*_kernels()) or ""
+
+
+def dismiss() -> list[str]:
+    """Have what is found now cause no reboot until it changes, without one; e.g. an older kernel is to run.
+
+    Returns its lines (list).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' reboot_needed.dismiss
+    """
+    return remember_left(evidence())
+
+
 def forget() -> None:
-    """Have what a reboot did not remove cause one again, after it was mended by hand.
+    """Have what a reboot did not remove, or what was dismissed, cause one again, after it was mended by hand.
 
     CLI Example:
 
@@ -96,7 +129,7 @@ def _known() -> list[str]:
 
 def _lines_of_evidence(thorough: bool = True) -> list[str]:
     found = {
-        "kernel": _kernel(),
+        _KERNEL: _kernel(),
         "reboot-required": _required(),
         "marker": _markers(),
         "bootc": _image(),
@@ -109,11 +142,19 @@ def _lines_of_evidence(thorough: bool = True) -> list[str]:
 
 
 def _kernel() -> str:
-    running = str(__grains__.get("kernelrelease", ""))
-    family = str(__grains__.get("os_family", "RedHat"))
-    packages = __salt__["package_set.installed"]()
-    newest = kernels.waiting(running, packages, family, __salt__["pkg.version_cmp"])
+    running, *others = _kernels()
+    newest = kernels.waiting(running, *others)
     return f"{running} runs, {newest} is installed" if newest else ""
+
+
+def _kernels() -> tuple:
+    """The running kernel, and what else `kernels` goes by."""
+    return (
+        str(__grains__.get("kernelrelease", "")),
+        __salt__["package_set.installed"](),
+        str(__grains__.get("os_family", "RedHat")),
+        __salt__["pkg.version_cmp"],
+    )
 
 
 def _required() -> str:

@@ -201,6 +201,12 @@ RAISED = {
         "The switch's packages, perhaps. The message says whether the old switch goes on.",
     ),
     "APPLY_FAILED": Raised("A state failed for a reason that has no word of its own.", STEP_ONLY),
+    "BOOT_NOT_READY": Raised(
+        "The next boot of a node would not start its newest kernel: the boot loader's default entry is"
+        " another one, its kernel or initial RAM disk is missing, or /boot has no room for what comes.",
+        "Before a drain: nothing. Before a reboot: the packages moved, the node did not go down, and stays"
+        " drained if it was.",
+    ),
     "REBOOT_WITHOUT_EFFECT": Raised(
         "After a reboot the node needs one for the same reason, e.g. the old kernel was booted again.",
         "The node is up and in service again. Further runs do not reboot it for that reason.",

@@ -124,6 +124,11 @@ REASONS = {
     ),
     "OVS_FAILED": "Check the Open vSwitch service on the node, then run again.",
     "APPLY_FAILED": "Read the failed state's comment, mend the node, then run again.",
+    "BOOT_NOT_READY": (
+        "Mend what the message names (default entry: grubby --set-default, grub-set-default; initial RAM"
+        " disk: dracut, update-initramfs; room: /boot), or accept the kernel that boots (salt NODE"
+        " reboot_needed.dismiss); then run again."
+    ),
     "REBOOT_WITHOUT_EFFECT": (
         "Find out why it is so after a reboot too (the boot loader's default entry, room in /boot) and mend"
         " it; then salt NODE reboot_needed.forget, and run again."

@@ -27,6 +27,7 @@ QUIET = {
     "reboot": [],
     "reboot_without_effect": [],
     "settings": {},
+    "next_boot": None,
     "bootc": None,
     "minion": "none",
     "configuration": [],

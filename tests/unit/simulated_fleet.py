@@ -143,6 +143,7 @@ class Cloud:
         """nodes: role=number, e.g. compute=4; zones az1 and az2 take turns."""
         self.now = 1_000_000.0
         self.seconds = seconds
+        self.boots = {}  # what nodes tell of their next boot
         self.events = []
         self.applied = []
         self.keys = {}
@@ -218,6 +219,7 @@ class Cloud:
             # Without a release the repositories alone say what there is to do.
             "newer": {} if self.target or node.at["system"] == NEWEST else {"upgrade": {"bash": NEWEST}},
             "datapath": list(node.health),
+            "next_boot": self.boots.get(name),
         }
 
     def statuses(self, step, status="started", stage=None):
@@ -385,6 +387,9 @@ class NoReboots(Reboots):
 
     def rebooted_since(self, node, boot_id, patience):
         raise AssertionError("nobody asked for that")
+
+    def refuse_unready(self, node):
+        pass
 
     def minion(self, node):
         return "nothing of Salt was due"

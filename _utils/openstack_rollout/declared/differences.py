@@ -12,8 +12,9 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from openstack_rollout.declared import releases, share
+from openstack_rollout.declared import next_boot, releases, share
 from openstack_rollout.declared.completeness import DECLARED, FOUND
+from openstack_rollout.declared.next_boot import Doubt
 from openstack_rollout.declared.references import digest_of
 from openstack_rollout.declared.releases import NO_RELEASE
 from openstack_rollout.declared.share import Place
@@ -97,7 +98,7 @@ class Compared:
     name → {"version", "cause", "by"} of all that is newer and stays. checks: stage → what the release asks
     for and is not so. settings: stage → what an operator has set for which the stage would wait. notes:
     {"kind", "subject", "detail"} of what is beside the catalogue. boot_id: of the boot in which it was
-    measured.
+    measured. next_boot: why the next may not start what is wanted.
     """
 
     id: str
@@ -110,6 +111,7 @@ class Compared:
     switch: dict[str, Any] | None = None
     reboot: list[str] = field(default_factory=list)
     reboot_without_effect: list[str] = field(default_factory=list)
+    next_boot: list[Doubt] = field(default_factory=list)
     renews_minion: bool = False
     held: dict[str, str] = field(default_factory=dict)
     stays: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -166,6 +168,7 @@ class Comparison:
             switch=facts.switch.model_dump() if facts.switch else None,
             reboot=list(facts.reboot),
             reboot_without_effect=list(facts.reboot_without_effect),
+            next_boot=next_boot.doubts(facts.next_boot, _coming(stages.get("system", ()))),
             renews_minion=_renews_minion(stages.get("system", ()), facts),
             held=_held(wanted, facts),
             stays=_stays(wanted, facts),
@@ -409,6 +412,15 @@ def _beside_the_release(wanted: Mapping[str, Any], facts: Facts) -> Iterator[Dif
     if wanted["system"]["reboot"] != "never":
         for line in facts.reboot:
             yield Difference("system", Kind.REBOOT, "node", line)
+
+
+def _coming(open_ends: Iterable[Difference]) -> Iterator[str]:
+    """The packages that a stage is about to move."""
+    for one in open_ends:
+        if one.kind == Kind.PACKAGE:
+            yield one.subject
+        elif one.kind == Kind.NEWER:
+            yield from one.want
 
 
 def _renews_minion(open_ends: Iterable[Difference], facts: Facts) -> bool:

@@ -106,6 +106,34 @@ class Bootc(_Record):
     staged: _Text | None
 
 
+class Missing(_Record):
+    """The files that an entry of the boot loader names, and that are not there, or empty."""
+
+    kernel: _Names
+    initramfs: _Names
+
+
+class Room(_Record):
+    """Bytes of the file system of /boot: what is free, and what another kernel needs."""
+
+    free: int
+    need: int
+
+
+class NextBoot(_Record):
+    """What the next boot starts: the loader (grub, or bls: entries of the Boot Loader Specification), why it
+    cannot be told, the default entry and its kernel's release, and the newest kernel, "" where any will do.
+    """
+
+    loader: Literal["grub", "bls", ""]
+    unknown: _Text
+    entry: _Text
+    release: _Text
+    wanted: _Text
+    missing: Missing
+    room: Room | None
+
+
 class Due(_Record):
     """A migration that the node has not done."""
 
@@ -128,7 +156,8 @@ class Facts(_Record):
     knows to run. images: the references of its
     share that are local. packages: the versions of those it watches. floors: whether each is met, as its
     package manager says. pending: containers whose change was begun and not finished. settings: by container,
-    what an operator has set for which another image of it would wait.
+    what an operator has set for which another image of it would wait. next_boot: None where the policy
+    reboots nothing.
     """
 
     schema_: Literal[3] = Field(alias="schema")
@@ -151,6 +180,7 @@ class Facts(_Record):
     datapath: _Lines
     reboot: _Lines
     reboot_without_effect: _Lines
+    next_boot: NextBoot | None
     bootc: Bootc | None
     minion: Literal["none", "waiting", "done", "failed"]
     configuration: _Lines

@@ -9,6 +9,7 @@ from openstack_rollout.errors import some
 
 if TYPE_CHECKING:
     from openstack_rollout.declared.differences import Compared, Difference
+    from openstack_rollout.declared.next_boot import Doubt
 
 
 def difference(one: Difference, compared: Compared | None = None) -> str:
@@ -37,6 +38,17 @@ def note(one: Mapping[str, str]) -> str:
         "exited": "container {subject}: ended with {detail} when it ran last",
         "legacy": "container {subject}: the earlier installer's unit {detail} is still there",
     }[one["kind"]].format(**one)
+
+
+def doubt(one: Doubt) -> str:
+    """Why a boot may not start what is wanted."""
+    return {
+        "unknown": "what it starts cannot be told ({have})",
+        "default_entry": "the default entry starts {have}, {want} is the newest kernel",
+        "kernel_missing": "the default entry's kernel {have} is not there, or empty",
+        "initramfs_missing": "the default entry's initial RAM disk {have} is not there, or empty",
+        "no_room": "the file system of /boot has {have} bytes free, another kernel needs {want}",
+    }[one.cause].format(have=one.have, want=one.want)
 
 
 def _image(one: Difference, compared: Compared | None) -> str:

@@ -46,17 +46,35 @@ def waiting(
     The result is also None for a running kernel that comes from no package of the node: that of a container's
     host, or one that was built by hand.
     """
+    own, newest = _own_and_newest(running, packages, os_family, compare)
+    return newest if newest != own else None
+
+
+def wanted(
+    running: str, packages: Mapping[str, Sequence[str]], os_family: str, compare: Compare
+) -> str | None:
+    """The newest installed kernel, as `uname -r` would print it; None where `waiting` knows nothing either.
+
+    running (str), packages (dict), os_family (str), compare: as for `waiting`.
+    """
+    own, newest = _own_and_newest(running, packages, os_family, compare)
+    return newest + running.removeprefix(own) if own is not None and newest is not None else None
+
+
+def _own_and_newest(
+    running: str, packages: Mapping[str, Sequence[str]], os_family: str, compare: Compare
+) -> tuple[str | None, str | None]:
+    """The running kernel and the newest one, as packages call them."""
     flavour = _flavour(running) if os_family == "Debian" else ""
     kernels = installed(packages, os_family, flavour)
     own = next((one for one in kernels if running in (one, *_with_architecture(one, running))), None)
     if own is None:
-        return None
+        return None, None
 
     def order(one: str, other: str) -> int:
         return compare(one, other) or 0
 
-    newest = max(kernels, key=functools.cmp_to_key(order))
-    return newest if newest != own else None
+    return own, max(kernels, key=functools.cmp_to_key(order))
 
 
 def _with_architecture(release: str, running: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,8 +86,15 @@ class PlannedStage:
     @property
     def nodes(self) -> list[str]:
         """Every node that the stage takes, once."""
+        return list(dict.fromkeys(node.id for node in self._all()))
+
+    def through(self, step: str) -> list[str]:
+        """The nodes that go through a step, each once."""
+        return list(dict.fromkeys(node.id for node in self._all() if step in node.steps))
+
+    def _all(self) -> Iterator[PlannedNode]:
         roles = (role for one in self.rounds for role in one.roles)
-        return list(dict.fromkeys(node.id for role in roles for wave in role.waves for node in wave.nodes))
+        return (node for role in roles for wave in role.waves for node in wave.nodes)
 
 
 @dataclass(frozen=True)

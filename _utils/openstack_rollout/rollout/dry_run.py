@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from openstack_rollout.declared import releases
+from openstack_rollout.declared.differences import Compared
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.policies import CLOUD_DRAINS
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.planned import Plan
-from openstack_rollout.rollout import gone, plan, preconditions
+from openstack_rollout.rollout import gone, plan, preconditions, status
 from openstack_rollout.rollout.membership import Measured, Membership
 from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.rollout.run import UPDATE
@@ -25,9 +26,10 @@ def dry_run(model: Model, ports: Ports, predict: Predict) -> dict[str, Any]:
     """The plan of an update that would begin now, as data. Touches nothing.
 
     predict: applies a stage's node state with test=True. Returns {"target", "refused", "prefetch", "stages",
-    "gone", "remedy", "workloads", "nodes", "failures"}: refused is the line under which the update would not
-    begin, or None; stages the tree of records.planned; gone as of gone.since; workloads what workload.risks
-    says of the nodes that will be drained, or None. Raises RolloutError NO_NODES.
+    "gone", "remedy", "workloads", "nodes", "boots", "failures"}: refused is the line under which the update
+    would not begin, or None; stages the tree of records.planned; gone as of gone.since; workloads what
+    workload.risks says of the nodes that will be drained, or None; boots what is wrong, or cannot be told, of
+    the next boot of nodes that may be rebooted. Raises RolloutError NO_NODES.
     """
     releases.target(model)  # an update needs one
     drains = ports.drains(model)
@@ -52,7 +54,18 @@ def dry_run(model: Model, ports: Ports, predict: Predict) -> dict[str, Any]:
         "remedy": refusal.remedy if refusal else "",
         "workloads": _workloads(model, ports, planned, members, drains),
         "nodes": nodes,
+        "boots": _boots(planned, found),
         "failures": {name: f"{reason}: {message}" for name, (reason, message) in measured.failures.items()},
+    }
+
+
+def _boots(planned: Plan, found: Mapping[str, Compared]) -> dict[str, list[dict[str, str]]]:
+    """Node → the doubts about its next boot, of those that the plan reboots."""
+    rebooted = dict.fromkeys(node for stage in planned.stages for node in stage.through("reboot"))
+    return {
+        node: [status.doubt(one) for one in found[node].next_boot]
+        for node in rebooted
+        if found[node].next_boot
     }
 
 

@@ -23,6 +23,7 @@ from openstack_rollout.rollout.reboots import Reboots
 
 #: A node, a stage (any of them when left out) → its roles.
 RolesOf = Callable[..., Sequence[str]]
+SYSTEM = "system"  # the stage that may reboot nodes
 TOGETHER = 16  # threads that work at a time; more nodes than that wait for one
 LOOK_EVERY = 0.5
 _INTERRUPTED = {"drain": "DRAIN_FAILED", "restore": "RESTORE_FAILED"}
@@ -167,6 +168,8 @@ class MasterSteps:
     def _drain(self, place: DrainRecord) -> str:
         # Nothing can be moved away from a node that died since its stage began, or be updated there.
         self._reboots.refuse_silent(place.node)
+        if place.stage == SYSTEM and self._reboots.wanted != "never":
+            self._reboots.refuse_unready(place.node)
         kind, role = self._drains.of_node(self._roles(place.node, place.stage), place.stage)
         return self._drain_steps.drain(replace(place, kind=kind, role=role))
 

@@ -55,14 +55,15 @@ class Reboots:
         """Reboot the node if the policy wants it; returns one line on what was done.
 
         drained: its workloads were taken away by a drain that succeeded. Raises RolloutError
-        NODE_OCCUPIED or QUORUM_AT_RISK (nothing was done), REBOOT_TIMEOUT, QUORUM_NOT_RESTORED,
-        DATAPATH_BROKEN, REBOOT_WITHOUT_EFFECT or NODE_ERROR.
+        NODE_OCCUPIED, BOOT_NOT_READY or QUORUM_AT_RISK (nothing was done), REBOOT_TIMEOUT,
+        QUORUM_NOT_RESTORED, DATAPATH_BROKEN, REBOOT_WITHOUT_EFFECT or NODE_ERROR.
         """
         why = self._value(node, "reboot_needed.evidence", SOON)
         if self.wanted != "always" and not why:
             return "no reboot is needed"
         if not drained and not self._may_go_as_it_is(role):
             self._refuse_occupied(node, why)
+        self.refuse_unready(node)
         with self._as_cluster_member(node, role):
             took = self._rebooted(node)
         if left := self._value(node, "reboot_needed.remember_left", SOON, {"before": why}):
@@ -141,6 +142,18 @@ class Reboots:
             if not away or self._clock() - begun > patience:
                 return False
             self._sleep(LOOK_EVERY)
+
+    def refuse_unready(self, node: str) -> None:
+        """Raise RolloutError BOOT_NOT_READY when the node's next boot would not start what is wanted; what
+        cannot be told refuses nothing.
+        """
+        found = facts.read(
+            node, self._value(node, "openstack_node.facts", SOON, {"fresh": True}), self._model.known_roles
+        )
+        compared = Comparison(self._model).compare(found, found.roles, None)
+        doubts = [words.doubt(one) for one in compared.next_boot if one.refuses]
+        if doubts:
+            raise RolloutError("BOOT_NOT_READY", f"{node}: {'; '.join(doubts)}", [node])
 
     def wait_for_boot(self, node: str) -> None:
         """Wait for a node that an earlier engine may have rebooted, and died. Raises RolloutError."""

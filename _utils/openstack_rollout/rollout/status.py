@@ -8,6 +8,7 @@ from typing import Any
 from openstack_rollout.declared import releases, words
 from openstack_rollout.declared.differences import Compared, Difference
 from openstack_rollout.declared.model import Model
+from openstack_rollout.declared.next_boot import Doubt
 from openstack_rollout.errors import REASONS
 from openstack_rollout.records.drain_record import DrainRecord
 from openstack_rollout.records.journal import plain
@@ -103,6 +104,7 @@ def _measured(node: Compared | None) -> dict[str, Any]:
         "configuration": node.configuration if node else [],
         "reboot": node.reboot if node else [],
         "reboot_without_effect": node.reboot_without_effect if node else [],
+        "next_boot": [doubt(one) for one in node.next_boot] if node else [],
         "differences": {
             stage: [_difference(one, node) for one in found] for stage, found in stages.items() if found
         },
@@ -114,6 +116,11 @@ def _difference(one: Difference, node: Compared | None) -> dict[str, Any]:
     """A difference for programs, and its sentence for people."""
     record = {"kind": one.kind.value, "subject": one.subject, "have": one.have, "want": one.want}
     return {**record, "text": words.difference(one, node)}
+
+
+def doubt(one: Doubt) -> dict[str, str]:
+    """A doubt about the next boot for programs, and its sentence for people."""
+    return {"cause": one.cause.value, "have": one.have, "want": one.want, "text": words.doubt(one)}
 
 
 def _run(run: Run | None, asked: str) -> dict[str, Any] | None:

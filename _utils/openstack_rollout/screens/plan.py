@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from openstack_rollout.errors import some
+
 _REBOOTS = {"when_required": "where required", "always": "always"}
 _WAVES = 12  # lines of waves of a role; of more, the number is given
 
@@ -22,6 +24,7 @@ def text(data: Mapping[str, Any], workloads: str = "") -> str:
         lines += ["", stage["stage"], *_stage(stage)]
     if not stages:
         lines.append("no node needs anything")
+    lines += _boots(data.get("boots", {}))
     if workloads:
         lines += ["", "Workloads that will be moved:", workloads]
     for name, changed in data["nodes"].items():
@@ -30,6 +33,15 @@ def text(data: Mapping[str, Any], workloads: str = "") -> str:
             lines += [f"  {_predicted(change)}" for change in changes]
     lines += [f"{name}: {line}" for name, line in data["failures"].items()]
     return "\n".join(lines)
+
+
+def _boots(boots: Mapping[str, Sequence[Mapping[str, str]]]) -> list[str]:
+    """What is doubtful about the next boot, each once with its nodes."""
+    by_text: dict[str, list[str]] = {}
+    for node, doubts in boots.items():
+        for one in doubts:
+            by_text.setdefault(one["text"], []).append(node)
+    return [f"{some(nodes)}: the next boot: {text}" for text, nodes in by_text.items()]
 
 
 def _stage(stage: Mapping[str, Any]) -> Iterator[str]:

@@ -16,6 +16,7 @@ _CAUSES = {
     "phased": "not for this machine yet,",
     "dependencies": "what it needs cannot come",
 }
+UNKNOWN = "unknown"  # the cause of a doubt about a boot that only a plan tells
 
 
 def text(data: Mapping[str, Any]) -> str:
@@ -72,6 +73,12 @@ def status(data: Mapping[str, Any]) -> str:
         f"{name}: a reboot had no effect: {'; '.join(node['reboot_without_effect'])}"
         for name, node in data["nodes"].items()
         if node.get("reboot_without_effect")
+    ]
+    trouble += [
+        f"{name}: the next boot: {one['text']}"
+        for name, node in data["nodes"].items()
+        for one in node.get("next_boot", ())
+        if one["cause"] != UNKNOWN
     ]
     for name, node in data["nodes"].items():
         if node.get("stays"):

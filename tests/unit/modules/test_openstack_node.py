@@ -14,6 +14,7 @@ from openstack_rollout.node import fresh_pillar
 from openstack_rollout.node.errors import NodeError
 from tests.unit.cloud_pillar import NEW, OLD, digest, model, reference, valid
 from tests.unit.cloud_pillar import node as place
+from tests.unit.declared.test_next_boot import READY
 from tests.unit.loading import load
 
 COMPUTE = place("compute", zone="az1")
@@ -54,6 +55,7 @@ def measuring(containers, local=None, **functions):
         "ovs.switch": lambda: None,
         "datapath.health": list,
         "reboot_needed.evidence": lambda thorough: [],
+        "boot_loader.next_boot": lambda: READY,
         "reboot_needed.without_effect": list,
         "bootc.status": lambda: None,
         "pkg.version_cmp": lambda one, other: 0,
@@ -155,6 +157,13 @@ def test_without_a_target_there_is_the_system_stage_alone():
     untargeted = node(pillar(openstack={**valid(), "target_version": ""}))
     assert untargeted.desired("system")["stages"] == ["system"]
     assert untargeted.desired("services")["refused"]["reason"] == "UNKNOWN_TARGET"
+
+
+def test_the_next_boot_is_asked_for_where_the_policy_reboots():
+    assert node(**measuring({})).facts()["next_boot"] is None
+    rebooting = pillar(openstack=valid() | {"system": {"reboot": "when_required"}})
+    facts = node(rebooting, **measuring({})).facts()
+    assert facts["next_boot"] == READY and compared(facts).next_boot == []
 
 
 def test_facts_measure_and_carry_no_secrets():

@@ -118,6 +118,19 @@ def test_a_boot_tells_what_is_not_in_order(reboot):
     assert (state["failed"], state["unmounted"]) == (["a.service"], ["/srv"])
 
 
+def test_the_wanted_kernel_is_the_newest_unless_it_was_dismissed(node):
+    module = node()
+    assert module.wanted_kernel() == "5.14.0-2.el9.x86_64"
+    assert node(running="6.1.0-18-amd64").wanted_kernel() == ""
+    lines = module.evidence()
+    assert module.dismiss() == lines != []
+    assert module.evidence() == [] and module.wanted_kernel() == ""
+    assert module.without_effect() == lines
+    module.forget()
+    assert module.wanted_kernel() and module.evidence() == lines
+    assert node(running="5.14.0-2.el9.x86_64").wanted_kernel() == "5.14.0-2.el9.x86_64"
+
+
 def test_what_a_reboot_did_not_remove_causes_no_other_until_it_changes(node, tmp_path):
     module = node()
     lines = ["kernel: 1 runs, 2 is installed", "marker: /run/x"]

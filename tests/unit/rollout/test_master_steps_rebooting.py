@@ -7,6 +7,7 @@ import pytest
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.rollout import dry_run
 from openstack_rollout.screens import tables
+from tests.unit.declared.test_next_boot import READY
 from tests.unit.simulated_fleet import DRAIN, Cloud, Master, NoReboots, refusal
 
 
@@ -16,12 +17,17 @@ class Recorded(NoReboots):
     calls: list
     fault = None
     waited_for: list
+    unready: dict
 
     def reboot(self, node, role, drained):
         self.calls.append((node, role, drained))
         if self.fault:
             raise self.fault
         return "rebooted"
+
+    def refuse_unready(self, node):
+        if node in self.unready:
+            raise RolloutError("BOOT_NOT_READY", f"{node}: {self.unready[node]}", [node])
 
     def wait_for_boot(self, node):
         self.waited_for.append(node)
@@ -32,7 +38,7 @@ def master(tmp_path):
     cloud = Cloud(controller=1, gateway=1, compute=2)
     cloud.openstack["system"] = {"reboot": "when_required"}
     master = Master(cloud, tmp_path)
-    Recorded.calls, Recorded.waited_for, Recorded.fault = [], [], None
+    Recorded.calls, Recorded.waited_for, Recorded.fault, Recorded.unready = [], [], None, {}
     master.reboots = lambda model: Recorded(model, None)
     return master
 
@@ -114,3 +120,38 @@ def test_a_silent_node_and_one_that_the_run_rebooted_are_not_looked_into(master,
     else:
         node.faults["system/verify"] = "NODE_ERROR"
         assert refusal(master.update).reason == "NODE_ERROR"
+
+
+def test_a_node_that_would_boot_something_else_is_not_drained_for_it(master):
+    master.cloud.policy("compute", drain=DRAIN)
+    Recorded.unready = {"compute1": "its default entry is the old kernel"}
+    assert refusal(master.update).reason == "BOOT_NOT_READY"
+    assert not master.cloud.statuses("drain", "succeeded", "system")
+    assert master.journal.drained("compute1") is None
+    assert [node for node, *_ in Recorded.calls] == ["controller1", "gateway1"]
+    assert steps(master, "compute1", "system") == ["drain"]
+    Recorded.unready = {}
+    master.update()
+    assert master.run.state == "completed"
+
+
+def test_where_nothing_is_rebooted_no_boot_is_asked_for(master):
+    master.cloud.policy("compute", drain=DRAIN)
+    master.cloud.openstack["system"]["reboot"] = "never"
+    Recorded.unready = dict.fromkeys(("compute1", "compute2"), "its default entry is the old kernel")
+    master.update()
+    assert master.run.state == "completed"
+
+
+def test_the_plan_tells_what_is_not_known_of_the_next_boot(master):
+    data = dry_run.dry_run(master.cloud.model, master.ports(), lambda nodes, stage: {})
+    assert data["boots"] == {}
+    unknown = {**READY, "loader": "", "unknown": "no boot loader", "release": ""}
+    old = {**READY, "release": "5.14.0-1.el9.x86_64"}
+    master.cloud.boots = {"compute1": unknown, "compute2": old, "gateway1": unknown}
+    data = dry_run.dry_run(master.cloud.model, master.ports(), lambda nodes, stage: {})
+    causes = {node: [one["cause"] for one in some] for node, some in data["boots"].items()}
+    assert causes == {"compute1": ["unknown"], "compute2": ["default_entry"], "gateway1": ["unknown"]}
+    lines = tables.text(data).splitlines()
+    assert sum(line.startswith("gateway1, compute1: ") for line in lines) == 1
+    assert sum(line.startswith("compute2: ") for line in lines) == 1

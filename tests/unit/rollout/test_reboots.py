@@ -12,6 +12,7 @@ from openstack_rollout.drains.contract import Answer
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.rollout.reboots import Reboots
 from tests.unit import cloud_pillar
+from tests.unit.declared.test_next_boot import READY
 
 UNTARGETED = {**cloud_pillar.valid(), "target_version": ""}
 
@@ -30,6 +31,7 @@ class Machine:
         self.broken = {}
         self.asked = []
         self.members = []
+        self.boot = None
         self.risk = ""
         self.stopping = False
 
@@ -75,7 +77,8 @@ class Machine:
     def openstack_node_facts(self, fresh):
         assert fresh, "the share is that of the boot before"
         where = cloud_pillar.node("compute")
-        return cloud_pillar.facts_at(UNTARGETED, cloud_pillar.NEW, where, self.node) | self.broken
+        found = cloud_pillar.facts_at(UNTARGETED, cloud_pillar.NEW, where, self.node, next_boot=self.boot)
+        return found | (self.broken if self.down_until else {})
 
     def cluster_member_may_stop(self, leave):
         assert leave, "clients go elsewhere before the node does"
@@ -132,6 +135,28 @@ def test_a_node_that_was_not_drained_must_be_empty_or_named_by_the_policy():
     accepting = {"policies": {"compute": {"reboot_occupied": True}}}
     assert reboots(machine, **accepting).reboot("cmp1", "compute", False).startswith("rebooted")
     assert reboots(Machine()).reboot("cmp1", "compute", False).startswith("rebooted")
+
+
+def test_a_node_that_would_boot_something_else_stays_up():
+    machine = Machine()
+    machine.boot = READY | {"release": "5.14.0-1.el9.x86_64"}
+    for refused in (
+        lambda: reboots(machine).refuse_unready("cmp1"),
+        lambda: reboots(machine).reboot("cmp1", "compute", True),
+        lambda: reboots(machine, "always").reboot("cmp1", "compute", True),
+    ):
+        with pytest.raises(RolloutError) as failed:
+            refused()
+        assert failed.value.reason == "BOOT_NOT_READY" and failed.value.nodes == ("cmp1",)
+    assert machine.down_until is None and "cluster_member.may_stop" not in machine.asked
+
+
+@pytest.mark.parametrize("change", [{}, {"unknown": "no boot loader", "loader": "", "release": ""}])
+def test_a_boot_that_is_ready_or_cannot_be_told_refuses_nothing(change):
+    machine = Machine()
+    machine.boot = READY | change
+    reboots(machine).refuse_unready("cmp1")
+    assert reboots(machine).reboot("cmp1", "compute", True).startswith("rebooted")
 
 
 def test_a_member_of_clusters_goes_when_they_agree_and_is_back_when_they_are_whole():

@@ -53,6 +53,7 @@ def facts(fresh=False, refresh=False):
         "reboot": [],
         "reboot_without_effect": [],
         "settings": {},
+        "next_boot": None,
         "bootc": None,
         "minion": "none",
         "configuration": [],

@@ -1,0 +1,139 @@
+"""boot_loader: what the next boot starts, read of a /boot in a folder."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.unit.loading import Commands, load
+from tests.unit.node.test_boot_entries import BLS, EL9_MENU, MACHINE, MENU, NEW, OLD, compare
+
+FIRST, SECOND = "5.14.0-1.el9.x86_64", "5.14.0-2.el9.x86_64"
+
+
+class Node:
+    """A /boot in a folder, and GRUB's environment."""
+
+    def __init__(self, folder):
+        self.folder, self.environment, self.editor = folder, {}, "/usr/bin/grub2-editenv"
+        self.module = load(
+            "modules",
+            "boot_loader",
+            salt={
+                "reboot_needed.wanted_kernel": lambda: SECOND,
+                "pkg.version_cmp": compare,
+                "cmd.which": lambda name: self.editor if name in self.editor else None,
+                "cmd.run_all": self._list,
+            },
+        )
+        self.module._ROOT = folder
+
+    def _list(self, command, **options):
+        listed = "".join(f"{name}={value}\n" for name, value in self.environment.items())
+        return Commands({f"{self.editor} - list": listed})(command, **options)
+
+    def write(self, path, text="x" * 10):
+        place = self.folder / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+        return place
+
+    def next_boot(self):
+        return self.module.next_boot()
+
+
+@pytest.fixture
+def rhel(tmp_path):
+    node = Node(tmp_path)
+    node.write("boot/grub2/grub.cfg", EL9_MENU)
+    for release in (FIRST, SECOND):
+        node.write(f"boot/loader/entries/{MACHINE}-{release}.conf", BLS.format(release))
+        node.write(f"boot/vmlinuz-{release}")
+        node.write(f"boot/initramfs-{release}.img", "y" * 30)
+    node.environment = {"saved_entry": f"{MACHINE}-{SECOND}"}
+    return node
+
+
+@pytest.fixture
+def debian(tmp_path):
+    node = Node(tmp_path)
+    node.write("boot/grub/grub.cfg", MENU.replace("DEFAULT", "0"))
+    for release in (OLD, NEW):
+        node.write(f"boot/vmlinuz-{release}")
+        node.write(f"boot/initrd.img-{release}")
+    return node
+
+
+def test_a_boot_that_is_ready(rhel, debian):
+    assert rhel.module is not debian.module
+    found = rhel.next_boot()
+    assert found.pop("room")["need"] == 40
+    assert found == {
+        "loader": "bls",
+        "unknown": "",
+        "entry": f"{MACHINE}-{SECOND}",
+        "release": SECOND,
+        "wanted": SECOND,
+        "missing": {"kernel": [], "initramfs": []},
+    }
+
+
+def test_of_debian(debian):
+    found = debian.next_boot()
+    assert (found["loader"], found["entry"], found["release"]) == ("grub", "gnulinux-simple-0a", NEW)
+    assert found["missing"] == {"kernel": [], "initramfs": []} and found["room"]["need"] == 20
+
+
+def test_the_saved_entry_is_the_old_kernel(rhel):
+    rhel.environment = {"saved_entry": f"{MACHINE}-{FIRST}"}
+    assert (rhel.next_boot()["release"], rhel.next_boot()["wanted"]) == (FIRST, SECOND)
+
+
+@pytest.mark.parametrize("broken", ["absent", "empty", "a folder"])
+def test_files_that_cannot_be_started(rhel, broken):
+    for name in (f"vmlinuz-{SECOND}", f"initramfs-{SECOND}.img"):
+        path = rhel.folder / "boot" / name
+        path.unlink()
+        if broken == "empty":
+            path.touch()
+        elif broken == "a folder":
+            path.mkdir()
+    assert rhel.next_boot()["missing"] == {
+        "kernel": [f"/vmlinuz-{SECOND}"],
+        "initramfs": [f"/initramfs-{SECOND}.img"],
+    }
+
+
+def test_an_entry_without_an_initial_ram_disk_that_others_have(debian):
+    text = MENU.replace("DEFAULT", "0").replace(f"initrd\t/boot/initrd.img-{NEW}\n", "\n")
+    debian.write("boot/grub/grub.cfg", text)
+    assert debian.next_boot()["missing"]["initramfs"] == [f"/boot/initrd.img-{NEW}"]
+
+
+def test_a_kernel_without_any_is_a_choice(debian):
+    lines = [line for line in MENU.replace("DEFAULT", "0").splitlines() if "initrd\t" not in line]
+    debian.write("boot/grub/grub.cfg", "\n".join(lines))
+    assert debian.next_boot()["missing"]["initramfs"] == []
+
+
+def test_boot_is_a_subvolume(rhel):
+    entry = rhel.folder / f"boot/loader/entries/{MACHINE}-{SECOND}.conf"
+    entry.write_text(BLS.format(SECOND).replace(" /vmlinuz", " /@root/boot/vmlinuz"))
+    assert rhel.next_boot()["missing"]["kernel"] == []
+
+
+def test_the_room_is_that_of_the_file_system_of_boot(rhel, monkeypatch):
+    free = os.statvfs(rhel.folder)
+    assert rhel.next_boot()["room"]["free"] == pytest.approx(free.f_bavail * free.f_frsize, rel=0.1)
+
+
+def test_what_cannot_be_told_is_not_ready_and_not_refused(tmp_path, rhel):
+    nothing = Node(tmp_path / "container")
+    assert nothing.next_boot()["unknown"] and nothing.next_boot()["loader"] == ""
+    rhel.editor = ""
+    assert rhel.next_boot()["unknown"] and rhel.next_boot()["release"] == ""
+    rhel.write("boot/grub2/grub.cfg", "menuentry 'x' {\n")
+    assert rhel.next_boot()["unknown"]
+    rhel.write("boot/grub2/grub.cfg", "menuentry 'x' {\nchainloader +1\n}\n")
+    assert rhel.next_boot()["unknown"]
