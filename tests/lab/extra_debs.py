@@ -1,0 +1,57 @@
+"""Packages of Debian that single tests need on a machine: fetched once with what they depend on."""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import base, cache, chroot, settings
+from .cloud import Lab
+
+_FOLDER = "extra-debs"
+
+
+def install(lab: Lab, node: str, names: Sequence[str]) -> None:
+    """Install packages of the base image's Debian on a machine, which reaches no mirror itself.
+
+    Args:
+        lab: A lab that is up.
+        node: The machine; one of RPM packages is a Debian underneath.
+        names: The packages.
+
+    Raises:
+        LabError: dpkg refuses them.
+    """
+    debs = sorted(_ensure(base.ensure(), tuple(names)).glob("*.deb"))
+    place = lab.home / "repositories" / _FOLDER
+    place.mkdir(exist_ok=True)
+    for deb in debs:
+        (place / deb.name).write_bytes(deb.read_bytes())
+    url = f"http://{settings.HOST_ADDRESS}:{settings.REPOSITORY_PORT}/{_FOLDER}"
+    fetched = "import sys, urllib.request as r; [r.urlretrieve(u, '/run/extra/' + u.rpartition('/')[2])"
+    program = f"{fetched} for u in sys.argv[1:]]"
+    lab.exec(node, ["mkdir", "-p", "/run/extra"])
+    lab.exec(node, ["/usr/bin/python3", "-c", program, *(f"{url}/{deb.name}" for deb in debs)])
+    lab.exec(node, ["dpkg", "--install", *(f"/run/extra/{deb.name}" for deb in debs)], timeout=300)
+
+
+def _ensure(root: Path, names: tuple[str, ...]) -> Path:
+    key = cache.digest_of(Path(__file__), root.parent.name, names)
+    return cache.ensure(_FOLDER, key, lambda work: _build(work, root, names))
+
+
+def _build(work: Path, root: Path, names: tuple[str, ...]) -> None:
+    log = cache.log(_FOLDER)
+    log.write_text("")
+    upper = work / "upper"
+    for name in ("usr/sbin", "etc/dpkg/dpkg.cfg.d", "etc/apt/apt.conf.d"):
+        (upper / name).mkdir(parents=True)
+    base.configure_packaging(upper)
+    for argv in (
+        ["apt-get", "-qq", "update"],
+        ["apt-get", "-qq", "--download-only", "install", "-y", *names],
+    ):
+        chroot.run(upper, argv, log=log, lower=root)
+    for deb in (upper / "var/cache/apt/archives").glob("*.deb"):
+        deb.rename(work / deb.name.replace("%3a", "_"))
+    for scratch in ("upper", "merged", "work"):
+        subprocess.run(["rm", "-rf", str(work / scratch)], check=True)
