@@ -1,7 +1,8 @@
 """What the next boot of this node starts, asked before somebody reboots it.
 
 GRUB is known, with a menu of its own (Debian) and with entries of the Boot Loader Specification (RHEL). Of
-any other loader, and where there is none (a container's machine, kexec), nothing is known: that is said.
+any other loader, and where none decides (a container's machine, an image of bootc, a kernel that is loaded
+for kexec), nothing is known: that is said.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ _ROOT = Path("/")
 _BOOT = "boot"
 _MENUS = ("boot/grub2/grub.cfg", "boot/grub/grub.cfg", "boot/efi/EFI/*/grub.cfg")
 _ENTRIES = "boot/loader/entries"
+_KEXEC = "sys/kernel/kexec_loaded"
 _EDITORS = ("grub2-editenv", "grub-editenv")
 _NOT_KNOWN = {
     "loader": "",
@@ -51,6 +53,10 @@ def next_boot() -> dict:
 
 def _default() -> dict:
     """Raises LookupError, OSError or ValueError, where it cannot be told."""
+    if __salt__["bootc.status"]():
+        raise LookupError("an image of bootc, which sees to its kernel itself")
+    if _loaded_for_kexec():
+        raise LookupError("a kernel is loaded for kexec, which systemd takes instead of the boot loader")
     path = next((found for glob in _MENUS for found in sorted(_ROOT.glob(glob))), None)
     if path is None:
         raise LookupError(
@@ -73,6 +79,13 @@ def _default() -> dict:
         },
         "room": _room(entry),
     }
+
+
+def _loaded_for_kexec() -> bool:
+    try:
+        return (_ROOT / _KEXEC).read_text(encoding="utf-8").strip() == "1"
+    except OSError:
+        return False  # this kernel cannot do it
 
 
 def _own_entries() -> list[Entry]:

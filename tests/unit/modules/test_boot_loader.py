@@ -17,10 +17,12 @@ class Node:
 
     def __init__(self, folder):
         self.folder, self.environment, self.editor = folder, {}, "/usr/bin/grub2-editenv"
+        self.image = None
         self.module = load(
             "modules",
             "boot_loader",
             salt={
+                "bootc.status": lambda: self.image,
                 "reboot_needed.wanted_kernel": lambda: SECOND,
                 "pkg.version_cmp": compare,
                 "cmd.which": lambda name: self.editor if name in self.editor else None,
@@ -126,6 +128,15 @@ def test_boot_is_a_subvolume(rhel):
 def test_the_room_is_that_of_the_file_system_of_boot(rhel, monkeypatch):
     free = os.statvfs(rhel.folder)
     assert rhel.next_boot()["room"]["free"] == pytest.approx(free.f_bavail * free.f_frsize, rel=0.1)
+
+
+def test_where_the_loader_does_not_decide_nothing_is_known(rhel):
+    rhel.write("sys/kernel/kexec_loaded", "1\n")
+    assert rhel.next_boot()["unknown"]
+    rhel.write("sys/kernel/kexec_loaded", "0\n")
+    assert not rhel.next_boot()["unknown"]
+    rhel.image = {"booted": "os:1", "staged": None}
+    assert rhel.next_boot()["unknown"]
 
 
 def test_what_cannot_be_told_is_not_ready_and_not_refused(tmp_path, rhel):
