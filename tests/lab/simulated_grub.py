@@ -1,8 +1,9 @@
 """A simulated GRUB on a machine of the lab, which is started by nspawn and has no boot loader.
 
-Its files have the forms that grub-mkconfig, kernel-install and grub-editenv give them, the environment is
-written and read by GRUB's own grub-editenv; kernels and initial RAM disks are a few bytes. Nothing of it is
-ever started: which kernel a machine says it runs is /etc/lab/starts, else its newest (lab-kernel).
+Debian's menu is made by GRUB's own grub-mkconfig, which a stand-in of grub-probe tells of a disk; entries
+have the form that kernel-install gives them on RHEL; the environment is written and read by grub-editenv.
+Kernels and initial RAM disks are a few bytes. Nothing of it is ever started: which kernel a machine says it
+runs is /etc/lab/starts, else its newest (lab-kernel).
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from .cloud import Lab
 
 MACHINE = "a98618aa1631441dbb52c75a50834a0a"
 STARTS = "/etc/lab/starts"
-_OPENING = """if [ -s $prefix/grubenv ]; then
+#: of RHEL's grub.cfg, what decides the default
+_BLS_MENU = """if [ -f ${config_directory}/grubenv ]; then
+  load_env -f ${config_directory}/grubenv
+elif [ -s $prefix/grubenv ]; then
   load_env
 fi
 if [ "${next_entry}" ] ; then
@@ -25,8 +29,9 @@ if [ "${next_entry}" ] ; then
 else
    set default="${saved_entry}"
 fi
+insmod blscfg
+blscfg
 """
-_BLS_MENU = f"{_OPENING}insmod blscfg\nblscfg\n"
 _BLS = """title CentOS Stream ({0}) 9
 version {0}
 linux /vmlinuz-{0}
@@ -36,10 +41,16 @@ grub_users $grub_users
 grub_arg --unrestricted
 grub_class centos
 """
-_ENTRY = """{indent}menuentry '{title}' --class debian --class os $menuentry_id_option '{id}' {{
-{indent}\tlinux\t/boot/vmlinuz-{release} root=/dev/vda1 ro  quiet
-{indent}\tinitrd\t/boot/initrd.img-{release}
-{indent}}}
+_DISK = "0a0a0a0a-1111-2222-3333-444444444444"
+#: what grub-mkconfig asks of the machine's disk
+_GRUB_PROBE = f"""#!/bin/sh
+case "$*" in
+*target=device*) echo /dev/vda1 ;;
+*uuid*) echo {_DISK} ;;
+*target=fs*) echo ext2 ;;
+*target=partmap*) echo gpt ;;
+*hint*) echo hd0,gpt1 ;;
+esac
 """
 #: RHEL's grub2-editenv, by Debian's program
 _GRUB2_EDITENV = """#!/bin/sh
@@ -60,7 +71,10 @@ class SimulatedGrub:
         extra_debs.install(lab, node, ["grub-common"])
         self._environment = "/boot/grub/grubenv" if self._debian else "/boot/grub2/grubenv"
         self._run("mkdir", "-p", "/boot/grub", "/boot/grub2", "/boot/loader/entries")
-        if not self._debian:
+        if self._debian:
+            self._write("/usr/sbin/grub-probe", _GRUB_PROBE)
+            self._write("/etc/default/grub", "GRUB_DEFAULT=saved\nGRUB_DISTRIBUTOR=Debian\n")
+        else:
             self._write("/usr/local/bin/grub2-editenv", _GRUB2_EDITENV)
             self._run("chmod", "755", "/usr/local/bin/grub2-editenv")
         self._run("grub-editenv", self._environment, "create")
@@ -72,16 +86,7 @@ class SimulatedGrub:
             self._write(f"/boot/vmlinuz-{release}", "a kernel\n")
             self._write(self.initramfs(release), "an initial RAM disk\n")
         if self._debian:
-            titled = [("Debian GNU/Linux", "gnulinux-simple-0a", releases[0], "")]
-            titled += [
-                (f"Debian GNU/Linux, with Linux {one}", self.entry(one), one, "\t") for one in releases
-            ]
-            first, *rest = [
-                _ENTRY.format(title=title, id=name, release=one, indent=indent)
-                for title, name, one, indent in titled
-            ]
-            submenu = "submenu 'Advanced options' $menuentry_id_option 'gnulinux-advanced-0a' {\n"
-            self._write("/boot/grub/grub.cfg", f"{_OPENING}{first}{submenu}{''.join(rest)}}}\n")
+            self._run("grub-mkconfig", "--output=/boot/grub/grub.cfg")
             return
         self._write("/boot/grub2/grub.cfg", _BLS_MENU)
         for one in releases:
@@ -90,12 +95,12 @@ class SimulatedGrub:
     def start_by_default(self, release: str) -> None:
         """Save a kernel's entry as the default one."""
         entry = self.entry(release)
-        saved = f"gnulinux-advanced-0a>{entry}" if self._debian else entry
+        saved = f"gnulinux-advanced-{_DISK}>{entry}" if self._debian else entry
         self._run("grub-editenv", self._environment, "set", f"saved_entry={saved}")
 
     def entry(self, release: str) -> str:
         """The id of a kernel's entry."""
-        return f"gnulinux-{release}-advanced-0a" if self._debian else f"{MACHINE}-{release}"
+        return f"gnulinux-{release}-advanced-{_DISK}" if self._debian else f"{MACHINE}-{release}"
 
     def initramfs(self, release: str) -> str:
         """Where a kernel's initial RAM disk is on the machine."""
