@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from openstack_rollout.node import commands
@@ -22,10 +23,11 @@ _HEALTH_CHECKS = re.compile(r"[0-9a-f]{64}(-[0-9a-f]+)?\.(service|timer)")
 _NOT_MOUNTED = ("swap", "none")
 
 
-def start(boot_id: str) -> bool:
+def start(boot_id: str, why: Sequence[str] = ()) -> bool:
     """Reboot this node, unless it was rebooted since the caller looked.
 
     boot_id (str): the boot that is to end, as `node_reboot.state` gives it. For any other nothing happens.
+    why (list): what `reboot_needed.evidence` returned; it is noted, so that no other reboot is made for it.
 
     Returns whether a reboot is under way; it begins two seconds after this answer. What works of the node's
     data path is recorded before, for `datapath.verify`. Raises NodeError NODE_ERROR when systemd refuses.
@@ -41,6 +43,7 @@ def start(boot_id: str) -> bool:
     if _is_due():
         return True
     __salt__["datapath.record"]()
+    __salt__["reboot_needed.remember_asked"](list(why))
     timer = ["systemd-run", "--quiet", "--collect", f"--unit={_UNIT}", f"--on-active={_DELAY}"]
     scheduled = commands.run(__salt__, [*timer, "systemctl", "reboot"])
     if scheduled.retcode:

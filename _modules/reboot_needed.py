@@ -6,6 +6,7 @@ What a reboot did not remove is remembered: it causes no further one until it ch
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from openstack_rollout import errors
@@ -17,8 +18,9 @@ _REQUIRED = (Path("/run/reboot-required"), Path("/var/run/reboot-required"))
 # A file here asks for a reboot until it is gone, and says why in its first line. A reboot empties /run; a
 # file in the other place has to be removed by whoever put it there.
 MARKERS = (Path("/run/openstack-rollout/reboot.d"), Path("/etc/openstack-rollout/reboot.d"))
-# Lines that a reboot did not remove.
+# Lines that a reboot did not remove, and those that the next one is to remove.
 _RECORD = Path("/var/lib/openstack-rollout/reboots-without-effect.json")
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _KERNEL = "kernel"
 _LISTED = re.compile(r"^\s*\* (\S+)$", re.M)
 
@@ -58,6 +60,20 @@ def without_effect() -> list[str]:
     return [line for line in _lines_of_evidence() if line in known] if known else []
 
 
+def remember_asked(why: list[str]) -> None:
+    """Note why a reboot is about to begin: what is still there after it had no effect, whoever asks then.
+
+    why (list): what `evidence` returned.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' reboot_needed.remember_asked '["kernel: 5.14.0-1 runs, 5.14.0-2 is installed"]'
+    """
+    _write(_known(), why)
+
+
 def remember_left(before: list[str]) -> list[str]:
     """What of some evidence a reboot did not remove; it is remembered.
 
@@ -71,11 +87,7 @@ def remember_left(before: list[str]) -> list[str]:
     """
     now = _lines_of_evidence()
     left = [line for line in before if line in now]
-    kept = sorted({*left, *(line for line in _known() if line in now)})
-    if kept:
-        StateFile(_RECORD).write({"lines": kept})
-    else:
-        StateFile(_RECORD).forget()
+    _write([*left, *(line for line in _known() if line in now)])
     return left
 
 
@@ -124,7 +136,29 @@ def forget() -> None:
 
 
 def _known() -> list[str]:
-    return (StateFile(_RECORD).read_or_none() or {}).get("lines", [])
+    """What had no effect: as noted, and what is still there after a boot that it was to be removed by."""
+    noted = StateFile(_RECORD).read_or_none() or {}
+    lines = noted.get("lines", [])
+    if not noted.get("asked") or noted.get("boot_id") == _boot_id():
+        return lines
+    now = _lines_of_evidence()
+    lines = [line for line in now if line in lines or line in noted["asked"]]
+    _write(lines)
+    return lines
+
+
+def _write(lines: Iterable[str], asked: Sequence[str] = ()) -> None:
+    noted: dict = {"lines": sorted(set(lines))}
+    if asked:
+        noted |= {"asked": list(asked), "boot_id": _boot_id()}
+    if any(noted.values()):
+        StateFile(_RECORD).write(noted)
+    else:
+        StateFile(_RECORD).forget()
+
+
+def _boot_id() -> str:
+    return _BOOT_ID.read_text(encoding="utf-8").strip()
 
 
 def _lines_of_evidence(thorough: bool = True) -> list[str]:

@@ -65,7 +65,7 @@ class Reboots:
             self._refuse_occupied(node, why)
         self.refuse_unready(node)
         with self._as_cluster_member(node, role):
-            took = self._rebooted(node)
+            took = self._rebooted(node, why)
         if left := self._value(node, "reboot_needed.remember_left", SOON, {"before": why}):
             raise RolloutError(
                 "REBOOT_WITHOUT_EFFECT",
@@ -74,10 +74,10 @@ class Reboots:
             )
         return f"rebooted in {took:.0f} s ({'; '.join(why) or 'the policy reboots always'})"
 
-    def _rebooted(self, node: str) -> float:
+    def _rebooted(self, node: str, why: list[str]) -> float:
         before = self._value(node, "node_reboot.state")
         drift = float(before["time"]) - self._clock()
-        self._value(node, "node_reboot.start", SOON, {"boot_id": before["boot_id"]})
+        self._value(node, "node_reboot.start", SOON, {"boot_id": before["boot_id"], "why": why})
         begun = self._clock()
         self._wait(node, begun, lambda: self._missing(node, before, drift))
         self._value(node, "datapath.verify", SOON + 60)

@@ -32,6 +32,8 @@ def node(tmp_path):
         )
         module._REQUIRED = (tmp_path / "reboot-required",)
         module._RECORD = tmp_path / "record.json"
+        module._BOOT_ID = tmp_path / "boot_id"
+        module._BOOT_ID.write_text("first\n")
         module.MARKERS = (tmp_path / "reboot.d",)
         return module
 
@@ -81,6 +83,7 @@ def reboot(tmp_path):
         salt={
             "cmd.run_all": commands,
             "datapath.record": lambda: recorded.append(True),
+            "reboot_needed.remember_asked": recorded.append,
             "mount.active": lambda: {"/": {}},
             "mount.fstab": lambda: {
                 "/": {"fstype": "xfs", "opts": ["defaults"]},
@@ -97,7 +100,7 @@ def reboot(tmp_path):
 
 def test_a_reboot_is_detached_and_only_of_the_boot_that_was_meant(reboot):
     module, commands, recorded = reboot
-    assert module.start("first") is True and recorded
+    assert module.start("first", ["kernel: 1"]) is True and recorded == [True, ["kernel: 1"]]
     assert commands.lines()[-1].startswith("systemd-run") and commands.lines()[-1].endswith(
         "systemctl reboot"
     )
@@ -129,6 +132,21 @@ def test_the_wanted_kernel_is_the_newest_unless_it_was_dismissed(node):
     module.forget()
     assert module.wanted_kernel() and module.evidence() == lines
     assert node(running="5.14.0-2.el9.x86_64").wanted_kernel() == "5.14.0-2.el9.x86_64"
+
+
+def test_what_is_left_of_a_reboot_s_reasons_is_known_though_its_engine_died(node, tmp_path):
+    module = node()
+    lines = ["kernel: 1 runs, 2 is installed", "libraries: dbus.service", "marker: /run/x"]
+    module._lines_of_evidence = lambda thorough=True: list(lines)
+    module.remember_asked(lines[:2])
+    assert module.evidence() == lines and module.without_effect() == []
+    module._BOOT_ID.write_text("second\n")
+    lines.remove("libraries: dbus.service")
+    assert module.without_effect() == lines[:1] and module.evidence() == lines[1:]
+    lines.append("libraries: dbus.service")  # anew: the reboot had removed it
+    assert module.evidence() == lines[1:]
+    module._BOOT_ID.write_text("third\n")
+    assert module.without_effect() == lines[:1]
 
 
 def test_what_a_reboot_did_not_remove_causes_no_other_until_it_changes(node, tmp_path):

@@ -61,8 +61,8 @@ class Machine:
     def node_workloads_found(self):
         return self.workloads
 
-    def node_reboot_start(self, boot_id):
-        assert boot_id == "first"
+    def node_reboot_start(self, boot_id, why):
+        assert boot_id == "first" and why == self.evidence
         self.down_until = self.now + self.away
         return True
 
@@ -178,7 +178,7 @@ def test_a_member_that_its_cluster_cannot_spare_stays_up():
 
 def test_a_member_that_never_went_down_is_put_right():
     machine = Machine()
-    machine.node_reboot_start = lambda boot_id: refuse()
+    machine.node_reboot_start = lambda boot_id, why: refuse()
 
     def refuse():
         raise RolloutError("NODE_ERROR", "ctl1: the reboot was not scheduled")

@@ -6,10 +6,13 @@ boot. Their GRUB is simulated (nspawn starts machines without a loader); drains,
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from ... import operator, patches, settings
-from ...events import EventLog
+from ...enclosure import LabError, wait_for
+from ...events import EventLog, step
 from ...patches import GENERATIONS, Patches
 from ...simulated_grub import SimulatedGrub
 
@@ -20,6 +23,7 @@ NEW = {"gtw1": f"{patches.KERNEL_RPM}.x86_64", "gtw2": patches.KERNELS_DEB[1]}
 POLICIES = {"gateway": {"drain": "ovn_failover"}, "controller": {"reboot_occupied": True}}
 PLAIN = {"system": {"depth": "upgrade", "reboot": "when_required", "reboot_timeout": 240}}
 MARKER = "/run/openstack-rollout/reboot.d/firmware"
+LASTING = "/etc/openstack-rollout/reboot.d/forgotten"
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +52,11 @@ def page(cloud, **more):
 
 
 def boot_of(cloud, node: str) -> str:
-    return cloud.exec(node, ["cat", "/proc/sys/kernel/random/boot_id"]).stdout.strip()
+    """Which boot a node is in, "" while it is down."""
+    try:
+        return cloud.exec(node, ["cat", "/proc/sys/kernel/random/boot_id"], check=False).stdout.strip()
+    except LabError:
+        return ""
 
 
 def causes(cloud, node: str) -> list[str]:
@@ -128,7 +136,7 @@ def test_the_old_kernel_boots_again_and_has_its_own_word(cloud, story):
 def test_no_later_run_drains_or_reboots_it_for_that_and_it_is_in_service_again(cloud, story):
     for _ in range(2):
         _, events = run(cloud)
-        assert {step for step, _ in steps_of(events, "gtw2")} <= {"restore"}
+        assert {one for one, _ in steps_of(events, "gtw2")} <= {"restore"}
         assert boot_of(cloud, "gtw2") == story["boots after it"]["gtw2"]
     status = operator.status(cloud)
     assert status["drained"] == {} and status["nodes"]["gtw2"]["reboot_without_effect"]
@@ -138,7 +146,7 @@ def test_another_need_drains_and_reboots_it_and_what_had_no_effect_still_counts_
     cloud.exec("gtw2", ["mkdir", "-p", MARKER.rpartition("/")[0]])
     cloud.exec("gtw2", ["tee", MARKER], stdin="new firmware\n")
     _, events = run(cloud)
-    done = [step for step, status in steps_of(events, "gtw2") if status == "succeeded"]
+    done = [one for one, status in steps_of(events, "gtw2") if status == "succeeded"]
     assert done == ["drain", "apply", "reboot", "verify", "restore"]
     assert boot_of(cloud, "gtw2") != story["boots after it"]["gtw2"]
     assert operator.status(cloud)["nodes"]["gtw2"]["reboot_without_effect"]
@@ -151,6 +159,23 @@ def test_once_it_was_mended_and_forgotten_the_new_kernel_runs(cloud, grubs, stor
     assert cloud.salt("gtw2", "grains.get", "kernelrelease") == {"gtw2": NEW["gtw2"]}
     status = operator.status(cloud)["nodes"]["gtw2"]
     assert status["reboot_without_effect"] == status["reboot"] == status["next_boot"] == []
+
+
+def test_a_run_that_died_in_mid_reboot_is_followed_by_none_for_the_same_need(cloud, story):
+    cloud.exec("gtw2", ["mkdir", "-p", LASTING.rpartition("/")[0]])
+    cloud.exec("gtw2", ["tee", LASTING], stdin="a file that nobody removes\n")
+    before = boot_of(cloud, "gtw2")
+    with EventLog(cloud) as log:
+        process = operator.start_update(cloud, "orch.system")
+        log.wait_for(step(node="gtw2", stage="system", step="reboot", status="started"))
+        assert wait_for(lambda: boot_of(cloud, "gtw2") not in ("", before), 120, 1)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    after = boot_of(cloud, "gtw2")
+    cloud.wait_for_minions()
+    run(cloud)
+    assert boot_of(cloud, "gtw2") == after and operator.status(cloud)["drained"] == {}
+    assert operator.status(cloud)["nodes"]["gtw2"]["reboot_without_effect"]
 
 
 def test_a_kernel_that_comes_needs_room(cloud, grubs, story):
