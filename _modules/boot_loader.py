@@ -1,8 +1,8 @@
 """What the next boot of this node starts, asked before somebody reboots it.
 
-GRUB is known, with a menu of its own (Debian) and with entries of the Boot Loader Specification (RHEL). Of
-any other loader, and where none decides (a container's machine, an image of bootc, a kernel that is loaded
-for kexec), nothing is known: that is said.
+GRUB is known, with a menu of its own (Debian) and with entries of the Boot Loader Specification (RHEL), and
+what else grubby knows (zipl). Of any other loader, and where none decides (a container's machine, an image of
+bootc, a kernel that is loaded for kexec), nothing is known: that is said.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ _BOOT = "boot"
 _MENUS = ("boot/grub2/grub.cfg", "boot/grub/grub.cfg", "boot/efi/EFI/*/grub.cfg")
 _ENTRIES = "boot/loader/entries"
 _KEXEC = "sys/kernel/kexec_loaded"
+_ENVIRONMENTS = ("boot/grub2/grubenv", "boot/grub/grubenv")
 _EDITORS = ("grub2-editenv", "grub-editenv")
 _NOT_KNOWN = {
     "loader": "",
@@ -32,8 +33,8 @@ _NOT_KNOWN = {
 def next_boot() -> dict:
     """What the next boot starts, and whether that is there. No judgement: declared/facts.py describes it.
 
-    Returns {"loader": "grub", "bls", or "" where no known loader is found, "unknown": why it cannot be told,
-    else "", "entry": the name of the default entry, "release": its kernel as `uname -r` would print it,
+    Returns {"loader": "grub", "bls", "grubby", or "" where no known one is found, "unknown": why it cannot be
+    told, else "", "entry": the name of the default entry, "release": its kernel as `uname -r` would print it,
     "wanted": the newest installed kernel, "" where it is not known or an earlier reboot did not start it,
     "missing": {"kernel", "initramfs": files that the entry names and that are not there, or empty},
     "room": {"free", "need"}: bytes of the file system of /boot, and of the entry's files, or None}.
@@ -57,20 +58,18 @@ def _default() -> dict:
         raise LookupError("an image of bootc, which sees to its kernel itself")
     if _loaded_for_kexec():
         raise LookupError("a kernel is loaded for kexec, which systemd takes instead of the boot loader")
-    path = next((found for glob in _MENUS for found in sorted(_ROOT.glob(glob))), None)
-    if path is None:
-        raise LookupError(
-            f"no boot loader that is known here: no {_ROOT / _MENUS[0]}, no {_ROOT / _MENUS[1]}"
-        )
-    menu = path.read_text(encoding="utf-8", errors="replace")
-    own = boot_entries.has_own_entries(menu)
-    entries = _own_entries() if own else boot_entries.of_menu(menu)
-    environment = _environment() if boot_entries.needs_environment(menu) else {}
-    entry = boot_entries.default(entries, boot_entries.default_key(menu, environment))
+    menu = _menu()
+    if menu is None:
+        loader, entries, entry = "grubby", [], _of_grubby()
+    else:
+        own = boot_entries.has_own_entries(menu)
+        loader, entries = ("bls", _own_entries()) if own else ("grub", boot_entries.of_menu(menu))
+        environment = _environment() if boot_entries.needs_environment(menu) else {}
+        entry = boot_entries.default(entries, boot_entries.default_key(menu, environment))
     if entry is None or not entry.kernel:
-        raise LookupError(f"{path}: its default entry starts no kernel that is known here")
+        raise LookupError("the default entry starts no kernel that is known here")
     return {
-        "loader": "bls" if own else "grub",
+        "loader": loader,
         "entry": entry.id or entry.title,
         "release": entry.release,
         "missing": {
@@ -79,6 +78,25 @@ def _default() -> dict:
         },
         "room": _room(entry),
     }
+
+
+def _menu() -> str | None:
+    """The text of GRUB's menu, None where there is none."""
+    path = next((found for glob in _MENUS for found in sorted(_ROOT.glob(glob))), None)
+    if path is not None:
+        return path.read_text(encoding="utf-8", errors="replace")
+    here = any((_ROOT / _ENTRIES).glob("*.conf")) and _environment_file() is not None
+    return boot_entries.MENU_OF_ENTRIES if here else None
+
+
+def _of_grubby() -> Entry:
+    grubby = __salt__["cmd.which"]("grubby")
+    if not grubby:
+        raise LookupError(f"no boot loader that is known here: no {', no '.join(_MENUS[:2])}, no grubby")
+    result = commands.run(__salt__, [grubby, "--info=DEFAULT"])
+    if result.retcode:
+        raise LookupError(f"{grubby}: {result.complaint()}")
+    return boot_entries.of_grubby(result.stdout)
 
 
 def _loaded_for_kexec() -> bool:
@@ -97,13 +115,19 @@ def _own_entries() -> list[Entry]:
 
 
 def _environment() -> dict[str, str]:
+    """GRUB's environment, by its own tool; where that is not installed, of the file: it is lines of text."""
     editor = next((found for name in _EDITORS if (found := __salt__["cmd.which"](name))), None)
     if editor is None:
-        raise LookupError(f"no {_EDITORS[0]}, no {_EDITORS[1]}: the saved entry cannot be read")
+        path = _environment_file()
+        return boot_entries.variables(path.read_text(encoding="utf-8", errors="replace")) if path else {}
     result = commands.run(__salt__, [editor, "-", "list"])
     if result.retcode:
         raise LookupError(f"{editor}: {result.complaint()}")
     return boot_entries.variables(result.stdout)
+
+
+def _environment_file() -> Path | None:
+    return next((path for name in _ENVIRONMENTS if (path := _ROOT / name).exists()), None)
 
 
 def _without_initramfs(entry: Entry, entries: Iterable[Entry]) -> list[str]:

@@ -121,11 +121,14 @@ class Room(_Record):
 
 
 class NextBoot(_Record):
-    """What the next boot starts: the loader (grub, or bls: entries of the Boot Loader Specification), why it
-    cannot be told, the default entry and its kernel's release, and the newest kernel, "" where any will do.
+    """What the next boot starts.
+
+    loader: grub, bls (entries of the Boot Loader Specification), or grubby (what it alone knows). unknown:
+    why it cannot be told. entry, release: the default entry and its kernel. wanted: the newest kernel, ""
+    where any will do.
     """
 
-    loader: Literal["grub", "bls", ""]
+    loader: Literal["grub", "bls", "grubby", ""]
     unknown: _Text
     entry: _Text
     release: _Text

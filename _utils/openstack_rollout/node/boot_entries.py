@@ -28,6 +28,8 @@ _STEP = re.compile(r"(?<!>)>(?!>)")
 _RELEASE = re.compile(r"^(?:vmlinuz|vmlinux|linux)-(?P<release>.+)$")
 #: The variable with the entry that is started once, at the next boot alone (grub-reboot).
 ONCE = "next_entry"
+#: RHEL's grub.cfg, as far as it decides the default.
+MENU_OF_ENTRIES = 'set default="${next_entry}"\nset default="${saved_entry}"\nblscfg\n'
 
 
 @dataclass
@@ -124,6 +126,14 @@ def of_files(files: Mapping[str, str], compare: Compare) -> list[Entry]:
         return compare(one.version, other.version) or 0
 
     return sorted(entries, key=functools.cmp_to_key(order), reverse=True)
+
+
+def of_grubby(told: str) -> Entry:
+    """The entry that `grubby --info=DEFAULT` tells of: rows of name=value, the value quoted or not."""
+    rows = dict(line.split("=", 1) for line in told.splitlines() if "=" in line)
+    said = {name: " ".join(shlex.split(value)) for name, value in rows.items()}
+    initial = [word for word in said.get("initrd", "").split() if not word.startswith("$")]
+    return Entry(said.get("title", ""), said.get("id", ""), said.get("kernel", ""), initial)
 
 
 def default(entries: Sequence[Entry], key: str) -> Entry | None:

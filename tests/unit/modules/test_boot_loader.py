@@ -12,6 +12,16 @@ from tests.unit.node.test_boot_entries import BLS, EL9_MENU, MACHINE, MENU, NEW,
 FIRST, SECOND = "5.14.0-1.el9.x86_64", "5.14.0-2.el9.x86_64"
 
 
+GRUBBY = f"""index=0
+kernel="/boot/vmlinuz-{FIRST}"
+args="ro crashkernel=1G-4G:192M,4G-64G:256M rd.lvm.lv=rl/root"
+root="/dev/mapper/rl-root"
+initrd="/boot/initramfs-{FIRST}.img $tuned_initrd"
+title="Rocky Linux ({FIRST}) 9.1 (Blue Onyx)"
+id="{MACHINE}-{FIRST}"
+"""
+
+
 class Node:
     """A /boot in a folder, and GRUB's environment."""
 
@@ -33,7 +43,8 @@ class Node:
 
     def _list(self, command, **options):
         listed = "".join(f"{name}={value}\n" for name, value in self.environment.items())
-        return Commands({f"{self.editor} - list": listed})(command, **options)
+        told = {f"{self.editor} - list": listed, "/usr/bin/grubby --info=DEFAULT": GRUBBY}
+        return Commands(told)(command, **options)
 
     def write(self, path, text="x" * 10):
         place = self.folder / path
@@ -92,6 +103,25 @@ def test_the_saved_entry_is_the_old_kernel(rhel):
     assert (rhel.next_boot()["release"], rhel.next_boot()["wanted"]) == (FIRST, SECOND)
 
 
+def test_the_environment_is_read_where_its_tool_is_not_installed(rhel):
+    block = f"# GRUB Environment Block\nsaved_entry={MACHINE}-{FIRST}\nboot_success=0\n"
+    rhel.write("boot/grub2/grubenv", block.ljust(1024, "#"))
+    assert rhel.next_boot()["release"] == SECOND  # the tool's word counts
+    rhel.editor = ""
+    assert rhel.next_boot()["release"] == FIRST
+    (rhel.folder / "boot/grub2/grub.cfg").unlink()
+    assert (rhel.next_boot()["loader"], rhel.next_boot()["release"]) == ("bls", FIRST)
+
+
+def test_what_only_grubby_knows(rhel):
+    (rhel.folder / "boot/grub2/grub.cfg").unlink()
+    assert rhel.next_boot()["unknown"]  # entries of another loader, by all that is known
+    rhel.editor = "/usr/bin/grubby"
+    found = rhel.next_boot()
+    assert (found["loader"], found["entry"], found["release"]) == ("grubby", f"{MACHINE}-{FIRST}", FIRST)
+    assert found["missing"] == {"kernel": [], "initramfs": []}
+
+
 @pytest.mark.parametrize("broken", ["absent", "empty", "a folder"])
 def test_files_that_cannot_be_started(rhel, broken):
     for name in (f"vmlinuz-{SECOND}", f"initramfs-{SECOND}.img"):
@@ -142,8 +172,6 @@ def test_where_the_loader_does_not_decide_nothing_is_known(rhel):
 def test_what_cannot_be_told_is_not_ready_and_not_refused(tmp_path, rhel):
     nothing = Node(tmp_path / "container")
     assert nothing.next_boot()["unknown"] and nothing.next_boot()["loader"] == ""
-    rhel.editor = ""
-    assert rhel.next_boot()["unknown"] and rhel.next_boot()["release"] == ""
     rhel.write("boot/grub2/grub.cfg", "menuentry 'x' {\n")
     assert rhel.next_boot()["unknown"]
     rhel.write("boot/grub2/grub.cfg", "menuentry 'x' {\nchainloader +1\n}\n")
