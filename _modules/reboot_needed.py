@@ -30,7 +30,7 @@ def evidence(thorough: bool = True) -> list[str]:
 
     Without the lines that an earlier reboot did not remove: see `without_effect`.
 
-    thorough (bool): also look for the last two of these names, which takes a second.
+    thorough (bool): also look for the last of these names, which takes a second.
 
     The names: `kernel` (a newer one is installed than runs), `reboot-required` (Debian's file), `marker` (a
     file in /run/openstack-rollout/reboot.d or /etc/openstack-rollout/reboot.d), `bootc` (an image is staged),
@@ -168,9 +168,9 @@ def _lines_of_evidence(thorough: bool = True) -> list[str]:
         "marker": _markers(),
         "bootc": _image(),
         "switch": _switch(),
+        "libraries": errors.some(__salt__["stale_services.unsafe"]()),
     }
     if thorough:
-        found["libraries"] = errors.some(__salt__["stale_services.unsafe"]())
         found["needs-restarting"] = _needs_restarting()
     return [f"{name}: {line}" for name, line in found.items() if line]
 
