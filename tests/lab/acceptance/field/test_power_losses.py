@@ -5,7 +5,7 @@ written stays written: a lab cannot lose what a real power cut takes from the pa
 programs that end anywhere, not about file systems.
 
 The moments are drawn from a seed that is printed: OSLAB_SEED repeats it, OSLAB_LOSSES says how many there
-are.
+are, OSLAB_PROFILE on which cloud.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ import pytest
 from ... import operator, packages, proof, settings
 from ...cloud import Lab
 
-LAB_PROFILE = "small"
+LAB_PROFILE = os.environ.get("OSLAB_PROFILE", "small")
 LOSSES = int(os.environ.get("OSLAB_LOSSES", "10"))
 SEED = int(os.environ.get("OSLAB_SEED", "0")) or random.randrange(1, 10**6)
-NODES = ("ctl1", "gtw1", "cmp1", "cmp2")
+NODES = tuple(node.name for node in settings.PROFILES[LAB_PROFILE])
 FOLDER = "losses"
 REPOSITORY = f"""[{FOLDER}]
 name=Packages that move with each update
@@ -96,7 +96,7 @@ def updates(cloud, tmp_path_factory) -> Lab:
 
 
 def aim(cloud: Lab, generation: int) -> None:
-    policies = {role: {"silence": 20} for role in ("controller", "gateway", "compute")}
+    policies = {node.role: {"silence": 20} for node in cloud.nodes.values()}
     cloud.set_pillar(target_version=version_of(generation), policies=policies)
 
 

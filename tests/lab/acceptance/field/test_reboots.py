@@ -135,7 +135,8 @@ def test_the_old_kernel_boots_again_and_has_its_own_word(cloud, story):
 
 def test_no_later_run_drains_or_reboots_it_for_that_and_it_is_in_service_again(cloud, story):
     _, events = run(cloud)
-    assert {one for one, _ in steps_of(events, "gtw2")} <= {"restore"}
+    taken = {one for one, status in steps_of(events, "gtw2") if status != "skipped"}
+    assert taken <= {"restore"}
     assert boot_of(cloud, "gtw2") == story["boots after it"]["gtw2"]
     status = operator.status(cloud)
     assert status["drained"] == {} and status["nodes"]["gtw2"]["reboot_without_effect"]
