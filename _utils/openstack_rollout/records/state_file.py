@@ -61,7 +61,7 @@ class StateFile:
 
 
 def replace(path: Path, text: str, mode: int = 0o600) -> None:
-    """Replace a file by one written aside: a reader, or a writer that dies, never leaves half a file.
+    """Replace a file by one written aside: nobody reads half a file, after a death or a power cut neither.
 
     path (Path): the file; its folder exists. text (str): all of it. mode (int): its permissions.
     Raises OSError when the disk refuses.
@@ -71,4 +71,6 @@ def replace(path: Path, text: str, mode: int = 0o600) -> None:
     with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
         os.fchmod(file.fileno(), mode)
+        file.flush()
+        os.fsync(file.fileno())  # a file system may write the name before what it stands for
     aside.replace(path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -46,3 +48,16 @@ def test_a_text_is_replaced_whatever_a_dead_writer_left(tmp_path):
     state_file.replace(file, "whole", 0o755)
     assert file.read_text() == "whole" and file.stat().st_mode & 0o777 == 0o755
     assert [one.name for one in tmp_path.iterdir()] == ["policy"]
+
+
+def test_what_a_power_cut_keeps_is_written_before_it_has_its_name(tmp_path, monkeypatch):
+    file = tmp_path / "state.json"
+    synced = []
+
+    def sync(descriptor):
+        place = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        synced.append((place.name, place.read_text(), file.exists()))
+
+    monkeypatch.setattr(state_file.os, "fsync", sync)
+    state_file.replace(file, "whole")
+    assert synced == [(".state.json.new", "whole", False)]
