@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from . import base, debs, images, packages, services, settings
+from .ceph import layer as ceph_layer
 from .clusters import images as cluster_images
 from .clusters import layer as cluster_layer
 from .enclosure import Enclosure, LabError, wait_for
@@ -290,6 +291,8 @@ class Lab:
             if self.profile == settings.CONTROLLERS:
                 layers.insert(0, cluster_layer.ensure(root))
                 pictures = cluster_images.ensure(pictures, layers[0])
+            if self.profile == settings.CEPH:
+                layers.insert(0, ceph_layer.ensure(root))
             flavours = {node.debian for node in self.nodes.values()}
             makers = [maker for maker, debian in ((packages, False), (debs, True)) if debian in flavours]
             self._made = [maker.ensure(root) for maker in makers], pictures, layers

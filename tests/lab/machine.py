@@ -25,6 +25,8 @@ _KERNEL_FILES = settings.HERE / "files" / "kernel"
 #: what a member of real clusters has, and the units that it runs
 _CLUSTER_FILES = settings.HERE / "files" / "clusters" / "node"
 _CLUSTER_UNITS = ("corosync.service", "pacemaker.service")
+#: what a machine of a Ceph has
+_CEPH_FILES = settings.HERE / "files" / "ceph"
 _ENABLED = (
     *("lab-network.service", "lab-underlay.service", "lab-chassis.service", "lab-workloads.service"),
     "salt-minion.service",
@@ -55,6 +57,8 @@ def main(home: Path, name: str) -> None:
             more.append(_KERNEL_FILES)
         if cloud["profile"] == settings.CONTROLLERS:
             more.append(_CLUSTER_FILES)
+        if cloud["profile"] == settings.CEPH:
+            more.append(_CEPH_FILES)
         _configure(root, node, nodes, more)
     while True:
         extra = _extra_interfaces(node)

@@ -43,6 +43,7 @@ CONTAINERS = {
         "ceilometer_agent_compute": "ceilometer_compute_image",
         "node_exporter": "edpm_node_exporter_image",
     },
+    "sto": {"node_exporter": "edpm_node_exporter_image"},
 }
 #: the same of the profile with a real OpenStack, whose networks are of neutron's own agents
 _AGENT = {"neutron_ovs_agent": "neutron_openvswitch_agent_image"}

@@ -60,8 +60,10 @@ class Node:
         return f"10.89.0.{self._last_octet}"
 
 
-def _nodes(controllers: int, gateways: int, computes: int, debian: tuple[str, ...] = ()) -> tuple[Node, ...]:
-    counts = {"controller": controllers, "gateway": gateways, "compute": computes}
+def _nodes(
+    controllers: int, gateways: int, computes: int, debian: tuple[str, ...] = (), storage: int = 0
+) -> tuple[Node, ...]:
+    counts = {"controller": controllers, "gateway": gateways, "compute": computes, "storage": storage}
     zones = ("az1", "az2")
     return tuple(
         Node(
@@ -90,6 +92,8 @@ CONTROLLERS = "controllers"
 DEBIAN = "debian"
 #: the profile with nodes of both flavours, and packages that no release names
 SYSTEM = "system"
+#: the profile of three storage nodes with a real Ceph, and a compute that is its client
+CEPH = "ceph"
 PROFILES = {
     "one": _nodes(0, 0, 1),
     DEBIAN: _nodes(0, 0, 1, debian=("cmp1",)),
@@ -100,4 +104,5 @@ PROFILES = {
     "full": _nodes(3, 2, 4),
     OPENSTACK: _nodes(1, 2, 3),
     CONTROLLERS: _nodes(3, 0, 0),
+    CEPH: _nodes(0, 0, 1, storage=3),
 }

@@ -1,0 +1,1 @@
+"""A real Ceph on the machines of the profile `ceph`."""
