@@ -15,6 +15,7 @@ from openstack_rollout.records import processes
 # What the master asks for.
 _FUNCTIONS = ("test.ping",)
 _MODULES = (
+    "ceph_cluster",
     "cluster_member",
     "datapath",
     "deployed",

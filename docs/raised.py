@@ -156,6 +156,14 @@ RAISED = {
         "A cluster cannot spare a member now.",
         "Nothing was stopped. What was done to let clients leave is taken back.",
     ),
+    "CEPH_AT_RISK": Raised(
+        "Ceph is not whole, or says that a node's daemons may not stop, and no recovery moves.",
+        "Nothing was taken down, and no flag was set.",
+    ),
+    "CEPH_UNREACHABLE": Raised(
+        "Ceph does not answer, has no manager, or does not know what runs on a node.",
+        "Nothing was taken down. A node that is away keeps its `noout`.",
+    ),
     "QUORUM_NOT_RESTORED": Raised(
         "A member did not come back into its cluster, also not on its previous image.",
         "That one member. No other controller is touched.",

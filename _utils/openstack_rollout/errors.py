@@ -93,6 +93,13 @@ REASONS = {
     ),
     "RELEASE_CHECK": "Do what the message says, then run again; nothing was touched.",
     "QUORUM_AT_RISK": "Bring back the members that the message names, then run again; nothing was stopped.",
+    "CEPH_AT_RISK": (
+        "Bring back what the message names (ceph health detail), then run again; nothing was taken down."
+    ),
+    "CEPH_UNREACHABLE": (
+        "Let Ceph be asked on a node of the cloud (a quorum, an active manager, an administrator's key or a"
+        " monitor there), as the message says; then run again."
+    ),
     "QUORUM_NOT_RESTORED": "Bring the member that the message names back into its cluster, then run again.",
     "CLIENT_FAILED": (
         "Mend what the message names of the node's own client (program, login, certificate), then run again;"

@@ -179,8 +179,10 @@ class ComputePolicy(Policy):
 class StoragePolicy(Policy):
     """How storage nodes are updated."""
 
-    drain: Literal["none"] = "none"
-    """How workloads leave a storage node: there is no way yet."""
+    drain: Literal["none", "ceph"] = "none"
+    """How a storage node is taken down: none, ceph (Ceph has its daemons stop, and is whole again after)."""
+    return_timeout: Seconds = 600
+    """Seconds for Ceph to be whole again, from when its recovery moved last."""
 
 
 class Policies(Strict):

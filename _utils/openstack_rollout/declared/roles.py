@@ -20,7 +20,7 @@ from openstack_rollout.declared.problems import Path, Wrong, not_a_string, raise
 from openstack_rollout.vocabulary import MOST_ROLES, ROLES
 
 CONTROLLER = "controller"
-#: The role that those of the data plane are like which say nothing else: no drain is known for its nodes.
+#: The role that those of the data plane are like which say nothing else.
 _PLAIN = "storage"
 _OWN = "A role of your own says its plane: {target: ..., plane: control_plane or data_plane}"
 
@@ -35,7 +35,7 @@ class Role(Strict):
     them."""
     like: Literal["gateway", "compute"] | None = None
     """The role whose drains and policy keys a role of your own has, and after which it goes; without it, one
-    of the data plane goes after storage, and has no drain."""
+    of the data plane goes after storage, and has its policy keys."""
 
 
 class _TargetOrMapping:
