@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from openstack_rollout.node import stateful as services
+
+_ROOT = Path("/")
 _PROC = Path("/proc")
 _NAMESPACES = Path("/run/netns")
 _HYPERVISORS = ("qemu-", "kvm")  # how the names of processes begin that run a server
@@ -31,6 +34,22 @@ def found() -> list[str]:
     if __salt__["openstack_node.desired"]("system").get("control_plane"):
         lines.append("a member of the control plane")
     return lines
+
+
+def stateful() -> dict[str, list[str]]:
+    """What serves data on this node, beside the cloud's own workloads: {kind: what was found of it}.
+
+    The kinds are those of node/stateful.py: `ceph`, `swift`, `nfs`, `iscsi`, `gluster`, `drbd`, guests that
+    Nova does not know, … On a node of the control plane without what that is made of itself.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'sto1' node_workloads.stateful
+    """
+    control_plane = bool(__salt__["openstack_node.desired"]("system").get("control_plane"))
+    return services.found(_ROOT, control_plane)
 
 
 def _servers() -> list[str]:

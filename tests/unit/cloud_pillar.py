@@ -28,6 +28,7 @@ QUIET = {
     "reboot_without_effect": [],
     "settings": {},
     "next_boot": None,
+    "stateful": {},
     "bootc": None,
     "minion": "none",
     "configuration": [],

@@ -394,7 +394,7 @@ class NoReboots(Reboots):
     def minion(self, node):
         return "nothing of Salt was due"
 
-    def reboot(self, node, role, drained):
+    def reboot(self, node, role, drained, taken=()):
         return "no reboot is needed"
 
 

@@ -92,13 +92,13 @@ class Compared:
 
     roles, zone: by the master's own targets. target: of the node's share. deployed: the release it is at,
     None between releases. stages: what differs, by each stage that the node has. health: what is broken
-    whatever the release. renews_minion: whether the system stage would move Salt's own packages. services:
-    name → {"container", "image", "running", "image_id", "local", "release"}. packages: name → {"stage",
-    "installed", "wanted"}. held: name → version that the operator's holds, locks and pins keep back. stays:
-    name → {"version", "cause", "by"} of all that is newer and stays. checks: stage → what the release asks
-    for and is not so. settings: stage → what an operator has set for which the stage would wait. notes:
-    {"kind", "subject", "detail"} of what is beside the catalogue. boot_id: of the boot in which it was
-    measured. next_boot: why the next may not start what is wanted.
+    whatever the release. stateful: what serves data on it, by kind. renews_minion: whether the system stage
+    would move Salt's own packages. services: name → {"container", "image", "running", "image_id", "local",
+    "release"}. packages: name → {"stage", "installed", "wanted"}. held: name → version that the operator's
+    holds, locks and pins keep back. stays: name → {"version", "cause", "by"} of all that is newer and stays.
+    checks: stage → what the release asks for and is not so. settings: stage → what an operator has set for
+    which the stage would wait. notes: {"kind", "subject", "detail"} of what is beside the catalogue. boot_id:
+    of the boot in which it was measured. next_boot: why the next may not start what is wanted.
     """
 
     id: str
@@ -112,6 +112,7 @@ class Compared:
     reboot: list[str] = field(default_factory=list)
     reboot_without_effect: list[str] = field(default_factory=list)
     next_boot: list[Doubt] = field(default_factory=list)
+    stateful: dict[str, list[str]] = field(default_factory=dict)
     renews_minion: bool = False
     held: dict[str, str] = field(default_factory=dict)
     stays: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -169,6 +170,7 @@ class Comparison:
             reboot=list(facts.reboot),
             reboot_without_effect=list(facts.reboot_without_effect),
             next_boot=next_boot.doubts(facts.next_boot, _coming(stages.get("system", ()))),
+            stateful=dict(facts.stateful),
             renews_minion=_renews_minion(stages.get("system", ()), facts),
             held=_held(wanted, facts),
             stays=_stays(wanted, facts),

@@ -158,9 +158,9 @@ class Facts(_Record):
     target, roles: of its share. managed: containers whose quadlets are ours. carried: those that a carrier
     knows to run. images: the references of its
     share that are local. packages: the versions of those it watches. floors: whether each is met, as its
-    package manager says. pending: containers whose change was begun and not finished. settings: by container,
-    what an operator has set for which another image of it would wait. next_boot: None where the policy
-    reboots nothing.
+    package manager says. stateful: what serves data, by kind. pending: containers whose change was begun and
+    not finished. settings: by container, what an operator has set for which another image of it would wait.
+    next_boot: None where the policy reboots nothing.
     """
 
     schema_: Literal[3] = Field(alias="schema")
@@ -184,6 +184,7 @@ class Facts(_Record):
     reboot: _Lines
     reboot_without_effect: _Lines
     next_boot: NextBoot | None
+    stateful: dict[_Name, _Names]
     bootc: Bootc | None
     minion: Literal["none", "waiting", "done", "failed"]
     configuration: _Lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from openstack_rollout.errors import some
@@ -20,6 +20,11 @@ def difference(one: Difference, compared: Compared | None = None) -> str:
 def differences(some: Iterable[Difference], compared: Compared | None = None) -> list[str]:
     """One sentence each."""
     return [difference(one, compared) for one in some]
+
+
+def serving(found: Mapping[str, Sequence[str]]) -> list[str]:
+    """What serves data on a node, by kind: one phrase each."""
+    return [f"{kind.replace('_', ' ')} ({some(names)})" for kind, names in found.items()]
 
 
 def note(one: Mapping[str, str]) -> str:

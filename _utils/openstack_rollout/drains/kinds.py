@@ -85,12 +85,14 @@ class Drains:
     def covers(self, kind: str, roles: Sequence[str]) -> bool:
         """Whether a node of these roles that was drained by a kind has nothing left of any of them.
 
-        A role that is not drained keeps what it has; of storage nodes no drain takes anything.
+        A role that is not drained keeps what it has. Storage nodes have no more than what serves data, which
+        is asked for by itself.
         """
         kinds = kind.split(SEVERAL)
-        return len(roles) < 2 or all(
-            self.kind(role) in kinds or self._model.base(role) == "storage" for role in roles
-        )
+        undrained = {
+            role for role in roles if self._model.base(role) == "storage" and self.kind(role) == NO_DRAIN
+        }
+        return len(roles) < 2 or all(self.kind(role) in kinds or role in undrained for role in roles)
 
     def make(self, kind: str, role: str) -> Drain:
         """The drain of a kind for a role, whatever kind the role's policy has now.

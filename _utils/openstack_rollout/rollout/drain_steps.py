@@ -10,6 +10,7 @@ from openstack_rollout.drains.kinds import SEVERAL, Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.drain_record import BY_HAND, DrainRecord, DrainState, OpenDrain
 from openstack_rollout.records.journal import Journal
+from openstack_rollout.rollout.engine import Capacity
 from openstack_rollout.rollout.membership import Membership
 
 ASK_AGAIN = 10.0
@@ -117,7 +118,7 @@ class SharedCapacity:
     parts: the capacity of a drain, and the nodes that it drains.
     """
 
-    def __init__(self, parts: Sequence[tuple[LiveCapacity, Collection[str]]]):
+    def __init__(self, parts: Sequence[tuple[Capacity, Collection[str]]]):
         self._parts = parts
 
     def __call__(self, away: Sequence[str], waiting: Sequence[str]) -> int:
@@ -132,15 +133,25 @@ class SharedCapacity:
         return most
 
 
-def shared_capacity(
-    members: Membership, drains: Drains, stage: str, nodes: Iterable[str], clock: Callable[[], float]
+def shared_capacity(  # noqa: PLR0917
+    members: Membership,
+    drains: Drains,
+    stage: str,
+    nodes: Iterable[str],
+    clock: Callable[[], float],
+    one_each: Iterable[Collection[str]] = (),
 ) -> SharedCapacity | None:
     """How many of these nodes may be away together in a stage, by the drains of all their roles; None where
     nothing drains them.
+
+    one_each: sets of nodes of which one at a time may be.
     """
     roles = dict.fromkeys(role for node in nodes for role in members.roles_of(node, stage))
     found = {role: drain for role in roles if (drain := drains.before(stage, role))}
-    parts = [(LiveCapacity(drain, clock), set(members.roles[role])) for role, drain in found.items()]
+    parts: list[tuple[Capacity, Collection[str]]] = [
+        (LiveCapacity(drain, clock), set(members.roles[role])) for role, drain in found.items()
+    ]
+    parts += [(_one, some) for some in one_each]
     return SharedCapacity(parts) if parts else None
 
 
@@ -166,6 +177,11 @@ class LiveApart:
             self._found = {**now, **{node: had[node] | now.get(node, frozenset()) for node in away}}
             self._asked = (nodes, self._clock())
         return self._found
+
+
+def _one(away: Sequence[str], waiting: Sequence[str]) -> int:
+    """The capacity of nodes that go one at a time."""
+    return 1
 
 
 def _tried(step: Callable[[str, OpenDrain], str], opened: OpenDrain, reason: str) -> str:

@@ -12,7 +12,7 @@ from openstack_rollout.declared.policies import CLOUD_DRAINS
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.planned import Plan
-from openstack_rollout.rollout import gone, plan, preconditions, status
+from openstack_rollout.rollout import gone, occupancy, plan, preconditions, status
 from openstack_rollout.rollout.membership import Measured, Membership
 from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.rollout.run import UPDATE
@@ -97,6 +97,7 @@ def _as_a_run_begins(
         preconditions.refuse_changed_target(unfinished, releases.target(model))
         found = preconditions.before_a_run(model, members, measured, STAGES, ports)
         preconditions.refuse_undrainable(members, found.nodes, STAGES, drains)
+        occupancy.refuse(model, members, found.nodes, STAGES, drains)
         preconditions.refuse_broken_clusters(found, STAGES, ports, touch=False)
     except RolloutError as error:
         return measured, error

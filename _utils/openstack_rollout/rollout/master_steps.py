@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from openstack_rollout.drains.kinds import Drains
+from openstack_rollout.drains.kinds import SEVERAL, Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.drain_record import DrainRecord, DrainState
 from openstack_rollout.records.journal import Journal
@@ -177,7 +177,10 @@ class MasterSteps:
         return self._reboots.minion(place.node)
 
     def _reboot(self, place: DrainRecord) -> str:
-        return self._reboots.reboot(place.node, place.role, self._is_drained(place.node))
+        record = self._journal.drained(place.node)
+        drained = self._is_drained(place.node)
+        taken = record.kind.split(SEVERAL) if record and drained else ()
+        return self._reboots.reboot(place.node, place.role, drained, taken)
 
     def _is_drained(self, node: str) -> bool:
         record = self._journal.drained(node)

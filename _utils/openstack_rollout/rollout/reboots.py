@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from openstack_rollout.declared import facts, words
@@ -51,18 +51,18 @@ class Reboots:
         """The policy: never, when_required or always (str)."""
         return self._system.reboot
 
-    def reboot(self, node: str, role: str, drained: bool) -> str:
+    def reboot(self, node: str, role: str, drained: bool, taken: Collection[str] = ()) -> str:
         """Reboot the node if the policy wants it; returns one line on what was done.
 
-        drained: its workloads were taken away by a drain that succeeded. Raises RolloutError
-        NODE_OCCUPIED, BOOT_NOT_READY or QUORUM_AT_RISK (nothing was done), REBOOT_TIMEOUT,
+        drained: its workloads were taken away by a drain that succeeded. taken: the kinds of that. Raises
+        RolloutError NODE_OCCUPIED, BOOT_NOT_READY or QUORUM_AT_RISK (nothing was done), REBOOT_TIMEOUT,
         QUORUM_NOT_RESTORED, DATAPATH_BROKEN, REBOOT_WITHOUT_EFFECT or NODE_ERROR.
         """
         why = self._value(node, "reboot_needed.evidence", SOON)
         if self.wanted != "always" and not why:
             return "no reboot is needed"
-        if not drained and not self._may_go_as_it_is(role):
-            self._refuse_occupied(node, why)
+        if not self._may_go_as_it_is(role):
+            self._refuse_occupied(node, why, drained, taken)
         self.refuse_unready(node)
         with self._as_cluster_member(node, role):
             took = self._rebooted(node, why)
@@ -162,8 +162,11 @@ class Reboots:
     def _may_go_as_it_is(self, role: str) -> bool:
         return bool(self._policies.of(role).reboot_occupied)
 
-    def _refuse_occupied(self, node: str, why: list[str]) -> None:
-        on_it = self._value(node, "node_workloads.found", SOON)
+    def _refuse_occupied(self, node: str, why: list[str], drained: bool, taken: Collection[str]) -> None:
+        """Raise NODE_OCCUPIED for what no drain took: servers where none was, and what serves data."""
+        on_it = [] if drained else list(self._value(node, "node_workloads.found", SOON))
+        serving = self._value(node, "node_workloads.stateful", SOON)
+        on_it += words.serving({kind: names for kind, names in serving.items() if kind not in taken})
         if on_it:
             wants = f"needs a reboot ({'; '.join(why) or 'always'}) and was not drained"
             raise RolloutError("NODE_OCCUPIED", f"{node}: {wants}: {'; '.join(on_it)}", [node])

@@ -19,7 +19,16 @@ from openstack_rollout.errors import RolloutError, one_line
 from openstack_rollout.records.lock import me
 from openstack_rollout.records.planned import PlannedRole, PlannedStage
 from openstack_rollout.records.run_record import NodeRecord, Run, RunState, StageRecord, StageState, Trial
-from openstack_rollout.rollout import gone, halting, plan, preconditions, procedure, restoration, run_log
+from openstack_rollout.rollout import (
+    gone,
+    halting,
+    occupancy,
+    plan,
+    preconditions,
+    procedure,
+    restoration,
+    run_log,
+)
 from openstack_rollout.rollout.drain_steps import LiveApart, shared_capacity
 from openstack_rollout.rollout.engine import Engine
 from openstack_rollout.rollout.fleet import Halted, never
@@ -74,6 +83,7 @@ class Rollout:
             )
             measured = preconditions.before_a_run(model, members, measured, stages, self._ports)
             preconditions.refuse_undrainable(members, measured.nodes, stages, self._drains(model))
+            occupancy.refuse(model, members, measured.nodes, stages, self._drains(model))
             preconditions.refuse_broken_clusters(measured, stages, self._ports, touch=True)
         except RolloutError as error:
             self._end(unfinished, error)
@@ -230,6 +240,7 @@ class Rollout:
         self._log.announce(run, stage, "-", "stage", "started")
         drains = self._drains(model)
         preconditions.refuse_undrainable(members, found, [stage], drains)
+        occupancy.refuse(model, members, found, [stage], drains)
         planner = Planner(model, members, found, drains, run.target)
         planned = planner.stage(stage, run.of_stage(stage).trials, engine.failures())
         self._announce_changes(run, planned)
@@ -244,7 +255,8 @@ class Rollout:
                     return planner.role(stage, name, role, trial, engine.failures())
 
                 nodes = [node.id for wave in role.waves for node in wave.nodes]
-                capacity = shared_capacity(members, drains, stage, nodes, self._clock)
+                one_each = occupancy.one_of_a_kind(members, found, stage, drains, nodes)
+                capacity = shared_capacity(members, drains, stage, nodes, self._clock, one_each)
                 roles = (one for node in nodes for one in members.roles_of(node, stage))
                 keeping = drains.keeping_apart(stage, roles)
                 apart = LiveApart(keeping, self._clock) if keeping else None

@@ -57,6 +57,7 @@ def measuring(containers, local=None, **functions):
         "reboot_needed.evidence": lambda thorough: [],
         "boot_loader.next_boot": lambda: READY,
         "reboot_needed.without_effect": list,
+        "node_workloads.stateful": dict,
         "bootc.status": lambda: None,
         "pkg.version_cmp": lambda one, other: 0,
         "rollout_hooks.due": lambda share: [],

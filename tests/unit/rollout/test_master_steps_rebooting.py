@@ -19,7 +19,8 @@ class Recorded(NoReboots):
     waited_for: list
     unready: dict
 
-    def reboot(self, node, role, drained):
+    def reboot(self, node, role, drained, taken=()):
+        assert list(taken) == ([DRAIN] if drained else []), "what the drain took is no workload any more"
         self.calls.append((node, role, drained))
         if self.fault:
             raise self.fault

@@ -28,6 +28,7 @@ class Machine:
         self.after = after or {}
         self.down_until = None
         self.workloads = []
+        self.stateful = {}
         self.broken = {}
         self.asked = []
         self.members = []
@@ -60,6 +61,9 @@ class Machine:
 
     def node_workloads_found(self):
         return self.workloads
+
+    def node_workloads_stateful(self):
+        return self.stateful
 
     def node_reboot_start(self, boot_id, why):
         assert boot_id == "first" and why == self.evidence
@@ -157,6 +161,20 @@ def test_a_boot_that_is_ready_or_cannot_be_told_refuses_nothing(change):
     machine.boot = READY | change
     reboots(machine).refuse_unready("cmp1")
     assert reboots(machine).reboot("cmp1", "compute", True).startswith("rebooted")
+
+
+def test_what_serves_data_stays_up_unless_its_own_drain_took_it_or_the_policy_accepts_it():
+    machine = Machine()
+    machine.stateful = {"ceph": ["ceph-osd"]}
+    for drained, taken in ((False, ()), (True, ["live_migrate"])):
+        with pytest.raises(RolloutError, match="ceph") as refused:
+            reboots(machine).reboot("cmp1", "compute", drained, taken)
+        assert refused.value.reason == "NODE_OCCUPIED" and machine.down_until is None
+    assert reboots(machine).reboot("cmp1", "compute", True, ["live_migrate", "ceph"]).startswith("rebooted")
+    machine = Machine()
+    machine.stateful = {"nfs": ["nfsd"]}
+    accepting = {"policies": {"compute": {"reboot_occupied": True}}}
+    assert reboots(machine, **accepting).reboot("cmp1", "compute", False).startswith("rebooted")
 
 
 def test_a_member_of_clusters_goes_when_they_agree_and_is_back_when_they_are_whole():

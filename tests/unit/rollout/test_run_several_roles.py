@@ -222,7 +222,7 @@ def test_a_node_with_a_role_that_nothing_drains_is_not_taken_for_empty(cloud, ma
     drained = {}
 
     class Reboots(NoReboots):
-        def reboot(self, node, role, is_drained):
+        def reboot(self, node, role, is_drained, taken=()):
             drained[node] = is_drained
             return "no reboot is needed"
 

@@ -54,6 +54,7 @@ def facts(fresh=False, refresh=False):
         "reboot_without_effect": [],
         "settings": {},
         "next_boot": None,
+        "stateful": {},
         "bootc": None,
         "minion": "none",
         "configuration": [],

@@ -1,0 +1,107 @@
+"""What serves data on a node beside the cloud's own workloads: a table, and how its rows are found.
+
+A row is found by processes (those of containers are seen too), or by what the kernel serves. Who adds a row
+makes its services workloads: such a node is not taken down as if it were empty.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from openstack_rollout.node import ceph_daemons
+
+#: as long as the kernel keeps a process' name
+_LONGEST = 15
+
+
+class Service(NamedTuple):
+    """Something that serves data.
+
+    kind (str): one that a drain can take is called as that drain. processes: how their names begin. served:
+    what exists where the kernel serves something, as patterns under the root.
+    """
+
+    kind: str
+    processes: tuple[str, ...] = ()
+    served: tuple[str, ...] = ()
+
+
+SERVICES = (
+    Service("ceph", tuple(ceph_daemons.PROGRAMS)),
+    Service("swift", ("swift-object", "swift-account", "swift-container")),
+    Service("nfs", ("nfsd", "ganesha.nfsd"), ("proc/fs/nfsd/clients/*",)),
+    Service(
+        "iscsi",
+        ("tgtd", "istgt", "iscsi_trx"),
+        ("sys/kernel/config/target/iscsi/*.*", "sys/kernel/scst_tgt/targets/iscsi/*.*"),
+    ),
+    Service("nvme_over_fabrics", ("nvmf_tgt", "spdk_tgt"), ("sys/kernel/config/nvmet/subsystems/*",)),
+    Service("gluster", ("glusterd", "glusterfsd")),
+    Service("drbd", ("drbd_w_", "drbd_r_"), ("sys/block/drbd*",)),
+    Service("samba", ("smbd",)),
+    Service("lustre", (), ("proc/fs/lustre/obdfilter/*", "sys/fs/lustre/ost/*")),
+    Service("object_store", ("minio",)),
+    Service("database", ("mariadbd", "mysqld", "postgres", "mongod", "influxd", "clickhouse-serv", "slapd")),
+    Service("key_value_store", ("etcd", "consul", "redis-server", "valkey-server")),
+    Service("message_broker", ("beam.smp",)),
+)
+#: what the control plane is made of, where its own guards see to it
+OF_THE_CONTROL_PLANE = ("database", "key_value_store", "message_broker")
+
+GUEST = "virtual_machine"  # one that Nova does not know
+_HYPERVISORS = ("qemu-", "kvm")  # how the names of processes begin that run a guest
+#: what Nova gives each of its guests, in its firmware tables or as its name
+_OF_NOVA = (b"product=OpenStack", b"manufacturer=OpenStack", b"family=Virtual Machine", b"guest=instance-")
+
+
+def found(root: Path, control_plane: bool = False) -> dict[str, list[str]]:
+    """The services that serve data here: {kind: what was found of it}.
+
+    root (Path): /. control_plane (bool): whether this node is of it; what that is made of is left out then.
+    """
+    running = list(ceph_daemons.processes(root / "proc"))
+    names = {name for _, name in running}
+    kinds = {}
+    for one in SERVICES:
+        if control_plane and one.kind in OF_THE_CONTROL_PLANE:
+            continue
+        seen = _matching(names, one.processes) + _served(root, one.served)
+        if seen:
+            kinds[one.kind] = seen
+    guests = sorted(_guest(process) for process, name in running if _foreign(process, name))
+    return kinds | ({GUEST: guests} if guests else {})
+
+
+def _matching(names: Iterable[str], beginnings: Iterable[str]) -> list[str]:
+    short = tuple(one[:_LONGEST] for one in beginnings)
+    return sorted(name for name in names if short and name.startswith(short))
+
+
+def _served(root: Path, patterns: Iterable[str]) -> list[str]:
+    return sorted(f"/{path.relative_to(root)}" for pattern in patterns for path in root.glob(pattern))
+
+
+def _foreign(process: Path, name: str) -> bool:
+    """Whether a process is a guest that Nova did not start; those of the kernel have no arguments."""
+    if not name.startswith(_HYPERVISORS):
+        return False
+    arguments = _arguments(process)
+    return bool(arguments) and not any(mark in arguments for mark in _OF_NOVA)
+
+
+def _guest(process: Path) -> str:
+    words = _arguments(process).split(b"\0")
+    for option, value in itertools.pairwise(words):
+        if option == b"-name":
+            return value.decode(errors="replace").removeprefix("guest=").partition(",")[0]
+    return f"process {process.name}"
+
+
+def _arguments(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:
+        return b""  # it ended meanwhile
