@@ -84,7 +84,7 @@ def test_a_pull_from_a_registry_that_never_answers_is_ended(node, hotfix):
         for sls in ("openstack.prefetch", "openstack.services"):
             comment = refused(node, sls, before)
             assert comment.startswith("REGISTRY_UNREACHABLE: ") and address in comment, comment
-        assert node.exec(["pgrep", "-f", "podman pull"], check=False).returncode == 1
+        assert node.exec(["pgrep", "-f", "podman [p]ull"], check=False).returncode == 1
         left = ["-name", "openstack-rollout-pull-*", "-o", "-name", "container_images_*"]
         assert node.out(["find", "/var/tmp", *left]) == ""
     node.edit(custom_images={METADATA: hotfix})

@@ -181,7 +181,7 @@ class WaitAWhile:
     )
     copy.edit(
         "_utils/openstack_rollout/declared/policies.py",
-        ('    drain: Literal["none"] = "none"', '    drain: Literal["none", "wait_a_while"] = "none"'),
+        ('Literal["none", "ceph"]', 'Literal["none", "ceph", "wait_a_while"]'),
     )
     program = """
 from openstack_rollout.drains.kinds import Drains

@@ -43,6 +43,7 @@ class Jobs:
 def jobs(monkeypatch):
     found = Jobs()
     monkeypatch.setattr(salt_fleet, "SaltJobs", lambda opts: found)
+    monkeypatch.setattr(SaltFleet, "keys", lambda self: {})
     return found
 
 
