@@ -14,11 +14,10 @@ from salt.exceptions import CommandExecutionError
 from openstack_rollout.node import container_change, guarding
 from openstack_rollout.node.container_change import Container
 from openstack_rollout.node.errors import NodeError
+from tests.functional.members import members
 from tests.lab.enclosure import wait_for
 from tests.lab.openstack import material
 from tests.unit.loading import load
-
-from .members import members
 
 ADDRESSES = {"one": "127.0.0.1", "two": "127.0.0.2"}
 LIMIT = 30  # seconds; a copy takes longer, and then the server starts

@@ -9,11 +9,10 @@ import pytest
 
 from openstack_rollout.node import guarding
 from openstack_rollout.node.errors import NodeError
+from tests.functional.members import members
 from tests.lab import base, cache
 from tests.lab.enclosure import wait_for
 from tests.unit.loading import load
-
-from .members import members
 
 NODES = {"one": 1, "two": 2}
 QUEUE = "info"
