@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email.utils
 import hashlib
 import shutil
 import subprocess
@@ -62,7 +63,13 @@ def publish_debs(node, some: Iterable[Deb]) -> None:
         content = path.read_bytes()
         digest = hashlib.sha256(content).hexdigest()
         entries.append(f"{fields}Filename: ./{path.name}\nSize: {len(content)}\nSHA256: {digest}\n")
-    (place / "Packages").write_text("\n".join(entries))
+    listing = "\n".join(entries).encode()
+    (place / "Packages").write_bytes(listing)
+    # Without it apt asks for each form of the index, and Salt takes what is not there for an error.
+    (place / "Release").write_text(
+        f"Suite: own\nDate: {email.utils.formatdate(usegmt=True)}\n"
+        f"SHA256:\n {hashlib.sha256(listing).hexdigest()} {len(listing)} Packages\n"
+    )
     source = f"deb [trusted=yes] {_URL} ./\n"
     node.exec(["tee", f"/etc/apt/sources.list.d/{NAME}.list"], stdin=source)
     node.exec(["tee", f"/etc/apt/apt.conf.d/99{NAME}"], stdin='Acquire::Languages "none";\n')
