@@ -13,7 +13,7 @@ from openstack_rollout.node import errors
 from openstack_rollout.records import processes
 
 # What the master asks for.
-_FUNCTIONS = ("test.ping",)
+_FUNCTIONS = ("saltutil.find_job", "test.ping")
 _MODULES = (
     "ceph_cluster",
     "cluster_member",

@@ -94,7 +94,8 @@ def test_a_full_cache_of_the_master_lets_those_in_flight_finish(cloud):
             assert update.returncode == 1 and "Traceback" not in output
             assert "JOURNAL_FAILED: " in output and cloud.at("cmp1") == {"ovn": "1.0.1"}
             assert cloud.at("cmp2") == {}, "nothing new was started"
-            assert "JOURNAL_FAILED: " in paused(cloud, "state.orchestrate", "orch.ovn")
+            # Salt itself cannot write down that a runner begins, and says so in its own way.
+            assert cloud.run("state.orchestrate", "orch.ovn").returncode != 0 and cloud.at("cmp2") == {}
     done = cloud.run("state.orchestrate", "orch.ovn")
     assert done.returncode == 0, done.stdout
     assert cloud.at("cmp2") == {"ovn": "1.0.1"}

@@ -66,7 +66,7 @@ def test_an_apply_that_hangs_is_left_in_flight_and_the_next_run_waits_for_it(clo
         (job,) = running(cloud, "cmp1")
         cloud.json(ask)
         update.communicate(timeout=SECONDS)
-        run = cloud.json("rollout.report")["data"]
+        run = cloud.json("rollout.report")
         assert run["run"]["state"] == state and "cmp1" in run["run"]["message"]
         assert run["nodes"]["cmp1"]["state"] == "in_flight"
         assert running(cloud, "cmp1") == [job]  # nothing was cut
@@ -74,7 +74,7 @@ def test_an_apply_that_hangs_is_left_in_flight_and_the_next_run_waits_for_it(clo
         done = cloud.run("rollout.run", "ovn")
     assert done.returncode == 0, done.stdout
     assert cloud.at("cmp1")["ovn"] == "1.0.1" and running(cloud, "cmp1") == []
-    adopted = cloud.json("rollout.report", run["run"]["id"])["data"]["nodes"]["cmp1"]
+    adopted = cloud.json("rollout.report", run["run"]["id"])["nodes"]["cmp1"]
     assert any("STEP_TIMEOUT" in step["outcome"] for step in adopted["steps"])
 
 

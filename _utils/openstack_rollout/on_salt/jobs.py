@@ -26,16 +26,17 @@ log = logging.getLogger(__name__)
 LOOK_EVERY = 10.0
 LOOK_AFTER_ADOPTION = 2.0
 AGAIN_AFTER = 15.0
-_RUNS, _WHO = "saltutil.find_job", "rollout_call.minion"
+# Of one function: state runs of Salt, which look at what else runs, fail beside a job of several.
+_ASKS, _RUNS, _WHO = ("rollout_call.run", "saltutil.find_job"), "value", "minion"
 
 
 class Call(NamedTuple):
-    """An execution module's function with its arguments; or several, each with a tuple of its own.
+    """An execution module's function with its arguments.
 
     again: it may be published once more where nobody knows what became of it.
     """
 
-    function: str | tuple[str, ...]
+    function: str
     arguments: tuple[Any, ...] = ()
     keywords: Mapping[str, Any] = {}
     again: bool = False
@@ -179,7 +180,7 @@ class SaltJobs:
         try:
             self._client.run_job(
                 nodes,
-                call.function if isinstance(call.function, str) else list(call.function),
+                call.function,
                 [list(one) if isinstance(one, tuple) else one for one in call.arguments],
                 tgt_type="list",
                 kwarg=dict(call.keywords),
@@ -278,7 +279,8 @@ class SaltJobs:
         for jid, some in by_jid.items():
             question = self.new_jid()
             self._questions[question] = _Question(some[0].jid, now)
-            error = self._publish([job.node for job in some], Call((_RUNS, _WHO), ((jid,), ())), question)
+            function, asks = _ASKS
+            error = self._publish([job.node for job in some], Call(function, (asks, (jid,))), question)
             if error:
                 # Without a master nobody can give a sign of life; the clock stands still until it is back.
                 for job in some:

@@ -7,8 +7,7 @@ from openstack_rollout.on_salt import jobs as salt_jobs
 from openstack_rollout.on_salt.jobs import Call, SaltJobs
 
 APPLY = Call("state.sls", ("openstack.ovn",))
-QUESTION = ["saltutil.find_job", "rollout_call.minion"]
-NO_MODULE = "'rollout_call.minion' is not available."
+QUESTION = "rollout_call.run"
 
 
 class World:
@@ -56,8 +55,9 @@ class World:
             return
         for node in nodes:
             if self.minions[node] != "dead":
-                runs = {"jid": arguments[0][0]} if self.minions[node] == "busy" else {}
-                answer = dict(zip(QUESTION, (runs, self.processes.get(node, NO_MODULE)), strict=True))
+                assert arguments[0] == "saltutil.find_job"
+                runs = {"jid": arguments[1][0]} if self.minions[node] == "busy" else {}
+                answer = {"value": runs, "minion": self.processes.get(node)}
                 self.returns.append((self.now + 0.1, f"salt/job/{jid}/ret/{node}", answer))
 
     @property
@@ -164,7 +164,7 @@ def test_which_process_a_minion_is_was_told_by_an_earlier_call(jobs, world):
     assert end_of(jobs, world)[0].reason == "NODE_ERROR" and world.now - started < 15
 
 
-@pytest.mark.parametrize("told", [process(1), NO_MODULE])
+@pytest.mark.parametrize("told", [process(1), None])
 def test_a_minion_that_was_held_up_delivers_its_return_late(jobs, world, told):
     world.minions["cmp1"], world.processes["cmp1"] = "busy", told
     jobs.start({"cmp1": 60}, APPLY, "1")
@@ -174,7 +174,7 @@ def test_a_minion_that_was_held_up_delivers_its_return_late(jobs, world, told):
     world.minions["cmp1"] = "forgetful"
     for question in range(5):
         jobs._questions[f"q{question}"] = salt_jobs._Question("1", world.now)
-        answer = dict(zip(QUESTION, ({}, told), strict=True))
+        answer = {"value": {}, "minion": told}
         world.returns.append((world.now + 1, f"salt/job/q{question}/ret/cmp1", answer))
     world.returns.append((world.now + 30, "salt/job/1/ret/cmp1", {"all": "well"}))
     assert end_of(jobs, world)[0].answer == {"all": "well"}
