@@ -131,14 +131,15 @@ class Reboots:
     def rebooted_since(self, node: str, boot_id: str, patience: float) -> bool:
         """Whether a node runs another boot than the given one.
 
-        patience (seconds): how long to wait for one that is going down, or does not answer.
+        patience (seconds): how long to wait for one that is going down, or gives no answer.
         """
         begun = self._clock()
         while True:
             answer = self._ask(node, "node_reboot.state", ANSWER_WITHIN)
             if not answer.error and answer.value["boot_id"] != boot_id:
                 return True
-            away = answer.reason == "NODE_SILENT" if answer.error else answer.value.get("stopping", False)
+            # Also one that lost the question: its minion was restarted, as it is by a boot.
+            away = bool(answer.error) or answer.value.get("stopping", False)
             if not away or self._clock() - begun > patience:
                 return False
             self._sleep(LOOK_EVERY)

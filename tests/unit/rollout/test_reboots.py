@@ -314,3 +314,16 @@ def test_a_node_that_may_have_been_rebooted_is_waited_for(away, stopping, reboot
     assert reboots(machine).rebooted_since("cmp1", "first", 60) is rebooted
     waited = machine.now - begun
     assert waited < 5 if not away and not stopping else 25 < waited < 75
+
+
+def test_a_question_that_a_reboot_lost_is_asked_again():
+    machine = Machine()
+    machine.down_until = machine.now
+    asked = machine.ask
+
+    def lost(nodes, *arguments, **keywords):
+        machine.ask = asked
+        return {nodes[0]: Answer(None, "lost its job", "NODE_ERROR")}
+
+    machine.ask = lost
+    assert reboots(machine).rebooted_since("cmp1", "first", 60)
