@@ -79,7 +79,7 @@ def test_an_apply_that_hangs_is_left_in_flight_and_the_next_run_waits_for_it(clo
 
 
 def test_a_step_over_its_limit_is_ended_on_its_node_and_the_run_pauses(cloud):
-    cloud.fresh(cmp1={"seconds": {"ovn": HANGS}}, policies=policies(apply=5))
+    cloud.fresh(cmp1={"seconds": {"ovn": HANGS}}, policies=policies(apply=30))
     done = cloud.run("rollout.run", "ovn", timeout=SECONDS)
     status = cloud.json("rollout.status")
     assert done.returncode == 1 and status["run"]["reason"] == "STEP_TIMEOUT"
