@@ -36,6 +36,8 @@ _PATIENCE = 60.0
 _ROW = "${binary:Package}\\t${Version}\\t${db:Status-Want}\\t${db:Status-Eflag}\\t${db:Status-Status}\\n"
 _WHOLE = ("installed", "config-files", "not-installed")
 _CONFIGURE = ("--force-confold", "--configure", "--pending")
+_FIX = ("--fix-broken", "install")
+_AGAIN = ("--no-remove", "--reinstall", "install")
 _KEEP = ("-o", "DPkg::Options::=--force-confold", "-o", "DPkg::Options::=--force-confdef")
 
 
@@ -148,7 +150,7 @@ def commands_to_mend(names: Sequence[str]) -> list[list[str]]:
     if not broken:
         return []
     if _is_apt():
-        return [["dpkg", *_CONFIGURE], ["apt-get", "--quiet", "--yes", *_KEEP, "--fix-broken", "install"]]
+        return [["dpkg", *_CONFIGURE], _apt(*_FIX), _apt(*_AGAIN, *broken)]
     return [_transaction_of_rpm(set(broken), ())[0]]
 
 
@@ -174,9 +176,12 @@ def finish_dpkg(switch: bool = False, exclude: Sequence[str] = ()) -> None:
     if not switch and any(comparing.of_the_switch(name) for name in half):
         raise NodeError("PACKAGE_FAILED", "Open vSwitch is half installed: run the stage ovs before")
     said = _in_scope(["dpkg", *_CONFIGURE])
-    if left := _half_of_dpkg():
-        _refuse_apts_plan(left, switch, exclude)
-        said += _in_scope(["apt-get", "--quiet", "--yes", *_KEEP, "--fix-broken", "install"])
+    for plan in (_FIX, _AGAIN):
+        if left := _half_of_dpkg():
+            # The first passes over a package that dpkg wants unpacked again, with nothing else wrong.
+            request = plan if plan is _FIX else (*plan, *sorted(left))
+            _refuse_apts_plan(left, request, switch, exclude)
+            said += _in_scope(_apt(*request))
     audit = commands.unattended(__salt__, ["dpkg", "--audit", *half])
     __salt__["package_set.installed"](fresh=True)
     if (left := _half_of_dpkg()) or audit.retcode or audit.stdout.strip():
@@ -255,9 +260,14 @@ def _without_version(nevras: Sequence[str], state: Mapping[str, Any]) -> list[st
     return sorted({f"{one['name']}.{one['arch']}" for one in some if one["nevra"] in nevras})
 
 
-def _refuse_apts_plan(half: Iterable[str], switch: bool, exclude: Sequence[str]) -> None:
-    command = ["apt-get", "--quiet", "--simulate", *_KEEP, "--fix-broken", "install"]
-    simulated = commands.unattended(__salt__, command)
+def _apt(*request: str, how: str = "--yes") -> list[str]:
+    return ["apt-get", "--quiet", how, *_KEEP, *request]
+
+
+def _refuse_apts_plan(
+    half: Iterable[str], request: Sequence[str], switch: bool, exclude: Sequence[str]
+) -> None:
+    simulated = commands.unattended(__salt__, _apt(*request, how="--simulate"))
     if simulated.retcode:
         raise package_errors.classified(f"{simulated.stdout}\n{simulated.stderr}", "PACKAGE_FAILED")
     hidden = [*exclude, *(() if switch else comparing.OVS_PACKAGES)]

@@ -172,6 +172,15 @@ def test_apt_installs_again_what_is_not_whole_after_it_was_simulated(repair):
     assert any("--simulate" in line for line in words) and any("--fix-broken" in line for line in words)
 
 
+def test_what_apt_passes_over_is_installed_again_by_name(repair):
+    """A package that dpkg wants unpacked again, and nothing else: to fix what is broken is to do nothing."""
+    dpkg = Dpkg({"curl": ("reinstreq", "half-installed"), "bash": ("ok", "installed")}, by="--reinstall")
+    repair(dpkg, "Debian").mend(["curl"])
+    ran = [line for line in dpkg.lines() if "apt-get" in line and "--simulate" not in line]
+    assert ["--fix-broken" in line for line in ran] == [True, False]
+    assert ran[-1].endswith("--no-remove --reinstall install curl")
+
+
 @pytest.mark.parametrize(
     ("row", "exclude"),
     [
