@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,15 +12,6 @@ from tests.lab import operator, settings
 from tests.lab.cloud import Lab
 
 NAME = "cmp1"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The modules of takeover/ share a machine, and one process runs them all; every other is for itself."""
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.is_relative_to(here):
-            shared = item.path.parent.name == "takeover"
-            item.add_marker(pytest.mark.xdist_group("takeover" if shared else item.path.name))
 
 
 class Node:
@@ -116,8 +105,7 @@ def failures(answer: dict[str, dict]) -> list[str]:
 @contextlib.contextmanager
 def booted(profile: str = "one") -> Iterator[Node]:
     """A machine that is just booted; torn down at the end, whatever happens."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "")  # each process of the tests has a machine of its own
-    lab = Lab(home=settings.HOME.with_name(f"{settings.HOME.name}-functional{worker}"), profile=profile)
+    lab = Lab(home=settings.HOME.with_name(f"{settings.HOME.name}-functional"), profile=profile)
     lab.down()
     try:
         lab.up()
