@@ -37,6 +37,20 @@ def _no_docker_of_the_host(monkeypatch, tmp_path_factory):
     monkeypatch.setattr(docker_api, "SOCKET", tmp_path_factory.getbasetemp() / "no-docker.sock")
 
 
+def pytest_xdist_make_scheduler(config, log):
+    """--dist=loadfile, where one process runs all modules of takeover/: they share a machine."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            path = nodeid.split("::", 1)[0]
+            return path.rpartition("/")[0] if path.startswith("tests/functional/takeover/") else path
+
+    return Scheduling(config, log)
+
+
 def pytest_report_header(config):
     return "sentences: gibberish (--reworded)" if config.getoption("--reworded") else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -105,7 +106,8 @@ def failures(answer: dict[str, dict]) -> list[str]:
 @contextlib.contextmanager
 def booted(profile: str = "one") -> Iterator[Node]:
     """A machine that is just booted; torn down at the end, whatever happens."""
-    lab = Lab(home=settings.HOME.with_name(f"{settings.HOME.name}-functional"), profile=profile)
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")  # each process of the tests has a machine of its own
+    lab = Lab(home=settings.HOME.with_name(f"{settings.HOME.name}-functional{worker}"), profile=profile)
     lab.down()
     try:
         lab.up()

@@ -195,6 +195,10 @@ class Facts(_Record):
     checks: Annotated[list[Checked], Field(max_length=1000)]
     settings: dict[_Name, _Lines]
 
+    def meets(self, name: str, floor: str) -> bool:
+        """Whether a package meets a floor, as the node's package manager says."""
+        return self.floors.get(name, {}).get(floor, False)
+
 
 def read(node: str, answer: Any, roles: Collection[str] = ROLES) -> Facts:
     """The facts in a node's answer.

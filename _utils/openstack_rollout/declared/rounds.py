@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from openstack_rollout.declared.differences import CONTAINERS, Compared, Difference
+from openstack_rollout.declared.comparison import Compared
+from openstack_rollout.declared.differences import CONTAINERS, Difference
 
 if TYPE_CHECKING:
     from openstack_rollout.declared.model import Model

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from openstack_rollout.errors import some
 
 if TYPE_CHECKING:
-    from openstack_rollout.declared.differences import Compared, Difference
+    from openstack_rollout.declared.comparison import Compared
+    from openstack_rollout.declared.differences import Difference
     from openstack_rollout.declared.next_boot import Doubt
 
 

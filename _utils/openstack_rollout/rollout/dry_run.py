@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from openstack_rollout.declared import releases
-from openstack_rollout.declared.differences import Compared
+from openstack_rollout.declared.comparison import Compared
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.policies import CLOUD_DRAINS
 from openstack_rollout.drains.kinds import Drains

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from openstack_rollout.declared.differences import Compared
+from openstack_rollout.declared.comparison import Compared
 from openstack_rollout.declared.policies import Policy
 from openstack_rollout.declared.rounds import Round
 from openstack_rollout.errors import RolloutError, one_line

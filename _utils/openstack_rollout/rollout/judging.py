@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from openstack_rollout.declared import words
-from openstack_rollout.declared.differences import Compared, Difference
+from openstack_rollout.declared.comparison import Compared
+from openstack_rollout.declared.differences import Difference
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.run_record import NodeRecord
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from openstack_rollout.declared import facts, targets
-from openstack_rollout.declared.differences import Compared, Comparison
+from openstack_rollout.declared.comparison import Compared, Comparison
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.policies import Policy
 from openstack_rollout.errors import RolloutError, one_line, some

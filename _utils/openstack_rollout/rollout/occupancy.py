@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from openstack_rollout.declared import words
-from openstack_rollout.declared.differences import Compared
+from openstack_rollout.declared.comparison import Compared
 from openstack_rollout.declared.model import Model
 from openstack_rollout.drains.kinds import SEVERAL, Drains
 from openstack_rollout.errors import RolloutError

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from openstack_rollout.declared import hooks, releases, rounds
-from openstack_rollout.declared.differences import Compared
+from openstack_rollout.declared.comparison import Compared
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.policies import NO_DRAIN, Policy, batch_size
 from openstack_rollout.declared.rounds import Round

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from openstack_rollout.declared import releases
-from openstack_rollout.declared.differences import CONTAINERS, Compared, Kind
+from openstack_rollout.declared.comparison import Compared
+from openstack_rollout.declared.differences import CONTAINERS, Kind
 from openstack_rollout.declared.model import Model
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError

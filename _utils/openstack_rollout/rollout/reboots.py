@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from openstack_rollout.declared import facts, words
-from openstack_rollout.declared.differences import Comparison
+from openstack_rollout.declared.comparison import Comparison
 from openstack_rollout.declared.model import Model
 from openstack_rollout.drains.contract import Answer, Ask
 from openstack_rollout.errors import RolloutError

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from openstack_rollout.declared import releases, words
-from openstack_rollout.declared.differences import Compared, Difference
+from openstack_rollout.declared.comparison import Compared
+from openstack_rollout.declared.differences import Difference
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.next_boot import Doubt
 from openstack_rollout.errors import REASONS

@@ -8,7 +8,8 @@ import json
 import pytest
 
 from openstack_rollout.declared import differences, share
-from openstack_rollout.declared.differences import CONTAINERS, CUSTOM, Comparison, Difference, Kind
+from openstack_rollout.declared.comparison import CUSTOM, Comparison
+from openstack_rollout.declared.differences import CONTAINERS, Difference, Kind
 from openstack_rollout.declared.facts import read
 from openstack_rollout.errors import RolloutError
 from tests.unit.cloud_pillar import NEW, OLD, digest, facts_at, model, node, reference, valid

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openstack_rollout.declared import facts, told
-from openstack_rollout.declared.differences import Comparison
+from openstack_rollout.declared.comparison import Comparison
 from openstack_rollout.errors import RolloutError
 from tests.unit.cloud_pillar import NEW, facts_at, model, node, valid
 

@@ -5,7 +5,7 @@ import yaml
 
 from openstack_rollout.declared import facts as node_facts
 from openstack_rollout.declared import found_pillar, reading, survey, targets
-from openstack_rollout.declared.differences import Comparison
+from openstack_rollout.declared.comparison import Comparison
 from openstack_rollout.declared.share import Place
 from tests.unit import cloud_pillar
 from tests.unit.declared.found import answer, container, local, of, told

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from openstack_rollout.declared import facts, next_boot, words
-from openstack_rollout.declared.differences import Comparison
+from openstack_rollout.declared.comparison import Comparison
 from tests.unit import cloud_pillar
 
 READY = {

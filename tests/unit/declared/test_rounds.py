@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from openstack_rollout.declared import rounds
-from openstack_rollout.declared.differences import Compared, Difference, Kind
+from openstack_rollout.declared.comparison import Compared
+from openstack_rollout.declared.differences import Difference, Kind
 from tests.unit.cloud_pillar import NEW, model, valid
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from openstack_rollout.declared import words
-from openstack_rollout.declared.differences import CUSTOM, Comparison, Difference, Kind
+from openstack_rollout.declared.comparison import CUSTOM, Comparison
+from openstack_rollout.declared.differences import Difference, Kind
 from openstack_rollout.declared.facts import read
 from tests.unit.cloud_pillar import NEW, OLD, digest, facts_at, model, node, valid
 

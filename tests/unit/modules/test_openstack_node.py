@@ -9,7 +9,8 @@ from salt.exceptions import CommandExecutionError
 
 from openstack_rollout.declared import facts as schema
 from openstack_rollout.declared import share
-from openstack_rollout.declared.differences import Comparison, Difference, Kind
+from openstack_rollout.declared.comparison import Comparison
+from openstack_rollout.declared.differences import Difference, Kind
 from openstack_rollout.node import fresh_pillar
 from openstack_rollout.node.errors import NodeError
 from tests.unit.cloud_pillar import NEW, OLD, digest, model, reference, valid

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from openstack_rollout.declared.differences import Compared
+from openstack_rollout.declared.comparison import Compared
 from openstack_rollout.declared.model import Model
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError

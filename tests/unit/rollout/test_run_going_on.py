@@ -2,7 +2,8 @@
 
 import pytest
 
-from openstack_rollout.declared.differences import Compared, Difference, Kind
+from openstack_rollout.declared.comparison import Compared
+from openstack_rollout.declared.differences import Difference, Kind
 from openstack_rollout.rollout import control
 from openstack_rollout.rollout.dry_run import dry_run
 from openstack_rollout.rollout.preconditions import images_to_pull

@@ -8,7 +8,8 @@ import pytest
 from salt.exceptions import CommandExecutionError
 
 from openstack_rollout.declared import hooks, share
-from openstack_rollout.declared.differences import Comparison, Difference, Kind
+from openstack_rollout.declared.comparison import Comparison
+from openstack_rollout.declared.differences import Difference, Kind
 from openstack_rollout.declared.facts import read
 from openstack_rollout.node import fresh_pillar
 from openstack_rollout.on_salt import returns

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from openstack_rollout.declared import reading, releases, share
-from openstack_rollout.declared.differences import Comparison, Difference, Kind
+from openstack_rollout.declared.comparison import Comparison
+from openstack_rollout.declared.differences import Difference, Kind
 from openstack_rollout.declared.facts import read
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.node.packages import OVS_PACKAGES

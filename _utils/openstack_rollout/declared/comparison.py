@@ -1,0 +1,231 @@
+"""Nodes compared with a model: what differs, what is told beside that, and the release that each is at.
+
+Pure: nothing here is recorded, so nothing can be stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from openstack_rollout.declared import differences, next_boot, releases, remarks, share
+from openstack_rollout.declared.completeness import DECLARED
+from openstack_rollout.declared.differences import Difference, Kind
+from openstack_rollout.declared.next_boot import Doubt
+from openstack_rollout.declared.references import digest_of
+from openstack_rollout.declared.releases import NO_RELEASE
+from openstack_rollout.declared.share import Place
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.errors import some as named
+from openstack_rollout.node.packages import MINION_PACKAGES
+
+if TYPE_CHECKING:
+    from openstack_rollout.declared.facts import Facts
+    from openstack_rollout.declared.model import Model
+
+CUSTOM = "custom"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A node as the master judges it.
+
+    roles, zone: by the master's own targets. target: of the node's share. deployed: the release it is at,
+    None between releases. stages: what differs, by each stage that the node has. health: what is broken
+    whatever the release. stateful: what serves data on it, by kind. renews_minion: whether the system stage
+    would move Salt's own packages. services: name → {"container", "image", "running", "image_id", "local",
+    "release"}. packages: name → {"stage", "installed", "wanted"}. held: name → version that the operator's
+    holds, locks and pins keep back. stays: name → {"version", "cause", "by"} of all that is newer and stays.
+    checks: stage → what the release asks for and is not so. settings: stage → what an operator has set for
+    which the stage would wait. notes: {"kind", "subject", "detail"} of what is beside the catalogue. boot_id:
+    of the boot in which it was measured. next_boot: why the next may not start what is wanted.
+    """
+
+    id: str
+    roles: tuple[str, ...]
+    zone: str | None
+    target: str
+    deployed: str | None
+    stages: dict[str, list[Difference]]
+    health: list[Difference] = field(default_factory=list)
+    switch: dict[str, Any] | None = None
+    reboot: list[str] = field(default_factory=list)
+    reboot_without_effect: list[str] = field(default_factory=list)
+    next_boot: list[Doubt] = field(default_factory=list)
+    stateful: dict[str, list[str]] = field(default_factory=dict)
+    renews_minion: bool = False
+    held: dict[str, str] = field(default_factory=dict)
+    stays: dict[str, dict[str, str]] = field(default_factory=dict)
+    configuration: list[str] = field(default_factory=list)
+    services: dict[str, dict[str, Any]] = field(default_factory=dict)
+    packages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    notes: list[dict[str, str]] = field(default_factory=list)
+    checks: dict[str, list[str]] = field(default_factory=dict)
+    boot_id: str = ""
+    settings: dict[str, list[str]] = field(default_factory=dict)
+
+    def open(self, stages: Iterable[str]) -> list[Difference]:
+        """What differs in these stages."""
+        return [one for stage in stages for one in self.stages.get(stage, ())]
+
+
+class Comparison:
+    """Compares nodes with a model; what is the same for many nodes is worked out once."""
+
+    def __init__(self, model: Model):
+        self._model = model
+        self._desired: dict[tuple[str, Place], dict[str, Any] | None] = {}
+        self._versions = list(reversed(releases.versions(model)))
+        self._versions.sort(key=lambda version: version != model.target_version)
+        self._releases = _releases_by_digest(model)
+
+    @property
+    def target(self) -> str:
+        """The release that nodes are compared with, "" where the system alone is. Raises RolloutError."""
+        return releases.wanted(self._model)
+
+    def compare(self, facts: Facts, roles: Iterable[str], zone: str | None) -> Compared:
+        """Judge a node. roles, zone: by the master's targets. Raises RolloutError as share.desired does."""
+        where = Place(tuple(roles), zone, facts.os_family)
+        target = self.target
+        wanted = self._of(target, where)
+        if wanted is None:
+            wanted = share.desired(self._model, target, where)  # which raises what is wrong
+        deployed = self.deployed(facts, where)
+        # What is told of services, where no release is wanted, is that of the release that runs.
+        own = wanted if target or deployed is None else self._of(deployed, where) or wanted
+        stages = {stage: list(found) for stage, found in differences.differences(wanted, facts).items()}
+        for one in differences.beside_the_release(wanted, facts):
+            if one.stage in stages:
+                stages[one.stage].append(one)
+        return Compared(
+            id=facts.id,
+            roles=where.roles,
+            zone=zone,
+            target=facts.target,
+            deployed=deployed,
+            stages=stages,
+            health=differences.health(self._to_run(wanted, facts), facts),
+            switch=facts.switch.model_dump() if facts.switch else None,
+            reboot=list(facts.reboot),
+            reboot_without_effect=list(facts.reboot_without_effect),
+            next_boot=next_boot.doubts(facts.next_boot, _coming(stages.get("system", ()))),
+            stateful=dict(facts.stateful),
+            renews_minion=_renews_minion(stages.get("system", ()), facts),
+            held=remarks.held(wanted, facts),
+            stays=remarks.stays(wanted, facts),
+            configuration=list(facts.configuration),
+            services={one["name"]: self._service(one, facts) for one in own["services"]},
+            packages=remarks.package_facts(wanted, facts),
+            notes=[*remarks.notes(own, facts), *self._old_sidecars(own, facts)],
+            checks=remarks.failed_checks(wanted, facts, stages),
+            boot_id=facts.boot_id,
+            settings=remarks.settings(wanted, facts, stages),
+        )
+
+    def deployed(self, facts: Facts, where: Place) -> str | None:
+        """The release a node is at: every container runs its image and every managed package has its version.
+
+        Where a node cannot tell two releases apart, the target wins over the newest. None: it is between
+        releases.
+        """
+        for version in self._versions:
+            wanted = self._of(version, where)
+            if not wanted or not wanted["stages"] or not differences.can_tell(wanted, facts):
+                continue
+            if not differences.differs(wanted, facts):
+                return version
+        return None
+
+    def release_of(self, facts: Facts, container: str) -> str | None:
+        """The release whose image a container runs, or CUSTOM; newer releases win."""
+        found = facts.containers.get(container)
+        known = [self._releases[one] for one in found.digests if one in self._releases] if found else []
+        return known[0] if known else None
+
+    def _of(self, version: str, where: Place) -> dict[str, Any] | None:
+        """What such a node must be at a release; None where the release lacks an image of its services."""
+        key = version, where
+        if key not in self._desired:
+            try:
+                self._desired[key] = share.desired(self._model, version, where)
+            except RolloutError:
+                self._desired[key] = None
+        return self._desired[key]
+
+    def _to_run(self, wanted: Mapping[str, Any], facts: Facts) -> list[str]:
+        """The containers that have to run; where no release is wanted, those of the catalogue that it has.
+
+        That is not what the release that runs has: with a container down none is recognized.
+        """
+        if wanted["target"] != NO_RELEASE:
+            some = wanted["services"]
+            return [
+                one["container"]
+                for one in some
+                if one["definition"] == DECLARED
+                or (differences.is_carried(one, facts) and not one["one_shot"])
+            ]
+        has = {*facts.containers, *facts.managed}
+        entries = self._model.catalogue.of_node(wanted["roles"])
+        return [entry.container for entry in entries if entry.container in has and not entry.one_shot]
+
+    def _old_sidecars(self, own: Mapping[str, Any], facts: Facts) -> Iterator[dict[str, str]]:
+        """The containers of agents that were started of another image than the agent runs, by that image.
+
+        Where an agent itself is not at its image, that is said already.
+        """
+        for agent, names in remarks.sidecars(own, facts).items():
+            image = next(one["image"] for one in own["services"] if one["container"] == agent)
+            runs = facts.containers.get(agent)
+            if runs is None or digest_of(image) not in runs.digests:
+                continue
+            old: dict[str, list[str]] = {}
+            for name in names:
+                container = facts.containers[name]
+                if digest_of(image) not in container.digests:
+                    called = self.release_of(facts, name) or container.image_id[:12]
+                    old.setdefault(called, []).append(name)
+            for called, those in old.items():
+                count = {"old": str(len(those)), "all": str(len(names)), "image": called}
+                yield {"kind": "old_sidecars", "subject": agent, "detail": named(those), **count}
+
+    def _service(self, service: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
+        container = facts.containers.get(service["container"])
+        return {
+            "container": service["container"],
+            "image": service["image"],
+            "running": bool(container and container.running),
+            "image_id": container.image_id if container else None,
+            "local": service["image"] in facts.images,
+            "release": self.release_of(facts, service["container"]),
+        }
+
+
+def _coming(open_ends: Iterable[Difference]) -> Iterator[str]:
+    """The packages that a stage is about to move."""
+    for one in open_ends:
+        if one.kind == Kind.PACKAGE:
+            yield one.subject
+        elif one.kind == Kind.NEWER:
+            yield from one.want
+
+
+def _renews_minion(open_ends: Iterable[Difference], facts: Facts) -> bool:
+    moving = (Kind.PACKAGE, Kind.PACKAGE_DOUBLE, Kind.PACKAGE_HALF)
+    pinned = any(one.kind in moving and one.subject in MINION_PACKAGES for one in open_ends)
+    begun = any(one.kind == Kind.MINION for one in open_ends)
+    return pinned or begun or any(name in facts.newer.upgrade for name in MINION_PACKAGES)
+
+
+def _releases_by_digest(model: Model) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for version in releases.versions(model):
+        for _, _, reference in releases.references_of(model.releases[version].images):
+            if digest := digest_of(reference):
+                found[digest] = version
+    for _, _, reference in releases.references_of(model.custom_images):
+        if digest := digest_of(reference):
+            found.setdefault(digest, CUSTOM)
+    return found
