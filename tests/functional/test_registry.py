@@ -51,7 +51,9 @@ def test_exists(served):
     assert registry.exists(f"{served.address}/glance@{served.digests['glance']}")
 
 
-@pytest.mark.parametrize("address", [f"127.0.0.1:{free_port()}", "registry.invalid"])
+@pytest.mark.parametrize(
+    "address", [f"127.0.0.1:{free_port()}", "registry.invalid"], ids=["refuses", "no-such-name"]
+)
 def test_a_registry_that_is_down_lacks_nothing(address):
     with pytest.raises(RolloutError) as error:
         registry.exists(f"{address}/nova:1", timeout=20)
