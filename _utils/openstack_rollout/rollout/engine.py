@@ -18,9 +18,10 @@ from openstack_rollout.declared.rounds import Round
 from openstack_rollout.errors import RolloutError, one_line
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.planned import PlannedNode, PlannedRole
-from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, Step, Trial
+from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, Trial
 from openstack_rollout.rollout import halting, judging
 from openstack_rollout.rollout.fleet import Context, Fleet, StepResult
+from openstack_rollout.rollout.node_log import NodeLog
 from openstack_rollout.rollout.time_limits import MOVES, TimeLimits
 from openstack_rollout.rollout.window import Node, Window
 
@@ -77,13 +78,13 @@ class Engine:
         self._compare = compare
         self._clock = clock
         self._unedited = unedited
-        self._records = journal.nodes(run.id)
+        self._log = NodeLog(fleet, journal, run, clock)
         self._boots: dict[str, str] = {}
 
     @property
     def records(self) -> Mapping[str, NodeRecord]:
         """What the run did to its nodes so far, by node id."""
-        return self._records
+        return self._log.records
 
     def execute(
         self,
@@ -137,19 +138,17 @@ class Engine:
 
     def leave_out(self, node: Node, stage: str, reason: str, message: str) -> None:
         """Note a node as failed without having touched it: it did not answer, or could not be measured."""
-        self._fail(node, Round(stage), "measure", reason, message, {})
+        self._log.fail(node, Round(stage), "measure", reason, message, {})
 
     def skip(self, node: Node, stage: str) -> None:
         """Note that a node is measured to be done with a stage."""
-        ended = self._ended(stage, "", "measure", self._clock(), "skipped")
-        record = self._note(node, ended, stage=stage, round="", step="", jid="", state=NodeState.SKIPPED)
-        self._announce(node, record, "measure", "skipped", {})
+        self._log.skip(node, stage)
 
     def failures(self, role: str | None = None) -> dict[str, NodeRecord]:
         """The nodes (of a role) that failed in this run and were excluded since."""
         return {
             node: record
-            for node, record in self._records.items()
+            for node, record in self._log.records.items()
             if record.state is NodeState.FAILED and role in (None, record.role)
         }
 
@@ -166,7 +165,7 @@ class Engine:
 
     def is_in_flight(self, node: str) -> bool:
         """Whether a step of this run is under way on a node, as far as anybody knows."""
-        record = self._records.get(node)
+        record = self._log.records.get(node)
         return record is not None and record.state is NodeState.IN_FLIGHT
 
     def adopt(self, leaving: bool = False) -> list[str]:
@@ -176,7 +175,7 @@ class Engine:
         afterwards. Raises RolloutError when an operator asks the run to stop meanwhile.
         """
         in_flight = {
-            name: record for name, record in self._records.items() if record.state is NodeState.IN_FLIGHT
+            name: record for name, record in self._log.records.items() if record.state is NodeState.IN_FLIGHT
         }
         adopted = list(in_flight)
         for name, record in in_flight.items():
@@ -192,14 +191,14 @@ class Engine:
             for result in limits.taken(in_flight, in_flight):
                 record = in_flight.pop(result.node)
                 outcome = "done" if result.succeeded else f"{result.reason}: {one_line(result.message)}"
-                ended = self._ended(record.stage, record.round, record.step, record.started, outcome)
-                self._note(_node(result.node, record), ended, jid="", state=NodeState.WAITING)
+                ended = self._log.ended(record.stage, record.round, record.step, record.started, outcome)
+                self._log.note(_node(result.node, record), ended, jid="", state=NodeState.WAITING)
         return adopted
 
     def retry(self) -> None:
         """Give the nodes that failed earlier in this run another chance."""
         for name, record in self.failures().items():
-            self._note(_node(name, record), state=NodeState.WAITING)
+            self._log.note(_node(name, record), state=NodeState.WAITING)
 
     def _take(
         self, pass_: Pass, role: str, nodes: Iterable[PlannedNode], tolerated: int | None = None
@@ -218,7 +217,7 @@ class Engine:
         in_flight: dict[str, Node] = {}
         halt: RolloutError | None = None
         for node in waiting:
-            self._note(
+            self._log.note(
                 node,
                 stage=pass_.round_.stage,
                 round=pass_.round_.name,
@@ -243,12 +242,12 @@ class Engine:
             limits.look(self._of(in_flight))
             if halting.is_request(asked) and limits.stop(self._of(in_flight)):
                 raise halting.left(asked, in_flight)
-            for result in limits.taken(in_flight, self._records):
+            for result in limits.taken(in_flight, self._log.records):
                 node = in_flight[result.node]
                 try:
                     if limits.was_stopped(result):
                         del in_flight[node.id]
-                        self._note(node, jid="", state=NodeState.WAITING)
+                        self._log.note(node, jid="", state=NodeState.WAITING)
                     elif not self._take_in(pass_, node, steps[node.id], result, in_flight):
                         halt = self._over_budget(pass_, node, tolerated) or halt
                 except RolloutError as error:  # of the journal: its other steps are not begun any more
@@ -278,18 +277,18 @@ class Engine:
             self._begin(pass_, node, steps[node.id][0], in_flight)
 
     def _of(self, nodes: Iterable[str]) -> dict[str, NodeRecord]:
-        return {node: self._records[node] for node in nodes}
+        return {node: self._log.records[node] for node in nodes}
 
     def _begin(self, pass_: Pass, node: Node, step: str, in_flight: dict[str, Node]) -> None:
         jid = self._fleet.new_job()
         round_ = pass_.round_
         where = {"stage": round_.stage, "round": round_.name, "step": step, "jid": jid}
         try:
-            record = self._note(node, None, **where, state=NodeState.IN_FLIGHT, started=self._clock())
+            record = self._log.note(node, None, **where, state=NodeState.IN_FLIGHT, started=self._clock())
         except RolloutError:
             in_flight.pop(node.id)  # what the journal does not have is not started
             raise
-        self._announce(node, record, step, "started", in_flight)
+        self._log.announce(node, record, step, "started", in_flight)
         services = round_.services if round_.name else None
         run = self._run
         boot = self._boots.get(node.id, "")
@@ -305,28 +304,28 @@ class Engine:
         in_flight: dict[str, Node],
     ) -> bool:
         """Take in the end of a step and go on with the next; False when the node failed."""
-        record = self._records[node.id]
+        record = self._log.records[node.id]
         step, round_ = record.step, pass_.round_
         reason, message = result.reason, result.message
         if result.succeeded and step == "verify":
             reason, message = self._proven(round_, node, result)
         if reason or not result.succeeded:
             del in_flight[node.id]
-            self._fail(node, round_, step, reason or "NODE_ERROR", message, in_flight)
+            self._log.fail(node, round_, step, reason or "NODE_ERROR", message, in_flight)
             return False
         if step == "reboot":
             self._boots.pop(node.id, None)
         said = one_line(message)
-        ended = replace(self._ended(round_.stage, round_.name, step, record.started, "done"), said=said)
+        ended = replace(self._log.ended(round_.stage, round_.name, step, record.started, "done"), said=said)
         following = steps.index(step) + 1
         if following < len(steps):
-            record = self._note(node, ended)
-            self._announce(node, replace(record, message=said), step, "succeeded", in_flight)
+            record = self._log.note(node, ended)
+            self._log.announce(node, replace(record, message=said), step, "succeeded", in_flight)
             self._begin(pass_, node, steps[following], in_flight)
         else:
             del in_flight[node.id]
-            record = self._note(node, ended, jid="", state=NodeState.DONE)
-            self._announce(node, replace(record, message=said), step, "succeeded", in_flight)
+            record = self._log.note(node, ended, jid="", state=NodeState.DONE)
+            self._log.announce(node, replace(record, message=said), step, "succeeded", in_flight)
         return True
 
     def _proven(self, round_: Round, node: Node, result: StepResult) -> tuple[str, str]:
@@ -338,28 +337,8 @@ class Engine:
             return error.reason, error.message
         return judging.verdict(compared, round_.open(compared), self._run.target)
 
-    def _fail(  # noqa: PLR0917
-        self,
-        node: Node,
-        round_: Round,
-        step: str,
-        reason: str,
-        message: str,
-        in_flight: Mapping[str, Node],
-    ) -> None:
-        message = one_line(message, reason)
-        began = self._clock() if step == "measure" else self._records[node.id].started
-        ended = self._ended(round_.stage, round_.name, step, began, f"{reason}: {message}")
-        record = self._note(
-            node,
-            ended,
-            **{"stage": round_.stage, "round": round_.name, "step": step, "jid": ""},
-            **{"state": NodeState.FAILED, "reason": reason, "message": message},
-        )
-        self._announce(node, record, step, "failed", in_flight)
-
     def _over_budget(self, pass_: Pass, node: Node, tolerated: int | None) -> RolloutError | None:
-        reason = self._records[node.id].reason
+        reason = self._log.records[node.id].reason
         if reason in judging.EXCLUDED:
             return None
         if reason in judging.OF_ALL:
@@ -377,45 +356,9 @@ class Engine:
             if halt:
                 raise halt
             self._fleet.poll(min(POLL, max(0.0, until - self._clock())))
-        zones = {node: record.zone for node, record in self._records.items()}
+        zones = {node: record.zone for node, record in self._log.records.items()}
         canaries = [PlannedNode(node, zones.get(node), ("verify",)) for node in planned.proving]
         self._take(Pass(round_, Window(len(canaries))), role, canaries, tolerated=0)
-
-    def _note(self, node: Node, ended: Step | None = None, **changes: Any) -> NodeRecord:
-        """Write what changed of a node's record, and the step that ended; only a failure keeps its reason."""
-        record = self._records.setdefault(node.id, NodeRecord())
-        if "state" in changes and changes["state"] is not NodeState.FAILED:
-            changes = {"reason": "", "message": "", **changes}
-        for name, value in changes.items():
-            setattr(record, name, value)
-        record.role, record.zone = node.role, node.zone
-        if ended:
-            record.history.append(ended)
-        self._journal.save_node(self._run.id, node.id, record)
-        return record
-
-    def _ended(self, stage: str, round_: str, step: str, started: float, outcome: str) -> Step:
-        return Step(stage, step, started, self._clock(), outcome, round=round_)
-
-    def _announce(
-        self, node: Node, record: NodeRecord, step: str, status: str, in_flight: Mapping[str, Node]
-    ) -> None:
-        self._fleet.announce(
-            f"openstack/rollout/{self._run.id}/{record.stage}/{node.id}/{step}",
-            {
-                "run": self._run.id,
-                "stage": record.stage,
-                "round": record.round,
-                "node": node.id,
-                "role": node.role,
-                "zone": node.zone,
-                "step": step,
-                "status": status,
-                "reason": record.reason,
-                "message": record.message,
-                "in_flight": [other.id for other in in_flight.values() if other.role == node.role],
-            },
-        )
 
     def _silence(self, role: str) -> float:
         policy = self._policies.get(role)
