@@ -84,8 +84,11 @@ def configure_packaging(root: Path) -> None:
     """Have a root's apt reach what the host's does, install without documents and start no service.
 
     Args:
-        root: The directory of a bootstrapped Debian; `clean` takes the host's part out again.
+        root: The directory of a bootstrapped Debian, or of a layer over one; `clean` takes the host's part
+            out again.
     """
+    for name in ("usr/sbin", "etc/dpkg/dpkg.cfg.d", "etc/apt/apt.conf.d"):
+        (root / name).mkdir(parents=True, exist_ok=True)
     (root / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
     (root / "usr/sbin/policy-rc.d").chmod(0o755)
     excluded = "".join(f"path-exclude=/usr/share/{name}/*\n" for name in ("doc", "man", "locale", "info"))

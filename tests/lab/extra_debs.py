@@ -43,8 +43,6 @@ def _build(work: Path, root: Path, names: tuple[str, ...]) -> None:
     log = cache.log(_FOLDER)
     log.write_text("")
     upper = work / "upper"
-    for name in ("usr/sbin", "etc/dpkg/dpkg.cfg.d", "etc/apt/apt.conf.d"):
-        (upper / name).mkdir(parents=True)
     base.configure_packaging(upper)
     for argv in (
         ["apt-get", "-qq", "update"],

@@ -33,8 +33,6 @@ def _build(kind: str, work: Path, root: Path, packages: Sequence[str], disabled:
     log = cache.log(kind)
     log.write_text("")
     upper = work / "upper"
-    for name in ("usr/sbin", "etc/dpkg/dpkg.cfg.d", "etc/apt/apt.conf.d"):
-        (upper / name).mkdir(parents=True)
     base.configure_packaging(upper)
     for argv in (
         ["apt-get", "-qq", "update"],
