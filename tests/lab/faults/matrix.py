@@ -49,6 +49,7 @@ class Fault:
     Args:
         name: What it is, in the table.
         reasons: The words of which the update has to give one; none: it has to go through in spite of it.
+        by_salt: What Salt itself says, where it does not even ask us; then no reason is given.
         plant: Does it.
         heal: What an operator would do about it.
         when: A condition for `EventLog.wait_for`, at which it is planted; None: before the update begins.
@@ -70,6 +71,7 @@ class Fault:
     images: Callable[[Lab], dict[str, str]] | None = None
     packages: str = ""
     page: Mapping[str, object] = field(default_factory=dict)
+    by_salt: str = ""
     untouched: bool = False
     hit: tuple[str, ...] = ()
     limit: float = 300
@@ -116,7 +118,7 @@ class Matrix:
             AssertionError: The update did not say it, or lost something, or the next one did not converge; in
                 the first two cases the cloud is as the next fault needs it.
         """
-        row = Row(self.lab.profile, fault.name, list(fault.reasons))
+        row = Row(self.lab.profile, fault.name, list(fault.reasons or filter(None, [fault.by_salt])))
         write(row)
         case = Case(self.lab, self._aim(fault))
         before, running = proof.fingerprint(self.lab), _running(self.lab)
@@ -188,13 +190,13 @@ class Matrix:
 
 def _wrong(fault: Fault, row: Row, status: int, said: str, touched: list[str]) -> list[str]:
     """What of a row is not as it should be."""
-    named = row.reason in fault.reasons if fault.reasons else not row.reason
-    ended = (status != 0) == bool(fault.reasons)
+    named = row.reason in fault.reasons if fault.reasons else not row.reason and fault.by_salt in said
+    ended = (status != 0) == bool(fault.reasons or fault.by_salt)
     found = {
         "a traceback": "Traceback" in said,
         f"lost {', '.join(row.lost)}": bool(row.lost),
         f"touched {', '.join(touched)}": bool(touched),
-        f"{row.reason or 'no reason'} for {' or '.join(fault.reasons) or 'none'}": not named,
+        f"{row.reason or 'no reason'} for {' or '.join(row.expected) or 'none'}": not named,
         f"ended with {status}": not ended,
         f"took {row.noticed:.0f} s of {fault.limit:.0f}": row.noticed > fault.limit,
     }
