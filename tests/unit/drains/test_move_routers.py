@@ -47,7 +47,8 @@ class Neutron:
         self.refuses = set()  # agents that take no router
         self.down = set()  # agents on which no port becomes ACTIVE
         self.dies_after = None
-        self.active_elsewhere = True
+        self.fails_over = True
+        self.active = {}  # router with HA -> the agents on which it is active
         calls = {
             "agents": lambda cloud, binary: [
                 replace(one, heartbeat=str(next(beats)))
@@ -82,11 +83,15 @@ class Neutron:
 
     def set_agent(self, agent, up, description):
         self.agents[agent] = replace(self.agents[agent], admin_up=up, description=description)
+        for router, active in self.active.items():
+            standbys = [one for one, names in self.on.items() if router in names and one != agent]
+            if not up and self.fails_over and agent in active and standbys:
+                self.active[router] = [standbys[0]]
 
     def hosting(self, router):
         found = [self.agents[agent] for agent, names in self.on.items() if router in names]
-        state = "active" if self.active_elsewhere else "standby"
-        return [(one, state if self.routers[router].ha else "") for one in found]
+        active = self.active.get(router)
+        return [(one, "" if active is None else "active" if one.id in active else "standby") for one in found]
 
     def move(self, source, target, router):
         self.unschedule(source, router)
@@ -215,20 +220,48 @@ def test_an_agents_own_description_is_kept(cloud, record):
     assert cloud.agents["l3-gtw1"].description == "rack 7"
 
 
-def test_a_router_with_ha_stays_and_has_to_be_active_elsewhere(cloud, record):
+@pytest.fixture
+def with_ha(cloud):
+    """r1 has HA, is active on gtw1 and standby on gtw2."""
     cloud.routers["r1"] = replace(cloud.routers["r1"], ha=True)
-    with pytest.raises(RolloutError) as error:
-        drains().drain("gtw1", record)
-    assert "no other agent that is alive hosts it" in error.value.message
-    assert cloud.agents["l3-gtw1"].admin_up
     cloud.on["l3-gtw2"].append("r1")
-    assert "1 with HA failed over" in drains().drain("gtw1", record)
-    assert "r1" in cloud.on["l3-gtw1"]
-    drains().restore("gtw1", record)
-    cloud.active_elsewhere = False
+    cloud.active["r1"] = ["l3-gtw1"]
+    return cloud
+
+
+def refused(call, *arguments):
     with pytest.raises(RolloutError) as error:
-        drains().drain("gtw1", Record())
-    assert "no standby took over r1" in error.value.message
+        call(*arguments)
+    return error.value
+
+
+def test_a_router_with_ha_stays_and_has_to_be_active_elsewhere(with_ha, record):
+    assert "1 with HA failed over" in drains().drain("gtw1", record)
+    assert "r1" in with_ha.on["l3-gtw1"] and with_ha.active["r1"] == ["l3-gtw2"]
+    drains().restore("gtw1", record)
+    with_ha.active["r1"], with_ha.fails_over = ["l3-gtw1"], False
+    assert "r1 (gtw1 away, gtw2 standby)" in refused(drains().drain, "gtw1", Record()).message
+
+
+def test_a_router_with_ha_and_no_other_agent_stays_where_it_is(cloud, record):
+    cloud.routers["r1"] = replace(cloud.routers["r1"], ha=True)
+    assert "no other agent that is alive hosts it" in refused(drains().drain, "gtw1", record).message
+    assert cloud.agents["l3-gtw1"].admin_up
+
+
+@pytest.mark.parametrize("active", [[], ["l3-gtw1", "l3-gtw2"]])
+def test_a_router_with_ha_that_is_not_active_exactly_once_stays_where_it_is(with_ha, record, active):
+    with_ha.active["r1"] = active
+    error = refused(drains().drain, "gtw1", record)
+    assert error.reason == "DRAIN_FAILED" and "r1 (gtw1 " in error.message
+    assert with_ha.agents["l3-gtw1"].admin_up and with_ha.on["l3-gtw1"] == ["r1", "r2"]
+
+
+def test_a_router_with_ha_that_is_active_twice_afterwards_is_told(with_ha, record):
+    drains().drain("gtw1", record)
+    with_ha.active["r1"] = ["l3-gtw1", "l3-gtw2"]
+    error = refused(drains().restore, "gtw1", record)
+    assert error.reason == "RESTORE_FAILED" and "r1 (gtw1 active, gtw2 active)" in error.message
 
 
 def test_gateways_without_a_spare_are_refused_and_one_stays_in_any_case(cloud):
