@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SUITE ?= foundation
-PARALLEL := --dist=loadfile --no-loadscope-reorder --numprocesses
+PARALLEL := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
@@ -26,12 +26,13 @@ demo: host venv ## boot a small cloud and update it from 1.0.0 to 1.0.1
 	$(BIN)/python -m tests.lab.demo
 
 # Nothing decides from a sentence: unit and integration tests run with every one of them replaced (--reworded).
-# Processes share the tests file by file, and what takes longest goes first. Each has a machine of its own for the
-# functional tests; the lab has the host to itself.
+# Two processes share the tests file by file, and what takes longest goes first. Each has a machine of its own for
+# the functional tests. What measures packets, and the lab, have the host to themselves.
 test: host venv lint ## lint, unit, functional, integration and the short lab suite
-	$(BIN)/python -m pytest $(PARALLEL)=3 --reworded tests/integration tests/unit
-	$(BIN)/python -m pytest $(PARALLEL)=2 tests/functional/takeover tests/functional
-	$(BIN)/python -m pytest tests/unit/declared/test_words.py tests/lab --ignore=tests/lab/acceptance
+	$(BIN)/python -m pytest $(PARALLEL) --reworded tests/integration tests/unit
+	$(BIN)/python -m pytest $(PARALLEL) tests/functional/takeover tests/functional --ignore=tests/functional/network
+	$(BIN)/python -m pytest tests/unit/declared/test_words.py tests/functional/network tests/lab \
+		--ignore=tests/lab/acceptance
 
 acceptance: host venv ## the long lab suites: make acceptance SUITE=foundation
 	$(BIN)/python -m pytest --capture=no $(or $(wildcard tests/lab/acceptance/$(SUITE)/),tests/lab/acceptance/test_$(SUITE).py)
