@@ -68,7 +68,7 @@ MACHINES = (
           page={"policies": {"compute": {"silence": 180}}}),
     Fault("a node's network is away for 20 s", (), machines.network_cut("cmp1", 20), when=_APPLY,
           page={"policies": {"compute": {"silence": 180}}}),
-    Fault("the unit of a running container is masked", ("DEFINITION_REFUSED",),
+    Fault("the unit of a running container is masked", ("UNIT_MASKED",),
           machines.masked("cmp1", AGENT), machines.unit_gone("cmp1", AGENT)),
     Fault("a unit stands before the quadlet's", ("DEFINITION_REFUSED", "CONTAINER_FOREIGN"),
           machines.shadowed("cmp1", AGENT), machines.unit_gone("cmp1", AGENT)),
