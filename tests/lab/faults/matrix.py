@@ -241,11 +241,11 @@ def _end_of(process: subprocess.Popen, fault: Fault) -> str:
 
 
 def _reason(lab: Lab, said: str) -> str:
-    """The word under which the update gave up: of its paused run, else the first one that was printed."""
+    """The word under which the update gave up: of its run that stopped, else the first one that was printed."""
     with contextlib.suppress(LabError):  # a journal that cannot be read is a fault too
         status = operator.status(lab)
         run = status["run"]
-        if run and run["state"] == "paused" and run["target"] == status["target"]:
+        if run and run["state"] in ("paused", "aborted") and run["target"] == status["target"]:
             return run["reason"]
     return next((word for word in _WORDS.findall(said) if word in REASONS), "")
 
