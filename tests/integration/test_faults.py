@@ -97,7 +97,7 @@ def test_a_full_cache_of_the_master_lets_those_in_flight_finish(cloud):
             # Salt itself cannot write down that a runner begins, and says so in its own way.
             assert cloud.run("state.orchestrate", "orch.ovn").returncode != 0 and cloud.at("cmp2") == {}
     # The return of the job in flight was lost: the next run waits for it as for any sign of life.
-    cloud.openstack(policies=dict.fromkeys(PATIENT, {"silence": 30}))
+    cloud.openstack(policies={role: {"silence": 30} for role in PATIENT})
     done = cloud.run("state.orchestrate", "orch.ovn")
     assert done.returncode == 0, done.stdout
     assert cloud.at("cmp2") == {"ovn": "1.0.1"}

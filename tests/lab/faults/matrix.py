@@ -241,7 +241,7 @@ def _end_of(process: subprocess.Popen, fault: Fault) -> str:
 
 
 def _reason(lab: Lab, said: str) -> str:
-    """The word under which the update gave up: of its run that stopped, else the first one that was printed."""
+    """The word under which the update gave up: of a run that stopped, else the first one printed."""
     with contextlib.suppress(LabError):  # a journal that cannot be read is a fault too
         status = operator.status(lab)
         run = status["run"]
