@@ -34,6 +34,16 @@ def killed(node: str, path: str, word: str) -> Callable[[Case], None]:
     return lambda case: half_transaction.arm(case.lab, node, path, word)
 
 
+def killed_at(node: str, name: str) -> Callable[[Case], None]:
+    """The node's package manager is killed as soon as a file of a package is that of the second release."""
+
+    def plant(case: Case) -> None:
+        version = case.lab.releases["1.0.1"]["packages"][name].removesuffix(".el9")
+        half_transaction.arm(case.lab, node, f"/usr/share/{name}/VERSION", version)
+
+    return plant
+
+
 def was_killed(node: str) -> Callable[[Case], None]:
     """It was, or the fault tells nothing."""
 

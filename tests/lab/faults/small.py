@@ -102,10 +102,9 @@ PACKAGES = (
     Fault("the package manager's lock is held", ("PACKAGE_LOCKED",),
           packages.together(packages.older(("cmp1",), _SELINUX),
                             packages.lock_held("cmp1", packages.RPM_LOCK)),
-          packages.lock_free("cmp1"), page={"packages": {"lock_timeout": 4}}),
+          packages.lock_free("cmp1"), page={"packages": {"lock_timeout": 4}}, packages="1.0.1"),
     Fault("dnf is killed in mid-transaction", ("PACKAGE_FAILED",),
-          packages.together(packages.older(("cmp1",), _SELINUX),
-                            packages.killed("cmp1", f"/usr/share/{_SELINUX}/VERSION", "")),
-          packages.was_killed("cmp1")),
+          packages.together(packages.older(("cmp1",), _SELINUX), packages.killed_at("cmp1", _SELINUX)),
+          packages.was_killed("cmp1"), packages="1.0.1"),
 )  # fmt: skip
 FAULTS = (*DECLARED, *REGISTRY, *CONTAINERS, *MACHINES, *RUN, *PACKAGES)
