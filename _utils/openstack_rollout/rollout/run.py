@@ -6,7 +6,6 @@ run's state before, so that the next begin goes on from there.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,7 +13,6 @@ from typing import Any
 
 from openstack_rollout.declared import releases, words
 from openstack_rollout.declared.model import Model
-from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError, one_line
 from openstack_rollout.records.lock import me
 from openstack_rollout.records.planned import PlannedRole, PlannedStage
@@ -31,8 +29,8 @@ from openstack_rollout.rollout import (
 )
 from openstack_rollout.rollout.drain_steps import LiveApart, shared_capacity
 from openstack_rollout.rollout.engine import Engine
+from openstack_rollout.rollout.engines import Engines
 from openstack_rollout.rollout.fleet import Halted, never
-from openstack_rollout.rollout.master_steps import MasterSteps
 from openstack_rollout.rollout.membership import Measured, Membership
 from openstack_rollout.rollout.plan import Planner
 from openstack_rollout.rollout.ports import Ports
@@ -55,8 +53,7 @@ class Rollout:
         self._pillar = ports.pillar
         self._clock = ports.clock
         self._log = RunLog(ports.journal, ports.fleet, ports.clock)
-        self._made: tuple[Model, Drains] | None = None
-        self._moving: dict[str, threading.Thread] = {}
+        self._engines = Engines(ports)
 
     def begin(self, orchestration: str = UPDATE, stages: Iterable[str] = STAGES) -> Run:
         """Check everything, open a run (or go on with the unfinished one), prefetch on every node.
@@ -82,8 +79,8 @@ class Rollout:
                 self._fleet, members.ids, refresh=SYSTEM in stages, halted=self._halted(unfinished)
             )
             measured = preconditions.before_a_run(model, members, measured, stages, self._ports)
-            preconditions.refuse_undrainable(members, measured.nodes, stages, self._drains(model))
-            occupancy.refuse(model, members, measured.nodes, stages, self._drains(model))
+            preconditions.refuse_undrainable(members, measured.nodes, stages, self._engines.drains(model))
+            occupancy.refuse(model, members, measured.nodes, stages, self._engines.drains(model))
             preconditions.refuse_broken_clusters(measured, stages, self._ports, touch=True)
         except RolloutError as error:
             self._end(unfinished, error)
@@ -155,7 +152,7 @@ class Rollout:
         last = unfinished or self._journal.latest()
         if last is None:
             return None
-        engine = self._engine(last, model, members)
+        engine = self._engines.of(last, model, members)
         if unfinished is None:
             engine.adopt()
             return None
@@ -184,12 +181,12 @@ class Rollout:
     def _open(self, run: Run, model: Model, members: Membership, measured: Measured) -> None:
         self._lock.assign(run.id)
         self._log.announce(run, "-", "-", "run", "started")
-        engine = self._engine(run, model, members)
+        engine = self._engines.of(run, model, members)
         nodes = measured.nodes
         engine.know(nodes)
         for node, (reason, message) in measured.failures.items():
             engine.leave_out(members.node(node), PREFETCH, reason, message)
-        drains = self._drains(model)
+        drains = self._engines.drains(model)
         again = preconditions.to_drain(members, nodes, run.stages, drains)
         keep = {node for some in again.values() for node in some}
         restoration.restore(engine, self._journal, members, measured, keep)
@@ -221,7 +218,7 @@ class Rollout:
         preconditions.refuse_changed_target(run, releases.wanted(model, run.stages))
         preconditions.refuse_edited(run, model.content)
         members = Membership.of(model, self._fleet)
-        engine = self._engine(run, model, members)
+        engine = self._engines.of(run, model, members)
         halt = engine.requested()
         if halt:
             raise halt
@@ -238,7 +235,7 @@ class Rollout:
         earlier = replace(before) if before is not None else StageRecord()
         self._log.mark(run, stage, StageState.RUNNING, earlier.started or self._clock())
         self._log.announce(run, stage, "-", "stage", "started")
-        drains = self._drains(model)
+        drains = self._engines.drains(model)
         preconditions.refuse_undrainable(members, found, [stage], drains)
         occupancy.refuse(model, members, found, [stage], drains)
         planner = Planner(model, members, found, drains, run.target)
@@ -281,7 +278,7 @@ class Rollout:
     def _close(self, run: Run) -> None:
         model = self._pillar()
         members = Membership.of(model, self._fleet)
-        engine = self._engine(run, model, members)
+        engine = self._engines.of(run, model, members)
         measured = members.measure(self._fleet, members.ids, halted=engine.requested)
         wrong = dict(measured.failures)
         for node, one in measured.nodes.items():
@@ -379,7 +376,7 @@ class Rollout:
         try:
             model = self._pillar()
             members = Membership.of(model, self._fleet)
-            engine = self._engine(run, model, members)
+            engine = self._engines.of(run, model, members)
             engine.adopt(leaving=True)
             there = [
                 node
@@ -395,35 +392,9 @@ class Rollout:
             run.message += f"; still drained: {drained}"
             self._journal.save(run)
 
-    def _engine(self, run: Run, model: Model, members: Membership) -> Engine:
-        fleet = MasterSteps(
-            self._fleet,
-            self._drains(model),
-            self._ports.reboots(model),
-            self._journal,
-            self._clock,
-            members.roles_of,
-            self._moving,
-        )
-        return Engine(
-            fleet,
-            self._journal,
-            run,
-            members.policies,
-            members.compare,
-            self._clock,
-            lambda: preconditions.refuse_edited(run, self._ports.content()),
-        )
-
     def _halted(self, run: Run | None) -> Halted:
         """What an operator asks of a run that goes on; nothing can be asked before it is opened."""
         return never if run is None else lambda: halting.requested(self._journal, run)
-
-    def _drains(self, model: Model) -> Drains:
-        """The drains of what is declared: made once, since they hold connections."""
-        if self._made is None or self._made[0] is not model:
-            self._made = model, self._ports.drains(model)
-        return self._made[1]
 
 
 def _applied(record: NodeRecord) -> bool:

@@ -1,0 +1,51 @@
+"""Makes the engines of a process, and the drains that they share."""
+
+from __future__ import annotations
+
+import threading
+
+from openstack_rollout.declared.model import Model
+from openstack_rollout.drains.kinds import Drains
+from openstack_rollout.records.run_record import Run
+from openstack_rollout.rollout import preconditions
+from openstack_rollout.rollout.engine import Engine
+from openstack_rollout.rollout.master_steps import MasterSteps
+from openstack_rollout.rollout.membership import Membership
+from openstack_rollout.rollout.ports import Ports
+
+
+class Engines:
+    """Makes engines. ports (Ports): what they need of the world."""
+
+    def __init__(self, ports: Ports):
+        self._ports = ports
+        self._made: tuple[Model, Drains] | None = None
+        self._moving: dict[str, threading.Thread] = {}
+
+    def of(self, run: Run, model: Model, members: Membership) -> Engine:
+        """An engine for a run, of what is declared now; all of them know which drains are under way."""
+        ports = self._ports
+        fleet = MasterSteps(
+            ports.fleet,
+            self.drains(model),
+            ports.reboots(model),
+            ports.journal,
+            ports.clock,
+            members.roles_of,
+            self._moving,
+        )
+        return Engine(
+            fleet,
+            ports.journal,
+            run,
+            members.policies,
+            members.compare,
+            ports.clock,
+            lambda: preconditions.refuse_edited(run, ports.content()),
+        )
+
+    def drains(self, model: Model) -> Drains:
+        """The drains of what is declared: made once, since they hold connections."""
+        if self._made is None or self._made[0] is not model:
+            self._made = model, self._ports.drains(model)
+        return self._made[1]
