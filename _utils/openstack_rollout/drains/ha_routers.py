@@ -28,7 +28,7 @@ def refuse_ha_without_standby(cloud: Cloud, agent: Agent) -> None:
             raise RolloutError("DRAIN_FAILED", f"{agent.host}: {text}", [agent.host])
 
 
-def refuse_divided_ha(cloud: Cloud, agent: Agent, timeout: float) -> None:
+def require_one_active(cloud: Cloud, agent: Agent, timeout: float) -> None:
     """Raise RolloutError DRAIN_FAILED when a router with HA is active on no agent, or on several.
 
     timeout (float): seconds that a failover which is under way may take.
@@ -71,7 +71,7 @@ def _wait(cloud: Cloud, agent: Agent, timeout: float, reason: str, right: Callab
         waiting = {router_id: router for router_id, router in waiting.items() if not right(told[router_id])}
         if waiting and time.monotonic() > deadline:
             names = ", ".join(f"{router.name} ({_told(told[one])})" for one, router in waiting.items())
-            text = f"not exactly one agent has routers with HA, after {timeout} s: {names}"
+            text = f"routers with HA are not active on exactly one agent after {timeout} s: {names}"
             raise RolloutError(reason, f"{agent.host}: {text}", [agent.host])
         if waiting:
             time.sleep(_POLL_INTERVAL)
@@ -88,4 +88,5 @@ def _told(hosting: Hosting) -> str:
 
 
 def _ha_routers(cloud: Cloud, agent: Agent) -> list[Router]:
-    return [router for router in neutron.routers_on(cloud, agent.id) if router.ha]
+    """Those with HA that are to be active at all; one that is switched off is active nowhere."""
+    return [one for one in neutron.routers_on(cloud, agent.id) if one.ha and one.enabled]

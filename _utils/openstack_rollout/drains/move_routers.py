@@ -100,7 +100,7 @@ class MoveRouters:
         self._routers.complete_interrupted(record)
         ha_routers.refuse_ha_without_standby(self.cloud, agent)
         if agent.available:
-            ha_routers.refuse_divided_ha(self.cloud, agent, self.policy.router_timeout)
+            ha_routers.require_one_active(self.cloud, agent, self.policy.router_timeout)
         self._routers.move_away(agent, record)
         agents.set_down(self.cloud, agent)
         self._routers.move_away(agent, record)  # those that were scheduled there in the meantime

@@ -264,6 +264,14 @@ def test_a_router_with_ha_that_is_active_twice_afterwards_is_told(with_ha, recor
     assert error.reason == "RESTORE_FAILED" and "r1 (gtw1 active, gtw2 active)" in error.message
 
 
+def test_a_router_with_ha_that_is_switched_off_holds_nothing_up(with_ha, record):
+    with_ha.routers["r1"] = replace(with_ha.routers["r1"], enabled=False)
+    with_ha.active["r1"] = []
+    assert "HA" not in drains().drain("gtw1", record)
+    drains().restore("gtw1", record)
+    assert with_ha.agents["l3-gtw1"].admin_up
+
+
 def test_gateways_without_a_spare_are_refused_and_one_stays_in_any_case(cloud):
     drain = drains()
     drain.refuse(["gtw1", "gtw2", "gtw3"])
