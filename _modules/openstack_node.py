@@ -26,7 +26,7 @@ from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.guards import WITH_SETTINGS
 
 #: The form of facts; declared/facts.py of the master has the same number.
-SCHEMA = 3
+SCHEMA = 4
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 # Labels that say who deployed a container. No other label is reported: it may hold anything, also secrets.
 _LABELS = ("PODMAN_SYSTEMD_UNIT", "managed_by", "config_id", "container_name")
@@ -149,6 +149,7 @@ def _measured(share: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) 
         "datapath": __salt__["datapath.health"](),
         "reboot": __salt__["reboot_needed.evidence"](reboots),
         "stateful": __salt__["node_workloads.stateful"](),
+        "virtual_addresses": __salt__["virtual_addresses.found"](),
         "reboot_without_effect": __salt__["reboot_needed.without_effect"](),
         "next_boot": __salt__["boot_loader.next_boot"]() if reboots else None,
         "bootc": __salt__["bootc.status"](),

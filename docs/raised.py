@@ -156,6 +156,16 @@ RAISED = {
         "A cluster cannot spare a member now.",
         "Nothing was stopped. What was done to let clients leave is taken back.",
     ),
+    "VIRTUAL_ADDRESS_AT_RISK": Raised(
+        "An address that keepalived holds for several nodes is on none of them, or on more than one, and"
+        " stays so for a minute: before a run, before a node that shares it goes, and at the end.",
+        "Before a run nothing. Later: nodes that are done stay done, no other starts.",
+    ),
+    "BARE_METAL_BUSY": Raised(
+        "The Ironic conductor of a node still works on bare metal nodes after bare_metal_timeout; stopped"
+        " now, it would fail their deployment or cleaning.",
+        "Nothing on this node: its conductor runs on.",
+    ),
     "CEPH_AT_RISK": Raised(
         "Ceph is not whole, or says that a node's daemons may not stop, and no recovery moves.",
         "Nothing was taken down, and no flag was set.",

@@ -93,6 +93,14 @@ REASONS = {
     ),
     "RELEASE_CHECK": "Do what the message says, then run again; nothing was touched.",
     "QUORUM_AT_RISK": "Bring back the members that the message names, then run again; nothing was stopped.",
+    "VIRTUAL_ADDRESS_AT_RISK": (
+        "Have keepalived hold the address that the message names on exactly one node (its log, VRRP between"
+        " the nodes), then run again."
+    ),
+    "BARE_METAL_BUSY": (
+        "Wait until Ironic is done with the nodes that the message names (openstack baremetal node show), or"
+        " raise openstack:policies:ROLE:bare_metal_timeout; then run again."
+    ),
     "CEPH_AT_RISK": (
         "Bring back what the message names (ceph health detail), then run again; nothing was taken down."
     ),

@@ -29,6 +29,7 @@ QUIET = {
     "settings": {},
     "next_boot": None,
     "stateful": {},
+    "virtual_addresses": {},
     "bootc": None,
     "minion": "none",
     "configuration": [],

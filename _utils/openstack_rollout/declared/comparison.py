@@ -33,13 +33,14 @@ class Compared:
 
     roles, zone: by the master's own targets. target: of the node's share. deployed: the release it is at,
     None between releases. stages: what differs, by each stage that the node has. health: what is broken
-    whatever the release. stateful: what serves data on it, by kind. renews_minion: whether the system stage
-    would move Salt's own packages. services: name → {"container", "image", "running", "image_id", "local",
-    "release"}. packages: name → {"stage", "installed", "wanted"}. held: name → version that the operator's
-    holds, locks and pins keep back. stays: name → {"version", "cause", "by"} of all that is newer and stays.
-    checks: stage → what the release asks for and is not so. settings: stage → what an operator has set for
-    which the stage would wait. notes: {"kind", "subject", "detail"} of what is beside the catalogue. boot_id:
-    of the boot in which it was measured. next_boot: why the next may not start what is wanted.
+    whatever the release. stateful: what serves data on it, by kind. virtual_addresses: those that it may
+    hold, and whether it does. renews_minion: whether the system stage would move Salt's own packages.
+    services: name → {"type", "container", "image", "running", "image_id", "local", "release"}. packages:
+    name → {"stage", "installed", "wanted"}. held: name → version that the operator's holds, locks and pins
+    keep back. stays: name → {"version", "cause", "by"} of all that is newer and stays. checks: stage → what
+    the release asks for and is not so. settings: stage → what an operator has set for which the stage would
+    wait. notes: {"kind", "subject", "detail"} of what is beside the catalogue. boot_id: of the boot in
+    which it was measured. next_boot: why the next may not start what is wanted.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Compared:
     reboot_without_effect: list[str] = field(default_factory=list)
     next_boot: list[Doubt] = field(default_factory=list)
     stateful: dict[str, list[str]] = field(default_factory=dict)
+    virtual_addresses: dict[str, bool] = field(default_factory=dict)
     renews_minion: bool = False
     held: dict[str, str] = field(default_factory=dict)
     stays: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -112,6 +114,7 @@ class Comparison:
             reboot_without_effect=list(facts.reboot_without_effect),
             next_boot=next_boot.doubts(facts.next_boot, _coming(stages.get("system", ()))),
             stateful=dict(facts.stateful),
+            virtual_addresses=dict(facts.virtual_addresses),
             renews_minion=_renews_minion(stages.get("system", ()), facts),
             held=remarks.held(wanted, facts),
             stays=remarks.stays(wanted, facts),
@@ -194,6 +197,7 @@ class Comparison:
     def _service(self, service: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         container = facts.containers.get(service["container"])
         return {
+            "type": service["type"],
             "container": service["container"],
             "image": service["image"],
             "running": bool(container and container.running),

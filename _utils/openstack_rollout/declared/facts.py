@@ -21,7 +21,7 @@ from openstack_rollout.declared.told import Told as _Record
 from openstack_rollout.vocabulary import MOST_ROLES, ROLES, Stage
 
 #: The form of facts; a node whose modules have another one needs saltutil.sync_all.
-SCHEMA = 3
+SCHEMA = 4
 _WHAT = "its facts are"
 
 _Versions = dict[_Name, _Name]
@@ -158,12 +158,13 @@ class Facts(_Record):
     target, roles: of its share. managed: containers whose quadlets are ours. carried: those that a carrier
     knows to run. images: the references of its
     share that are local. packages: the versions of those it watches. floors: whether each is met, as its
-    package manager says. stateful: what serves data, by kind. pending: containers whose change was begun and
+    package manager says. stateful: what serves data, by kind. virtual_addresses: those that it may hold, and
+    whether it does. pending: containers whose change was begun and
     not finished. settings: by container, what an operator has set for which another image of it would wait.
     next_boot: None where the policy reboots nothing.
     """
 
-    schema_: Literal[3] = Field(alias="schema")
+    schema_: Literal[4] = Field(alias="schema")
     id: _Name
     target: _Text
     roles: Annotated[list[_Name], Field(max_length=MOST_ROLES)]
@@ -185,6 +186,7 @@ class Facts(_Record):
     reboot_without_effect: _Lines
     next_boot: NextBoot | None
     stateful: dict[_Name, _Names]
+    virtual_addresses: dict[_Name, bool]
     bootc: Bootc | None
     minion: Literal["none", "waiting", "done", "failed"]
     configuration: _Lines

@@ -113,6 +113,9 @@ class Policy(Strict):
     """Seconds without a sign of life after which a node counts as lost."""
     limits: StepLimits = StepLimits()
     """Seconds that each step may take."""
+    bare_metal_timeout: Pause = 1800
+    """Seconds in which the work that a node's Ironic conductor is at may end, before it is stopped; 0: Ironic
+    is not asked."""
     reboot_occupied: bool = False
     """Whether a node may be rebooted that was neither drained nor is empty."""
 

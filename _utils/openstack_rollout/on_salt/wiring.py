@@ -9,7 +9,8 @@ from typing import Any
 import salt.cache
 import salt.config
 
-from openstack_rollout.cloud import verification
+from openstack_rollout.cloud import ironic, verification
+from openstack_rollout.cloud.api import Cloud
 from openstack_rollout.declared import reading
 from openstack_rollout.declared.model import Model
 from openstack_rollout.drains import risk_report
@@ -48,6 +49,8 @@ def ports(opts: Mapping[str, Any], fleet: Fleet) -> Ports:
         verification=_verify,
         risks=risk_report.of_nodes,
         clusters=lambda nodes: require_whole_clusters(SaltAsk(opts), nodes),
+        addresses=lambda nodes: _addresses(SaltAsk(opts), nodes),
+        bare_metal=lambda model, node: ironic.in_hand(Cloud(model.cloud, retry_timeout=0), node),
     )
 
 
@@ -72,6 +75,11 @@ def journal(opts: Mapping[str, Any]) -> Journal:
 def lock(opts: Mapping[str, Any]) -> Lock:
     """The lock of the one run that a master may have. opts (dict): of master_options."""
     return Lock(os.path.join(opts["cachedir"], "openstack_rollout.lock"))
+
+
+def _addresses(ask: SaltAsk, nodes: Sequence[str]) -> dict[str, Mapping[str, bool]]:
+    answers = ask.ask(nodes, "virtual_addresses.found", timeout=5)
+    return {node: answer.value for node, answer in answers.items() if not answer.error and answer.value}
 
 
 def _verify(model: Model, computes: Sequence[str], gateways: Sequence[str]) -> str:

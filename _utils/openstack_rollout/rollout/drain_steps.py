@@ -140,11 +140,13 @@ def shared_capacity(  # noqa: PLR0917
     nodes: Iterable[str],
     clock: Callable[[], float],
     one_each: Iterable[Collection[str]] = (),
+    gates: Iterable[tuple[Capacity, Collection[str]]] = (),
 ) -> SharedCapacity | None:
     """How many of these nodes may be away together in a stage, by the drains of all their roles; None where
-    nothing drains them.
+    nothing limits that.
 
-    one_each: sets of nodes of which one at a time may be.
+    one_each: sets of nodes of which one at a time may be. gates: further capacities, as SharedCapacity has
+    them.
     """
     roles = dict.fromkeys(role for node in nodes for role in members.roles_of(node, stage))
     found = {role: drain for role in roles if (drain := drains.before(stage, role))}
@@ -152,6 +154,7 @@ def shared_capacity(  # noqa: PLR0917
         (LiveCapacity(drain, clock), set(members.roles[role])) for role, drain in found.items()
     ]
     parts += [(_one, some) for some in one_each]
+    parts += gates
     return SharedCapacity(parts) if parts else None
 
 

@@ -20,6 +20,10 @@ Clusters = Callable[[Sequence[str]], None]
 
 Verification = Callable[[Model, Sequence[str], Sequence[str]], str]
 
+Addresses = Callable[[Sequence[str]], Mapping[str, Mapping[str, bool]]]
+
+BareMetal = Callable[[Model, str], list[str]]
+
 Risks = Callable[[Model, Mapping[str, Sequence[str]]], dict[str, Any]]
 
 
@@ -33,7 +37,9 @@ class Ports:
     content: stage → the fingerprint of what is declared at the moment (Model.content), asked before each
     node; raises RolloutError where that is refused. verification: has the cloud do something real on computes
     and gateways, and tells what. risks: what may go wrong when the workloads of nodes move, {role: nodes};
-    raises RolloutError API_UNREACHABLE.
+    raises RolloutError API_UNREACHABLE. addresses: nodes → what each tells that answered, {address: whether
+    it holds it}. bare_metal: what the Ironic conductor of a node works on now, a name each; raises
+    RolloutError API_UNREACHABLE.
     """
 
     fleet: Fleet
@@ -48,3 +54,5 @@ class Ports:
     risks: Risks
     clock: Callable[[], float] = time.time
     clusters: Clusters = lambda _: None
+    addresses: Addresses = lambda _: {}
+    bare_metal: BareMetal = lambda _model, _node: []

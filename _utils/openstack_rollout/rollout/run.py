@@ -15,9 +15,11 @@ from openstack_rollout.declared import releases, words
 from openstack_rollout.declared.model import Model
 from openstack_rollout.errors import RolloutError, one_line
 from openstack_rollout.records.lock import me
-from openstack_rollout.records.planned import PlannedRole, PlannedStage
+from openstack_rollout.records.planned import PlannedRole
 from openstack_rollout.records.run_record import NodeRecord, Run, RunState, StageRecord, StageState, Trial
 from openstack_rollout.rollout import (
+    addresses,
+    gates,
     gone,
     halting,
     occupancy,
@@ -82,6 +84,7 @@ class Rollout:
             preconditions.refuse_undrainable(members, measured.nodes, stages, self._engines.drains(model))
             occupancy.refuse(model, members, measured.nodes, stages, self._engines.drains(model))
             preconditions.refuse_broken_clusters(measured, stages, self._ports, touch=True)
+            gates.refuse(model, members, measured, stages, self._ports, self._halted(unfinished))
         except RolloutError as error:
             self._end(unfinished, error)
             raise
@@ -240,10 +243,10 @@ class Rollout:
         occupancy.refuse(model, members, found, [stage], drains)
         planner = Planner(model, members, found, drains, run.target)
         planned = planner.stage(stage, run.of_stage(stage).trials, engine.failures())
-        self._announce_changes(run, planned)
+        self._log.changed(run, planned)
         for node in planned.done:
             engine.skip(members.node(node), stage)
-        touched = False
+        touched, tell = False, self._log.waiting(run, stage)
         for one in planned.rounds:
             round_ = planner.round(stage, one.name)
             for role in one.roles:
@@ -252,8 +255,9 @@ class Rollout:
                     return planner.role(stage, name, role, trial, engine.failures())
 
                 nodes = [node.id for wave in role.waves for node in wave.nodes]
+                waits = gates.of_round(model, members, found, round_, self._ports, tell)
                 one_each = occupancy.one_of_a_kind(members, found, stage, drains, nodes)
-                capacity = shared_capacity(members, drains, stage, nodes, self._clock, one_each)
+                capacity = shared_capacity(members, drains, stage, nodes, self._clock, one_each, waits)
                 roles = (one for node in nodes for one in members.roles_of(node, stage))
                 keeping = drains.keeping_apart(stage, roles)
                 apart = LiveApart(keeping, self._clock) if keeping else None
@@ -267,13 +271,6 @@ class Rollout:
             self._log.mark(run, stage, StageState.DONE, counts=run_log.counts(engine.records, taking_part))
         self._log.announce(run, stage, "-", "stage", "succeeded")
         return run_log.summary(run, stage)
-
-    def _announce_changes(self, run: Run, planned: PlannedStage) -> None:
-        """Say what is planned otherwise than when the run began."""
-        expected = run.plan.stage(planned.stage) if run.plan else None
-        lines = plan.changes(expected, planned) if expected else []
-        if lines:
-            self._log.announce(run, planned.stage, "-", "plan", "changed", changes=lines)
 
     def _close(self, run: Run) -> None:
         model = self._pillar()
@@ -303,6 +300,8 @@ class Rollout:
             raise RolloutError("FAILURE_BUDGET", f"run {run.id} ended without {named}{also}", excluded)
         if drained:
             raise RolloutError("STILL_DRAINED", drained, restoration.drained_by_runs(self._journal))
+        updated = {node for node, record in engine.records.items() if _applied(record)}
+        addresses.require(measured, updated, self._ports.addresses, self._fleet, engine.requested)
         self._try_out(run, model, engine)
         run.state, run.reason, run.message = RunState.COMPLETED, "", ""
         run.finished = self._clock()

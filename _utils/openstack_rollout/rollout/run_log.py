@@ -6,8 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.journal import Journal
+from openstack_rollout.records.planned import PlannedStage
 from openstack_rollout.records.run_record import NodeRecord, Run, StageState
+from openstack_rollout.rollout import plan
 from openstack_rollout.rollout.fleet import Fleet
 
 
@@ -46,17 +49,34 @@ class RunLog:
     def announce(self, run: Run, stage: str, node: str, step: str, status: str, **more: Any) -> None:
         """Fire an event of the run itself.
 
-        stage, node (str): "-" where it is of none. step (str): run, stage or plan. status (str): started,
-        succeeded, changed, or the state in which the run ended. more: further data of the event.
+        stage, node (str): "-" where it is of none. step (str): run, stage, plan or gate. status (str):
+        started, succeeded, changed, waiting, or the state in which the run ended. more: further data of the
+        event.
         """
         about = {
             **{"target": run.target, "orchestration": run.orchestration},
             **{"state": run.state.value, "reason": run.reason, "message": run.message},
+            **more,
         }
         self._fleet.announce(
             f"openstack/rollout/{run.id}/{stage}/{node}/{step}",
-            {"run": run.id, "stage": stage, "node": node, "step": step, "status": status, **about, **more},
+            {"run": run.id, "stage": stage, "node": node, "step": step, "status": status, **about},
         )
+
+    def changed(self, run: Run, planned: PlannedStage) -> None:
+        """Say what is planned otherwise than when the run began."""
+        expected = run.plan.stage(planned.stage) if run.plan else None
+        lines = plan.changes(expected, planned) if expected else []
+        if lines:
+            self.announce(run, planned.stage, "-", "plan", "changed", changes=lines)
+
+    def waiting(self, run: Run, stage: str) -> Callable[[RolloutError], None]:
+        """What says why a node waits before it goes."""
+
+        def tell(why: RolloutError) -> None:
+            self.announce(run, stage, "-", "gate", "waiting", reason=why.reason, message=why.message)
+
+        return tell
 
 
 def counts(records: Mapping[str, NodeRecord], nodes: Iterable[str]) -> dict[str, int]:

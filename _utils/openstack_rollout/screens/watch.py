@@ -123,6 +123,8 @@ class Board:
         return [node for node in nodes if node in first]
 
     def _take_run(self, data: Mapping[str, Any]) -> str:
+        if data["step"] == "gate":
+            return f"{data['stage']}: waits: {data['reason']}: {data['message']}"
         self.run.update({key: data[key] for key in ("state", "reason", "message") if key in data})
         if data["step"] == "plan":
             return f"{data['stage']}: the plan changed: {'; '.join(data['changes'])}"

@@ -59,6 +59,7 @@ def measuring(containers, local=None, **functions):
         "boot_loader.next_boot": lambda: READY,
         "reboot_needed.without_effect": list,
         "node_workloads.stateful": dict,
+        "virtual_addresses.found": dict,
         "bootc.status": lambda: None,
         "pkg.version_cmp": lambda one, other: 0,
         "rollout_hooks.due": lambda share: [],

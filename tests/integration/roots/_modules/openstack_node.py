@@ -21,7 +21,7 @@ def facts(fresh=False, refresh=False):
         return node["facts"]
     at = {stage: node["at"].get(stage, "1.0.0") for stage in share["stages"]}
     return {
-        "schema": 3,
+        "schema": 4,
         "id": __opts__["id"],
         "target": share["target"],
         "roles": share["roles"],
@@ -55,6 +55,7 @@ def facts(fresh=False, refresh=False):
         "settings": {},
         "next_boot": None,
         "stateful": {},
+        "virtual_addresses": {},
         "bootc": None,
         "minion": "none",
         "configuration": [],
