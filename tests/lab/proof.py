@@ -107,6 +107,20 @@ def installed(lab: Lab, node: str) -> dict[str, list[str]]:
     return packages
 
 
+def storage_damage(lab: Lab, node: str) -> list[str]:
+    """What `podman system check` finds wrong, one line each.
+
+    It looks for no layer in an additional image store, and calls those missing that are there.
+    """
+    checked = lab.exec(node, ["podman", "system", "check"], check=False, timeout=300)
+    shared = f"{settings.IMAGE_STORE_IN_NODE}/overlay"
+    there = set(lab.exec(node, ["ls", shared], check=False).stdout.split())
+    said = [line.strip() for line in (checked.stdout + checked.stderr).splitlines()]
+    missing = {f"* layer {layer}: layer is missing" for layer in there}
+    found = [line for line in said if line.startswith("*") and line not in missing]
+    return found if found or not checked.returncode or missing.intersection(said) else said
+
+
 def fingerprint(lab: Lab, nodes: Iterable[str] | None = None) -> dict:
     """What an update could change on each node (all): container start times, images, packages, switch."""
     found = {}

@@ -215,7 +215,8 @@ def whole(lab: Lab) -> None:
             names = [name for name in lab.exec(node, query).stdout.split() if not name.startswith("kernel")]
             double = {name for name in names if names.count(name) > 1}
             assert not double, (node, double)
-        lab.exec(node, ["podman", "system", "check"])
+        damage = proof.storage_damage(lab, node)
+        assert not damage, (node, damage)
 
 
 def write(row: Row) -> None:
