@@ -7,33 +7,17 @@ that was killed is finished first.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
-from openstack_rollout.node import commands
+from openstack_rollout.node import commands, held_services
 from openstack_rollout.node import packages as comparing
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.packages import OVS_PACKAGES
-from openstack_rollout.records import state_file
 
 _WITHOUT_SCRIPTS = ("tsflags=noscripts", f"includepkgs={','.join(OVS_PACKAGES)}")
 _FROM_CACHE = "cacheonly=1"
-_POLICY = Path("/usr/sbin/policy-rc.d")
-_OPERATORS_POLICY = Path("/usr/sbin/policy-rc.d.openstack-rollout")
-_DPKG_LOCK = Path("/var/lib/dpkg/lock")
-_MARK = "# of openstack-rollout: Open vSwitch's packages move, and leave its services alone"
-_DENIAL = f"""#!/bin/sh
-{_MARK}
-for word; do
-    case $word in
-        openvswitch-*|ovsdb-server*|ovs-vswitchd*|ovs-record-hostname*) exit 101 ;;
-    esac
-done
-[ ! -x {_OPERATORS_POLICY} ] || exec {_OPERATORS_POLICY} "$@"
-exit 0
-"""
+#: The switch's services, as its package scripts call them.
+_SERVICES = ("openvswitch-*", "ovsdb-server*", "ovs-vswitchd*", "ovs-record-hostname*")
 
 
 def move(install: Mapping[str, str], remove: Sequence[str] = ()) -> dict:
@@ -67,17 +51,7 @@ def tidy() -> bool:
 
         salt 'cmp1' ovs_packages.tidy
     """
-    if not _is_ours(_POLICY):
-        if _OPERATORS_POLICY.exists() and not _POLICY.exists():
-            _OPERATORS_POLICY.rename(_POLICY)
-        return True
-    if _dpkg_works():
-        return False
-    if _OPERATORS_POLICY.exists():
-        _OPERATORS_POLICY.replace(_POLICY)
-    else:
-        _POLICY.unlink(missing_ok=True)
-    return True
+    return held_services.tidy()
 
 
 def _by_dnf(install: Mapping[str, str], remove: Sequence[str]) -> dict:
@@ -113,7 +87,7 @@ def _installed_of(remove: Sequence[str]) -> dict[str, str]:
 
 
 def _by_apt(install: Mapping[str, str], remove: Sequence[str]) -> dict:
-    with _switch_services_denied():
+    with held_services.denied(_SERVICES):
         __salt__["package_repair.finish_dpkg"](switch=True)
         held = sorted(set(install) & _held())
         if held:
@@ -147,36 +121,3 @@ def _refuse_others(install: Mapping[str, str], remove: Sequence[str]) -> None:
 
 def _held() -> set[str]:
     return set(commands.unattended(__salt__, ["apt-mark", "showhold"]).stdout.split())
-
-
-@contextlib.contextmanager
-def _switch_services_denied() -> Iterator[None]:
-    """While it lasts, package scripts may not stop, start or restart the switch.
-
-    The operator's own policy still decides about everything else.
-    """
-    if not _is_ours(_POLICY):
-        if _POLICY.exists() or _POLICY.is_symlink():
-            _POLICY.rename(_OPERATORS_POLICY)
-        state_file.replace(_POLICY, _DENIAL, 0o755)
-    try:
-        yield
-    finally:
-        tidy()
-
-
-def _is_ours(path: Path) -> bool:
-    try:
-        return _MARK in path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-
-
-def _dpkg_works() -> bool:
-    """Whether a dpkg holds its lock: one that our job started goes on when the minion is stopped."""
-    try:
-        with _DPKG_LOCK.open("w") as lock:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return _DPKG_LOCK.exists()
-    return False

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 import pytest
 from salt.exceptions import CommandExecutionError
 
+from openstack_rollout.node import held_services
 from tests.unit.loading import Commands, load
 
 INSTALL = {"openvswitch3.5": "3.5.0-12", "rhosp-openvswitch": "3.5-1"}
@@ -29,19 +31,17 @@ def packages(commands=None, os_family="RedHat", installed=None, missing=None, br
 
 
 @pytest.fixture
-def policy(tmp_path):
-    return tmp_path / "policy-rc.d"
+def policy(tmp_path, monkeypatch):
+    found = tmp_path / "policy-rc.d"
+    monkeypatch.setattr(held_services, "POLICY", found)
+    monkeypatch.setattr(held_services, "OPERATORS_POLICY", found.with_name("policy-rc.d.kept"))
+    monkeypatch.setattr(held_services, "_DPKG_LOCK", found.with_name("lock"))
+    yield found
+    os.environ.pop(held_services._HELD, None)  # of a run that was killed
 
 
 def on_debian(policy, commands=None, **more):
-    module, calls = packages(commands, os_family="Debian", **more)
-    module._POLICY = policy
-    module._OPERATORS_POLICY = policy.with_name("policy-rc.d.kept")
-    module._DPKG_LOCK = policy.with_name("lock")
-    module._DENIAL = module._DENIAL.replace(
-        "/usr/sbin/policy-rc.d.openstack-rollout", str(module._OPERATORS_POLICY)
-    )
-    return module, calls
+    return packages(commands, os_family="Debian", **more)
 
 
 def asked(policy, unit):
@@ -107,25 +107,28 @@ def test_the_operators_own_policy_decides_about_everything_else_and_is_put_back(
     with pytest.raises(CommandExecutionError, match="disk full"):
         module.move(ON_DEBIAN)
     assert during == [(101, 42)]
-    assert policy.read_text() == own and not module._OPERATORS_POLICY.exists()
+    assert policy.read_text() == own and not held_services.OPERATORS_POLICY.exists()
 
 
 def test_a_policy_that_a_killed_run_left_is_taken_back(policy):
     policy.write_text("#!/bin/sh\nexit 42\n")
+    policy.chmod(0o755)
     module, _ = on_debian(policy)
-    denied = module._switch_services_denied()
+    denied = held_services.denied(module._SERVICES)
     denied.__enter__()  # and killed
     assert "openstack-rollout" in policy.read_text()
+    del os.environ[held_services._HELD]
+    assert asked(policy, "ovs-vswitchd.service") == 42  # nobody else is denied anything meanwhile
     module.move(ON_DEBIAN)
     assert policy.read_text() == "#!/bin/sh\nexit 42\n"
 
 
-def test_the_denial_stays_while_a_package_manager_works(policy):
+def test_the_denial_stays_while_a_package_manager_works(policy, monkeypatch):
     module, _ = on_debian(policy)
-    module._dpkg_works = lambda: True
-    module._switch_services_denied().__enter__()
+    monkeypatch.setattr(held_services, "_dpkg_works", lambda: True)
+    held_services.denied(module._SERVICES).__enter__()
     assert module.tidy() is False and policy.exists()
-    module._dpkg_works = lambda: False
+    monkeypatch.setattr(held_services, "_dpkg_works", lambda: False)
     assert module.tidy() is True and not policy.exists()
 
 
