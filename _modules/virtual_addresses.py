@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from openstack_rollout.node import keepalived
 
 
-def found() -> dict[str, bool]:
-    """The addresses that keepalived may hold on this node, and whether it holds them: {address: held}.
+def found() -> dict:
+    """The addresses that keepalived may hold on this node, and whether it holds them.
+
+    Returns {"addresses": {address: held}, "running": whether a keepalived runs that may, "unknown": why that
+    cannot be told, "" where it can}.
 
     An address counts as held where an interface has it other than `lo`: there, servers behind a balancer
     may have it all at once. Pacemaker's addresses are not among them: it keeps each on one node itself.
@@ -20,9 +23,10 @@ def found() -> dict[str, bool]:
 
         salt 'ctl*' virtual_addresses.found
     """
-    shared = keepalived.addresses()
-    held = set(_held()) if shared else set()
-    return {address: address in held for address in sorted(shared)}
+    shared = keepalived.found()
+    held = set(_held()) if shared.addresses else set()
+    addresses = {address: address in held for address in sorted(shared.addresses)}
+    return {"addresses": addresses, "running": shared.running, "unknown": shared.unknown}
 
 
 def _held() -> Iterator[str]:

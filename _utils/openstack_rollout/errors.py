@@ -95,7 +95,7 @@ REASONS = {
     "QUORUM_AT_RISK": "Bring back the members that the message names, then run again; nothing was stopped.",
     "VIRTUAL_ADDRESS_AT_RISK": (
         "Have keepalived hold the address that the message names on exactly one node (its log, VRRP between"
-        " the nodes), then run again."
+        " the nodes), or name it in openstack:ignore_addresses; then run again."
     ),
     "BARE_METAL_BUSY": (
         "Wait until Ironic is done with the nodes that the message names (openstack baremetal node show), or"

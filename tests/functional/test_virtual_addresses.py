@@ -5,7 +5,6 @@ Each has a network of its own, as the nodes of a cloud have; Neutron's, for a ro
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from openstack_rollout.declared.facts import VirtualAddresses
 from openstack_rollout.rollout.addresses import at_risk
 from tests.lab.enclosure import wait_for
 
@@ -49,7 +49,13 @@ def run(*arguments):
 
 
 @pytest.fixture(scope="module")
-def nodes(tmp_path_factory):
+def daemons():
+    """The keepalived of each node, once `nodes` has started them."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory, daemons):
     """The network namespaces of two nodes on one switch, each with a keepalived in it."""
     folder = tmp_path_factory.mktemp("keepalived")
     spaces = {node: f"vrrp-{node}" for node in NODES}
@@ -71,35 +77,51 @@ def nodes(tmp_path_factory):
             pids = ["--pid", f"{folder}/{node}.pid", "--vrrp_pid", f"{folder}/{node}.vrrp.pid"]
             command = ["keepalived", "--dont-fork", "--vrrp", "--use-file", str(file), *pids]
             daemon = subprocess.Popen(["ip", "netns", "exec", space, *command], stderr=subprocess.DEVNULL)
+            daemons[node] = daemon
             undo.callback(daemon.wait, 30)
             undo.callback(daemon.terminate)
         yield spaces
 
 
 def told(nodes):
-    """What each node tells: {node: {address: held}}."""
+    """What each node tells."""
     inside = ["env", f"PYTHONPATH={CHECKOUT}:{CHECKOUT}/_utils", sys.executable, "-c", TELL]
-    return {node: json.loads(run("ip", "netns", "exec", space, *inside)) for node, space in nodes.items()}
+    return {
+        node: VirtualAddresses.model_validate_json(run("ip", "netns", "exec", space, *inside))
+        for node, space in nodes.items()
+    }
 
 
 def holders(nodes):
     found = told(nodes)
-    assert {node: set(addresses) for node, addresses in found.items()} == {
-        node: {VIP, ALSO} for node in NODES
-    }
-    return {address: [node for node in NODES if found[node][address]] for address in (VIP, ALSO)}
+    assert all(one.running and set(one.addresses) == {VIP, ALSO} for one in found.values())
+    return {address: [node for node in NODES if found[node].addresses[address]] for address in (VIP, ALSO)}
+
+
+def risk(nodes):
+    return at_risk(NODES, dict.fromkeys((VIP, ALSO), tuple(NODES)), told(nodes), ())
 
 
 def test_one_holds_it_both_where_they_do_not_hear_of_one_another_none_where_both_are_down(nodes):
     one, both, none = (dict.fromkeys((VIP, ALSO), some) for some in (["ctl1"], ["ctl1", "ctl2"], []))
     assert wait_for(lambda: holders(nodes) == one, 30), holders(nodes)
-    assert at_risk(told(nodes), ()) is None
+    assert risk(nodes) is None
     run("ip", "-n", SWITCH, "link", "set", "ctl2", "nomaster")
     assert wait_for(lambda: holders(nodes) == both, 30), holders(nodes)
-    assert at_risk(told(nodes), ()).reason == "VIRTUAL_ADDRESS_AT_RISK"
+    assert risk(nodes).reason == "VIRTUAL_ADDRESS_AT_RISK"
     run("ip", "-n", SWITCH, "link", "set", "ctl2", "master", "bridge")
     assert wait_for(lambda: holders(nodes) == one, 30), holders(nodes)
     for node in NODES:
         run("ip", "-n", SWITCH, "link", "set", node, "down")
     assert wait_for(lambda: holders(nodes) == none, 30), holders(nodes)
-    assert at_risk(told(nodes), ()).nodes == ("ctl1", "ctl2")
+    assert risk(nodes).nodes == ("ctl1", "ctl2")
+    for node in NODES:
+        run("ip", "-n", SWITCH, "link", "set", node, "up")
+    assert wait_for(lambda: holders(nodes) == one, 30), holders(nodes)
+
+
+def test_one_that_has_died_leaves_the_other_nobody_to_take_over(nodes, daemons):
+    daemons["ctl2"].terminate()
+    daemons["ctl2"].wait(30)
+    assert wait_for(lambda: not told(nodes)["ctl2"].running, 10)
+    assert told(nodes)["ctl1"].addresses[VIP] and "ctl2" in risk(nodes).message

@@ -29,7 +29,7 @@ QUIET = {
     "settings": {},
     "next_boot": None,
     "stateful": {},
-    "virtual_addresses": {},
+    "virtual_addresses": {"addresses": {}, "running": False, "unknown": ""},
     "bootc": None,
     "minion": "none",
     "configuration": [],

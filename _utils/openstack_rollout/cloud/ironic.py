@@ -7,16 +7,19 @@ https://docs.openstack.org/ironic/latest/admin/upgrade-guide.html
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from openstack_rollout.cloud.api import Cloud, match_host
 
 _FIELDS = ("uuid", "name", "reservation", "provision_state")
 
 
-def in_hand(cloud: Cloud, node: str) -> list[str]:
+def in_hand(cloud: Cloud, node: str, nodes: Sequence[str]) -> list[str]:
     """The bare metal nodes that the conductor of a node works on now: `NAME (STATE)` each.
 
-    node (str): minion id; its conductor has the same host name, or the only one with its short name. Empty
-    where it has no conductor. Raises RolloutError API_UNREACHABLE after the cloud's retry_timeout,
+    node (str): minion id; its conductor has the same host name, or the only one with its short name, however
+    it is written. nodes: the ids of all nodes; where none of the conductors is this one's, those that are no
+    other node's may be. Raises RolloutError API_UNREACHABLE after the cloud's retry_timeout,
     INVALID_PILLAR as Cloud does.
     """
 
@@ -28,5 +31,11 @@ def in_hand(cloud: Cloud, node: str) -> list[str]:
         ]
 
     reserved = cloud.retry("bare metal API", listed)
-    host = match_host(node, {host: host for host, _, _ in reserved})
-    return sorted(f"{name} ({state})" for by, name, state in reserved if by == host)
+    if not reserved:
+        return []
+    told = cloud.retry("bare metal API", lambda: [one.hostname for one in cloud.api.baremetal.conductors()])
+    hosts = {host.lower(): host for host in (*told, *(by for by, _, _ in reserved))}
+    own = match_host(node.lower(), hosts)
+    others = {match_host(one.lower(), hosts) for one in nodes if one != node}
+    mine = {own} if own else set(hosts.values()) - others
+    return sorted(f"{name} ({state})" for by, name, state in reserved if by in mine)

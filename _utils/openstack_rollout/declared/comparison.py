@@ -55,7 +55,7 @@ class Compared:
     reboot_without_effect: list[str] = field(default_factory=list)
     next_boot: list[Doubt] = field(default_factory=list)
     stateful: dict[str, list[str]] = field(default_factory=dict)
-    virtual_addresses: dict[str, bool] = field(default_factory=dict)
+    virtual_addresses: dict[str, Any] = field(default_factory=dict)
     renews_minion: bool = False
     held: dict[str, str] = field(default_factory=dict)
     stays: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -114,7 +114,7 @@ class Comparison:
             reboot_without_effect=list(facts.reboot_without_effect),
             next_boot=next_boot.doubts(facts.next_boot, _coming(stages.get("system", ()))),
             stateful=dict(facts.stateful),
-            virtual_addresses=dict(facts.virtual_addresses),
+            virtual_addresses=facts.virtual_addresses.model_dump(),
             renews_minion=_renews_minion(stages.get("system", ()), facts),
             held=remarks.held(wanted, facts),
             stays=remarks.stays(wanted, facts),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from openstack_rollout.declared import told
 from openstack_rollout.declared.problems import shown
@@ -51,6 +51,16 @@ class Carried(_Record):
     image: _Text
     digests: _Names = []
     masked: bool
+
+
+class VirtualAddresses(_Record):
+    """The addresses that a keepalived of the node may hold, and whether it holds them; whether it runs.
+    unknown: why that cannot be told.
+    """
+
+    addresses: dict[_Name, bool] = {}
+    running: bool = False
+    unknown: _Text = ""
 
 
 class Unit(_Record):
@@ -158,8 +168,7 @@ class Facts(_Record):
     target, roles: of its share. managed: containers whose quadlets are ours. carried: those that a carrier
     knows to run. images: the references of its
     share that are local. packages: the versions of those it watches. floors: whether each is met, as its
-    package manager says. stateful: what serves data, by kind. virtual_addresses: those that it may hold, and
-    whether it does. pending: containers whose change was begun and
+    package manager says. stateful: what serves data, by kind. pending: containers whose change was begun and
     not finished. settings: by container, what an operator has set for which another image of it would wait.
     next_boot: None where the policy reboots nothing.
     """
@@ -186,7 +195,7 @@ class Facts(_Record):
     reboot_without_effect: _Lines
     next_boot: NextBoot | None
     stateful: dict[_Name, _Names]
-    virtual_addresses: dict[_Name, bool]
+    virtual_addresses: VirtualAddresses
     bootc: Bootc | None
     minion: Literal["none", "waiting", "done", "failed"]
     configuration: _Lines
@@ -200,6 +209,14 @@ class Facts(_Record):
     def meets(self, name: str, floor: str) -> bool:
         """Whether a package meets a floor, as the node's package manager says."""
         return self.floors.get(name, {}).get(floor, False)
+
+
+def virtual_addresses(answer: Any) -> VirtualAddresses | None:
+    """What a node's answer tells of the addresses that it shares; None where that is nonsense."""
+    try:
+        return VirtualAddresses.model_validate(answer)
+    except ValidationError:
+        return None
 
 
 def read(node: str, answer: Any, roles: Collection[str] = ROLES) -> Facts:

@@ -15,7 +15,15 @@ from openstack_rollout.declared.catalogue import Catalogue
 from openstack_rollout.declared.deployers import Deployer
 from openstack_rollout.declared.hooks import Hooks, Moment
 from openstack_rollout.declared.images import CustomImages
-from openstack_rollout.declared.names import ImageKey, ReleaseName, ServiceName, Target, Word, ZoneName
+from openstack_rollout.declared.names import (
+    Address,
+    ImageKey,
+    ReleaseName,
+    ServiceName,
+    Target,
+    Word,
+    ZoneName,
+)
 from openstack_rollout.declared.own_policies import PoliciesOfRoles
 from openstack_rollout.declared.policies import DISTURBING, Policies
 from openstack_rollout.declared.releases import Release, distinct
@@ -45,6 +53,8 @@ class Model(Strict):
     """Failure domains: compound targets, for per_zone."""
     policies: PoliciesOfRoles = Field(default=Policies(), validate_default=True)
     """How each role is updated."""
+    ignore_addresses: list[Address] = []
+    """Virtual addresses of keepalived that may be on any number of nodes, such as one that two sites have."""
     cloud: Word = "openstack"
     """The entry of clouds.yaml under which the master speaks to OpenStack."""
     opencontrail: bool = False

@@ -6,6 +6,7 @@ zero-width character, no option in disguise.
 
 from __future__ import annotations
 
+import ipaddress
 import posixpath
 import re
 from collections.abc import Callable
@@ -213,6 +214,14 @@ def _program(text: str) -> str:
     return ""
 
 
+def _address(text: str) -> str:
+    try:
+        plain = str(ipaddress.ip_address(text))
+    except ValueError:
+        return f"{shown(text)} is no IP address, such as 10.0.0.250"
+    return "" if plain == text else f"{shown(text)} is written {shown(plain)}"
+
+
 def _target(text: str) -> str:
     return targets.problem(text)
 
@@ -283,6 +292,7 @@ Line = Annotated[str, Text(r"\S(?:.*\S)?", "has to be one line, without blanks a
 #: An argument that is written into a unit file.
 UnitArgument = Annotated[str, Text(r".+", "has to be one line", 1024, _unit_argument)]
 Note = Annotated[str, Text(r"[^\x00]+", "has a NUL in it", 4096, _printed)]
+Address = Annotated[str, Text(r"[0-9A-Fa-f.:]+", "has to be an IP address, without a prefix", more=_address)]
 TARGET = Text(r"[ -~]+", "a target has printable ASCII characters only", 1_000_000, _target)
 Target = Annotated[str, TARGET]
 

@@ -11,7 +11,8 @@ import salt.config
 
 from openstack_rollout.cloud import ironic, verification
 from openstack_rollout.cloud.api import Cloud
-from openstack_rollout.declared import reading
+from openstack_rollout.declared import facts, reading
+from openstack_rollout.declared.facts import VirtualAddresses
 from openstack_rollout.declared.model import Model
 from openstack_rollout.drains import risk_report
 from openstack_rollout.drains.kinds import Drains
@@ -50,7 +51,7 @@ def ports(opts: Mapping[str, Any], fleet: Fleet) -> Ports:
         risks=risk_report.of_nodes,
         clusters=lambda nodes: require_whole_clusters(SaltAsk(opts), nodes),
         addresses=lambda nodes: _addresses(SaltAsk(opts), nodes),
-        bare_metal=lambda model, node: ironic.in_hand(Cloud(model.cloud, retry_timeout=0), node),
+        bare_metal=lambda model, *nodes: ironic.in_hand(Cloud(model.cloud, retry_timeout=0), *nodes),
     )
 
 
@@ -77,9 +78,11 @@ def lock(opts: Mapping[str, Any]) -> Lock:
     return Lock(os.path.join(opts["cachedir"], "openstack_rollout.lock"))
 
 
-def _addresses(ask: SaltAsk, nodes: Sequence[str]) -> dict[str, Mapping[str, bool]]:
+def _addresses(ask: SaltAsk, nodes: Sequence[str]) -> dict[str, VirtualAddresses]:
+    """What nodes tell of the addresses that they share; who tells nonsense did not answer."""
     answers = ask.ask(nodes, "virtual_addresses.found", timeout=5)
-    return {node: answer.value for node, answer in answers.items() if not answer.error and answer.value}
+    told = {node: facts.virtual_addresses(one.value) for node, one in answers.items() if not one.error}
+    return {node: one for node, one in told.items() if one}
 
 
 def _verify(model: Model, computes: Sequence[str], gateways: Sequence[str]) -> str:

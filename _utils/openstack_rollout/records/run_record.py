@@ -91,6 +91,7 @@ class Run:
         plan: What was planned when it began, None before that.
         gone: Nodes that the run before knew and that were no accepted minions when this one began: node id →
             {"role", "key"}.
+        addresses: Virtual address → the nodes that may hold it, as far as they were seen in this run.
         verified: What the cloud was tried out with at the end, one line.
         finished: When it completed.
         version: Of this form of the record.
@@ -110,6 +111,7 @@ class Run:
     plan: Plan | None = None
     content: dict[str, str] = field(default_factory=dict)
     gone: dict[str, dict[str, str]] = field(default_factory=dict)
+    addresses: dict[str, list[str]] = field(default_factory=dict)
     verified: str = ""
     finished: float | None = None
     version: int = VERSION

@@ -7,7 +7,7 @@ import threading
 from openstack_rollout.declared.model import Model
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.records.run_record import Run
-from openstack_rollout.rollout import preconditions
+from openstack_rollout.rollout import gates, preconditions
 from openstack_rollout.rollout.engine import Engine
 from openstack_rollout.rollout.master_steps import MasterSteps
 from openstack_rollout.rollout.membership import Membership
@@ -32,6 +32,7 @@ class Engines:
             ports.journal,
             ports.clock,
             members.roles_of,
+            lambda node: gates.wait_for_conductor(model, members, node, ports),
             self._moving,
         )
         return Engine(

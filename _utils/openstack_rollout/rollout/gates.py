@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from openstack_rollout.declared.comparison import Compared
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.rounds import Round
 from openstack_rollout.errors import RolloutError, some
+from openstack_rollout.records.run_record import Run
 from openstack_rollout.rollout import addresses
 from openstack_rollout.rollout.engine import Capacity
 from openstack_rollout.rollout.fleet import Halted
@@ -78,6 +80,7 @@ def of_round(  # noqa: PLR0917
     members: Membership,
     found: Mapping[str, Compared],
     round_: Round,
+    run: Run,
     ports: Ports,
     tell: Callable[[RolloutError], None],
 ) -> list[tuple[Capacity, Collection[str]]]:
@@ -87,12 +90,17 @@ def of_round(  # noqa: PLR0917
     """
     gates: list[tuple[Capacity, Collection[str]]] = []
     silent = set(members.ids) - found.keys()
-    for nodes in addresses.sharing(found):
+    for nodes in addresses.sharing(run.addresses):
+        quiet = addresses.peers(members, nodes, silent)
 
-        def unsettled(_: str, nodes: frozenset[str] = nodes) -> RolloutError | None:
-            return addresses.ask(ports.addresses, nodes, silent)
+        def unsettled(
+            _: str, nodes: Collection[str] = nodes, quiet: Collection[str] = quiet
+        ) -> RolloutError | None:
+            return addresses.ask(ports, nodes, run.addresses, quiet)
 
         gates.append((Gate(unsettled, _settling, ports.clock, tell, together=False), nodes))
+    if unknown := addresses.unknown(found):
+        gates.append((Gate(lambda _: None, _settling, ports.clock, together=False), unknown))
     conductors = [node for node in found if _stops_conductor(model, members, found[node], round_)]
     if conductors:
 
@@ -100,7 +108,7 @@ def of_round(  # noqa: PLR0917
             return float(_timeout(members, node))
 
         def busy(node: str) -> RolloutError | None:
-            return _in_hand(ports, model, node)
+            return _in_hand(ports, model, members, node)
 
         gates.append((Gate(busy, patience, ports.clock, tell), conductors))
     return gates
@@ -112,30 +120,50 @@ def refuse(  # noqa: PLR0917
     measured: Measured,
     stages: Sequence[str],
     ports: Ports,
+    unfinished: Run | None,
     halted: Halted,
 ) -> None:
     """Raise the RolloutError for which stages may not begin: an address that is not on one node alone, an API
     that cannot be asked what Ironic's conductors work on.
 
-    halted: asked meanwhile; what it returns is raised.
+    unfinished: the run that goes on, if any. halted: asked meanwhile; what it returns is raised.
     """
     found = measured.nodes
     touched = [node for node, one in found.items() if one.open(stages)]
-    addresses.require(measured, touched, ports.addresses, ports.fleet, halted)
+    before = unfinished.addresses if unfinished else {}
+    shared = addresses.known(before, found, model.ignore_addresses)
+    addresses.require(members, measured, touched, shared, ports, halted)
     rounds = [Round(stage) for stage in stages]
     for node in touched:
         if any(_stops_conductor(model, members, found[node], round_) for round_ in rounds):
-            ports.bare_metal(model, node)
+            ports.bare_metal(model, node, members.ids)
             return
+
+
+def wait_for_conductor(model: Model, members: Membership, node: str, ports: Ports) -> None:
+    """Wait until the Ironic conductor of a node (its id) works on nothing: it may have begun since the node
+    started.
+
+    Raises RolloutError BARE_METAL_BUSY, or why it cannot be told, after the time that the policy gives.
+    """
+    services = model.catalogue.of_node(members.roles_of(node))
+    patience = _timeout(members, node)
+    if not patience or not any(one.type == CONDUCTOR for one in services):
+        return
+    deadline = time.monotonic() + patience
+    while error := _in_hand(ports, model, members, node):
+        if time.monotonic() >= deadline:
+            raise error
+        time.sleep(ASK_AGAIN)
 
 
 def _settling(_: str) -> float:
     return addresses.PATIENCE
 
 
-def _in_hand(ports: Ports, model: Model, node: str) -> RolloutError | None:
+def _in_hand(ports: Ports, model: Model, members: Membership, node: str) -> RolloutError | None:
     try:
-        found = ports.bare_metal(model, node)
+        found = ports.bare_metal(model, node, members.ids)
     except RolloutError as error:
         return error  # its API may be down for a moment: a controller has just been changed
     if not found:

@@ -31,8 +31,9 @@ _INTERRUPTED = {"drain": "DRAIN_FAILED", "restore": "RESTORE_FAILED"}
 
 class MasterSteps:
     """Implements fleet.Fleet over another fleet. drains (Drains), reboots (Reboots), journal (Journal), clock
-    (seconds), roles: those of a node, of those that go through a stage. live: the threads by node, of all
-    that one process makes of these.
+    (seconds), roles: those of a node, of those that go through a stage. idle: waits until a node may
+    be rebooted for what works there beside its own services. live: the threads by node, of all that
+    one process makes of these.
     """
 
     def __init__(  # noqa: PLR0917
@@ -43,11 +44,13 @@ class MasterSteps:
         journal: Journal,
         clock: Callable[[], float],
         roles: RolesOf,
+        idle: Callable[[str], None] = lambda _: None,
         live: dict[str, threading.Thread] | None = None,
     ):
         self._live = {} if live is None else live
         self._fleet = fleet
         self._roles = roles
+        self._idle = idle
         self._reboots = reboots
         self._here = {
             "drain": self._drain,
@@ -180,6 +183,7 @@ class MasterSteps:
         record = self._journal.drained(place.node)
         drained = self._is_drained(place.node)
         taken = record.kind.split(SEVERAL) if record and drained else ()
+        self._idle(place.node)
         return self._reboots.reboot(place.node, place.role, drained, taken)
 
     def _is_drained(self, node: str) -> bool:

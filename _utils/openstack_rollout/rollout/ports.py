@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from openstack_rollout.declared.facts import VirtualAddresses
 from openstack_rollout.declared.model import Model
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.records.journal import Journal
@@ -20,9 +21,9 @@ Clusters = Callable[[Sequence[str]], None]
 
 Verification = Callable[[Model, Sequence[str], Sequence[str]], str]
 
-Addresses = Callable[[Sequence[str]], Mapping[str, Mapping[str, bool]]]
+Addresses = Callable[[Sequence[str]], Mapping[str, VirtualAddresses]]
 
-BareMetal = Callable[[Model, str], list[str]]
+BareMetal = Callable[[Model, str, Sequence[str]], list[str]]
 
 Risks = Callable[[Model, Mapping[str, Sequence[str]]], dict[str, Any]]
 
@@ -37,8 +38,8 @@ class Ports:
     content: stage → the fingerprint of what is declared at the moment (Model.content), asked before each
     node; raises RolloutError where that is refused. verification: has the cloud do something real on computes
     and gateways, and tells what. risks: what may go wrong when the workloads of nodes move, {role: nodes};
-    raises RolloutError API_UNREACHABLE. addresses: nodes → what each tells that answered, {address: whether
-    it holds it}. bare_metal: what the Ironic conductor of a node works on now, a name each; raises
+    raises RolloutError API_UNREACHABLE. addresses: nodes → what each tells that answered. bare_metal:
+    what the Ironic conductor of a node works on now, a name each; by its id and those of all nodes; raises
     RolloutError API_UNREACHABLE.
     """
 
@@ -55,4 +56,4 @@ class Ports:
     clock: Callable[[], float] = time.time
     clusters: Clusters = lambda _: None
     addresses: Addresses = lambda _: {}
-    bare_metal: BareMetal = lambda _model, _node: []
+    bare_metal: BareMetal = lambda _model, _node, _nodes: []

@@ -84,7 +84,8 @@ class Rollout:
             preconditions.refuse_undrainable(members, measured.nodes, stages, self._engines.drains(model))
             occupancy.refuse(model, members, measured.nodes, stages, self._engines.drains(model))
             preconditions.refuse_broken_clusters(measured, stages, self._ports, touch=True)
-            gates.refuse(model, members, measured, stages, self._ports, self._halted(unfinished))
+            halted = self._halted(unfinished)
+            gates.refuse(model, members, measured, stages, self._ports, unfinished, halted)
         except RolloutError as error:
             self._end(unfinished, error)
             raise
@@ -95,6 +96,7 @@ class Rollout:
         with self._ending(run):
             run.gone = missing
             run.content = {stage: model.content[stage] for stage in stages}
+            run.addresses = addresses.known(run.addresses, measured.nodes, model.ignore_addresses)
             self._open(run, model, members, measured)
         return run
 
@@ -255,7 +257,7 @@ class Rollout:
                     return planner.role(stage, name, role, trial, engine.failures())
 
                 nodes = [node.id for wave in role.waves for node in wave.nodes]
-                waits = gates.of_round(model, members, found, round_, self._ports, tell)
+                waits = gates.of_round(model, members, found, round_, run, self._ports, tell)
                 one_each = occupancy.one_of_a_kind(members, found, stage, drains, nodes)
                 capacity = shared_capacity(members, drains, stage, nodes, self._clock, one_each, waits)
                 roles = (one for node in nodes for one in members.roles_of(node, stage))
@@ -301,7 +303,8 @@ class Rollout:
         if drained:
             raise RolloutError("STILL_DRAINED", drained, restoration.drained_by_runs(self._journal))
         updated = {node for node, record in engine.records.items() if _applied(record)}
-        addresses.require(measured, updated, self._ports.addresses, self._fleet, engine.requested)
+        shared = addresses.known(run.addresses, measured.nodes, model.ignore_addresses)
+        addresses.require(members, measured, updated, shared, self._ports, engine.requested)
         self._try_out(run, model, engine)
         run.state, run.reason, run.message = RunState.COMPLETED, "", ""
         run.finished = self._clock()

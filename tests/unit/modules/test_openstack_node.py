@@ -59,7 +59,7 @@ def measuring(containers, local=None, **functions):
         "boot_loader.next_boot": lambda: READY,
         "reboot_needed.without_effect": list,
         "node_workloads.stateful": dict,
-        "virtual_addresses.found": dict,
+        "virtual_addresses.found": lambda: {"addresses": {}, "running": False, "unknown": ""},
         "bootc.status": lambda: None,
         "pkg.version_cmp": lambda one, other: 0,
         "rollout_hooks.due": lambda share: [],

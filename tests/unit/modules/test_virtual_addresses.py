@@ -17,8 +17,8 @@ INTERFACES = {
 
 
 def test_what_an_interface_has_is_held(monkeypatch):
-    shared = {"10.0.0.1", "10.0.0.2", "10.0.0.3", "fd00::5"}
-    monkeypatch.setattr(keepalived, "addresses", lambda: shared)
+    shared = keepalived.Found(frozenset({"10.0.0.1", "10.0.0.2", "10.0.0.3", "fd00::5"}), True)
+    monkeypatch.setattr(keepalived, "found", lambda: shared)
     module = load("modules", "virtual_addresses", salt={"network.interfaces": lambda: INTERFACES})
     held = {"10.0.0.1": True, "10.0.0.2": False, "10.0.0.3": False, "fd00::5": True}
-    assert module.found() == held
+    assert module.found() == {"addresses": held, "running": True, "unknown": ""}

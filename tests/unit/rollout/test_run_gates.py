@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from openstack_rollout.declared.facts import VirtualAddresses
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.rollout import gates
 from openstack_rollout.rollout.addresses import at_risk
 from openstack_rollout.rollout.gates import Gate
+from openstack_rollout.rollout.membership import Membership
 from tests.unit.simulated_fleet import Cloud, Master, digest, refusal
 
 VIP = "10.0.0.250"
@@ -21,15 +24,18 @@ class Balanced(Cloud):
         super().__init__(**nodes)
         self.holders = {VIP: {"controller1"}}
         self.may = {VIP: [name for name in self.nodes if name.startswith("controller")]}
+        self.dead = set()
         self.asked = 0
 
-    def held(self, name):
-        return {
-            address: name in self.holders[address] for address, nodes in self.may.items() if name in nodes
-        }
+    def told(self, name):
+        """What a node tells of its addresses; nothing where its keepalived has died."""
+        if name in self.dead:
+            return {}
+        addresses = {one: name in self.holders[one] for one, nodes in self.may.items() if name in nodes}
+        return {"addresses": addresses, "running": bool(addresses)}
 
     def facts_of(self, name):
-        return super().facts_of(name) | {"virtual_addresses": self.held(name)}
+        return super().facts_of(name) | {"virtual_addresses": self.told(name)}
 
 
 class Balancing(Master):
@@ -40,7 +46,8 @@ class Balancing(Master):
 
     def addresses(self, nodes):
         self.cloud.asked += 1
-        return {node: self.cloud.held(node) for node in nodes if not self.cloud.nodes[node].silent}
+        there = [node for node in nodes if not self.cloud.nodes[node].silent]
+        return {node: VirtualAddresses.model_validate(self.cloud.told(node)) for node in there}
 
 
 @pytest.fixture
@@ -62,7 +69,7 @@ def test_an_address_on_no_node_is_refused_too_unless_a_silent_one_may_have_it(cl
     assert refusal(Balancing(cloud, tmp_path).update).reason == "VIRTUAL_ADDRESS_AT_RISK"
     cloud.policy("controller", max_failures=1)
     cloud.nodes["controller2"].silent = True
-    assert refusal(Balancing(cloud, tmp_path).update).reason == "FAILURE_BUDGET"
+    assert refusal(Balancing(cloud, tmp_path).update).reason == "FAILURE_BUDGET"  # that one may have it
 
 
 def test_it_may_come_to_rest_while_it_moves(cloud, tmp_path):
@@ -113,12 +120,71 @@ def together(cloud, folder):
     return max(len(data["in_flight"]) for data in here if data["role"] == "gateway")
 
 
-def test_what_counts_as_at_risk():
-    assert at_risk({"a": {VIP: True}, "b": {VIP: False}}, ()) is None
-    assert at_risk({"a": {VIP: False}}, ()) is None  # its peers are none of ours
-    assert at_risk({"a": {VIP: False}, "b": {VIP: False}}, {"c"}) is None
-    both = at_risk({"a": {VIP: True}, "b": {VIP: True}, "c": {VIP: False}}, {"d"})
-    assert both.nodes == ("a", "b", "c")
+def told(**nodes):
+    """What nodes tell: node=whether it holds the address; None: its keepalived does not run."""
+    return {
+        node: VirtualAddresses(addresses={} if held is None else {VIP: held}, running=held is not None)
+        for node, held in nodes.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("nodes", "answers", "silent", "words"),
+    [
+        ("ab", {"a": True, "b": False}, (), ""),
+        ("ab", {"a": False, "b": False}, (), "none of a, b"),
+        ("ab", {"a": False, "b": False}, ("c",), ""),  # c may have it
+        ("abc", {"a": True, "b": True, "c": False}, ("d",), "a and b"),
+        ("abc", {"a": True, "b": None, "c": False}, (), ""),
+        ("ab", {"a": True, "b": None}, (), "does not run on b"),
+        ("ab", {"a": True}, ("b",), "does not run on b"),
+    ],
+)
+def test_what_counts_as_at_risk(nodes, answers, silent, words):
+    found = at_risk(nodes, {VIP: list(nodes), "10.0.0.9": ["x", "y"]}, told(**answers), silent)
+    assert (found is None) == (not words) and words in (found.message if found else "")
+
+
+def test_one_that_dies_in_its_own_update_stops_the_other(tmp_path):
+    """Nobody would be left to take the address."""
+    cloud = Balanced(controller=2, compute=1)
+    master = Balancing(cloud, tmp_path)
+
+    def dies():
+        if ("control_plane", "controller1") in cloud.applied:
+            cloud.dead.add("controller1")
+            cloud.holders[VIP] = {"controller2"}
+
+    master.before_poll = dies
+    error = refusal(master.update)
+    assert error.reason == "VIRTUAL_ADDRESS_AT_RISK" and "controller1" in error.message
+    assert [node for stage, node in cloud.applied if stage == "control_plane"] == ["controller1"]
+    assert refusal(master.update).reason == "VIRTUAL_ADDRESS_AT_RISK"  # it is still known who shares it
+    cloud.dead.clear()
+    master.before_poll = lambda: None
+    assert master.update()["state"] == "completed"
+
+
+def test_a_silent_compute_does_not_hide_an_address_that_is_nowhere(tmp_path):
+    cloud = Balanced(controller=3, compute=4)
+    cloud.policy("compute", max_failures=1)
+    cloud.nodes["compute4"].silent = True
+    cloud.holders[VIP] = set()
+    assert refusal(Balancing(cloud, tmp_path).update).reason == "VIRTUAL_ADDRESS_AT_RISK"
+    assert cloud.applied == []
+
+
+def test_an_address_that_does_not_count(cloud, tmp_path):
+    cloud.holders[VIP] = {"controller1", "controller3"}
+    cloud.openstack["ignore_addresses"] = [VIP]
+    assert Balancing(cloud, tmp_path).update()["state"] == "completed"
+
+
+def test_nodes_whose_addresses_cannot_be_told_go_one_at_a_time(tmp_path):
+    cloud = Balanced(controller=3, gateway=2, compute=2)
+    cloud.policy("gateway", batch=2)
+    cloud.told = lambda name: {"running": True, "unknown": "x"} if name.startswith("gateway") else {}
+    assert together(cloud, tmp_path / "a") == 1
 
 
 class Metal(Cloud):
@@ -152,7 +218,7 @@ class MetalMaster(Master):
     def ports(self):
         return replace(super().ports(), bare_metal=self.bare_metal)
 
-    def bare_metal(self, model, node):
+    def bare_metal(self, model, node, nodes):
         if self.cloud.unreachable:
             raise RolloutError("API_UNREACHABLE", "cloud openstack: bare metal API: connection refused")
         return self.cloud.works.get(node, [])
@@ -231,6 +297,21 @@ def test_a_node_in_hand_keeps_its_controller_from_a_reboot(tmp_path):
     cloud.openstack["system"] = {"reboot": "when_required"}
     assert refusal(lambda: MetalMaster(cloud, tmp_path).rollout().stage("system")).reason == "BARE_METAL_BUSY"
     assert cloud.applied == []
+
+
+def test_work_that_began_since_keeps_a_node_from_its_reboot(monkeypatch, tmp_path):
+    cloud = Metal(controller=3, compute=1)
+    master, model = MetalMaster(cloud, tmp_path), cloud.model
+    members = Membership.of(model, master.ports().fleet)
+    times = iter(range(0, 100_000, 400))
+    monkeypatch.setattr(gates.time, "monotonic", lambda: float(next(times)))
+    monkeypatch.setattr(gates.time, "sleep", lambda _: None)
+    gates.wait_for_conductor(model, members, "controller1", master.ports())
+    cloud.works["controller1"] = ["bm-7 (deploying)"]
+    gates.wait_for_conductor(model, members, "compute1", master.ports())  # it has none
+    with pytest.raises(RolloutError, match="bm-7") as refused:
+        gates.wait_for_conductor(model, members, "controller1", master.ports())
+    assert refused.value.reason == "BARE_METAL_BUSY"
 
 
 def test_one_that_waits_is_asked_now_and_then_and_keeps_none_back_that_is_away():

@@ -13,6 +13,7 @@ from openstack_rollout.rollout.gates import Gate
 from tests.lab.enclosure import wait_for
 from tests.lab.ironic import CLOUD, Ironic
 
+NODES = ("ctl1", "ctl2")
 STEP = 5  # seconds of each of the deployment's steps
 
 
@@ -58,12 +59,13 @@ def test_one_that_is_stopped_meanwhile_fails_its_deployment(ironic, cloud):
 
 def test_the_gate_opens_when_it_is_done_and_a_stop_then_harms_nothing(ironic, cloud):
     def why(node):
-        found = in_hand(cloud, node)
+        found = in_hand(cloud, node, NODES)
         return RolloutError("BARE_METAL_BUSY", ", ".join(found)) if found else None
 
     node = deploying(cloud, "two")
-    assert in_hand(cloud, "ctl1") == ["two (deploying)"] == in_hand(cloud, "ctl1.cloud.example")
-    assert in_hand(cloud, "ctl2") == []
+    assert in_hand(cloud, "ctl1", NODES) == ["two (deploying)"] == in_hand(cloud, "CTL1.cloud.example", NODES)
+    assert in_hand(cloud, "ctl2", NODES) == []
+    assert in_hand(cloud, "other", ["other", "ctl2"]) == ["two (deploying)"]  # whose else is it?
     gate = Gate(why, lambda _: 300.0, time.monotonic)
     assert gate([], ["ctl2"]) == 1 and gate([], ["ctl1"]) == 0
     while not gate([], ["ctl1"]):
@@ -74,10 +76,11 @@ def test_the_gate_opens_when_it_is_done_and_a_stop_then_harms_nothing(ironic, cl
 
 
 def test_a_gate_that_stays_shut_says_what_it_waits_for(ironic, cloud):
+    def why(node):
+        return RolloutError("BARE_METAL_BUSY", str(in_hand(cloud, node, NODES)))
+
     deploying(cloud, "three")
-    gate = Gate(
-        lambda node: RolloutError("BARE_METAL_BUSY", str(in_hand(cloud, node))), lambda _: 0.0, time.monotonic
-    )
+    gate = Gate(why, lambda _: 0.0, time.monotonic)
     with pytest.raises(RolloutError, match="three") as refused:
         gate([], ["ctl1"])
     assert refused.value.reason == "BARE_METAL_BUSY"
@@ -86,6 +89,6 @@ def test_a_gate_that_stays_shut_says_what_it_waits_for(ironic, cloud):
 def test_an_api_that_is_away_is_told_as_such(ironic, cloud):
     ironic.kill()
     with pytest.raises(RolloutError) as refused:
-        in_hand(cloud, "ctl1")
+        in_hand(cloud, "ctl1", NODES)
     assert refused.value.reason == "API_UNREACHABLE"
     ironic.start()
