@@ -12,18 +12,24 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Real
 from typing import Any
 
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records import processes
 from openstack_rollout.records.state_file import StateFile
 
+_FORM = {"pid": int, "started": int, "boot": str, "host": str, "since": Real, "run": str}
+
 
 class Lock:
-    """The lock in a file (path) of the master's cache directory."""
+    """The lock in a file (path) of the master's cache directory.
+
+    Reading it raises RolloutError JOURNAL_FAILED when that is refused.
+    """
 
     def __init__(self, path: str | os.PathLike[str]):
-        self._file = StateFile(path)
+        self._file = StateFile(path, _FORM)
 
     def acquire(self) -> None:
         """Take the lock, also from a dead owner.
@@ -46,7 +52,7 @@ class Lock:
             since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(owner["since"]))
             raise RolloutError(
                 "RUN_IN_PROGRESS",
-                f"run {owner.get('run') or '(starting)'} holds the lock: "
+                f"run {owner['run'] or '(starting)'} holds the lock: "
                 f"process {owner['pid']} on {owner['host']} since {since}",
             )
 
@@ -83,7 +89,7 @@ class Lock:
             with self._file.guarded():
                 yield
         except OSError as error:
-            raise RolloutError("JOURNAL_FAILED", f"the lock {self._file.path}: {error.strerror}") from error
+            raise self._failed(error) from error
 
     def _read(self) -> dict[str, Any] | None:
         """The owner as written, dead or alive. What is damaged is nobody's: it is written whole, so that only
@@ -93,6 +99,11 @@ class Lock:
             return self._file.read()
         except ValueError:
             return None
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: OSError) -> RolloutError:
+        return RolloutError("JOURNAL_FAILED", f"the lock {self._file.path}: {error.strerror}")
 
 
 def me() -> dict[str, Any]:
@@ -107,11 +118,11 @@ def me() -> dict[str, Any]:
 
 
 def _is_me(owner: dict[str, Any]) -> bool:
-    return all(owner.get(key) == value for key, value in me().items())
+    return all(owner[key] == value for key, value in me().items())
 
 
 def _alive(owner: dict[str, Any]) -> bool:
     """Whether the owner runs; on another host nobody here can tell, so it counts as alive."""
     if owner["host"] != socket.gethostname():
         return True
-    return owner.get("boot") == processes.boot() and owner.get("started") == processes.started(owner["pid"])
+    return owner["boot"] == processes.boot() and owner["started"] == processes.started(owner["pid"])

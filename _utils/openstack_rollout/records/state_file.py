@@ -17,11 +17,13 @@ from typing import Any
 class StateFile:
     """The file at a path, whose folder is made when it is first written.
 
-    path (str or Path): where it is.
+    path (str or Path): where it is. form: keys that it has for certain, each with the type of its value; one
+    without them is damaged.
     """
 
-    def __init__(self, path: str | os.PathLike[str]):
+    def __init__(self, path: str | os.PathLike[str], form: Mapping[str, type] | None = None):
         self.path = Path(path)
+        self._form = form or {}
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
@@ -32,13 +34,19 @@ class StateFile:
             yield
 
     def read(self) -> dict[str, Any] | None:
-        """What it says (dict), None when there is no file. Raises ValueError when that is no JSON, OSError
-        when it cannot be read.
+        """What it says (dict), None when there is no file. Raises ValueError when that is no JSON or has not
+        its form, OSError when it cannot be read.
         """
         try:
-            return json.loads(self.path.read_text(encoding="utf-8"))
+            state = json.loads(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
+        if not isinstance(state, dict):
+            raise ValueError("no JSON object")
+        for key, kind in self._form.items():
+            if not isinstance(state.get(key), kind):
+                raise ValueError(f"{key} is no {kind.__name__}")
+        return state
 
     def read_or_none(self) -> dict[str, Any] | None:
         """As `read`, but None also for a file that is damaged or cannot be read."""

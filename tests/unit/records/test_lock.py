@@ -103,6 +103,48 @@ def test_what_a_power_cut_left_is_nobodys(lock, tmp_path, left):
     assert lock.mine()["pid"] == me()["pid"]
 
 
+@pytest.mark.parametrize("left", ["5", '"x"', "[]", "{}", '{"pid": 5}', '{"host": "other", "pid": 1}'])
+def test_what_has_another_form_is_nobodys(lock, tmp_path, left):
+    (tmp_path / "lock").write_text(left)
+    assert lock.holder() is None and lock.mine() is None
+    lock.release()
+    lock.acquire()
+    assert lock.mine()["pid"] == me()["pid"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"started": None},
+        {"started": "5"},
+        {"boot": None},
+        {"host": ["elsewhere"]},
+        {"since": "x"},
+        {"run": 1},
+    ],
+)
+def test_an_owner_of_whom_something_is_not_known_is_nobody(lock, tmp_path, other_process, other):
+    owned_by(tmp_path / "lock", other_process.pid, **other)
+    assert lock.holder() is None
+    lock.acquire()
+    assert lock.mine()
+
+
+def test_no_process_that_is_gone_has_it_without_its_start(lock, tmp_path):
+    owned_by(tmp_path / "lock", 2**22 + 1)  # more than any process id: its start is null
+    assert lock.holder() is None
+    lock.acquire()
+    assert lock.mine()
+
+
+def test_one_that_cannot_be_read_is_named_in_one_line(lock, tmp_path):
+    (tmp_path / "lock").mkdir()
+    for use in (lock.holder, lock.mine, lock.refuse_others, lock.acquire, lock.release):
+        with pytest.raises(RolloutError) as failed:
+            use()
+        assert str(failed.value) == f"JOURNAL_FAILED: the lock {tmp_path / 'lock'}: Is a directory"
+
+
 def test_released_is_free(lock):
     lock.acquire()
     lock.release()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from numbers import Real
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,24 @@ def test_a_damaged_file_is_an_error_only_where_it_matters(tmp_path):
     with pytest.raises(ValueError):
         file.read()
     assert StateFile(tmp_path).read_or_none() is None
+
+
+@pytest.mark.parametrize(
+    ("written", "wrong"),
+    [
+        ("5", "no JSON object"),
+        ('["pid"]', "no JSON object"),
+        ("{}", "pid is no int"),
+        ('{"pid": null}', "pid is no int"),
+        ('{"pid": 1, "since": "x"}', "since is no Real"),
+    ],
+)
+def test_a_file_of_another_form_is_a_damaged_one(tmp_path, written, wrong):
+    file = StateFile(tmp_path / "state.json", {"pid": int, "since": Real})
+    file.path.write_text(written)
+    with pytest.raises(ValueError, match=wrong):
+        file.read()
+    assert file.read_or_none() is None
 
 
 def test_a_write_that_fails_leaves_the_old_content(tmp_path):
