@@ -137,11 +137,12 @@ class SimulatedNode:
 
 
 class Cloud:
-    """Nodes, a clock, and every event that was fired."""
+    """Nodes, the time that passes, and every event that was fired."""
 
     def __init__(self, deployed="1.0.0", target="1.0.1", seconds=30.0, **nodes):
         """nodes: role=number, e.g. compute=4; zones az1 and az2 take turns."""
         self.now = 1_000_000.0
+        self.stepped = 0.0  # seconds by which somebody set the master's clock
         self.seconds = seconds
         self.boots = {}  # what nodes tell of their next boot
         self.events = []
@@ -158,6 +159,10 @@ class Cloud:
                 self.nodes[f"{role}{number}"] = node
         zones = sorted({node.zone for node in self.nodes.values()})
         self.openstack["zones"] = {zone: f"G@zone:{zone}" for zone in zones}
+
+    def clock(self):
+        """The master's time of day."""
+        return self.now + self.stepped
 
     @property
     def target(self):
@@ -404,7 +409,7 @@ class Master:
     def __init__(self, cloud, folder):
         self.cloud = cloud
         self.store = MemoryStore()
-        self.journal = Journal(self.store, lambda: cloud.now)
+        self.journal = Journal(self.store, cloud.clock)
         self.lock = Lock(folder / "lock")
         self.missing = []  # what the registry lacks
         self.risks = lambda model, roles: {}
@@ -421,7 +426,8 @@ class Master:
             pillar=lambda: self.cloud.model,
             content=lambda: self.cloud.content,
             registry=lambda images: self.missing,
-            clock=lambda: self.cloud.now,
+            clock=self.cloud.clock,
+            monotonic=lambda: self.cloud.now,
             verification=self.verification,
             reboots=self.reboots,
             risks=self.risks,

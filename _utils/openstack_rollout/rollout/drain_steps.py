@@ -84,9 +84,9 @@ class DrainSteps:
 class LiveCapacity:
     """How many nodes may be away together now, asked of a drain whenever the answer may have changed."""
 
-    def __init__(self, drain: Drain, clock: Callable[[], float] = time.time):
+    def __init__(self, drain: Drain, monotonic: Callable[[], float] = time.monotonic):
         self._drain = drain
-        self._clock = clock
+        self._monotonic = monotonic
         self._asked: tuple[list[str], float, int] = ([], float("-inf"), 0)
         self._none_since: float | None = None
 
@@ -97,13 +97,13 @@ class LiveCapacity:
         """
         nodes = [*away, *waiting]
         before, at, spare = self._asked
-        if nodes != before or self._clock() - at >= ASK_AGAIN:
+        if nodes != before or self._monotonic() - at >= ASK_AGAIN:
             spare = self._drain.capacity(nodes)
-            self._asked = (nodes, self._clock(), spare)
+            self._asked = (nodes, self._monotonic(), spare)
         if spare > 0 or away:
             self._none_since = None
             return spare
-        now = self._clock()
+        now = self._monotonic()
         self._none_since = now if self._none_since is None else self._none_since
         if now - self._none_since >= PATIENCE:
             raise RolloutError(
@@ -138,7 +138,7 @@ def shared_capacity(  # noqa: PLR0917
     drains: Drains,
     stage: str,
     nodes: Iterable[str],
-    clock: Callable[[], float],
+    monotonic: Callable[[], float],
     one_each: Iterable[Collection[str]] = (),
     gates: Iterable[tuple[Capacity, Collection[str]]] = (),
 ) -> SharedCapacity | None:
@@ -151,7 +151,7 @@ def shared_capacity(  # noqa: PLR0917
     roles = dict.fromkeys(role for node in nodes for role in members.roles_of(node, stage))
     found = {role: drain for role in roles if (drain := drains.before(stage, role))}
     parts: list[tuple[Capacity, Collection[str]]] = [
-        (LiveCapacity(drain, clock), set(members.roles[role])) for role, drain in found.items()
+        (LiveCapacity(drain, monotonic), set(members.roles[role])) for role, drain in found.items()
     ]
     parts += [(_one, some) for some in one_each]
     parts += gates
@@ -164,9 +164,9 @@ class LiveApart:
     A node in flight keeps what it had when it started: its workloads are elsewhere, and may come back.
     """
 
-    def __init__(self, drains: Sequence[KeepsApart], clock: Callable[[], float] = time.time):
+    def __init__(self, drains: Sequence[KeepsApart], monotonic: Callable[[], float] = time.monotonic):
         self._drains = drains
-        self._clock = clock
+        self._monotonic = monotonic
         self._asked: tuple[list[str], float] = ([], float("-inf"))
         self._found: dict[str, frozenset[str]] = {}
 
@@ -174,11 +174,11 @@ class LiveApart:
         """away: the nodes in flight. waiting: the others. Raises RolloutError when it cannot be found out."""
         nodes = [*away, *waiting[:ASKED_AHEAD]]
         before, at = self._asked
-        if nodes != before or self._clock() - at >= ASK_AGAIN:
+        if nodes != before or self._monotonic() - at >= ASK_AGAIN:
             had = {node: self._found.get(node, frozenset()) for node in away}
             now = shared(self._drains, nodes)
             self._found = {**now, **{node: had[node] | now.get(node, frozenset()) for node in away}}
-            self._asked = (nodes, self._clock())
+            self._asked = (nodes, self._monotonic())
         return self._found
 
 

@@ -57,8 +57,8 @@ class Engine:
     """Executes plans for one run.
 
     fleet (Fleet), journal (Journal), run (its record), policies (role → Policy), compare: what a node is, by
-    its id and its answer (raises RolloutError), clock (seconds), unedited: raises RolloutError when the run
-    is for something else than what is declared now; asked before each node.
+    its id and its answer (raises RolloutError), clock, monotonic: as of Ports, unedited: raises RolloutError
+    when the run is for something else than what is declared now; asked before each node.
     """
 
     def __init__(  # noqa: PLR0917
@@ -69,6 +69,7 @@ class Engine:
         policies: Mapping[str, Policy],
         compare: Compare,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
         unedited: Callable[[], None] = lambda: None,
     ):
         self._fleet = fleet
@@ -77,6 +78,7 @@ class Engine:
         self._policies = policies
         self._compare = compare
         self._clock = clock
+        self._monotonic = monotonic
         self._unedited = unedited
         self._log = NodeLog(fleet, journal, run, clock)
         self._boots: dict[str, str] = {}
@@ -180,7 +182,7 @@ class Engine:
         adopted = list(in_flight)
         for name, record in in_flight.items():
             self._fleet.adopt(name, record.step, record.stage, record.jid, self._silence(record.role))
-        limits = TimeLimits(self._fleet, self._policies, self._clock)
+        limits = TimeLimits(self._fleet, self._policies, self._monotonic)
         while in_flight:
             if halt := self.requested():
                 raise halting.left(halt, in_flight)
@@ -225,7 +227,7 @@ class Engine:
                 jid="",
                 state=NodeState.WAITING,
             )
-        limits = TimeLimits(self._fleet, self._policies, self._clock)
+        limits = TimeLimits(self._fleet, self._policies, self._monotonic)
         while True:
             asked = self._asked()
             halt = halt or asked
@@ -350,12 +352,12 @@ class Engine:
 
     def _soak(self, round_: Round, role: str, planned: PlannedRole) -> None:
         """Let the canaries run for a while, then measure them once more."""
-        until = self._clock() + planned.soak
-        while self._clock() < until:
+        until = self._monotonic() + planned.soak
+        while self._monotonic() < until:
             halt = self.requested()
             if halt:
                 raise halt
-            self._fleet.poll(min(POLL, max(0.0, until - self._clock())))
+            self._fleet.poll(min(POLL, max(0.0, until - self._monotonic())))
         zones = {node: record.zone for node, record in self._log.records.items()}
         canaries = [PlannedNode(node, zones.get(node), ("verify",)) for node in planned.proving]
         self._take(Pass(round_, Window(len(canaries))), role, canaries, tolerated=0)

@@ -42,6 +42,7 @@ class Engines:
             members.policies,
             members.compare,
             ports.clock,
+            ports.monotonic,
             lambda: preconditions.refuse_edited(run, ports.content()),
         )
 

@@ -25,21 +25,21 @@ class Gate:
     """How many nodes may be in flight together, where each waits for something. A Capacity.
 
     why: why a node (its id) may not go yet, None when it may. patience: seconds for which none of them may
-    have to wait for it, by node. clock (seconds). tell: told once why a node waits. together: whether more
-    than one may be away.
+    have to wait for it, by node. monotonic (seconds). tell: told once why a node waits. together: whether
+    more than one may be away.
     """
 
     def __init__(
         self,
         why: Callable[[str], RolloutError | None],
         patience: Callable[[str], float],
-        clock: Callable[[], float],
+        monotonic: Callable[[], float],
         tell: Callable[[RolloutError], None] = lambda _: None,
         together: bool = True,
     ):
         self._why = why
         self._patience = patience
-        self._clock = clock
+        self._monotonic = monotonic
         self._tell = tell
         self._together = together
         self._waits: dict[str, tuple[float, float]] = {}  # node → since when it waits, when it was asked for
@@ -59,7 +59,7 @@ class Gate:
         return len(away) + ready
 
     def _is_ready(self, node: str, others_away: bool) -> bool:
-        now = self._clock()
+        now = self._monotonic()
         since, asked = self._waits.get(node, (now, float("-inf")))
         if now - asked < ASK_AGAIN:
             return False
@@ -98,9 +98,9 @@ def of_round(  # noqa: PLR0917
         ) -> RolloutError | None:
             return addresses.ask(ports, nodes, run.addresses, quiet)
 
-        gates.append((Gate(unsettled, _settling, ports.clock, tell, together=False), nodes))
+        gates.append((Gate(unsettled, _settling, ports.monotonic, tell, together=False), nodes))
     if unknown := addresses.unknown(found):
-        gates.append((Gate(lambda _: None, _settling, ports.clock, together=False), unknown))
+        gates.append((Gate(lambda _: None, _settling, ports.monotonic, together=False), unknown))
     conductors = [node for node in found if _stops_conductor(model, members, found[node], round_)]
     if conductors:
 
@@ -110,7 +110,7 @@ def of_round(  # noqa: PLR0917
         def busy(node: str) -> RolloutError | None:
             return _in_hand(ports, model, members, node)
 
-        gates.append((Gate(busy, patience, ports.clock, tell), conductors))
+        gates.append((Gate(busy, patience, ports.monotonic, tell), conductors))
     return gates
 
 

@@ -40,7 +40,8 @@ class Ports:
     and gateways, and tells what. risks: what may go wrong when the workloads of nodes move, {role: nodes};
     raises RolloutError API_UNREACHABLE. addresses: nodes → what each tells that answered. bare_metal:
     what the Ironic conductor of a node works on now, a name each; by its id and those of all nodes; raises
-    RolloutError API_UNREACHABLE.
+    RolloutError API_UNREACHABLE. clock: seconds since the epoch, for what is written down. monotonic:
+    seconds that no step of the clock moves, for every wait.
     """
 
     fleet: Fleet
@@ -54,6 +55,7 @@ class Ports:
     verification: Verification
     risks: Risks
     clock: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
     clusters: Clusters = lambda _: None
     addresses: Addresses = lambda _: {}
     bare_metal: BareMetal = lambda _model, _node, _nodes: []

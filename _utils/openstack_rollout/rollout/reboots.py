@@ -10,6 +10,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from types import ModuleType
 from typing import Any
 
 from openstack_rollout.declared import facts, words
@@ -23,26 +24,21 @@ ANSWER_WITHIN = 10
 MINION_WITHIN = 900  # seconds from the end of its job to a minion that answers
 CLUSTERS = 900  # seconds for a node's clusters to be whole again
 SOON = 60  # a healthy node answers by then
-CLOCK_MAY_JUMP = 5.0  # seconds, against the master's clock, from before the reboot to after it
+CLOCK_MAY_JUMP = 5.0  # seconds, against those that passed from before the reboot to after it
 
 
 class Reboots:
     """The reboots of a cloud.
 
-    model (Model): what is declared. ask: how nodes are asked. clock: the time of day, and a function
-    that waits.
+    model (Model): what is declared. ask: how nodes are asked. clock: a module with `monotonic` and `sleep`,
+    for tests.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        ask: Ask,
-        clock: tuple[Callable[[], float], Callable[[float], None]] = (time.time, time.sleep),
-    ):
+    def __init__(self, model: Model, ask: Ask, clock: ModuleType = time):
         self._model = model
         self._policies = model.policies
         self._nodes = ask
-        self._clock, self._sleep = clock
+        self._clock = clock
         self._system = model.system
         self._one_member = threading.Lock()
 
@@ -76,12 +72,12 @@ class Reboots:
 
     def _rebooted(self, node: str, why: list[str]) -> float:
         before = self._value(node, "node_reboot.state")
-        drift = float(before["time"]) - self._clock()
+        offset = float(before["time"]) - self._clock.monotonic()
         self._value(node, "node_reboot.start", SOON, {"boot_id": before["boot_id"], "why": why})
-        begun = self._clock()
-        self._wait(node, begun, lambda: self._missing(node, before, drift))
+        begun = self._clock.monotonic()
+        self._wait(node, begun, lambda: self._missing(node, before, offset))
         self._value(node, "datapath.verify", SOON + 60)
-        return self._clock() - begun
+        return self._clock.monotonic() - begun
 
     @contextlib.contextmanager
     def _as_cluster_member(self, node: str, role: str) -> Iterator[None]:
@@ -105,16 +101,16 @@ class Reboots:
 
         Raises RolloutError MINION_FAILED.
         """
-        begun = self._clock()
+        begun = self._clock.monotonic()
         while True:
             answer = self._ask(node, "minion_package.state", ANSWER_WITHIN)
             state = answer.value or {}
             if not answer.error and state["state"] != "waiting":
                 break
-            if self._clock() - begun > MINION_WITHIN:
+            if self._clock.monotonic() - begun > MINION_WITHIN:
                 message = f"{node}: not renewed after {MINION_WITHIN} s {answer.error}"
                 raise RolloutError("MINION_FAILED", message.strip(), [node])
-            self._sleep(LOOK_EVERY)
+            self._clock.sleep(LOOK_EVERY)
         if state["state"] == "none":
             return "nothing of Salt was due"
         wrong = state["message"] or _other_version(state["running"], state["installed"])
@@ -133,16 +129,16 @@ class Reboots:
 
         patience (seconds): how long to wait for one that is going down, or gives no answer.
         """
-        begun = self._clock()
+        begun = self._clock.monotonic()
         while True:
             answer = self._ask(node, "node_reboot.state", ANSWER_WITHIN)
             if not answer.error and answer.value["boot_id"] != boot_id:
                 return True
             # Also one that lost the question: its minion was restarted, as it is by a boot.
             away = bool(answer.error) or answer.value.get("stopping", False)
-            if not away or self._clock() - begun > patience:
+            if not away or self._clock.monotonic() - begun > patience:
                 return False
-            self._sleep(LOOK_EVERY)
+            self._clock.sleep(LOOK_EVERY)
 
     def refuse_unready(self, node: str) -> None:
         """Raise RolloutError BOOT_NOT_READY when the node's next boot would not start what is wanted; what
@@ -158,7 +154,7 @@ class Reboots:
 
     def wait_for_boot(self, node: str) -> None:
         """Wait for a node that an earlier engine may have rebooted, and died. Raises RolloutError."""
-        self._wait(node, self._clock(), lambda: self._missing(node, None, 0.0))
+        self._wait(node, self._clock.monotonic(), lambda: self._missing(node, None, 0.0))
 
     def _may_go_as_it_is(self, role: str) -> bool:
         return bool(self._policies.of(role).reboot_occupied)
@@ -172,14 +168,14 @@ class Reboots:
             wants = f"needs a reboot ({'; '.join(why) or 'always'}) and was not drained"
             raise RolloutError("NODE_OCCUPIED", f"{node}: {wants}: {'; '.join(on_it)}", [node])
 
-    def _missing(self, node: str, before: Mapping[str, Any] | None, drift: float) -> str:
+    def _missing(self, node: str, before: Mapping[str, Any] | None, offset: float) -> str:
         """What keeps the node from being back, as far as it can be told now; empty when it is."""
         answer = self._ask(node, "node_reboot.state", ANSWER_WITHIN)
         if answer.error:
             return f"no answer ({answer.error})"
         known = before or {"boot_id": "", "failed": answer.value["failed"], "unmounted": []}
         wrong = _not_in_order(answer.value, known)
-        jump = float(answer.value["time"]) - self._clock() - drift
+        jump = float(answer.value["time"]) - self._clock.monotonic() - offset
         if not wrong and before and abs(jump) > CLOCK_MAY_JUMP:
             wrong = f"its clock is {jump:+.0f} s from where it was"
         if wrong:
@@ -202,9 +198,9 @@ class Reboots:
             what = missing()
             if not what:
                 return
-            if self._clock() - begun > timeout:
+            if self._clock.monotonic() - begun > timeout:
                 raise RolloutError("REBOOT_TIMEOUT", f"{node}: not back after {timeout} s: {what}", [node])
-            self._sleep(LOOK_EVERY)
+            self._clock.sleep(LOOK_EVERY)
 
     def _ask(
         self, node: str, function: str, within: int, keywords: Mapping[str, Any] | None = None

@@ -54,6 +54,7 @@ class Rollout:
         self._lock = ports.lock
         self._pillar = ports.pillar
         self._clock = ports.clock
+        self._monotonic = ports.monotonic
         self._log = RunLog(ports.journal, ports.fleet, ports.clock)
         self._engines = Engines(ports)
 
@@ -259,10 +260,10 @@ class Rollout:
                 nodes = [node.id for wave in role.waves for node in wave.nodes]
                 waits = gates.of_round(model, members, found, round_, run, self._ports, tell)
                 one_each = occupancy.one_of_a_kind(members, found, stage, drains, nodes)
-                capacity = shared_capacity(members, drains, stage, nodes, self._clock, one_each, waits)
+                capacity = shared_capacity(members, drains, stage, nodes, self._monotonic, one_each, waits)
                 roles = (one for node in nodes for one in members.roles_of(node, stage))
                 keeping = drains.keeping_apart(stage, roles)
-                apart = LiveApart(keeping, self._clock) if keeping else None
+                apart = LiveApart(keeping, self._monotonic) if keeping else None
                 touched = engine.execute(round_, role.role, replan, capacity, apart) or touched
         taking_part = [name for name, one in found.items() if stage in one.stages]
         if was_done and not touched:

@@ -17,20 +17,21 @@ LEAVE_AFTER = 15.0
 HARMLESS = ("prefetch",)
 #: Steps of the master's own threads that move workloads.
 MOVES = ("drain", "restore")
-_LONGEST_LOOK = 60.0  # more than that between two looks is a step of the clock
+#: Seconds between two looks. The rest counts for no step: the engine was held up, and returns are unread.
+_LONGEST_LOOK = 60.0
 
 
 class TimeLimits:
     """Watches over the steps under way.
 
-    fleet (Fleet), policies (role → Policy), clock (seconds).
+    fleet (Fleet), policies (role → Policy), monotonic (seconds).
     """
 
-    def __init__(self, fleet: Fleet, policies: Mapping[str, Policy], clock: Callable[[], float]):
+    def __init__(self, fleet: Fleet, policies: Mapping[str, Policy], monotonic: Callable[[], float]):
         self._fleet = fleet
         self._policies = policies
-        self._clock = clock
-        self._looked = clock()
+        self._monotonic = monotonic
+        self._looked = monotonic()
         self._took: dict[str, float] = {}
         self._late: dict[str, str] = {}
         self._stopped: set[str] = set()
@@ -41,8 +42,8 @@ class TimeLimits:
 
         under_way: the records of the nodes in flight.
         """
-        now = self._clock()
-        passed = max(0.0, min(now - self._looked, _LONGEST_LOOK))
+        now = self._monotonic()
+        passed = min(now - self._looked, _LONGEST_LOOK)
         self._looked = now
         if self._since_asked is not None:
             self._since_asked += passed

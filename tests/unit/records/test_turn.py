@@ -10,15 +10,21 @@ from salt.exceptions import CommandExecutionError
 
 from openstack_rollout.declared.model import Model
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.records import processes
 from openstack_rollout.records.turn import LASTS, LONGEST, Turn
 from tests.unit.loading import load
 
 
 class Clock:
-    now = 1000.0
+    """The module `time` of a master whose clock is set by some seconds (stepped)."""
 
-    def __call__(self):
+    now, stepped = 1000.0, 0.0
+
+    def monotonic(self):
         return self.now
+
+    def time(self):
+        return self.now + self.stepped
 
 
 @pytest.fixture
@@ -67,6 +73,37 @@ def test_one_of_a_dead_node_ends_by_itself(turn, clock):
     assert turn.take("ctl2", "b", "galera")["job"] == "b"
     turn.give("a")
     assert turn.holder()["job"] == "b"
+
+
+@pytest.mark.parametrize("step", [-7200.0, 7200.0])
+def test_a_clock_that_is_set_neither_ends_a_turn_nor_lengthens_it(turn, clock, step):
+    turn.take("ctl1", "a", "galera")
+    clock.stepped = step
+    assert turn.take("ctl2", "b", "galera")["job"] == "a"
+    assert turn.holder() == {
+        **{"node": "ctl1", "job": "a", "why": "galera"},
+        **{"since": 1000.0 + step, "until": 1000.0 + step + LASTS},
+    }
+    clock.now += LASTS + 1
+    assert turn.holder() is None and turn.take("ctl2", "b", "galera")["job"] == "b"
+
+
+@pytest.mark.parametrize("left", ["", "5", '"x"', "{}", '{"job": "a"}', '{"job": "a", "until": "x"}'])
+def test_what_has_another_form_is_nobodys(turn, tmp_path, left):
+    turn.take("ctl1", "a", "galera")
+    (tmp_path / "cache" / "turn").write_text(left)
+    assert turn.holder() is None and turn.take("ctl2", "b", "galera")["job"] == "b"
+
+
+def test_one_from_before_a_boot_of_the_master_has_the_time_of_a_renewal(turn, clock, monkeypatch):
+    turn.take("ctl1", "a", "galera")
+    monkeypatch.setattr(processes, "boot", lambda: "another")
+    clock.now = 5.0
+    assert turn.holder()["job"] == "a" and turn.take("ctl2", "b", "galera")["job"] == "a"
+    clock.now += LASTS - 1
+    assert turn.take("ctl2", "b", "galera")["job"] == "a"
+    clock.now += 2
+    assert turn.take("ctl2", "b", "galera")["job"] == "b"
 
 
 def test_a_node_is_not_told_the_job_of_another(turn, monkeypatch):

@@ -12,6 +12,7 @@ from openstack_rollout.drains.contract import Answer
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.rollout.reboots import Reboots
 from tests.unit import cloud_pillar
+from tests.unit.clocks import time_with
 from tests.unit.declared.test_next_boot import READY
 
 UNTARGETED = {**cloud_pillar.valid(), "target_version": ""}
@@ -22,6 +23,7 @@ class Machine:
 
     def __init__(self, evidence=("kernel: 1 runs, 2 is installed",), away=30.0, after=None):
         self.now = 1000.0
+        self.stepped = 0.0  # seconds by which the master's clock is set while the node is away
         self.evidence = list(evidence)
         self.left = []
         self.away = away
@@ -48,6 +50,9 @@ class Machine:
 
     def sleep(self, seconds):
         self.now += seconds
+
+    def masters_time(self):
+        return self.now + (self.stepped if self.down_until else 0)
 
     def test_ping(self):
         return True
@@ -102,7 +107,8 @@ class Machine:
 def reboots(machine, policy="when_required", **more):
     system = {"reboot": policy, "reboot_timeout": 100}
     model = cloud_pillar.model({**UNTARGETED, "system": system, **more})
-    return Reboots(model, ask=machine, clock=(lambda: machine.now, machine.sleep))
+    clock = time_with(time=machine.masters_time, monotonic=lambda: machine.now, sleep=machine.sleep)
+    return Reboots(model, ask=machine, clock=clock)
 
 
 def test_a_node_that_needs_one_is_rebooted_and_waited_for():
@@ -255,6 +261,17 @@ def test_of_the_control_plane_one_is_away_at_a_time_whatever_the_batch(role):
 )
 def test_a_node_that_is_not_back_whole_in_time_is_told_with_what_is_missing(after, missing):
     assert missing in not_back(Machine(after=after))
+
+
+@pytest.mark.parametrize("seconds", [-3600, -10, 10, 3600])
+def test_a_master_whose_clock_is_set_meanwhile_waits_as_long_and_blames_no_node(seconds):
+    machine = Machine()
+    machine.stepped = seconds
+    assert reboots(machine).reboot("cmp1", "compute", True).startswith("rebooted in ")
+    machine = Machine(away=10_000)
+    machine.stepped, began = seconds, machine.now
+    assert "not back after 100 s: no answer" in not_back(machine)
+    assert 100 < machine.now - began < 120
 
 
 def test_a_node_whose_container_does_not_run_is_not_back():

@@ -79,6 +79,22 @@ def test_what_moves_in_mid_run_counts_where_it_is_then(cloud, tmp_path):
     assert not any({"compute1", "compute3"} <= some for some in flights(cloud))
 
 
+def test_what_moves_is_seen_as_soon_when_the_clock_is_set_meanwhile(tmp_path):
+    cloud = Cloud(controller=1, gateway=1, compute=2)
+    cloud.policy("compute", drain=DRAIN, batch=2)
+    groups = {"compute1": ["g"], "compute2": ["g"]}
+    one = master(cloud, tmp_path, groups)
+
+    def moves():
+        if "compute1" in cloud.statuses("drain", stage="ovs"):
+            cloud.stepped = -3600
+            groups.pop("compute2", None)
+
+    one.before_poll = moves
+    assert one.update()["state"] == "completed"
+    assert frozenset({"compute1", "compute2"}) in flights(cloud)
+
+
 def test_what_a_node_had_when_it_started_counts_until_it_is_back():
     class Telling:
         told = {"a": {"g"}, "b": set(), "c": {"g"}}  # noqa: RUF012

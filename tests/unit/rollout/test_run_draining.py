@@ -168,6 +168,22 @@ def test_room_that_comes_in_time_is_waited_for():
         room([], ["a"])
 
 
+@pytest.mark.parametrize("step", [-3600, 3600])
+def test_room_is_waited_for_as_long_when_the_clock_is_set_meanwhile(cloud, master, step):
+    master.drain.spare, waits = 0, []
+
+    def look():
+        record = master.journal.node(master.run.id, "compute1")
+        if record and (record.stage, record.state) == ("ovs", "waiting"):
+            waits.append(cloud.now)
+            cloud.stepped = step
+            master.drain.spare = int(cloud.now > waits[0] + 60)
+
+    master.before_poll = look
+    assert master.update()["state"] == "completed"
+    assert 60 < waits[-1] - waits[0] < 80
+
+
 def test_room_is_asked_again_when_something_changed_or_time_has_passed():
     now = [0.0]
     asked = []

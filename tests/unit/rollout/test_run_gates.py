@@ -251,6 +251,27 @@ def test_it_is_waited_for(tmp_path):
     assert master.update()["state"] == "completed" and cloud.now > began + 900
 
 
+@pytest.mark.parametrize("step", [-3600, 3600])
+def test_it_is_waited_for_as_long_when_the_clock_is_set_meanwhile(tmp_path, step):
+    cloud = Metal(controller=3, compute=1)
+    cloud.works["controller2"] = ["bm-7 (deploying)"]
+    master, waits = MetalMaster(cloud, tmp_path), []
+
+    def look():
+        if cloud.works and any(tag.endswith("/control_plane/-/gate") for tag, _ in cloud.events):
+            waits.append(cloud.now)
+            cloud.stepped = step
+            if cloud.now > waits[0] + 60:
+                cloud.works.clear()
+        elif "controller2" in cloud.statuses("apply", stage="control_plane") and cloud.stepped:
+            waits.append(cloud.now)
+            master.before_poll = lambda: None
+
+    master.before_poll = look
+    assert master.update()["state"] == "completed"
+    assert 60 < waits[-1] - waits[0] < 80
+
+
 def test_ironic_is_not_asked_where_the_operator_says_so(tmp_path):
     cloud = Metal(controller=3, compute=1)
     cloud.policy("controller", bare_metal_timeout=0)

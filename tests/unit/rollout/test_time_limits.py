@@ -71,15 +71,33 @@ def test_the_plan_knows_the_limits(cloud, master):
     )
 
 
-def test_a_clock_that_is_set_forward_ends_no_step(cloud, master):
+@pytest.mark.parametrize("passes", ["now", "stepped"])
+def test_neither_an_engine_that_is_held_up_nor_a_clock_that_is_set_ends_a_step(cloud, master, passes):
     def step():
         if "compute2" in cloud.statuses("apply", stage="services"):
-            cloud.now += 5 * 3600
+            setattr(cloud, passes, getattr(cloud, passes) + 5 * 3600)
             cloud.nodes["compute2"].at["services"] = "1.0.1"
             master.before_poll = lambda: None
 
     master.before_poll = step
     assert master.update()["state"] == "completed" and cloud.ended == []
+
+
+@pytest.mark.parametrize("step", [-7200, 7200])
+def test_a_clock_that_is_set_neither_cuts_nor_lengthens_a_soak(cloud, master, step):
+    cloud.policy("compute", batch=2, canary=1, soak=600)
+
+    soaks = []
+
+    def look():
+        measured = cloud.statuses("verify", "succeeded", "ovn").count("compute1")
+        if measured == len(soaks) + 1:
+            soaks.append(cloud.now)
+            cloud.stepped = step
+
+    master.before_poll = look
+    assert master.update()["state"] == "completed"
+    assert 600 <= soaks[1] - soaks[0] < 610
 
 
 @pytest.mark.parametrize(("what", "state"), [(control.pause, "paused"), (control.abort, "aborted")])
