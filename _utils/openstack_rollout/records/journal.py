@@ -10,9 +10,11 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol, TypeVar, cast
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, Literal, Protocol, TypeVar, cast
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.drain_record import DrainRecord
@@ -25,7 +27,29 @@ DRAINS = f"{BANK}/drains"  # of no run: a drained node outlives the run that dra
 KEPT_RUNS = 50
 
 T = TypeVar("T", Run, NodeRecord, DrainRecord)
+F = TypeVar("F")
 _FORMS: dict[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (Run, NodeRecord, DrainRecord)}
+_ABSENT: dict[str, Any] = {}  # what a store has for a key that is not there
+
+
+@dataclass
+class Request:
+    """What an operator asked of a run, and when."""
+
+    action: Literal["pause", "abort"]
+    at: float
+
+
+@dataclass
+class TrackedImages:
+    """The custom images that an update to a version had."""
+
+    version: str
+    custom_images: dict[str, str | dict[str, str]]
+
+
+_REQUEST, _TRACKED = TypeAdapter(Request), TypeAdapter(TrackedImages)
+_CURRENT = TypeAdapter(Annotated[str, Field(min_length=1)])
 
 
 class Store(Protocol):
@@ -108,7 +132,7 @@ class Journal:
 
     def latest(self) -> Run | None:
         """The run that was opened last, whatever its state."""
-        run_id = self._store.fetch(BANK, "current")
+        run_id = self._told(_CURRENT, BANK, "current")
         return self.run(run_id) if run_id else None
 
     def unfinished(self) -> Run | None:
@@ -157,7 +181,8 @@ class Journal:
 
     def requested(self, run_id: str) -> str | None:
         """What an operator asked of a run: "pause", "abort" or None."""
-        return (self._store.fetch(REQUESTS, run_id) or {}).get("action")
+        request = self._told(_REQUEST, REQUESTS, run_id)
+        return request.action if request else None
 
     def clear_request(self, run_id: str) -> None:
         """Forget what an operator asked of a run."""
@@ -170,37 +195,41 @@ class Journal:
 
     def tracked_custom_images(self) -> dict[str, Any]:
         """{"version", "custom_images"} of the last completed update, {} before the first."""
-        return self._store.fetch(BANK, "custom_images") or {}
+        tracked = self._told(_TRACKED, BANK, "custom_images")
+        return vars(tracked) if tracked else {}
 
     def repair(self) -> list[str]:
         """Drop what cannot be read, and nothing else. Returns what that was.
 
         A run whose record is dropped is closed: what it was for is measured anew by the next one.
         """
-        dropped = [f"the drain of {node}" for node in self._store.list(DRAINS) if self._lost(DRAINS, node)]
+        drained = self._store.list(DRAINS)
+        dropped = [f"the drain of {node}" for node in drained if self._lost(DRAINS, node, self.drained)]
         for run_id in self.run_ids():
             bank = f"{RUNS}/{run_id}/nodes"
-            dropped += [
-                f"{node} in run {run_id}" for node in self._store.list(bank) if self._lost(bank, node)
-            ]
-            if self._lost(RUNS, run_id):
+            read = partial(self.node, run_id)
+            nodes = self._store.list(bank)
+            dropped += [f"{node} in run {run_id}" for node in nodes if self._lost(bank, node, read)]
+            if self._lost(RUNS, run_id, self.run):
                 self._store.flush(bank)
                 dropped.append(f"run {run_id}")
-            if self._lost(REQUESTS, run_id):
+            if self._lost(REQUESTS, run_id, self.requested):
                 dropped.append(f"the request to run {run_id}")
-        if self._lost(BANK, "custom_images"):
+        if self._lost(BANK, "custom_images", lambda _: self.tracked_custom_images()):
             dropped.append("the custom images of the last update")
-        if self._lost(BANK, "current"):
+        if self._lost(BANK, "current", lambda _: self.latest()):
             dropped.append("which run was the last one")
         return dropped
 
-    def _lost(self, bank: str, key: str) -> bool:
+    def _told(self, form: TypeAdapter[F], bank: str, key: str) -> F | None:
+        """What a key has, by its form; None where it is not there."""
+        data = self._store.fetch(bank, key)
+        return None if data == _ABSENT else _valid(form, data, f"{bank}/{key} in the master's cache")
+
+    def _lost(self, bank: str, key: str, read: Callable[[str], Any]) -> bool:
         """Whether a key cannot be read; it is dropped then."""
-        kind: type[Any] = Run if bank == RUNS else DrainRecord if bank == DRAINS else NodeRecord
         try:
-            data = self._store.fetch(bank, key)
-            if bank.startswith((RUNS, DRAINS)):
-                _read(kind, data, key)
+            read(key)
         except RolloutError as error:
             if error.reason != "JOURNAL_DAMAGED":
                 raise
@@ -230,9 +259,15 @@ def _read(kind: type[T], data: Any, what: str) -> T | None:
         raise RolloutError(
             "JOURNAL_VERSION", f"{what} is kept as version {found or 'none'}, this program reads {wanted}"
         )
+    return cast("T", _valid(_FORMS[kind], data, what))
+
+
+def _valid(form: TypeAdapter[F], data: Any, what: str) -> F:
     try:
-        return cast("T", _FORMS[kind].validate_python(data))
+        return form.validate_python(data)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise RolloutError("JOURNAL_DAMAGED", f"{what} is damaged at {where}: {first['msg']}") from error
+        raise RolloutError(
+            "JOURNAL_DAMAGED", f"{what} is damaged{where and f' at {where}'}: {first['msg']}"
+        ) from error

@@ -6,7 +6,7 @@ import salt.cache
 
 from openstack_rollout.errors import REASONS, RolloutError
 from openstack_rollout.records.drain_record import DrainRecord
-from openstack_rollout.records.journal import DRAINS, KEPT_RUNS, RUNS, Journal
+from openstack_rollout.records.journal import BANK, DRAINS, KEPT_RUNS, REQUESTS, RUNS, Journal
 from openstack_rollout.records.run_record import NodeRecord, NodeState, RunState
 from tests.unit.simulated_fleet import MemoryStore
 
@@ -119,3 +119,50 @@ def test_what_is_damaged_is_dropped_and_nothing_else():
     )
     assert journal.run_ids() == [first.id] and set(journal.all_drained()) == {"cmp1"}
     assert journal.latest() is None and journal.repair() == []
+
+
+def damaged(read):
+    """The line for people when a read is refused."""
+    with pytest.raises(RolloutError) as refused:
+        read()
+    assert refused.value.reason == "JOURNAL_DAMAGED" and "\n" not in refused.value.message
+    return refused.value.message
+
+
+@pytest.mark.parametrize(
+    "left", [5, "x", ["pause"], 0, "", [], False, {"action": "stop", "at": 1.0}, {"at": 1.0}]
+)
+def test_a_request_that_is_none_is_named_and_repaired(left):
+    store = MemoryStore()
+    journal = Journal(store)
+    run = create(journal)
+    store.store(REQUESTS, run.id, left)
+    for read in (journal.requested, journal.clear_request):
+        told = damaged(lambda read=read: read(run.id))
+        assert told.startswith(f"openstack/rollout/requests/{run.id} in the master's cache is damaged")
+    assert journal.repair() == [f"the request to run {run.id}"]
+    assert journal.requested(run.id) is None and journal.latest() == run
+
+
+@pytest.mark.parametrize("left", [{"id": "x"}, ["x"], 5, 0, "", [], False])
+def test_a_name_of_the_last_run_that_is_none_is_named_and_repaired(left):
+    store = MemoryStore()
+    journal = Journal(store)
+    run = create(journal)
+    store.store(BANK, "current", left)
+    assert damaged(journal.latest).startswith("openstack/rollout/current in the master's cache is damaged: ")
+    assert journal.repair() == ["which run was the last one"]
+    assert journal.latest() is None and journal.run_ids() == [run.id]
+
+
+@pytest.mark.parametrize(
+    "left", ["x", 5, 0, "", [], False, {"version": "1"}, {"version": "1", "custom_images": {"x": [1]}}]
+)
+def test_custom_images_that_are_none_are_named_and_repaired(left):
+    store = MemoryStore()
+    journal = Journal(store)
+    store.store(BANK, "custom_images", left)
+    told = damaged(journal.tracked_custom_images)
+    assert told.startswith("openstack/rollout/custom_images in the master's cache is damaged")
+    assert journal.repair() == ["the custom images of the last update"]
+    assert journal.tracked_custom_images() == {}
