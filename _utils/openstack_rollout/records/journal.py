@@ -250,7 +250,7 @@ def plain(record: T) -> dict[str, Any]:
 
 
 def _read(kind: type[T], data: Any, what: str) -> T | None:
-    if not data:
+    if data == _ABSENT:
         return None
     if not isinstance(data, dict):
         raise RolloutError("JOURNAL_DAMAGED", f"{what} is no record")

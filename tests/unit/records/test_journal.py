@@ -166,3 +166,18 @@ def test_custom_images_that_are_none_are_named_and_repaired(left):
     assert told.startswith("openstack/rollout/custom_images in the master's cache is damaged")
     assert journal.repair() == ["the custom images of the last update"]
     assert journal.tracked_custom_images() == {}
+
+
+@pytest.mark.parametrize("left", [[], 0, False, "", None])
+def test_only_a_key_that_is_not_there_is_absent(left):
+    store = MemoryStore()
+    journal = Journal(store)
+    run = create(journal)
+    for bank, key in ((RUNS, run.id), (f"{RUNS}/{run.id}/nodes", "cmp1"), (DRAINS, "cmp1")):
+        store.store(bank, key, left)
+    reads = (journal.unfinished, lambda: journal.nodes(run.id), journal.all_drained)
+    assert [damaged(read) for read in reads] == [
+        f"{what} is no record" for what in (f"run {run.id}", f"cmp1 in run {run.id}", "the drain of cmp1")
+    ]
+    assert sorted(journal.repair()) == sorted([f"run {run.id}", f"cmp1 in run {run.id}", "the drain of cmp1"])
+    assert journal.unfinished() is None and journal.all_drained() == {} and journal.repair() == []
