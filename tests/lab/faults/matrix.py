@@ -126,7 +126,8 @@ class Matrix:
             said, status, row.noticed = self._meet(fault, case)
             row.reason = _reason(self.lab, said)
             row.lost = _lost(running, _running(self.lab), fault.hit)
-            touched = _differs(before, proof.fingerprint(self.lab, _up(self.lab))) if fault.untouched else []
+            after = proof.fingerprint(self.lab, _up(self.lab))
+            touched = _differs(before, after, fault.hit) if fault.untouched else []
         finally:
             fault.heal(case)
         print(f"\n== {fault.name}: {row.reason or 'went through'} after {row.noticed:.0f} s\n{said[-1500:]}")
@@ -269,5 +270,5 @@ def _lost(before: dict[str, set[str]], after: dict[str, set[str]], hit: tuple[st
     ]
 
 
-def _differs(before: dict, after: dict) -> list[str]:
-    return [node for node in after if before[node] != after[node]]
+def _differs(before: dict, after: dict, hit: tuple[str, ...]) -> list[str]:
+    return [node for node in after if node not in hit and before[node] != after[node]]
