@@ -88,18 +88,32 @@ RAISED = {
         "The registry allows no more pulls; it was asked again for some minutes.", KEPT
     ),
     "REGISTRY_CERTIFICATE": Raised(
-        "The node does not trust the registry's certificate, or it is not valid by the node's clock.", KEPT
+        "The node does not trust the registry's certificate, it is not valid by the node's clock, or the"
+        " registry has none.",
+        KEPT,
     ),
+    "PROXY_LOGIN": Raised("The proxy before a registry, or a package repository, wants a login.", KEPT),
     "IMAGE_MISSING": Raised(
         "The registry has no such image, or has another digest.",
         "Asked by the master: nothing. On a node: nothing that runs.",
     ),
     "IMAGE_DAMAGED": Raised(
-        "Files of an image on the node are missing, also after it was removed and pulled once more.", KEPT
+        "Files of an image on the node are missing, also after it was removed and pulled once more; or what"
+        " came of it could not be unpacked.",
+        KEPT,
     ),
     "IMAGE_PULL_FAILED": Raised("A node could not pull an image, or bootc could not stage one.", KEPT),
     "PACKAGE_DOWNLOAD_FAILED": Raised("Package files could not be fetched.", KEPT),
     "REPOSITORY_BROKEN": Raised("A package repository cannot be read.", KEPT),
+    "REPOSITORY_LOGIN": Raised("A package repository does not let the node in.", KEPT),
+    "REPOSITORY_CERTIFICATE": Raised(
+        "The node does not trust a package repository's certificate, or it is not valid by the node's clock.",
+        KEPT,
+    ),
+    "CLOCK_DISAGREES": Raised(
+        "By the node's clock, what a package repository says of itself has expired, or is not valid yet.",
+        KEPT,
+    ),
     "SIGNATURE_WRONG": Raised(
         "A package, a repository or an image is not signed by a key of the node.", KEPT
     ),

@@ -51,16 +51,33 @@ REASONS = {
         "Wait until the registry allows pulls again, log in, or mirror the images; then run again."
     ),
     "REGISTRY_CERTIFICATE": (
-        "Have the node trust the registry's certificate, and look at the node's clock; then run again."
+        "Have the node trust the registry's certificate, or tell its engine that this registry has no TLS;"
+        " look at the node's clock; then run again."
+    ),
+    "PROXY_LOGIN": (
+        "Give what pulls or fetches its login for the proxy, or have it ask without one (no_proxy); then run"
+        " again."
     ),
     "IMAGE_MISSING": "Correct the digest in the release file, or push the image.",
     "IMAGE_DAMAGED": (
         "Remove the image that the message names on the node (podman rmi, docker rmi; podman system check"
-        " finds what else is damaged), then run again: it is pulled anew."
+        " finds what else is damaged), then run again: it is pulled anew. If it comes damaged, push it anew."
     ),
     "IMAGE_PULL_FAILED": "Pull the image on the node by hand to see why, then run again.",
     "PACKAGE_DOWNLOAD_FAILED": "Check the node's package repositories, then run again.",
     "REPOSITORY_BROKEN": "Bring the node's package repository back that the message names, then run again.",
+    "REPOSITORY_LOGIN": (
+        "Give the node what its package repository lets in (a subscription, a login, a client's certificate"
+        " that is valid), then run again."
+    ),
+    "REPOSITORY_CERTIFICATE": (
+        "Have the node trust the certificate of its package repository, renew one that has expired, and look"
+        " at the node's clock; then run again."
+    ),
+    "CLOCK_DISAGREES": (
+        "Set the node's clock (chronyc tracking); if it is right, renew the package repository or mirror that"
+        " the message names; then run again."
+    ),
     "SIGNATURE_WRONG": "Find out why a key of the node did not sign it, then run again.",
     "PACKAGE_LOCKED": "End what holds the package manager's lock, as the message says, then run again.",
     "DISK_FULL": "Make room on the node's file system that the message names, then run again.",

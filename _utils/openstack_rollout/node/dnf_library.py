@@ -19,7 +19,7 @@ _PROGRAM = Path(__file__).with_name("ask_dnf.py")
 _DNF = (Path("/usr/bin/dnf-3"), Path("/usr/bin/dnf"))
 _SHEBANG = b"#!"
 _PATIENCE, _LOOK_EVERY, _LONGEST = 60.0, 1.0, 600.0  # seconds
-#: dnf's exceptions (dnf.exceptions), and the reason that each stands for.
+#: dnf's exceptions (dnf.exceptions), and the reason that each stands for where its text tells no other.
 _REASONS = {
     "RepoError": "REPOSITORY_BROKEN",
     "DownloadError": "REPOSITORY_BROKEN",
@@ -59,10 +59,8 @@ def _asked(salt: Mapping[str, Any], question: Mapping[str, Any]) -> dict[str, An
         ) from None
     if "answer" in said:
         return said["answer"]
-    found = next((_REASONS[kind] for kind in said["kinds"] if kind in _REASONS), None)
-    if found:
-        raise NodeError(found, package_errors.line(said["error"]))
-    raise package_errors.classified(said["error"], "PACKAGE_FAILED")
+    found = next((_REASONS[kind] for kind in said["kinds"] if kind in _REASONS), "PACKAGE_FAILED")
+    raise package_errors.classified(said["error"], found)
 
 
 def refuse_removals(plan: Mapping[str, Any], allowed: Collection[str] = ()) -> None:

@@ -5,41 +5,63 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+# How registries' clients name the status codes of HTTP; a number alone may be any.
+_STATUS = r"(?:\bHTTP(?: status)?|\bstatus(?: code)?|from registry):? "
 # Messages of engines and of registries, and the reason that each stands for; the first match counts.
 _PULL_FAILURES = (
     (re.compile(r"no space left|disk quota exceeded|not enough space", re.I), "DISK_FULL"),
-    (re.compile(r"toomanyrequests|too many requests|rate limit|\b429\b", re.I), "REGISTRY_RATE_LIMIT"),
     (
-        re.compile(
-            r"unauthorized|authentication required|docker-credential-|credential helper|\b401\b|\b403\b"
-            r"|access to the (?:requested )?resource is denied|denied: |invalid username/password",
-            re.I,
-        ),
-        "REGISTRY_LOGIN",
+        re.compile(rf"toomanyrequests|too many requests|rate limit|{_STATUS}429\b", re.I),
+        "REGISTRY_RATE_LIMIT",
     ),
-    (re.compile(r"x509:|certificate|tls: (?!handshake timeout)", re.I), "REGISTRY_CERTIFICATE"),
     (
         re.compile(
-            r"signature was required|signature for identity|no signature exists|signatures? (?:is )?rejected"
-            r"|invalid gpg signature|rejected by policy",
+            r"source image rejected|signature was required|signature for identity|no signature exists"
+            r"|signatures? (?:is )?rejected|invalid gpg signature|rejected by policy",
             re.I,
         ),
         "SIGNATURE_WRONG",
     ),
+    (re.compile(rf"proxy authentication required|{_STATUS}407\b", re.I), "PROXY_LOGIN"),
     (
-        re.compile(r"manifest unknown|name unknown|not known to registry|not found|\b404\b", re.I),
-        "IMAGE_MISSING",
+        re.compile(
+            r"unauthorized|authentication required|docker-credential-|credential helper|no basic auth"
+            r"|error getting credentials|(?:reading JSON file|unmarshaling JSON at) \S*(?:auth|config)\.json"
+            r"|access to the (?:requested )?resource is denied|(?:^|[:\"] )denied(?::|\b$)|access forbidden"
+            rf"|authorization failed|invalid username/password|{_STATUS}40[13]\b|403 Forbidden",
+            re.I,
+        ),
+        "REGISTRY_LOGIN",
+    ),
+    (
+        re.compile(r"x509:|certificate|tls: (?!handshake timeout)|HTTP response to HTTPS client", re.I),
+        "REGISTRY_CERTIFICATE",
     ),
     (
         re.compile(
+            r"manifest unknown|name unknown|not known to registry|not found|no matching manifest for"
+            rf"|no image found in (?:manifest list|image index)|{_STATUS}404\b",
+            re.I,
+        ),
+        "IMAGE_MISSING",
+    ),
+    (re.compile(r"processing tar file\([^)]*(?:unexpected EOF|invalid tar header)", re.I), "IMAGE_DAMAGED"),
+    (
+        re.compile(
             r"connection refused|connection reset|no such host|i/o timeout|timed? ?out|deadline exceeded"
-            r"|network is unreachable|no route to host|unexpected eof|50[234]\b|bad gateway|unavailable",
+            r"|network is unreachable|no route to host|host is down|unexpected eof|bad gateway|unavailable"
+            r"|server misbehaving|failure in name resolution|(?:get|head|post|put) \S*: EOF|broken pipe"
+            rf"|closed network connection|connection lost|goaway|{_STATUS}50[0234]\b",
             re.I,
         ),
         "REGISTRY_UNREACHABLE",
     ),
 )
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+# The reference of an image, and the address of a request: what they are called says nothing of a failure.
+_NAMED = re.compile(
+    r"(?<![\w./:-])(?:\w+://)?(?:[\w-]+(?:\.[\w-]+)+|[\w-]+(?=:\d)|\[[0-9a-f:]+\]|localhost)(?::\d+)?"
+    r"/[^\s\"'),]*?(?=:?(?:[\s\"'),]|$))"
+)
 _TAG = re.compile(r":[^/:@]+(?=@)")
 
 
@@ -68,5 +90,5 @@ def pull_failure(complaint: str) -> str:
 
     complaint (str): what the engine says.
     """
-    words = _DIGEST.sub("", complaint)  # digits of a digest could look like a status code
+    words = _NAMED.sub("", complaint)
     return next((word for pattern, word in _PULL_FAILURES if pattern.search(words)), "IMAGE_PULL_FAILED")

@@ -1,6 +1,7 @@
 """The failures of package managers: which reason their message stands for, and the lines of it that matter.
 
-The patterns are messages of dnf, rpm, apt and dpkg, in English.
+The patterns are messages of dnf, rpm, apt and dpkg, in English. The scripts of packages speak among them, so
+a pattern is as long as a package manager's own words.
 """
 
 from __future__ import annotations
@@ -12,35 +13,67 @@ from openstack_rollout.node.errors import NodeError
 # In what dnf and apt say, the lines that an operator needs; dnf may put a repository's settings after them.
 _SAYS_WHAT_IS_WRONG = re.compile(
     r"\b(?:Error|Problem)(?: \d+)?: *\S|\bE: |nothing provides|conflicts with|No match for"
-    r"|No package \S+ avail|(?:Curl|GPG|OpenPGP|Checksum) .*(?:error|failed|check)|[Nn]o space left"
-    r"|Status code|more space|Public key for \S+ is not|Failing package is"
-    r"|dpkg: error",
+    r"|No package \S+ avail|(?:Curl|GPG|OpenPGP|Checksum) .*(?:error|failed|check)"
+    r"|Status code|Public key for \S+ is not|Failing package is|dpkg: error",
 )
 _SETTING = re.compile(r"\s*(?:\[[\w.:-]+\]$|[\w.-]+ ?=)")
 _LONGEST = 400
 # The first that matches counts.
 _REASONS = (
-    ("DISK_FULL", re.compile(r"[Nn]o space left|more space (?:needed|on the)|enough free space", re.I)),
+    (
+        "DISK_FULL",
+        re.compile(
+            r"no space left|more space (?:needed|on the)|enough free space|disk quota exceeded"
+            r"|needs \d+\w* (?:more )?(?:inodes |space )?on the \S+ filesystem"
+            r"|database or disk is full|Curl error \(23\)",
+            re.I,
+        ),
+    ),
     (
         "PACKAGE_LOCKED",
         re.compile(
-            r"Could not get lock|Unable to (?:acquire|lock)|is being used by another|obtain the .* lock", re.I
+            r"Could not get lock /var/|Unable to (?:acquire|lock) the .*another process"
+            r"|Unable to lock directory|dpkg: error: .* (?:locked|used) by another process"
+            r"|debconf: .* locked by another process|obtain (?:the|rpm) transaction lock"
+            r"|transaction lock on .*Resource temporarily unavailable|already locked by \d+",
+            re.I,
+        ),
+    ),
+    ("PROXY_LOGIN", re.compile(r"Proxy Authentication Required|(?:HTTP code|Status code:) 407\b", re.I)),
+    (
+        "CLOCK_DISAGREES",
+        re.compile(r"Release file for \S+ is (?:not valid yet|expired)|signature: Not live until", re.I),
+    ),
+    (
+        "REPOSITORY_CERTIFICATE",
+        re.compile(
+            r"Certificate verification failed|certificate verify failed|Error in the certificate verification"
+            r"|SSL certificate problem|Curl error \((?:51|60|77|83|90|91)\)",
+            re.I,
         ),
     ),
     (
         "SIGNATURE_WRONG",
         re.compile(
             r"GPG check FAILED|GPG error|OpenPGP signature|not signed|NO_PUBKEY|BADSIG|key is not trusted"
-            r"|(?:signature|digest)s? .*(?:BAD|NOKEY|NOT ?OK|not be verified|invalid)|is not installed.*GPG",
+            r"|(?:signature|digest)s? .*(?:BAD|NOKEY|NOT ?OK|not be verified|invalid)|is not installed.*GPG"
+            r"|package \S+ does not verify: |GPG key retrieval failed|retrieve GPG key .*Curl error \(37\)"
+            r"|GPG signature is not available",
             re.I,
         ),
+    ),
+    (
+        "REPOSITORY_LOGIN",
+        re.compile(r"Status code: 40[13]\b|\b401  Unauthorized|\b403  Forbidden|Curl error \((?:58|67)\)"),
     ),
     (
         "REPOSITORY_BROKEN",
         re.compile(
             r"Failed to (?:download|fetch|synchronize)|Cannot (?:download|prepare)|Unable to fetch|Curl error"
             r"|repomd|Status code: [45]|Hash Sum mismatch|[Cc]hecksum doesn't match"
-            r"|(?:does not have|no longer has) a Release file|Cache-only enabled but no cache",
+            r"|(?:does not have|no longer has) a Release file|Cache-only enabled but no cache"
+            r"|Cannot find a valid baseurl|There are no enabled repo|No more mirrors to try"
+            r"|Unable to connect to (?:[A-Za-z][\w-]*(?:\.[\w-]+)+|\S+:https?:)",
         ),
     ),
 )
@@ -61,5 +94,9 @@ def line(text: str) -> str:
     text (str): all of it.
     """
     lines = [one.strip(" -") for one in text.splitlines() if not _SETTING.match(one)]
-    wrong = [one for one in lines if _SAYS_WHAT_IS_WRONG.search(one)] or [one for one in lines if one][-3:]
+    wrong = [one for one in lines if _tells(one)] or [one for one in lines if one][-3:]
     return "; ".join(dict.fromkeys(wrong))[:_LONGEST]
+
+
+def _tells(one: str) -> bool:
+    return bool(_SAYS_WHAT_IS_WRONG.search(one)) or any(pattern.search(one) for _, pattern in _REASONS)

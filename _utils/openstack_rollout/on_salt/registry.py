@@ -17,15 +17,15 @@ TIMEOUT = 90  # seconds; skopeo asks a registry that limits requests again for a
 AT_ONCE = 8
 _RECORD = re.compile(r'\blevel=\w+ msg="(.*)"$')
 #: what a registry says of all its images alike: the others are not asked for
-_OF_ALL = ("REGISTRY_UNREACHABLE", "REGISTRY_RATE_LIMIT", "REGISTRY_CERTIFICATE")
+_OF_ALL = ("REGISTRY_UNREACHABLE", "REGISTRY_RATE_LIMIT", "REGISTRY_CERTIFICATE", "PROXY_LOGIN")
 
 
 def digest(reference: str, timeout: float = TIMEOUT) -> str:
     """The digest (`sha256:…`) of an image in its registry: of its manifest, or manifest list.
 
     reference (str): the image's. timeout: seconds.
-    Raises RolloutError IMAGE_MISSING; REGISTRY_LOGIN, REGISTRY_RATE_LIMIT or REGISTRY_CERTIFICATE for what
-    the registry says; REGISTRY_UNREACHABLE when it did not answer the question.
+    Raises RolloutError IMAGE_MISSING; REGISTRY_LOGIN, REGISTRY_RATE_LIMIT, REGISTRY_CERTIFICATE or
+    PROXY_LOGIN for what the registry, or the proxy before it, says; REGISTRY_UNREACHABLE for no answer.
     """
     parsed = references.parse(reference)
     name = parsed.pinned(parsed.digest) if parsed.digest else parsed
@@ -44,7 +44,7 @@ def digest(reference: str, timeout: float = TIMEOUT) -> str:
         reason = images.pull_failure(text)
         if reason == "IMAGE_MISSING":
             raise RolloutError(reason, f"{reference}: is not in the registry")
-        known = reason if reason.startswith("REGISTRY_") else "REGISTRY_UNREACHABLE"
+        known = reason if reason in (*_OF_ALL, "REGISTRY_LOGIN") else "REGISTRY_UNREACHABLE"
         raise RolloutError(known, f"{parsed.registry}: {text}")
     return f"sha256:{hashlib.sha256(answer.stdout).hexdigest()}"
 

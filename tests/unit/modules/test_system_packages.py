@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import dnf_library, package_errors
+from openstack_rollout.node import dnf_library
 from openstack_rollout.node.errors import NodeError
 from tests.unit.loading import Commands, load
 
@@ -185,37 +185,3 @@ def test_beside_the_masters_packages_nothing_of_salt_moves(node):
     module.plan("dist_upgrade", [])
     assert commands.asked[0]["exclude"] == ["salt", "salt-*"]
     assert module.held() == ["salt-minion"]
-
-
-@pytest.mark.parametrize(
-    ("said", "reason"),
-    [
-        (
-            "Error: Transaction test error:\n  At least 5MB more space needed on the / filesystem.",
-            "DISK_FULL",
-        ),
-        ("dpkg: error: cannot write: No space left on device", "DISK_FULL"),
-        ("E: You don't have enough free space in /var/cache/apt/archives/.", "DISK_FULL"),
-        ("Error: GPG check FAILED", "SIGNATURE_WRONG"),
-        ("E: The repository 'http://x ./ InRelease' is not signed.", "SIGNATURE_WRONG"),
-        ("W: GPG error: http://x ./ InRelease: NO_PUBKEY 12", "SIGNATURE_WRONG"),
-        ("Error: Failed to download metadata for repo 'x': Cannot download repomd.xml", "REPOSITORY_BROKEN"),
-        ("E: Failed to fetch http://x/Packages  404  File not found", "REPOSITORY_BROKEN"),
-        ("E: The repository 'http://x ./ Release' no longer has a Release file.", "REPOSITORY_BROKEN"),
-        ("E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 1", "PACKAGE_LOCKED"),
-        ("E: Unmet dependencies.", "PACKAGE_FAILED"),
-    ],
-)
-def test_the_package_managers_words_tell_the_reason(said, reason):
-    assert package_errors.classified(said, "PACKAGE_FAILED").reason == reason
-
-
-def test_the_package_is_named_whose_signature_is_wrong():
-    said = (
-        "Import of key(s) didn't help, wrong key(s)?\n"
-        "Public key for qemu-kvm-9.1-1.rpm is not installed. Failing package is: qemu-kvm-9.1-1.x86_64\n"
-        " GPG Keys are configured as: http://repo.example/key.asc\n"
-        "Error: GPG check FAILED"
-    )
-    told = package_errors.classified(said, "PACKAGE_FAILED")
-    assert told.reason == "SIGNATURE_WRONG" and "qemu-kvm-9.1-1.x86_64" in told.text

@@ -36,6 +36,7 @@ def test_the_python_that_dnf_names_answers(asked):
     ("kinds", "text", "reason"),
     [
         (["RepoError", "Error"], "x", "REPOSITORY_BROKEN"),
+        (["RepoError", "Error"], "Status code: 403 for https://cdn.example/x", "REPOSITORY_LOGIN"),
         (["ProcessLockError", "LockError", "Error"], "x", "PACKAGE_LOCKED"),
         (["Error"], "No space left on device", "DISK_FULL"),
         ([], "Traceback", "PACKAGE_FAILED"),
