@@ -82,7 +82,8 @@ def may_stop(container: str = "mariadb", patience: float = PATIENCE) -> dict | N
 
     Returns this member's own variables, None without a cluster or without a database that answers here.
     Raises NodeError that names the members and what they lack: QUORUM_AT_RISK; COPY_UNDER_WAY where one is
-    only being fed, SET_BY_OPERATOR where a setting is all, CLIENT_FAILED where one cannot be asked.
+    only being fed, SET_BY_OPERATOR where a setting is all, CLIENT_FAILED where one cannot be asked,
+    LIMIT_REACHED where one lets nobody else in.
 
     CLI Example:
 
@@ -312,7 +313,7 @@ def _ask(container: str, host: str = "", port: str = "", absent: bool = False) -
     """The wsrep_ variables of a member; None, where `absent` allows it, when no server is there.
 
     Raises CommandExecutionError of a host where no server is, NodeError CLIENT_FAILED where the client could
-    not ask: that says nothing of the server.
+    not ask: that says nothing of the server; LIMIT_REACHED where the server lets nobody else in.
     """
     where = [f"--host={host}", f"--port={port}"] if host else []
     result = _query(container, _QUESTION, *where)
@@ -325,7 +326,7 @@ def _ask(container: str, host: str = "", port: str = "", absent: bool = False) -
         return None
     if host and away:
         raise CommandExecutionError(result.complaint())
-    reason = "QUORUM_AT_RISK" if away else "CLIENT_FAILED"
+    reason = "QUORUM_AT_RISK" if away else clusters.unasked(result.stderr)
     raise NodeError(reason, f"{container} cannot ask {host or 'its database'}: {result.complaint()}")
 
 

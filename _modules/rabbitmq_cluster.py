@@ -257,7 +257,7 @@ def _answers(container: str) -> bool:
         # A node that is reached, and says that no broker runs on it, has said so.
         unreached = bool(_tool(container, "rabbitmq-diagnostics", "ping").retcode)
     if unreached:
-        raise NodeError("CLIENT_FAILED", f"{container} cannot be asked: {result.complaint()}")
+        raise NodeError("CLIENT_FAILED", f"{container} cannot be asked: {_why(result)}")
     return False
 
 
@@ -334,7 +334,11 @@ def _read(container: str, result: commands.Result):
     try:
         return json.loads(result.stdout)
     except ValueError as error:
-        raise NodeError("CLIENT_FAILED", f"{container} cannot be asked: {result.complaint()}") from error
+        raise NodeError("CLIENT_FAILED", f"{container} cannot be asked: {_why(result)}") from error
+
+
+def _why(result: commands.Result) -> str:
+    return clusters.unreached(f"{result.stderr}\n{result.stdout}") or result.complaint()
 
 
 def _tool(container: str, program: str, *arguments: str) -> commands.Result:

@@ -197,6 +197,11 @@ RAISED = {
         " trust the server's certificate.",
         "Before a change: nothing. After it: that one member, which has its previous image again.",
     ),
+    "LIMIT_REACHED": Raised(
+        "A cluster lets no more clients in. Also named beside a drain that failed, for a quota of Nova or"
+        " Neutron, or a network without addresses.",
+        "Before a change: nothing. After it: that one member, which has its previous image again.",
+    ),
     "COPY_UNDER_WAY": Raised(
         "A member feeds another one, or is fed: to stop either would have the copy begin again.", NOTHING
     ),
@@ -275,6 +280,11 @@ RAISED = {
     "CLOUD_CHECK_FAILED": Raised(
         "At the end of an update the cloud could not boot a server or make a router.",
         "All nodes are updated. What the message names of the trial may be left in its project.",
+    ),
+    "MESSAGE_BUS_SILENT": Raised(
+        "A service of OpenStack got no answer of another one over the message bus: named beside a drain that"
+        " failed.",
+        "What the drain or restore had done by then is in the journal.",
     ),
     "API_UNREACHABLE": Raised(
         "An API of OpenStack stayed away for too long.",

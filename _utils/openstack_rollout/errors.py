@@ -127,8 +127,13 @@ REASONS = {
     ),
     "QUORUM_NOT_RESTORED": "Bring the member that the message names back into its cluster, then run again.",
     "CLIENT_FAILED": (
-        "Mend what the message names of the node's own client (program, login, certificate), then run again;"
+        "Mend what the message names of the node's own client (program, login, Erlang's cookie, certificate),"
+        " then run again;"
         " it says nothing of the service itself."
+    ),
+    "LIMIT_REACHED": (
+        "Raise the limit that the message names (a quota, the addresses of a network, max_connections), or"
+        " free what fills it (FLUSH HOSTS for a blocked host); then run again."
     ),
     "COPY_UNDER_WAY": "Wait until the copy that the message names is done, then run again.",
     "COPY_STALLED": (
@@ -177,6 +182,10 @@ REASONS = {
         " policy; then run again."
     ),
     "CLOUD_CHECK_FAILED": "The cloud did not do what the message names: mend it, then run again.",
+    "MESSAGE_BUS_SILENT": (
+        "Bring back the service that did not answer, or the message bus between (rabbitmqctl cluster_status);"
+        " then run again."
+    ),
     "API_UNREACHABLE": "Bring the API that the message names back, then run again.",
     "OVN_UNREACHABLE": "Bring the OVN database that the message names back, then run again.",
     "LIBRARY_MISSING": (

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from openstack_rollout.cloud import nova
+from openstack_rollout.cloud import faults, nova
 from openstack_rollout.cloud.api import Cloud, is_unreachable, status_of
 from openstack_rollout.cloud.nova import Migration, Server
 from openstack_rollout.errors import one_line
@@ -158,7 +158,7 @@ class ServerMigration:
             return self._enforce_timeout(record)
         server = nova.find_server(self._cloud, self.server.id)
         if server is None or server.status == "ERROR":
-            return self._finish(_lost(server))
+            return self._finish(self._lost(server))
         if record is None:
             return self._without_record(server)
         if server.task:
@@ -205,6 +205,8 @@ class ServerMigration:
             target = record.target or self._request.target or ""
             where = f" to {target}" if target else ""
             text = f"its migration{where} ended as {record.status}{took}"
+            if not timed_out:
+                text += self._cause()
             return MigrationResult(MigrationState.FAILED, text, target=target, timed_out=timed_out)
         if server.host == self.source:
             text = f"its migration to {record.target} is {record.status}, but it is still on {self.source}"
@@ -273,12 +275,16 @@ class ServerMigration:
         self._save()
         return result
 
+    def _lost(self, server: Server | None) -> MigrationResult:
+        """The result for a server that is deleted (None) or in ERROR."""
+        if server is None:
+            return MigrationResult(MigrationState.DELETED)
+        return MigrationResult(MigrationState.BROKEN, f"is in ERROR on {server.host}{self._cause()}")
 
-def _lost(server: Server | None) -> MigrationResult:
-    """The result for a server that is deleted (None) or in ERROR."""
-    if server is None:
-        return MigrationResult(MigrationState.DELETED)
-    return MigrationResult(MigrationState.BROKEN, f"is in ERROR on {server.host}")
+    def _cause(self) -> str:
+        """What Nova says of the failure, to be put after the text."""
+        said = faults.why(self._cloud, self.server.id)
+        return f": {said}" if said else ""
 
 
 def timeout_of(server: Server, seconds_per_gib: float) -> float:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from openstack_rollout.cloud import neutron, nova, verification_project
+from openstack_rollout.cloud import faults, neutron, nova, verification_project
 from openstack_rollout.cloud.api import Cloud, match_host, status_of
 from openstack_rollout.cloud.verification_project import NAME
 from openstack_rollout.errors import RolloutError, one_line
@@ -65,7 +65,8 @@ def verify(
     finally:
         undeleted = verification_project.delete(cloud)
     if failed:
-        raise RolloutError("CLOUD_CHECK_FAILED", "; ".join(failed.values()), failed)
+        text = f"{'; '.join(failed.values())}{faults.remedies(failed.values(), 'CLOUD_CHECK_FAILED')}"
+        raise RolloutError("CLOUD_CHECK_FAILED", text, failed)
     if undeleted:
         text = f"could not delete {', '.join(undeleted)} of project {NAME}"
         raise RolloutError("CLOUD_CHECK_FAILED", text)

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from openstack_rollout.cloud import nova, risks, room
+from openstack_rollout.cloud import faults, nova, risks, room
 from openstack_rollout.cloud.api import match_host
 from openstack_rollout.cloud.migrations import MigrationLimit, Migrations
 from openstack_rollout.cloud.nova import Server, ServerGroup
@@ -126,7 +126,8 @@ class LiveMigrate(ComputeDrain):
         ]
         line = self.enable(node, record)
         if broken:
-            raise RolloutError("RESTORE_FAILED", f"{node}: {line}; {'; '.join(broken)}", [node])
+            text = f"{node}: {line}; {'; '.join(broken)}{faults.remedies(broken, 'RESTORE_FAILED')}"
+            raise RolloutError("RESTORE_FAILED", text, [node])
         moved = self._moved_servers(record) if self.policy.migrate_back else {}
         if not moved:
             return line
@@ -276,7 +277,8 @@ class LiveMigrate(ComputeDrain):
             self._apply_policy_to_failed(node, record, COLD, results, staying)
             return
         reason = "SERVERS_UNMOVABLE" if self.policy.unmovable == "skip" else "DRAIN_FAILED"
-        raise RolloutError(reason, f"{node}: {some_of(list(failed.values()))}", [node])
+        lines = list(failed.values())
+        raise RolloutError(reason, f"{node}: {some_of(lines)}{faults.remedies(lines, reason)}", [node])
 
     def _moved_servers(self, record: Record) -> dict[str, dict[str, Any]]:
         """The servers that the drain moved and that are still where it moved them to: id -> their entry."""
@@ -307,7 +309,7 @@ class LiveMigrate(ComputeDrain):
         ]
         if failed:
             text = f"{node} is enabled, but these servers did not come back: {some_of(failed)}"
-            raise RolloutError("RESTORE_FAILED", text, [node])
+            raise RolloutError("RESTORE_FAILED", f"{text}{faults.remedies(failed, 'RESTORE_FAILED')}", [node])
         count = sum(result.state == MigrationState.MOVED for result in results.values())
         return f"{count} servers are back" if count else ""
 
@@ -332,7 +334,8 @@ def _refuse_broken(node: str, record: Record, results: Mapping[str, MigrationRes
         if result.state == MigrationState.BROKEN
     ]
     if broken:
-        raise RolloutError("DRAIN_FAILED", f"{node}: {some_of(broken)}", [node])
+        text = f"{node}: {some_of(broken)}{faults.remedies(broken, 'DRAIN_FAILED')}"
+        raise RolloutError("DRAIN_FAILED", text, [node])
 
 
 def _summary(record: Record, staying: Mapping[str, str]) -> str:

@@ -16,10 +16,17 @@ SYNCED, PRIMARY = "Synced", "Primary"
 _DONOR, FED = "2", ("1", "3")
 #: Errors of a database's client when no server is there, or it is ending: by their numbers in errmsg.h.
 _NO_SERVER = {"2002", "2003", "2006", "2013"}
+#: Errors of a database that lets nobody else in, by their numbers in mysqld_error.h.
+_FULL = {"1040", "1129", "1203"}
 _CLIENTS_ERROR = re.compile(r"^ERROR (\d+)", re.M)
 #: Options of Galera with which a member that is cut off goes on: it calls itself Primary then, too.
 _UNGUARDED = ("pc.ignore_quorum", "pc.ignore_sb")
 _TRUE = {"true", "yes", "on", "1"}
+#: What RabbitMQ's tools say between advice for all cases: why a broker is not reached.
+_UNREACHED = re.compile(
+    r"nodedown|rejected by the remote node|Erlang distribution failed|hostname mismatch:|not running at all"
+    r"|(?:connect|reach).* epmd|TCP connection .*(?:fail|refused)|noconnection"
+)
 _GROUP = re.compile(r"^gcomm://([^?]*)")
 _SAVED = re.compile(r"Found saved state: (\S+:-?\d+)")
 _RECEIVED = re.compile(r"SST received: (\S+:-?\d+)")
@@ -45,6 +52,14 @@ def no_server(complaint: str) -> bool:
     complaint (str): what it wrote to stderr.
     """
     return bool(_NO_SERVER.intersection(_CLIENTS_ERROR.findall(complaint)))
+
+
+def unasked(complaint: str) -> str:
+    """The word for a database that its client could not ask, though a server is there.
+
+    complaint (str): what the client wrote to stderr.
+    """
+    return "LIMIT_REACHED" if _FULL.intersection(_CLIENTS_ERROR.findall(complaint)) else "CLIENT_FAILED"
 
 
 def galera_settings(row: Mapping[str, str]) -> list[str]:
@@ -119,7 +134,7 @@ def galera_reason(members: Mapping[str, Mapping[str, str] | Exception], expected
             found.add(reason_of(row) or ("COPY_UNDER_WAY" if feeds and counted else ""))
         elif galera_settings(row) or galera_member(row, expected):
             found.add(_member_reason(row, expected))
-    known = ("", "CLIENT_FAILED", "COPY_UNDER_WAY", "SET_BY_OPERATOR")
+    known = ("", "LIMIT_REACHED", "CLIENT_FAILED", "COPY_UNDER_WAY", "SET_BY_OPERATOR")
     return next((reason for reason in known if reason in found), "")
 
 
@@ -142,6 +157,16 @@ def transfer(log: str) -> str:
     if received:
         return "IST" if saved and saved[-1] == received[-1] else "SST"
     return "IST" if "IST received" in log else ""
+
+
+def unreached(complaint: str) -> str:
+    """Why RabbitMQ's tools do not reach a broker, of the long diagnostics that they print; "" where they tell
+    nothing of it.
+
+    complaint (str): what they wrote.
+    """
+    lines = (line.strip(" *-") for line in complaint.splitlines())
+    return "; ".join(dict.fromkeys(line for line in lines if _UNREACHED.search(line)))
 
 
 def rabbitmq(status: Mapping[str, Any], own: str = "") -> list[str]:

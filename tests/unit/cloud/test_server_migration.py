@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from openstack_rollout.cloud import nova, server_migration
+from openstack_rollout.cloud import faults, nova, server_migration
 from openstack_rollout.cloud.migrations import MigrationLimit, Migrations
 from openstack_rollout.cloud.nova import Migration, Server
 from openstack_rollout.cloud.server_migration import MigrationRequest, MigrationState, ServerMigration
@@ -22,6 +22,8 @@ class Cloud:
         self.found = []
         self.asked = []
         monkeypatch.setattr(server_migration, "time", time_with(monotonic=lambda: self.now))
+        self.fault = ""
+        monkeypatch.setattr(faults, "why", lambda cloud, server: self.fault)
         monkeypatch.setattr(nova, "find_server", lambda cloud, server: self.server)
         monkeypatch.setattr(nova, "migrations_of", lambda cloud, server: self.found)
         monkeypatch.setattr(nova, "migrations_from", lambda cloud, host: self.found)
@@ -163,6 +165,14 @@ def test_a_server_in_error_is_broken_and_a_deleted_one_is_not(cloud):
     assert one.poll(cloud.record("error")).state == MigrationState.DELETED
     cloud.server = replace(VM, status="ERROR")
     assert one.poll(cloud.record("error")).state == MigrationState.BROKEN
+
+
+@pytest.mark.parametrize("status", ["ACTIVE", "ERROR"])
+def test_what_nova_says_of_a_failure_is_told(cloud, status):
+    one = migration(cloud)
+    one.start(0)
+    cloud.server, cloud.fault = replace(VM, status=status), "No valid host was found"
+    assert one.poll(cloud.record("error")).text.endswith(": No valid host was found")
 
 
 def test_a_migration_in_novas_queue_behind_another_has_no_time_limit_yet(cloud):

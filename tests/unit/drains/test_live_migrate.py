@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from openstack_rollout.cloud import nova, risks
+from openstack_rollout.cloud import faults, nova, risks
 from openstack_rollout.cloud.nova import Migration, Server, ServerGroup, Service
 from openstack_rollout.cloud.placement import Placement
 from openstack_rollout.declared.model import Model
@@ -18,7 +18,7 @@ from openstack_rollout.drains import computes, instance_ha
 from openstack_rollout.drains.computes import REASON
 from openstack_rollout.drains.live_migrate import LiveMigrate
 from openstack_rollout.drains.require_empty import RequireEmpty
-from openstack_rollout.errors import RolloutError
+from openstack_rollout.errors import REASONS, RolloutError
 from tests.unit.clocks import no_sleep, time_with
 
 FREE = {"VCPU": 8, "MEMORY_MB": 4096, "DISK_GB": 100}
@@ -58,6 +58,9 @@ class Nova:
             "live_migrate": lambda cloud, server, host: self.move(server, host),
             "server_groups": lambda cloud: self.groups,
         }
+        #: what Nova says of migrations that fail
+        self.fault = ""
+        monkeypatch.setattr(faults, "why", lambda cloud, server: self.fault)
         for name, call in calls.items():
             monkeypatch.setattr(nova, name, call)
         monkeypatch.setattr(Placement, "read", classmethod(lambda cls, cloud: self.placement()))
@@ -290,6 +293,14 @@ def test_after_an_interruption_too_a_target_that_failed_is_not_tried_again(cloud
     live().drain("cmp1", record)
     assert tried(cloud, "a") == ["cmp2", "cmp3", "cmp3"]
     assert cloud.where == {"a": "cmp3", "b": "cmp3"}
+
+
+def test_a_drain_that_failed_tells_novas_cause_and_its_remedy(cloud, record):
+    cloud.failing, cloud.fault = {"cmp2", "cmp3"}, "Timed out waiting for a reply to message ID 3f2a"
+    with pytest.raises(RolloutError) as error:
+        live().drain("cmp1", record)
+    assert f": {cloud.fault}" in error.value.message
+    assert error.value.message.endswith(f"; MESSAGE_BUS_SILENT: {REASONS['MESSAGE_BUS_SILENT']}")
 
 
 def test_where_nothing_else_may_take_a_server_nova_is_asked_once_more(cloud, record):

@@ -139,19 +139,21 @@ def test_a_database_that_does_not_answer_may_be_replaced(tmp_path):
 @pytest.mark.parametrize(
     "error",
     [
-        (127, "executable file `mariadb` not found"),
-        (1, "ERROR 1045 (28000): denied"),
-        (1, "ERROR 2026 (HY000): TLS/SSL error: self-signed certificate"),
-        (1, "ERROR 1040 (HY000): Too many connections"),
-        (1, "mariadb: unknown variable 'ssl-mode=REQUIRED'"),
+        (127, "executable file `mariadb` not found", "CLIENT_FAILED"),
+        (1, "ERROR 1045 (28000): Access denied for user 'root'@'ctl1'", "CLIENT_FAILED"),
+        (1, "ERROR 1130 (HY000): Host 'ctl1' is not allowed to connect to this MariaDB", "CLIENT_FAILED"),
+        (1, "ERROR 2026 (HY000): TLS/SSL error: self-signed certificate", "CLIENT_FAILED"),
+        (1, "ERROR 1040 (HY000): Too many connections", "LIMIT_REACHED"),
+        (1, "ERROR 1129 (HY000): Host 'ctl1' is blocked because of many errors", "LIMIT_REACHED"),
+        (1, "mariadb: unknown variable 'ssl-mode=REQUIRED'", "CLIENT_FAILED"),
     ],
 )
 def test_a_database_that_cannot_be_asked_is_not_stopped(tmp_path, error, where):
     cluster = Cluster()
-    cluster.errors[where] = error
+    cluster.errors[where] = error[:2]
     with pytest.raises(NodeError) as refused:
         guard(cluster, tmp_path).before_stop(NAME)
-    assert refused.value.reason == "CLIENT_FAILED" and error[1][:20] in refused.value.text
+    assert refused.value.reason == error[2] and error[1][:20] in refused.value.text
 
 
 @pytest.mark.parametrize(

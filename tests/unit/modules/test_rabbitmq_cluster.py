@@ -29,6 +29,7 @@ class Broker(Commands):
         }  # fmt: skip
         self.critical, self.running, self.drains = "", True, True
         self.missing, self.processes, self.reached = 0, "", True
+        self.says = "Error: not running"
         self.mirrored, self.lonely, self.mode = None, False, "manual"
 
     def __call__(self, command, **options):
@@ -39,7 +40,7 @@ class Broker(Commands):
         if line.endswith(" ping"):
             return found | {"retcode": 0 if self.reached else 69}
         if self.missing or not self.running:
-            return found | {"retcode": self.missing or 69, "stderr": "Error: not running"}
+            return found | {"retcode": self.missing or 69, "stderr": self.says}
         if line.endswith("cluster_status"):
             return found | {"stdout": json.dumps(self.cluster)}
         if "list_feature_flags" in line:
@@ -150,6 +151,51 @@ def test_a_broker_that_runs_and_is_not_reached_is_none_that_is_away(tmp_path, pr
     with pytest.raises(NodeError) as refused:
         module.before_stop(NAME)
     assert refused.value.reason == reason
+
+
+DIAGNOSTICS = """Error: unable to perform an operation on node 'rabbit@ctl1'. Please see diagnostics.
+
+Most common reasons for this are:
+
+ * Target node is unreachable (e.g. due to hostname resolution, TCP connection or firewall issues)
+ * CLI tool fails to authenticate with the server (e.g. due to CLI tool's Erlang cookie not matching that)
+ * Target node is not running
+
+DIAGNOSTICS
+===========
+
+attempted to contact: ['rabbit@ctl1']
+
+rabbit@ctl1:
+  * connected to epmd (port 4369) on ctl1
+%s
+
+Current node details:
+ * node name: 'rabbitmqcli-4-rabbit@ctl1'
+ * effective user's home directory: /var/lib/rabbitmq, which is a rather long line that an end is cut from
+ * Erlang cookie hash: kLtTY75JJGZnZpQF7CqnYg==, and another one of the details that say nothing to anybody
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            DIAGNOSTICS % "  * TCP connection succeeded but Erlang distribution failed\n\n"
+            "  * Authentication failed (rejected by the remote node), please check the Erlang cookie",
+            "Authentication failed (rejected by the remote node), please check the Erlang cookie",
+        ),
+        (DIAGNOSTICS % "  * epmd reports: node 'rabbit' not running at all", "not running at all"),
+        ("Error: unable to connect to node 'rabbit@ctl1': nodedown\n\nDIAGNOSTICS", "nodedown"),
+        ("Error: something that nobody has seen", "something that nobody has seen"),
+    ],
+)
+def test_why_a_broker_is_not_reached_is_told_of_long_diagnostics(tmp_path, said, told):
+    broker = Broker()
+    broker.running, broker.processes, broker.reached, broker.says = False, "beam.smp -W w", False, said
+    with pytest.raises(NodeError) as refused:
+        guard(broker, tmp_path).before_stop(NAME)
+    assert told in refused.value.text and "node name" not in refused.value.text
 
 
 def queue(synchronised, messages=9, state="running"):
