@@ -77,7 +77,7 @@ def stay(policy: Policy, held: bool) -> dict[str, str]:
         cause = "hold"
     elif first.phased:
         cause, by = "phased", f"{first.phased}%"
-    elif policy.candidate == policy.installed:
+    elif policy.candidate in ("", policy.installed):
         here = next(one for one in policy.versions if one.here)
         cause, by = "pin", f"{first.priority} for it, {here.priority} for {here.version}"
     return {"version": first.version, "cause": cause, "by": by}

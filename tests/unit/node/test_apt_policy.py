@@ -22,6 +22,7 @@ TABLE = (
         ("1.1-1", "500", " (phased 20%)", False, "phased", "20%"),
         ("1.0-1", "500", "", False, "pin", "500 for it, 100 for 1.0-1"),
         ("1.0-1", "-10", "", False, "pin", "-10 for it, 100 for 1.0-1"),
+        ("(none)", "-1", "", False, "pin", "-1 for it, 100 for 1.0-1"),
     ],
 )
 def test_the_cause_is_told(candidate, priority, phased, held, cause, by):
