@@ -19,7 +19,7 @@ from openstack_rollout.node.errors import NodeError
 
 # Restarted: what others do not notice. All else is a reason for a reboot: nobody knows what it carries.
 HARMLESS = (
-    *("sshd.service", "ssh.service", "sshd@*.service", "cron.service", "crond.service", "atd.service"),
+    *("sshd.service", "ssh.service", "cron.service", "crond.service", "atd.service"),
     *("rsyslog.service", "syslog-ng.service", "systemd-journald.service", "systemd-udevd.service"),
     *("chronyd.service", "chrony.service", "ntpd.service", "ntpsec.service", "systemd-timesyncd.service"),
     *("tuned.service", "irqbalance.service", "polkit.service", "postfix*.service", "exim4.service"),
@@ -28,8 +28,11 @@ HARMLESS = (
     *("node_exporter.service", "prometheus-node-exporter.service", "packagekit.service"),
     *("unattended-upgrades.service", "insights-client*.service", "rhsmcertd.service"),
 )
-# The minion is renewed by its own step. Of a container, only the monitor (conmon) runs programs of the host.
-_IGNORED = ("salt-minion.service", "openstack-rollout-*.service")
+# Only told: a restart would end the job that asks. Its own step restarts it when Salt's packages move.
+_MINION = "salt-minion.service"
+# An instance of a socket is a login: it ends by itself, and cannot be started.
+_IGNORED = ("openstack-rollout-*.service", "sshd@*.service", "ssh@*.service")
+# Of a container, only the monitor runs programs of the host.
 _MONITOR = "conmon"
 _PROC = Path("/proc")
 _DELETED = re.compile(r"\s(/(?:usr|lib|lib64|opt|bin|sbin)/\S+) \(deleted\)$", re.M)
@@ -45,12 +48,13 @@ def found() -> dict[str, list[str]]:
 
         salt 'cmp1' stale_services.found
     """
-    ours = _root("1")
+    ours = _places("1")
     stale: dict[str, set[str]] = {}
     for process in _PROC.glob("[0-9]*"):
         try:
-            # Services may have a mount namespace of their own; only a container has another root.
-            if _root(process.name) != ours or _read(process / "comm").strip() == _MONITOR:
+            # Services may have mounts of their own, or another root; only a container has both.
+            alien = all(one != own for one, own in zip(_places(process.name), ours, strict=True))
+            if alien or _read(process / "comm").strip() == _MONITOR:
                 continue
             files = set(_DELETED.findall(_read(process / "maps")))
             unit = _UNIT.search(_read(process / "cgroup"))
@@ -66,7 +70,7 @@ def found() -> dict[str, list[str]]:
 
 
 def unsafe() -> list[str]:
-    """Those of `found` that are not restarted: nobody knows that it does no harm, or systemd refuses it.
+    """Those of `found` that need a reboot: nobody knows that a restart does no harm, or systemd refuses it.
 
     CLI Example:
 
@@ -77,8 +81,22 @@ def unsafe() -> list[str]:
     return _unsafe(found())
 
 
+def due() -> list[str]:
+    """Those of `found` that are safe to restart.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' stale_services.due
+    """
+    stale = found()
+    left = {_MINION, *_unsafe(stale)}
+    return [unit for unit in stale if unit not in left]
+
+
 def restart() -> list[str]:
-    """Restart those of `found` that are safe to restart.
+    """Restart those that are `due`.
 
     Returns their names (list). Raises NodeError NODE_ERROR that names those which are not active afterwards.
 
@@ -88,9 +106,7 @@ def restart() -> list[str]:
 
         salt 'cmp1' stale_services.restart
     """
-    stale = found()
-    unsafe = _unsafe(stale)
-    units = [unit for unit in stale if unit not in unsafe]
+    units = due()
     failed = [unit for unit in units if not _restarted(unit)]
     if failed:
         raise NodeError("NODE_ERROR", f"not active after a restart: {', '.join(failed)}")
@@ -105,7 +121,11 @@ def _restarted(unit: str) -> bool:
 
 
 def _unsafe(units: Iterable[str]) -> list[str]:
-    return [unit for unit in units if not any(fnmatchcase(unit, glob) for glob in HARMLESS) or _refuses(unit)]
+    return [
+        unit
+        for unit in units
+        if unit != _MINION and (not any(fnmatchcase(unit, glob) for glob in HARMLESS) or _refuses(unit))
+    ]
 
 
 def _refuses(unit: str) -> bool:
@@ -114,10 +134,10 @@ def _refuses(unit: str) -> bool:
     return "yes" in commands.run(__salt__, command).stdout.split()
 
 
-def _root(pid: str) -> tuple[int, int]:
-    """The root folder of a process."""
+def _places(pid: str) -> tuple[tuple[int, int], Path]:
+    """The root folder of a process, and the mounts that it sees."""
     root = (_PROC / pid / "root").stat()
-    return root.st_dev, root.st_ino
+    return (root.st_dev, root.st_ino), (_PROC / pid / "ns/mnt").readlink()
 
 
 def _read(path: Path) -> str:

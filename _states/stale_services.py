@@ -12,8 +12,8 @@ def restarted(name):
 
     name (str): any text.
 
-    The comment names those that may not be restarted; they are a reason for a reboot. The reason of a failure
-    is NODE_ERROR.
+    The comment names those that are not restarted: they are a reason for a reboot, but for the minion, which
+    is restarted when Salt's packages move. The reason of a failure is NODE_ERROR.
 
     .. code-block:: yaml
 
@@ -25,9 +25,9 @@ def restarted(name):
         none += " now; those that would once packages have moved are restarted too"
     try:
         stale = __salt__["stale_services.found"]()
-        unsafe = __salt__["stale_services.unsafe"]() if stale else []
-        due = [unit for unit in stale if unit not in unsafe]
-        note = f"; not restarted: {', '.join(unsafe)}" if unsafe else ""
+        due = __salt__["stale_services.due"]() if stale else []
+        left = [unit for unit in stale if unit not in due]
+        note = f"; not restarted: {', '.join(left)}" if left else ""
         if not due:
             return answers.answer(name, True, note.removeprefix("; ") or none)
         changes = {unit: {"old": "runs deleted files", "new": "restarted"} for unit in due}

@@ -17,9 +17,9 @@ class Node:
 
     def __init__(self, folder):
         self.folder, self.refuse, self.broken, self.restarted = folder, set(), set(), []
-        self.host, self.container = folder / "host", folder / "container"
-        self.host.mkdir()
-        self.container.mkdir()
+        self.host, self.container, self.chroot = (folder / one for one in ("host", "container", "chroot"))
+        for place in (self.host, self.container, self.chroot):
+            place.mkdir()
         self._pid = 0
         self.process("init.scope", maps=CURRENT)
         self.module = load(
@@ -33,11 +33,13 @@ class Node:
         )
         self.module._PROC = folder / "proc"
 
-    def process(self, unit, maps=DELETED, root=None, comm="program"):
+    def process(self, unit, maps=DELETED, root=None, comm="program", mounts="mnt:[1]"):
         self._pid += 1
         place = self.folder / "proc" / str(self._pid)
         place.mkdir(parents=True)
         (place / "root").symlink_to(root or self.host)
+        (place / "ns").mkdir()
+        (place / "ns/mnt").symlink_to(mounts)
         (place / "maps").write_text(maps)
         (place / "comm").write_text(f"{comm}\n")
         (place / "cgroup").write_text(f"0::/system.slice/{unit}\n")
@@ -60,11 +62,29 @@ def node(tmp_path):
 def test_a_service_of_the_host_is_found_and_a_container_is_not(node):
     node.process("sshd.service")
     node.process("tuned.service", maps=CURRENT)
-    node.process("nova.service/libpod-payload-1", root=node.container)
+    node.process("nova.service/libpod-payload-1", root=node.container, mounts="mnt:[2]")
     node.process("edpm_nova.service", comm="conmon")
-    node.process("salt-minion.service")
+    node.process("openstack-rollout-minion.service")
     node.process("a.service/sub", maps="7f00-7f01 rw-s 00000000 00:01 3  /dev/shm/x (deleted)\n")
     assert node.module.found() == {"sshd.service": ["/usr/lib64/libssl.so.3"]}
+
+
+def test_a_daemon_in_a_root_of_its_own_is_no_container_nor_is_one_with_mounts_of_its_own(node):
+    node.process("named-chroot.service", root=node.chroot)
+    node.process("chronyd.service", mounts="mnt:[3]")
+    assert list(node.module.found()) == ["chronyd.service", "named-chroot.service"]
+
+
+def test_logins_are_left_alone(node):
+    node.process("sshd@7-10.0.0.1:22-10.0.0.2:4711.service")
+    assert node.module.found() == {} and node.module.unsafe() == [] and node.module.restart() == []
+
+
+def test_the_minion_is_told_and_neither_restarted_nor_a_reason_for_a_reboot(node):
+    node.process("salt-minion.service")
+    node.process("crond.service")
+    assert "salt-minion.service" in node.module.found() and node.module.unsafe() == []
+    assert node.module.due() == node.module.restart() == node.restarted == ["crond.service"]
 
 
 @pytest.mark.parametrize(
