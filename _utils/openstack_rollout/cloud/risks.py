@@ -6,10 +6,11 @@ A blocking risk prevents a live migration. The others are only reported. `gather
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from openstack_rollout.cloud import neutron, nova, targets
 from openstack_rollout.cloud.api import Cloud
@@ -29,6 +30,45 @@ _PASSTHROUGH_PORTS = (
 _OF_ROOM = ("no_room", "hypervisor", "cpu", "qemu")
 STAYS, SKIPPED, FAILS = "stays", "node is skipped", "drain fails"
 ACTION_OF_POLICY = {"fail": FAILS, "skip": SKIPPED, "leave": STAYS}
+
+
+class Hardware(NamedTuple):
+    """Hardware that an extra spec gives a server.
+
+    spec: the whole name of the extra spec. kind, text, blocks, cold: of its Risk; text takes {spec}, {value}.
+    """
+
+    spec: re.Pattern[str]
+    kind: str
+    text: str
+    blocks: bool = True
+    cold: bool = False
+
+
+_CUSTOM_DEVICE = r"CUSTOM(?:_\w+)?_(?:V?GPU|MDEV|FPGA|PCI|NIC)\d*(?:_\w+)?"
+_DEVICES = rf"resources[\w-]*:(?:PGPU|FPGA|PCI_DEVICE|SRIOV_NET_VF|{_CUSTOM_DEVICE})"
+HARDWARE = (
+    Hardware(
+        re.compile("pci_passthrough:alias"), "passthrough", "has a passthrough device ({value})", cold=True
+    ),
+    Hardware(re.compile(r"resources[\w-]*:VGPU"), "vgpu", "has a virtual GPU", cold=True),
+    Hardware(re.compile(_DEVICES), "device", "has a device of its host's ({spec})", cold=True),
+    # It may be a device, or a licence that is counted: only the operator knows.
+    Hardware(
+        re.compile(rf"resources[\w-]*:(?!{_CUSTOM_DEVICE}$)CUSTOM_\w+"),
+        "custom_resource",
+        "wants {spec}: whether that can move live, Nova does not tell",
+        blocks=False,
+    ),
+    Hardware(re.compile("hw:mem_encryption"), "encrypted", "has encrypted memory (SEV)", cold=True),
+    # Nova refuses a cold migration too.
+    Hardware(re.compile("accel:device_profile"), "accelerator", "has an accelerator of Cyborg's ({value})"),
+    # What is in it would be lost.
+    Hardware(re.compile("hw:pmem"), "pmem", "has persistent memory ({value})"),
+    # Only its owner can unlock the TPM's secret: a cold migration is not possible either.
+    Hardware(re.compile("hw:tpm_version"), "vtpm", "has a virtual TPM {value}"),
+)
+_NONE = ("", "0", "false", "no", "off")  # values with which an extra spec asks for nothing
 
 
 class MigrationPolicy(Protocol):
@@ -293,14 +333,12 @@ def _hardware(server: Server, conditions: Conditions, policy: MigrationPolicy) -
     if specs.get("hw:cpu_policy") in ("dedicated", "mixed") or specs.get("hw:numa_nodes"):
         text = "has pinned CPUs or NUMA nodes: needs a host where the same ones are free"
         found.append(Risk("pinned", text))
-    if specs.get("pci_passthrough:alias"):
-        text = f"has a passthrough device ({specs['pci_passthrough:alias']})"
-        found.append(Risk("passthrough", text, blocks=True, cold=True))
-    if specs.get("resources:VGPU"):
-        found.append(Risk("vgpu", "has a virtual GPU", blocks=True, cold=True))
-    if specs.get("hw:tpm_version"):
-        # Only its owner can unlock the TPM's secret: a cold migration is not possible either.
-        found.append(Risk("vtpm", f"has a virtual TPM {specs['hw:tpm_version']}", blocks=True))
+    found += [
+        Risk(one.kind, one.text.format(spec=spec, value=value), one.blocks, one.cold)
+        for one in HARDWARE
+        for spec, value in specs.items()
+        if one.spec.fullmatch(spec) and str(value).lower() not in _NONE
+    ]
     vnic_types = conditions.ports.get(server.id)
     if vnic_types:
         text = f"has SR-IOV ports ({', '.join(sorted(set(vnic_types)))})"
@@ -346,5 +384,5 @@ def _of_targets(server: Server, conditions: Conditions, found: Targets) -> list[
 
 def _image_specs(properties: Mapping[str, Any]) -> dict[str, str]:
     """The properties of an image that count like a flavor's extra specs, under the names of these."""
-    names = ("hw_cpu_policy", "hw_numa_nodes", "hw_tpm_version")
+    names = ("hw_cpu_policy", "hw_numa_nodes", "hw_tpm_version", "hw_mem_encryption")
     return {name.replace("hw_", "hw:", 1): str(properties[name]) for name in names if properties.get(name)}

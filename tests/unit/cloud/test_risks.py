@@ -57,6 +57,15 @@ def test_a_plain_server_moves_live_where_the_scheduler_says():
         ({"locked": True}, "locked"),
         ({"specs": {"pci_passthrough:alias": "gpu:1"}}, "passthrough"),
         ({"specs": {"resources:VGPU": "1"}}, "vgpu"),
+        ({"specs": {"resources1:VGPU": "1"}}, "vgpu"),
+        ({"specs": {"resources_GPU-2:VGPU": "2"}}, "vgpu"),
+        ({"specs": {"resources:PGPU": "1"}}, "device"),
+        ({"specs": {"resources:FPGA": "1"}}, "device"),
+        ({"specs": {"resources1:CUSTOM_GPU": "1"}}, "device"),
+        ({"specs": {"resources:CUSTOM_NVIDIA_MDEV": "1"}}, "device"),
+        ({"specs": {"accel:device_profile": "fpga-1"}}, "accelerator"),
+        ({"specs": {"hw:pmem": "6GB,16GB"}}, "pmem"),
+        ({"specs": {"hw:mem_encryption": "True"}}, "encrypted"),
         ({"specs": {"hw:tpm_version": "2.0"}}, "vtpm"),
         ({"memory": 300 * 1024}, "no_room"),
         ({"zone": "az9"}, "zone"),
@@ -77,6 +86,7 @@ def test_what_keeps_a_server_from_moving_is_named_and_fails_the_drain_by_default
         ({"specs": {"hw:cpu_policy": "dedicated"}}, "pinned"),
         ({"specs": {"hw:numa_nodes": "2"}}, "pinned"),
         ({"image": "i", "disk": 10}, "local_disk"),
+        ({"specs": {"resources1:CUSTOM_TECHNICAL_LICENSE": "1"}}, "custom_resource"),
         ({"zone": "az9", "pinned": ""}, "zone"),
     ],
 )
@@ -84,6 +94,27 @@ def test_what_only_makes_it_harder_is_reported(changes, kind):
     kinds, found = assessed(server(**changes))
     assert kinds == {kind}
     assert found.action == risks.LIVE
+
+
+@pytest.mark.parametrize(
+    "specs",
+    [{"hw:mem_encryption": "false"}, {"resources:VGPU": "0"}, {"resources1:MEMORY_MB": "1"}, {"hw:pmem": ""}],
+)
+def test_hardware_that_is_not_asked_for_is_no_risk(specs):
+    assert assessed(server(specs=specs))[0] == set()
+
+
+@pytest.mark.parametrize(
+    ("specs", "action"),
+    [
+        ({"hw:mem_encryption": "true"}, risks.COLD),
+        ({"resources1:VGPU": "1"}, risks.COLD),
+        ({"hw:pmem": "6GB"}, risks.FAILS),
+        ({"accel:device_profile": "fpga-1"}, risks.FAILS),
+    ],
+)
+def test_a_cold_migration_is_an_answer_to_some_hardware(specs, action):
+    assert assessed(server(specs=specs), unmovable="cold")[1].action == action
 
 
 @pytest.mark.parametrize(
@@ -106,8 +137,8 @@ def test_a_server_at_rest_stays():
 
 
 def test_properties_of_an_image_count_as_those_of_a_flavor():
-    images = {"i": {"hw_tpm_version": "2.0", "hw_cpu_policy": "dedicated"}}
-    assert {"vtpm", "pinned"} <= assessed(server(image="i"), conditions(images=images))[0]
+    images = {"i": {"hw_tpm_version": "2.0", "hw_cpu_policy": "dedicated", "hw_mem_encryption": True}}
+    assert {"vtpm", "pinned", "encrypted"} <= assessed(server(image="i"), conditions(images=images))[0]
 
 
 @pytest.mark.parametrize(
