@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from openstack_rollout.node import ceph_daemons
 from openstack_rollout.node import stateful as services
 
 _ROOT = Path("/")
 _PROC = Path("/proc")
 _NAMESPACES = Path("/run/netns")
-_HYPERVISORS = ("qemu-", "kvm")  # how the names of processes begin that run a server
 _SHOWN = 3
 
 
@@ -53,15 +53,8 @@ def stateful() -> dict[str, list[str]]:
 
 
 def _servers() -> list[str]:
-    names = []
-    for process in _PROC.glob("[0-9]*"):
-        try:
-            name = (process / "comm").read_text(encoding="utf-8", errors="replace").strip()
-        except OSError:
-            continue  # it ended meanwhile
-        if name.startswith(_HYPERVISORS):
-            names.append(f"process {process.name}")
-    return sorted(names)
+    running = ceph_daemons.processes(_PROC)
+    return sorted(f"process {process.name}" for process, name in running if services.runs_guest(name))
 
 
 def _ports() -> list[str]:

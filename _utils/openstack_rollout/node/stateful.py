@@ -21,40 +21,65 @@ class Service(NamedTuple):
     """Something that serves data.
 
     kind (str): one that a drain can take is called as that drain. processes: how their names begin. served:
-    what exists where the kernel serves something, as patterns under the root.
+    what exists where the kernel serves something, as patterns under the root. exactly: whole names, of which
+    others begin so. arguments: a name, and how an argument ends, for names that say nothing.
     """
 
     kind: str
     processes: tuple[str, ...] = ()
     served: tuple[str, ...] = ()
+    exactly: tuple[str, ...] = ()
+    arguments: tuple[tuple[str, str], ...] = ()
 
 
 SERVICES = (
-    Service("ceph", tuple(ceph_daemons.PROGRAMS)),
+    Service("ceph", (*ceph_daemons.PROGRAMS, "rbd-mirror", "cephfs-mirror")),
     Service("swift", ("swift-object", "swift-account", "swift-container")),
     Service("nfs", ("nfsd", "ganesha.nfsd"), ("proc/fs/nfsd/clients/*",)),
     Service(
         "iscsi",
-        ("tgtd", "istgt", "iscsi_trx"),
+        ("tgtd", "istgt", "iscsi_trx", "tcmu-runner", "rbd-target-api"),
         ("sys/kernel/config/target/iscsi/*.*", "sys/kernel/scst_tgt/targets/iscsi/*.*"),
     ),
     Service("nvme_over_fabrics", ("nvmf_tgt", "spdk_tgt"), ("sys/kernel/config/nvmet/subsystems/*",)),
     Service("gluster", ("glusterd", "glusterfsd")),
     Service("drbd", ("drbd_w_", "drbd_r_"), ("sys/block/drbd*",)),
-    Service("samba", ("smbd",)),
+    Service("samba", ("smbd", "ctdbd")),
+    Service("beegfs", ("beegfs-storage", "beegfs-meta", "beegfs-mgmtd")),
+    Service("moosefs", ("mfschunkserver", "mfsmaster")),
+    Service("seaweedfs", exactly=("weed",)),
+    Service("file_server", ("vsftpd",), arguments=(("rsync", "--daemon"),)),
+    Service("mail", ("dovecot",)),
     Service("lustre", (), ("proc/fs/lustre/obdfilter/*", "sys/fs/lustre/ost/*")),
     Service("object_store", ("minio",)),
-    Service("database", ("mariadbd", "mysqld", "postgres", "mongod", "influxd", "clickhouse-serv", "slapd")),
-    Service("key_value_store", ("etcd", "consul", "redis-server", "valkey-server")),
-    Service("message_broker", ("beam.smp",)),
+    Service(
+        "database",
+        (
+            *("mariadbd", "mysqld", "postgres", "mongod", "influxd", "clickhouse-serv", "slapd"),
+            *("garbd", "cockroach"),
+        ),
+        exactly=("prometheus", "scylla"),
+        arguments=(("java", ".CassandraDaemon"), ("java", ".Elasticsearch"), ("java", ".OpenSearch")),
+    ),
+    Service(
+        "key_value_store",
+        ("etcd", "consul", "redis-server", "valkey-server"),
+        arguments=(("java", ".QuorumPeerMain"), ("vault", "server")),
+    ),
+    Service("message_broker", ("beam.smp", "nats-server"), arguments=(("java", "kafka.Kafka"),)),
 )
 #: what the control plane is made of, where its own guards see to it
 OF_THE_CONTROL_PLANE = ("database", "key_value_store", "message_broker")
 
 GUEST = "virtual_machine"  # one that Nova does not know
-_HYPERVISORS = ("qemu-", "kvm")  # how the names of processes begin that run a guest
+#: the processes that run a guest; others of QEMU, such as its agent in every guest, only begin alike
+_HYPERVISORS = ("qemu-kvm", "kvm", "libvirt_lxc", "cloud-hypervisor"[:_LONGEST], "firecracker")
+_EMULATORS = "qemu-system-"
 #: what Nova gives each of its guests, in its firmware tables or as its name
-_OF_NOVA = (b"product=OpenStack", b"manufacturer=OpenStack", b"family=Virtual Machine", b"guest=instance-")
+_OF_NOVA = (
+    *(b"product=OpenStack", b"manufacturer=OpenStack", b"family=Virtual Machine"),
+    *(b"guest=instance-", b"--name\0instance-"),
+)
 
 
 def found(root: Path, control_plane: bool = False) -> dict[str, list[str]]:
@@ -63,21 +88,36 @@ def found(root: Path, control_plane: bool = False) -> dict[str, list[str]]:
     root (Path): /. control_plane (bool): whether this node is of it; what that is made of is left out then.
     """
     running = list(ceph_daemons.processes(root / "proc"))
-    names = {name for _, name in running}
     kinds = {}
     for one in SERVICES:
         if control_plane and one.kind in OF_THE_CONTROL_PLANE:
             continue
-        seen = _matching(names, one.processes) + _served(root, one.served)
+        seen = _matching(running, one) + _served(root, one.served)
         if seen:
             kinds[one.kind] = seen
     guests = sorted(_guest(process) for process, name in running if _foreign(process, name))
     return kinds | ({GUEST: guests} if guests else {})
 
 
-def _matching(names: Iterable[str], beginnings: Iterable[str]) -> list[str]:
-    short = tuple(one[:_LONGEST] for one in beginnings)
-    return sorted(name for name in names if short and name.startswith(short))
+def runs_guest(name: str) -> bool:
+    """Whether a process of this name runs a virtual machine, of Nova's or another.
+
+    name (str): as long as the kernel keeps it.
+    """
+    return name in _HYPERVISORS or name.startswith(_EMULATORS)
+
+
+def _matching(running: Iterable[tuple[Path, str]], service: Service) -> list[str]:
+    """The names of the processes that are of a service."""
+    short = tuple(one[:_LONGEST] for one in service.processes)
+    found = set()
+    for process, name in running:
+        if name in service.exactly or (short and name.startswith(short)):
+            found.add(name)
+        endings = [ending for program, ending in service.arguments if program == name]
+        words = _arguments(process).split(b"\0") if endings else []
+        found |= {f"{name} {one}" for one in endings if any(word.endswith(one.encode()) for word in words)}
+    return sorted(found)
 
 
 def _served(root: Path, patterns: Iterable[str]) -> list[str]:
@@ -86,7 +126,7 @@ def _served(root: Path, patterns: Iterable[str]) -> list[str]:
 
 def _foreign(process: Path, name: str) -> bool:
     """Whether a process is a guest that Nova did not start; those of the kernel have no arguments."""
-    if not name.startswith(_HYPERVISORS):
+    if not runs_guest(name):
         return False
     arguments = _arguments(process)
     return bool(arguments) and not any(mark in arguments for mark in _OF_NOVA)
@@ -95,7 +135,7 @@ def _foreign(process: Path, name: str) -> bool:
 def _guest(process: Path) -> str:
     words = _arguments(process).split(b"\0")
     for option, value in itertools.pairwise(words):
-        if option == b"-name":
+        if option in (b"-name", b"--name"):
             return value.decode(errors="replace").removeprefix("guest=").partition(",")[0]
     return f"process {process.name}"
 

@@ -49,6 +49,16 @@ def test_guests_ports_and_routers_are_told_and_a_controller_is_never_empty(node)
     ]
 
 
+@pytest.mark.parametrize("name", ["qemu-ga", "qemu-pr-helper", "qemu-nbd", "qemu-img", "kvm-nx-lpage-re"])
+def test_helpers_of_qemu_are_no_guests(node, name):
+    assert node(processes=[name]).found() == []
+
+
+@pytest.mark.parametrize("name", ["qemu-kvm", "qemu-system-x86", "qemu-system-aar", "kvm"])
+def test_what_runs_a_guest_is_one(node, name):
+    assert node(processes=[name]).found() == ["1 virtual machine (process 10)"]
+
+
 def test_many_are_counted(node):
     ports = {f"tap{n}": PORT | {"iface_id": f"port-{n}"} for n in range(5)}
     assert node(ports).found() == ["5 logical ports (port-0, port-1, port-2, …)"]

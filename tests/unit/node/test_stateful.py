@@ -37,12 +37,39 @@ def run(root, name, arguments=("x",)):
             ("mariadbd", "database"),
             ("minio", "object_store"),
         ),
+        *(
+            ("rbd-mirror", "ceph"),
+            ("cephfs-mirror", "ceph"),
+            ("tcmu-runner", "iscsi"),
+            ("rbd-target-api", "iscsi"),
+        ),
+        *(("ctdbd", "samba"), ("beegfs-storage/Main", "beegfs"), ("mfschunkserver", "moosefs")),
+        *(("weed", "seaweedfs"), ("garbd", "database"), ("scylla", "database"), ("cockroach", "database")),
+        *(("prometheus", "database"), ("nats-server", "message_broker"), ("vsftpd", "file_server")),
+        ("dovecot", "mail"),
     ],
 )
 def test_a_process_tells_what_is_served(root, process, kind):
     run(root, process)
     run(root, "sshd")
     assert stateful.found(root) == {kind: [process[:15]]}
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "kind"),
+    [
+        ("java", ["-Xmx1g", "org.apache.cassandra.service.CassandraDaemon"], "database"),
+        ("java", ["-m", "org.elasticsearch.server/org.elasticsearch.bootstrap.Elasticsearch"], "database"),
+        ("java", ["-cp", "x", "org.opensearch.bootstrap.OpenSearch", "-d"], "database"),
+        ("java", ["org.apache.zookeeper.server.quorum.QuorumPeerMain", "zoo.cfg"], "key_value_store"),
+        ("java", ["kafka.Kafka", "server.properties"], "message_broker"),
+        ("vault", ["server", "-config=/etc/vault.d"], "key_value_store"),
+        ("rsync", ["--daemon", "--no-detach"], "file_server"),
+    ],
+)
+def test_arguments_tell_what_a_name_does_not(root, name, arguments, kind):
+    run(root, name, [f"/usr/bin/{name}", *arguments])
+    assert list(stateful.found(root)) == [kind]
 
 
 @pytest.mark.parametrize(
@@ -60,8 +87,13 @@ def test_what_the_kernel_serves_is_seen_without_a_process(root, path, kind):
 
 def test_a_kernel_that_could_serve_and_does_not_is_empty(root):
     (root / "sys/kernel/config/target/iscsi/discovery_auth").mkdir(parents=True)
-    for name in ("swift-proxy-server", "kworker/0:1", "ceph-crash", "ovs-vswitchd"):
+    for name in ("swift-proxy-server", "kworker/0:1", "ceph-crash", "ovs-vswitchd", "beegfs-helperd/Main"):
         run(root, name)
+    for name in ("prometheus-node-exporter", "qemu-ga", "qemu-pr-helper", "qemu-nbd", "qemu-img"):
+        run(root, name)
+    run(root, "java", ["java", "-jar", "jenkins.war"])
+    run(root, "vault", ["vault", "agent"])
+    run(root, "rsync", ["rsync", "-a", "/", "backup:/"])
     assert stateful.found(root) == {}
 
 
@@ -72,6 +104,14 @@ def test_guests_that_nova_does_not_know_are_told_and_its_own_are_not(root):
     assert stateful.found(root) == {}
     run(root, "qemu-system-x86_64", FOREIGN)
     assert stateful.found(root) == {stateful.GUEST: ["firewall"]}
+
+
+@pytest.mark.parametrize("name", ["libvirt_lxc", "cloud-hypervisor", "firecracker", "kvm"])
+def test_guests_of_other_hypervisors_are_told_too(root, name):
+    run(root, name, [name, "--name", "instance-0000001a"])
+    assert stateful.found(root) == {}
+    run(root, name, [name, "--name", "appliance"])
+    assert stateful.found(root) == {stateful.GUEST: ["appliance"]}
 
 
 def test_the_control_plane_is_not_told_of_what_it_is_made_of(root):
