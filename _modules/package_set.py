@@ -80,7 +80,7 @@ def bring(
     Returns {name: {"old", "new"}} of every package that moved. Raises NodeError PACKAGE_REMOVAL when a
     package would go that may not (nothing was touched), or is found to be gone; PACKAGE_FAILED when the
     transaction fails or a version is not reached; or the reason that the package manager's message stands for
-    (DISK_FULL, SIGNATURE_WRONG, REPOSITORY_BROKEN, PACKAGE_LOCKED).
+    (DISK_FULL, SIGNATURE_WRONG, REPOSITORY_BROKEN, REPOSITORY_LOGIN, PACKAGE_LOCKED, …).
 
     CLI Example:
 

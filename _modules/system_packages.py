@@ -96,7 +96,7 @@ def refresh(lock_timeout: float | None = None) -> bool:
 
     lock_timeout (float): seconds that others may hold the package manager's locks; as in package_lock.wait.
 
-    Returns True. Raises NodeError REPOSITORY_BROKEN, SIGNATURE_WRONG, PACKAGE_LOCKED or DISK_FULL.
+    Returns True. Raises NodeError REPOSITORY_BROKEN, or another reason of the package manager's.
 
     CLI Example:
 
