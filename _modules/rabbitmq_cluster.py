@@ -334,7 +334,8 @@ def _read(container: str, result: commands.Result):
     try:
         return json.loads(result.stdout)
     except ValueError as error:
-        raise NodeError("CLIENT_FAILED", f"{container} cannot be asked: {_why(result)}") from error
+        reason = "QUORUM_AT_RISK" if clusters.is_down(result.stderr) else "CLIENT_FAILED"
+        raise NodeError(reason, f"{container} cannot be asked: {_why(result)}") from error
 
 
 def _why(result: commands.Result) -> str:

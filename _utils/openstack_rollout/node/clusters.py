@@ -27,6 +27,8 @@ _UNREACHED = re.compile(
     r"nodedown|rejected by the remote node|Erlang distribution failed|hostname mismatch:|not running at all"
     r"|(?:connect|reach).* epmd|TCP connection .*(?:fail|refused)|noconnection"
 )
+#: Of that, what says that none runs there, rather than that it refuses its tools.
+_DOWN = re.compile(r"not running at all|unable to connect to epmd|nodedown(?!(?s:.*)distribution failed)")
 _GROUP = re.compile(r"^gcomm://([^?]*)")
 _SAVED = re.compile(r"Found saved state: (\S+:-?\d+)")
 _RECEIVED = re.compile(r"SST received: (\S+:-?\d+)")
@@ -167,6 +169,14 @@ def unreached(complaint: str) -> str:
     """
     lines = (line.strip(" *-") for line in complaint.splitlines())
     return "; ".join(dict.fromkeys(line for line in lines if _UNREACHED.search(line)))
+
+
+def is_down(complaint: str) -> bool:
+    """Whether RabbitMQ's tools say that no broker runs; any other error is the tools' own.
+
+    complaint (str): what they wrote.
+    """
+    return bool(_DOWN.search(complaint))
 
 
 def rabbitmq(status: Mapping[str, Any], own: str = "") -> list[str]:

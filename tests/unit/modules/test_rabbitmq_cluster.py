@@ -198,6 +198,29 @@ def test_why_a_broker_is_not_reached_is_told_of_long_diagnostics(tmp_path, said,
     assert told in refused.value.text and "node name" not in refused.value.text
 
 
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("Error: unable to connect to node 'rabbit@ctl1': nodedown", "QUORUM_AT_RISK"),
+        (DIAGNOSTICS % "  * epmd reports: node 'rabbit' not running at all", "QUORUM_AT_RISK"),
+        (DIAGNOSTICS % "  * unable to connect to epmd (port 4369) on ctl1: address", "QUORUM_AT_RISK"),
+        (
+            "Error: unable to connect to node 'rabbit@ctl1': nodedown\n"
+            "  * TCP connection succeeded but Erlang distribution failed\n"
+            "  * suggestion: is the cookie set correctly?",
+            "CLIENT_FAILED",
+        ),
+        ("executable file `rabbitmqctl` not found", "CLIENT_FAILED"),
+    ],
+)
+def test_a_broker_that_is_down_is_no_fault_of_its_client(tmp_path, said, reason):
+    broker = Broker()
+    broker.running, broker.says = False, said
+    with pytest.raises(NodeError) as refused:
+        guard(broker, tmp_path).status(NAME)
+    assert refused.value.reason == reason
+
+
 def queue(synchronised, messages=9, state="running"):
     return {
         "name": "info", "messages": messages, "state": state, "policy": "ha",
