@@ -16,6 +16,7 @@ from pathlib import Path
 
 from salt.exceptions import CommandExecutionError
 
+from openstack_rollout.errors import some
 from openstack_rollout.node import carriers, clusters, commands, database_copy
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.guarding import Look, Steps
@@ -49,7 +50,7 @@ def status(container: str = "mariadb") -> dict | None:
 
     Returns None where the database is no member of a cluster, else {"name", "state", "cluster", "size",
     "expected": [hosts], "members": {host: state, or why it does not answer}, "lacks": [what the cluster
-    lacks]}. Raises CommandExecutionError when the database does not answer.
+    lacks]}. Raises CommandExecutionError when the database does not answer, or cannot tell its members.
 
     CLI Example:
 
@@ -82,8 +83,9 @@ def may_stop(container: str = "mariadb", patience: float = PATIENCE) -> dict | N
 
     Returns this member's own variables, None without a cluster or without a database that answers here.
     Raises NodeError that names the members and what they lack: QUORUM_AT_RISK; COPY_UNDER_WAY where one is
-    only being fed, SET_BY_OPERATOR where a setting is all, CLIENT_FAILED where one cannot be asked,
-    LIMIT_REACHED where one lets nobody else in.
+    only being fed, SET_BY_OPERATOR where a setting is all, also one by which not all members can be told,
+    CLIENT_FAILED where one cannot be asked, LIMIT_REACHED where one lets nobody else
+    in.
 
     CLI Example:
 
@@ -283,14 +285,36 @@ def _log(container: str, since: int) -> str:
 
 
 def _members(container: str, own: dict) -> dict | None:
-    """Every member: host → its wsrep_ variables, or why it does not answer. None without a cluster."""
+    """Every member: host → its wsrep_ variables, or why it does not answer. None without a cluster.
+
+    Raises NodeError SET_BY_OPERATOR where the cluster is larger than what this member can name.
+    """
     if own.get("wsrep_on") != "ON":
         return None
-    found = clusters.hosts(own.get("wsrep_cluster_address", ""), own.get("wsrep_incoming_addresses", ""))
-    if len(found) < 2:
+    group, incoming = own.get("wsrep_cluster_address", ""), own.get("wsrep_incoming_addresses", "")
+    members = _each(container, clusters.hosts(group, incoming), own)
+    if not clusters.named(group):
+        # This one founded the cluster. Those that joined it name them all, also one that is away.
+        rows = [row for row in members.values() if isinstance(row, dict)]
+        told = [clusters.named(row.get("wsrep_cluster_address", "")) for row in rows]
+        named = max(told, key=len, default=[])
+        members = _each(container, named, own) if len(named) > len(members) else members
+    size = int(own.get("wsrep_cluster_size") or 0)
+    if len(members) < 2 and size < 2:
         return None
+    if len(members) + clusters.arbitrators(group, incoming) < size:
+        raise NodeError(
+            "SET_BY_OPERATOR",
+            f"{container} cannot tell the members of its cluster: they are {size}, it knows of"
+            f" {some(list(members)) or 'none'}. Set wsrep_cluster_address to all members with data"
+            " (gcomm://HOST,HOST,…), or wsrep_node_address on each of them",
+        )
+    return members
+
+
+def _each(container: str, hosts: list[str], own: dict) -> dict:
     members = {}
-    for host in found:
+    for host in hosts:
         try:
             members[host] = _ask(container, host, own.get("port", "3306"))
         except CommandExecutionError as error:

@@ -38,14 +38,30 @@ _OVN_SERVER = re.compile(
 
 
 def hosts(group: str, incoming: str) -> list[str]:
-    """The members of a Galera cluster, as its address names them; of one without, those that joined.
+    """The members of a Galera cluster, as its address names them; those that joined, where these are more.
 
     group (str): wsrep_cluster_address. incoming (str): wsrep_incoming_addresses.
     """
+    return max(named(group), _joined(incoming), key=len)
+
+
+def named(group: str) -> list[str]:
+    """The members that a Galera cluster's address names; none of the member that founded it.
+
+    group (str): wsrep_cluster_address.
+    """
     match = _GROUP.match(group or "")
-    named = [_host(part) for part in (match.group(1) if match else "").split(",") if part.strip()]
-    joined = [_host(part) for part in (incoming or "").split(",") if part.strip() and part != "AUTO"]
-    return named or joined
+    return [_host(part) for part in (match.group(1) if match else "").split(",") if part.strip()]
+
+
+def arbitrators(group: str, incoming: str) -> int:
+    """How many members of a Galera cluster only vote (garbd): they have no address for clients.
+
+    group, incoming (str): as for `hosts`. Nor has a member that cannot tell its own, so that this says
+    something only where the cluster's address names those with data.
+    """
+    nameless = [part for part in (incoming or "").split(",") if not part.strip()]
+    return len(nameless) if _joined(incoming) and len(named(group)) > 1 else 0
 
 
 def no_server(complaint: str) -> bool:
@@ -245,6 +261,11 @@ def raft_lacks(found: Mapping[str, Any]) -> list[str]:
     if not found["applied"]:
         lacks.append("it has not applied all that the cluster wrote")
     return lacks
+
+
+def _joined(incoming: str) -> list[str]:
+    found = [_host(part) for part in (incoming or "").split(",") if part.strip()]
+    return [host for host in found if host != "AUTO"]  # a member that cannot tell its own address
 
 
 def _host(address: str) -> str:

@@ -332,6 +332,66 @@ def test_how_a_member_came_back_is_reported(tmp_path, line, said):
     assert module.after_start(NAME, token, 60).endswith(said)
 
 
+@pytest.mark.parametrize(
+    ("group", "incoming"),
+    [
+        ("gcomm://", "AUTO,AUTO,AUTO"),
+        ("gcomm://", ",,"),
+        ("gcomm://", "10.88.0.11:3306,10.88.0.12:3306,AUTO"),
+        ("gcomm://10.88.0.12", "AUTO,AUTO,AUTO"),
+    ],
+)
+def test_a_member_that_cannot_tell_all_the_others_is_not_stopped(tmp_path, group, incoming):
+    cluster = Cluster()
+    for row in cluster.members.values():
+        row |= {"wsrep_cluster_address": group, "wsrep_incoming_addresses": incoming}
+    module = guard(cluster, tmp_path)
+    for function in (module.before_stop, module.status):
+        with pytest.raises(NodeError) as refused:
+            function(NAME)
+        assert refused.value.reason == "SET_BY_OPERATOR" and "wsrep_cluster_address" in refused.value.text
+    assert module.pending(NAME) is None
+
+
+@pytest.mark.parametrize("incoming", ["AUTO", "", "10.88.0.11:3306"])
+def test_a_member_that_founded_a_cluster_and_is_alone_is_not_guarded(tmp_path, incoming):
+    cluster = Cluster()
+    alone = {"wsrep_cluster_address": "gcomm://", "wsrep_cluster_size": "1"}
+    cluster.members[HOSTS[0]] |= alone | {"wsrep_incoming_addresses": incoming}
+    module = guard(cluster, tmp_path)
+    assert module.before_stop(NAME) == {} and module.status(NAME) is None
+
+
+def test_a_member_that_founded_a_cluster_hears_of_one_that_is_away_from_those_that_joined(tmp_path):
+    cluster = Cluster()
+    for row in cluster.members.values():
+        row |= {"wsrep_cluster_size": "2", "wsrep_incoming_addresses": "10.88.0.11:3306,10.88.0.12:3306"}
+    cluster.members[HOSTS[0]]["wsrep_cluster_address"] = "gcomm://"
+    cluster.errors["10.88.0.13"] = (1, "ERROR 2002 (HY000): Can't connect to server on '10.88.0.13'")
+    with pytest.raises(NodeError, match=r"^QUORUM_AT_RISK: .*10\.88\.0\.13: does not answer"):
+        guard(cluster, tmp_path).before_stop(NAME)
+
+
+def test_a_member_whose_address_names_only_the_others_is_one_of_them_all(tmp_path):
+    cluster = Cluster()
+    joined = ",".join(f"{host}:3306" for host in HOSTS)
+    own = {"wsrep_cluster_address": "gcomm://10.88.0.12,10.88.0.13", "wsrep_incoming_addresses": joined}
+    cluster.members[HOSTS[0]] |= own
+    assert guard(cluster, tmp_path).status(NAME)["expected"] == list(HOSTS)
+
+
+def test_an_arbitrator_is_no_member_that_could_be_asked(tmp_path):
+    cluster = Cluster()
+    del cluster.members[HOSTS[2]]
+    for row in cluster.members.values():
+        row |= {
+            "wsrep_cluster_address": f"gcomm://{','.join(HOSTS[:2])}",
+            "wsrep_incoming_addresses": ",10.88.0.11:3306,10.88.0.12:3306",
+        }
+    module = guard(cluster, tmp_path)
+    assert module.status(NAME)["lacks"] == [] and module.before_stop(NAME)["size"] == 3
+
+
 def test_the_state_of_every_member_is_told(tmp_path):
     found = guard(Cluster(), tmp_path).status(NAME)
     assert found["members"] == dict.fromkeys(HOSTS, "Synced") and found["lacks"] == [] and found["size"] == 3
