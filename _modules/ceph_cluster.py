@@ -89,8 +89,8 @@ def status() -> dict:
 def places() -> dict:
     """Where the cluster's daemons are.
 
-    Returns {"on": {host: {type: [names]}} of those that Ceph knows, "crush": {CRUSH host: [ids of OSDs]}}.
-    Raises NodeError CEPH_UNREACHABLE.
+    Returns {"on": {host: {type: [names]}} of those that Ceph knows, managers and object gateways only while
+    they run, "crush": {CRUSH host: [ids of OSDs]}}. Raises NodeError CEPH_UNREACHABLE.
 
     CLI Example:
 
@@ -98,7 +98,8 @@ def places() -> dict:
 
         salt 'sto1' ceph_cluster.places
     """
-    return {"on": _by_host(_ask("node", "ls")), "crush": _hosts(_ask("osd", "tree")["nodes"])}
+    listed = {**_ask("node", "ls"), "rgw": _gateways(_ask("service", "dump")["services"])}
+    return {"on": _by_host(listed), "crush": _hosts(_ask("osd", "tree")["nodes"])}
 
 
 def may_stop(sets: Sequence[Mapping[str, Sequence[str]]]) -> list:
@@ -107,8 +108,8 @@ def may_stop(sets: Sequence[Mapping[str, Sequence[str]]]) -> list:
     sets (list): {type: [names]} of daemons that would stop together, one for each question.
 
     Returns for each of them what speaks against it, a line for each type; none of a type that has no such
-    question (mgr, rgw). Raises NodeError CEPH_UNREACHABLE, also for a daemon that the cluster does not know:
-    Ceph says of any such that it may stop.
+    question (mgr, rgw: the master judges by `places`). Raises NodeError CEPH_UNREACHABLE, also for a daemon
+    that the cluster does not know: Ceph says of any such that it may stop.
 
     CLI Example:
 
@@ -187,6 +188,16 @@ def _hosts(nodes: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
         for one in nodes
         if one["type"] == "host"
     }
+
+
+def _gateways(services: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The object gateways that are registered with the manager, by host."""
+    found: dict[str, list[str]] = {}
+    for key, one in services.get("rgw", {}).get("daemons", {}).items():
+        if isinstance(one, Mapping):  # beside them is a summary, a text
+            about = one["metadata"]
+            found.setdefault(about["hostname"], []).append(about.get("id", key))
+    return found
 
 
 def _by_host(listed: Mapping[str, Mapping[str, Sequence[Any]]]) -> dict[str, dict[str, list[str]]]:

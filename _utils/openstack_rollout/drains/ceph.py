@@ -1,12 +1,14 @@
 """The drain of nodes with daemons of Ceph: Ceph says that they may stop, and is whole again after.
 
 Nothing is moved: what a node has, others have as well. Before it goes down, all placement groups are whole,
-the daemons of all nodes that are away together may stop by Ceph's own word (`ok-to-stop`), and `noout` is set
-for the node's OSDs alone. The restore waits until its daemons are back and every group is active and clean,
-as long as the recovery moves, and takes back the `noout` that the drain had set: no other flag.
+the daemons of all nodes that are away together may stop by Ceph's own word (`ok-to-stop`), a manager and an
+object gateway run elsewhere, and `noout` is set for the node's OSDs alone. The restore waits until its
+daemons are back and every group is active and clean, as long as the recovery moves, and takes back the
+`noout` that the drain had set: no other flag.
 
 Its keys in a record: `fsid`, `noout` (what the drain sets it for), `up` and `in` (its OSDs that were),
-`monitors` (its monitors that were in the quorum).
+`monitors` (its monitors that were in the quorum), `host` (Ceph's name of the node), `mgr` and `rgw` (its
+managers and gateways that ran).
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ _NOT_WHOLE = {"degraded", "undersized", "peered", "down", "incomplete", "stale",
 
 #: flags of an operator with which a node that went down is not missed, or does not become whole again
 _IN_THE_WAY = {"nodown", "noup", "nobackfill", "norecover", "pause", "pauserd", "pausewr"}
+#: types of which any one daemon does what all do, and Ceph has no `ok-to-stop`
+_ANY_WILL_DO = ("mgr", "rgw")
 
 Daemons = Mapping[str, Sequence[str]]
 Here = Mapping[str, Any]  # as ceph_cluster.here returns it
@@ -63,7 +67,7 @@ class Ceph:
         self._one_decides = threading.Lock()
         self._away: dict[str, Here] = {}
         self._returning: set[str] = set()
-        self._askers: dict[str, list[str]] = {}
+        self._seen: dict[str, dict[str, Here]] = {}
 
     def refuse(self, nodes: Sequence[str]) -> None:
         """Raise RolloutError CEPH_AT_RISK when Ceph is not whole, or a node's daemons may not stop.
@@ -79,8 +83,8 @@ class Ceph:
                 raise RolloutError("CEPH_AT_RISK", f"{node}: {'; '.join(lacks)}", [node])
             places = self._places(fsid)
             against = self._may_stop(fsid, [_daemons([one], places) for one in mine.values()])
-            for node, lines in zip(mine, against, strict=True):
-                if lines:
+            for (node, one), said in zip(mine.items(), against, strict=True):
+                if lines := [*said, *self._none_left(fsid, [one], places)]:
                     raise RolloutError("CEPH_AT_RISK", f"{node}: {'; '.join(lines)}", [node])
 
     def capacity(self, nodes: Sequence[str]) -> int:
@@ -143,7 +147,8 @@ class Ceph:
 
         def lacks() -> tuple[list[str], int]:
             status = self._status(fsid, node)
-            return [*_missing(status, before), *_lacks(status, before)], _left(status)
+            gone = _not_running(self._places(fsid), before)
+            return [*_missing(status, before), *gone, *_lacks(status, before)], _left(status)
 
         begun = self._now()
         self._returning.add(node)
@@ -172,6 +177,8 @@ class Ceph:
             monitors=sorted(set(daemons.get("mon", ())) & set(status["quorum"])),
         )
         record.data["in"] = sorted(name for name, one in known.items() if one["in"])
+        on = places["on"].get(here["host"], {})
+        record.data.update(host=here["host"], **{kind: list(on.get(kind, ())) for kind in _ANY_WILL_DO})
         record.save()
 
     def _wait(
@@ -210,8 +217,28 @@ class Ceph:
         """What Ceph says against these nodes being away together, a line each."""
         lines: list[str] = []
         for fsid in dict.fromkeys(one["fsid"] for one in away if one["daemons"]):
-            mine = [one for one in away if one["fsid"] == fsid]
-            lines += self._may_stop(fsid, [_daemons(mine, self._places(fsid))])[0]
+            mine, places = [one for one in away if one["fsid"] == fsid], self._places(fsid)
+            lines += self._may_stop(fsid, [_daemons(mine, places)])[0]
+            lines += self._none_left(fsid, mine, places)
+        return lines
+
+    def _none_left(self, fsid: str, away: Sequence[Here], places: Places) -> list[str]:
+        """The types of which none would run beside nodes that are away together, a line each.
+
+        What a cluster has on one node alone can have no other beside it: it goes, and no node with it.
+        """
+        lines = []
+        hosts = {one["host"] for one in away}
+        for kind in _ANY_WILL_DO:
+            running = {host for host, daemons in places["on"].items() if daemons.get(kind)}
+            known = [*self._seen.get(fsid, {}).values(), *away]
+            having = running | {one["host"] for one in known if one["daemons"].get(kind)}
+            gone, only = having & hosts, len(having) == len(hosts) == 1
+            if gone and not running - hosts and not only:
+                where = ", ".join(sorted(having))
+                lines.append(
+                    f"no {kind} would run beside {', '.join(sorted(gone))} (there is one on {where})"
+                )
         return lines
 
     def _may_stop(self, fsid: str, sets: Sequence[Daemons]) -> list[list[str]]:
@@ -260,21 +287,21 @@ class Ceph:
 
     def _who_asks(self, fsid: str) -> list[str]:
         """The nodes on which a cluster can be asked: of the role, else of the whole cloud."""
-        if fsid not in self._askers:
+        if fsid not in self._seen:
             for targets in ([self._target], self._others):
                 members = [node for target in targets if target for node in self._nodes.members(target)]
                 answers = self._nodes.ask(
                     dict.fromkeys(members), "ceph_cluster.here", timeout=_SILENCE_TIMEOUT
                 )
-                found = [
-                    node
+                found = {
+                    node: one.value
                     for node, one in answers.items()
-                    if not one.error and one.value["asks"] and one.value["fsid"] == fsid
-                ]
-                if found:
-                    self._askers[fsid] = found
+                    if not one.error and one.value["fsid"] == fsid
+                }
+                if any(one["asks"] for one in found.values()):
+                    self._seen[fsid] = found
                     break
-        return self._askers.get(fsid, [])
+        return [node for node, one in self._seen.get(fsid, {}).items() if one["asks"]]
 
 
 def _daemons(nodes: Sequence[Here], places: Places) -> dict[str, list[str]]:
@@ -329,6 +356,16 @@ def _missing(status: Status, before: Mapping[str, Any]) -> list[str]:
     lines = [f"{word}: osd {some(names)}" for word, names in lost.items() if names]
     gone = sorted(set(before["monitors"]) - set(status["quorum"]))
     return [*lines, *([f"not in the quorum: {', '.join(gone)}"] if gone else [])]
+
+
+def _not_running(places: Places, before: Mapping[str, Any]) -> list[str]:
+    """The managers and gateways of a node that ran before it went down and do not now, a line for each type.
+
+    A record that an older version wrote has none of them.
+    """
+    on = places["on"].get(before.get("host", ""), {})
+    gone = {kind: sorted(set(before.get(kind, ())) - set(on.get(kind, ()))) for kind in _ANY_WILL_DO}
+    return [f"not running: {kind} {some(names)}" for kind, names in gone.items() if names]
 
 
 def _is_down(status: Status, before: Mapping[str, Any]) -> bool:

@@ -31,6 +31,8 @@ class Cluster:
         self.together = 1  # as many OSDs as may stop at once
         self.asks = set(HOSTS)
         self.silent = set()
+        self.beside = {}  # {type: hosts} of managers and gateways that run
+        self.installed = {}  # and of those that are there, running or not
         self.strange = {}
         self.calls = []
         self.script = {}
@@ -58,6 +60,7 @@ class Cluster:
     def here(self, node):
         number = HOSTS.index(node) if node in HOSTS else None
         daemons = {} if number is None else {"osd": [str(number)], "mon": [node]}
+        daemons |= {kind: [node] for kind, hosts in self.installed.items() if node in hosts}
         fsid = FSID if daemons or node in self.asks else ""
         return {"host": node, "fsid": fsid, "daemons": daemons, "asks": node in self.asks} | self.strange
 
@@ -70,10 +73,11 @@ class Cluster:
         }  # fmt: skip
 
     def places(self, node):
-        return {
-            "crush": {host: [str(n)] for n, host in enumerate(HOSTS)},
-            "on": {host: {"osd": [str(n)], "mon": [host]} for n, host in enumerate(HOSTS)},
-        }
+        on = {host: {"osd": [str(n)], "mon": [host]} for n, host in enumerate(HOSTS)}
+        for kind, hosts in self.beside.items():
+            for host in hosts:
+                on.setdefault(host, {})[kind] = [host]
+        return {"crush": {host: [str(n)] for n, host in enumerate(HOSTS)}, "on": on}
 
     def may_stop(self, node, sets):
         down = {name for name, one in self.osds.items() if not one["up"]}
@@ -259,6 +263,55 @@ def test_as_many_as_ceph_can_spare_together_and_the_batch_allows(record):
     assert ceph(cluster, batch=1).capacity(HOSTS) == 1
     cluster.together = 0
     assert ceph(cluster, batch=3).capacity(HOSTS) == 1  # its drain says why it stays
+
+
+@pytest.mark.parametrize("kind", ["mgr", "rgw"])
+def test_one_manager_and_one_gateway_stay_up_beside_those_that_are_away(kind, record):
+    cluster = Cluster()
+    cluster.together, cluster.beside = 3, {kind: ["sto1", "sto2"]}
+    drain = ceph(cluster, batch=3)
+    assert drain.capacity(["sto1", "sto2"]) == 1 and drain.capacity(["sto1", "sto3", "sto2"]) == 2
+    drain.refuse(HOSTS)
+    drain.drain("sto1", record)
+    with pytest.raises(RolloutError, match=rf"^CEPH_AT_RISK: sto2: no {kind} would run beside"):
+        drain.drain("sto2", type(record)())
+    cluster.beside[kind].append("ctl1")
+    drain.drain("sto2", type(record)())
+
+
+@pytest.mark.parametrize("kind", ["mgr", "rgw"])
+def test_the_only_one_that_runs_of_several_stays(kind, record):
+    cluster = Cluster()
+    cluster.beside, cluster.installed = {kind: ["sto1"]}, {kind: ["sto1", "sto2"]}
+    drain = ceph(cluster)
+    for call in (lambda: drain.refuse(["sto1"]), lambda: drain.drain("sto1", record)):
+        with pytest.raises(RolloutError, match=r"^CEPH_AT_RISK") as refused:
+            call()
+        assert "sto2" in refused.value.message
+    drain.drain("sto2", record)
+
+
+@pytest.mark.parametrize("kind", ["mgr", "rgw"])
+def test_the_only_one_of_the_whole_cluster_goes_and_no_other_node_beside_it(kind, record):
+    cluster = Cluster()
+    cluster.together, cluster.beside, cluster.installed = 3, {kind: ["sto1"]}, {kind: ["sto1"]}
+    drain = ceph(cluster, batch=3)
+    assert drain.capacity(HOSTS) == 1 and drain.capacity(["sto2", "sto3", "sto1"]) == 2
+    drain.refuse(HOSTS)
+    drain.drain("sto1", record)
+
+
+@pytest.mark.parametrize("kind", ["mgr", "rgw"])
+def test_a_manager_and_a_gateway_of_the_node_are_waited_for(kind, record):
+    cluster = Cluster()
+    cluster.beside = {kind: ["sto1", "sto2"]}
+    drain = ceph(cluster, return_timeout=60)
+    drain.drain("sto1", record)
+    cluster.beside = {kind: ["sto2"]}
+    with pytest.raises(RolloutError, match=rf"^RESTORE_FAILED: .*not running: {kind} sto1"):
+        drain.restore("sto1", record)
+    cluster.beside[kind].append("sto1")
+    drain.restore("sto1", record)
 
 
 def test_while_one_is_away_it_is_not_asked_and_what_cannot_be_told_starts_no_other(record):

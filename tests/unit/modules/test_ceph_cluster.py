@@ -22,7 +22,19 @@ DUMP = {
 ANSWERS = {
     "osd dump": DUMP,
     "mon dump": {"mons": [{"name": "sto1"}, {"name": "sto2"}]},
-    "node ls": {"mon": {"sto1": ["sto1"]}, "osd": {"sto1": [0], "sto2": [1]}},
+    "node ls": {"mon": {"sto1": ["sto1"]}, "osd": {"sto1": [0], "sto2": [1]}, "mgr": {"sto2": ["b"]}},
+    "service dump": {
+        "services": {
+            "rgw": {
+                "daemons": {
+                    "summary": "",
+                    "14325": {"gid": 14325, "metadata": {"hostname": "sto2", "id": "main.sto2"}},
+                    "old": {"gid": 9, "metadata": {"hostname": "sto1"}},
+                }
+            },
+            "rbd-mirror": {"daemons": {"summary": ""}},
+        }
+    },
     "osd tree": {
         "nodes": [
             {"id": -1, "name": "default", "type": "root", "children": [-2]},
@@ -120,8 +132,16 @@ def test_the_cluster_is_a_record_of_what_its_own_commands_say(node):
 def test_where_daemons_are_is_told_by_the_cluster(node):
     assert node()[0].places() == {
         "crush": {"sto1": ["0"]},
-        "on": {"sto1": {"mon": ["sto1"], "osd": ["0"]}, "sto2": {"osd": ["1"]}},
+        "on": {
+            "sto1": {"mon": ["sto1"], "osd": ["0"], "rgw": ["old"]},
+            "sto2": {"osd": ["1"], "mgr": ["b"], "rgw": ["main.sto2"]},
+        },
     }
+
+
+def test_a_cluster_without_a_gateway_has_none(node):
+    module, _ = node({f"{ASK}service dump": json.dumps({"services": {}})})
+    assert "rgw" not in module.places()["on"]["sto2"]
 
 
 @pytest.mark.parametrize(
