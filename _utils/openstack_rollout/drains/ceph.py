@@ -3,12 +3,12 @@
 Nothing is moved: what a node has, others have as well. Before it goes down, all placement groups are whole,
 the daemons of all nodes that are away together may stop by Ceph's own word (`ok-to-stop`), a manager and an
 object gateway run elsewhere, and `noout` is set for the node's OSDs alone. The restore waits until its
-daemons are back and every group is active and clean, as long as the recovery moves, and takes back the
-`noout` that the drain had set: no other flag.
+daemons are back, every group is whole and none is remapped that was not before, as long as the recovery
+moves, and takes back the `noout` that the drain had set: no other flag.
 
 Its keys in a record: `fsid`, `noout` (what the drain sets it for), `up` and `in` (its OSDs that were),
 `monitors` (its monitors that were in the quorum), `host` (Ceph's name of the node), `mgr` and `rgw` (its
-managers and gateways that ran).
+managers and gateways that ran), `remapped` (how many groups of the cluster were).
 """
 
 from __future__ import annotations
@@ -28,11 +28,17 @@ SETTLED = 6.0  # seconds of a whole Ceph that count: its manager hears of the OS
 POLL_INTERVAL = 2.0  # seconds
 _SILENCE_TIMEOUT = 15  # seconds after which a node that shows no sign of a call counts as silent
 _ASKERS = 3  # nodes that are tried for one question
-#: words in a placement group's state with which data lacks a copy, or nobody can tell
-_NOT_WHOLE = {"degraded", "undersized", "peered", "down", "incomplete", "stale", "unknown", "recovery_wait"}
+#: words in a placement group's state with which data lacks a sound copy, or nobody can tell
+_NOT_WHOLE = {
+    *("degraded", "undersized", "peered", "down", "incomplete", "stale", "unknown", "recovery_wait"),
+    *("inconsistent", "failed_repair", "snaptrim_error"),
+    *("backfill_toofull", "recovery_toofull", "backfill_unfound", "recovery_unfound"),
+}
 
 #: flags of an operator with which a node that went down is not missed, or does not become whole again
-_IN_THE_WAY = {"nodown", "noup", "nobackfill", "norecover", "pause", "pauserd", "pausewr"}
+_IN_THE_WAY = {"nodown", "noup", "nobackfill", "norecover", "pause", "pauserd", "pausewr", "full"}
+#: the health check that a Ceph without room has (since Luminous, in place of the flag `full`)
+_FULL = "OSD_FULL"
 #: types of which any one daemon does what all do, and Ceph has no `ok-to-stop`
 _ANY_WILL_DO = ("mgr", "rgw")
 
@@ -175,6 +181,7 @@ class Ceph:
             noout=[one for one in wanted if one not in status["noout"]],
             up=sorted(name for name, one in known.items() if one["up"]),
             monitors=sorted(set(daemons.get("mon", ())) & set(status["quorum"])),
+            remapped=_remapped(status),
         )
         record.data["in"] = sorted(name for name, one in known.items() if one["in"])
         on = places["on"].get(here["host"], {})
@@ -335,6 +342,7 @@ def _lacks(status: Status, before: Mapping[str, Any] | None = None) -> list[str]
         lines.append(f"down: osd {some(down)}")
     set_by_hand = sorted(_IN_THE_WAY & set(status["flags"]))
     lines += [f"somebody set the flag {one} (ceph osd unset {one})" for one in set_by_hand]
+    lines += ["an OSD is full: make room (ceph osd df)"] if _FULL in status["health"]["checks"] else []
     bad = {state: count for state, count in status["groups"].items() if not _whole(state)}
     lines += [f"{count} placement groups are {state}" for state, count in sorted(bad.items())]
     return lines
@@ -346,6 +354,11 @@ def _whole(state: str) -> bool:
     return "active" in words and bool(words & {"clean", "remapped"}) and not words & _NOT_WHOLE
 
 
+def _remapped(status: Status) -> int:
+    """How many placement groups are elsewhere than CRUSH wants them."""
+    return sum(count for state, count in status["groups"].items() if "remapped" in state.split("+"))
+
+
 def _missing(status: Status, before: Mapping[str, Any]) -> list[str]:
     """What of a node is not as it was before it went down, a line each."""
     osds = status["osds"]
@@ -355,7 +368,11 @@ def _missing(status: Status, before: Mapping[str, Any]) -> list[str]:
     }
     lines = [f"{word}: osd {some(names)}" for word, names in lost.items() if names]
     gone = sorted(set(before["monitors"]) - set(status["quorum"]))
-    return [*lines, *([f"not in the quorum: {', '.join(gone)}"] if gone else [])]
+    lines += [f"not in the quorum: {', '.join(gone)}"] if gone else []
+    remapped, had = _remapped(status), before.get("remapped")
+    if had is not None and remapped > had:  # an older version wrote down none
+        lines.append(f"{remapped} placement groups are remapped, {had} were before")
+    return lines
 
 
 def _not_running(places: Places, before: Mapping[str, Any]) -> list[str]:
@@ -377,7 +394,7 @@ def _is_down(status: Status, before: Mapping[str, Any]) -> bool:
 def _left(status: Status) -> int:
     """How much is left to be recovered: objects, and placement groups."""
     groups = sum(count for state, count in status["groups"].items() if not _whole(state))
-    return int(status["left"]) + groups
+    return int(status["left"]) + groups + _remapped(status)
 
 
 def _shown(daemons: Daemons) -> str:

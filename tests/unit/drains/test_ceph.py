@@ -27,6 +27,7 @@ class Cluster:
         self.groups = dict(CLEAN)
         self.left = 0
         self.flags = ["sortbitwise"]
+        self.checks = []
         self.noout = []
         self.together = 1  # as many OSDs as may stop at once
         self.asks = set(HOSTS)
@@ -66,8 +67,8 @@ class Cluster:
 
     def status(self, node):
         return {
-            "fsid": FSID, "health": {"status": "HEALTH_OK", "checks": []}, "monitors": list(HOSTS),
-            "quorum": list(self.quorum), "osds": dict(self.osds),
+            "fsid": FSID, "health": {"status": "HEALTH_OK", "checks": list(self.checks)},
+            "monitors": list(HOSTS), "quorum": list(self.quorum), "osds": dict(self.osds),
             "noout": list(self.noout), "flags": list(self.flags), "groups": dict(self.groups),
             "left": self.left,
         }  # fmt: skip
@@ -165,6 +166,20 @@ def groups(**states):
         groups(peering=1),
         lambda cluster: cluster.quorum.remove("sto3"),
         lambda cluster: cluster.flags.append("norecover"),
+        lambda cluster: cluster.flags.append("full"),
+        lambda cluster: cluster.checks.append("OSD_FULL"),
+        *(
+            lambda cluster, state=state: cluster.groups.update({state: 1})
+            for state in (
+                "active+clean+inconsistent",
+                "active+clean+scrubbing+deep+inconsistent+failed_repair",
+                "active+clean+snaptrim_error",
+                "active+remapped+backfill_toofull",
+                "active+remapped+recovery_toofull",
+                "active+remapped+recovery_unfound",
+                "active+remapped+backfill_unfound",
+            )
+        ),
         lambda cluster: setattr(cluster, "together", 0),
     ],
 )
@@ -179,7 +194,7 @@ def test_what_is_at_risk_is_refused_before_a_run_and_before_a_node(breaks, recor
     assert ceph(cluster).restore("sto1", record) and cluster.called("release") == []
 
 
-@pytest.mark.parametrize("state", ["active+remapped+backfilling", "active+clean+inconsistent"])
+@pytest.mark.parametrize("state", ["active+remapped+backfilling", "active+clean+snaptrim"])
 def test_groups_that_have_all_their_copies_are_whole(state, record):
     cluster = Cluster()
     cluster.groups[state] = 2
@@ -199,6 +214,32 @@ def test_a_drain_waits_for_a_recovery_as_long_as_it_moves(record):
     cluster.script = {at: step for at in (50, 100, 150, 200, 250)}
     ceph(cluster).drain("sto1", record)
     assert cluster.now >= 250
+
+
+def test_a_restore_waits_for_what_is_remapped_since_the_drain_as_long_as_it_moves(record):
+    cluster = Cluster()
+    cluster.groups["active+remapped+backfill_wait"] = 2
+    drain = ceph(cluster, return_timeout=60)
+    drain.drain("sto1", record)
+    cluster.groups["active+remapped+backfilling"] = 5
+
+    def step():
+        cluster.groups["active+remapped+backfilling"] -= 1
+
+    cluster.script = {at: step for at in (50, 100, 150, 200, 250)}
+    drain.restore("sto1", record)
+    assert cluster.now >= 250 and cluster.noout == []
+
+
+def test_what_stays_remapped_since_the_drain_is_named(record):
+    cluster = Cluster()
+    drain = ceph(cluster, return_timeout=60)
+    drain.drain("sto1", record)
+    cluster.groups["active+clean+remapped"] = 3
+    with pytest.raises(RolloutError, match=r"^RESTORE_FAILED: .*3 placement groups are remapped"):
+        drain.restore("sto1", record)
+    del record.data["remapped"]  # of a version that did not look
+    drain.restore("sto1", record)
 
 
 def test_a_restore_ends_when_the_recovery_does_not_move_and_noout_stays_until_it_is_whole(record):
