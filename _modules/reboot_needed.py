@@ -6,7 +6,7 @@ What a reboot did not remove is remembered: it causes no further one until it ch
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from openstack_rollout import errors
@@ -18,17 +18,21 @@ _REQUIRED = (Path("/run/reboot-required"), Path("/var/run/reboot-required"))
 # A file here asks for a reboot until it is gone, and says why in its first line. A reboot empties /run; a
 # file in the other place has to be removed by whoever put it there.
 MARKERS = (Path("/run/openstack-rollout/reboot.d"), Path("/etc/openstack-rollout/reboot.d"))
-# Lines that a reboot did not remove, and those that the next one is to remove.
+# What a reboot did not remove ("left"), and what the next one is to remove ("expected").
 _RECORD = Path("/var/lib/openstack-rollout/reboots-without-effect.json")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _KERNEL = "kernel"
+# {name of an evidence: {what a reboot is to remove: how that is told}}
+Found = dict[str, dict[str, str]]
+# The same, by what is to be removed alone.
+Items = Mapping[str, Collection[str]]
 _LISTED = re.compile(r"^\s*\* (\S+)$", re.M)
 
 
 def evidence(thorough: bool = True) -> list[str]:
     """Why this node needs a reboot: one line each, "NAME: what was found"; empty when it needs none.
 
-    Without the lines that an earlier reboot did not remove: see `without_effect`.
+    Without what an earlier reboot did not remove: see `without_effect`.
 
     thorough (bool): also look for the last of these names, which takes a second.
 
@@ -43,8 +47,7 @@ def evidence(thorough: bool = True) -> list[str]:
 
         salt 'cmp1' reboot_needed.evidence
     """
-    known = _known()
-    return [line for line in _lines_of_evidence(thorough) if line not in known]
+    return _told(_parted(_found(thorough), _known(), of_them=False))
 
 
 def without_effect() -> list[str]:
@@ -57,7 +60,7 @@ def without_effect() -> list[str]:
         salt 'cmp1' reboot_needed.without_effect
     """
     known = _known()
-    return [line for line in _lines_of_evidence() if line in known] if known else []
+    return _told(_parted(_found(), known)) if known else []
 
 
 def remember_asked(why: list[str]) -> None:
@@ -71,13 +74,15 @@ def remember_asked(why: list[str]) -> None:
 
         salt 'cmp1' reboot_needed.remember_asked '["kernel: 5.14.0-1 runs, 5.14.0-2 is installed"]'
     """
-    _write(_known(), why)
+    names = {line.partition(":")[0] for line in why}
+    _write(_known(), {name: list(items) for name, items in _found().items() if name in names})
 
 
 def remember_left(before: list[str]) -> list[str]:
-    """What of some evidence a reboot did not remove; it is remembered.
+    """What a reboot did not remove of the evidence that `remember_asked` noted; it is remembered.
 
-    before (list): what `evidence` returned before the reboot. Returns those lines that still hold.
+    before (list): what `evidence` returned before the reboot. Returns lines of what still holds, under the
+    same names and as it is now.
 
     CLI Example:
 
@@ -85,10 +90,10 @@ def remember_left(before: list[str]) -> list[str]:
 
         salt 'cmp1' reboot_needed.remember_left '["kernel: 5.14.0-1 runs, 5.14.0-2 is installed"]'
     """
-    now = _lines_of_evidence()
-    left = [line for line in before if line in now]
-    _write([*left, *(line for line in _known() if line in now)])
-    return left
+    names = {line.partition(":")[0] for line in before}
+    left = _parted(_found(), _known())
+    _write(left)
+    return _told({name: items for name, items in left.items() if name in names})
 
 
 def wanted_kernel() -> str:
@@ -103,10 +108,8 @@ def wanted_kernel() -> str:
 
         salt 'cmp1' reboot_needed.wanted_kernel
     """
-    line = _kernel()
-    if line and f"{_KERNEL}: {line}" in _known():
-        return ""
-    return kernels.wanted(*_kernels()) or ""
+    wanted = kernels.wanted(*_kernels())
+    return wanted if wanted and not _kernel().keys() & set(_known().get(_KERNEL, ())) else ""
 
 
 def dismiss() -> list[str]:
@@ -120,7 +123,9 @@ def dismiss() -> list[str]:
 
         salt 'cmp1' reboot_needed.dismiss
     """
-    return remember_left(evidence())
+    found, known = _found(), _known()
+    _write(found)
+    return _told(_parted(found, known, of_them=False))
 
 
 def forget() -> None:
@@ -135,50 +140,69 @@ def forget() -> None:
     StateFile(_RECORD).forget()
 
 
-def _known() -> list[str]:
-    """What had no effect: as noted, and what is still there after a boot that it was to be removed by."""
+def _known() -> Items:
+    """What had no effect: as noted, and what is still there after a boot that it was to be removed by.
+
+    What any later boot removed is forgotten: it causes another one when it comes back.
+    """
     noted = StateFile(_RECORD).read_or_none() or {}
-    lines = noted.get("lines", [])
-    if not noted.get("asked") or noted.get("boot_id") == _boot_id():
-        return lines
-    now = _lines_of_evidence()
-    lines = [line for line in now if line in lines or line in noted["asked"]]
-    _write(lines)
-    return lines
+    left, expected = noted.get("left", {}), noted.get("expected", {})
+    if not (left or expected) or noted.get("boot_id") == _boot_id():
+        return left
+    either = {name: [*left.get(name, ()), *expected.get(name, ())] for name in {*left, *expected}}
+    left = _parted(_found(), either)
+    _write(left)
+    return left
 
 
-def _write(lines: Iterable[str], asked: Sequence[str] = ()) -> None:
-    noted: dict = {"lines": sorted(set(lines))}
-    if asked:
-        noted |= {"asked": list(asked), "boot_id": _boot_id()}
-    if any(noted.values()):
-        StateFile(_RECORD).write(noted)
+def _write(left: Items, expected: Items | None = None) -> None:
+    if left or expected:
+        noted = {"left": {name: sorted(items) for name, items in left.items()}, "expected": expected or {}}
+        StateFile(_RECORD).write({**noted, "boot_id": _boot_id()})
     else:
         StateFile(_RECORD).forget()
+
+
+def _parted(found: Found, items: Items, of_them: bool = True) -> Found:
+    """What is found and is of some items; with `of_them` False what is not."""
+    parted = {
+        name: {item: told for item, told in one.items() if (item in items.get(name, ())) is of_them}
+        for name, one in found.items()
+    }
+    return {name: one for name, one in parted.items() if one}
+
+
+def _told(found: Found) -> list[str]:
+    return [f"{name}: {errors.some(list(items.values()))}" for name, items in found.items()]
 
 
 def _boot_id() -> str:
     return _BOOT_ID.read_text(encoding="utf-8").strip()
 
 
-def _lines_of_evidence(thorough: bool = True) -> list[str]:
+def _found(thorough: bool = True) -> Found:
     found = {
         _KERNEL: _kernel(),
         "reboot-required": _required(),
         "marker": _markers(),
         "bootc": _image(),
         "switch": _switch(),
-        "libraries": errors.some(__salt__["stale_services.unsafe"]()),
+        "libraries": _each(__salt__["stale_services.unsafe"]()),
     }
     if thorough:
         found["needs-restarting"] = _needs_restarting()
-    return [f"{name}: {line}" for name, line in found.items() if line]
+    return {name: items for name, items in found.items() if items}
 
 
-def _kernel() -> str:
+def _each(items: Collection[str]) -> dict[str, str]:
+    return {item: item for item in items}
+
+
+def _kernel() -> dict[str, str]:
+    """The newest kernel, whichever older one runs: a boot that starts a third one does not remove it."""
     running, *others = _kernels()
     newest = kernels.waiting(running, *others)
-    return f"{running} runs, {newest} is installed" if newest else ""
+    return {newest: f"{running} runs, {newest} is installed"} if newest else {}
 
 
 def _kernels() -> tuple:
@@ -191,44 +215,43 @@ def _kernels() -> tuple:
     )
 
 
-def _required() -> str:
+def _required() -> dict[str, str]:
     for path in _REQUIRED:
         if path.exists():
             names = _lines(path.with_name("reboot-required.pkgs"))
-            return f"{path}" + (f" of {errors.some(sorted(set(filter(None, names))))}" if names else "")
-    return ""
+            return _each(sorted(set(filter(None, names))) or [str(path)])
+    return {}
 
 
-def _markers() -> str:
+def _markers() -> dict[str, str]:
     found = []
     for folder in MARKERS:
         for path in sorted(folder.glob("*")) if folder.is_dir() else ():
             why = next(iter(_lines(path)), "")
             found.append(f"{path}" + (f" ({why})" if why else ""))
-    return errors.some(found)
+    return _each(found)
 
 
-def _image() -> str:
-    status = __salt__["bootc.status"]()
-    return f"{status['staged']} is staged" if status and status["staged"] else ""
+def _image() -> dict[str, str]:
+    staged = (__salt__["bootc.status"]() or {}).get("staged")
+    return {staged: f"{staged} is staged"} if staged else {}
 
 
-def _switch() -> str:
+def _switch() -> dict[str, str]:
     switch = __salt__["ovs.switch"]()
     if not switch or not switch["stale"]:
-        return ""
-    return f"{switch['running']} runs, {switch['installed']} is installed"
+        return {}
+    return {switch["installed"]: f"{switch['running']} runs, {switch['installed']} is installed"}
 
 
-def _needs_restarting() -> str:
+def _needs_restarting() -> dict[str, str]:
     """The packages installed since this boot that need another one, by dnf's plugin needs-restarting."""
     if __grains__.get("os_family") != "RedHat" or not __salt__["cmd.which"]("dnf"):
-        return ""
+        return {}
     command = ["dnf", "--cacheonly", "--quiet", "needs-restarting", "--reboothint"]
     result = commands.unattended(__salt__, command)
     # 1 is the plugin's yes, and dnf's own error; only a yes lists packages.
-    names = _LISTED.findall(result.stdout) if result.retcode == 1 else []
-    return errors.some(sorted(set(names)))
+    return _each(sorted(set(_LISTED.findall(result.stdout)))) if result.retcode == 1 else {}
 
 
 def _lines(path: Path) -> list[str]:

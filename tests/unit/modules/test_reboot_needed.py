@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from tests.unit.loading import Commands, load
@@ -51,7 +53,7 @@ def test_each_evidence_has_its_name(node, tmp_path):
     (tmp_path / "reboot.d/firmware").write_text("new firmware\n")
     assert node(hint=True, stale=True, bootc={"staged": "os:2"}, unsafe=["dbus.service"]).evidence() == [
         "kernel: 5.14.0-1.el9.x86_64 runs, 5.14.0-2.el9 is installed",
-        f"reboot-required: {tmp_path}/reboot-required of linux-base",
+        "reboot-required: linux-base",
         f"marker: {tmp_path}/reboot.d/firmware (new firmware)",
         "bootc: os:2 is staged",
         "switch: 3.4.0 runs, 3.5.0 is installed",
@@ -135,32 +137,113 @@ def test_the_wanted_kernel_is_the_newest_unless_it_was_dismissed(node):
     assert node(running="5.14.0-2.el9.x86_64").wanted_kernel() == "5.14.0-2.el9.x86_64"
 
 
-def test_what_is_left_of_a_reboot_s_reasons_is_known_though_its_engine_died(node, tmp_path):
-    module = node()
-    lines = ["kernel: 1 runs, 2 is installed", "libraries: dbus.service", "marker: /run/x"]
-    module._lines_of_evidence = lambda thorough=True: list(lines)
-    module.remember_asked(lines[:2])
-    assert module.evidence() == lines and module.without_effect() == []
-    module._BOOT_ID.write_text("second\n")
-    lines.remove("libraries: dbus.service")
-    assert module.without_effect() == lines[:1] and module.evidence() == lines[1:]
-    lines.append("libraries: dbus.service")  # anew: the reboot had removed it
-    assert module.evidence() == lines[1:]
-    module._BOOT_ID.write_text("third\n")
-    assert module.without_effect() == lines[:1]
+class Machine:
+    """A node's evidence as its own tools give it, and what reboots the node."""
+
+    def __init__(self, module, folder):
+        self.module, self._folder, self._boots = module, folder, 0
+        self.is_so()
+
+    def is_so(self, running=2, newest=2, unsafe=(), markers=(), packages=()):
+        """running, newest: of kernels 0 to 3. unsafe: services. markers: names. packages: of dnf's hint."""
+        installed = [f"5.14.0-{number}.el9" for number in range(newest + 1)]
+        shown = "".join(f"  * {name}\n" for name in packages)
+        self.module.__grains__["kernelrelease"] = f"5.14.0-{running}.el9.x86_64"
+        self.module.__salt__ |= {
+            "package_set.installed": lambda: {"kernel-core": installed},
+            "stale_services.unsafe": lambda: list(unsafe),
+            "cmd.run_all": Commands({"dnf": {"retcode": 1 if packages else 0, "stdout": shown}}),
+        }
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir()
+        for name in markers:
+            (self._folder / name).touch()
+
+    def boots(self, **so):
+        self._boots += 1
+        self.module._BOOT_ID.write_text(f"{self._boots}\n")
+        self.is_so(**so)
 
 
-def test_what_a_reboot_did_not_remove_causes_no_other_until_it_changes(node, tmp_path):
-    module = node()
-    lines = ["kernel: 1 runs, 2 is installed", "marker: /run/x"]
-    module._lines_of_evidence = lambda thorough=True: list(lines)
+@pytest.fixture
+def machine(node, tmp_path):
+    return Machine(node(), tmp_path / "reboot.d")
+
+
+def test_what_is_left_of_a_reboot_s_reasons_is_known_though_its_engine_died(machine):
+    module = machine.module
+    machine.is_so(running=1, markers=["x"], unsafe=["dbus.service"])
+    kernel, marker, libraries = lines = module.evidence()
+    module.remember_asked([kernel, libraries])
     assert module.evidence() == lines and module.without_effect() == []
-    lines.pop()
-    assert module.remember_left(["kernel: 1 runs, 2 is installed", "marker: /run/x"]) == lines
-    assert module.evidence() == [] and module.without_effect() == lines
-    lines[:] = ["kernel: 1 runs, 3 is installed"]
-    assert module.evidence() == lines and module.without_effect() == []
-    lines[:] = ["kernel: 1 runs, 2 is installed"]
+    machine.boots(running=1, markers=["x"])
+    assert module.without_effect() == [kernel] and module.evidence() == [marker]
+    machine.is_so(running=1, markers=["x"], unsafe=["dbus.service"])  # anew: the reboot had removed it
+    assert module.evidence() == [marker, libraries]
+    machine.boots(running=1, markers=["x"], unsafe=["dbus.service"])
+    assert module.without_effect() == [kernel]
+
+
+def test_what_a_reboot_did_not_remove_causes_no_other_until_it_changes(machine):
+    module = machine.module
+    machine.is_so(running=1, markers=["x"])
+    before = module.evidence()
+    module.remember_asked(before)
+    machine.boots(running=1)
+    assert module.remember_left(before) == before[:1]
+    assert module.evidence() == [] and module.without_effect() == before[:1]
+    machine.is_so(running=1, newest=3)
+    assert len(module.evidence()) == 1 and module.without_effect() == []
+    machine.is_so(running=1)
     module.forget()
-    assert module.evidence() == lines
+    assert module.evidence() == before[:1]
     assert module.remember_left([]) == [] and not module._RECORD.exists()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"running": 0}, {"running": 1}),
+        ({"unsafe": ["dbus.service", "auditd.service"]}, {"unsafe": ["auditd.service"]}),
+        ({"markers": ["firmware", "raid"]}, {"markers": ["raid"]}),
+        ({"packages": ["glibc", "systemd"]}, {"packages": ["systemd"]}),
+    ],
+)
+@pytest.mark.parametrize("engine_lives", [True, False])
+def test_what_is_left_in_other_words_is_left(machine, before, after, engine_lives):
+    module = machine.module
+    machine.is_so(**before)
+    why = module.evidence()
+    module.remember_asked(why)
+    machine.boots(**after)
+    assert not engine_lives or len(module.remember_left(why)) == 1
+    assert module.evidence() == [] and len(module.without_effect()) == 1
+    assert "running" not in before or module.wanted_kernel() == ""
+
+
+def test_what_comes_beside_what_is_left_causes_a_reboot_by_itself(machine):
+    module = machine.module
+    machine.is_so(unsafe=["auditd.service"])
+    module.remember_asked(module.evidence())
+    machine.boots(unsafe=["auditd.service", "dbus.service"])
+    assert module.evidence() == ["libraries: dbus.service"]
+    assert module.without_effect() == ["libraries: auditd.service"]
+
+
+def test_more_services_are_remembered_than_a_line_shows(machine):
+    module = machine.module
+    machine.is_so(unsafe=[f"{letter}.service" for letter in "abcdefgh"])
+    module.remember_asked(module.evidence())
+    machine.boots(unsafe=[f"{letter}.service" for letter in "abcdefg"])
+    assert module.evidence() == [] and "and 2 more" in module.without_effect()[0]
+
+
+def test_what_a_later_boot_removed_causes_another_when_it_comes_back(machine):
+    module = machine.module
+    machine.is_so(unsafe=["auditd.service"])
+    module.dismiss()
+    assert module.evidence() == []
+    machine.boots()
+    assert module.evidence() == []
+    machine.is_so(unsafe=["auditd.service"])
+    assert module.evidence() == ["libraries: auditd.service"]
