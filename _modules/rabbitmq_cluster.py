@@ -23,6 +23,7 @@ from openstack_rollout.node.guards import PATIENCE
 _STEPS = Steps()
 _QUORUM, _MIRRORS = "check_if_node_is_quorum_critical", "check_if_node_is_mirror_sync_critical"
 _SERVER = "beam.smp"  # the process of a broker, as of all that is written in Erlang
+_SAYS_NO = 69  # the exit status of a check that fails; also of a tool that does not reach its broker
 _NOT_OFFERED = 64  # the exit status of RabbitMQ's tools for a command, or a column, that they do not know
 _DRAINED_IN = 60  # seconds for leaders of queues to move
 _NOT_STARTED = (126, 127)  # exit statuses of an engine's exec when the program cannot be started
@@ -276,10 +277,10 @@ def _answering(look: Callable[[], Look], member: str) -> Callable[[], Look]:
 def _critical(container: str) -> tuple[list[str], str]:
     """What queues would lose without this node, and the word for it where there is one of its own."""
     quorum = _quorum_critical(container)
-    result = _tool(container, "rabbitmq-diagnostics", "--formatter", "json", _MIRRORS)
-    if result.retcode in (0, _NOT_OFFERED):
+    copies = _failed(container, _MIRRORS)
+    if not copies:
         return quorum, ""
-    lost = [f"queues would lose their only synchronised copy ({_named(result)})"]
+    lost = [f"queues would lose their only synchronised copy ({copies})"]
     lag = _lagging(container)
     own = lag and all(one.by_hand for one in lag)
     return [*quorum, *lost, *mirrors.by_hand(lag)], "SET_BY_OPERATOR" if own and not quorum else ""
@@ -287,17 +288,30 @@ def _critical(container: str) -> tuple[list[str], str]:
 
 def _quorum_critical(container: str) -> list[str]:
     """The queues that would lose their quorum without this node."""
-    result = _tool(container, "rabbitmq-diagnostics", "--formatter", "json", _QUORUM)
-    return [f"queues would lose their quorum ({_named(result)})"] if result.retcode else []
+    queues = _failed(container, _QUORUM)
+    return [f"queues would lose their quorum ({queues})"] if queues else []
 
 
-def _named(result: commands.Result) -> str:
-    """The queues that a check names, or what else it says."""
+def _failed(container: str, check: str) -> str:
+    """The queues that a check names, or what else it says; "" where it passes, or this RabbitMQ has none.
+
+    Raises NodeError CLIENT_FAILED where it says neither yes nor no.
+    """
+    result = _tool(container, "rabbitmq-diagnostics", "--formatter", "json", check)
+    if not result.retcode or (check == _MIRRORS and result.retcode == _NOT_OFFERED):
+        return ""
+    named = _named(result.stdout)
+    if result.retcode == _SAYS_NO and (named or _answers(container)):
+        return named or result.complaint()
+    raise NodeError("CLIENT_FAILED", f"{container} cannot be asked: {check}: {result.complaint()}")
+
+
+def _named(answer: str) -> str:
+    """The queues that a check names in JSON, "" where it names none."""
     try:
-        found = json.loads(result.stdout)
-        return some([one["readable_name"] for one in found["queues"]]) or result.complaint()
+        return some([one["readable_name"] for one in json.loads(answer)["queues"]])
     except (ValueError, KeyError, TypeError):
-        return result.complaint()
+        return ""
 
 
 def _lagging(container: str) -> list[mirrors.Lagging]:

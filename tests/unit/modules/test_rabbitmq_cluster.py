@@ -31,6 +31,7 @@ class Broker(Commands):
         self.missing, self.processes, self.reached = 0, "", True
         self.says = "Error: not running"
         self.mirrored, self.lonely, self.mode = None, False, "manual"
+        self.said = {}  # {check: how it ends instead}
 
     def __call__(self, command, **options):
         found = super().__call__(command, **options)
@@ -39,6 +40,8 @@ class Broker(Commands):
             return found | {"stdout": self.processes}
         if line.endswith(" ping"):
             return found | {"retcode": 0 if self.reached else 69}
+        if command[-1] in self.said:
+            return found | self.said[command[-1]]
         if self.missing or not self.running:
             return found | {"retcode": self.missing or 69, "stderr": self.says}
         if line.endswith("cluster_status"):
@@ -111,6 +114,48 @@ def test_a_queue_that_needs_the_node_keeps_it(tmp_path):
     broker.critical = "Node is critical for queue tasks"
     with pytest.raises(CommandExecutionError, match=r"^QUORUM_AT_RISK: .*critical for queue tasks"):
         guard(broker, tmp_path).before_stop(NAME)
+
+
+CHECKS = ("check_if_node_is_quorum_critical", "check_if_node_is_mirror_sync_critical")
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("code", [75, 70, 1, 127])
+def test_a_check_that_says_neither_yes_nor_no_is_no_no(tmp_path, code, check):
+    broker = Broker()
+    broker.said = {check: {"retcode": code, "stderr": "Error: operation timed out"}}
+    module = guard(broker, tmp_path)
+    with pytest.raises(NodeError) as refused:
+        module.may_stop(NAME)
+    assert refused.value.reason == "CLIENT_FAILED" and "timed out" in refused.value.text
+    with pytest.raises(NodeError, match=r"^CLIENT_FAILED"):
+        module.status(NAME)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_check_that_did_not_reach_the_broker_is_no_no(tmp_path, check):
+    broker = Broker()
+    unreached = {"retcode": 69, "stderr": "Error: unable to perform an operation on node 'rabbit@ctl1'"}
+    broker.said = {check: unreached, "check_running": unreached}
+    broker.processes, broker.reached = "beam.smp -W w", False
+    with pytest.raises(NodeError) as refused:
+        guard(broker, tmp_path).may_stop(NAME)
+    assert refused.value.reason == "CLIENT_FAILED"
+
+
+def test_queues_that_a_check_names_are_told(tmp_path):
+    broker = Broker()
+    queues = json.dumps({"queues": [{"readable_name": "queue 'q' in vhost '/'"}], "result": "error"})
+    broker.said = {CHECKS[0]: {"retcode": 69, "stdout": queues}}
+    with pytest.raises(NodeError, match=r"^QUORUM_AT_RISK: .*quorum \(queue 'q' in vhost '/'\)"):
+        guard(broker, tmp_path).may_stop(NAME)
+
+
+def test_a_check_that_cannot_be_asked_after_a_start_is_told_so(tmp_path):
+    broker = Broker()
+    broker.said = {CHECKS[0]: {"retcode": 75, "stderr": "Error: operation timed out"}}
+    with pytest.raises(NodeError, match=r"^CLIENT_FAILED"):
+        guard(broker, tmp_path).after_start(NAME, {"node": "rabbit@ctl1", "begun": 1000.0}, 30)
 
 
 def test_a_node_that_cannot_be_drained_serves_on(tmp_path):
