@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from salt.exceptions import CommandExecutionError
 
+from openstack_rollout.errors import some
 from openstack_rollout.node import commands, guards, pacemaker, pacemaker_tools
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.guarding import Look, Steps
@@ -75,7 +76,7 @@ def before_stop(container: str) -> dict:
         salt 'ctl1' pacemaker.before_stop keystone
     """
     found = _cluster()
-    if found is None or _unmanaged(found):
+    if found is None or _kept_still(found):
         return {}
     here = pacemaker.addresses(found, found["node"])
     parts = {one["part_of"] for one in here}
@@ -166,7 +167,8 @@ def standby(timeout: float = 300) -> dict:
 
     Returns {"node", "was": whether an operator had set it to standby before, "left": [ids of the resources
     that were moved]}; {} without Pacemaker. Raises NodeError QUORUM_AT_RISK when the cluster cannot spare the
-    node, RESOURCE_STUCK that names the resources, addresses or keepalived processes that stay.
+    node, SET_BY_OPERATOR when maintenance keeps resources on it, RESOURCE_STUCK that names the resources,
+    addresses or keepalived processes that stay.
 
     CLI Example:
 
@@ -179,7 +181,10 @@ def standby(timeout: float = 300) -> dict:
         return {}
     node = found["node"]
     before = _STEPS.pending(_STANDBY) or {"node": node, "was": found["nodes"][node]["standby"]}
-    if _unmanaged(found):
+    if settings := _kept_still(found):
+        if here := [one["id"] for one in pacemaker.on(found, node)]:
+            text = f"{some(sorted(here))} would go down with {node}, Pacemaker moves nothing"
+            raise NodeError("SET_BY_OPERATOR", f"{text}: {'; '.join(settings)}")
         return {**before, "left": []}
     if before["was"]:
         _STEPS.begin(_STANDBY, before)
@@ -224,9 +229,19 @@ def _cluster() -> dict | None:
     return pacemaker_tools.cluster(__salt__, __grains__["id"])
 
 
-def _unmanaged(found: dict) -> bool:
-    """Whether an operator keeps Pacemaker from moving anything on this node."""
-    return found["maintenance"] or found["nodes"].get(found["node"], {}).get("maintenance", False)
+def _kept_still(found: dict) -> list[str]:
+    """The settings with which an operator has Pacemaker move nothing on this node, each with its way back.
+
+    A single service may change all the same: its address stays with it. A node that goes down may not.
+    """
+    node = found["node"]
+    settings = {
+        "maintenance-mode = true (pcs property set maintenance-mode=false)": found["maintenance"],
+        f"{node} is in maintenance (pcs node unmaintenance {node})": (
+            found["nodes"].get(node, {}).get("maintenance", False)
+        ),
+    }
+    return [setting for setting, is_so in settings.items() if is_so]
 
 
 def _require_takers(found: dict, what: str, refusal: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from salt.exceptions import CommandExecutionError
 
+from openstack_rollout.node.errors import NodeError
 from tests.unit.loading import Commands, load
 from tests.unit.modules.guards import steps
 
@@ -175,6 +176,34 @@ def test_what_an_operator_keeps_still_is_left_alone(tmp_path, change):
     cluster = Cluster()
     change(cluster)
     assert module_of(cluster, tmp_path).before_stop(NAME) == {} and cluster.vip == "ctl1"
+
+
+IN_MAINTENANCE = [
+    (lambda c: setattr(c, "maintenance", True), "pcs property set maintenance-mode=false"),
+    (lambda c: c.nodes["ctl1"].update(maintenance=True), "pcs node unmaintenance ctl1"),
+]
+
+
+@pytest.mark.parametrize(("change", "way_back"), IN_MAINTENANCE)
+@pytest.mark.parametrize("vip", ["ctl1", "ctl2"])
+def test_what_an_operator_keeps_on_a_node_does_not_go_down_with_it(tmp_path, change, way_back, vip):
+    cluster = Cluster()
+    cluster.vip = vip  # a resource of a clone is there in any case
+    change(cluster)
+    module = module_of(cluster, tmp_path)
+    with pytest.raises(NodeError) as refused:
+        module.standby()
+    assert refused.value.reason == "SET_BY_OPERATOR" and way_back in refused.value.text
+    assert ("vip" in refused.value.text) is (vip == "ctl1")
+    assert not cluster.nodes["ctl1"]["standby"] and module.unstandby() == {}
+
+
+@pytest.mark.parametrize(("change", "way_back"), IN_MAINTENANCE)
+def test_a_node_in_maintenance_on_which_nothing_is_active_goes(tmp_path, change, way_back):
+    cluster = Cluster()
+    cluster.vip, cluster.nodes["ctl1"]["standby"] = "ctl2", True
+    change(cluster)
+    assert module_of(cluster, tmp_path).standby()["left"] == []
 
 
 def test_a_pacemaker_that_should_answer_and_does_not_is_no_absent_one(tmp_path):
