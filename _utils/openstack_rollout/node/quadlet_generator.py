@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from openstack_rollout.errors import one_line
 from openstack_rollout.node import commands
 from openstack_rollout.node.errors import NodeError
 
@@ -33,20 +34,19 @@ def unit_of(salt: Mapping[str, Any], file: Path, text: str, unit: str = "") -> s
     salt (dict): the caller's `__salt__`. file (Path): the quadlet's place below FOLDER. text (str): all of
     it. unit (str): the unit's name, "" where it is called as the file.
 
-    Raises NodeError DEFINITION_REFUSED with the generator's own line where it makes none.
+    Raises NodeError DEFINITION_REFUSED with the generator's own line where it makes none, and where FOLDER
+    cannot be copied for it.
     """
     program = next((one for one in _PROGRAMS if Path(one).exists()), None)
     if program is None:
         raise NodeError("DEFINITION_REFUSED", f"{file}: this node's podman has no quadlet generator")
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "systemd"
-        if FOLDER.is_dir():
-            # The rest counts too: volumes and networks that it names, and what is dropped into it.
-            shutil.copytree(FOLDER, copy, ignore_dangling_symlinks=True)
-        place = copy / file.relative_to(FOLDER)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.unlink(missing_ok=True)
-        place.write_text(text, encoding="utf-8", errors="surrogateescape")
+        try:
+            _copy_with(copy, file, text)
+        except OSError as error:
+            said = one_line(str(error))  # shutil's has each file in it
+            raise NodeError("DEFINITION_REFUSED", f"{file}: {FOLDER} is not copied: {said}") from error
         done = commands.run(
             salt,
             [program, "-dryrun"],
@@ -61,6 +61,31 @@ def unit_of(salt: Mapping[str, Any], file: Path, text: str, unit: str = "") -> s
         if heading not in done.stdout:
             raise NodeError("DEFINITION_REFUSED", f"{file}: {_complaint(done, file.name, str(copy))}")
         return done.stdout.split(heading, 1)[1].split("\n---", 1)[0].replace(str(copy), str(FOLDER))
+
+
+def _copy_with(copy: Path, file: Path, text: str) -> None:
+    """Copy FOLDER, with a quadlet of this text in it. Raises OSError.
+
+    The rest counts too: volumes and networks that it names, and what is dropped into it. What links lead to
+    is copied: below one that stayed a link, the text would be written into what it leads to.
+    """
+    if FOLDER.is_dir():
+        shutil.copytree(FOLDER, copy, ignore=_left_out)
+    place = copy / file.relative_to(FOLDER)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.unlink(missing_ok=True)
+    place.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def _left_out(folder: str, names: list[str]) -> set[str]:
+    """What there is no end to copy, or nothing: special files, links to nowhere, and to where they are in."""
+    here = Path(folder)
+    above = {one.resolve() for one in (here, *here.parents)}
+    return {
+        name
+        for name in names
+        if not ((here / name).is_file() or ((here / name).is_dir() and (here / name).resolve() not in above))
+    }
 
 
 def _complaint(done: commands.Result, name: str, copy: str) -> str:
