@@ -11,7 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 # The packages that hold a kernel itself: RPM ones by name, each with several versions side by side; Debian's
 # name holds the kernel's release.
-_RPM = ("kernel-core", "kernel-rt-core", "kernel-64k-core", "kernel")
+_RPM = re.compile(r"^kernel(?:-(?!.*modules)[\w-]+)?-core$")
+_ORDINARY = "kernel-core"
+# Those of distributions that have no -core; elsewhere they hold nothing, and have the same versions.
+_WHOLE = ("kernel", "kernel-uek")
 _DEB = re.compile(r"^linux-image-(?:unsigned-)?(?P<release>\d[\w.+~]*-.+)$")
 # What a node gets with a kernel, and would not boot well without.
 PACKAGES = ("kernel", "kernel-*", "linux-image-*", "linux-headers-*", "linux-modules-*")
@@ -20,19 +23,19 @@ PACKAGES = ("kernel", "kernel-*", "linux-image-*", "linux-headers-*", "linux-mod
 Compare = Callable[[str, str], "int | None"]
 
 
-def installed(packages: Mapping[str, Sequence[str]], os_family: str, flavour: str = "") -> list[str]:
-    """The releases of the installed kernels, as `uname -r` would print them (RPM: without the architecture).
+def installed(running: str, packages: Mapping[str, Sequence[str]], os_family: str) -> list[str]:
+    """The releases of the installed kernels of the kind that runs, as `uname -r` would print them (RPM:
+    without the architecture): a node may have several kinds, and boots the one that it runs.
 
-    packages (dict): {name: [version]}. os_family (str): the grain. flavour (str): on Debian, only kernels
-    with this ending (amd64, cloud-amd64): a node may have several kinds, and boots the kind that it runs.
+    running (str): what `uname -r` prints. packages (dict): {name: [version]}. os_family (str): the grain.
+    Returns on RPM an empty list for a running kernel that comes from no package of the node.
     """
     if os_family == "Debian":
+        flavour = _flavour(running)
         found = [match["release"] for name in packages if (match := _DEB.match(name))]
         return [release for release in found if not flavour or _flavour(release) == flavour]
-    for name in _RPM:
-        if name in packages:
-            return list(packages[name])
-    return []
+    kinds = [packages[name] for name in _names(running, packages) if name in packages]
+    return next((list(releases) for releases in kinds if _own(running, releases)), [])
 
 
 def waiting(
@@ -65,9 +68,8 @@ def _own_and_newest(
     running: str, packages: Mapping[str, Sequence[str]], os_family: str, compare: Compare
 ) -> tuple[str | None, str | None]:
     """The running kernel and the newest one, as packages call them."""
-    flavour = _flavour(running) if os_family == "Debian" else ""
-    kernels = installed(packages, os_family, flavour)
-    own = next((one for one in kernels if running in (one, *_with_architecture(one, running))), None)
+    kernels = installed(running, packages, os_family)
+    own = _own(running, kernels)
     if own is None:
         return None, None
 
@@ -77,9 +79,26 @@ def _own_and_newest(
     return own, max(kernels, key=functools.cmp_to_key(order))
 
 
+def _names(running: str, packages: Mapping[str, Sequence[str]]) -> list[str]:
+    """The RPM packages that the running kernel may be of, the likeliest first.
+
+    A variant (rt, 64k, debug) may have the very versions of the ordinary kernel: `uname -r` ends with
+    its name.
+    """
+    variant = running.partition("+")[2]
+    if variant:
+        return [f"kernel-{variant}-core"]
+    return [*sorted(filter(_RPM.match, packages), key=lambda name: name != _ORDINARY), *_WHOLE]
+
+
+def _own(running: str, releases: Sequence[str]) -> str | None:
+    """The running kernel among some releases, None where it is none of them."""
+    return next((one for one in releases if running in (one, *_with_architecture(one, running))), None)
+
+
 def _with_architecture(release: str, running: str) -> list[str]:
     rest = running.removeprefix(f"{release}.")
-    return [f"{release}.{rest}"] if rest != running and re.fullmatch(r"[\w+]+", rest) else []
+    return [f"{release}.{rest}"] if rest != running and re.fullmatch(r"\w+(?:\+[\w-]+)?", rest) else []
 
 
 def _flavour(release: str) -> str:
