@@ -21,13 +21,19 @@ _MENU = ("menuentry", "submenu")
 _KERNEL = ("linux", "linux16", "linuxefi")
 _INITIAL = ("initrd", "initrd16", "initrdefi")
 _ID = ("$menuentry_id_option", "--id")
-_SET_DEFAULT = re.compile(r'^\s*set default="(?P<value>[^"]*)"\s*$', re.M)
+_SET_DEFAULT = re.compile(r"(?:^|;|\bthen\b|\belse\b|\{)\s*(?:set\s+)?default=(?P<written>.*)$")
+#: a value in the three quotings of GRUB's scripts, without what would need an interpreter
+_VALUE = re.compile(
+    r"""(?:"(?P<double>[^"\\]*)"|'(?P<single>[^']*)'|(?P<bare>\$\{\w+\}|[^\s"'\\;{}|&$<>#]+))\s*(?:\s\#.*)?"""
+)
 _VARIABLE = re.compile(r"^\$\{(?P<name>\w+)\}$")
 _BLS = re.compile(r"^\s*blscfg\s*$", re.M)
 _STEP = re.compile(r"(?<!>)>(?!>)")
 _RELEASE = re.compile(r"^(?:vmlinuz|vmlinux|linux)-(?P<release>.+)$")
 #: The variable with the entry that is started once, at the next boot alone (grub-reboot).
 ONCE = "next_entry"
+#: The variable with which Fedora and RHEL count starts that failed: after some, the menu takes another entry.
+_COUNTER = "boot_counter"
 #: RHEL's grub.cfg, as far as it decides the default.
 MENU_OF_ENTRIES = 'set default="${next_entry}"\nset default="${saved_entry}"\nblscfg\n'
 
@@ -65,17 +71,20 @@ def variables(listed: str) -> dict[str, str]:
 
 
 def needs_environment(menu: str) -> bool:
-    """Whether the default of a grub.cfg is a variable of GRUB's environment."""
-    return any(_VARIABLE.match(value) for value in _SET_DEFAULT.findall(menu))
+    """Whether the default of a grub.cfg may be decided by GRUB's environment. Raises as `default_key`."""
+    return any(counted or _VARIABLE.match(value) for value, counted in _defaults(menu))
 
 
 def default_key(menu: str, environment: Mapping[str, str]) -> str:
     """What a grub.cfg takes for the default: an id, a title, a number, or "" for the first.
 
     menu (str): its text. environment (dict): of `variables`. Raises ValueError where another variable than
-    the environment's decides.
+    the environment's decides, where starts are counted, and for a default in a form that is not known here.
     """
-    values = _SET_DEFAULT.findall(menu)
+    found = _defaults(menu)
+    if environment.get(_COUNTER) and any(counted for _, counted in found):
+        raise ValueError(f"the default entry depends on {_COUNTER}")
+    values = [value for value, counted in found if not counted]
     if f"${{{ONCE}}}" in values and environment.get(ONCE):
         return environment[ONCE]
     rest = [value for value in values if value != f"${{{ONCE}}}"]
@@ -152,6 +161,33 @@ def default(entries: Sequence[Entry], key: str) -> Entry | None:
 def all_of(entries: Iterable[Entry]) -> list[Entry]:
     """Some entries, and those of their submenus."""
     return [found for one in entries for found in (one, *all_of(one.entries))]
+
+
+def _defaults(menu: str) -> list[tuple[str, bool]]:
+    """What a grub.cfg sets the default to, in its order, and whether only where starts are counted.
+
+    Raises ValueError for a value in a form that is not known here.
+    """
+    found = []
+    conditions: list[str] = []
+    for line in menu.splitlines():
+        words = line.replace(";", " ").split()
+        if not words or words[0].startswith("#"):
+            continue
+        if match := _SET_DEFAULT.search(line):
+            found.append((_unquoted(match["written"]), any(_COUNTER in one for one in conditions)))
+        elif words[0] == "if" and words[-1] != "fi":
+            conditions.append(line)
+        elif words[0] == "fi" and conditions:
+            conditions.pop()
+    return found
+
+
+def _unquoted(written: str) -> str:
+    match = _VALUE.fullmatch(written)
+    if not match or "$" in (match["single"] or ""):
+        raise ValueError(f"the default entry is {written.strip()}")
+    return next(value for value in match.group("double", "single", "bare") if value is not None)
 
 
 def _chosen(entries: Sequence[Entry], name: str) -> Entry:

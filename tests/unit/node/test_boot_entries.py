@@ -127,6 +127,69 @@ def test_a_menu_of_another_form_is_refused(text):
         boot_entries.of_menu(text)
 
 
+@pytest.mark.parametrize("written", ["1", "'1'", '"1"', '"1"  # the old one'])
+@pytest.mark.parametrize("before", ["set default=", "default=", "if true; then\n\tset default="])
+def test_a_default_is_read_in_every_quoting(before, written):
+    assert boot_entries.default_key(f'set default="0"\n{before}{written}\n', {}) == "1"
+
+
+def test_a_default_in_single_quotes_is_a_path_through_submenus():
+    menu = MENU.replace('"DEFAULT"', "'1>1'")
+    entries = boot_entries.of_menu(menu)
+    assert boot_entries.default(entries, boot_entries.default_key(menu, {})).release == OLD
+
+
+@pytest.mark.parametrize("written", ["${saved_entry}", '"${saved_entry}"'])
+def test_a_saved_default_is_read_in_every_quoting(written):
+    menu = f"set default={written}\nblscfg\n"
+    assert boot_entries.needs_environment(menu)
+    assert boot_entries.default_key(menu, {"saved_entry": "7"}) == "7"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "set default='${saved_entry}'",
+        'set default="$saved_entry"',
+        'set default=a" b"',
+        "set default=1'",
+        "set default=a\\ b",
+        "set default=$(x)",
+        "set default=1>1",
+        "if true; then set default=1; fi",
+    ],
+)
+def test_a_default_in_another_form_is_not_known(line):
+    with pytest.raises(ValueError, match="default"):
+        boot_entries.default_key(f'set default="0"\n{line}\n', {"saved_entry": "7"})
+
+
+COUNTING = """insmod increment
+# Check if boot_counter exists and boot_success=0 to activate this behaviour.
+if [ -n "${boot_counter}" -a "${boot_success}" = "0" ]; then
+  # if countdown has ended, choose to boot rollback deployment,
+  # i.e. default=1 on OSTree-based systems.
+  if  [ "${boot_counter}" = "0" -o "${boot_counter}" = "-1" ]; then
+    set default=1
+    set boot_counter=-1
+  # otherwise decrement boot_counter
+  else
+    decrement boot_counter
+  fi
+  save_env boot_counter
+fi
+"""
+
+
+@pytest.mark.parametrize("rest", ["", "if [ x$grub_platform = xxen ]; then insmod xzio; fi\nset default=0\n"])
+def test_a_fallback_of_starts_that_are_counted_is_no_default_where_none_are(rest):
+    menu = 'set default="7"\n' + COUNTING + rest
+    assert boot_entries.needs_environment(menu)
+    assert boot_entries.default_key(menu, {"boot_success": "0"}) == ("0" if rest else "7")
+    with pytest.raises(ValueError, match="boot_counter"):
+        boot_entries.default_key(menu, {"boot_counter": "2"})
+
+
 def test_a_default_that_a_script_works_out_is_not_known():
     with pytest.raises(ValueError, match="chosen_by_site"):
         started("${chosen_by_site}")
