@@ -78,14 +78,12 @@ class Rollout:
             members = Membership.of(model, self._fleet)
             missing = gone.for_run(self._journal, unfinished, members, self._fleet)
             unfinished = self._take_over(unfinished, orchestration, model, members)
-            measured = members.measure(
-                self._fleet, members.ids, refresh=SYSTEM in stages, halted=self._halted(unfinished)
-            )
+            halted = self._halted(unfinished)
+            measured = members.measure(self._fleet, members.ids, refresh=SYSTEM in stages, halted=halted)
             measured = preconditions.before_a_run(model, members, measured, stages, self._ports)
             preconditions.refuse_undrainable(members, measured.nodes, stages, self._engines.drains(model))
             occupancy.refuse(model, members, measured.nodes, stages, self._engines.drains(model))
             preconditions.refuse_broken_clusters(measured, stages, self._ports, touch=True)
-            halted = self._halted(unfinished)
             gates.refuse(model, members, measured, stages, self._ports, unfinished, halted)
         except RolloutError as error:
             self._end(unfinished, error)
