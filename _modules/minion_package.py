@@ -13,9 +13,9 @@ from pathlib import Path
 
 import salt.version
 
-from openstack_rollout.node import commands, renew_minion
+from openstack_rollout.node import commands, held_services, renew_minion
 from openstack_rollout.node.errors import NodeError
-from openstack_rollout.node.packages import MINION_PACKAGES
+from openstack_rollout.node.packages import MINION_PACKAGES, matches
 from openstack_rollout.records.state_file import StateFile
 
 UNIT = "openstack-rollout-minion"
@@ -63,11 +63,16 @@ def masters() -> dict[str, list[str]]:
     return {name: installed[name] for name in _MASTERS if name in installed}
 
 
-def renew(packages: Mapping[str, str]) -> dict:
-    """Begin to move Salt's packages: after this job's end, in a unit of systemd's own.
+def renew(packages: Mapping[str, str], exclude: Sequence[str] = ()) -> dict:
+    """Begin to move Salt's packages: after this job's end, in a unit of systemd's own, which restarts the
+    minion. The packages' scripts restart nothing.
 
-    packages (dict): {name: version}. Returns {name: {"old", "new"}} of what will move.
-    Raises NodeError MINION_FAILED, PACKAGE_DOWNLOAD_FAILED, …; the files are fetched before.
+    packages (dict): {name: version}. exclude (list): globs of packages that must not move; one that names a
+    package of these does not count.
+
+    Returns {name: {"old", "new"}} of what will move. Raises NodeError MINION_FAILED; PACKAGE_REMOVAL or
+    PACKAGE_FAILED when the transaction, which is resolved before, would do what it may not;
+    PACKAGE_DOWNLOAD_FAILED, …, for the files are fetched before.
 
     CLI Example:
 
@@ -77,24 +82,26 @@ def renew(packages: Mapping[str, str]) -> dict:
     """
     if state()["state"] == "waiting":
         return {}
-    missing = __salt__["package_set.missing_downloads"](packages)
-    if missing:
-        __salt__["package_set.download"](missing)
+    if __salt__["package_set.missing_downloads"](packages):
+        __salt__["package_set.download"](packages)
+    others = [glob for glob in exclude if not any(matches(name, [glob]) for name in packages)]
+    moving = _commands(packages, others)
     task = {
         "state": "waiting",
         "message": "",
         # Where jobs are threads of the minion, there is no process of a job to wait for.
         "job": os.getpid() if __opts__.get("multiprocessing", True) else 0,
-        "commands": _commands(packages),
-        "restart": ["systemctl", "restart", _SERVICE],
+        "commands": moving,
+        "environment": {**commands.UNATTENDED, **held_services.stand(_is_debian())},
+        "afterwards": [["systemctl", "daemon-reload"], ["systemctl", "restart", _SERVICE]],
+        "held": True,
     }
     StateFile(_RECORD).write(task)
     program = [sys.executable, renew_minion.__file__, str(_RECORD)]
-    variables = [f"--setenv={name}={value}" for name, value in commands.NOTHING_RESTARTED.items()]
-    command = ["systemd-run", "--quiet", "--collect", f"--unit={UNIT}", *variables, *program]
-    result = commands.run(__salt__, command)
+    result = commands.run(__salt__, ["systemd-run", "--quiet", "--collect", f"--unit={UNIT}", *program])
     if result.retcode:
         forget()
+        held_services.tidy()
         raise NodeError("MINION_FAILED", f"systemd-run: {result.complaint()}")
     installed = __salt__["package_set.installed"]()
     return {name: {"old": ",".join(installed.get(name, ())), "new": new} for name, new in packages.items()}
@@ -127,6 +134,9 @@ def state() -> dict:
     task = StateFile(_RECORD).read_or_none() or {"state": "none", "message": ""}
     if task["state"] == "waiting" and not _is_under_way():
         task.update(state="failed", message=f"{UNIT}.service ended in the middle of it")
+    if task["state"] != "waiting" and task.get("held") and held_services.tidy():
+        # Once: later it would take away what another transaction has put there.
+        StateFile(_RECORD).write(task | {"held": False})
     versions = __salt__["package_set.installed"]().get("salt-minion")
     return {
         "state": task["state"],
@@ -148,21 +158,16 @@ def _half() -> dict[str, str]:
     return {name: version for name, version in versions.items() if name in MINION_PACKAGES}
 
 
-def _commands(packages: Mapping[str, str]) -> list[list[str]]:
+def _commands(packages: Mapping[str, str], exclude: Sequence[str]) -> list[list[str]]:
     """What the renewal runs, in order: apt does nothing while a package is half installed."""
-    mending = __salt__["package_repair.commands_to_mend"](list(MINION_PACKAGES))
-    moving = [_transaction(packages)]
-    return [*mending, *moving] if __grains__.get("os_family") == "Debian" else [*moving, *mending]
+    mending = __salt__["package_repair.commands_to_mend"](list(MINION_PACKAGES), exclude)
+    moving = [__salt__["package_set.command_to_bring"](packages, exclude)]
+    if not _is_debian():
+        return [*moving, *mending]
+    # Nobody else waits for apt's lock there.
+    patience = f"DPkg::Lock::Timeout={__salt__['package_lock.patience']():.0f}"
+    return [*mending, *([first, "-o", patience, *rest] for first, *rest in moving)]
 
 
-def _transaction(packages: Mapping[str, str]) -> list[str]:
-    if __grains__.get("os_family") == "Debian":
-        asked = [f"{name}={version}" for name, version in sorted(packages.items())]
-        options = [f"DPkg::Options::=--force-{one}" for one in ("confold", "confdef")]
-        options.append(f"DPkg::Lock::Timeout={__salt__['package_lock.patience']():.0f}")
-        return [
-            *("apt-get", "--quiet", "--yes", *(word for one in options for word in ("-o", one))),
-            *("install", "--only-upgrade", *asked),
-        ]
-    asked = [f"{name}-{version}" for name, version in sorted(packages.items())]
-    return ["dnf", "--quiet", "--assumeyes", "--setopt=keepcache=1", "install", *asked]
+def _is_debian() -> bool:
+    return __grains__.get("os_family") == "Debian"

@@ -7,9 +7,11 @@ that was killed is finished first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from openstack_rollout.node import commands, held_services
+from salt.exceptions import CommandExecutionError
+
+from openstack_rollout.node import apt, held_services, package_errors, transactions
 from openstack_rollout.node import packages as comparing
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.packages import OVS_PACKAGES
@@ -67,9 +69,8 @@ def _by_dnf(install: Mapping[str, str], remove: Sequence[str]) -> dict:
     doubles = comparing.changes("ovs", install, __salt__["package_set.installed"]())[1]
     unwanted = _installed_of([*remove, *doubles])
     if unwanted:
-        result = commands.unattended(
-            __salt__, ["rpm", "--erase", "--noscripts", "--allmatches", *sorted(unwanted)]
-        )
+        command = ["rpm", "--erase", "--noscripts", "--allmatches", *sorted(unwanted)]
+        result = transactions.run(__salt__, command, debian=False)
         __salt__["package_set.installed"](fresh=True)
         if result.retcode:
             raise NodeError("PACKAGE_FAILED", f"rpm --erase: {result.complaint()}")
@@ -89,35 +90,22 @@ def _installed_of(remove: Sequence[str]) -> dict[str, str]:
 def _by_apt(install: Mapping[str, str], remove: Sequence[str]) -> dict:
     with held_services.denied(_SERVICES):
         __salt__["package_repair.finish_dpkg"](switch=True)
-        held = sorted(set(install) & _held())
-        if held:
-            raise NodeError(
-                "PACKAGE_FAILED",
-                f"{', '.join(held)}: on hold by the node's operator: apt-mark unhold, or"
-                " leave it out of the release",
-            )
+        unwanted = _installed_of(remove)
+        apt.refuse_held(__salt__, {*install, *unwanted})
         if __salt__["package_set.missing_downloads"](install):
             __salt__["package_set.download"](install, remove=OVS_PACKAGES)
-        _refuse_others(install, remove)
-        moved = __salt__["package_set.bring"](install, remove=OVS_PACKAGES) if install else {}
-        unwanted = _installed_of(remove)
-        if unwanted:
-            with commands.nothing_restarted():
-                __salt__["pkg.remove"](pkgs=sorted(unwanted))
-    return {**moved, **{name: {"old": version, "new": ""} for name, version in unwanted.items()}}
+        _refuse_others(install, unwanted)
+        if not install and not unwanted:
+            return {}
+        return __salt__["package_set.bring"](install, remove=OVS_PACKAGES, erase=sorted(unwanted))
 
 
-def _refuse_others(install: Mapping[str, str], remove: Sequence[str]) -> None:
+def _refuse_others(install: Mapping[str, str], erase: Collection[str]) -> None:
     """Refuse a transaction that would move anything but Open vSwitch."""
-    asked = [*(f"{name}={version}" for name, version in install.items()), *(f"{name}-" for name in remove)]
-    simulated = commands.unattended(
-        __salt__, ["apt-get", "--simulate", "--allow-downgrades", "install", *asked]
-    )
-    moving = comparing.moving(simulated.stdout)
-    others = [name for name in moving if not comparing.of_the_switch(name)]
+    try:
+        plan = apt.simulated(__salt__, apt.wanted(install, erase))
+    except CommandExecutionError as error:
+        raise package_errors.classified(str(error), "PACKAGE_FAILED") from error
+    others = [name for name in plan.moving if not comparing.of_the_switch(name)]
     if others:
         raise NodeError("PACKAGE_FAILED", f"other packages would move with it: {', '.join(others)}")
-
-
-def _held() -> set[str]:
-    return set(commands.unattended(__salt__, ["apt-mark", "showhold"]).stdout.split())

@@ -13,7 +13,7 @@ from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import commands, dnf_library, fingerprint, package_errors
+from openstack_rollout.node import apt, commands, dnf_library, fingerprint, package_errors, transactions
 from openstack_rollout.node import packages as comparing
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.records.state_file import StateFile
@@ -33,12 +33,12 @@ _DATABASES = (
 _SETTINGS = ("clean_requirements_on_remove=0", "protected_packages=")
 #: seconds that a measurement waits for a package manager that works
 _PATIENCE = 60.0
-_ROW = "${binary:Package}\\t${Version}\\t${db:Status-Want}\\t${db:Status-Eflag}\\t${db:Status-Status}\\n"
+# ${binary:Package} would name the architecture of each package that may be there for several.
+_ROW = "${Package}\\t${Architecture}\\t${Version}\\t${db:Status-Eflag}\\t${db:Status-Status}\\n"
 _WHOLE = ("installed", "config-files", "not-installed")
 _CONFIGURE = ("--force-confold", "--configure", "--pending")
 _FIX = ("--fix-broken", "install")
-_AGAIN = ("--no-remove", "--reinstall", "install")
-_KEEP = ("-o", "DPkg::Options::=--force-confold", "-o", "DPkg::Options::=--force-confdef")
+_AGAIN = ("--reinstall", "install")
 
 
 def found() -> dict:
@@ -133,11 +133,14 @@ def mend(names: Sequence[str], exclude: Sequence[str] = ()) -> dict:
     }  # fmt: skip
 
 
-def commands_to_mend(names: Sequence[str]) -> list[list[str]]:
+def commands_to_mend(names: Sequence[str], exclude: Sequence[str] = ()) -> list[list[str]]:
     """The commands that mend packages, to be run by somebody else: Salt's own move when this job has ended.
 
-    names (list): of packages. Returns [[argument, …]], [] where they are whole.
-    Raises NodeError PACKAGE_REMOVAL, PACKAGE_FAILED, or another reason of the package manager's.
+    names (list): of packages. exclude (list): globs of packages that must not move.
+
+    Returns [[argument, …]], [] where they are whole. Raises NodeError PACKAGE_REMOVAL when another package
+    would go or an excluded one move; PACKAGE_FAILED, also where Open vSwitch is half installed, for dpkg
+    would finish that too; or another reason of the package manager's.
 
     CLI Example:
 
@@ -149,9 +152,12 @@ def commands_to_mend(names: Sequence[str]) -> list[list[str]]:
     broken = sorted({*state["doubles"], *state["half"]} & set(names))
     if not broken:
         return []
-    if _is_apt():
-        return [["dpkg", *_CONFIGURE], _apt(*_FIX), _apt(*_AGAIN, *broken)]
-    return [_transaction_of_rpm(set(broken), ())[0]]
+    if not _is_apt():
+        return [_transaction_of_rpm(set(broken), exclude)[0]]
+    _refuse_switch(state["half"])
+    request = ["--fix-broken", *_AGAIN, *broken]
+    _refuse_apts_plan(state["half"], request, False, exclude)
+    return [["dpkg", *_CONFIGURE], _apt(*request)]
 
 
 def finish_dpkg(switch: bool = False, exclude: Sequence[str] = ()) -> None:
@@ -173,15 +179,16 @@ def finish_dpkg(switch: bool = False, exclude: Sequence[str] = ()) -> None:
     half = _half_of_dpkg()
     if not half:
         return
-    if not switch and any(comparing.of_the_switch(name) for name in half):
-        raise NodeError("PACKAGE_FAILED", "Open vSwitch is half installed: run the stage ovs before")
-    said = _in_scope(["dpkg", *_CONFIGURE])
+    if not switch:
+        _refuse_switch(half)
+    said = _run(["dpkg", *_CONFIGURE])
     for plan in (_FIX, _AGAIN):
         if left := _half_of_dpkg():
             # The first passes over a package that dpkg wants unpacked again, with nothing else wrong.
             request = plan if plan is _FIX else (*plan, *sorted(left))
             _refuse_apts_plan(left, request, switch, exclude)
-            said += _in_scope(_apt(*request))
+            said += _run(_apt(*request))
+    __salt__["stale_services.note"](sorted(half))
     audit = commands.unattended(__salt__, ["dpkg", "--audit", *half])
     __salt__["package_set.installed"](fresh=True)
     if (left := _half_of_dpkg()) or audit.retcode or audit.stdout.strip():
@@ -192,7 +199,8 @@ def finish_dpkg(switch: bool = False, exclude: Sequence[str] = ()) -> None:
 
 def _mend_rpm(names: set[str], exclude: Sequence[str]) -> None:
     command, concerned = _transaction_of_rpm(names, exclude)
-    said = _in_scope(command)
+    said = _run(command)
+    __salt__["stale_services.note"](sorted(names))
     left = _state_of_rpm()
     several = {one["nevra"] for some in left["doubles"] for one in some}
     if concerned & (several | {one["nevra"] for one in left["half"]}):
@@ -260,23 +268,25 @@ def _without_version(nevras: Sequence[str], state: Mapping[str, Any]) -> list[st
     return sorted({f"{one['name']}.{one['arch']}" for one in some if one["nevra"] in nevras})
 
 
-def _apt(*request: str, how: str = "--yes") -> list[str]:
-    return ["apt-get", "--quiet", how, *_KEEP, *request]
+def _apt(*request: str) -> list[str]:
+    return ["apt-get", "--quiet", "--yes", "--no-remove", *apt.KEEP_FILES, *request]
+
+
+def _refuse_switch(half: Iterable[str]) -> None:
+    if any(comparing.of_the_switch(name) for name in half):
+        raise NodeError("PACKAGE_FAILED", "Open vSwitch is half installed: run the stage ovs before")
 
 
 def _refuse_apts_plan(
     half: Iterable[str], request: Sequence[str], switch: bool, exclude: Sequence[str]
 ) -> None:
-    simulated = commands.unattended(__salt__, _apt(*request, how="--simulate"))
-    if simulated.retcode:
-        raise package_errors.classified(f"{simulated.stdout}\n{simulated.stderr}", "PACKAGE_FAILED")
+    try:
+        plan = apt.simulated(__salt__, request)
+    except CommandExecutionError as error:
+        raise package_errors.classified(str(error), "PACKAGE_FAILED") from error
     hidden = [*exclude, *(() if switch else comparing.OVS_PACKAGES)]
-    moving = [
-        name
-        for name in comparing.moving(simulated.stdout)
-        if name not in half and comparing.matches(name, hidden)
-    ]
-    wrong = sorted({*comparing.removing(simulated.stdout), *moving})
+    moving = {name for name in plan.moving if name not in half and comparing.matches(name, hidden)}
+    wrong = sorted({*plan.removed, *moving})
     if wrong:
         raise NodeError(
             "PACKAGE_REMOVAL", f"to mend {', '.join(sorted(half))}, apt would move {', '.join(wrong)}"
@@ -298,16 +308,17 @@ def _half_of_dpkg() -> dict[str, str]:
     """{name: version} of what dpkg does not have whole."""
     printed = commands.checked(__salt__, ["dpkg-query", "--show", f"--showformat={_ROW}"], "PACKAGE_FAILED")
     rows = [line.split("\t") for line in printed.splitlines() if line]
+    own = __grains__.get("osarch", "")
     return {
-        name: version
-        for name, version, _, flag, status in rows
+        comparing.salts_name(name, arch, own, ":"): version
+        for name, arch, version, flag, status in rows
         if status not in _WHOLE or flag == "reinstreq"
     }
 
 
-def _in_scope(command: Sequence[str]) -> str:
-    """Run a transaction, which outlives a minion that is stopped; what it printed."""
-    result = commands.unattended(__salt__, ["systemd-run", "--scope", "--quiet", *command])
+def _run(command: Sequence[str]) -> str:
+    """Run a transaction; what it printed."""
+    result = transactions.run(__salt__, command, debian=_is_apt())
     return f"{result.stdout}\n{result.stderr}"
 
 

@@ -8,23 +8,25 @@ report of success alone does not count.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from salt.exceptions import CommandExecutionError
-from salt.utils.pkg.rpm import ARCHES
 
-from openstack_rollout.node import answers, commands, dnf_library, package_errors
+from openstack_rollout.node import answers, apt, commands, dnf_transaction, package_errors, transactions
 from openstack_rollout.node import packages as comparing
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.packages import FLOOR
 
-# Downloaded packages outlive the next transaction: what was fetched beforehand must still be there later.
-# dnf shall not wait for a lock for ever: `package_lock` waits, with a limit.
-_DNF = ("keepcache=1", "exit_on_lock=1")
-# dpkg prints to a terminal of apt's own, which ends up in this file alone; Salt sees only apt's errors.
+# dpkg prints to a terminal of apt's own, which ends up in this file alone; apt tells only its own errors.
 _TERMINAL = Path("/var/log/apt/term.log")
 _REFRESHED = "openstack_rollout.package_metadata_refreshed"
+# What dnf imports while it works, and rpm keeps as if they were packages.
+_KEYS = "gpg-pubkey"
+
+_Result = TypeVar("_Result")
+_Versions = Mapping[str, Sequence[str]]
 
 
 def changes(packages: Mapping[str, str], stage: str = "services") -> dict:
@@ -70,17 +72,21 @@ def bring(
     exclude: Sequence[str] = (),
     setopt: Sequence[str] = (),
     remove: Sequence[str] = (),
+    erase: Collection[str] = (),
 ) -> dict:
-    """Bring packages to these versions in one transaction.
+    """Bring packages to these versions in one transaction. Its scripts neither start, stop nor restart
+    services.
 
     packages (dict): {name: version}, all of them to be moved or installed. exclude (list): globs of packages
     that must not move, not even as a dependency. setopt (list): further options of dnf. remove (list): globs
     of packages that may go with it; one that a package of these replaces (RPM's Obsoletes) may go as well.
+    erase (list): names of packages that go with it (apt).
 
     Returns {name: {"old", "new"}} of every package that moved. Raises NodeError PACKAGE_REMOVAL when a
     package would go that may not (nothing was touched), or is found to be gone; PACKAGE_FAILED when the
-    transaction fails or a version is not reached; or the reason that the package manager's message stands for
-    (DISK_FULL, SIGNATURE_WRONG, REPOSITORY_BROKEN, REPOSITORY_LOGIN, PACKAGE_LOCKED, …).
+    operator holds a package (nothing was touched), the transaction fails, a version is not reached or another
+    package has moved; or the reason that the package manager's message stands for (DISK_FULL,
+    SIGNATURE_WRONG, REPOSITORY_BROKEN, REPOSITORY_LOGIN, PACKAGE_LOCKED, …).
 
     CLI Example:
 
@@ -88,24 +94,43 @@ def bring(
 
         salt 'cmp1' package_set.bring '{openstack-selinux: 0.8.41-1}' exclude='[kernel]'
     """
-    before = installed()
-    planned = _unlocked("PACKAGE_FAILED", lambda: _transaction(packages, exclude, setopt, remove))
-    after = installed(fresh=True)
-    gone = sorted(name for name in set(before) - set(after) - planned if not comparing.matches(name, remove))
-    if gone:
-        raise NodeError("PACKAGE_REMOVAL", f"went, and nobody had planned it: {', '.join(gone)}")
+    before, after, planned = _unlocked(
+        "PACKAGE_FAILED", lambda: _moved(packages, exclude=exclude, setopt=setopt, remove=remove, erase=erase)
+    )
+    _refuse_unplanned(before, after, planned)
     unreached, _ = _compared("system", packages, {name: [] for name in packages} | after)
     if unreached:
         raise NodeError("PACKAGE_FAILED", f"not reached: {answers.named(unreached)}")
     return {
         name: {"old": ",".join(before.get(name, ())), "new": ",".join(after.get(name, ()))}
-        for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name)
+        for name in _differing(before, after)
     }
 
 
+def command_to_bring(packages: Mapping[str, str], exclude: Sequence[str] = ()) -> list[str]:
+    """The command that brings packages to these versions, to be run by somebody else: Salt's own move when
+    this job has ended.
+
+    packages (dict), exclude (list): as in `bring`. Returns [argument, …]. Raises as `bring` does before it
+    moves anything.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' package_set.command_to_bring '{salt-minion: 3008.4-1}'
+    """
+    # Somebody else has apt finish before what is half installed now.
+    options = ["--fix-broken"] if _is_apt() else []
+    planned = _unlocked(
+        "PACKAGE_FAILED", lambda: _prepared(_concrete(packages), exclude=exclude, options=options)
+    )
+    return planned.command
+
+
 def missing_downloads(packages: Mapping[str, str]) -> dict[str, str]:
-    """Those packages whose files are not in the package manager's cache.
+    """What has to be fetched before packages can be brought to these versions: {name: version} of those, and
+    of what they need, whose files are not whole on the node. All of them where their metadata says nothing.
 
     packages (dict): {name: version}.
 
@@ -117,9 +142,12 @@ def missing_downloads(packages: Mapping[str, str]) -> dict[str, str]:
     """
     if not packages:
         return {}
-    cached = {name: list(found) for name, found in __salt__["pkg.list_downloaded"]().items()}
-    have = {name: cached.get(name, []) for name in packages}
-    return _compared("system", packages, have)[0]
+    ask = apt.unfetched if _is_apt() else dnf_transaction.unfetched
+    try:
+        missing = ask(__salt__, _concrete(packages), _own())
+    except CommandExecutionError:
+        missing = None
+    return dict(packages) if missing is None else missing
 
 
 def download(packages: Mapping[str, str], remove: Sequence[str] = ()) -> dict:
@@ -142,81 +170,67 @@ def download(packages: Mapping[str, str], remove: Sequence[str] = ()) -> dict:
     return answers.to_come(packages)
 
 
-def _transaction(
-    packages: Mapping[str, str], exclude: Sequence[str], setopt: Sequence[str], remove: Sequence[str]
-) -> set[str]:
-    """Move the packages; the names of those that were to go with it, which nobody else may take away."""
+def _moved(
+    packages: Mapping[str, str], *, exclude: Sequence[str], erase: Collection[str], **more: Sequence[str]
+) -> tuple[_Versions, _Versions, comparing.Transaction]:
+    """Move the packages; what was installed before and what is after, and the transaction."""
     if _is_apt():
-        switch = all(comparing.of_the_switch(name) for name in packages)
+        switch = all(comparing.of_the_switch(name) for name in (*packages, *erase))
         __salt__["package_repair.finish_dpkg"](switch=switch, exclude=list(exclude))
     if missing_downloads(packages):
         _refresh()
-    concrete = _concrete(packages)
-    if not _is_apt():
-        return _by_dnf(concrete, [*_DNF, *setopt], exclude, remove)
-    _refuse_unplanned(concrete, exclude, remove)
+    planned = _prepared(_concrete(packages), exclude=exclude, erase=erase, **more)
+    before = installed(fresh=True)
     automatic = _automatic(packages)
-    with commands.nothing_restarted():
-        __salt__["pkg.install"](pkgs=_pkgs(concrete))
+    result = transactions.run(__salt__, planned.command, debian=_is_apt())
+    after = installed(fresh=True)
+    # Also what half a transaction has moved.
+    __salt__["stale_services.note"](_differing(before, after))
+    _succeeded(result)
     if automatic:
         commands.unattended(__salt__, ["apt-mark", "auto", *automatic])
-    return set()
+    return before, after, planned
 
 
-def _fetched(packages: Mapping[str, str], remove: Sequence[str]) -> set[str]:
+def _fetched(packages: Mapping[str, str], remove: Sequence[str]) -> None:
     _refresh()
-    concrete = _concrete(packages)
-    if not _is_apt():
-        return _by_dnf(concrete, _DNF, (), remove, "--downloadonly")
-    _refuse_unplanned(concrete, (), remove)
-    __salt__["pkg.install"](pkgs=_pkgs(concrete), downloadonly=True)
-    return set()
+    option = "--download-only" if _is_apt() else "--downloadonly"
+    planned = _prepared(_concrete(packages), remove=remove, options=[option])
+    _succeeded(transactions.in_scope(__salt__, planned.command))
 
 
-def _by_dnf(
+def _prepared(
     packages: Mapping[str, str],
-    setopt: Sequence[str],
-    exclude: Sequence[str],
-    remove: Sequence[str],
-    *options: str,
-) -> set[str]:
-    """One transaction of dnf's, which erases nothing that was not planned; the names of what it replaces."""
-    specs = sorted(_spec(name, version) for name, version in packages.items())
-    plan = dnf_library.ask(
-        __salt__,
-        {"ask": "resolve", "install": specs, "exclude": list(exclude), "setopt": list(setopt)},
-    )
-    if plan["missing"]:
-        raise CommandExecutionError(f"no repository has {', '.join(plan['missing'])}")
-    planned = [
-        one["name"]
-        for one in (plan.get("removed") or {}).values()
-        if one["by"] in packages or comparing.matches(one["name"], remove)
-    ]
-    dnf_library.refuse_removals(plan, planned)
-    if "problem" in plan:
-        raise CommandExecutionError(plan["problem"])
-    # the metadata of the plan, however old it is by now
-    settings = [*setopt, "*.metadata_expire=-1", *([f"excludepkgs={','.join(exclude)}"] if exclude else ())]
-    command = [
-        *("systemd-run", "--scope", "--quiet", "dnf", "--quiet", "--assumeyes"),
-        *(f"--setopt={one}" for one in settings),
-        *options,
-        *("install", *specs),
-    ]
-    result = commands.unattended(__salt__, command)
+    *,
+    setopt: Sequence[str] = (),
+    erase: Collection[str] = (),
+    **more: Sequence[str],
+) -> comparing.Transaction:
+    if _is_apt():
+        return apt.prepared(__salt__, packages, erase=erase, **more)
+    return dnf_transaction.prepared(__salt__, packages, _own(), setopt=setopt, **more)
+
+
+def _succeeded(result: commands.Result) -> None:
     if result.retcode:
         raise CommandExecutionError(f"{result.stdout}\n{result.stderr}")
-    return set(planned)
 
 
-def _spec(name: str, version: str) -> str:
-    """How dnf is asked for a package that Salt calls so: name.i686 is one of another architecture."""
-    base, _, arch = name.rpartition(".")
-    return f"{base}-{version}.{arch}" if base and arch in ARCHES else f"{name}-{version}"
+def _refuse_unplanned(before: _Versions, after: _Versions, planned: comparing.Transaction) -> None:
+    """Refuse to call good what moved and was not in the transaction as it was resolved or simulated."""
+    if gone := sorted(before.keys() - after.keys() - planned.goes):
+        raise NodeError("PACKAGE_REMOVAL", f"went, and nobody had planned it: {', '.join(gone)}")
+    moved = [name for name in _differing(before, after) if name not in planned.comes | planned.goes]
+    if moved:
+        raise NodeError("PACKAGE_FAILED", f"moved, and nobody had planned it: {', '.join(moved)}")
 
 
-def _unlocked(reason: str, action: Callable[[], set[str]]) -> set[str]:
+def _differing(before: _Versions, after: _Versions) -> list[str]:
+    names = (before.keys() | after.keys()) - {_KEYS}
+    return sorted(name for name in names if before.get(name) != after.get(name))
+
+
+def _unlocked(reason: str, action: Callable[[], _Result]) -> _Result:
     """Do something when nobody holds the package manager's locks, and again when somebody was faster.
 
     Errors are raised under the reason that the package manager's message stands for, or under this one.
@@ -230,7 +244,7 @@ def _unlocked(reason: str, action: Callable[[], set[str]]) -> set[str]:
         except NodeError as error:
             failure = error
         except CommandExecutionError as error:
-            failure = package_errors.classified(f"{_terminal(before)}{_text(error)}", reason)
+            failure = package_errors.classified(f"{_terminal(before)}{error}", reason)
         if failure.reason != "PACKAGE_LOCKED" or time.monotonic() > deadline:
             raise failure
 
@@ -270,36 +284,13 @@ def _refresh() -> None:
         __context__[_REFRESHED] = True
 
 
-def _refuse_unplanned(packages: Mapping[str, str], exclude: Sequence[str], remove: Sequence[str]) -> None:
-    """Apt can neither exclude packages nor be kept from removing some, so the transaction is simulated, and
-    refused when it would do that.
-    """
-    asked = [f"{name}={version}" for name, version in packages.items()]
-    simulated = commands.unattended(
-        __salt__, ["apt-get", "--simulate", "--allow-downgrades", "install", *asked]
-    )
-    refused = [name for name in comparing.moving(simulated.stdout) if comparing.matches(name, exclude)]
-    if refused:
-        raise CommandExecutionError(f"excluded packages would move: {', '.join(refused)}")
-    gone = [name for name in comparing.removing(simulated.stdout) if not comparing.matches(name, remove)]
-    if gone:
-        raise NodeError("PACKAGE_REMOVAL", f"would go: {', '.join(gone)}")
+def _own() -> str:
+    """The node's architecture."""
+    return __grains__.get("osarch", "")
 
 
 def _is_apt() -> bool:
     return __grains__.get("os_family") == "Debian"
-
-
-def _pkgs(packages: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{name: version} for name, version in sorted(packages.items())]
-
-
-def _text(error: CommandExecutionError) -> str:
-    """All that the package manager printed."""
-    info = error.info if isinstance(error.info, dict) else {}
-    said = info.get("result") or {}
-    parts = [*map(str, info.get("errors") or ()), str(said.get("stdout", "")), str(said.get("stderr", ""))]
-    return "\n".join(part for part in parts if part) or str(error)
 
 
 def _terminal_size() -> int:

@@ -38,8 +38,8 @@ def evidence(thorough: bool = True) -> list[str]:
 
     The names: `kernel` (a newer one is installed than runs), `reboot-required` (Debian's file), `marker` (a
     file in /run/openstack-rollout/reboot.d or /etc/openstack-rollout/reboot.d), `bootc` (an image is staged),
-    `switch` (Open vSwitch runs older programs than are installed), `libraries` (services run deleted
-    files and cannot be restarted safely), `needs-restarting`.
+    `switch` (Open vSwitch runs older programs than are installed), `libraries` (services run what an
+    update replaced and cannot be restarted safely), `needs-restarting`.
 
     CLI Example:
 

@@ -1,4 +1,7 @@
-"""Services of this node that run libraries or programs which an update has deleted, and restarting those.
+"""Services of this node that run what an update has replaced, and restarting those.
+
+A service is found by the libraries and programs it runs which were deleted, and by the package of its unit,
+where that has moved since the service began: a program for an interpreter leaves no deleted file.
 
 Restarting a service disturbs less than a reboot. Only those are restarted of which it is known that nothing
 depends on them; all others, and those that refuse, are a reason for a reboot (`reboot_needed`). Containers
@@ -8,7 +11,7 @@ have libraries of their own and do not count.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -16,6 +19,8 @@ from salt.exceptions import CommandExecutionError
 
 from openstack_rollout.node import commands
 from openstack_rollout.node.errors import NodeError
+from openstack_rollout.node.packages import of_the_switch
+from openstack_rollout.records.state_file import StateFile
 
 # Restarted: what others do not notice. All else is a reason for a reboot: nobody knows what it carries.
 HARMLESS = (
@@ -37,10 +42,37 @@ _MONITOR = "conmon"
 _PROC = Path("/proc")
 _DELETED = re.compile(r"\s(/(?:usr|lib|lib64|opt|bin|sbin)/\S+) \(deleted\)$", re.M)
 _UNIT = re.compile(r"([^/\n]+\.service)(?:/[^/\n]*)*$", re.M)
+# Forgotten by a reboot, as the services are that run now.
+_NOTED = Path("/run/openstack-rollout/stale-services.json")
+_SHOWN = ("Id", "InvocationID", "MainPID", "SourcePath", "FragmentPath")
+
+
+def note(packages: Sequence[str]) -> None:
+    """Note the running services of packages that have moved: until it begins anew each is stale.
+
+    packages (list): names. Open vSwitch's do not count, whose own modules tell whether it is stale.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' stale_services.note '[tuned]'
+    """
+    moved = {name.partition(":")[0] for name in packages if not of_the_switch(name)}
+    if not moved:
+        return
+    running = [unit for unit in _shown("*.service") if unit["MainPID"] != "0"]
+    files = {unit["Id"]: unit["SourcePath"] or unit["FragmentPath"] for unit in running}
+    owners = _owners({path for path in files.values() if path and Path(path).exists()})
+    record = _noted()
+    for unit in running:
+        if (package := owners.get(files[unit["Id"]])) in moved:
+            record[unit["Id"]] = {"invocation": unit["InvocationID"], "package": package}
+    StateFile(_NOTED).write(record)
 
 
 def found() -> dict[str, list[str]]:
-    """The services that run deleted files: {unit: [files]}.
+    """The services that run what an update has replaced: {unit: [deleted files, or "package NAME"]}.
 
     CLI Example:
 
@@ -62,6 +94,8 @@ def found() -> dict[str, list[str]]:
             continue  # it ended meanwhile
         if files and unit:
             stale.setdefault(unit[1], set()).update(files)
+    for name, package in _still_noted().items():
+        stale.setdefault(name, set()).add(f"package {package}")
     return {
         unit: sorted(files)
         for unit, files in sorted(stale.items())
@@ -114,10 +148,62 @@ def restart() -> list[str]:
 
 
 def _restarted(unit: str) -> bool:
+    """Whether it runs again; a service whose package is gone is to end instead."""
     try:
+        (state,) = _shown(unit, properties=("LoadState",))
+        if state["LoadState"] == "not-found":
+            return bool(__salt__["service.stop"](unit))
         return bool(__salt__["service.restart"](unit) and __salt__["service.status"](unit))
     except CommandExecutionError:
         return False  # the others get their restart all the same
+
+
+def _noted() -> dict[str, dict[str, str]]:
+    return StateFile(_NOTED).read_or_none() or {}
+
+
+def _still_noted() -> dict[str, str]:
+    """The noted services that have not begun anew: {unit: package}."""
+    record = _noted()
+    if not record:
+        return {}
+    now = {unit["Id"]: unit["InvocationID"] for unit in _shown(*record) if unit["MainPID"] != "0"}
+    return {name: one["package"] for name, one in record.items() if now.get(name) == one["invocation"]}
+
+
+def _shown(*units: str, properties: Sequence[str] = _SHOWN) -> list[dict[str, str]]:
+    """What systemd says of units, or of the loaded ones of a pattern."""
+    printed = commands.checked(
+        __salt__, ["systemctl", "show", f"--property={','.join(properties)}", *units], "NODE_ERROR"
+    )
+    empty = dict.fromkeys(properties, "")
+    parts = [part.splitlines() for part in printed.split("\n\n") if part.strip()]
+    return [empty | dict(line.split("=", 1) for line in lines if "=" in line) for lines in parts]
+
+
+def _owners(paths: Iterable[str]) -> dict[str, str]:
+    """The packages of files: {path: name}; what is of none is left out."""
+    ordered = sorted(paths)
+    if not ordered:
+        return {}
+    if __grains__.get("os_family") != "Debian":
+        command = ["rpm", "--query", "--queryformat", "%{NAME}\\n", "--file", *ordered]
+        names = commands.run(__salt__, command).stdout.splitlines()  # one line for each, also for one of none
+        return dict(zip(ordered, names, strict=False))
+    # dpkg knows a path as its package has it, with /usr before it or not.
+    ends = {_end(path): path for path in ordered}
+    printed = commands.run(__salt__, ["dpkg-query", "--search", *(f"*/{end}" for end in ends)]).stdout
+    rows = [line.partition(": ") for line in printed.splitlines()]
+    return {
+        ends[_end(file)]: owners.split(",")[0].partition(":")[0]
+        for owners, _, file in rows
+        if _end(file) in ends
+    }
+
+
+def _end(path: str) -> str:
+    """A file's name with its folder's."""
+    return "/".join(path.split("/")[-2:])
 
 
 def _unsafe(units: Iterable[str]) -> list[str]:

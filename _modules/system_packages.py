@@ -7,13 +7,20 @@ locked stays.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from openstack_rollout.node import apt_policy, commands, dnf_library, fingerprint, kernels, package_errors
+from openstack_rollout.node import (
+    apt,
+    apt_policy,
+    commands,
+    dnf_library,
+    fingerprint,
+    kernels,
+    package_errors,
+)
 from openstack_rollout.node import packages as comparing
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.records.state_file import StateFile
@@ -50,7 +57,6 @@ _DECISIVE = {
         "/etc/yum.repos.d/*",
     ),
 }
-_INSTALLS = re.compile(r"^Inst (?P<name>[^\s:]+)\S* (?:\[(?P<old>[^\]]+)\] )?\((?P<new>\S+)", re.M)
 # On a node with the master's packages all of Salt's are the operator's.
 _SALTS = ("salt", "salt-*")
 _KEPT_FILES = ("*.rpmnew", "*.rpmsave", "*.dpkg-dist", "*.dpkg-new", "*.ucf-dist")
@@ -143,7 +149,7 @@ def configuration() -> list[str]:
 
 def _marked() -> set[str]:
     if _is_apt():
-        return set(_printed(["apt-mark", "showhold"], "PACKAGE_FAILED").split())
+        return apt.held(__salt__)
     key = fingerprint.of(_DECISIVE["RedHat"])
     known = StateFile(_LOCKED).read_or_none()
     if not (key and known and known["key"] == key):
@@ -200,7 +206,9 @@ def _plan_of_apt(depth: str, exclude: Sequence[str]) -> dict:
     if not any(path.is_file() and path.name != "lock" for path in _LISTS.glob("*")):
         refresh()
     _RUN.mkdir(parents=True, exist_ok=True)
-    pins = [f"Package: {glob}\nPin: release *\nPin-Priority: -10\n" for glob in exclude]
+    # A glob without an architecture would pin packages of the node's own alone.
+    everywhere = [glob if ":" in glob else f"{glob}:any" for glob in exclude]
+    pins = [f"Package: {glob}\nPin: release *\nPin-Priority: -10\n" for glob in everywhere]
     own = _OPERATORS_PREFERENCES.read_text(encoding="utf-8") if _OPERATORS_PREFERENCES.exists() else ""
     _PREFERENCES.write_text("\n".join([*pins, own]), encoding="utf-8")
     command = [
@@ -209,12 +217,12 @@ def _plan_of_apt(depth: str, exclude: Sequence[str]) -> dict:
         "dist-upgrade" if depth == DIST_UPGRADE else "upgrade",
     ]
     text = _printed(command, "PACKAGE_FAILED")
-    moves = [match.groupdict() for match in _INSTALLS.finditer(text)]
-    stays = _stays_of_apt({move["name"] for move in moves}, exclude)
+    said = apt.read(text)
+    stays = _stays_of_apt(said.upgraded, exclude)
     return {
-        "upgrade": {move["name"]: move["new"] for move in moves if move["old"]},
-        "install": {move["name"]: move["new"] for move in moves if not move["old"]},
-        "remove": comparing.removing(text),
+        "upgrade": said.upgraded,
+        "install": said.added,
+        "remove": said.removed,
         "held": {name: one["version"] for name, one in stays.items() if one["cause"] in ("hold", "pin")},
         "stays": stays,
     }

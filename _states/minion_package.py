@@ -37,7 +37,7 @@ def renewed(name, packages=None, depth="upgrade", exclude=(), others=True):
         predicted = answers.to_come(due)
         if __opts__["test"]:
             return answers.answer(name, None, f"would be moved after this job: {named}", predicted)
-        moving = __salt__["minion_package.renew"](due)
+        moving = __salt__["minion_package.renew"](due, list(exclude))
     except CommandExecutionError as error:
         return answers.failed(name, error)
     return answers.answer(name, True, f"moves after this job: {named}", moving or predicted)

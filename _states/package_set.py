@@ -56,7 +56,7 @@ def downloaded(name, packages=None, stage="system"):
         if __opts__["test"]:
             comment = f"would be downloaded: {answers.named(due)}"
             return answers.answer(name, None, comment, answers.to_come(due))
-        fetched = __salt__["package_set.download"](due)
+        fetched = __salt__["package_set.download"](needed)
     except CommandExecutionError as error:
         return answers.failed(name, error)
     return answers.answer(name, True, f"downloaded: {answers.named(due)}", fetched)

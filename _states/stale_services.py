@@ -1,4 +1,4 @@
-"""No service runs files that an update has deleted, as far as a restart of it is safe."""
+"""No service runs what an update has replaced, as far as a restart of it is safe."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from openstack_rollout.node import answers
 
 
 def restarted(name):
-    """Have the services restarted that run deleted libraries or programs, and may be restarted.
+    """Have the services restarted that run what an update has replaced, and may be restarted.
 
     name (str): any text.
 
@@ -20,7 +20,7 @@ def restarted(name):
         services with old libraries:
           stale_services.restarted
     """
-    none = "no service runs deleted files"
+    none = "no service runs what an update replaced"
     if __opts__["test"]:
         none += " now; those that would once packages have moved are restarted too"
     try:
@@ -30,7 +30,7 @@ def restarted(name):
         note = f"; not restarted: {', '.join(left)}" if left else ""
         if not due:
             return answers.answer(name, True, note.removeprefix("; ") or none)
-        changes = {unit: {"old": "runs deleted files", "new": "restarted"} for unit in due}
+        changes = {unit: {"old": "runs what an update replaced", "new": "restarted"} for unit in due}
         if __opts__["test"]:
             return answers.answer(name, None, f"would be restarted: {', '.join(due)}{note}", changes)
         __salt__["stale_services.restart"]()

@@ -102,13 +102,14 @@ def downloaded(name, depth="upgrade", kept=()):
     """
     try:
         plan = __salt__["system_packages.plan"](depth, list(kept))
-        due = __salt__["package_set.missing_downloads"]({**plan["install"], **plan["upgrade"]})
+        coming = {**plan["install"], **plan["upgrade"]}
+        due = __salt__["package_set.missing_downloads"](coming)
         if not due:
             return answers.answer(name, True, "what is newer is there")
         if __opts__["test"]:
             comment = f"would be downloaded: {answers.named(due)}"
             return answers.answer(name, None, comment, answers.to_come(due))
-        fetched = __salt__["package_set.download"](due, remove=plan["remove"])
+        fetched = __salt__["package_set.download"](coming, remove=plan["remove"])
     except CommandExecutionError as error:
         return answers.failed(name, error)
     return answers.answer(name, True, f"downloaded: {answers.named(due)}", fetched)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-_NAME = re.compile(r"^(?P<name>[a-z0-9][a-z0-9+.-]*)(?::[a-z0-9-]+)?:$")
+_NAME = re.compile(r"^(?P<name>[a-z0-9][a-z0-9+.-]*(?::[a-z0-9-]+)?):$")
 _FIELD = re.compile(r"^  (?P<key>Installed|Candidate): (?P<value>\S+)$")
 _VERSION = re.compile(
     r"^(?: (?P<here>\*\*\*)|    ) (?P<version>\S+) (?P<priority>-?\d+)(?: \(phased (?P<phased>\d+)%\))?$"
@@ -38,7 +38,7 @@ class Policy:
 
 
 def read(printed: str) -> dict[str, Policy]:
-    """{name: Policy} of the packages that are installed.
+    """{name: Policy} of the packages that are installed; one of another architecture is name:architecture.
 
     printed (str): what `apt-cache policy NAME…` prints in the language C.
     """

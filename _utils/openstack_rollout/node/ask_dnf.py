@@ -61,6 +61,17 @@ def resolve(question: dict[str, Any]) -> dict[str, Any]:
     return _solved(base, question)
 
 
+def unfetched(question: dict[str, Any]) -> dict[str, Any]:
+    """What dnf would still have to fetch for what `resolve` tells: that, and "unfetched": [package].
+
+    question: as for `resolve`.
+    """
+    base = _with_repositories(question)
+    said = _solved(base, question)
+    lacking = [one for one in base.transaction.install_set if not _is_here(one)] if "comes" in said else []
+    return {**said, "unfetched": [_package(one) for one in lacking]}
+
+
 def newer(question: dict[str, Any]) -> dict[str, Any]:
     """What dnf would do to bring everything that is installed to the newest.
 
@@ -284,6 +295,13 @@ def _without_end(base: Any) -> set[str]:
     return found
 
 
+def _is_here(package: Any) -> bool:
+    """Whether a package's file is on the node, and whole."""
+    if package._is_local_pkg():  # of a local repository: used where it is
+        return True
+    return os.path.exists(package.localPkg()) and package.verifyLocalPkg()
+
+
 def _package(one: Any) -> dict[str, str]:
     return {"name": one.name, "arch": one.arch, "version": one.evr, "nevra": str(one)}
 
@@ -298,7 +316,7 @@ def _answer(question: dict[str, Any]) -> dict[str, Any]:
         return {"error": traceback.format_exc(limit=-2), "kinds": []}
 
 
-_QUESTIONS = {"state": state, "resolve": resolve, "newer": newer, "locks": locks}
+_QUESTIONS = {"state": state, "resolve": resolve, "unfetched": unfetched, "newer": newer, "locks": locks}
 
 
 def main() -> None:

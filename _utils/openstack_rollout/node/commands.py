@@ -8,9 +8,7 @@ functions of Salt's loader, so a module passes its own `__salt__`:
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from salt.exceptions import CommandExecutionError
@@ -111,21 +109,6 @@ def unattended(salt: Mapping[str, Any], command: Sequence[str]) -> Result:
     salt (dict), command (list): as for `run`.
     """
     return run(salt, command, env=UNATTENDED)
-
-
-@contextlib.contextmanager
-def nothing_restarted() -> Iterator[None]:
-    """Have package managers that Salt's own `pkg` calls restart nothing by needrestart meanwhile.
-
-    Salt takes no environment for them; they inherit that of the minion's process.
-    """
-    before = {name: os.environ.get(name) for name in NOTHING_RESTARTED}
-    os.environ.update(NOTHING_RESTARTED)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def in_container(

@@ -45,10 +45,7 @@ def denied(patterns: Sequence[str]) -> Iterator[None]:
     patterns (list): of services' names, as a shell's `case` reads them. The operator's own policy still
     decides about all others. The transaction has to be run by this process.
     """
-    if not _is_ours(POLICY):
-        if POLICY.exists() or POLICY.is_symlink():
-            POLICY.rename(OPERATORS_POLICY)
-        state_file.replace(POLICY, _DENIAL.format(operators=OPERATORS_POLICY), 0o755)
+    _put()
     try:
         with _environment(_HELD, " ".join(patterns)):
             yield
@@ -65,6 +62,24 @@ def all_held(debian: bool) -> Iterator[None]:
     """
     with _environment(_OFFLINE, "1"), denied(["*"]) if debian else contextlib.nullcontext():
         yield
+
+
+def stand(debian: bool) -> dict[str, str]:
+    """As `all_held`, for a transaction that another process runs: the environment that it needs.
+
+    debian (bool): whether the node is of that family. `tidy` ends it.
+    """
+    if debian:
+        _put()
+    return {_OFFLINE: "1", **({_HELD: "*"} if debian else {})}
+
+
+def _put() -> None:
+    if _is_ours(POLICY):
+        return
+    if POLICY.exists() or POLICY.is_symlink():
+        POLICY.rename(OPERATORS_POLICY)
+    state_file.replace(POLICY, _DENIAL.format(operators=OPERATORS_POLICY), 0o755)
 
 
 @contextlib.contextmanager

@@ -9,20 +9,29 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 # Before a version of a release's package: that one or any newer.
 FLOOR = ">="
 OVS_PACKAGES = ("openvswitch*", "*-openvswitch")
 # Salt's own packages move last, apart from all others: their scripts restart what runs the update.
 MINION_PACKAGES = ("salt", "salt-common", "salt-minion")
-_MOVES = re.compile(r"^(?:Inst|Remv) ([^\s:]+)", re.M)
-_REMOVES = re.compile(r"^Remv ([^\s:]+)", re.M)
 _OVS_STREAM = re.compile(r"^openvswitch(?P<stream>\d+\.\d+)?(?P<part>-.+)?$")
 
 #: A package's name and a floor → whether an installed version of it is at least that.
 Meets = Callable[[str, str], bool]
 #: As pkg.version_cmp: -1, 0, 1, or None for what it cannot compare.
 Compare = Callable[[str, str], int | None]
+
+
+class Transaction(NamedTuple):
+    """A package manager's transaction before it runs: its command, and the packages that it brings and those
+    that it takes away, as Salt calls them.
+    """
+
+    command: list[str]
+    comes: set[str]
+    goes: set[str]
 
 
 def changes(
@@ -81,22 +90,6 @@ def meets_by(installed: Mapping[str, Sequence[str]], compare: Compare) -> Meets:
     return meets
 
 
-def moving(simulated: str) -> list[str]:
-    """The packages that apt would install, upgrade or remove, sorted.
-
-    simulated (str): what `apt-get --simulate` prints.
-    """
-    return sorted(set(_MOVES.findall(simulated)))
-
-
-def removing(simulated: str) -> list[str]:
-    """The packages that apt would remove, sorted.
-
-    simulated (str): what `apt-get --simulate` prints.
-    """
-    return sorted(set(_REMOVES.findall(simulated)))
-
-
 def to_mend(
     stage: str, packages: Iterable[str], broken: Iterable[str], exclude: Sequence[str] = ()
 ) -> set[str]:
@@ -118,16 +111,18 @@ def to_mend(
 
 
 def matches(name: str, globs: Iterable[str]) -> bool:
-    """Whether a package's name is one of the globs."""
-    return any(fnmatchcase(name, glob) for glob in globs)
+    """Whether a package's name is one of the globs, with dpkg's architecture (name:i386) or without it."""
+    names = (name, name.partition(":")[0])
+    return any(fnmatchcase(one, glob) for glob in globs for one in names)
 
 
-def salts_name(name: str, arch: str, own: str) -> str:
+def salts_name(name: str, arch: str, own: str, mark: str = ".") -> str:
     """What Salt calls a package: with its architecture where that is not the node's own.
 
-    name, arch (str): of the package. own (str): the node's architecture (the grain osarch).
+    name, arch (str): of the package. own (str): the node's architecture (the grain osarch). mark (str): what
+    stands between them, ":" with dpkg.
     """
-    return name if arch in (own, "noarch", "") else f"{name}.{arch}"
+    return name if arch in (own, "noarch", "all", "") else f"{name}{mark}{arch}"
 
 
 def of_the_switch(name: str) -> bool:
@@ -135,7 +130,7 @@ def of_the_switch(name: str) -> bool:
 
     name (str): of the package.
     """
-    return any(fnmatchcase(name, glob) for glob in OVS_PACKAGES)
+    return matches(name, OVS_PACKAGES)
 
 
 def plain(version: str) -> str:

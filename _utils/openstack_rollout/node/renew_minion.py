@@ -22,16 +22,18 @@ _KEPT = 800  # characters of a command's output that are kept
 def main(record: Path) -> int:
     """Do what the record says, and write down how it went.
 
-    record (Path): a file with {"job": the process that asked, or 0, "commands": [[argument, …]], "restart":
-    [argument, …]}. Its "state" becomes `done` or `failed`, with a "message". Returns the exit status.
+    record (Path): a file with {"job": the process that asked, or 0, "commands": [[argument, …]],
+    "environment": {name: value} for those, "afterwards": [[argument, …]] whose last restarts the minion}. Its
+    "state" becomes `done` or `failed`, with a "message". Returns the exit status.
     """
     task = json.loads(record.read_text(encoding="utf-8"))
     until = time.monotonic() + JOB_MAY_LAST
     while task["job"] and Path(f"/proc/{task['job']}").exists() and time.monotonic() < until:
         time.sleep(0.5)
-    failed = [failure for command in task["commands"] if (failure := _failure(command))]
+    failures = [_failure(command, task["environment"]) for command in task["commands"]]
     # Also after a failure: half a transaction may have replaced files that the minion runs.
-    message = "; ".join([*failed, *filter(None, [_failure(task["restart"])])])
+    failures += [_failure(command, {}) for command in task["afterwards"]]
+    message = "; ".join(filter(None, failures))
     task.update(state="failed" if message else "done", message=message)
     scratch = record.with_suffix(".new")
     scratch.write_text(json.dumps(task), encoding="utf-8")
@@ -40,10 +42,14 @@ def main(record: Path) -> int:
     return 1 if message else 0
 
 
-def _failure(command: list[str]) -> str:
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+def _failure(command: list[str], environment: dict[str, str]) -> str:
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=environment
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
     )
     print(done.stdout, done.stderr, flush=True)
     return f"{' '.join(command[:3])}: {(done.stdout + done.stderr)[-_KEPT:]}" if done.returncode else ""

@@ -8,16 +8,26 @@ import sys
 
 import pytest
 
-from openstack_rollout.node import renew_minion
+from openstack_rollout.node import held_services, renew_minion
 from tests.unit.loading import Commands, load
 
 PLAN = {"upgrade": {"salt-minion": "3008.4-1", "lab-plain": "2"}}
 
 
 @pytest.fixture
-def node(tmp_path):
+def node(tmp_path, monkeypatch):
+    for name in ("POLICY", "OPERATORS_POLICY", "_DPKG_LOCK"):
+        monkeypatch.setattr(held_services, name, tmp_path / name.lower())
+
     def make(installed=("salt-minion",), family="RedHat", active="inactive", half=None):
         commands = Commands({"systemctl show": active})
+        commands.excluded = []
+        bring = {"RedHat": ["dnf", "install"], "Debian": ["apt-get", "install"]}[family]
+
+        def command_to_bring(packages, exclude):
+            commands.excluded.append(exclude)
+            return [*bring, *packages]
+
         salt = {
             "cmd.run_all": commands,
             "package_set.installed": lambda: {name: ["3008.3-1"] for name in installed},
@@ -25,7 +35,8 @@ def node(tmp_path):
             "package_set.missing_downloads": lambda packages: {},
             "package_lock.patience": lambda: 300.0,
             "package_repair.found": lambda: {"doubles": half or {}, "half": {}, "unknown": ""},
-            "package_repair.commands_to_mend": lambda names: [["mend", *names]] if half else [],
+            "package_set.command_to_bring": command_to_bring,
+            "package_repair.commands_to_mend": lambda names, exclude: [["mend", *names]] if half else [],
             "system_packages.plan": lambda depth, exclude: PLAN,
         }
         module = load("modules", "minion_package", salt=salt, grains={"os_family": family})
@@ -47,19 +58,46 @@ def test_beside_the_masters_packages_nothing_is_due(node):
 
 
 @pytest.mark.parametrize(
-    ("family", "asked"), [("RedHat", "salt-minion-3008.4-1"), ("Debian", "salt-minion=3008.4-1")]
+    ("family", "ran"),
+    [
+        ("RedHat", ["dnf", "install", "salt-minion"]),
+        ("Debian", ["apt-get", "-o", "DPkg::Lock::Timeout=300", "install", "salt-minion"]),
+    ],
 )
-def test_the_packages_move_in_a_unit_of_their_own(node, family, asked):
+def test_the_packages_move_in_a_unit_of_their_own(node, family, ran):
     module, commands = node(family=family, active="active")
-    assert module.renew({"salt-minion": "3008.4-1"}) == {
-        "salt-minion": {"old": "3008.3-1", "new": "3008.4-1"}
-    }
-    assert "--setenv=NEEDRESTART_SUSPEND=1" in commands.ran[-1]
+    moved = module.renew({"salt-minion": "3008.4-1"}, ["x*", "salt-*"])
+    assert moved == {"salt-minion": {"old": "3008.3-1", "new": "3008.4-1"}}
     assert commands.ran[-1][:2] == ["systemd-run", "--quiet"] and commands.ran[-1][-1] == str(module._RECORD)
     task = json.loads(module._RECORD.read_text())
-    assert task["job"] == os.getpid() and task["commands"][0][-1] == asked
+    assert task["job"] == os.getpid() and task["commands"] == [ran]
+    assert commands.excluded == [["x*"]]  # what would keep the minion itself is no exclude here
     assert module.state()["state"] == "waiting"
     assert module.renew({"salt-minion": "3008.4-1"}) == {}  # it is under way
+
+
+@pytest.mark.parametrize("family", ["RedHat", "Debian"])
+def test_its_scripts_restart_nothing_and_the_renewal_restarts_the_minion(node, family):
+    module, _ = node(family=family)
+    module.renew({"salt-minion": "3008.4-1"})
+    task = json.loads(module._RECORD.read_text())
+    told = task["environment"]
+    assert (told["SYSTEMD_OFFLINE"], told["NEEDRESTART_SUSPEND"]) == ("1", "1")
+    assert held_services.POLICY.exists() == (family == "Debian")
+    assert task["afterwards"] == [
+        ["systemctl", "daemon-reload"],
+        ["systemctl", "restart", "salt-minion.service"],
+    ]
+    assert module.state()["state"] == "failed" and not held_services.POLICY.exists()
+
+
+def test_the_denial_of_a_renewal_is_taken_back_once(node):
+    module, _ = node(family="Debian")
+    module.renew({"salt-minion": "3008.4-1"})
+    module.state()
+    with held_services.denied(["*"]):  # of a later transaction
+        module.state()
+        assert held_services.POLICY.exists()
 
 
 @pytest.mark.parametrize(("family", "first"), [("RedHat", "dnf"), ("Debian", "mend")])
@@ -68,7 +106,7 @@ def test_what_a_killed_renewal_left_is_due_and_mended(node, family, first):
     assert module.due({}, others=False) == {"salt-minion": "2"}
     module.renew({"salt-minion": "2"})
     ran = [line[0] for line in json.loads(module._RECORD.read_text())["commands"]]
-    assert ran[0].startswith(("dnf", "apt-get") if first == "dnf" else first) and len(ran) == 2
+    assert ran[0] == first and len(ran) == 2
 
 
 def test_a_renewal_whose_unit_died_has_failed(node):
@@ -83,10 +121,17 @@ def test_a_renewal_whose_unit_died_has_failed(node):
 @pytest.mark.parametrize(("code", "state"), [(0, "done"), (3, "failed")])
 def test_the_program_writes_how_it_went_and_restarts_in_any_case(tmp_path, code, state):
     record, restarted = tmp_path / "minion.json", tmp_path / "restarted"
-    command = [sys.executable, "-c", f"import sys; print('because'); sys.exit({code})"]
-    restart = [sys.executable, "-c", f"open({str(restarted)!r}, 'w')"]
-    record.write_text(json.dumps({"state": "waiting", "job": 0, "commands": [command], "restart": restart}))
+    failing = f"import os, sys; print('because', os.environ['HELD']); sys.exit({code})"
+    restart = f"import os; open({str(restarted)!r}, 'w').write(os.environ.get('HELD', 'free'))"
+    task = {
+        "state": "waiting",
+        "job": 0,
+        "commands": [[sys.executable, "-c", failing]],
+        "environment": {"HELD": "held"},
+        "afterwards": [[sys.executable, "-c", restart]],
+    }
+    record.write_text(json.dumps(task))
     assert renew_minion.main(record) == bool(code)
     task = json.loads(record.read_text())
-    assert task["state"] == state and restarted.exists()
-    assert ("because" in task["message"]) == bool(code)
+    assert task["state"] == state and restarted.read_text() == "free"
+    assert ("because held" in task["message"]) == bool(code)

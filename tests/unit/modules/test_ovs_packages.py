@@ -22,10 +22,9 @@ def packages(commands=None, os_family="RedHat", installed=None, missing=None, br
         "cmd.run_all": commands or Commands(),
         "package_set.missing_downloads": lambda packages: missing or {},
         "package_set.download": lambda packages, remove: calls.append("download"),
-        "package_set.bring": bring or (lambda packages, setopt=(), remove=(): calls.append(setopt) or {}),
+        "package_set.bring": bring or (lambda packages, **more: calls.append((packages, more)) or {}),
         "package_set.installed": lambda fresh=False: installed or {},
         "package_repair.finish_dpkg": lambda **how: finished.append(how["switch"]),
-        "pkg.remove": calls.append,
     }
     return load("modules", "ovs_packages", salt=salt, grains={"os_family": os_family}), calls
 
@@ -52,7 +51,8 @@ def test_dnf_moves_them_alone_without_scripts_and_from_the_cache():
     module, calls = packages(missing=INSTALL)
     module.move(INSTALL)
     assert calls[0] == "download"
-    assert {"tsflags=noscripts", "cacheonly=1", "includepkgs=openvswitch*,*-openvswitch"} == set(calls[1])
+    setopt = set(calls[1][1]["setopt"])
+    assert setopt == {"tsflags=noscripts", "cacheonly=1", "includepkgs=openvswitch*,*-openvswitch"}
 
 
 def test_what_is_left_of_the_old_stream_goes_without_its_scripts():
@@ -63,7 +63,8 @@ def test_what_is_left_of_the_old_stream_goes_without_its_scripts():
         looked.append(fresh) or {"openvswitch3.4": ["3.4.0-12"]}
     )
     moved = module.move({}, ["openvswitch3.4", "openvswitch3.4-devel"])
-    assert commands.lines() == ["rpm --erase --noscripts --allmatches openvswitch3.4"]
+    erasing = "systemd-run --scope --quiet rpm --erase --noscripts --allmatches openvswitch3.4"
+    assert commands.lines() == [erasing, "systemctl daemon-reload"]
     assert moved == {"openvswitch3.4": {"old": "3.4.0-12", "new": ""}}
     assert looked[-1] is True  # what is known of before counts no more
 
@@ -77,13 +78,13 @@ def test_what_a_killed_transaction_left_twice_goes_without_its_scripts():
     }
     module, _ = packages(commands, installed=both)
     module.move({}, ["openvswitch3.4", "rhosp-openvswitch-3.4-1"])
-    assert commands.lines() == ["rpm --erase --noscripts --allmatches openvswitch3.4 rhosp-openvswitch-3.4-1"]
+    assert commands.lines()[0].endswith("--allmatches openvswitch3.4 rhosp-openvswitch-3.4-1")
 
 
 def test_apt_moves_them_while_the_switchs_services_are_denied(policy):
     during = []
 
-    def bring(packages, remove):
+    def bring(packages, **more):
         during.append((asked(policy, "openvswitch-switch.service"), asked(policy, "cron.service")))
         return {}
 
@@ -99,7 +100,7 @@ def test_the_operators_own_policy_decides_about_everything_else_and_is_put_back(
     policy.chmod(0o755)
     during = []
 
-    def bring(packages, remove):
+    def bring(packages, **more):
         during.append((asked(policy, "ovs-vswitchd.service"), asked(policy, "cron.service")))
         raise CommandExecutionError("PACKAGE_FAILED: disk full")
 
@@ -141,11 +142,22 @@ def test_held_packages_are_the_operators_decision(policy):
 
 
 def test_apt_refuses_what_would_move_other_packages(policy):
-    commands = Commands({"apt-get --simulate": "Inst openvswitch-switch [1] (2)\nInst libssl3 [1] (2)"})
+    commands = Commands(
+        {"apt-get --quiet --simulate": "Inst openvswitch-switch [1] (2)\nInst libssl3 [1] (2)"}
+    )
     module, calls = on_debian(policy, commands)
     with pytest.raises(CommandExecutionError, match=r"^PACKAGE_FAILED: other packages would move.*libssl3"):
         module.move(ON_DEBIAN)
     assert calls == []
+
+
+def test_apt_takes_the_old_stream_away_in_the_same_transaction(policy):
+    commands = Commands({"apt-get --quiet --simulate": "Inst openvswitch3.5 (2)\nRemv openvswitch3.4 [1]"})
+    module, calls = on_debian(policy, commands, installed={"openvswitch3.4": ["1"]})
+    module.move({"openvswitch3.5": "2"}, ["openvswitch3.4", "openvswitch3.4-devel"])
+    assert calls == [({"openvswitch3.5": "2"}, {"remove": module.OVS_PACKAGES, "erase": ["openvswitch3.4"]})]
+    simulated = "apt-get --quiet --simulate --allow-downgrades install openvswitch3.5=2 openvswitch3.4-"
+    assert simulated in commands.lines()
 
 
 def test_a_killed_dpkg_is_finished_first_while_its_scripts_are_denied_the_switch(policy):

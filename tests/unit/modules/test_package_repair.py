@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from openstack_rollout.node import dnf_library
+from openstack_rollout.node import dnf_library, held_services
 from openstack_rollout.node.errors import NodeError
 from tests.unit.loading import Commands, load
 
 QUERY = "dpkg-query --show"
+ARCHES = {"RedHat": "x86_64", "Debian": "amd64"}
 
 
 def package(name, version, arch="noarch"):
@@ -33,13 +36,18 @@ class Rpm:
         return {"comes": [], "removed": {}, "missing": [], **self.plan}
 
     def dnf(self, command, **options):
-        if self.works:
+        if self.works and "dnf" in command:
+            self.held = os.environ.get("SYSTEMD_OFFLINE")
             self.doubles, self.half = [], []
         return {"retcode": 0, "stdout": "", "stderr": "", "pid": 1}
 
 
 @pytest.fixture
 def repair(tmp_path, monkeypatch):
+    for name in ("POLICY", "OPERATORS_POLICY", "_DPKG_LOCK"):
+        monkeypatch.setattr(held_services, name, tmp_path / name.lower())
+    noted = []
+
     def make(commands, family="RedHat", locked="", ask=None):
         def wait(timeout=None):
             if locked:
@@ -52,14 +60,16 @@ def repair(tmp_path, monkeypatch):
             "package_lock.patience": lambda: 300.0,
             "package_set.installed": lambda fresh=False: {"bash": ["5-2"]},
             "system_packages.refresh": lambda: True,
+            "stale_services.note": noted.append,
         }
         monkeypatch.setattr(dnf_library, "ask", ask)
         module = load(
-            "modules", "package_repair", salt=salt, grains={"os_family": family, "osarch": "x86_64"}
+            "modules", "package_repair", salt=salt, grains={"os_family": family, "osarch": ARCHES[family]}
         )
         module._RUN = tmp_path
         module._REMEMBERED, module._SCRIPT = tmp_path / "state.json", tmp_path / "script"
         module._DATABASES = (f"{tmp_path}/none",)
+        module.noted = noted
         return module
 
     return make
@@ -91,7 +101,9 @@ def test_each_stage_mends_its_own(repair):
 
 def test_the_older_one_goes_and_the_newest_is_installed_again_in_one_transaction(repair, tmp_path):
     rpm = Rpm()
-    changes = repair(rpm.dnf, ask=rpm.ask).mend(["bash", "kernel-core"], exclude=["openvswitch*"])
+    module = repair(rpm.dnf, ask=rpm.ask)
+    changes = module.mend(["bash", "kernel-core"], exclude=["openvswitch*"])
+    assert rpm.held == "1" and module.noted == [["bash", "kernel-core"]]
     assert changes["bash"] == {"old": "5-1, 5-2", "new": "5-2"}
     assert (tmp_path / "script").read_text().splitlines() == [
         "remove bash-5-1.noarch",
@@ -148,9 +160,19 @@ class Dpkg(Commands):
         if self.by and self.by in command:
             self.rows = {name: ("ok", "installed") for name in self.rows}
         if command[0] == "dpkg-query":
-            lines = [f"{name}\t1-1\tinstall\t{flag}\t{status}" for name, (flag, status) in self.rows.items()]
-            self.answers[QUERY] = "\n".join(lines)
+            form = command[-1].removeprefix("--showformat=").replace("\\t", "\t").replace("\\n", "\n")
+            self.answers[QUERY] = "".join(self.row(form, *one) for one in self.rows.items())
         return super().__call__(command, **options)
+
+    def row(self, form, called, how):
+        """A package, "name" or "name:architecture", as dpkg-query prints it."""
+        name, _, arch = called.partition(":")
+        fields = {"${binary:Package}": called, "${Package}": name, "${Architecture}": arch or "all"}
+        fields |= {"${Version}": "1-1", "${db:Status-Want}": "install"}
+        fields |= dict(zip(("${db:Status-Eflag}", "${db:Status-Status}"), how, strict=True))
+        for field, value in fields.items():
+            form = form.replace(field, value)
+        return form
 
 
 HALF = {"curl": ("ok", "half-configured"), "bash": ("ok", "installed"), "wget": ("reinstreq", "installed")}
@@ -178,7 +200,7 @@ def test_what_apt_passes_over_is_installed_again_by_name(repair):
     repair(dpkg, "Debian").mend(["curl"])
     ran = [line for line in dpkg.lines() if "apt-get" in line and "--simulate" not in line]
     assert ["--fix-broken" in line for line in ran] == [True, False]
-    assert ran[-1].endswith("--no-remove --reinstall install curl")
+    assert all("--no-remove" in line for line in ran) and ran[-1].endswith("--reinstall install curl")
 
 
 @pytest.mark.parametrize(
@@ -195,6 +217,39 @@ def test_apt_may_remove_nothing_and_leaves_what_is_excluded(repair, row, exclude
         repair(dpkg, "Debian").mend(["curl"], exclude=exclude)
     assert refused.value.reason == "PACKAGE_REMOVAL"
     assert not any("--yes" in line for line in dpkg.lines())
+
+
+def test_each_package_has_the_name_that_salt_gives_it(repair):
+    """What may be there for several architectures is named with its own by dpkg, and by it alone."""
+    half = ("ok", "half-configured")
+    module = repair(Dpkg({"librados2:amd64": half, "libold:i386": half, "curl": half}), "Debian")
+    assert module.found()["half"] == {"librados2": "1-1", "libold:i386": "1-1", "curl": "1-1"}
+    assert list(module.due("services", ["librados2"])) == ["librados2"]
+    assert list(module.due("system", (), ["librados2", "libold"])) == ["curl"]
+
+
+def test_somebody_else_mends_with_apt_what_was_simulated(repair):
+    dpkg = Dpkg({"salt-minion": ("ok", "half-configured")})
+    first, then = repair(dpkg, "Debian").commands_to_mend(["salt-minion"])
+    assert first == ["dpkg", "--force-confold", "--configure", "--pending"]
+    assert "--no-remove" in then and then[-4:] == ["--fix-broken", "--reinstall", "install", "salt-minion"]
+    assert "apt-get --quiet --simulate --fix-broken --reinstall install salt-minion" in dpkg.lines()
+
+
+@pytest.mark.parametrize(
+    ("more", "simulated", "reason"),
+    [
+        ({"openvswitch-switch": ("ok", "half-configured")}, "", "PACKAGE_FAILED"),
+        ({}, "Remv oldthing [1]\n", "PACKAGE_REMOVAL"),
+        ({}, "Inst excluded [1] (2 lab)\n", "PACKAGE_REMOVAL"),
+    ],
+)
+def test_nobody_else_is_given_what_apt_may_not_do(repair, more, simulated, reason):
+    rows = {"salt-minion": ("ok", "half-configured"), **more}
+    module = repair(Dpkg(rows, answers={"apt-get --quiet --simulate": simulated}), "Debian")
+    with pytest.raises(NodeError) as refused:
+        module.commands_to_mend(["salt-minion"], ["excl*"])
+    assert refused.value.reason == reason
 
 
 def test_what_dpkg_still_finds_wrong_is_a_failure(repair):

@@ -2,84 +2,79 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import dnf_library
+from openstack_rollout.node import dnf_library, held_services, transactions
 from openstack_rollout.node.errors import NodeError
 from tests.unit.loading import Commands, load
 
 
 class Packages:
-    """Stands in for Salt's pkg and for dnf: what is installed, in the cache, in the repositories; what would
-    go with what is asked for, as dnf's library says, and what goes indeed.
+    """Stands in for Salt's pkg, for dnf and for apt: what is installed, in the cache, in the repositories;
+    what would go with what is asked for, and what goes indeed.
     """
 
     def __init__(self, installed, available, cached=None):
         self.installed = {name: [version] for name, version in installed.items()}
         self.available = available
         self.cached = cached or {}
-        self.asked = []
+        self.asked, self.noted = [], []
         self.refreshed = 0
-        self.plan, self.takes = {}, ()
+        self.plan, self.takes, self.brings = {}, (), {}
+        self.failure, self.held = None, ""
 
     def ask(self, salt, question):
-        """As dnf_library.ask of `resolve`."""
+        """As dnf_library.ask of `resolve` and `unfetched`."""
         self.asked.append(question)
-        wanted = [spec.rpartition("-")[0].rpartition("-") for spec in question["install"]]
-        missing = [
-            spec
-            for spec, (name, _, version) in zip(question["install"], wanted, strict=True)
-            if not self.available.get(name, "").startswith(version)
-        ]
-        return {"comes": [], "removed": {}, "missing": missing, **self.plan}
+        wanted = [(spec.split("-", 1)[0], spec.split("-", 1)[1]) for spec in question["install"]]
+        missing = [f"{name}-{version}" for name, version in wanted if self.available.get(name) != version]
+        comes = [{"name": name, "arch": "noarch", "version": version} for name, version in wanted]
+        unfetched = [one for one in comes if self.cached.get(one["name"]) != one["version"]]
+        return {"comes": comes, "removed": {}, "missing": missing, "unfetched": unfetched, **self.plan}
+
+    def move(self, wanted, download):
+        """As either does, where it is not to fail."""
+        if self.failure:
+            return self.failure()
+        if download:
+            self.cached |= wanted
+            return ""
+        self.installed |= {name: [version] for name, version in (wanted | self.brings).items()}
+        for name in self.takes:
+            self.installed.pop(name, None)
+        return ""
 
     def dnf(self, command):
         """As dnf itself."""
-        for spec in command[command.index("install") + 1 :]:
-            name, version = spec.rpartition("-")[0].rpartition("-")[0], spec.split("-", 1)[1]
-            if "--downloadonly" in command:
-                self.cached[name] = version
-            else:
-                self.installed[name] = [version]
-        for name in self.takes:
-            self.installed.pop(name, None)
+        specs = [spec.split("-", 1) for spec in command[command.index("install") + 1 :]]
+        return self.move(dict(specs), "--downloadonly" in command)
+
+    def apt(self, command):
+        """As apt-get."""
+        asked = [word.split("=", 1) for word in command[command.index("install") + 1 :] if "=" in word]
+        wanted = dict(asked)
+        if missing := [f"{name}={new}" for name, new in wanted.items() if self.available.get(name) != new]:
+            return {"retcode": 100, "stderr": f"E: Version of {missing[0]} was not found"}
+        if "--print-uris" in command:
+            lacking = {name: new for name, new in wanted.items() if self.cached.get(name) != new}
+            return "".join(f"'http://x/{n}.deb' {n}_{new}_amd64.deb 7 \n" for n, new in lacking.items())
+        if "--simulate" in command:
+            return "".join(f"Inst {name} [0] ({new} lab)\n" for name, new in wanted.items())
+        return self.move(wanted, "--download-only" in command)
 
     def list_pkgs(self, versions_as_list=False, use_context=True):
         assert versions_as_list
         return {name: list(versions) for name, versions in self.installed.items()}
 
-    def list_downloaded(self):
-        return {name: {version: {}} for name, version in self.cached.items()}
-
     def refresh_db(self, **_):
         self.refreshed += 1
 
-    def install(self, pkgs, downloadonly=False, **options):
-        self.asked.append({"pkgs": pkgs, "downloadonly": downloadonly, **options})
-        wanted = {name: version for entry in pkgs for name, version in entry.items()}
-        missing = [name for name, version in wanted.items() if self.available.get(name) != version]
-        if missing:
-            raise CommandExecutionError("Error", info={"errors": [f"No match for argument: {missing[0]}"]})
-        if downloadonly:
-            self.cached.update(wanted)
-            return {}
-        moved = {n: {"old": "".join(self.installed.get(n, [])), "new": v} for n, v in wanted.items()}
-        self.installed.update({name: [version] for name, version in wanted.items()})
-        return moved
-
     def functions(self):
-        return {
-            f"pkg.{name}": getattr(self, name)
-            for name in (
-                "list_pkgs",
-                "list_downloaded",
-                "refresh_db",
-                "install",
-                "latest_version",
-                "version_cmp",
-            )
-        }
+        names = ("list_pkgs", "refresh_db", "latest_version", "version_cmp")
+        return {f"pkg.{name}": getattr(self, name) for name in names}
 
     def latest_version(self, name, refresh):
         assert refresh is False
@@ -90,32 +85,44 @@ class Packages:
 
 
 class Node(Commands):
-    """The commands of a node, whose dnf is the packages' own."""
+    """The commands of a node, whose package manager is the packages' own."""
 
     def __init__(self, packages, answers=None):
         super().__init__(answers)
         self.packages = packages
 
     def __call__(self, command, **options):
-        if "dnf" in command:
-            self.packages.dnf(command)
-        return super().__call__(command, **options)
+        said = super().__call__(command, **options)
+        tool = next((one for one in ("dnf", "apt-get") if one in command), None)
+        if tool and not said["stdout"]:
+            answer = {"dnf": self.packages.dnf, "apt-get": self.packages.apt}[tool](command)
+            said |= answer if isinstance(answer, dict) else {"stdout": answer or ""}
+        return said
+
+    def moves(self):
+        """The transactions that ran."""
+        return [line for line in self.ran if line[:3] == ["systemd-run", "--scope", "--quiet"]]
 
 
 @pytest.fixture
-def package_set(monkeypatch):
-    def make(packages, os_family="RedHat", commands=None):
+def package_set(monkeypatch, tmp_path):
+    monkeypatch.setattr(transactions, "_INIT", tmp_path / "systemd")
+    monkeypatch.setattr(held_services, "POLICY", tmp_path / "policy-rc.d")
+    monkeypatch.setattr(held_services, "OPERATORS_POLICY", tmp_path / "policy-rc.d.kept")
+
+    def make(packages, os_family="RedHat", answers=None):
         salt = {
             **packages.functions(),
-            "cmd.run_all": commands or Node(packages),
+            "cmd.run_all": Node(packages, answers),
             "package_lock.wait": lambda: 0.0,
             "package_lock.patience": lambda: 300.0,
             "package_repair.finish_dpkg": lambda switch, exclude: None,
+            "stale_services.note": packages.noted.append,
             "system_packages.held": lambda: ["held"],
             "bootc.status": lambda: None,
         }
         monkeypatch.setattr(dnf_library, "ask", packages.ask)
-        return load("modules", "package_set", salt=salt, grains={"os_family": os_family})
+        return load("modules", "package_set", salt=salt, grains={"os_family": os_family, "osarch": "amd64"})
 
     return make
 
@@ -132,23 +139,25 @@ def test_the_system_stage_leaves_alone_what_the_operator_holds(package_set):
     assert module.changes(wanted, "services")["install"] == wanted
 
 
-def test_whoever_takes_the_lock_first_is_waited_for_but_not_for_ever(package_set):
+@pytest.mark.parametrize("os_family", ["RedHat", "Debian"])
+def test_whoever_takes_the_lock_first_is_waited_for_but_not_for_ever(package_set, os_family):
     packages = Packages({"a": "1-1"}, {"a": "1-2"})
-    module = package_set(packages, "Debian")
-    install, tries = packages.install, []
+    module = package_set(packages, os_family)
+    said = "E: Could not get lock /var/lib/dpkg/lock-frontend"
+    tries = []
 
-    def held_at_first(**options):
-        tries.append(options)
-        if len(tries) < 3:
-            raise CommandExecutionError("Failed to obtain the transaction lock (logged in as: root).")
-        return install(**options)
+    def held_at_first():
+        tries.append(1)
+        if len(tries) == 2:
+            packages.failure = None
+        return {"retcode": 100, "stderr": said}
 
-    module.__salt__["pkg.install"] = held_at_first
+    packages.failure = held_at_first
     module.bring({"a": "1-2"})
-    assert len(tries) == 3 and packages.installed["a"] == ["1-2"]
-    tries.clear()
+    assert len(tries) == 2 and packages.installed["a"] == ["1-2"]
+    packages.failure = lambda: {"retcode": 100, "stderr": said}
     module.__salt__["package_lock.patience"] = lambda: -1.0
-    with pytest.raises(CommandExecutionError, match=r"^PACKAGE_LOCKED: Failed to obtain"):
+    with pytest.raises(CommandExecutionError, match=r"^PACKAGE_LOCKED: E: Could not get lock"):
         module.bring({"a": "1-2"})
 
 
@@ -165,29 +174,106 @@ def test_of_a_package_with_a_least_version_the_newest_is_brought(package_set):
 
 def test_what_apt_had_installed_by_itself_stays_so(package_set):
     packages = Packages({"a": "1-1", "b": "1-1"}, {"a": "1-2", "b": "1-2"})
-    commands = Commands({"apt-mark showauto": "b\nc\n"})
-    package_set(packages, "Debian", commands).bring({"a": "1-2", "b": "1-2"})
-    assert commands.lines()[-1] == "apt-mark auto b"
+    module = package_set(packages, "Debian", {"apt-mark showauto": "b\nc\n"})
+    module.bring({"a": "1-2", "b": "1-2"})
+    assert module.__salt__["cmd.run_all"].lines()[-1] == "apt-mark auto b"
+
+
+KEPT = ["-o", "DPkg::Options::=--force-confold", "-o", "DPkg::Options::=--force-confdef"]
+
+
+def test_apt_moves_all_in_the_one_transaction_that_was_simulated(package_set):
+    """Salt's own pkg made two of an upgrade and a downgrade, and only fetched by the last."""
+    packages = Packages({"a": "1-1", "b": "1-3"}, {"a": "1-2", "b": "1-2"})
+    module = package_set(packages, "Debian")
+    module.download({"a": "1-2", "b": "1-2"})
+    assert packages.installed == {"a": ["1-1"], "b": ["1-3"]}
+    module.bring({"a": "1-2", "b": "1-2"})
+    fetched, moved = module.__salt__["cmd.run_all"].moves()
+    request = ["--allow-downgrades", "install", "a=1-2", "b=1-2"]
+    apt = ["systemd-run", "--scope", "--quiet", "apt-get", "--quiet", "--yes", "--no-remove"]
+    assert fetched == [*apt, *KEPT, "--download-only", *request]
+    assert moved == [*apt, *KEPT, *request]
+    simulated = [line for line in module.__salt__["cmd.run_all"].ran if "--simulate" in line]
+    assert simulated[-1] == ["apt-get", "--quiet", "--simulate", *request]
+
+
+@pytest.mark.parametrize("action", ["bring", "download"])
+def test_what_the_operator_holds_is_refused_by_name_and_never_released(package_set, action):
+    packages = Packages({"a": "1-1", "b": "1-1"}, {"a": "1-2", "b": "1-2"})
+    module = package_set(packages, "Debian", {"apt-mark showhold": "a\nother\n"})
+    with pytest.raises(NodeError, match=r"^PACKAGE_FAILED: a: on hold .*apt-mark unhold"):
+        getattr(module, action)({"a": "1-2", "b": "1-2"})
+    assert packages.installed == {"a": ["1-1"], "b": ["1-1"]} and packages.cached == {}
+    assert not any("unhold" in line for line in module.__salt__["cmd.run_all"].lines())
+
+
+@pytest.mark.parametrize("os_family", ["RedHat", "Debian"])
+def test_what_moved_and_was_not_planned_is_found_afterwards(package_set, os_family):
+    packages = Packages({"a": "1-1"}, {"a": "1-2"})
+    packages.brings = {"lib": "9", "gpg-pubkey": "1"}
+    with pytest.raises(NodeError, match=r"^PACKAGE_FAILED: moved, and nobody had planned it: lib$"):
+        package_set(packages, os_family).bring({"a": "1-2"})
+
+
+@pytest.mark.parametrize("os_family", ["RedHat", "Debian"])
+def test_the_scripts_leave_services_alone_and_what_moved_is_noted(package_set, os_family, monkeypatch):
+    packages = Packages({"a": "1-1"}, {"a": "1-2"})
+    module = package_set(packages, os_family)
+    during = []
+
+    def fails():
+        during.append((os.environ.get("SYSTEMD_OFFLINE"), held_services.POLICY.exists()))
+        packages.installed["a"] = ["1-2"]
+        return {"retcode": 1, "stderr": "E: Sub-process /usr/bin/dpkg returned an error code (1)"}
+
+    packages.failure = fails
+    with pytest.raises(NodeError):
+        module.bring({"a": "1-2"})
+    assert during == [("1", os_family == "Debian")] and "SYSTEMD_OFFLINE" not in os.environ
+    assert packages.noted == [["a"]]  # half a transaction has replaced what runs as well
+    assert module.__salt__["cmd.run_all"].lines()[-1] == "systemctl daemon-reload"
+
+
+def test_systemd_runs_itself_anew_where_it_was_replaced(package_set):
+    packages = Packages({"a": "1-1"}, {"a": "1-2"})
+    module = package_set(packages)
+    transactions._INIT.touch()
+
+    def replaces():
+        packages.installed["a"] = ["1-2"]
+        transactions._INIT.rename(transactions._INIT.with_name("deleted"))  # it still runs
+        transactions._INIT.touch()
+
+    packages.failure = replaces
+    module.bring({"a": "1-2"})
+    assert module.__salt__["cmd.run_all"].lines()[-1] == "systemctl daemon-reexec"
+
+
+def test_somebody_else_may_bring_them(package_set):
+    packages = Packages({"salt-minion": "1"}, {"salt-minion": "2"})
+    command = package_set(packages, "Debian").command_to_bring({"salt-minion": "2"}, ["x*"])
+    asked = ["--fix-broken", "--allow-downgrades", "install", "salt-minion=2"]
+    assert command == ["apt-get", "--quiet", "--yes", "--no-remove", *KEPT, *asked]
+    assert packages.installed == {"salt-minion": ["1"]}
 
 
 def test_one_transaction_with_excludes_and_a_cache_that_is_kept(package_set):
     packages = Packages({"a": "1-1", "b": "1-1"}, {"a": "1-2", "b": "1-2"})
     module = package_set(packages)
     moved = module.bring({"b": "1-2", "a": "1-2"}, exclude=["kernel", "openvswitch*"])
-    assert packages.asked == [
-        {
-            "ask": "resolve",
-            "install": ["a-1-2", "b-1-2"],
-            "exclude": ["kernel", "openvswitch*"],
-            "setopt": ["keepcache=1", "exit_on_lock=1"],
-        }
-    ]
-    command = module.__salt__["cmd.run_all"].ran[-1]
+    assert packages.asked[-1] == {
+        "ask": "resolve",
+        "install": ["a-1-2", "b-1-2"],
+        "exclude": ["kernel", "openvswitch*"],
+        "setopt": ["keepcache=1", "exit_on_lock=1"],
+    }
+    (command,) = module.__salt__["cmd.run_all"].moves()
     assert "--setopt=excludepkgs=kernel,openvswitch*" in command and "--allowerasing" not in command
     assert moved == {"a": {"old": "1-1", "new": "1-2"}, "b": {"old": "1-1", "new": "1-2"}}
 
 
-TUNED = {"tuned-1-1.noarch": {"name": "tuned", "nevra": "tuned-1-1.noarch", "by": ""}}
+TUNED = {"tuned-1-1.noarch": {"name": "tuned", "arch": "noarch", "nevra": "tuned-1-1.noarch", "by": ""}}
 
 
 @pytest.mark.parametrize("action", ["bring", "download"])
@@ -227,21 +313,36 @@ def test_what_went_and_was_not_planned_is_found_afterwards(package_set):
     assert found.value.reason == "PACKAGE_REMOVAL" and "tuned" in found.value.text
 
 
-def test_apt_is_asked_first_whether_a_package_would_go(package_set):
-    packages = Packages({"a": "1-1", "tuned": "1-1"}, {"a": "1-2"})
-    commands = Commands({"apt-get --simulate": "Remv tuned [1-1]\nInst a [1-1] (1-2 lab)\n"})
-    module = package_set(packages, "Debian", commands)
+@pytest.mark.parametrize("gone", ["tuned", "tuned:i386"])
+def test_apt_is_asked_first_whether_a_package_would_go(package_set, gone):
+    packages = Packages({"a": "1-1", gone: "1-1"}, {"a": "1-2"})
+    simulated = {"apt-get --quiet --simulate": f"Remv {gone} [1-1]\nInst a [1-1] (1-2 lab)\n"}
+    packages.takes = (gone,)
+    module = package_set(packages, "Debian", simulated)
     with pytest.raises(NodeError) as refused:
         module.bring({"a": "1-2"})
-    assert refused.value.reason == "PACKAGE_REMOVAL" and packages.asked == []
+    assert refused.value.reason == "PACKAGE_REMOVAL" and gone in packages.installed
     module.bring({"a": "1-2"}, remove=["tuned"])
-    assert packages.installed["a"] == ["1-2"]
+    assert packages.installed == {"a": ["1-2"]}
+    (command,) = module.__salt__["cmd.run_all"].moves()
+    assert "--no-remove" not in command
 
 
-def test_a_package_of_another_architecture_is_asked_for_by_it(package_set):
-    module = package_set(Packages({}, {}))
-    assert module._spec("glibc.i686", "1-2") == "glibc-1-2.i686"
-    assert module._spec("openvswitch3.5", "1-2") == "openvswitch3.5-1-2"
+def test_a_package_of_another_architecture_that_went_unplanned_is_none_that_was(package_set):
+    packages = Packages({"a": "1-1", "lib": "1", "lib:i386": "1"}, {"a": "1-2"})
+    simulated = {"apt-get --quiet --simulate": "Remv lib:i386 [1]\nInst a [1-1] (1-2 lab)\n"}
+    packages.takes = ("lib",)
+    with pytest.raises(NodeError, match=r"went, and nobody had planned it: lib$"):
+        package_set(packages, "Debian", simulated).bring({"a": "1-2"}, remove=["lib"])
+
+
+def test_packages_that_are_to_go_go_in_the_same_transaction(package_set):
+    packages = Packages({"old": "1"}, {})
+    simulated = {"apt-get --quiet --simulate": "Remv old [1]\n"}
+    packages.takes = ("old",)
+    module = package_set(packages, "Debian", simulated)
+    assert module.bring({}, erase=["old"]) == {"old": {"old": "1", "new": ""}}
+    assert module.__salt__["cmd.run_all"].moves()[0][-2:] == ["install", "old-"]
 
 
 def test_metadata_is_refreshed_once_and_not_when_all_was_fetched_beforehand(package_set):
@@ -267,7 +368,7 @@ def test_a_version_that_vanished_is_a_named_failure(package_set):
 def test_a_package_manager_that_only_says_that_it_worked_is_not_believed(package_set):
     packages = Packages({"a": "1-1"}, {"a": "1-2"})
     module = package_set(packages)
-    packages.dnf = lambda command: None
+    packages.failure = lambda: ""
     with pytest.raises(CommandExecutionError, match=r"^PACKAGE_FAILED: not reached: a 1-2"):
         module.bring({"a": "1-2"})
     with pytest.raises(CommandExecutionError, match=r"^PACKAGE_DOWNLOAD_FAILED: not fetched: a 1-2"):
@@ -285,17 +386,16 @@ def test_download_fetches_and_installs_nothing(package_set):
 
 def test_apt_is_asked_first_whether_an_excluded_package_would_move(package_set):
     packages = Packages({"a": "1-1"}, {"a": "1-2"})
-    commands = Commands(
-        {"apt-get --simulate": "Inst a [1-1] (1-2 lab)\nInst linux-image [1] (2 lab)\nConf a\n"}
-    )
-    module = package_set(packages, "Debian", commands)
+    packages.brings = {"linux-image": "2"}
+    printed = "Inst a [1-1] (1-2 lab)\nInst linux-image [1] (2 lab)\nConf a\n"
+    module = package_set(packages, "Debian", {"apt-get --quiet --simulate": printed})
     with pytest.raises(
         CommandExecutionError, match=r"^PACKAGE_FAILED: excluded packages would move: linux-image"
     ):
         module.bring({"a": "1-2"}, exclude=["linux-*"])
-    assert packages.asked == []
+    assert packages.installed == {"a": ["1-1"]}
     module.bring({"a": "1-2"}, exclude=["openvswitch*"])
-    assert "setopt" not in packages.asked[0]
+    assert packages.installed["linux-image"] == ["2"]
 
 
 UNRESOLVED = """Running as unit: run-p1-i2.scope; invocation ID: 7748
@@ -344,37 +444,32 @@ ODD = "something new\nbaseurl = http://repo.example\n\nthat nobody foresaw"
         ),
         (APT, "E: Version '1-2' for 'a' was not found"),
         (ODD, "something new; that nobody foresaw"),
-        ("", "Error"),
     ],
 )
 def test_of_the_package_managers_talk_the_telling_lines_are_told(package_set, output, told):
-    module = package_set(Packages({"a": "1-1"}, {}), "Debian")
-
-    def fails(**_):
-        raise CommandExecutionError("Error", info={"errors": [output]} if output else None)
-
-    module.__salt__["pkg.install"] = fails
+    packages = Packages({"a": "1-1"}, {"a": "1-2"})
+    packages.failure = lambda: {"retcode": 100, "stderr": output}
     with pytest.raises(CommandExecutionError) as refused:
-        module.bring({"a": "1-2"})
+        package_set(packages, "Debian").bring({"a": "1-2"})
     assert str(refused.value) == (told if told.startswith("REPOSITORY") else f"PACKAGE_FAILED: {told}")
 
 
 def test_what_dpkg_said_meanwhile_tells_the_reason(package_set, tmp_path):
-    module = package_set(Packages({"a": "1-1"}, {}), "Debian")
+    packages = Packages({"a": "1-1"}, {"a": "1-2"})
+    module = package_set(packages, "Debian")
     module._TERMINAL = tmp_path / "term.log"
     module._TERMINAL.write_text("dpkg: error processing package earlier (--configure):\n")
 
-    def fails(**_):
+    def fails():
         with module._TERMINAL.open("a") as log:
             log.write(
                 "Unpacking a (1-2) over (1-1) ...\r\n"
                 "dpkg: error processing archive a_1-2.deb (--unpack):\r\n"
                 " cannot copy extracted data: failed to write (No space left on device)\r\n"
             )
-        said = "E: Sub-process /usr/bin/dpkg returned an error code (1)"
-        raise CommandExecutionError("Error", info={"errors": [said]})
+        return {"retcode": 100, "stderr": "E: Sub-process /usr/bin/dpkg returned an error code (1)"}
 
-    module.__salt__["pkg.install"] = fails
+    packages.failure = fails
     with pytest.raises(CommandExecutionError) as refused:
         module.bring({"a": "1-2"})
     told = str(refused.value)

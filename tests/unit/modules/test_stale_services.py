@@ -15,8 +15,9 @@ CURRENT = "7f00-7f01 r-xp 00000000 fd:00 12 /usr/lib64/libssl.so.3\n"
 class Node:
     """A /proc in a folder, and systemd: which units refuse a restart, and which do not come back."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, family="RedHat"):
         self.folder, self.refuse, self.broken, self.restarted = folder, set(), set(), []
+        self.units, self.gone, self.ended, self.owners = {}, set(), [], ""
         self.host, self.container, self.chroot = (folder / one for one in ("host", "container", "chroot"))
         for place in (self.host, self.container, self.chroot):
             place.mkdir()
@@ -29,9 +30,12 @@ class Node:
                 "cmd.run_all": self._run,
                 "service.restart": self._restart,
                 "service.status": lambda unit: unit not in self.broken,
+                "service.stop": lambda unit: not self.ended.append(unit),
             },
+            grains={"os_family": family},
         )
         self.module._PROC = folder / "proc"
+        self.module._NOTED = folder / "noted.json"
 
     def process(self, unit, maps=DELETED, root=None, comm="program", mounts="mnt:[1]"):
         self._pid += 1
@@ -44,8 +48,26 @@ class Node:
         (place / "comm").write_text(f"{comm}\n")
         (place / "cgroup").write_text(f"0::/system.slice/{unit}\n")
 
+    def unit(self, name, invocation="1", pid="7"):
+        """A service that systemd knows, whose file there is."""
+        path = self.folder / name
+        path.touch()
+        self.units[name] = (
+            f"Id={name}\nInvocationID={invocation}\nMainPID={pid}\nSourcePath=\nFragmentPath={path}\n"
+        )
+
     def _run(self, command, **_):
-        return {"retcode": 0, "stdout": "yes\nno" if command[-1] in self.refuse else "no\nno", "stderr": ""}
+        return {"retcode": 0, "stdout": self._printed(command), "stderr": ""}
+
+    def _printed(self, command):
+        if command[0] != "systemctl":
+            return self.owners
+        if "--property=LoadState" in command:
+            return f"LoadState={'not-found' if command[-1] in self.gone else 'loaded'}\n"
+        if "--property=Id," in command[2]:
+            names = self.units if "*.service" in command else command[3:]
+            return "\n".join(self.units[name] for name in sorted(names) if name in self.units)
+        return "yes\nno" if command[-1] in self.refuse else "no\nno"
 
     def _restart(self, unit):
         if unit in self.broken:
@@ -117,3 +139,39 @@ def test_one_that_does_not_come_back_is_named_after_all_had_their_restart(node):
     with pytest.raises(NodeError, match=r"not active after a restart: crond\.service$"):
         node.module.restart()
     assert node.restarted == ["rsyslog.service", "sshd.service"]
+
+
+def test_a_service_is_stale_whose_package_moved_until_it_begins_anew(node):
+    """What runs in an interpreter has no deleted file."""
+    node.unit("idle.service", pid="0")
+    node.unit("other.service")
+    node.unit("tuned.service")
+    node.owners = "other\ntuned\n"
+    node.module.note(["tuned", "idle", "libfoo"])
+    assert node.module.found() == {"tuned.service": ["package tuned"]}
+    node.module.note(["bash"])
+    assert node.module.restart() == ["tuned.service"]
+    node.unit("tuned.service", invocation="2")
+    assert node.module.found() == {}
+
+
+def test_dpkg_tells_whose_unit_it_is_with_or_without_usr(tmp_path):
+    node = Node(tmp_path, "Debian")
+    node.unit("cron.service")
+    node.owners = f"cron: /lib/{tmp_path.name}/cron.service\nx:amd64, y: /lib/other/cron.service\n"
+    node.module.note(["cron"])
+    assert node.module.found() == {"cron.service": ["package cron"]}
+
+
+def test_the_switch_tells_of_itself_whether_it_is_stale(node):
+    node.unit("ovs-vswitchd.service")
+    node.owners = "openvswitch3.5\n"
+    node.module.note(["openvswitch3.5"])
+    assert node.module.found() == {}
+
+
+def test_a_harmless_service_ends_whose_package_is_gone(node):
+    node.process("atd.service")
+    node.gone = {"atd.service"}
+    assert node.module.restart() == ["atd.service"]
+    assert node.ended == ["atd.service"] and node.restarted == []

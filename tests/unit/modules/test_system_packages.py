@@ -152,7 +152,7 @@ def test_apt_is_asked_without_what_is_excluded_and_with_the_operators_preference
     module._OPERATORS_PREFERENCES.write_text("Package: own\n")
     plan = module.plan("upgrade", ["openvswitch*"])
     assert plan == {
-        "upgrade": {"lab-plain": "1.1-1", "libc6": "2.41"},
+        "upgrade": {"lab-plain": "1.1-1", "libc6:i386": "2.41"},
         "install": {"lab-new": "1.0-1"},
         "remove": ["lab-old"],
         "held": {"lab-held": "1.1-1"},
@@ -160,7 +160,10 @@ def test_apt_is_asked_without_what_is_excluded_and_with_the_operators_preference
     }
     assert commands.ran[0][-1] == "upgrade"
     written = (tmp_path / "preferences").read_text()
-    assert "Package: openvswitch*\nPin: release *\nPin-Priority: -10" in written and "Package: own" in written
+    assert (
+        "Package: openvswitch*:any\nPin: release *\nPin-Priority: -10" in written
+        and "Package: own" in written
+    )
 
 
 def test_a_plan_is_made_again_only_when_something_changed(node, tmp_path):

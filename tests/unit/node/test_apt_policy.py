@@ -37,7 +37,14 @@ def test_a_version_of_backports_is_not_newer():
 
 
 def test_what_is_at_its_newest_or_not_installed_has_no_cause():
-    here = "curl:amd64:\n  Installed: 1\n  Candidate: 1\n  Version table:\n *** 1 500\n"
+    here = "curl:\n  Installed: 1\n  Candidate: 1\n  Version table:\n *** 1 500\n"
     absent = "wget:\n  Installed: (none)\n  Candidate: 1\n  Version table:\n     1 500\n"
     found = apt_policy.read(here + absent)
     assert list(found) == ["curl"] and apt_policy.stay(found["curl"], held=False) == {}
+
+
+def test_a_package_of_another_architecture_has_a_policy_of_its_own():
+    own = "curl:\n  Installed: 1\n  Candidate: 1\n  Version table:\n *** 1 500\n"
+    other = "curl:i386:\n  Installed: 2\n  Candidate: 2\n  Version table:\n *** 2 500\n"
+    found = apt_policy.read(own + other)
+    assert {name: policy.installed for name, policy in found.items()} == {"curl": "1", "curl:i386": "2"}

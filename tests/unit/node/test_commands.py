@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from salt.exceptions import CommandExecutionError
 
@@ -88,12 +86,3 @@ def test_a_command_that_has_to_succeed_raises_under_its_reason():
 def test_a_long_command_is_named_by_its_beginning():
     with pytest.raises(CommandExecutionError, match=r"^a 1 2 3 4 5: no$"):
         commands.checked(salt(a=failing("no")), ["a", *map(str, range(1, 10))])
-
-
-def test_needrestart_is_suspended_while_salts_own_module_works(monkeypatch):
-    monkeypatch.setenv("NEEDRESTART_MODE", "a")
-    monkeypatch.delenv("NEEDRESTART_SUSPEND", raising=False)
-    with pytest.raises(KeyError), commands.nothing_restarted():
-        assert (os.environ["NEEDRESTART_SUSPEND"], os.environ["NEEDRESTART_MODE"]) == ("1", "l")
-        raise KeyError
-    assert os.environ["NEEDRESTART_MODE"] == "a" and "NEEDRESTART_SUSPEND" not in os.environ

@@ -43,3 +43,13 @@ def test_one_in_the_other_holds_what_either_holds(policy):
             assert asked(policy, "cron.service", "restart") == 101
         assert (asked(policy, "cron.service", "restart"), asked(policy, "ovs-vswitchd", "stop")) == (0, 101)
     assert not policy.exists()
+
+
+def test_a_transaction_of_another_process_takes_the_denial_with_it(policy):
+    before = dict(os.environ)
+    environment = held_services.stand(debian=True)
+    assert dict(os.environ) == before and asked(policy, "cron.service", "restart") == 0
+    denied = subprocess.run([policy, "cron", "restart"], check=False, env=os.environ | environment, cwd="/")
+    assert denied.returncode == 101 and environment["SYSTEMD_OFFLINE"] == "1"
+    assert held_services.tidy() and not policy.exists()
+    assert held_services.stand(debian=False) == {"SYSTEMD_OFFLINE": "1"} and not policy.exists()

@@ -118,14 +118,16 @@ def test_what_a_stage_mends(stage, mended):
     assert packages.to_mend(stage, ["own", "whole"], broken, ["ex*"]) == mended
 
 
-def test_apts_rows():
-    said = "Inst libc6:i386 [2.40] (2.41 lab [i386]) []\nRemv tuned [1]\nConf libc6 (2.41 lab [i386])\n"
-    assert packages.moving(said) == ["libc6", "tuned"] and packages.removing(said) == ["tuned"]
-
-
 def test_a_package_of_another_architecture_is_called_by_it():
     called = [packages.salts_name("glibc", arch, "x86_64") for arch in ("x86_64", "noarch", "i686")]
     assert called == ["glibc", "glibc", "glibc.i686"]
+    called = [packages.salts_name("libc6", arch, "amd64", ":") for arch in ("amd64", "all", "i386")]
+    assert called == ["libc6", "libc6", "libc6:i386"]
+
+
+def test_a_glob_means_a_package_of_every_architecture():
+    assert packages.matches("libold:i386", ["libold"]) and packages.matches("libold:i386", ["lib*:i386"])
+    assert not packages.matches("libold", ["libold:i386"])
 
 
 @pytest.mark.parametrize("name", ["openvswitch", "openvswitch3.5", "openvswitch3.5-devel", "lab-openvswitch"])

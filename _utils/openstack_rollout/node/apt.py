@@ -1,0 +1,139 @@
+"""Transactions of apt: each is one request, which is simulated, refused or run as it was simulated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from salt.exceptions import CommandExecutionError
+
+from openstack_rollout.node import commands, packages
+from openstack_rollout.node.errors import NodeError
+
+#: Configuration files that an operator changed stay as they are.
+KEEP_FILES = ("-o", "DPkg::Options::=--force-confold", "-o", "DPkg::Options::=--force-confdef")
+_INSTALLS = re.compile(r"^Inst (?P<name>\S+) (?:\[(?P<old>[^\]]+)\] )?\((?P<new>\S+)", re.M)
+_REMOVES = re.compile(r"^(?:Remv|Purg) (\S+)", re.M)
+# A package's file is named name_version_architecture, a colon of its version as %3a.
+_FILES = re.compile(
+    r"^'(?P<uri>[^']+)' (?P<name>[^_\s]+)_(?P<version>[^_\s]+)_(?P<arch>[^_\s.]+)\.[a-z]*deb \d+", re.M
+)
+
+
+class Plan(NamedTuple):
+    """What apt would do: which packages it would bring that are installed already, and which anew
+    ({name: version}), and which it would remove.
+    """
+
+    upgraded: dict[str, str]
+    added: dict[str, str]
+    removed: list[str]
+
+    @property
+    def moving(self) -> list[str]:
+        """The names of all of them, sorted."""
+        return sorted({*self.upgraded, *self.added, *self.removed})
+
+
+def read(printed: str) -> Plan:
+    """The plan that apt prints. A package of another architecture is called name:architecture.
+
+    printed (str): by `apt-get --simulate`.
+    """
+    some = [match.groupdict() for match in _INSTALLS.finditer(printed)]
+    return Plan(
+        {one["name"]: one["new"] for one in some if one["old"]},
+        {one["name"]: one["new"] for one in some if not one["old"]},
+        sorted(set(_REMOVES.findall(printed))),
+    )
+
+
+def simulated(salt: Mapping[str, Any], request: Sequence[str]) -> Plan:
+    """What apt would do.
+
+    salt (dict): the caller's `__salt__`. request (list): its options and its verb, as `wanted` has them.
+
+    Raises CommandExecutionError with what apt printed.
+    """
+    result = commands.unattended(salt, ["apt-get", "--quiet", "--simulate", *request])
+    if result.retcode:
+        raise CommandExecutionError(f"{result.stdout}\n{result.stderr}")
+    return read(result.stdout)
+
+
+def wanted(install: Mapping[str, str], erase: Collection[str] = ()) -> list[str]:
+    """The request for packages at these versions, which may be lower than now.
+
+    install (dict): {name: version}. erase (list): names of packages that go.
+    """
+    asked = (f"{name}={version}" for name, version in sorted(install.items()))
+    return ["--allow-downgrades", "install", *asked, *(f"{name}-" for name in sorted(erase))]
+
+
+def prepared(
+    salt: Mapping[str, Any],
+    install: Mapping[str, str],
+    *,
+    erase: Collection[str] = (),
+    exclude: Sequence[str] = (),
+    remove: Sequence[str] = (),
+    options: Sequence[str] = (),
+) -> packages.Transaction:
+    """The transaction that brings packages to these versions, once it is known what else it does.
+
+    salt (dict): the caller's `__salt__`. install (dict), erase (list): as for `wanted`. exclude (list): globs
+    of packages that must not move. remove (list): globs of packages that may go. options (list): further ones
+    of apt-get.
+
+    Raises NodeError PACKAGE_FAILED when a package is on hold, PACKAGE_REMOVAL when one would go that may not;
+    CommandExecutionError with what apt printed, or when an excluded one would move.
+    """
+    refuse_held(salt, {*install, *erase})
+    request = [*options, *wanted(install, erase)]
+    plan = simulated(salt, request)
+    if refused := [name for name in plan.moving if packages.matches(name, exclude)]:
+        raise CommandExecutionError(f"excluded packages would move: {', '.join(refused)}")
+    if gone := [name for name in plan.removed if name not in erase and not packages.matches(name, remove)]:
+        raise NodeError("PACKAGE_REMOVAL", f"would go: {', '.join(gone)}")
+    # What the simulation did not remove, the transaction cannot.
+    safe = () if plan.removed else ("--no-remove",)
+    command = ["apt-get", "--quiet", "--yes", *safe, *KEEP_FILES, *request]
+    return packages.Transaction(command, {*plan.upgraded, *plan.added}, set(plan.removed))
+
+
+def unfetched(salt: Mapping[str, Any], install: Mapping[str, str], own: str) -> dict[str, str] | None:
+    """The packages whose files apt would have to fetch: {name: version}; None where it has no plan.
+
+    salt (dict): the caller's `__salt__`. install (dict): as for `wanted`. own (str): the node's architecture.
+    """
+    result = commands.unattended(salt, ["apt-get", "--quiet=2", "--yes", "--print-uris", *wanted(install)])
+    if result.retcode:
+        return None
+    return {
+        packages.salts_name(one["name"], one["arch"], own, ":"): unquote(one["version"])
+        for one in _FILES.finditer(result.stdout)
+        if not one["uri"].startswith("file:")  # used where it is
+    }
+
+
+def held(salt: Mapping[str, Any]) -> set[str]:
+    """The packages that the operator holds.
+
+    salt (dict): the caller's `__salt__`. Raises NodeError PACKAGE_FAILED.
+    """
+    return set(commands.checked(salt, ["apt-mark", "showhold"], "PACKAGE_FAILED").split())
+
+
+def refuse_held(salt: Mapping[str, Any], names: Collection[str]) -> None:
+    """Refuse to move what the operator holds.
+
+    salt (dict): the caller's `__salt__`. names: of the packages. Raises NodeError PACKAGE_FAILED.
+    """
+    if found := sorted(held(salt) & set(names)):
+        raise NodeError(
+            "PACKAGE_FAILED",
+            f"{', '.join(found)}: on hold by the node's operator: apt-mark unhold, or leave it out of the"
+            " release",
+        )

@@ -1,0 +1,90 @@
+"""Transactions of dnf: each is resolved by dnf's library before, and refused or run as it was resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from salt.exceptions import CommandExecutionError
+from salt.utils.pkg.rpm import ARCHES
+
+from openstack_rollout.node import dnf_library, packages
+
+# Downloaded packages outlive the next transaction: what was fetched beforehand must still be there later.
+# dnf shall not wait for a lock for ever: `package_lock` waits, with a limit.
+SETTINGS = ("keepcache=1", "exit_on_lock=1")
+
+
+def prepared(
+    salt: Mapping[str, Any],
+    install: Mapping[str, str],
+    own: str,
+    *,
+    exclude: Sequence[str] = (),
+    setopt: Sequence[str] = (),
+    remove: Sequence[str] = (),
+    options: Sequence[str] = (),
+) -> packages.Transaction:
+    """The transaction that brings packages to these versions, once it is known what else it does.
+
+    salt (dict): the caller's `__salt__`. install (dict): {name: version}. own (str): the node's architecture.
+    exclude (list): globs of packages that must not move. setopt (list): further settings. remove (list):
+    globs of packages that may go; what one of these replaces may as well. options (list): further ones of
+    dnf.
+
+    Raises NodeError PACKAGE_REMOVAL when a package would go that may not; CommandExecutionError when dnf has
+    no solution, or no repository has a version.
+    """
+    specs = asked(install)
+    settings = [*SETTINGS, *setopt]
+    question = {"ask": "resolve", "install": specs, "exclude": list(exclude), "setopt": settings}
+    plan = dnf_library.ask(salt, question)
+    if plan["missing"]:
+        raise CommandExecutionError(f"no repository has {', '.join(plan['missing'])}")
+    planned = {
+        nevra: one
+        for nevra, one in (plan.get("removed") or {}).items()
+        if one["by"] in install or packages.matches(one["name"], remove)
+    }
+    dnf_library.refuse_removals(plan, planned)
+    if "problem" in plan:
+        raise CommandExecutionError(plan["problem"])
+    # the metadata of the plan, however old it is by now
+    settings = [*settings, "*.metadata_expire=-1"]
+    if exclude:
+        settings.append(f"excludepkgs={','.join(exclude)}")
+    command = ["dnf", "--quiet", "--assumeyes", *(f"--setopt={one}" for one in settings)]
+    return packages.Transaction(
+        [*command, *options, "install", *specs],
+        {_name(one, own) for one in plan["comes"]},
+        {_name(one, own) for one in planned.values()},
+    )
+
+
+def unfetched(salt: Mapping[str, Any], install: Mapping[str, str], own: str) -> dict[str, str] | None:
+    """The packages whose files dnf would have to fetch: {name: version}; None where it has no plan.
+
+    salt (dict): the caller's `__salt__`. install (dict): {name: version}. own (str): the node's architecture.
+    Raises NodeError, as dnf_library.ask does.
+    """
+    said = dnf_library.ask(salt, {"ask": "unfetched", "install": asked(install)})
+    if said["missing"] or "problem" in said:
+        return None
+    return {_name(one, own): one["version"] for one in said["unfetched"]}
+
+
+def asked(install: Mapping[str, str]) -> list[str]:
+    """How dnf is asked for packages that Salt calls so: name.i686 is one of another architecture.
+
+    install (dict): {name: version}.
+    """
+    return sorted(_spec(name, version) for name, version in install.items())
+
+
+def _spec(name: str, version: str) -> str:
+    base, _, arch = name.rpartition(".")
+    return f"{base}-{version}.{arch}" if base and arch in ARCHES else f"{name}-{version}"
+
+
+def _name(package: Mapping[str, str], own: str) -> str:
+    return packages.salts_name(package["name"], package["arch"], own)
