@@ -237,6 +237,7 @@ def _transaction_of_rpm(names: set[str], exclude: Sequence[str]) -> tuple[list[s
     dnf_library.refuse_removals(plan, erase)
     if "problem" in plan:
         raise package_errors.classified(plan["problem"], "PACKAGE_FAILED")
+    dnf_library.refuse_downgrades(plan)
     lines = [
         f"{verb} {' '.join(some)}"
         for verb, some in (("remove", erase), ("reinstall", question["reinstall"]),

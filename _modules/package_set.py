@@ -128,6 +128,25 @@ def command_to_bring(packages: Mapping[str, str], exclude: Sequence[str] = ()) -
     return planned.command
 
 
+def along(packages: Mapping[str, str], exclude: Sequence[str] = ()) -> dict[str, str]:
+    """What else comes when packages are brought to these versions: {name: version}. Nothing is told where the
+    metadata at hand has no way to it.
+
+    packages (dict), exclude (list): as in `bring`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' package_set.along '{openstack-selinux: 0.8.41-1}'
+    """
+    try:
+        comes = _prepared(_concrete(packages), exclude=exclude).comes
+    except CommandExecutionError:
+        return {}
+    return {name: version for name, version in comes.items() if name not in packages}
+
+
 def missing_downloads(packages: Mapping[str, str]) -> dict[str, str]:
     """What has to be fetched before packages can be brought to these versions: {name: version} of those, and
     of what they need, whose files are not whole on the node. All of them where their metadata says nothing.
@@ -220,7 +239,7 @@ def _refuse_unplanned(before: _Versions, after: _Versions, planned: comparing.Tr
     """Refuse to call good what moved and was not in the transaction as it was resolved or simulated."""
     if gone := sorted(before.keys() - after.keys() - planned.goes):
         raise NodeError("PACKAGE_REMOVAL", f"went, and nobody had planned it: {', '.join(gone)}")
-    moved = [name for name in _differing(before, after) if name not in planned.comes | planned.goes]
+    moved = [name for name in _differing(before, after) if name not in {*planned.comes, *planned.goes}]
     if moved:
         raise NodeError("PACKAGE_FAILED", f"moved, and nobody had planned it: {', '.join(moved)}")
 

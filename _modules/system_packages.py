@@ -70,13 +70,14 @@ def plan(depth: str = UPGRADE, exclude: Sequence[str] = ()) -> dict:
     version needs comes with it. `dist_upgrade` moves everything, kernels and new packages too.
     exclude (list): globs of packages that must not move.
 
-    Returns {"upgrade": {name: version}, "install": {name: version} (apt: new packages that come along),
+    Returns {"upgrade": {name: version}, "install": {name: version} of new packages that come along,
     "remove": [name] (with dnf only what a newer package replaces), "held": {name: version} of what the
     operator's holds, locks and pins keep back, "stays": {name: {"version", "cause", "by"}} of all that is
-    newer and stays; the causes are hold, versionlock, pin, phased (not for this machine yet) and
-    dependencies}.
-    Raises NodeError PACKAGE_REMOVAL when something newer would need a package removed (dnf);
-    REPOSITORY_BROKEN, PACKAGE_FAILED or another reason of the package manager's.
+    newer and stays; the causes are hold, versionlock, pin, exclude (a setting of dnf's own), replaced (by a
+    package of another name), phased (not for this machine yet) and dependencies}.
+    Raises NodeError PACKAGE_REMOVAL when something newer would need a package removed (dnf); PACKAGE_FAILED
+    when it would need one to go back to an older version; REPOSITORY_BROKEN or another reason of the package
+    manager's.
 
     CLI Example:
 
@@ -179,23 +180,30 @@ def _plan_of_dnf(depth: str, exclude: Sequence[str]) -> dict:
     said = _asked({"ask": "newer", "exclude": hidden})
     wanted = {one["name"] for one in said["wanted"]}
     going = (said.get("removed") or {}).values()
-    replaced = sorted(one["name"] for one in going if one["by"] in wanted)
-    dnf_library.refuse_removals(said, replaced)
+    replaced = [one for one in going if one["by"] in wanted]
+    dnf_library.refuse_removals(said, [one["nevra"] for one in replaced])
     if "problem" in said:
         raise package_errors.classified(said["problem"], "PACKAGE_FAILED")
-    left = {_name(one): _stay(one, "dependencies", one["by"]) for one in said["left"]}
-    locked = {_name(one): _stay(one, "versionlock", one["by"]) for one in said["locked"]}
+    dnf_library.refuse_downgrades(said)
+    left = _stays(said["left"], "dependencies")
+    locked = _stays(said["locked"], "versionlock")
+    upgrade = {_name(one): one["version"] for one in said["wanted"] if _name(one) not in left}
     return {
-        "upgrade": {_name(one): one["version"] for one in said["wanted"] if _name(one) not in left},
-        "install": {},
-        "remove": replaced,
+        "upgrade": upgrade,
+        "install": {_name(one): one["version"] for one in said["comes"] if _name(one) not in upgrade},
+        "remove": sorted(_name(one) for one in replaced),
         "held": {name: one["version"] for name, one in locked.items()},
-        "stays": {**left, **locked},
+        "stays": {
+            **_stays(said["replaced"], "replaced"),
+            **_stays(said["excluded"], "exclude"),
+            **left,
+            **locked,
+        },
     }
 
 
-def _stay(package: Mapping[str, str], cause: str, by: str = "") -> dict[str, str]:
-    return {"version": package["version"], "cause": cause, "by": by}
+def _stays(packages: Iterable[Mapping[str, str]], cause: str) -> dict[str, dict[str, str]]:
+    return {_name(one): {"version": one["version"], "cause": cause, "by": one["by"]} for one in packages}
 
 
 def _name(package: Mapping[str, str]) -> str:

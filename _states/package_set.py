@@ -28,7 +28,9 @@ def at_release(name, packages=None, exclude=(), stage="services"):
         if not due:
             return answers.answer(name, True, "every package is at its version")
         if __opts__["test"]:
-            return answers.answer(name, None, f"would be moved: {answers.named(due)}", answers.to_come(due))
+            coming = {**__salt__["package_set.along"](due, list(exclude)), **due}
+            comment = f"would be moved: {answers.named(coming)}"
+            return answers.answer(name, None, comment, answers.to_come(coming))
         moved = __salt__["package_set.bring"](due, exclude=list(exclude))
     except CommandExecutionError as error:
         return answers.failed(name, error)

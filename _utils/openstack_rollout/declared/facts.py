@@ -80,10 +80,12 @@ class Switch(_Record):
 
 
 class Stay(_Record):
-    """A newer version of a package that stays. by: the line of the lock, the pin, the phase."""
+    """A newer version of a package that stays. by: the line of the lock, the pin, the setting, the package
+    that would replace it, the phase.
+    """
 
     version: _Name
-    cause: Literal["hold", "versionlock", "pin", "phased", "dependencies"]
+    cause: Literal["hold", "versionlock", "pin", "exclude", "replaced", "phased", "dependencies"]
     by: _Text = ""
 
 

@@ -100,7 +100,7 @@ def prepared(
     # What the simulation did not remove, the transaction cannot.
     safe = () if plan.removed else ("--no-remove",)
     command = ["apt-get", "--quiet", "--yes", *safe, *KEEP_FILES, *request]
-    return packages.Transaction(command, {*plan.upgraded, *plan.added}, set(plan.removed))
+    return packages.Transaction(command, {**plan.upgraded, **plan.added}, set(plan.removed))
 
 
 def unfetched(salt: Mapping[str, Any], install: Mapping[str, str], own: str) -> dict[str, str] | None:

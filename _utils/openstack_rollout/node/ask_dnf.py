@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import Any
 
 import dnf
@@ -51,14 +52,17 @@ def state(question: dict[str, Any]) -> dict[str, Any]:
 def resolve(question: dict[str, Any]) -> dict[str, Any]:
     """What dnf would do, without erasing anything that it was not asked to erase.
 
-    Returns {"comes": [package], "removed": {NEVRA: package} without another version ("by": which replaces
-    it), "missing": [what no repository has]}; where there is no solution, {"problem", "needs": what would
-    have to go, None where that would not help, "missing"}.
+    Returns {"comes": [package], "downgraded": [package] that comes in place of a newer one, "removed":
+    {NEVRA: package} without another version ("by": which replaces it), "retired": {NEVRA: package} that makes
+    room for a newer one beside it (kernels), "missing": [what no repository has], "hidden": {of those: the
+    lock or exclude that hides it}}; where there is no solution, {"problem", "needs": what would have to go,
+    None where that would not help, "missing", "hidden"}.
 
     question: "install" (specs), "erase", "reinstall" (NEVRAs), "upgrade" (name.arch), "exclude", "setopt".
     """
     base = _with_repositories(question)
-    return _solved(base, question)
+    said = _solved(base, question)
+    return {**said, "hidden": _hidden(base, said["missing"], question)}
 
 
 def unfetched(question: dict[str, Any]) -> dict[str, Any]:
@@ -78,7 +82,8 @@ def newer(question: dict[str, Any]) -> dict[str, Any]:
     question: "exclude", "setopt". Returns as `resolve`, and "wanted": every package that is newer; "left":
     those of them that stay for the sake of what is excluded or locked ("by": which would have to go), or that
     lack something where dnf may leave them out (`best` is off); "locked": those that a version lock keeps
-    back ("by": its line).
+    back ("by": its line); "excluded": those that a setting of dnf's hides ("by"); "replaced": installed
+    packages ("by": the one that would take its place under another name, "version": its).
     """
     base = _with_repositories(question)
     wanted = _newest(base)
@@ -91,11 +96,16 @@ def newer(question: dict[str, Any]) -> dict[str, Any]:
         said = {**_transaction(base), "missing": []}
     comes = {one["nevra"] for one in said.get("comes", ())}
     left = [one for one in wanted if str(one) not in comes] if "comes" in said else []
+    free = {str(one) for one in wanted}
+    replaced = _replaced(base, said.get("removed", {}))
+    locked = _locked(base, free)
     return {
         **said,
         "wanted": [_package(one) for one in wanted],
         "left": [{**_package(one), "by": ", ".join(held)} for one in left],
-        "locked": _locked(base, {str(one) for one in wanted}),
+        "replaced": replaced,
+        "locked": locked,
+        "excluded": _excluded(base, free | {one["nevra"] for one in locked}, question),
     }
 
 
@@ -141,6 +151,57 @@ def _locked(base: Any, free: set[str]) -> list[dict[str, str]]:
     base._setup_excludes_includes()
     some = [one for one in _newest(base) if str(one) not in free]
     return [{**_package(one), "by": _line_of(base, lines, one)} for one in some]
+
+
+def _excluded(base: Any, known: set[str], question: dict[str, Any]) -> list[dict[str, str]]:
+    """What would be newer too without dnf's own settings. It is the last to ask: the base has none then."""
+    base.sack.reset_excludes()
+    base.sack.reset_includes()
+    ours = {str(one) for glob in question.get("exclude", ()) for one in _of_glob(base, glob)}
+    some = [one for one in _newest(base) if str(one) not in known | ours]
+    return [{**_package(one), "by": _setting_of(base, one)} for one in some]
+
+
+def _setting_of(base: Any, package: Any) -> str:
+    """The setting that hides a package."""
+    settings = [base.conf, *(one for one in base.repos.iter_enabled() if one.id == package.reponame)]
+    globs = [glob for one in settings for glob in one.excludepkgs]
+    found = next((glob for glob in globs if package in _of_glob(base, glob)), "")
+    return f"excludepkgs={found}" if found else "includepkgs"
+
+
+def _of_glob(base: Any, glob: str) -> Any:
+    subject = dnf.subject.Subject(glob)
+    return subject.get_best_query(base.sack, with_provides=False, with_filenames=False)
+
+
+def _hidden(base: Any, specs: list[str], question: dict[str, Any]) -> dict[str, str]:
+    """What hides specs that some repository has all the same. It is the last to ask: the base has no excludes
+    then.
+    """
+    lines = _lock_lines(base) if specs else []
+    base.sack.reset_excludes()
+    base.sack.reset_includes()
+    found = {}
+    for spec in specs:
+        some = list(_of_glob(base, spec).available())
+        if some:
+            line = _line_of(base, lines, some[0])
+            found[spec] = f"version lock {line}" if line else _setting_of(base, some[0])
+    return found
+
+
+def _replaced(base: Any, going: dict[str, Any]) -> list[dict[str, str]]:
+    """Installed packages that one of another name would replace, and that stay."""
+    installed = base.sack.query().installed()
+    names = {one.name for one in installed}
+    found = []
+    for new in base.sack.query().available().filter(obsoletes=installed).latest():
+        replaces = {str(one).split()[0] for one in new.obsoletes} if new.name not in names else ()
+        for old in installed.filter(provides=new.obsoletes):
+            if old.name in replaces and str(old) not in going:
+                found.append({**_package(old), "version": new.evr, "by": new.name})
+    return found
 
 
 def _newest(base: Any) -> list[Any]:
@@ -227,15 +288,17 @@ def _ask_for(base: Any, question: dict[str, Any]) -> list[str]:
 
 def _transaction(base: Any) -> dict[str, Any]:
     """The resolved transaction: what comes, and what goes without another version of it coming."""
+    downgrades = [one.pkg for one in base.transaction if one.action == dnf.transaction.PKG_DOWNGRADE]
     comes = [_package(one) for one in base.transaction.install_set]
     names = {(one["name"], one["arch"]) for one in comes}
     kernels = {str(one) for one in base._get_installonly_query(base.sack.query().installed())}
-    removed = {}
+    removed, retired = {}, {}
     for item in base.transaction:
         if item.action not in (dnf.transaction.PKG_REMOVE, dnf.transaction.PKG_OBSOLETED):
             continue
         package = _package(item.pkg)
         if str(item.pkg) in kernels:  # dnf keeps as many of these as its installonly_limit says
+            retired[str(item.pkg)] = package
             continue
         if (package["name"], package["arch"]) in names:  # another version of it comes
             continue
@@ -248,7 +311,8 @@ def _transaction(base: Any) -> dict[str, Any]:
             "",
         )
         removed[str(item.pkg)] = package
-    return {"comes": comes, "removed": removed}
+    downgraded = [_package(one) for one in downgrades]
+    return {"comes": comes, "downgraded": downgraded, "removed": removed, "retired": retired}
 
 
 def _with_repositories(question: dict[str, Any]) -> Any:
@@ -260,22 +324,28 @@ def _with_repositories(question: dict[str, Any]) -> Any:
     for option in question.get("setopt", ()):
         name, _, value = option.partition("=")
         if name == "excludepkgs":
-            base.conf.exclude_pkgs(value.split(","))
+            _exclude(base, value.split(","))
         else:
             base.conf._set_value(name, value, dnf.conf.PRIO_COMMANDLINE)
-    if question.get("exclude"):
-        base.conf.exclude_pkgs(question["exclude"])
+    _exclude(base, question.get("exclude", ()))
     base.init_plugins()
     base.pre_configure_plugins()
     base.read_all_repos()
     base.configure_plugins()
     for repository in base.repos.iter_enabled():
-        repository.skip_if_unavailable = False  # one that cannot be read is never "nothing is new"
+        if repository.repofile:  # one that a plugin made may be empty
+            repository.skip_if_unavailable = False  # one that cannot be read is never "nothing is new"
     if question.get("repositories", True):
         base.fill_sack_from_repos_in_cache()
     else:
         base.fill_sack(load_available_repos=False)
     return base
+
+
+def _exclude(base: Any, globs: Sequence[str]) -> None:
+    """Exclude more than dnf's own settings do, in whose place such a value would come."""
+    if globs:
+        base.conf.exclude_pkgs([*base.conf.excludepkgs, *globs])
 
 
 def _without_end(base: Any) -> set[str]:

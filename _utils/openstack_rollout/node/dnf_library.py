@@ -78,6 +78,21 @@ def refuse_removals(plan: Mapping[str, Any], allowed: Collection[str] = ()) -> N
         raise NodeError("PACKAGE_REMOVAL", f"nothing was touched, for these would go: {', '.join(said)}{why}")
 
 
+def refuse_downgrades(plan: Mapping[str, Any], asked: Collection[str] = ()) -> None:
+    """Refuse what dnf would do, when a package would go back to an older version that nobody asked for.
+
+    plan (dict): as ask_dnf answers `resolve`. asked: names of packages that may.
+
+    Raises NodeError PACKAGE_FAILED.
+    """
+    wrong = [one["nevra"] for one in plan.get("downgraded", ()) if one["name"] not in asked]
+    if wrong:
+        raise NodeError(
+            "PACKAGE_FAILED",
+            f"nothing was touched, for these would come in place of newer ones: {', '.join(sorted(wrong))}",
+        )
+
+
 def _python() -> list[str]:
     """The interpreter that dnf names in its first line."""
     for path in _DNF:

@@ -32,15 +32,16 @@ def prepared(
     globs of packages that may go; what one of these replaces may as well. options (list): further ones of
     dnf.
 
-    Raises NodeError PACKAGE_REMOVAL when a package would go that may not; CommandExecutionError when dnf has
-    no solution, or no repository has a version.
+    Raises NodeError PACKAGE_REMOVAL when a package would go that may not, PACKAGE_FAILED when another one
+    would go back to an older version; CommandExecutionError when dnf has no solution, or a version is not to
+    be had.
     """
     specs = asked(install)
     settings = [*SETTINGS, *setopt]
     question = {"ask": "resolve", "install": specs, "exclude": list(exclude), "setopt": settings}
     plan = dnf_library.ask(salt, question)
     if plan["missing"]:
-        raise CommandExecutionError(f"no repository has {', '.join(plan['missing'])}")
+        raise CommandExecutionError(_not_to_be_had(plan))
     planned = {
         nevra: one
         for nevra, one in (plan.get("removed") or {}).items()
@@ -49,6 +50,7 @@ def prepared(
     dnf_library.refuse_removals(plan, planned)
     if "problem" in plan:
         raise CommandExecutionError(plan["problem"])
+    dnf_library.refuse_downgrades(plan, {_parted(name)[0] for name in install})
     # the metadata of the plan, however old it is by now
     settings = [*settings, "*.metadata_expire=-1"]
     if exclude:
@@ -56,8 +58,8 @@ def prepared(
     command = ["dnf", "--quiet", "--assumeyes", *(f"--setopt={one}" for one in settings)]
     return packages.Transaction(
         [*command, *options, "install", *specs],
-        {_name(one, own) for one in plan["comes"]},
-        {_name(one, own) for one in planned.values()},
+        {_name(one, own): one["version"] for one in plan["comes"]},
+        {_name(one, own) for one in (*planned.values(), *plan["retired"].values())},
     )
 
 
@@ -82,8 +84,22 @@ def asked(install: Mapping[str, str]) -> list[str]:
 
 
 def _spec(name: str, version: str) -> str:
+    base, arch = _parted(name)
+    return f"{base}-{version}.{arch}" if arch else f"{base}-{version}"
+
+
+def _parted(name: str) -> tuple[str, str]:
+    """A package's own name, and its architecture where Salt's name has it."""
     base, _, arch = name.rpartition(".")
-    return f"{base}-{version}.{arch}" if base and arch in ARCHES else f"{name}-{version}"
+    return (base, arch) if base and arch in ARCHES else (name, "")
+
+
+def _not_to_be_had(plan: Mapping[str, Any]) -> str:
+    """What is missing, and why it does not come where a repository has it."""
+    hidden = plan["hidden"]
+    gone = [spec for spec in plan["missing"] if spec not in hidden]
+    said = [f"no repository has {', '.join(gone)}"] if gone else []
+    return "; ".join([*said, *(f"{spec} is hidden by {why}" for spec, why in sorted(hidden.items()))])
 
 
 def _name(package: Mapping[str, str], own: str) -> str:

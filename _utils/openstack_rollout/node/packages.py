@@ -25,12 +25,12 @@ Compare = Callable[[str, str], int | None]
 
 
 class Transaction(NamedTuple):
-    """A package manager's transaction before it runs: its command, and the packages that it brings and those
-    that it takes away, as Salt calls them.
+    """A package manager's transaction before it runs: its command, the packages that it brings ({name:
+    version}) and those that it takes away, as Salt calls them.
     """
 
     command: list[str]
-    comes: set[str]
+    comes: dict[str, str]
     goes: set[str]
 
 

@@ -13,6 +13,8 @@ _CAUSES = {
     "hold": "on hold",
     "versionlock": "version lock",
     "pin": "pinned",
+    "exclude": "excluded by a setting of dnf",
+    "replaced": "replaced by",
     "phased": "not for this machine yet,",
     "dependencies": "what it needs cannot come",
 }

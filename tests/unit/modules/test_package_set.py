@@ -33,7 +33,8 @@ class Packages:
         missing = [f"{name}-{version}" for name, version in wanted if self.available.get(name) != version]
         comes = [{"name": name, "arch": "noarch", "version": version} for name, version in wanted]
         unfetched = [one for one in comes if self.cached.get(one["name"]) != one["version"]]
-        return {"comes": comes, "removed": {}, "missing": missing, "unfetched": unfetched, **self.plan}
+        nothing = {"downgraded": [], "removed": {}, "retired": {}, "hidden": {}}
+        return {**nothing, "comes": comes, "missing": missing, "unfetched": unfetched, **self.plan}
 
     def move(self, wanted, download):
         """As either does, where it is not to fail."""
@@ -311,6 +312,50 @@ def test_what_went_and_was_not_planned_is_found_afterwards(package_set):
     with pytest.raises(NodeError) as found:
         package_set(packages).bring({"a": "1-2"})
     assert found.value.reason == "PACKAGE_REMOVAL" and "tuned" in found.value.text
+
+
+LIB = {"name": "lib", "arch": "noarch", "version": "1", "nevra": "lib-1.noarch"}
+
+
+def test_nothing_goes_back_to_an_older_version_unless_asked_to(package_set):
+    packages = Packages({"a": "1-1", "lib": "2"}, {"a": "1-2", "lib": "1"})
+    packages.plan = {"downgraded": [LIB]}
+    with pytest.raises(NodeError, match=r"^PACKAGE_FAILED: nothing was touched.*: lib-1\.noarch$"):
+        package_set(packages).bring({"a": "1-2"})
+    assert packages.installed == {"a": ["1-1"], "lib": ["2"]}
+    package_set(packages).bring({"a": "1-2", "lib": "1"})
+    assert packages.installed["lib"] == ["1"]
+
+
+def test_what_leaves_with_the_oldest_kernel_may_go(package_set):
+    packages = Packages({"kernel": "1", "extra": "1"}, {"kernel": "3"})
+    packages.plan = {"retired": {"extra-1.noarch": LIB | {"name": "extra"}}}
+    packages.takes = ("extra",)
+    assert package_set(packages).bring({"kernel": "3"})["extra"] == {"old": "1", "new": ""}
+
+
+@pytest.mark.parametrize(("arch", "called"), [("noarch", "lib"), ("amd64", "lib"), ("i686", "lib.i686")])
+def test_what_dnf_brings_along_is_told_before_by_the_name_that_salt_gives_it(package_set, arch, called):
+    packages = Packages({"a": "1-1"}, {"a": "1-2"})
+    a = {"name": "a", "arch": "noarch", "version": "1-2"}
+    packages.plan = {"comes": [a, LIB | {"arch": arch}]}
+    packages.brings = {called: "1"}
+    module = package_set(packages)
+    assert module.along({"a": "1-2"}) == {called: "1"}
+    assert module.bring({"a": "1-2"})[called] == {"old": "", "new": "1"}
+    packages.plan = {"missing": ["a-1-2"]}
+    assert module.along({"a": "1-2"}) == {}
+
+
+def test_a_version_that_is_hidden_is_named_with_what_hides_it(package_set):
+    packages = Packages({"a": "1-1", "b": "1-1"}, {})
+    packages.plan = {"hidden": {"a-1-2": "version lock a-1-1.*"}}
+    with pytest.raises(NodeError) as refused:
+        package_set(packages).bring({"a": "1-2"})
+    assert refused.value.text == "a-1-2 is hidden by version lock a-1-1.*"
+    with pytest.raises(NodeError) as refused:
+        package_set(packages).bring({"a": "1-2", "b": "1-2"})
+    assert refused.value.text == "no repository has b-1-2; a-1-2 is hidden by version lock a-1-1.*"
 
 
 @pytest.mark.parametrize("gone", ["tuned", "tuned:i386"])

@@ -35,7 +35,8 @@ def package(name, version, **more):
 
 
 PLAIN, LONG = package("lab-plain", "1.1-1.el9"), package("a-long-name", "2:3-4.el9")
-NEWER = {"wanted": [PLAIN, LONG], "left": [], "locked": [], "removed": {}}
+STAY = {"left": [], "locked": [], "excluded": [], "replaced": []}
+NEWER = {"wanted": [PLAIN, LONG], "comes": [PLAIN, LONG], "removed": {}, **STAY}
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def test_dnf_tells_what_is_newer(node):
     module, commands = node()
     plan = module.plan("dist_upgrade", ["openvswitch*"])
     assert plan["upgrade"] == {"lab-plain": "1.1-1.el9", "a-long-name": "2:3-4.el9"}
-    assert (plan["remove"], plan["stays"]) == ([], {})
+    assert (plan["install"], plan["remove"], plan["stays"]) == ({}, [], {})
     assert commands.asked == [{"ask": "newer", "exclude": ["openvswitch*"]}]
 
 
@@ -94,15 +95,39 @@ def test_the_lesser_depth_leaves_kernels(node):
 
 def test_what_a_version_lock_keeps_back_is_told_with_its_line(node):
     lock = {"by": "lab-[p]*-1.0-*"}
-    module, _ = node(dnf=NEWER | {"wanted": [], "locked": [PLAIN | lock]}, locks=[PLAIN | lock])
+    said = NEWER | {"wanted": [], "comes": [], "locked": [PLAIN | lock]}
+    module, _ = node(dnf=said, locks=[PLAIN | lock])
     plan = module.plan("dist_upgrade", [])
     assert plan["upgrade"] == {} and plan["held"] == {"lab-plain": "1.1-1.el9"}
     assert plan["stays"] == {"lab-plain": {"version": "1.1-1.el9", "cause": "versionlock", **lock}}
     assert module.held() == ["lab-plain"]
 
 
+def test_new_packages_that_come_along_are_in_the_plan(node):
+    foreign = package("lab-new", "1-1.el9") | {"arch": "i686"}
+    module, _ = node(dnf=NEWER | {"comes": [PLAIN, LONG, foreign]})
+    assert module.plan("dist_upgrade", [])["install"] == {"lab-new.i686": "1-1.el9"}
+
+
+def test_a_plan_that_takes_a_package_back_to_an_older_version_is_refused(node):
+    module, _ = node(dnf=NEWER | {"downgraded": [package("lib", "1")]})
+    with pytest.raises(NodeError, match=r"^PACKAGE_FAILED: nothing was touched.*lib-1\.noarch"):
+        module.plan("dist_upgrade", [])
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause", "by"),
+    [("excluded", "exclude", "excludepkgs=lab-*"), ("replaced", "replaced", "lab-other")],
+)
+def test_what_dnf_leaves_out_is_told_with_its_cause(node, kind, cause, by):
+    module, _ = node(dnf=NEWER | {"wanted": [], "comes": [], kind: [PLAIN | {"by": by}]})
+    plan = module.plan("dist_upgrade", [])
+    assert plan["stays"] == {"lab-plain": {"version": "1.1-1.el9", "cause": cause, "by": by}}
+    assert plan["held"] == {}
+
+
 def test_what_lacks_something_stays_and_is_told(node):
-    module, _ = node(dnf=NEWER | {"left": [PLAIN | {"by": "glibc-1.noarch"}]})
+    module, _ = node(dnf=NEWER | {"comes": [LONG], "left": [PLAIN | {"by": "glibc-1.noarch"}]})
     plan = module.plan("dist_upgrade", [])
     assert list(plan["upgrade"]) == ["a-long-name"] and plan["held"] == {}
     assert plan["stays"]["lab-plain"] == {
