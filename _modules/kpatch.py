@@ -6,15 +6,21 @@ a reboot.
 
 from __future__ import annotations
 
+import re
+
 from openstack_rollout.node import commands, package_errors
 
 _TOOL = "kpatch"
+# dnf's plugins print lines of their own between those of packages.
+_MARK = "openstack-rollout"
+_ROW = re.compile(rf"^{_MARK} (?P<name>\S+) (?:0:)?(?P<version>\S+)$", re.M)
 
 
 def due() -> dict[str, str]:
     """What would be installed: {name: version} of the newest kpatch, and of the patch for the running kernel.
 
-    A kernel without a patch in the repositories needs none. Returns {} on a node without dnf.
+    A kernel without a patch in the repositories needs none, and a newer one that is installed stays. Returns
+    {} on a node without dnf.
     Raises NodeError REPOSITORY_BROKEN or PACKAGE_FAILED.
 
     CLI Example:
@@ -29,16 +35,20 @@ def due() -> dict[str, str]:
     patch = f"kpatch-patch = {__grains__['kernelrelease']}"
     newest = _available(_TOOL) | _available("--whatprovides", patch)
     installed = __salt__["package_set.installed"]()
-    return {name: version for name, version in newest.items() if version not in installed.get(name, ())}
+    compare = __salt__["pkg.version_cmp"]
+    return {
+        name: version
+        for name, version in newest.items()
+        if all(compare(version, one) == 1 for one in installed.get(name, ()))
+    }
 
 
 def _available(*what: str) -> dict[str, str]:
     command = [
         *("dnf", "--quiet", "--cacheonly", "--setopt=skip_if_unavailable=0", "repoquery"),
-        *("--latest-limit=1", "--queryformat=%{name} %{evr}", *what),
+        *("--latest-limit=1", f"--queryformat={_MARK} %{{name}} %{{evr}}", *what),
     ]
     result = commands.unattended(__salt__, command)
     if result.retcode:
         raise package_errors.classified(f"{result.stdout}\n{result.stderr}", "PACKAGE_FAILED")
-    lines = [line.split() for line in result.stdout.splitlines() if len(line.split()) == 2]
-    return {name: version.removeprefix("0:") for name, version in lines}
+    return {row["name"]: row["version"] for row in _ROW.finditer(result.stdout)}

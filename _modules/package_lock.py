@@ -29,6 +29,9 @@ _PID_FILES = {
     ),
 }
 _PROC = Path("/proc")
+# Beginnings of the names of programs that take these locks; ours asks dnf's library.
+_MANAGERS = ("dnf", "yum", "packagekitd", "ask_dnf")
+_PROGRAM_WITHIN = 4  # words of a command: an interpreter, its options and the program
 _SOMEBODY = -1
 _LOOK_EVERY = 1.0
 _DOUBT = 5.0  # seconds by which the clock may have been set since
@@ -54,7 +57,8 @@ def holders() -> list[str]:
 def wait(timeout: float | None = None) -> float:
     """Wait until nobody holds a lock of the package manager; returns the seconds it took.
 
-    A file of dnf's whose process began after it was written is nobody's, and is removed.
+    A file of dnf's whose process began after it was written is nobody's, and is removed; not where that
+    process is a package manager, for the clock may have been set.
 
     timeout (float): seconds; `openstack:packages:lock_timeout` of the pillar by default, or 300.
     Raises NodeError PACKAGE_LOCKED, with the holder.
@@ -67,7 +71,7 @@ def wait(timeout: float | None = None) -> float:
     """
     begun = time.monotonic()
     for path in map(Path, _PID_FILES.get(__grains__.get("os_family", "RedHat"), ())):
-        if (pid := _named(path)) and _is_younger(pid, path):
+        if (pid := _named(path)) and _is_anothers(pid, path):
             path.unlink(missing_ok=True)
     limit = patience() if timeout is None else float(timeout)
     if who := waiting.until_whole(holders, limit, _LOOK_EVERY):
@@ -115,7 +119,7 @@ def _locker(path: Path) -> int:
 def _owner(path: Path) -> int:
     """The living process that wrote its id to a file; 0 when there is none."""
     pid = _named(path)
-    return 0 if _is_younger(pid, path) else pid
+    return 0 if _is_anothers(pid, path) else pid
 
 
 def _named(path: Path) -> int:
@@ -125,6 +129,20 @@ def _named(path: Path) -> int:
     except (OSError, ValueError):
         return 0
     return pid if pid and (_PROC / str(pid)).exists() else 0
+
+
+def _is_anothers(pid: int, path: Path) -> bool:
+    """Whether a process is not the one that wrote a file."""
+    return _is_younger(pid, path) and not _is_manager(pid)
+
+
+def _is_manager(pid: int) -> bool:
+    """Whether a process is a package manager, which is a program of an interpreter as often as not."""
+    try:
+        words = (_PROC / str(pid) / "cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
+    except OSError:
+        return False
+    return any(Path(word).name.startswith(_MANAGERS) for word in words[:_PROGRAM_WITHIN])
 
 
 def _is_younger(pid: int, path: Path) -> bool:

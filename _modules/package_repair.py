@@ -139,8 +139,8 @@ def commands_to_mend(names: Sequence[str], exclude: Sequence[str] = ()) -> list[
     names (list): of packages. exclude (list): globs of packages that must not move.
 
     Returns [[argument, …]], [] where they are whole. Raises NodeError PACKAGE_REMOVAL when another package
-    would go or an excluded one move; PACKAGE_FAILED, also where Open vSwitch is half installed, for dpkg
-    would finish that too; or another reason of the package manager's.
+    would go or an excluded one move; PACKAGE_FAILED, also where dpkg has Open vSwitch half installed, which
+    any transaction of apt's would finish; or another reason of the package manager's.
 
     CLI Example:
 
@@ -149,12 +149,13 @@ def commands_to_mend(names: Sequence[str], exclude: Sequence[str] = ()) -> list[
         salt 'cmp1' package_repair.commands_to_mend '[salt-minion]'
     """
     state = found()
+    if _is_apt():  # it finishes all that is half done, whatever it is asked for
+        _refuse_switch(state["half"])
     broken = sorted({*state["doubles"], *state["half"]} & set(names))
     if not broken:
         return []
     if not _is_apt():
         return [_transaction_of_rpm(set(broken), exclude)[0]]
-    _refuse_switch(state["half"])
     request = ["--fix-broken", *_AGAIN, *broken]
     _refuse_apts_plan(state["half"], request, False, exclude)
     return [["dpkg", *_CONFIGURE], _apt(*request)]

@@ -44,6 +44,7 @@ _DELETED = re.compile(r"\s(/(?:usr|lib|lib64|opt|bin|sbin)/\S+) \(deleted\)$", r
 _UNIT = re.compile(r"([^/\n]+\.service)(?:/[^/\n]*)*$", re.M)
 # Forgotten by a reboot, as the services are that run now.
 _NOTED = Path("/run/openstack-rollout/stale-services.json")
+_OWNER = ("rpm", "--query", "--queryformat", "%{NAME}", "--file")
 _SHOWN = ("Id", "InvocationID", "MainPID", "SourcePath", "FragmentPath")
 
 
@@ -184,12 +185,11 @@ def _shown(*units: str, properties: Sequence[str] = _SHOWN) -> list[dict[str, st
 def _owners(paths: Iterable[str]) -> dict[str, str]:
     """The packages of files: {path: name}; what is of none is left out."""
     ordered = sorted(paths)
+    if __grains__.get("os_family") != "Debian":
+        owners = {path: commands.run(__salt__, [*_OWNER, path]) for path in ordered}
+        return {path: said.stdout.strip() for path, said in owners.items() if not said.retcode}
     if not ordered:
         return {}
-    if __grains__.get("os_family") != "Debian":
-        command = ["rpm", "--query", "--queryformat", "%{NAME}\\n", "--file", *ordered]
-        names = commands.run(__salt__, command).stdout.splitlines()  # one line for each, also for one of none
-        return dict(zip(ordered, names, strict=False))
     # dpkg knows a path as its package has it, with /usr before it or not.
     ends = {_end(path): path for path in ordered}
     printed = commands.run(__salt__, ["dpkg-query", "--search", *(f"*/{end}" for end in ends)]).stdout

@@ -62,7 +62,7 @@ def resolve(question: dict[str, Any]) -> dict[str, Any]:
     """
     base = _with_repositories(question)
     said = _solved(base, question)
-    return {**said, "hidden": _hidden(base, said["missing"], question)}
+    return {**said, "hidden": _hidden(base, said["missing"])}
 
 
 def unfetched(question: dict[str, Any]) -> dict[str, Any]:
@@ -175,11 +175,9 @@ def _of_glob(base: Any, glob: str) -> Any:
     return subject.get_best_query(base.sack, with_provides=False, with_filenames=False)
 
 
-def _hidden(base: Any, specs: list[str], question: dict[str, Any]) -> dict[str, str]:
-    """What hides specs that some repository has all the same. It is the last to ask: the base has no excludes
-    then.
-    """
-    lines = _lock_lines(base) if specs else []
+def _hidden(base: Any, specs: list[str]) -> dict[str, str]:
+    """What hides specs that some repository has. It is the last to ask: the base has no excludes then."""
+    lines = _lock_lines(base)
     base.sack.reset_excludes()
     base.sack.reset_includes()
     found = {}

@@ -82,16 +82,18 @@ def test_an_image_that_cannot_be_had_is_named(tmp_path):
 
 @pytest.fixture
 def kpatch():
-    def make(patch="kpatch-patch-5_14_0-1 1-2.el9\n", installed=None):
-        commands = Commands({"dnf --quiet --cacheonly": "kpatch 0.9.7-2.el9\n"})
+    def make(patch="openstack-rollout kpatch-patch-5_14_0-1 0:1-2.el9\n", installed=None):
+        tool = "Invalid configuration\nopenstack-rollout kpatch 0.9.7-2.el9\n"
+        commands = Commands({"dnf --quiet --cacheonly": tool})
         commands.answers[
-            "dnf --quiet --cacheonly --setopt=skip_if_unavailable=0 repoquery --latest-limit=1"
-            " --queryformat=%{name} %{evr} --whatprovides kpatch-patch = 5.14.0-1.el9.x86_64"
+            "dnf --quiet --cacheonly --setopt=skip_if_unavailable=0 repoquery --latest-limit=1 --queryformat="
+            "openstack-rollout %{name} %{evr} --whatprovides kpatch-patch = 5.14.0-1.el9.x86_64"
         ] = patch
         brought = []
         salt = {
             "cmd.run_all": commands,
             "package_set.installed": lambda: installed or {},
+            "pkg.version_cmp": lambda one, other: (one > other) - (one < other),
             "package_set.bring": lambda packages, exclude: brought.append((packages, exclude)) or packages,
         }
         grains = {"os_family": "RedHat", "kernelrelease": "5.14.0-1.el9.x86_64"}
@@ -106,6 +108,11 @@ def test_the_tool_and_the_patch_of_the_running_kernel_are_installed(kpatch):
     answer = load("states", "kpatch", salt=salt, opts={"test": False}).patched("x", ["kernel*"])
     assert answer["result"] is True
     assert brought == [({"kpatch": "0.9.7-2.el9", "kpatch-patch-5_14_0-1": "1-2.el9"}, ["kernel*"])]
+
+
+def test_a_newer_one_that_is_installed_stays(kpatch):
+    salt, _ = kpatch(installed={"kpatch": ["0.9.9-1.el9"], "kpatch-patch-5_14_0-1": ["1-1.el9"]})
+    assert salt["kpatch.due"]() == {"kpatch-patch-5_14_0-1": "1-2.el9"}
 
 
 def test_a_kernel_without_a_patch_needs_none(kpatch):

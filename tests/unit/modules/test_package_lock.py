@@ -63,6 +63,35 @@ def test_a_pid_file_that_is_older_than_its_process_is_nobodys_and_goes(lock, tmp
     assert not left.exists()
 
 
+@pytest.mark.parametrize(
+    ("command", "stays"),
+    [
+        (["/usr/bin/python3.9", "-s", "/usr/bin/dnf", "--assumeyes", "install", "bash"], True),
+        (["/usr/libexec/packagekitd"], True),
+        (["/usr/libexec/platform-python", "-I", "/var/cache/salt/ask_dnf.py"], True),
+        (["/usr/sbin/httpd", "-k", "start", "-f", "/etc/dnf"], False),
+        (["/usr/sbin/sshd"], False),
+    ],
+)
+def test_a_package_manager_that_lives_keeps_its_file_whatever_the_clock_says(lock, tmp_path, command, stays):
+    module, _ = lock
+    process = tmp_path / "proc/7"
+    process.mkdir(parents=True)
+    fields = " ".join(str(field) for field in range(3, 22))
+    (process / "stat").write_text(f"7 (name) {fields} 999999999\n")
+    (process / "comm").write_text("name\n")
+    (process / "cmdline").write_text("\0".join([*command, ""]))
+    module._PROC = tmp_path / "proc"
+    left = tmp_path / "pid"
+    left.write_text("7")
+    if not stays:
+        module.wait(0)
+    else:
+        with pytest.raises(CommandExecutionError, match=r"^PACKAGE_LOCKED: .* by name \(7\)"):
+            module.wait(0)
+    assert left.exists() is stays
+
+
 def test_the_pillar_says_how_long(lock):
     assert lock[0].patience() == 300
     lock[0].__pillar__ = {"openstack_node": {"lock_timeout": 5}}

@@ -252,6 +252,14 @@ def test_nobody_else_is_given_what_apt_may_not_do(repair, more, simulated, reaso
     assert refused.value.reason == reason
 
 
+def test_nothing_moves_by_apt_while_the_switch_is_half_installed(repair):
+    module = repair(
+        Dpkg({"salt-minion": ("ok", "installed"), "openvswitch-switch": ("ok", "unpacked")}), "Debian"
+    )
+    with pytest.raises(NodeError, match="run the stage ovs before"):
+        module.commands_to_mend(["salt-minion"])
+
+
 def test_what_dpkg_still_finds_wrong_is_a_failure(repair):
     dpkg = Dpkg(HALF, by="--configure", answers={"dpkg --audit": "curl is missing its list of files"})
     with pytest.raises(NodeError) as refused:

@@ -17,7 +17,7 @@ class Node:
 
     def __init__(self, folder, family="RedHat"):
         self.folder, self.refuse, self.broken, self.restarted = folder, set(), set(), []
-        self.units, self.gone, self.ended, self.owners = {}, set(), [], ""
+        self.units, self.gone, self.ended, self.owners, self.search = {}, set(), [], {}, ""
         self.host, self.container, self.chroot = (folder / one for one in ("host", "container", "chroot"))
         for place in (self.host, self.container, self.chroot):
             place.mkdir()
@@ -57,11 +57,14 @@ class Node:
         )
 
     def _run(self, command, **_):
+        if command[0] == "rpm":
+            owner = self.owners.get(command[-1].rpartition("/")[2])
+            return {"retcode": int(not owner), "stdout": owner or "", "stderr": ""}
         return {"retcode": 0, "stdout": self._printed(command), "stderr": ""}
 
     def _printed(self, command):
         if command[0] != "systemctl":
-            return self.owners
+            return self.search
         if "--property=LoadState" in command:
             return f"LoadState={'not-found' if command[-1] in self.gone else 'loaded'}\n"
         if "--property=Id," in command[2]:
@@ -146,7 +149,7 @@ def test_a_service_is_stale_whose_package_moved_until_it_begins_anew(node):
     node.unit("idle.service", pid="0")
     node.unit("other.service")
     node.unit("tuned.service")
-    node.owners = "other\ntuned\n"
+    node.owners = {"tuned.service": "tuned"}
     node.module.note(["tuned", "idle", "libfoo"])
     assert node.module.found() == {"tuned.service": ["package tuned"]}
     node.module.note(["bash"])
@@ -158,14 +161,14 @@ def test_a_service_is_stale_whose_package_moved_until_it_begins_anew(node):
 def test_dpkg_tells_whose_unit_it_is_with_or_without_usr(tmp_path):
     node = Node(tmp_path, "Debian")
     node.unit("cron.service")
-    node.owners = f"cron: /lib/{tmp_path.name}/cron.service\nx:amd64, y: /lib/other/cron.service\n"
+    node.search = f"cron: /lib/{tmp_path.name}/cron.service\nx:amd64, y: /lib/other/cron.service\n"
     node.module.note(["cron"])
     assert node.module.found() == {"cron.service": ["package cron"]}
 
 
 def test_the_switch_tells_of_itself_whether_it_is_stale(node):
     node.unit("ovs-vswitchd.service")
-    node.owners = "openvswitch3.5\n"
+    node.owners = {"ovs-vswitchd.service": "openvswitch3.5"}
     node.module.note(["openvswitch3.5"])
     assert node.module.found() == {}
 
