@@ -134,3 +134,8 @@ def test_what_is_locked_stays_and_is_named_with_the_line_that_locks_it(node, loc
     node.converge("openstack.system")
     found = node.packages()
     assert (found["half-e"], found["half-a"]) == (["2-1.el9"], ["2-1.el9"])
+
+
+def test_a_version_that_a_lock_hides_is_refused_with_the_line_that_locks_it(node, locked):
+    comment = node.refusal("package_set.bring", "{half-e: 3-1.el9}")
+    assert f"half-e-3-1.el9 is hidden by version lock {locked[0]}" in comment

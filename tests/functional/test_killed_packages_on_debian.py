@@ -88,6 +88,13 @@ def test_each_package_that_stays_is_named_with_its_cause(node, story):
     assert node.status()["stages"]["system"] == "done" and node.predict("openstack.system") == set()
 
 
+def test_what_is_on_hold_is_refused_by_name_and_stays_on_hold(node, story):
+    comment = node.refusal("package_set.bring", "{stay-held: 2-1, stay-pinned: 2-1}")
+    assert "PACKAGE_FAILED: stay-held: on hold" in comment
+    assert node.out(["apt-mark", "showhold"]) == "stay-held"
+    assert {states(node)[name] for name in ("stay-held", "stay-pinned")} == {"1-1 installed"}
+
+
 def test_what_would_go_is_in_the_plan_of_the_greater_depth_and_nothing_else_goes(node, story):
     node.edit(system={"packages": "all", "depth": "dist_upgrade", "reboot": "never"})
     assert node.call("system_packages.plan", "dist_upgrade")["remove"] == ["stay-tuned"]

@@ -42,15 +42,16 @@ def prepared(
     plan = dnf_library.ask(salt, question)
     if plan["missing"]:
         raise CommandExecutionError(_not_to_be_had(plan))
+    names = {_parted(name)[0] for name in install}
     planned = {
         nevra: one
         for nevra, one in (plan.get("removed") or {}).items()
-        if one["by"] in install or packages.matches(one["name"], remove)
+        if one["by"] in names or packages.matches(one["name"], remove)
     }
     dnf_library.refuse_removals(plan, planned)
     if "problem" in plan:
         raise CommandExecutionError(plan["problem"])
-    dnf_library.refuse_downgrades(plan, {_parted(name)[0] for name in install})
+    dnf_library.refuse_downgrades(plan, names)
     # the metadata of the plan, however old it is by now
     settings = [*settings, "*.metadata_expire=-1"]
     if exclude:

@@ -306,6 +306,22 @@ def test_a_package_may_go_that_one_of_these_replaces_or_that_was_planned(package
     assert refused.value.reason == "PACKAGE_REMOVAL" and "tuned" in packages.installed
 
 
+def test_packages_of_other_architectures_go_as_planned(package_set):
+    """Salt's name of one has its architecture, dnf's has not."""
+    packages = Packages({"new.i686": "1-1", "old": "1", "old.i686": "1"}, {})
+    old = {"name": "old", "version": "1", "by": "new"}
+    packages.plan = {
+        "comes": [{"name": "new", "arch": "i686", "version": "1-2"}],
+        "missing": [],
+        "removed": {
+            f"old-1.{arch}": old | {"arch": arch, "nevra": f"old-1.{arch}"} for arch in ("amd64", "i686")
+        },
+    }
+    packages.takes, packages.brings = ("old", "old.i686", "new"), {"new.i686": "1-2"}
+    moved = package_set(packages).bring({"new.i686": "1-2"})
+    assert sorted(moved) == ["new.i686", "old", "old.i686"]
+
+
 def test_what_went_and_was_not_planned_is_found_afterwards(package_set):
     packages = Packages({"a": "1-1", "tuned": "1-1"}, {"a": "1-2"})
     packages.takes = ("tuned",)
