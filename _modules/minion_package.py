@@ -101,7 +101,6 @@ def renew(packages: Mapping[str, str], exclude: Sequence[str] = ()) -> dict:
     result = commands.run(__salt__, ["systemd-run", "--quiet", "--collect", f"--unit={UNIT}", *program])
     if result.retcode:
         forget()
-        held_services.tidy()
         raise NodeError("MINION_FAILED", f"systemd-run: {result.complaint()}")
     installed = __salt__["package_set.installed"]()
     return {name: {"old": ",".join(installed.get(name, ())), "new": new} for name, new in packages.items()}
@@ -116,6 +115,7 @@ def forget() -> None:
 
         salt 'cmp1' minion_package.forget
     """
+    state()  # takes back what held the services meanwhile
     StateFile(_RECORD).forget()
 
 

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from openstack_rollout.node import held_services, renew_minion
+from openstack_rollout.node.errors import NodeError
 from tests.unit.loading import Commands, load
 
 PLAN = {"upgrade": {"salt-minion": "3008.4-1", "lab-plain": "2"}}
@@ -89,6 +90,21 @@ def test_its_scripts_restart_nothing_and_the_renewal_restarts_the_minion(node, f
         ["systemctl", "restart", "salt-minion.service"],
     ]
     assert module.state()["state"] == "failed" and not held_services.POLICY.exists()
+
+
+def test_with_its_record_the_denial_of_a_renewal_goes_too(node):
+    module, _ = node(family="Debian")
+    module.renew({"salt-minion": "3008.4-1"})
+    module.forget()
+    assert not held_services.POLICY.exists() and not module._RECORD.exists()
+
+
+def test_a_renewal_that_cannot_begin_leaves_nothing(node):
+    module, commands = node(family="Debian")
+    commands.answers["systemd-run"] = {"retcode": 1, "stderr": "no"}
+    with pytest.raises(NodeError, match=r"^MINION_FAILED: systemd-run: no$"):
+        module.renew({"salt-minion": "3008.4-1"})
+    assert not held_services.POLICY.exists() and not module._RECORD.exists()
 
 
 def test_the_denial_of_a_renewal_is_taken_back_once(node):

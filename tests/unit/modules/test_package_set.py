@@ -7,125 +7,9 @@ import os
 import pytest
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import dnf_library, held_services, transactions
+from openstack_rollout.node import held_services, transactions
 from openstack_rollout.node.errors import NodeError
-from tests.unit.loading import Commands, load
-
-
-class Packages:
-    """Stands in for Salt's pkg, for dnf and for apt: what is installed, in the cache, in the repositories;
-    what would go with what is asked for, and what goes indeed.
-    """
-
-    def __init__(self, installed, available, cached=None):
-        self.installed = {name: [version] for name, version in installed.items()}
-        self.available = available
-        self.cached = cached or {}
-        self.asked, self.noted = [], []
-        self.refreshed = 0
-        self.plan, self.takes, self.brings = {}, (), {}
-        self.failure, self.held = None, ""
-
-    def ask(self, salt, question):
-        """As dnf_library.ask of `resolve` and `unfetched`."""
-        self.asked.append(question)
-        wanted = [(spec.split("-", 1)[0], spec.split("-", 1)[1]) for spec in question["install"]]
-        missing = [f"{name}-{version}" for name, version in wanted if self.available.get(name) != version]
-        comes = [{"name": name, "arch": "noarch", "version": version} for name, version in wanted]
-        unfetched = [one for one in comes if self.cached.get(one["name"]) != one["version"]]
-        nothing = {"downgraded": [], "removed": {}, "retired": {}, "hidden": {}}
-        return {**nothing, "comes": comes, "missing": missing, "unfetched": unfetched, **self.plan}
-
-    def move(self, wanted, download):
-        """As either does, where it is not to fail."""
-        if self.failure:
-            return self.failure()
-        if download:
-            self.cached |= wanted
-            return ""
-        self.installed |= {name: [version] for name, version in (wanted | self.brings).items()}
-        for name in self.takes:
-            self.installed.pop(name, None)
-        return ""
-
-    def dnf(self, command):
-        """As dnf itself."""
-        specs = [spec.split("-", 1) for spec in command[command.index("install") + 1 :]]
-        return self.move(dict(specs), "--downloadonly" in command)
-
-    def apt(self, command):
-        """As apt-get."""
-        asked = [word.split("=", 1) for word in command[command.index("install") + 1 :] if "=" in word]
-        wanted = dict(asked)
-        if missing := [f"{name}={new}" for name, new in wanted.items() if self.available.get(name) != new]:
-            return {"retcode": 100, "stderr": f"E: Version of {missing[0]} was not found"}
-        if "--print-uris" in command:
-            lacking = {name: new for name, new in wanted.items() if self.cached.get(name) != new}
-            return "".join(f"'http://x/{n}.deb' {n}_{new}_amd64.deb 7 \n" for n, new in lacking.items())
-        if "--simulate" in command:
-            return "".join(f"Inst {name} [0] ({new} lab)\n" for name, new in wanted.items())
-        return self.move(wanted, "--download-only" in command)
-
-    def list_pkgs(self, versions_as_list=False, use_context=True):
-        assert versions_as_list
-        return {name: list(versions) for name, versions in self.installed.items()}
-
-    def refresh_db(self, **_):
-        self.refreshed += 1
-
-    def functions(self):
-        names = ("list_pkgs", "refresh_db", "latest_version", "version_cmp")
-        return {f"pkg.{name}": getattr(self, name) for name in names}
-
-    def latest_version(self, name, refresh):
-        assert refresh is False
-        return self.available.get(name, "")
-
-    def version_cmp(self, one, other):
-        return (one > other) - (one < other)
-
-
-class Node(Commands):
-    """The commands of a node, whose package manager is the packages' own."""
-
-    def __init__(self, packages, answers=None):
-        super().__init__(answers)
-        self.packages = packages
-
-    def __call__(self, command, **options):
-        said = super().__call__(command, **options)
-        tool = next((one for one in ("dnf", "apt-get") if one in command), None)
-        if tool and not said["stdout"]:
-            answer = {"dnf": self.packages.dnf, "apt-get": self.packages.apt}[tool](command)
-            said |= answer if isinstance(answer, dict) else {"stdout": answer or ""}
-        return said
-
-    def moves(self):
-        """The transactions that ran."""
-        return [line for line in self.ran if line[:3] == ["systemd-run", "--scope", "--quiet"]]
-
-
-@pytest.fixture
-def package_set(monkeypatch, tmp_path):
-    monkeypatch.setattr(transactions, "_INIT", tmp_path / "systemd")
-    monkeypatch.setattr(held_services, "POLICY", tmp_path / "policy-rc.d")
-    monkeypatch.setattr(held_services, "OPERATORS_POLICY", tmp_path / "policy-rc.d.kept")
-
-    def make(packages, os_family="RedHat", answers=None):
-        salt = {
-            **packages.functions(),
-            "cmd.run_all": Node(packages, answers),
-            "package_lock.wait": lambda: 0.0,
-            "package_lock.patience": lambda: 300.0,
-            "package_repair.finish_dpkg": lambda switch, exclude: None,
-            "stale_services.note": packages.noted.append,
-            "system_packages.held": lambda: ["held"],
-            "bootc.status": lambda: None,
-        }
-        monkeypatch.setattr(dnf_library, "ask", packages.ask)
-        return load("modules", "package_set", salt=salt, grains={"os_family": os_family, "osarch": "amd64"})
-
-    return make
+from tests.unit.modules.package_managers import Packages
 
 
 def test_only_installed_packages_that_differ_are_to_be_changed(package_set):
@@ -173,42 +57,6 @@ def test_of_a_package_with_a_least_version_the_newest_is_brought(package_set):
         module.bring({"a": ">=1-9"})
 
 
-def test_what_apt_had_installed_by_itself_stays_so(package_set):
-    packages = Packages({"a": "1-1", "b": "1-1"}, {"a": "1-2", "b": "1-2"})
-    module = package_set(packages, "Debian", {"apt-mark showauto": "b\nc\n"})
-    module.bring({"a": "1-2", "b": "1-2"})
-    assert module.__salt__["cmd.run_all"].lines()[-1] == "apt-mark auto b"
-
-
-KEPT = ["-o", "DPkg::Options::=--force-confold", "-o", "DPkg::Options::=--force-confdef"]
-
-
-def test_apt_moves_all_in_the_one_transaction_that_was_simulated(package_set):
-    """Salt's own pkg made two of an upgrade and a downgrade, and only fetched by the last."""
-    packages = Packages({"a": "1-1", "b": "1-3"}, {"a": "1-2", "b": "1-2"})
-    module = package_set(packages, "Debian")
-    module.download({"a": "1-2", "b": "1-2"})
-    assert packages.installed == {"a": ["1-1"], "b": ["1-3"]}
-    module.bring({"a": "1-2", "b": "1-2"})
-    fetched, moved = module.__salt__["cmd.run_all"].moves()
-    request = ["--allow-downgrades", "install", "a=1-2", "b=1-2"]
-    apt = ["systemd-run", "--scope", "--quiet", "apt-get", "--quiet", "--yes", "--no-remove"]
-    assert fetched == [*apt, *KEPT, "--download-only", *request]
-    assert moved == [*apt, *KEPT, *request]
-    simulated = [line for line in module.__salt__["cmd.run_all"].ran if "--simulate" in line]
-    assert simulated[-1] == ["apt-get", "--quiet", "--simulate", *request]
-
-
-@pytest.mark.parametrize("action", ["bring", "download"])
-def test_what_the_operator_holds_is_refused_by_name_and_never_released(package_set, action):
-    packages = Packages({"a": "1-1", "b": "1-1"}, {"a": "1-2", "b": "1-2"})
-    module = package_set(packages, "Debian", {"apt-mark showhold": "a\nother\n"})
-    with pytest.raises(NodeError, match=r"^PACKAGE_FAILED: a: on hold .*apt-mark unhold"):
-        getattr(module, action)({"a": "1-2", "b": "1-2"})
-    assert packages.installed == {"a": ["1-1"], "b": ["1-1"]} and packages.cached == {}
-    assert not any("unhold" in line for line in module.__salt__["cmd.run_all"].lines())
-
-
 @pytest.mark.parametrize("os_family", ["RedHat", "Debian"])
 def test_what_moved_and_was_not_planned_is_found_afterwards(package_set, os_family):
     packages = Packages({"a": "1-1"}, {"a": "1-2"})
@@ -251,159 +99,12 @@ def test_systemd_runs_itself_anew_where_it_was_replaced(package_set):
     assert module.__salt__["cmd.run_all"].lines()[-1] == "systemctl daemon-reexec"
 
 
-def test_somebody_else_may_bring_them(package_set):
-    packages = Packages({"salt-minion": "1"}, {"salt-minion": "2"})
-    command = package_set(packages, "Debian").command_to_bring({"salt-minion": "2"}, ["x*"])
-    asked = ["--fix-broken", "--allow-downgrades", "install", "salt-minion=2"]
-    assert command == ["apt-get", "--quiet", "--yes", "--no-remove", *KEPT, *asked]
-    assert packages.installed == {"salt-minion": ["1"]}
-
-
-def test_one_transaction_with_excludes_and_a_cache_that_is_kept(package_set):
-    packages = Packages({"a": "1-1", "b": "1-1"}, {"a": "1-2", "b": "1-2"})
-    module = package_set(packages)
-    moved = module.bring({"b": "1-2", "a": "1-2"}, exclude=["kernel", "openvswitch*"])
-    assert packages.asked[-1] == {
-        "ask": "resolve",
-        "install": ["a-1-2", "b-1-2"],
-        "exclude": ["kernel", "openvswitch*"],
-        "setopt": ["keepcache=1", "exit_on_lock=1"],
-    }
-    (command,) = module.__salt__["cmd.run_all"].moves()
-    assert "--setopt=excludepkgs=kernel,openvswitch*" in command and "--allowerasing" not in command
-    assert moved == {"a": {"old": "1-1", "new": "1-2"}, "b": {"old": "1-1", "new": "1-2"}}
-
-
-TUNED = {"tuned-1-1.noarch": {"name": "tuned", "arch": "noarch", "nevra": "tuned-1-1.noarch", "by": ""}}
-
-
-@pytest.mark.parametrize("action", ["bring", "download"])
-@pytest.mark.parametrize(
-    "how", [{"problem": "a-1-2 conflicts with tuned", "needs": TUNED}, {"removed": TUNED}]
-)
-def test_what_would_take_another_package_away_is_refused_before_anything_moves(package_set, action, how):
-    packages = Packages({"a": "1-1", "tuned": "1-1"}, {"a": "1-2"})
-    packages.plan = how
-    with pytest.raises(NodeError) as refused:
-        getattr(package_set(packages), action)({"a": "1-2"})
-    assert refused.value.reason == "PACKAGE_REMOVAL" and "tuned-1-1" in refused.value.text
-    assert packages.installed == {"a": ["1-1"], "tuned": ["1-1"]} and packages.cached == {}
-
-
-@pytest.mark.parametrize(
-    ("by", "remove", "good"), [("a", (), True), ("other", (), False), ("other", ("tun*",), True)]
-)
-def test_a_package_may_go_that_one_of_these_replaces_or_that_was_planned(package_set, by, remove, good):
-    packages = Packages({"a": "1-1", "tuned": "1-1"}, {"a": "1-2"})
-    packages.plan = {"removed": {"tuned-1-1.noarch": TUNED["tuned-1-1.noarch"] | {"by": by}}}
-    packages.takes = ("tuned",)
-    if good:
-        moved = package_set(packages).bring({"a": "1-2"}, remove=remove)
-        assert moved["tuned"] == {"old": "1-1", "new": ""}
-        return
-    with pytest.raises(NodeError) as refused:
-        package_set(packages).bring({"a": "1-2"}, remove=remove)
-    assert refused.value.reason == "PACKAGE_REMOVAL" and "tuned" in packages.installed
-
-
-def test_packages_of_other_architectures_go_as_planned(package_set):
-    """Salt's name of one has its architecture, dnf's has not."""
-    packages = Packages({"new.i686": "1-1", "old": "1", "old.i686": "1"}, {})
-    old = {"name": "old", "version": "1", "by": "new"}
-    packages.plan = {
-        "comes": [{"name": "new", "arch": "i686", "version": "1-2"}],
-        "missing": [],
-        "removed": {
-            f"old-1.{arch}": old | {"arch": arch, "nevra": f"old-1.{arch}"} for arch in ("amd64", "i686")
-        },
-    }
-    packages.takes, packages.brings = ("old", "old.i686", "new"), {"new.i686": "1-2"}
-    moved = package_set(packages).bring({"new.i686": "1-2"})
-    assert sorted(moved) == ["new.i686", "old", "old.i686"]
-
-
 def test_what_went_and_was_not_planned_is_found_afterwards(package_set):
     packages = Packages({"a": "1-1", "tuned": "1-1"}, {"a": "1-2"})
     packages.takes = ("tuned",)
     with pytest.raises(NodeError) as found:
         package_set(packages).bring({"a": "1-2"})
     assert found.value.reason == "PACKAGE_REMOVAL" and "tuned" in found.value.text
-
-
-LIB = {"name": "lib", "arch": "noarch", "version": "1", "nevra": "lib-1.noarch"}
-
-
-def test_nothing_goes_back_to_an_older_version_unless_asked_to(package_set):
-    packages = Packages({"a": "1-1", "lib": "2"}, {"a": "1-2", "lib": "1"})
-    packages.plan = {"downgraded": [LIB]}
-    with pytest.raises(NodeError, match=r"^PACKAGE_FAILED: nothing was touched.*: lib-1\.noarch$"):
-        package_set(packages).bring({"a": "1-2"})
-    assert packages.installed == {"a": ["1-1"], "lib": ["2"]}
-    package_set(packages).bring({"a": "1-2", "lib": "1"})
-    assert packages.installed["lib"] == ["1"]
-
-
-def test_what_leaves_with_the_oldest_kernel_may_go(package_set):
-    packages = Packages({"kernel": "1", "extra": "1"}, {"kernel": "3"})
-    packages.plan = {"retired": {"extra-1.noarch": LIB | {"name": "extra"}}}
-    packages.takes = ("extra",)
-    assert package_set(packages).bring({"kernel": "3"})["extra"] == {"old": "1", "new": ""}
-
-
-@pytest.mark.parametrize(("arch", "called"), [("noarch", "lib"), ("amd64", "lib"), ("i686", "lib.i686")])
-def test_what_dnf_brings_along_is_told_before_by_the_name_that_salt_gives_it(package_set, arch, called):
-    packages = Packages({"a": "1-1"}, {"a": "1-2"})
-    a = {"name": "a", "arch": "noarch", "version": "1-2"}
-    packages.plan = {"comes": [a, LIB | {"arch": arch}]}
-    packages.brings = {called: "1"}
-    module = package_set(packages)
-    assert module.along({"a": "1-2"}) == {called: "1"}
-    assert module.bring({"a": "1-2"})[called] == {"old": "", "new": "1"}
-    packages.plan = {"missing": ["a-1-2"]}
-    assert module.along({"a": "1-2"}) == {}
-
-
-def test_a_version_that_is_hidden_is_named_with_what_hides_it(package_set):
-    packages = Packages({"a": "1-1", "b": "1-1"}, {})
-    packages.plan = {"hidden": {"a-1-2": "version lock a-1-1.*"}}
-    with pytest.raises(NodeError) as refused:
-        package_set(packages).bring({"a": "1-2"})
-    assert refused.value.text == "a-1-2 is hidden by version lock a-1-1.*"
-    with pytest.raises(NodeError) as refused:
-        package_set(packages).bring({"a": "1-2", "b": "1-2"})
-    assert refused.value.text == "no repository has b-1-2; a-1-2 is hidden by version lock a-1-1.*"
-
-
-@pytest.mark.parametrize("gone", ["tuned", "tuned:i386"])
-def test_apt_is_asked_first_whether_a_package_would_go(package_set, gone):
-    packages = Packages({"a": "1-1", gone: "1-1"}, {"a": "1-2"})
-    simulated = {"apt-get --quiet --simulate": f"Remv {gone} [1-1]\nInst a [1-1] (1-2 lab)\n"}
-    packages.takes = (gone,)
-    module = package_set(packages, "Debian", simulated)
-    with pytest.raises(NodeError) as refused:
-        module.bring({"a": "1-2"})
-    assert refused.value.reason == "PACKAGE_REMOVAL" and gone in packages.installed
-    module.bring({"a": "1-2"}, remove=["tuned"])
-    assert packages.installed == {"a": ["1-2"]}
-    (command,) = module.__salt__["cmd.run_all"].moves()
-    assert "--no-remove" not in command
-
-
-def test_a_package_of_another_architecture_that_went_unplanned_is_none_that_was(package_set):
-    packages = Packages({"a": "1-1", "lib": "1", "lib:i386": "1"}, {"a": "1-2"})
-    simulated = {"apt-get --quiet --simulate": "Remv lib:i386 [1]\nInst a [1-1] (1-2 lab)\n"}
-    packages.takes = ("lib",)
-    with pytest.raises(NodeError, match=r"went, and nobody had planned it: lib$"):
-        package_set(packages, "Debian", simulated).bring({"a": "1-2"}, remove=["lib"])
-
-
-def test_packages_that_are_to_go_go_in_the_same_transaction(package_set):
-    packages = Packages({"old": "1"}, {})
-    simulated = {"apt-get --quiet --simulate": "Remv old [1]\n"}
-    packages.takes = ("old",)
-    module = package_set(packages, "Debian", simulated)
-    assert module.bring({}, erase=["old"]) == {"old": {"old": "1", "new": ""}}
-    assert module.__salt__["cmd.run_all"].moves()[0][-2:] == ["install", "old-"]
 
 
 def test_metadata_is_refreshed_once_and_not_when_all_was_fetched_beforehand(package_set):
@@ -443,20 +144,6 @@ def test_download_fetches_and_installs_nothing(package_set):
     module.download({"a": "1-2"})
     assert module.missing_downloads({"a": "1-2"}) == {}
     assert packages.installed == {"a": ["1-1"]}
-
-
-def test_apt_is_asked_first_whether_an_excluded_package_would_move(package_set):
-    packages = Packages({"a": "1-1"}, {"a": "1-2"})
-    packages.brings = {"linux-image": "2"}
-    printed = "Inst a [1-1] (1-2 lab)\nInst linux-image [1] (2 lab)\nConf a\n"
-    module = package_set(packages, "Debian", {"apt-get --quiet --simulate": printed})
-    with pytest.raises(
-        CommandExecutionError, match=r"^PACKAGE_FAILED: excluded packages would move: linux-image"
-    ):
-        module.bring({"a": "1-2"}, exclude=["linux-*"])
-    assert packages.installed == {"a": ["1-1"]}
-    module.bring({"a": "1-2"}, exclude=["openvswitch*"])
-    assert packages.installed["linux-image"] == ["2"]
 
 
 UNRESOLVED = """Running as unit: run-p1-i2.scope; invocation ID: 7748
