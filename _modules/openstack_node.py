@@ -57,7 +57,7 @@ def desired(stage: str | None = None) -> dict:
         return {**found, **_here(found), "refused": None}
     except NodeError as error:
         refused = {"reason": error.reason, "message": error.text}
-        return {"refused": refused, "stages": [], "services": [], "packages": {}}
+        return {"refused": refused, "stages": [], "services": [], "packaged": [], "packages": {}}
 
 
 def guarded() -> dict[str, str]:
@@ -139,6 +139,10 @@ def _measured(share: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) 
         "containers": {name: _container(one, local) for name, one in there.items()},
         "managed": sorted(__salt__["quadlet.managed"]()),
         "carried": _carried({called.get(name, name): one for name, one in known.items()}, local),
+        "packaged": {
+            one["name"]: __salt__["packaged_service.found"](one["own"], one["units"], one["libraries"])
+            for one in share["packaged"]
+        },
         "images": sorted(images.ids(references, local)),
         "packages": _watched(share, installed),
         "floors": _floors(share.get("floors", {}), installed),

@@ -142,6 +142,10 @@ RAISED = {
         "A container ended instead of running.",
         "That container. What ran before is started again, unless `on_failure: leave`.",
     ),
+    "SERVICE_FAILED": Raised(
+        "The unit of a service that is packages does not start, or ends again.",
+        "That service: its packages are brought back to what they were, and it is started again.",
+    ),
     "CONTAINER_UNHEALTHY": Raised(
         "A container runs and did not become healthy in time.",
         "That container. What ran before is started again, unless `on_failure: leave`.",

@@ -8,16 +8,18 @@ from typing import Literal, get_args
 
 Stage = Literal["ovn", "control_plane", "services", "ovs", "system"]
 ServiceStage = Literal["ovn", "control_plane", "services"]
+OsFamily = Literal["RedHat", "Debian"]
 Role = Literal["controller", "gateway", "compute", "storage"]
 
 STAGES: tuple[str, ...] = get_args(Stage)
 #: Stages that move services; the others move packages alone.
 SERVICE_STAGES: tuple[str, ...] = get_args(ServiceStage)
+OS_FAMILIES: tuple[str, ...] = get_args(OsFamily)
 ROLES: tuple[str, ...] = get_args(Role)
 #: Roles that a cloud may have, with the operator's own.
 MOST_ROLES = 100
 #: Of the form of a share: a node reads no other.
-SHARE_VERSION = 2
+SHARE_VERSION = 3
 #: The phase before the first disruption; it has a stage's name in journal and events.
 PREFETCH = "prefetch"
 

@@ -27,6 +27,13 @@
     - definition: {{ service.definition | json }}
     - failhard: True
 {%- endfor %}
+{%- for service in node.packaged if service.stage in asked %}
+{{ ("prefetch packages of service " ~ service.name) | json }}:
+  package_set.downloaded:
+    - packages: {{ service.packages | json }}
+    - stage: {{ service.stage | json }}
+    - failhard: True
+{%- endfor %}
 {%- for stage in stages %}
 prefetch packages of {{ stage }}:
   package_set.downloaded:
@@ -42,7 +49,7 @@ prefetch what is newer of the system:
     - kept: {{ node.system.kept | json }}
     - failhard: True
 {%- endif %}
-{%- if not images and not stages and not others %}
+{%- if not images and not stages and not others and not node.packaged %}
 {{ nothing("prefetch") }}
 {%- endif %}
 {%- endif %}

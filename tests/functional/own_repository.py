@@ -7,7 +7,7 @@ import hashlib
 import shutil
 import subprocess
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.lab import packages, settings
@@ -31,12 +31,17 @@ echo "{name} postinst {version}" >> {log}
 
 @dataclass(frozen=True)
 class Deb:
-    """A package of Debian's with a script that tells that it ran."""
+    """A package of Debian's with a script that tells that it ran.
+
+    scripts: what further scripts do, and what the postinst does besides. files: path → (text, mode).
+    """
 
     name: str
     version: str
     depends: str = ""
     conflicts: str = ""
+    scripts: dict[str, str] = field(default_factory=dict)
+    files: dict[str, tuple[str, int]] = field(default_factory=dict)
 
 
 def publish(node, some: Iterable[packages.Package]) -> None:
@@ -113,8 +118,16 @@ def _build(deb: Deb, scratch: Path, target: Path) -> None:
         "",
     ]
     (control / "control").write_text("\n".join(lines))
-    (control / "postinst").write_text(_POSTINST.format(name=deb.name, version=deb.version, log=DEB_SCRIPTS))
-    (control / "postinst").chmod(0o755)
+    told = _POSTINST.format(name=deb.name, version=deb.version, log=DEB_SCRIPTS)
+    for script, text in {"postinst": "", **deb.scripts}.items():
+        beginning = told if script == "postinst" else "#!/bin/sh\nset -e\n"
+        (control / script).write_text(beginning + text)
+        (control / script).chmod(0o755)
+    for path, (text, mode) in deb.files.items():
+        place = scratch / path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+        place.chmod(mode)
     command = ["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", str(scratch)]
     subprocess.run([*command, str(target / f"{deb.name}_{deb.version}.deb")], check=True, capture_output=True)
     shutil.rmtree(scratch)

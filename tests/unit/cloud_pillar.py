@@ -29,6 +29,7 @@ QUIET = {
     "settings": {},
     "next_boot": None,
     "stateful": {},
+    "packaged": {},
     "virtual_addresses": {"addresses": {}, "running": False, "unknown": ""},
     "bootc": None,
     "minion": "none",

@@ -216,6 +216,7 @@ class Cloud:
             "containers": containers,
             "managed": list(containers),
             "carried": {},
+            "packaged": {},
             "images": [],
             "packages": {
                 PACKAGES[stage]: [version] for stage, version in node.at.items() if stage in PACKAGES

@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from openstack_rollout.declared.model import Model
 
 _Entries = dict[str, dict[str, Any]]
-#: What a type has to say.
+#: What a type has to say: of a service in a container, of one that is packages.
 REQUIRED = ("image", "container", "roles", "stage")
+_REQUIRED_OF_PACKAGES = ("packages", "units", "roles", "stage")
 _CHECKED = (
     *REQUIRED,
+    *("deploy", "packages", "libraries", "units"),
     "config",
     "enabled",
     "legacy_units",
@@ -41,6 +43,11 @@ _CHECKED = (
     "health",
     "one_shot",
 )
+
+
+def required(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """What an entry has to say to be complete."""
+    return _REQUIRED_OF_PACKAGES if _is_packaged(entry) else REQUIRED
 
 
 class Catalogue:
@@ -230,7 +237,7 @@ class _Merged:
 def _by_container(entries: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, entry in entries:
-        if entry.get("enabled") and "container" in entry:
+        if entry.get("enabled") and "container" in entry and not _is_packaged(entry):
             found.setdefault(entry["container"], []).append(name)
     return found
 
@@ -238,6 +245,8 @@ def _by_container(entries: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str,
 def _conflicts(
     name: str, entry: Mapping[str, Any], containers: Mapping[str, list[str]]
 ) -> Iterator[tuple[str, str]]:
+    if _is_packaged(entry):
+        return
     container = entry.get("container")
     first = next(iter(containers.get(container, ())), name) if container else name
     if first != name:
@@ -261,9 +270,12 @@ def _structure(entry: Mapping[str, Any], exactly: bool) -> str:
 
 def _wrong(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(key, text) of what is wrong with one merged entry by itself."""
-    missing = [key for key in REQUIRED if not entry.get(key)]
+    missing = [key for key in required(entry) if not entry.get(key)]
     if missing:
         yield missing[0], "is missing"
+        return
+    if _is_packaged(entry):
+        yield from _wrong_packages(entry)
         return
     if entry.get("config") == "rerender" and not entry.get("config_files"):
         yield "config_files", "is empty, config: rerender has nothing to render"
@@ -278,6 +290,21 @@ def _wrong(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             " Give its quadlet in full; or say definition: found, where a deployer runs it already; or"
             " start: image, where the image starts by its own command",
         )
+
+
+def _wrong_packages(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(key, text) of what is wrong with a merged entry that is deployed as packages."""
+    for key, other in (("units", "packages"), ("packages", "units")):
+        for family in entry[other]:
+            if family not in entry[key]:
+                yield key, f"has nothing for {family}, {other} has"
+    for key in ("config", "one_shot"):
+        if entry.get(key) not in (None, False, "run"):
+            yield key, "is for services in containers: the configuration of packages is left as it is"
+
+
+def _is_packaged(entry: Mapping[str, Any]) -> bool:
+    return entry.get("deploy") == "package"
 
 
 def _service(entry: Mapping[str, Any]) -> Service:

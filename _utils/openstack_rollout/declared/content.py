@@ -10,10 +10,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from openstack_rollout.declared import releases, share
-from openstack_rollout.declared.releases import OS_FAMILIES
 from openstack_rollout.declared.share import Place
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.vocabulary import STAGES
+from openstack_rollout.vocabulary import OS_FAMILIES, STAGES
 
 if TYPE_CHECKING:
     from openstack_rollout.declared.model import Model
@@ -34,12 +33,13 @@ def _desired(model: Model, version: str, where: Place) -> dict[str, Any]:
     try:
         return share.desired(model, version, where)
     except RolloutError:  # for whoever needs it, this will be a refusal
-        return {"services": [], "packages": {}}
+        return {"services": [], "packaged": [], "packages": {}}
 
 
 def _of_stage(wanted: dict[str, Any], stage: str) -> dict[str, Any]:
     services = [one for one in wanted["services"] if one["stage"] == stage]
-    return {"services": services, "packages": wanted["packages"].get(stage, {})}
+    packaged = [one for one in wanted["packaged"] if one["stage"] == stage]
+    return {"services": services, "packaged": packaged, "packages": wanted["packages"].get(stage, {})}
 
 
 def _fingerprint(data: Any) -> str:

@@ -37,6 +37,9 @@ class Kind(StrEnum):
     SYSTEM_IMAGE = "system_image"
     SWITCH_DISABLED = "switch_disabled"
     SWITCH_STALE = "switch_stale"
+    SERVICE_PACKAGES = "service_packages"
+    SERVICE_STALE = "service_stale"
+    SERVICE_STOPPED = "service_stopped"
     NEWER = "newer"
     NEWER_UNKNOWN = "newer_unknown"
     LIVE_PATCHES = "live_patches"
@@ -60,12 +63,16 @@ CONTAINERS = (
 )
 
 
+#: What is about a service that is packages, by its name.
+PACKAGED = (Kind.SERVICE_PACKAGES, Kind.SERVICE_STALE, Kind.SERVICE_STOPPED)
+
+
 @dataclass(frozen=True)
 class Difference:
     """One thing that is not as it must be.
 
     stage (str): which has to put it right; "" of what is unhealthy whatever the release. subject (str): the
-    container, package, unit. have, want: plain data, None where there is none.
+    container, package, unit, packaged service. have, want: plain data, None where there is none.
     """
 
     stage: str
@@ -90,7 +97,9 @@ def can_tell(wanted: Mapping[str, Any], facts: Facts) -> bool:
     """Whether anything on a node tells which release it is at: a container of its services, or a package."""
     services = wanted["services"]
     some = any(one["definition"] == DECLARED or is_carried(one, facts) for one in services)
-    return some or not services or any(wanted["packages"].values())
+    installed = any(facts.packaged[one["name"]].here for one in wanted["packaged"] if one["packages"])
+    nothing = not services and not wanted["packaged"]
+    return some or installed or nothing or any(wanted["packages"].values())
 
 
 def differs(wanted: Mapping[str, Any], facts: Facts) -> bool:
@@ -150,6 +159,8 @@ def is_carried(service: Mapping[str, Any], facts: Facts) -> bool:
 def _all(wanted: Mapping[str, Any], facts: Facts) -> Iterator[Difference]:
     for service in wanted["services"]:
         yield from _of_container(service, facts)
+    for service in wanted["packaged"]:
+        yield from _of_packaged(service, facts)
     if facts.bootc:
         # The packages of a bootc host are those of its image; one that is staged waits for a reboot alone.
         image, coming = (wanted.get("system") or {}).get("os_image"), facts.bootc.staged or facts.bootc.booted
@@ -196,6 +207,22 @@ def _of_one_shot(service: Mapping[str, Any], facts: Facts) -> Iterator[Differenc
         return  # its deployer creates it for each run
     if digest_of(image) not in (digest_of(record.image), *record.digests):
         yield Difference(service["stage"], Kind.CONTAINER_DEFINED, name, record.image, image)
+
+
+def _of_packaged(service: Mapping[str, Any], facts: Facts) -> Iterator[Difference]:
+    """A service that is packages: moved, else started anew, else started."""
+    name, stage = service["name"], service["stage"]
+    record = facts.packaged.get(name)
+    if record is None or not record.here:
+        return
+    install, _ = packages.changes(stage, service["packages"], facts.packages, facts.meets)
+    if install:
+        have = {one: list(facts.packages.get(one, ())) for one in install}
+        yield Difference(stage, Kind.SERVICE_PACKAGES, name, have, install)
+    elif record.stale:
+        yield Difference(stage, Kind.SERVICE_STALE, name, None, list(record.stale))
+    elif stopped := sorted(unit for unit, state in record.units.items() if state == "inactive"):
+        yield Difference(stage, Kind.SERVICE_STOPPED, name, stopped)
 
 
 def _is_foreign(name: str, facts: Facts) -> bool:

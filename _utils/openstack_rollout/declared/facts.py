@@ -63,6 +63,16 @@ class VirtualAddresses(_Record):
     unknown: _Text = ""
 
 
+class Packaged(_Record):
+    """A service that is packages. here: whether any of its own is installed. units: those that the node has,
+    and their state. stale: packages that are newer than what its units run.
+    """
+
+    here: bool
+    units: dict[_Name, Literal["active", "inactive", "disabled", "masked"]]
+    stale: _Names
+
+
 class Unit(_Record):
     """The switch's service."""
 
@@ -167,12 +177,12 @@ class Checked(_Record):
 class Facts(_Record):
     """What a node is.
 
-    target, roles: of its share. managed: containers whose quadlets are ours. carried: those that a carrier
-    knows to run. images: the references of its
+    target, roles: of its share. packaged: the services of its share that are packages. managed: containers
+    whose quadlets are ours. carried: those that a carrier knows to run. images: the references of its
     share that are local. packages: the versions of those it watches. floors: whether each is met, as its
-    package manager says. stateful: what serves data, by kind. pending: containers whose change was begun and
-    not finished. settings: by container, what an operator has set for which another image of it would wait.
-    next_boot: None where the policy reboots nothing.
+    package manager says. stateful: what serves data, by kind. pending: containers whose change was begun
+    and not finished. settings: by container, what an operator has set for which another image of it would
+    wait. next_boot: None where the policy reboots nothing.
     """
 
     schema_: Literal[4] = Field(alias="schema")
@@ -184,6 +194,7 @@ class Facts(_Record):
     containers: dict[_Name, Container]
     managed: _Names
     carried: dict[_Name, Carried]
+    packaged: dict[_Name, Packaged]
     images: _Names
     packages: dict[_Name, _Names]
     floors: dict[_Name, dict[_Name, bool]]

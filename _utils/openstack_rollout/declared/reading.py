@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from openstack_rollout.declared import references, releases, roles, translation
-from openstack_rollout.declared.catalogue import REQUIRED
+from openstack_rollout.declared.catalogue import required
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.names import NAME
 from openstack_rollout.declared.problems import (
@@ -184,7 +184,9 @@ def _names(openstack: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _own_types(openstack: Mapping[Any, Any], types: Mapping[Any, Any]) -> dict[str, Mapping[Any, Any]]:
-    """The operator's services that are meant as types of their own: they have an image, and no type."""
+    """The operator's services that are meant as types of their own: they have an image or packages, and no
+    type.
+    """
     services = openstack.get("services")
     if not isinstance(services, Mapping):
         return {}
@@ -195,7 +197,7 @@ def _own_types(openstack: Mapping[Any, Any], types: Mapping[Any, Any]) -> dict[s
         and name not in types
         and isinstance(entry, Mapping)
         and entry.get("type") is None
-        and entry.get("image") is not None
+        and any(entry.get(key) is not None for key in ("image", "packages"))
     }
 
 
@@ -209,7 +211,7 @@ def _images_of_services(openstack: Mapping[Any, Any]) -> Iterator[str]:
 def _lacks(entry: Any) -> list[str]:
     """What an entry does not say that a type has to."""
     said = entry if isinstance(entry, Mapping) else {}
-    return [key for key in REQUIRED if said.get(key) is None]
+    return [key for key in required(said) if said.get(key) is None]
 
 
 def _image_key_of(openstack: Mapping[Any, Any], name: Any, entry: Any) -> str | None:
@@ -217,6 +219,8 @@ def _image_key_of(openstack: Mapping[Any, Any], name: Any, entry: Any) -> str | 
     image = entry.get("image") if isinstance(entry, Mapping) else 0
     if image is not None:
         return image if isinstance(image, str) else None
+    if isinstance(entry, Mapping) and entry.get("packages") is not None:
+        return ""  # it needs none
     services = openstack.get("services")
     own = services.get(name) if isinstance(services, Mapping) else None
     others = (own, openstack.get("service_defaults"))
@@ -249,7 +253,7 @@ def _types_of_services(openstack: Mapping[Any, Any], types: Any) -> Iterator[tup
 def _own_needs(entry: Any) -> str:
     """What would make an entry a service after all."""
     lacks = _lacks(entry)
-    too = "" if lacks == list(REQUIRED) else " too"
+    too = "" if lacks == list(required(entry if isinstance(entry, Mapping) else {})) else " too"
     return f"Give its type, or {', '.join(lacks)}{too} for a type of its own"
 
 
@@ -279,5 +283,6 @@ def _images_of_target(model: Model, version: str) -> Iterator[tuple[str, str]]:
         if references.digest_of(reference) is None:
             yield name, "has no digest (salt-run release.pin)"
     for service in model.catalogue.services(version).values():
-        if service.enabled and releases.image(model, release, *service.image_key) is None:
+        in_container = service.enabled and service.deploy == "container"
+        if in_container and releases.image(model, release, *service.image_key) is None:
             yield service.image, f"is missing, service {service.name} needs it"

@@ -25,13 +25,13 @@ from openstack_rollout.declared.problems import (
 )
 from openstack_rollout.declared.services import Entry
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.vocabulary import OS_FAMILIES
 
 if TYPE_CHECKING:
     from openstack_rollout.declared.model import Model
 
 #: What a run has as its target that only brings the system up to date, whatever the release.
 NO_RELEASE = ""
-OS_FAMILIES = ("RedHat", "Debian")
 _NAMED = 20  # versions that a line names at most
 
 

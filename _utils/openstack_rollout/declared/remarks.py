@@ -33,12 +33,17 @@ def stays(wanted: Mapping[str, Any], facts: Facts) -> dict[str, dict[str, str]]:
 def package_facts(wanted: Mapping[str, Any], facts: Facts) -> dict[str, dict[str, Any]]:
     """The packages that a release names: {name: {"stage", "installed", "wanted"}}."""
     found = {}
-    for stage, some in wanted["packages"].items():
+    for stage, some in _by_stage(wanted):
         install, remove = packages.changes(stage, some, facts.packages, facts.meets)
         for name in (*(one for one in some if one in facts.packages or one in install), *remove):
             installed = list(facts.packages.get(name, ()))
             found[name] = {"stage": stage, "installed": installed, "wanted": some.get(name)}
     return found
+
+
+def _by_stage(wanted: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:
+    yield from wanted["packages"].items()
+    yield from ((one["stage"], one["packages"]) for one in wanted["packaged"])
 
 
 def notes(own: Mapping[str, Any], facts: Facts) -> Iterator[dict[str, str]]:
@@ -48,6 +53,8 @@ def notes(own: Mapping[str, Any], facts: Facts) -> Iterator[dict[str, str]]:
     for service in own["services"]:
         if service["definition"] == FOUND:
             yield from _notes_of_found(service, facts)
+    for service in own["packaged"]:
+        yield from _notes_of_packaged(service, facts)
     for name, container in sorted(facts.containers.items()):
         if name not in known and container.running:
             yield {"kind": "beside", "subject": name, "detail": ""}
@@ -120,6 +127,17 @@ def _notes_of_found(service: Mapping[str, Any], facts: Facts) -> Iterator[dict[s
         yield {"kind": "masked", "subject": name, "detail": record.unit}
     elif container and record.digests and not set(record.digests) & set(container.digests):
         yield {"kind": "defined", "subject": name, "detail": record.image}
+
+
+def _notes_of_packaged(service: Mapping[str, Any], facts: Facts) -> Iterator[dict[str, str]]:
+    """What is told of a packaged service: not here, or of units that nothing may start."""
+    record = facts.packaged.get(service["name"])
+    if record is None or not record.here:
+        yield {"kind": "not_installed", "subject": service["name"], "detail": ""}
+        return
+    for unit, state in record.units.items():
+        if state == "masked":
+            yield {"kind": "unit_masked", "subject": service["name"], "detail": unit}
 
 
 def _moving(stages: Mapping[str, list[Difference]]) -> set[str]:

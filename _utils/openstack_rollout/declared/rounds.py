@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from openstack_rollout.declared.comparison import Compared
-from openstack_rollout.declared.differences import CONTAINERS, Difference
+from openstack_rollout.declared.differences import CONTAINERS, PACKAGED, Difference
 
 if TYPE_CHECKING:
     from openstack_rollout.declared.model import Model
@@ -39,6 +39,8 @@ class Round:
         return [one for one in found if not self.name or self._has(one)]
 
     def _has(self, one: Difference) -> bool:
+        if one.kind in PACKAGED:
+            return one.subject in self.services
         if one.kind in CONTAINERS and one.subject in self.containers | self.earlier | self.later:
             return one.subject in self.containers
         return not self.earlier
@@ -54,7 +56,7 @@ def of_stage(model: Model, version: str, stage: str, nodes: int) -> list[Round]:
         return [Round(stage)]
     entries = [one for one in model.catalogue.of_node(model.known_roles, version) if one.stage == stage]
     groups = _groups(entries)
-    named = [frozenset(one.container for one in group) for group in groups]
+    named = [frozenset(one.container for one in group if one.deploy == "container") for group in groups]
     return [
         Round(
             stage,

@@ -16,6 +16,7 @@ from openstack_rollout.declared.names import (
     ContainerGlob,
     ContainerName,
     KnownImageKey,
+    PackageGlob,
     ServiceType,
     UnitArgument,
     UnitName,
@@ -36,7 +37,7 @@ from openstack_rollout.declared.problems import (
 )
 from openstack_rollout.declared.roles import KnownRole
 from openstack_rollout.node.guards import GUARD_NAMES
-from openstack_rollout.vocabulary import ServiceStage
+from openstack_rollout.vocabulary import OsFamily, ServiceStage
 
 #: Image keys that are a map of back ends.
 BACKEND_MAPS = ("cinder_volume_images", "manila_share_images")
@@ -72,6 +73,13 @@ def _options(value: Any, info: ValidationInfo) -> dict[str, Any]:
 
 def _quadlet(value: Any) -> dict[str, dict[str, Any]]:
     return quadlets.check(value)
+
+
+def _some_names(value: dict[str, list[str]]) -> dict[str, list[str]]:
+    for family, names in value.items():
+        if not names:
+            raise Wrong("", lines=[((family,), "is empty: leave the family out")])
+    return value
 
 
 def _some_roles(value: list[str]) -> list[str]:
@@ -117,6 +125,9 @@ Quadlet = Annotated[
 HealthCommand = Annotated[
     list[UnitArgument], AfterValidator(lambda value: as_command(value) if value else value)
 ]
+#: What is called otherwise by the families of distributions: family → names.
+Globs = Annotated[dict[OsFamily, list[PackageGlob]], AfterValidator(_some_names)]
+Units = Annotated[dict[OsFamily, list[UnitName]], AfterValidator(_some_names)]
 Roles = Annotated[list[KnownRole], AfterValidator(_some_roles)]
 StageOfService = Literal[ServiceStage, "by_plane"]
 Order = Annotated[int, WholeNumber(0, 100_000)]
@@ -144,6 +155,14 @@ class HealthEntry(Strict):
 class Entry(Strict):
     """What one layer says of a service: that of all, a type, a release's defaults. Any key may lack."""
 
+    deploy: Literal["container", "package"] | None = None
+    """How it is deployed: in a container, or as packages under units of their own."""
+    packages: Globs | None = None
+    """Its packages (globs), by os_family; where it is deployed as packages."""
+    libraries: Globs | None = None
+    """Packages (globs) that it runs and shares with others, by os_family: it restarts after they moved."""
+    units: Units | None = None
+    """Its units, without .service, by os_family; where it is deployed as packages."""
     image: KnownImageKey | None = None
     """The key of the release's images."""
     backend: Backend | None = None
@@ -201,10 +220,14 @@ class Service(Strict):
 
     name: str
     type: str
-    image: str
-    container: str
+    image: str = ""
+    container: str = ""
     roles: list[str] = Field(min_length=1)
     stage: StageOfService
+    deploy: Literal["container", "package"] = "container"
+    packages: dict[str, list[str]] = {}
+    libraries: dict[str, list[str]] = {}
+    units: dict[str, list[str]] = {}
     backend: str | None = None
     order: int = 0
     alone: bool = False

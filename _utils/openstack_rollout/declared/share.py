@@ -67,9 +67,9 @@ def share(model: Model, where: Place, matches: Matches = lambda target: True) ->
         "last": _last(found["stages"]) if containers else None,
         "untargeted": "" if version else releases.untargeted(model),
         "guards": {
-            one.container: one.guard
+            name: one.guard
             for one in model.catalogue.of_node(where.roles, version)
-            if one.guard != "none"
+            if one.guard != "none" and (name := _guarded(one, where.os_family))
         },
         "hooks": _hooks(model, matches),
         "migrations": _migrations(model, version, matches),
@@ -88,8 +88,9 @@ def desired(model: Model, version: str, where: Place) -> dict[str, Any]:
     """What a node must be at a release of the catalogue, or at none.
 
     Returns its stages, whether it is of the control plane, its services with image references, its packages
-    by stage, what the step of essential packages excludes, and how switch and system are updated. Raises
-    RolloutError: UNKNOWN_TARGET, EMPTY_CATALOGUE, or INVALID_PILLAR when the release lacks an image.
+    by stage, what the step of essential packages excludes, what its services' own packages may not take
+    along, and how switch and system are updated. Raises RolloutError: UNKNOWN_TARGET, EMPTY_CATALOGUE, or
+    INVALID_PILLAR when the release lacks an image.
     """
     release = releases.get(model, version)
     roles = list(where.roles)
@@ -100,27 +101,32 @@ def desired(model: Model, version: str, where: Place) -> dict[str, Any]:
             "zone": where.zone,
             "stages": [],
             "services": [],
+            "packaged": [],
             "packages": {},
         }
-    packages = _packages(model, release, version, where)
     entries = model.catalogue.of_node(roles, version) if version != NO_RELEASE else []
-    services = [_service(model, release, version, entry) for entry in entries]
+    services = [_service(model, release, version, one) for one in entries if one.deploy == "container"]
+    packaged = [_packaged(release, where, one) for one in entries if one.deploy == "package"]
+    own = _own_globs(model, where)
+    packages = _packages(model, release, version, where, own)
     return {
         "target": version,
         "roles": roles,
         "zone": where.zone,
-        "stages": _stages(model, roles, services) if version != NO_RELEASE else ["system"],
+        "stages": _stages(model, roles, [*services, *packaged]) if version != NO_RELEASE else ["system"],
         "control_plane": model.is_control_plane(roles),
         "services": services,
+        "packaged": packaged,
         "checks": [
             one.model_dump() for one in release.checks if any(s["type"] == one.service for s in services)
         ],
         "packages": packages,
-        "exclude": essential_excludes(model),
+        "exclude": [*essential_excludes(model), *own],
+        "held_back": essential_excludes(model),
         "lock_timeout": model.packages.lock_timeout,
         "pulls": model.pulls.model_dump(),
         "ovs": model.ovs.model_dump(),
-        "system": _system(model, release, roles, packages["system"]),
+        "system": _system(model, release, roles, packages["system"], own),
     }
 
 
@@ -183,14 +189,17 @@ def _migrations(model: Model, version: str, matches: Matches) -> list[dict[str, 
     ]
 
 
-def _system(model: Model, release: Release, roles: Sequence[str], packages: dict[str, str]) -> dict[str, Any]:
+def _system(
+    model: Model, release: Release, roles: Sequence[str], packages: dict[str, str], own: Sequence[str]
+) -> dict[str, Any]:
     """How the system stage goes about its packages.
 
-    packages: those of the release, without Salt's. others: whether it moves what no release names. exclude:
-    what it never moves. kept: the same, and the packages that the release or another step moves. disruptive:
-    what moves only under no workload, unless the policy of a role accepts it.
+    packages: those of the release, without Salt's. own: globs of packages that are services'. others: whether
+    it moves what no release names. exclude: what it never moves. kept: the same, and the packages that the
+    release or another step moves. disruptive: what moves only under no workload, unless the policy of a
+    role accepts it.
     """
-    exclude = system_excludes(model)
+    exclude = [*system_excludes(model), *own]
     least = {name for name, version in packages.items() if version.startswith(FLOOR)}
     # What belongs to releases waits for one, where none is wanted.
     named = [release] if release.packages or release.images else list(model.releases.values())
@@ -238,6 +247,38 @@ def _service(model: Model, release: Release, version: str, entry: Service) -> di
     }
 
 
+def _packaged(release: Release, where: Place, entry: Service) -> dict[str, Any]:
+    family = where.os_family
+    globs = entry.packages.get(family, [])
+    versions = _versions(release, family)
+    return {
+        "name": entry.name,
+        "type": entry.type,
+        "stage": entry.stage,
+        "order": entry.order,
+        "packages": {name: version for name, version in versions.items() if _matches(name, globs)},
+        "own": globs,
+        "libraries": entry.libraries.get(family, []),
+        "units": [f"{unit}.service" for unit in entry.units.get(family, [])],
+        "timeout": entry.health.timeout,
+        "guard": entry.guard,
+    }
+
+
+def _guarded(entry: Service, family: str) -> str:
+    """What the guard of a service is given: its container, or the first of its units."""
+    if entry.deploy == "container":
+        return entry.container
+    return next((f"{unit}.service" for unit in entry.units.get(family, ())), "")
+
+
+def _own_globs(model: Model, where: Place) -> list[str]:
+    """The packages (globs) of the services of a node that are deployed so, whatever the release."""
+    services = model.catalogue.of_node(where.roles)
+    found = (one.packages.get(where.os_family, ()) for one in services if one.deploy == "package")
+    return list(dict.fromkeys(glob for some in found for glob in some))
+
+
 def _stages(model: Model, roles: Iterable[str], services: Iterable[dict[str, Any]]) -> list[str]:
     has = {service["stage"] for service in services} | {"ovs", "system"}
     planes = {model.is_control_plane([role]) for role in roles}
@@ -245,14 +286,17 @@ def _stages(model: Model, roles: Iterable[str], services: Iterable[dict[str, Any
     return [stage for stage in STAGES if stage in has]
 
 
-def _packages(model: Model, release: Release, version: str, where: Place) -> dict[str, dict[str, str]]:
+def _packages(
+    model: Model, release: Release, version: str, where: Place, own: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """The packages of each stage, but for those that are services' (globs)."""
     if version == NO_RELEASE:
         return {"system": {}}
-    own = "control_plane" if model.is_control_plane(where.roles) else "services"
-    partition: dict[str, dict[str, str]] = {"ovs": {}, "system": {}, own: {}}
+    plane = "control_plane" if model.is_control_plane(where.roles) else "services"
+    partition: dict[str, dict[str, str]] = {"ovs": {}, "system": {}, plane: {}}
     for name, wanted in _versions(release, where.os_family).items():
         stage = package_stage(model, name, where.roles)
-        if stage in partition:
+        if stage in partition and not _matches(name, own):
             partition[stage][name] = wanted
     return partition
 

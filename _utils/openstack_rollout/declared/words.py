@@ -42,6 +42,8 @@ def note(one: Mapping[str, str]) -> str:
             " them again: {detail}"
         ),
         "exited": "container {subject}: ended with {detail} when it ran last",
+        "not_installed": "service {subject}: none of its packages is on this node",
+        "unit_masked": "service {subject}: {detail} is masked, and left alone",
         "legacy": "container {subject}: the earlier installer's unit {detail} is still there",
     }[one["kind"]].format(**one)
 
@@ -93,6 +95,15 @@ _SENTENCES: Mapping[str, Any] = {
     "system_image": lambda one, _: f"system image: {one.have}, wants {one.want}",
     "switch_disabled": lambda one, _: f"unit {one.subject}: is not enabled",
     "switch_stale": lambda one, _: f"switch: runs {one.have}, {one.want} is installed",
+    "service_packages": lambda one, _: (
+        f"service {one.subject}: "
+        + "; ".join(
+            f"package {name} {', '.join(one.have[name]) or 'not installed'}, wants {version}"
+            for name, version in one.want.items()
+        )
+    ),
+    "service_stale": lambda one, _: f"service {one.subject}: runs what was there before {some(one.want)}",
+    "service_stopped": lambda one, _: f"service {one.subject}: {', '.join(one.have)} does not run",
     "newer": lambda one, _: f"newer packages: {some(one.want)}",
     "newer_unknown": lambda one, _: f"newer packages: {one.have}",
     "live_patches": lambda one, _: f"live patches: {', '.join(one.want)}",

@@ -19,6 +19,7 @@ from openstack_rollout.node.errors import NodeError
 NOTHING_RESTARTED = {"NEEDRESTART_SUSPEND": "1", "NEEDRESTART_MODE": "l"}
 #: The environment in which a package manager asks nothing, restarts nothing, and answers in English.
 UNATTENDED = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C", **NOTHING_RESTARTED}
+UNIT = ".service"
 _NAMED = 6  # words of a command that an error message repeats
 _LONGEST = 300  # characters of a program's complaint that an error message repeats
 _NOT_THERE = 125  # podman's exit status for a container that does not run; docker has none of its own
@@ -116,11 +117,14 @@ def in_container(
 ) -> Result:
     """Run a command inside a container that runs, by the engine that runs it.
 
-    salt (dict): the caller's `__salt__`. container (str): its name. command (list), timeout (float): as for
+    salt (dict): the caller's `__salt__`. container (str): its name; a unit's is that of a service which is
+    packages, whose commands are those of the node. command (list), timeout (float): as for
     `run`.
 
     Returns the result of the command; the engine's own failures have the exit status 125, 126 or 127.
     """
+    if container.endswith(UNIT):  # a service that is packages: it is on the node itself
+        return run(salt, command, timeout=timeout)
     engine = _engine(salt, container)
     if engine is None:
         return Result(_NOT_THERE, "", f"{container} does not run")

@@ -82,4 +82,8 @@ def of_stage(pillar: Mapping[str, Any], stage: str | None) -> dict[str, Any]:
     earlier = STAGES[: STAGES.index(stage)] if stage in SERVICE_STAGES else ()
     pulled = {service["image"] for service in whole["services"] if service["stage"] in earlier}
     images = list(dict.fromkeys(service["image"] for service in services if service["image"] not in pulled))
-    return {**whole, "services": services, "packages": whole["packages"].get(stage, {}), "images": images}
+    packaged = [
+        one for one in whole["packaged"] if one["stage"] == stage and (asked is None or one["name"] in asked)
+    ]
+    narrowed = {"services": services, "packaged": packaged, "images": images}
+    return {**whole, **narrowed, "packages": whole["packages"].get(stage, {})}

@@ -42,8 +42,7 @@ def test_containers_and_images_of_both(socket):
 
 
 def test_a_docker_that_cannot_be_asked_is_not_overlooked(socket):
-    with pytest.raises(CommandExecutionError, match=r"^NODE_ERROR: neither"):
-        engines.containers(salt())
+    assert engines.containers(salt()) == {}  # where all services are packages
     assert engines.containers(salt(podman={})) == {}
     socket.touch()
     with pytest.raises(CommandExecutionError, match="salt-pip install docker"):

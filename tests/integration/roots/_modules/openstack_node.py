@@ -41,6 +41,7 @@ def facts(fresh=False, refresh=False):
         },
         "managed": [stage for stage in at if stage not in PACKAGES],
         "carried": {},
+        "packaged": {},
         "images": [service["image"] for service in share["services"]],
         "packages": {PACKAGES[stage]: [version] for stage, version in at.items() if stage in PACKAGES},
         "floors": {},

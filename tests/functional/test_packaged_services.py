@@ -1,0 +1,127 @@
+"""Services that are packages, on a machine with dnf: they move together and restart once, in their order."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.lab.enclosure import wait_for
+
+from . import packaged
+from .packaged import GUEST, LIBRARY, NAMES
+
+DEBIAN = False
+INSTALL = ["dnf", "--quiet", "--assumeyes", "install"]
+AGAIN = ["dnf", "--quiet", "--assumeyes", "reinstall", LIBRARY]
+
+
+class Story:
+    """A machine with the services, and releases that differ in their packages alone."""
+
+    def __init__(self, node, debian, install):
+        self.node, self.debian = node, debian
+        self.first = packaged.publish(node, "1", debian)
+        node.exec([*install, *NAMES, GUEST], timeout=300)
+        node.exec(["systemctl", "daemon-reload"])
+        node.exec(["systemctl", "enable", "--now", *(f"{name}.service" for name in NAMES)])
+        self.aim("1.0.3", self.first)
+        self.node.converge()  # its configuration names the release
+
+    def aim(self, version, packages):
+        """Have a release of that version, and make it the target."""
+        like = self.node.releases["1.0.0"]
+        family = "Debian" if self.debian else "RedHat"
+        own = {name: {family: number} for name, number in packages.items()}
+        self.node.lab.pillar.write_release(version, like["images"], like["packages"] | own)
+        self.node.edit(target_version=version, services=packaged.services())
+
+    def versions(self):
+        """The installed versions of the three packages, asked of the package manager."""
+        tool = ["rpm", "-q", "--queryformat=%{VERSION}-%{RELEASE}\\n"]
+        if self.debian:
+            # what starts it in the machine would take a single $ for a variable of its own
+            tool = ["dpkg-query", "--show", "--showformat=$${Version}\\n"]
+        return set(self.node.out([*tool, *NAMES, LIBRARY]).split())
+
+    def counts(self):
+        return {name: len(packaged.starts(self.node, name)) for name in NAMES}
+
+
+@pytest.fixture(scope="module")
+def story(node):
+    return Story(node, DEBIAN, INSTALL)
+
+
+def test_they_are_at_the_release_that_has_what_is_installed(node, story):
+    status = node.status()
+    assert status["deployed"] == "1.0.3" and status["stages"]["services"] == "done", status
+    assert node.predict("openstack.services") == set()
+
+
+def test_they_move_together_and_each_restarts_once_in_its_order(node, story):
+    second = packaged.publish(node, "2", story.debian)
+    before = story.counts()
+    story.aim("1.0.4", second)
+    found = {one["subject"]: one["kind"] for one in node.status()["differences"]["services"]}
+    assert found == dict.fromkeys(NAMES, "service_packages")
+    node.converge("openstack.prefetch")
+    states = {f"services service {name}" for name in NAMES}
+    predicted = node.apply("openstack.services", test=True)["services service svc-api"]["changes"]
+    assert set(predicted) == {*NAMES, LIBRARY, "units"}  # what comes along is told
+    assert states <= node.predict("openstack.services")
+    assert states <= node.converge("openstack.services")
+    assert story.versions() == {second[LIBRARY]}
+    assert story.counts() == {name: count + 1 for name, count in before.items()}
+    last = {name: packaged.starts(node, name)[-1] for name in NAMES}
+    assert {version.split(".")[0] for _, version in last.values()} == {"2-1"}
+    assert last["svc-api"][0] < last["svc-worker"][0]
+    assert all(packaged.runs(node, name) for name in NAMES)
+    assert node.status()["deployed"] == "1.0.4"
+
+
+def test_a_second_run_changes_nothing(node, story):
+    before = story.counts()
+    assert node.converge() == set() and story.counts() == before
+
+
+def test_one_that_does_not_start_goes_back_to_what_it_was(node, story):
+    was = story.versions()
+    third = packaged.publish(node, "3", story.debian, broken="svc-api")
+    story.aim("1.0.5", third)
+    node.converge("openstack.prefetch")
+    said = node.failure("openstack.services")
+    assert said.startswith("SERVICE_FAILED: ") and "svc-api" in said and "back at" in said
+    assert story.versions() == was and all(packaged.runs(node, name) for name in NAMES)
+    assert packaged.starts(node, "svc-api")[-1][1] == "2-1"
+
+
+def test_what_would_remove_a_package_is_refused_before_anything_moves(node, story):
+    was, before = story.versions(), story.counts()
+    fourth = packaged.publish(node, "4", story.debian, conflicts=GUEST)
+    story.aim("1.0.6", fourth)
+    assert node.failure("openstack.services").startswith("PACKAGE_REMOVAL: ")
+    assert story.versions() == was and story.counts() == before
+    assert all(packaged.runs(node, name) for name in NAMES)
+
+
+def test_a_library_that_somebody_else_moved_makes_them_stale_until_their_turn(node, story):
+    fifth = packaged.publish(node, "5", story.debian)
+    story.aim("1.0.7", fifth)
+    node.converge("openstack.prefetch")
+    node.converge("openstack.services")
+    before = story.counts()
+    node.exec(AGAIN, timeout=300)
+    found = {one["subject"]: one["kind"] for one in node.status()["differences"]["services"]}
+    assert found == dict.fromkeys(NAMES, "service_stale")
+    node.converge("openstack.services")
+    assert story.counts() == {name: count + 1 for name, count in before.items()}
+    assert node.status()["stages"]["services"] == "done"
+
+
+def test_one_that_was_stopped_is_started_and_one_that_was_switched_off_stays_so(node, story):
+    node.exec(["systemctl", "stop", "svc-api.service"])
+    node.exec(["systemctl", "disable", "--now", "svc-worker.service"])
+    found = [(one["kind"], one["subject"]) for one in node.status()["differences"]["services"]]
+    assert found == [("service_stopped", "svc-api")]
+    node.converge("openstack.services")
+    assert wait_for(lambda: packaged.runs(node, "svc-api"), 10) and not packaged.runs(node, "svc-worker")
+    node.exec(["systemctl", "enable", "--now", "svc-worker.service"])

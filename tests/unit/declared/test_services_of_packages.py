@@ -1,0 +1,125 @@
+"""Services that are packages: declared, handed to nodes, and compared with what nodes tell."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from openstack_rollout.declared import differences, reading, rounds, share
+from openstack_rollout.declared.differences import Kind
+from openstack_rollout.declared.facts import read
+from openstack_rollout.declared.share import Place
+from tests.unit.cloud_pillar import NEW, facts_at, model, valid
+
+KEYSTONE = {
+    "deploy": "package",
+    "packages": {"Debian": ["keystone*"], "RedHat": ["openstack-keystone"]},
+    "libraries": {"Debian": ["python3-keystone"]},
+    "units": {"Debian": ["apache2"], "RedHat": ["httpd"]},
+}
+ON_DEBIAN = Place(("controller",), None, "Debian")
+PINS = {"keystone": {"Debian": "2:22"}, "keystone-doc": {"Debian": "2:22"}, "other": {"Debian": "1"}}
+
+
+def pillar(keystone=KEYSTONE, packages=PINS):
+    openstack = copy.deepcopy(valid())
+    openstack.setdefault("services", {})["keystone"] = keystone
+    openstack["releases"][NEW].setdefault("packages", {}).update(packages)
+    return openstack
+
+
+def desired(openstack=None, where=ON_DEBIAN):
+    return share.desired(model(openstack or pillar()), NEW, where)
+
+
+def one(wanted):
+    return next(found for found in wanted["packaged"] if found["name"] == "keystone")
+
+
+def test_a_node_gets_its_packages_and_units_and_needs_no_image():
+    openstack = pillar()
+    del openstack["releases"][NEW]["images"]["keystone_api_image"]
+    wanted = desired(openstack)
+    found = one(wanted)
+    assert found["packages"] == {"keystone": "2:22", "keystone-doc": "2:22"}
+    assert (found["units"], found["libraries"]) == (["apache2.service"], ["python3-keystone"])
+    assert found["stage"] == "control_plane" and "keystone" not in [one["name"] for one in wanted["services"]]
+
+
+def test_no_other_step_moves_its_packages():
+    wanted = desired()
+    assert all("keystone" not in some for some in wanted["packages"].values())
+    assert "other" in wanted["packages"]["system"]
+    for globs in (wanted["exclude"], wanted["system"]["exclude"], wanted["system"]["kept"]):
+        assert "keystone*" in globs
+    assert "keystone*" not in wanted["held_back"]
+
+
+def test_its_guard_gets_its_unit():
+    openstack = pillar(KEYSTONE | {"guard": "galera"})
+    assert share.share(model(openstack), ON_DEBIAN)["guards"]["apache2.service"] == "galera"
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"units": None}, "units: is missing"),
+        ({"packages": {"Debian": ["keystone"]}}, "packages: has nothing for RedHat, units has"),
+        ({"units": {"Debian": []}}, "units:Debian: is empty"),
+        ({"units": {"Debain": ["apache2"]}}, "units:Debain"),
+        ({"units": {"Debian": ["apache2.service"]}}, "goes without .service"),
+        ({"one_shot": True}, "one_shot: is for services in containers"),
+    ],
+)
+def test_what_is_wrong_is_named(change, line):
+    entry = {key: value for key, value in (KEYSTONE | change).items() if value is not None}
+    lines = [text for _, text in reading.reasons(pillar(entry))[0]]
+    assert lines and all(text.startswith("openstack:services:keystone:") for text in lines)
+    assert any(line in text for text in lines), lines
+
+
+def test_a_type_of_the_operators_own_needs_no_image():
+    openstack = pillar()
+    openstack["services"]["own"] = KEYSTONE | {
+        "roles": ["controller"],
+        "stage": "control_plane",
+        "enabled": True,
+    }
+    assert reading.reasons(openstack)[0] == []
+    del openstack["services"]["own"]["units"]
+    assert "units too" in reading.reasons(openstack)[0][0][1]
+
+
+def facts(**packaged):
+    openstack = pillar()
+    found = facts_at(openstack, NEW, ON_DEBIAN)
+    record = {"here": True, "units": {"apache2.service": "active"}, "stale": []} | packaged
+    found["packaged"] = {"keystone": record}
+    found["packages"] |= {"keystone": ["2:22"], "other": ["1"]}
+    return found
+
+
+def kinds(told):
+    found = differences.differences(desired(), read("node1", told))
+    return [(one.kind, one.subject) for one in found["control_plane"] if one.kind in differences.PACKAGED]
+
+
+def test_what_differs():
+    assert kinds(facts()) == []
+    older = facts()
+    older["packages"]["keystone"] = ["2:21"]
+    assert kinds(older) == [(Kind.SERVICE_PACKAGES, "keystone")]
+    assert kinds(facts(stale=["python3-keystone"])) == [(Kind.SERVICE_STALE, "keystone")]
+    assert kinds(facts(units={"apache2.service": "inactive"})) == [(Kind.SERVICE_STOPPED, "keystone")]
+    assert kinds(facts(units={"apache2.service": "masked"})) == []
+    assert kinds(facts(units={"apache2.service": "disabled"})) == []
+    assert kinds(facts(here=False, units={})) == []
+
+
+def test_it_has_its_place_among_the_rounds():
+    found = rounds.of_stage(model(pillar(KEYSTONE | {"alone": True})), NEW, "control_plane", 3)
+    own = next(round_ for round_ in found if round_.services == ("keystone",))
+    others = [round_ for round_ in found if round_ is not own]
+    difference = differences.Difference("control_plane", Kind.SERVICE_STALE, "keystone", None, ["x"])
+    assert own._has(difference) and not any(round_._has(difference) for round_ in others)

@@ -1,0 +1,114 @@
+"""packaged_service: what its units run, by when they started and when its packages were installed."""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+import pytest
+
+from openstack_rollout.node import installed_files
+from openstack_rollout.node.errors import NodeError
+from tests.unit.loading import Commands, load
+
+RUNNING = {"LoadState": "loaded", "UnitFileState": "enabled", "ActiveState": "active", "SubState": "running"}
+
+
+def unit(since=None, **state):
+    """What systemd shows of a unit. since: seconds since the epoch."""
+    started = 0 if since is None else since - (time.time() - time.clock_gettime(time.CLOCK_MONOTONIC))
+    told = RUNNING | {"NRestarts": "0", "ActiveEnterTimestampMonotonic": str(int(started * 1e6))} | state
+    return "\n".join(f"{key}={value}" for key, value in told.items())
+
+
+def service(answers, installed=("api", "library", "other"), family="RedHat"):
+    commands = Commands(answers)
+    salt = {
+        "cmd.run_all": commands,
+        "package_set.installed": lambda: {name: ["1"] for name in installed},
+        "quadlet.log": lambda name, since: "last words",
+    }
+    return load("modules", "packaged_service", salt=salt, grains={"os_family": family}), commands
+
+
+def found(module):
+    return module.found(["api*"], ["api.service"], ["library"])
+
+
+@pytest.mark.parametrize(("when", "stale"), [(100, []), (300, ["library"])])
+def test_what_was_installed_after_it_began_makes_it_stale(when, stale):
+    rows = f"api\t50\nlibrary\t{when}\n"
+    module, commands = service({"rpm -q": rows, "systemctl show": unit(since=200)})
+    assert found(module) == {"here": True, "units": {"api.service": "active"}, "stale": stale}
+    assert any(line.endswith("api library") for line in commands.lines())
+
+
+def test_dpkg_tells_by_its_lists(tmp_path, monkeypatch):
+    monkeypatch.setattr(installed_files, "_DPKG", tmp_path)
+    (tmp_path / "api.list").touch()
+    (tmp_path / "library:amd64.list").touch()
+    module, _ = service({"systemctl show": unit(since=time.time() - 60)}, family="Debian")
+    assert found(module)["stale"] == ["api", "library"]
+    module, _ = service({"systemctl show": unit(since=time.time() + 60)}, family="Debian")
+    assert found(module)["stale"] == []
+
+
+@pytest.mark.parametrize(
+    ("told", "state"),
+    [
+        ({"ActiveState": "activating", "SubState": "start"}, "active"),
+        ({"ActiveState": "failed"}, "inactive"),
+        ({"ActiveState": "inactive", "UnitFileState": "disabled"}, "disabled"),
+        ({"LoadState": "masked", "ActiveState": "inactive"}, "masked"),
+    ],
+)
+def test_the_state_of_a_unit(told, state):
+    module, _ = service({"rpm -q": "", "systemctl show": unit(**told)})
+    assert found(module)["units"] == {"api.service": state}
+
+
+def test_units_and_services_that_are_not_there():
+    module, _ = service({"rpm -q": "", "systemctl show": unit(LoadState="not-found", ActiveState="inactive")})
+    assert found(module) == {"here": True, "units": {}, "stale": []}
+    module, commands = service({}, installed=("library",))
+    assert found(module) == {"here": False, "units": {}, "stale": []} and commands.ran == []
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"ActiveState": "failed", "SubState": "failed", "Result": "exit-code"},
+        {"ActiveState": "activating", "SubState": "auto-restart", "NRestarts": "1"},
+        {"NRestarts": "2"},
+    ],
+)
+def test_one_that_ends_or_is_started_again_has_failed(told):
+    module, _ = service({"systemctl show": unit(since=1, **told)})
+    with pytest.raises(NodeError, match="last words") as refused:
+        module.settled(["api.service"], 60, 0)
+    assert refused.value.reason == "SERVICE_FAILED"
+
+
+def test_one_that_runs_has_to_run_on_for_a_moment(monkeypatch):
+    module, commands = service({"systemctl show": unit(since=1)})
+    clock = itertools.count()
+    monkeypatch.setattr(module.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(module.time, "sleep", lambda seconds: None)
+    module.settled(["api.service"], 60, 0)
+    assert len(commands.ran) > 1
+
+
+def test_one_that_never_comes_up_is_not_waited_for_for_ever(monkeypatch):
+    module, _ = service({"systemctl show": unit(ActiveState="activating", SubState="start")})
+    clock = itertools.count(0, 10)
+    monkeypatch.setattr(module.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(module.time, "sleep", lambda seconds: None)
+    with pytest.raises(NodeError, match="not up within 60 s"):
+        module.settled(["api.service"], 60, 0)
+
+
+def test_a_start_that_fails_says_why():
+    module, commands = service({"systemctl restart": {"retcode": 1, "stderr": "Job failed"}})
+    with pytest.raises(NodeError, match="Job failed"):
+        module.restart(["api.service"])
+    assert commands.lines()[0] == "systemctl reset-failed api.service"
