@@ -5,6 +5,7 @@
 base:
   '*_master':
     - openstack.services
+    - openstack.packaged
     - openstack.deployers
     - openstack.releases*
     - openstack

@@ -272,7 +272,9 @@ def _wrong(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(key, text) of what is wrong with one merged entry by itself."""
     missing = [key for key in required(entry) if not entry.get(key)]
     if missing:
-        yield missing[0], "is missing"
+        # Not all types have packages: who needs one says what they are.
+        if entry.get("enabled") or not _is_packaged(entry):
+            yield missing[0], "is missing"
         return
     if _is_packaged(entry):
         yield from _wrong_packages(entry)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 
 import pytest
+import yaml
 
 from openstack_rollout.declared import differences, reading, rounds, share
 from openstack_rollout.declared.differences import Kind
 from openstack_rollout.declared.facts import read
 from openstack_rollout.declared.share import Place
-from tests.unit.cloud_pillar import NEW, facts_at, model, valid
+from tests.unit.cloud_pillar import NEW, PILLAR, facts_at, model, valid
 
 KEYSTONE = {
     "deploy": "package",
@@ -89,6 +90,45 @@ def test_a_type_of_the_operators_own_needs_no_image():
     assert reading.reasons(openstack)[0] == []
     del openstack["services"]["own"]["units"]
     assert "units too" in reading.reasons(openstack)[0][0][1]
+
+
+def shipped():
+    """The pillar with the names that the catalogue ships, where the whole control plane is packages."""
+    openstack = pillar({"enabled": True})
+    names = yaml.safe_load((PILLAR / "packaged.sls").read_text())["openstack"]["service_types"]
+    types = copy.deepcopy(openstack["service_types"])
+    for kind, entry in names.items():
+        types[kind] |= entry
+    return openstack | {"service_types": types}
+
+
+@pytest.mark.parametrize("family", ["Debian", "RedHat"])
+def test_the_names_that_are_shipped_are_known_types_and_serve_both_families(family):
+    openstack = shipped()
+    packages = {
+        "nova-api": {"Debian": "2:26"},
+        "python3-nova": "2:26",
+        "openstack-nova-api": {"RedHat": "1:27"},
+    }
+    openstack["releases"][NEW]["packages"] |= packages
+    for name in ("nova-api", "nova-scheduler", "keystone", "rabbitmq", "mariadb", "memcached"):
+        openstack["services"][name] = {"deploy": "package"}
+    assert reading.reasons(openstack)[0] == []
+    found = {one["name"]: one for one in desired(openstack, Place(("controller",), None, family))["packaged"]}
+    api = "nova-api" if family == "Debian" else "openstack-nova-api"
+    assert api in found["nova-api"]["packages"] and f"{api}.service" in found["nova-api"]["units"]
+    assert found["nova-scheduler"]["packages"] == {
+        "python3-nova": "2:26"
+    }  # moves with the first, is stale then
+    order = ["rabbitmq", "mariadb", "memcached", "keystone", "nova-api"]
+    assert sorted(order, key=lambda name: found[name]["order"]) == order
+
+
+def test_whose_names_are_not_shipped_is_named_where_it_is_enabled():
+    openstack = shipped() | {"service_defaults": valid()["service_defaults"] | {"deploy": "package"}}
+    lines = [line for _, line in reading.reasons(openstack)[0]]
+    assert "openstack:service_types:ovn:packages: is missing" in lines
+    assert not any(":horizon:" in line for line in lines)  # it is not enabled
 
 
 def facts(**packaged):
