@@ -37,7 +37,9 @@ def count(
             [
                 (
                     one.server,
-                    one.targets if none_away and one.targets else here.targets_of(one.server, policy),
+                    _by_its_way(
+                        one, one.targets if none_away and one.targets else here.targets_of(one.server, policy)
+                    ),
                 )
                 for one in found
             ]
@@ -56,6 +58,11 @@ def count(
         else:
             most = middle - 1
     return fewest
+
+
+def _by_its_way(one: Assessment, found: Targets) -> Targets:
+    """The hosts for a server as it moves: live it cannot go to just any host with room."""
+    return replace(found, roomy=found.suiting) if one.action == risks.LIVE else found
 
 
 def _leaving(servers: Sequence[Server], conditions: Conditions, policy: MigrationPolicy) -> list[Assessment]:

@@ -260,3 +260,9 @@ def test_a_server_whose_hosts_are_away_at_the_moment_waits_for_them():
     there.services["cmp2"] = service("cmp2", enabled=False, zone="az1")
     assert count(there, [vm("a")], ("cmp2", "cmp1")) == 1
     assert count(there, [vm("a", pinned="")], ("cmp2", "cmp1")) == 2
+
+
+def test_a_host_that_a_server_cannot_move_to_live_is_no_room_once_the_others_are_away():
+    """cmp2 and cmp4 may take it; cmp4 has an older QEMU."""
+    assert found(vm("a"), placement()).suiting == ("cmp2",)
+    assert count(placement(), [vm("a")]) == 1
