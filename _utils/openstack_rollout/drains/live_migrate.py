@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from openstack_rollout.cloud import faults, nova, risks, room
@@ -70,9 +71,7 @@ class LiveMigrate(ComputeDrain):
         counted = nodes[:_MOST_COUNTED]
         matched = [(place, match_host(node, services)) for place, node in enumerate(counted)]
         hosts = {service.host: place for place, service in matched if service is not None}
-        servers = {
-            host: self._still_leaving(host, some) for host, some in nova.servers_of(self.cloud, hosts).items()
-        }
+        servers = self._leaving(nova.servers_of(self.cloud, hosts))
         every = [server for some in servers.values() for server in some]
         conditions = risks.gather(self.cloud, "", every)
         found = room.count(list(hosts), servers, conditions, self.policy)
@@ -137,17 +136,23 @@ class LiveMigrate(ComputeDrain):
         returned = self._migrate_back(node, record, moved)
         return f"{line}, {returned}" if returned else line
 
-    def _still_leaving(self, host: str, servers: Iterable[Server]) -> list[Server]:
-        """Those of a host's servers that Placement does not count on a target already."""
-        servers = list(servers)
-        if not any(server.task for server in servers):
-            return servers
-        under_way = {
-            one.server_id
-            for one in nova.migrations_from(self.cloud, host)
-            if one.target and one.status in UNDER_WAY
-        }
-        return [server for server in servers if not (server.task and server.id in under_way)]
+    def _leaving(self, found: Mapping[str, Iterable[Server]]) -> dict[str, list[Server]]:
+        """The servers that have to leave each host. One on its way to another host has to leave that one.
+
+        found: host -> the servers on it.
+        """
+        leaving: dict[str, list[Server]] = {host: [] for host in found}
+        for host, some in found.items():
+            servers = list(some)
+            moving = nova.migrations_from(self.cloud, host) if any(one.task for one in servers) else ()
+            targets = {one.server_id: one.target for one in moving if one.target and one.status in UNDER_WAY}
+            for server in servers:
+                target = targets.get(server.id) if server.task else None
+                if target is None:
+                    leaving[host].append(server)
+                elif target in leaving:
+                    leaving[target].append(replace(server, host=target, task="", status="ACTIVE"))
+        return leaving
 
     def _refuse_unmovable(self, node: str, host: str) -> risks.Conditions:
         """Raise RolloutError, before anything is changed, when the policy does not allow to drain the host.

@@ -342,6 +342,18 @@ def test_a_server_on_its_way_is_not_counted_twice(cloud):
     assert drain.capacity(["cmp1", "cmp2"]) == 2
 
 
+def test_a_server_on_its_way_to_the_next_host_has_to_leave_that_one(cloud):
+    """Only cmp1 and cmp3 may have it: the one it goes to stays until the other is back."""
+    cloud.servers = {
+        "a": cloud.server("a", "cmp1", task="migrating", status="MIGRATING"),
+        "b": cloud.server("b", "cmp2"),
+    }
+    cloud.groups = [ServerGroup("g", "anti-affinity", ["a", "b"])]
+    cloud.hosts["cmp1"] = replace(cloud.hosts["cmp1"], enabled=False)
+    cloud.migrations = [Migration(1, "a", "live-migration", "running", "cmp1", "cmp3")]
+    assert live().capacity(["cmp1", "cmp3"]) == 1
+
+
 def test_a_compute_has_to_be_empty_where_nothing_is_moved(cloud, record):
     drain = RequireEmpty(Model())
     with pytest.raises(RolloutError) as error:
