@@ -9,6 +9,7 @@ import pytest
 from salt.exceptions import CommandExecutionError
 
 from openstack_rollout.node import held_services
+from tests.unit import policy_rc
 from tests.unit.loading import Commands, load
 
 INSTALL = {"openvswitch3.5": "3.5.0-12", "rhosp-openvswitch": "3.5-1"}
@@ -31,11 +32,7 @@ def packages(commands=None, os_family="RedHat", installed=None, missing=None, br
 
 @pytest.fixture
 def policy(tmp_path, monkeypatch):
-    found = tmp_path / "policy-rc.d"
-    monkeypatch.setattr(held_services, "POLICY", found)
-    monkeypatch.setattr(held_services, "OPERATORS_POLICY", found.with_name("policy-rc.d.kept"))
-    monkeypatch.setattr(held_services, "_DPKG_LOCK", found.with_name("lock"))
-    yield found
+    yield policy_rc.kept_in(tmp_path, monkeypatch)
     os.environ.pop(held_services._HELD, None)  # of a run that was killed
 
 

@@ -8,15 +8,12 @@ import subprocess
 import pytest
 
 from openstack_rollout.node import held_services
+from tests.unit import policy_rc
 
 
 @pytest.fixture
 def policy(tmp_path, monkeypatch):
-    found = tmp_path / "policy-rc.d"
-    monkeypatch.setattr(held_services, "POLICY", found)
-    monkeypatch.setattr(held_services, "OPERATORS_POLICY", found.with_name("policy-rc.d.kept"))
-    monkeypatch.setattr(held_services, "_DPKG_LOCK", found.with_name("lock"))
-    return found
+    return policy_rc.kept_in(tmp_path, monkeypatch)
 
 
 def asked(policy, *words):

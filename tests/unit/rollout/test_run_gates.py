@@ -301,19 +301,23 @@ def test_an_api_that_is_away_for_a_moment_is_waited_for(tmp_path):
     assert master.update()["state"] == "completed"
 
 
-def test_a_stage_that_reboots_nothing_does_not_stop_it(tmp_path):
+def with_newer_system():
+    """A cloud on which the system stage alone is open."""
     cloud = Metal(controller=3, compute=1)
     for node in cloud.nodes.values():
         node.at = {stage: "1.0.1" for stage in node.at} | {"system": "1.0.0"}
+    return cloud
+
+
+def test_a_stage_that_reboots_nothing_does_not_stop_it(tmp_path):
+    cloud = with_newer_system()
     cloud.works["controller2"] = ["bm-7 (deploying)"]
     cloud.openstack["system"] = {"reboot": "never"}
     assert MetalMaster(cloud, tmp_path).rollout().stage("system")["state"] == "done"
 
 
 def test_a_node_in_hand_keeps_its_controller_from_a_reboot(tmp_path):
-    cloud = Metal(controller=3, compute=1)
-    for node in cloud.nodes.values():
-        node.at = {stage: "1.0.1" for stage in node.at} | {"system": "1.0.0"}
+    cloud = with_newer_system()
     cloud.works["controller1"] = ["bm-7 (cleaning)"]
     cloud.openstack["system"] = {"reboot": "when_required"}
     assert refusal(lambda: MetalMaster(cloud, tmp_path).rollout().stage("system")).reason == "BARE_METAL_BUSY"
