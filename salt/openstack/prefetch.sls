@@ -27,7 +27,8 @@
     - definition: {{ service.definition | json }}
     - failhard: True
 {%- endfor %}
-{%- for service in node.packaged if service.stage in asked %}
+{%- set packaged = node.packaged | selectattr("stage", "in", asked) | list %}
+{%- for service in packaged %}
 {{ ("prefetch packages of service " ~ service.name) | json }}:
   package_set.downloaded:
     - packages: {{ service.packages | json }}
@@ -49,7 +50,7 @@ prefetch what is newer of the system:
     - kept: {{ node.system.kept | json }}
     - failhard: True
 {%- endif %}
-{%- if not images and not stages and not others and not node.packaged %}
+{%- if not images and not stages and not others and not packaged %}
 {{ nothing("prefetch") }}
 {%- endif %}
 {%- endif %}

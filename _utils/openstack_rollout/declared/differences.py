@@ -97,7 +97,8 @@ def can_tell(wanted: Mapping[str, Any], facts: Facts) -> bool:
     """Whether anything on a node tells which release it is at: a container of its services, or a package."""
     services = wanted["services"]
     some = any(one["definition"] == DECLARED or is_carried(one, facts) for one in services)
-    installed = any(facts.packaged[one["name"]].here for one in wanted["packaged"] if one["packages"])
+    told = (facts.packaged.get(one["name"]) for one in wanted["packaged"] if one["packages"])
+    installed = any(record is not None and record.here for record in told)
     nothing = not services and not wanted["packaged"]
     return some or installed or nothing or any(wanted["packages"].values())
 

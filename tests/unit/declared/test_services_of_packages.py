@@ -157,6 +157,14 @@ def test_what_differs():
     assert kinds(facts(here=False, units={})) == []
 
 
+def test_a_node_that_tells_nothing_of_it_is_at_no_release_by_it():
+    """As where no release is wanted: then a node has no such service in its share."""
+    told = facts()
+    told["packaged"] = {}
+    wanted = desired() | {"services": [], "packages": {}}
+    assert not differences.can_tell(wanted, read("node1", told))
+
+
 def test_it_has_its_place_among_the_rounds():
     found = rounds.of_stage(model(pillar(KEYSTONE | {"alone": True})), NEW, "control_plane", 3)
     own = next(round_ for round_ in found if round_.services == ("keystone",))
