@@ -5,7 +5,7 @@ written stays written: a lab cannot lose what a real power cut takes from the pa
 programs that end anywhere, not about file systems.
 
 The moments are drawn from a seed that is printed: OSLAB_SEED repeats it, OSLAB_LOSSES says how many there
-are, OSLAB_PROFILE on which cloud.
+are, OSLAB_PROFILE on which cloud. On `controllers` the members of Galera, RabbitMQ and OVN's databases move.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ import pytest
 
 from ... import operator, packages, proof, settings
 from ...cloud import Lab
+from ...clusters import wholeness
+from ...enclosure import wait_for
 
 LAB_PROFILE = os.environ.get("OSLAB_PROFILE", "small")
 LOSSES = int(os.environ.get("OSLAB_LOSSES", "10"))
@@ -41,6 +43,10 @@ MOVING = (
     *("ovn_controller_image", "keystone_api_image", "edpm_neutron_ovn_agent_image"),
     *("nova_compute_image", "edpm_neutron_metadata_agent_image"),
 )
+#: the members of the clusters, on the profile that has some
+MOVING_MEMBERS = ("mariadb_image", "rabbitmq_image", "ovn_sb_dbcluster_image", "keystone_api_image")
+CLUSTERED = LAB_PROFILE == settings.CONTROLLERS
+COMES_BACK = 120  # seconds for a member that lost its power, on two busy cores
 #: several versions of them stay installed side by side
 INSTALLONLY = ("kernel", "kernel-core", "gpg-pubkey")
 
@@ -90,7 +96,8 @@ def updates(cloud, tmp_path_factory) -> Lab:
         cloud.exec(node, ["dnf", "--assumeyes", "--quiet", "install", *first], timeout=300)
     old, new = (cloud.releases[version] for version in settings.RELEASES)
     for generation in range(LOSSES + 2):
-        images = new["images"] | {key: (old, new)[generation % 2]["images"][key] for key in MOVING}
+        moving = MOVING_MEMBERS if CLUSTERED else MOVING
+        images = new["images"] | {key: (old, new)[generation % 2]["images"][key] for key in moving}
         cloud.pillar.write_release(version_of(generation), images, new["packages"] | moved(generation))
     return cloud
 
@@ -110,6 +117,8 @@ def undisturbed(updates) -> tuple[float, dict]:
     operator.update(updates)
     took = time.monotonic() - begun
     print(f"\nOSLAB_SEED={SEED}: an update takes {took:.0f} s", flush=True)
+    if CLUSTERED:
+        wholeness.write(updates, NODES, 0)
     return took, {node: state_of(updates, node) for node in NODES}
 
 
@@ -131,11 +140,27 @@ def state_of(cloud: Lab, node: str) -> dict[str, Any]:
         "podman system check": proof.storage_damage(cloud, node),
         "failed units": asked(cloud, node, "systemctl", "--failed", "--plain", "--no-legend"),
         "chassis": asked(cloud, node, *controller, "connection-status"),
+        "clusters": wholeness.of(cloud, node) if CLUSTERED else {},
         "done": {
             name: cloud.exec(node, ["cat", f"{DONE}/{name}"], check=False).stdout.strip()
             for name in (ESSENTIAL, *PARTS)
         },
     }
+
+
+def assert_whole(found: dict[str, Any]) -> None:
+    """Every member is in its clusters, and synchronised."""
+    assert found["galera"]["wsrep_cluster_size"] == str(len(NODES)), found
+    assert found["galera"]["wsrep_local_state_comment"] == "Synced", found
+    assert len(found["brokers"]) == len(NODES) and not found["partitions"], found
+    for database in ("ovn_nb_db", "ovn_sb_db"):
+        whole = {"status": "cluster member", "servers": len(NODES), "away": False, "leader": True}
+        assert found[database] == whole, found
+
+
+def rows_of(cloud: Lab) -> dict[str, list[int]]:
+    """The rows that each member of the database has."""
+    return {node: wholeness.rows(cloud, node) for node in NODES} if CLUSTERED else {}
 
 
 def test_machines_are_whole_by_their_own_tools_when_nothing_disturbs_them(undisturbed):
@@ -145,6 +170,17 @@ def test_machines_are_whole_by_their_own_tools_when_nothing_disturbs_them(undist
             assert found[tool][0] == 0, (node, tool, found[tool])
         assert found["podman system check"] == []
         assert found["chassis"] == (0, ["connected"]), node
+        if CLUSTERED:
+            assert_whole(found["clusters"])
+
+
+def _all_whole(cloud: Lab) -> bool:
+    try:
+        for node in NODES:
+            assert_whole(wholeness.of(cloud, node))
+    except (AssertionError, KeyError):
+        return False
+    return True
 
 
 @pytest.mark.timeout(0)
@@ -160,18 +196,26 @@ def test_the_run_after_a_power_loss_converges(updates, undisturbed, number):
         process.wait(loss.after)
     except subprocess.TimeoutExpired:
         loss.under_way = True
+    if CLUSTERED:  # a row that the machine may not have seen
+        wholeness.write(updates, [node for node in NODES if node != loss.node], number)
     updates.kill(loss.node)
     process.communicate(timeout=operator.PATIENCE)
     run = operator.status(updates)["run"]
     loss.said = f"{run['state']} at {run['stage'] or 'its end'} {run['reason']}"
     updates.start(loss.node)
     updates.wait_for_minions()
+    if CLUSTERED:  # an operator waits for members to come back by themselves before the next update
+        wait_for(lambda: _all_whole(updates), COMES_BACK, 2)
     loss.update = operator.update(updates, check=False)
     print(f"\nloss {number}: {loss.node} after {loss.after} s, {loss.said};", end=" ")
     print("converged" if not loss.update.returncode else "did not converge", flush=True)
     assert not loss.update.returncode, (loss.said, (loss.update.stdout + loss.update.stderr)[-3000:])
     proof.assert_cloud_at(updates, version_of(generation))
     wanted = {**clean[loss.node], "done": moved(generation)}
+    if CLUSTERED:
+        wait_for(lambda: _all_whole(updates), COMES_BACK, 2)
+        committed = list(range(number + 1))
+        assert rows_of(updates) == dict.fromkeys(NODES, committed)
     loss.found = state_of(updates, loss.node)
     wrong = {key: one for key, one in loss.found.items() if one != wanted[key]}
     assert not wrong, json.dumps(wrong, indent=1)
