@@ -15,6 +15,11 @@ from openstack_rollout.cloud.server_migration import MigrationResult, MigrationS
 
 POLL_INTERVAL = 0.5  # seconds
 ATTEMPTS = 2
+#: Seconds until Nova's scheduler knows that a server has left a host. After a live migration the source tells
+#: it the contrary, and corrects that every 120 s (scheduler_instance_sync_interval; seen in nova 31.0): until
+#: then it lets no other member of the server's group go there.
+SCHEDULER_LAG = 150.0
+_RETRY_INTERVAL = 10.0  # seconds
 
 
 class MigrationLimit:
@@ -61,6 +66,9 @@ class Migrations:
     results: dict[str, MigrationResult] = field(default_factory=dict)
     #: source -> the highest id of a migration from there that was seen
     newest: dict[str, int] = field(default_factory=dict)
+    #: server id -> when it failed first, and when it may be tried again; monotonic seconds
+    _failed_first: dict[str, float] = field(default_factory=dict)
+    _not_before: dict[str, float] = field(default_factory=dict)
 
     def run(self, server_ids: Iterable[str]) -> dict[str, MigrationResult]:
         """Move servers and wait for them; returns how each one ended, by its id.
@@ -78,8 +86,7 @@ class Migrations:
                     self._start(waiting, running, attempts)
                 for server_id, result in self._poll(running):
                     self.limit.release(running.pop(server_id).source)
-                    again = result.state == MigrationState.FAILED and not result.timed_out
-                    if again and attempts[server_id] < ATTEMPTS:
+                    if self._tries_again(server_id, result, attempts[server_id]):
                         waiting.append(server_id)
                     else:
                         self.results[server_id] = result
@@ -95,10 +102,26 @@ class Migrations:
         failed = MigrationState.FAILED in states and not self.continue_after_failure
         return MigrationState.BROKEN in states or failed
 
+    def _tries_again(self, server_id: str, result: MigrationResult, attempts: int) -> bool:
+        """Whether a server is to be moved once more; of one whose turn is later, notes when."""
+        if result.state != MigrationState.FAILED or result.timed_out:
+            return False
+        now = time.monotonic()
+        first = self._failed_first.setdefault(server_id, now)
+        if attempts < ATTEMPTS:
+            return True
+        # No target in the record: the scheduler found none.
+        if result.target or not self.apart.get(server_id) or now - first >= SCHEDULER_LAG:
+            return False
+        self._not_before[server_id] = now + _RETRY_INTERVAL
+        return True
+
     def _start(self, waiting: list[str], running: dict[str, ServerMigration], attempts: Counter[str]) -> None:
         for server_id in list(waiting):
             busy = frozenset[str]().union(*(self.apart.get(one, frozenset()) for one in running))
             if busy & self.apart.get(server_id, frozenset()):
+                continue
+            if time.monotonic() < self._not_before.get(server_id, 0.0):
                 continue
             migration = self.create(server_id)
             if migration is None:
@@ -114,7 +137,7 @@ class Migrations:
             result = migration.start(self.newest[migration.source])
             if result is not None:
                 self.limit.release(running.pop(server_id).source)
-                if result.state == MigrationState.FAILED and attempts[server_id] < ATTEMPTS:
+                if self._tries_again(server_id, result, attempts[server_id]):
                     waiting.append(server_id)
                 else:
                     self.results[server_id] = result

@@ -24,6 +24,19 @@ from tests.unit.clocks import no_sleep, time_with
 FREE = {"VCPU": 8, "MEMORY_MB": 4096, "DISK_GB": 100}
 
 
+class Clock:
+    """Time that passes by sleeping alone."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
 class Dead(BaseException):
     """What ends a master."""
 
@@ -40,6 +53,8 @@ class Nova:
         self.groups = []
         #: hosts where migrations fail
         self.failing = set()
+        #: how many more migrations the scheduler finds no host for
+        self.none_found = 0
         #: provider -> how many more times it is still disabled when asked
         self.disabled = {}
         calls = {
@@ -96,6 +111,12 @@ class Nova:
         source = self.servers[server].host
         target = host or next(h for h, one in self.hosts.items() if one.enabled and h != source)
         number = len(self.migrations) + 1
+        if self.none_found:
+            self.none_found -= 1
+            self.migrations.insert(
+                0, Migration(number, server, "live-migration", "error", source, host or "")
+            )
+            return
         ended = "error" if target in self.failing else "completed"
         self.migrations.insert(0, Migration(number, server, "live-migration", ended, source, target))
         if target not in self.failing:
@@ -317,6 +338,37 @@ def test_members_of_one_group_move_one_after_the_other(cloud, record):
     cloud.groups = [ServerGroup("g", "soft-anti-affinity", ["a", "b"], id="of-g")]
     live(migrations_per_host=4).drain("cmp1", record)
     assert [one.server_id for one in reversed(cloud.migrations)] == ["a", "c", "b"]
+
+
+@pytest.mark.parametrize(("fails", "seconds"), [(4, 20), (1000, 150)])
+def test_a_member_of_a_group_waits_until_novas_scheduler_knows_where_the_others_are(
+    cloud, record, monkeypatch, fails, seconds
+):
+    """Nova chooses, and finds no host: its record has no target."""
+    cloud.servers = {"a": cloud.server("a", "cmp1"), "b": cloud.server("b", "cmp3")}
+    cloud.groups = [ServerGroup("g", "anti-affinity", ["a", "b"], id="of-g")]
+    cloud.none_found = fails
+    clock = Clock()
+    monkeypatch.setattr("openstack_rollout.cloud.migrations.time", clock)
+    if fails < 1000:
+        live().drain("cmp1", record)
+        assert cloud.where == {"a": "cmp2", "b": "cmp3"}
+    else:
+        with pytest.raises(RolloutError) as error:
+            live().drain("cmp1", record)
+        assert error.value.reason == "DRAIN_FAILED"
+    assert tried(cloud, "a")[:4] == [""] * 4
+    assert clock.now == pytest.approx(seconds, abs=15)
+
+
+def test_a_server_in_no_group_is_tried_twice_at_once(cloud, record, monkeypatch):
+    cloud.servers = {"a": cloud.server("a", "cmp1")}
+    cloud.none_found = 1000
+    clock = Clock()
+    monkeypatch.setattr("openstack_rollout.cloud.migrations.time", clock)
+    with pytest.raises(RolloutError):
+        live().drain("cmp1", record)
+    assert len(cloud.migrations) == 2 and clock.now < 10
 
 
 def test_the_groups_of_the_servers_on_a_compute_are_told(cloud):
