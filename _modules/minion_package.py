@@ -13,7 +13,7 @@ from pathlib import Path
 
 import salt.version
 
-from openstack_rollout.node import commands, held_services, renew_minion
+from openstack_rollout.node import commands, held_services, renew_minion, updaters
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.packages import MINION_PACKAGES, matches
 from openstack_rollout.records.state_file import StateFile
@@ -22,6 +22,8 @@ UNIT = "openstack-rollout-minion"
 _RECORD = Path("/var/lib/openstack-rollout/minion.json")
 _MASTERS = ("salt-master", "salt-syndic", "salt-api")
 _SERVICE = "salt-minion.service"
+# No updater begins while the unit runs.
+_SYSTEMD_RUN = ("systemd-run", "--quiet", "--collect", f"--unit={UNIT}", updaters.belongs("minion"))
 
 
 def due(
@@ -84,8 +86,8 @@ def renew(packages: Mapping[str, str], exclude: Sequence[str] = ()) -> dict:
         return {}
     if __salt__["package_set.missing_downloads"](packages):
         __salt__["package_set.download"](packages)
-    others = [glob for glob in exclude if not any(matches(name, [glob]) for name in packages)]
-    moving = _commands(packages, others)
+    left_alone = [glob for glob in exclude if not any(matches(name, [glob]) for name in packages)]
+    moving, others = _commands(packages, left_alone), _updaters()
     task = {
         "state": "waiting",
         "message": "",
@@ -95,10 +97,11 @@ def renew(packages: Mapping[str, str], exclude: Sequence[str] = ()) -> dict:
         "environment": {**commands.UNATTENDED, **held_services.stand(_is_debian())},
         "afterwards": [["systemctl", "daemon-reload"], ["systemctl", "restart", _SERVICE]],
         "held": True,
+        **others,
     }
     StateFile(_RECORD).write(task)
     program = [sys.executable, renew_minion.__file__, str(_RECORD)]
-    result = commands.run(__salt__, ["systemd-run", "--quiet", "--collect", f"--unit={UNIT}", *program])
+    result = commands.run(__salt__, [*_SYSTEMD_RUN, *program])
     if result.retcode:
         forget()
         raise NodeError("MINION_FAILED", f"systemd-run: {result.complaint()}")
@@ -143,6 +146,16 @@ def state() -> dict:
         "message": task["message"],
         "running": salt.version.__version__,
         "installed": versions[-1] if versions else None,
+    }
+
+
+def _updaters() -> dict:
+    """What the renewal has to wait for: the updaters of this node that work, and how one is asked to end."""
+    some = updaters.conditioned(__salt__)
+    return {
+        "ask": [list(updaters.ASK_TO_END)] if updaters.PACKAGEKIT in some else [],
+        "updaters": updaters.movers(some),
+        "patience": __salt__["package_lock.patience"](),
     }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import apt, held_services, package_errors, transactions
+from openstack_rollout.node import apt, held_services, package_errors, transactions, updaters
 from openstack_rollout.node import packages as comparing
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.packages import OVS_PACKAGES
@@ -29,7 +29,7 @@ def move(install: Mapping[str, str], remove: Sequence[str] = ()) -> dict:
     name stays.
 
     Returns {name: {"old", "new"}} of every package that moved.
-    Raises NodeError PACKAGE_DOWNLOAD_FAILED or PACKAGE_FAILED.
+    Raises NodeError PACKAGE_DOWNLOAD_FAILED, PACKAGE_FAILED or PACKAGE_LOCKED.
 
     CLI Example:
 
@@ -37,9 +37,9 @@ def move(install: Mapping[str, str], remove: Sequence[str] = ()) -> dict:
 
         salt 'cmp1' ovs_packages.move '{openvswitch3.5: 3.5.0-1, rhosp-openvswitch: 3.5-1}' '[openvswitch3.4]'
     """
-    if __grains__.get("os_family") == "Debian":
-        return _by_apt(install, remove)
-    return _by_dnf(install, remove)
+    by = _by_apt if __grains__.get("os_family") == "Debian" else _by_dnf
+    with updaters.held_off(__salt__):
+        return by(install, remove)
 
 
 def tidy() -> bool:

@@ -13,7 +13,15 @@ from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import apt, commands, dnf_library, fingerprint, package_errors, transactions
+from openstack_rollout.node import (
+    apt,
+    commands,
+    dnf_library,
+    fingerprint,
+    package_errors,
+    transactions,
+    updaters,
+)
 from openstack_rollout.node import packages as comparing
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.records.state_file import StateFile
@@ -115,13 +123,14 @@ def mend(names: Sequence[str], exclude: Sequence[str] = ()) -> dict:
     """
     if not names:
         return {}
-    __salt__["package_lock.wait"]()
-    before = found()
-    if _is_apt():
-        finish_dpkg(exclude=exclude)
-    else:
-        _mend_rpm(set(names), exclude)
-    after = found()
+    with updaters.held_off(__salt__):
+        __salt__["package_lock.wait"]()
+        before = found()
+        if _is_apt():
+            finish_dpkg(exclude=exclude)
+        else:
+            _mend_rpm(set(names), exclude)
+        after = found()
     left = sorted({*after["doubles"], *after["half"]} & set(names))
     if left or after["unknown"]:
         raise NodeError("PACKAGE_FAILED", f"still half installed: {', '.join(left) or after['unknown']}")

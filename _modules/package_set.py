@@ -14,7 +14,15 @@ from typing import TypeVar
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import answers, apt, commands, dnf_transaction, package_errors, transactions
+from openstack_rollout.node import (
+    answers,
+    apt,
+    commands,
+    dnf_transaction,
+    package_errors,
+    transactions,
+    updaters,
+)
 from openstack_rollout.node import packages as comparing
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.packages import FLOOR
@@ -94,9 +102,9 @@ def bring(
 
         salt 'cmp1' package_set.bring '{openstack-selinux: 0.8.41-1}' exclude='[kernel]'
     """
-    before, after, planned = _unlocked(
-        "PACKAGE_FAILED", lambda: _moved(packages, exclude=exclude, setopt=setopt, remove=remove, erase=erase)
-    )
+    more = {"exclude": exclude, "setopt": setopt, "remove": remove, "erase": erase}
+    with updaters.held_off(__salt__):  # from before it is planned until it is compared
+        before, after, planned = _unlocked("PACKAGE_FAILED", lambda: _moved(packages, **more))
     _refuse_unplanned(before, after, planned)
     unreached, _ = _compared("system", packages, {name: [] for name in packages} | after)
     if unreached:

@@ -38,6 +38,7 @@ def renewed(name, packages=None, depth="upgrade", exclude=(), others=True):
         if __opts__["test"]:
             return answers.answer(name, None, f"would be moved after this job: {named}", predicted)
         moving = __salt__["minion_package.renew"](due, list(exclude))
+        note = answers.held_off(__salt__["package_updaters.found"]())
     except CommandExecutionError as error:
         return answers.failed(name, error)
-    return answers.answer(name, True, f"moves after this job: {named}", moving or predicted)
+    return answers.answer(name, True, f"moves after this job: {named}{note}", moving or predicted)

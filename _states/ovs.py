@@ -41,8 +41,10 @@ def updated(name, packages=None, unit=None, reload=False, userspace="refuse"):
         if __opts__["test"]:
             return answers.answer(name, None, f"would be changed: {', '.join(changes)}", changes)
         __salt__["datapath.record"]()
+        note = ""
         if due["install"] or due["remove"]:
             changes |= __salt__["ovs.update"](due["install"], due["remove"], unit)
+            note = answers.held_off(__salt__["package_updaters.found"]())
         elif service:
             __salt__["ovs.ensure_service"](unit)
         if switch:
@@ -50,7 +52,7 @@ def updated(name, packages=None, unit=None, reload=False, userspace="refuse"):
             changes |= __salt__["ovs.reload"]()
     except CommandExecutionError as error:
         return answers.failed(name, error)
-    return answers.answer(name, True, f"changed: {', '.join(changes)}", changes)
+    return answers.answer(name, True, f"changed: {', '.join(changes)}{note}", changes)
 
 
 def _refuse_workloads(due, switch):

@@ -30,6 +30,7 @@ def mended(name, stage="system", packages=(), exclude=()):
             changes = {package: {"old": half, "new": "whole"} for package, half in due.items()}
             return answers.answer(name, None, f"would be mended: {', '.join(due)}", changes)
         mended = __salt__["package_repair.mend"](sorted(due), exclude=list(exclude))
+        note = answers.held_off(__salt__["package_updaters.found"]())
     except CommandExecutionError as error:
         return answers.failed(name, error)
-    return answers.answer(name, True, f"mended: {', '.join(due)}", mended)
+    return answers.answer(name, True, f"mended: {', '.join(due)}{note}", mended)

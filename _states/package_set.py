@@ -32,9 +32,10 @@ def at_release(name, packages=None, exclude=(), stage="services"):
             comment = f"would be moved: {answers.named(coming)}"
             return answers.answer(name, None, comment, answers.to_come(coming))
         moved = __salt__["package_set.bring"](due, exclude=list(exclude))
+        note = answers.held_off(__salt__["package_updaters.found"]())
     except CommandExecutionError as error:
         return answers.failed(name, error)
-    return answers.answer(name, True, f"moved: {answers.named(due)}", moved)
+    return answers.answer(name, True, f"moved: {answers.named(due)}{note}", moved)
 
 
 def downloaded(name, packages=None, stage="system"):

@@ -79,13 +79,14 @@ def at_release(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
             return answers.answer(name, None, f"{name} would be moved: {'; '.join(reasons)}", changes)
         moved = __salt__["package_set.bring"](due, exclude=list(exclude)) if due else {}
         changes |= moved
+        note = answers.held_off(__salt__["package_updaters.found"]()) if moved else ""
         if restarting:
             steps = _steps(name, restarting, timeout, moved)
             came_back = container_change.carry_out(__salt__, one, steps, restore=on_failure == "restore")
             changes["units"] |= {"said": came_back} if came_back else {}
     except CommandExecutionError as error:
         return answers.failed(name, error)
-    return answers.answer(name, True, f"{name} was moved: {'; '.join(reasons)}", changes)
+    return answers.answer(name, True, f"{name} was moved: {'; '.join(reasons)}{note}", changes)
 
 
 def _steps(name, units, timeout, moved):

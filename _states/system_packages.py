@@ -42,6 +42,7 @@ def upgraded(name, depth="upgrade", exclude=(), kept=()):
             return answers.answer(name, None, f"would be moved: {answers.named(coming)}{note}", predicted)
         before = set(__salt__["system_packages.configuration"]())
         moved = __salt__["package_set.bring"](due, exclude=list(exclude), remove=plan["remove"])
+        note += answers.held_off(__salt__["package_updaters.found"]())
         files = sorted(set(__salt__["system_packages.configuration"]()) - before)
     except CommandExecutionError as error:
         return answers.failed(name, error)

@@ -6,7 +6,7 @@ hands such a key on to whoever asked for the run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from openstack_rollout.node.errors import reason_of
@@ -38,6 +38,15 @@ def to_come(packages: Mapping[str, str]) -> dict[str, dict[str, str]]:
     packages (dict): {name: version}.
     """
     return {name: {"old": "", "new": version} for name, version in packages.items()}
+
+
+def held_off(updaters: Iterable[str]) -> str:
+    """What a sentence about packages that moved ends with: which updaters could not begin meanwhile.
+
+    updaters (list): their services; of none nothing is told.
+    """
+    names = ", ".join(sorted(updaters))
+    return f"; held off meanwhile: {names}" if names else ""
 
 
 def named(packages: Mapping[str, str]) -> str:

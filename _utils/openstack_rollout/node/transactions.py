@@ -1,7 +1,7 @@
 """Running a package manager's transaction: it outlives a minion that is stopped, and leaves services alone.
 
-Its scripts start, stop and restart nothing. What runs replaced files afterwards is found by
-`stale_services`, which restarts what does no harm.
+No updater begins meanwhile (`updaters`), and its scripts start, stop and restart nothing. What runs replaced
+files afterwards is found by `stale_services`, which restarts what does no harm.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from openstack_rollout.node import commands, held_services
+from openstack_rollout.node import commands, held_services, updaters
 
 _INIT = Path("/usr/lib/systemd/systemd")
 
@@ -21,14 +21,16 @@ def run(salt: Mapping[str, Any], command: Sequence[str], *, debian: bool) -> com
     salt (dict): the caller's `__salt__`. command (list): the package manager's. debian (bool): whether the
     node is of that family.
 
-    Returns how it ended. Raises NodeError NODE_ERROR when systemd refuses to read its units.
+    Returns how it ended. Raises NodeError NODE_ERROR when systemd refuses to read its units, PACKAGE_LOCKED
+    when an updater works for too long.
     """
-    before = _init()
-    with held_services.all_held(debian):
-        result = in_scope(salt, command)
-    # Running itself anew includes reading them.
-    verb = "daemon-reload" if _init() == before else "daemon-reexec"
-    commands.checked(salt, ["systemctl", verb], "NODE_ERROR")
+    with updaters.held_off(salt):
+        before = _init()
+        with held_services.all_held(debian):
+            result = in_scope(salt, command)
+        # Running itself anew includes reading them.
+        verb = "daemon-reload" if _init() == before else "daemon-reexec"
+        commands.checked(salt, ["systemctl", verb], "NODE_ERROR")
     return result
 
 

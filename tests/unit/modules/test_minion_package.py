@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from openstack_rollout.node import held_services, renew_minion
+from openstack_rollout.node import held_services, renew_minion, updaters
 from openstack_rollout.node.errors import NodeError
 from tests.unit.loading import Commands, load
 
@@ -19,6 +19,7 @@ PLAN = {"upgrade": {"salt-minion": "3008.4-1", "lab-plain": "2"}}
 def node(tmp_path, monkeypatch):
     for name in ("POLICY", "OPERATORS_POLICY", "_DPKG_LOCK"):
         monkeypatch.setattr(held_services, name, tmp_path / name.lower())
+    monkeypatch.setattr(updaters, "FOLDER", tmp_path / "units")
 
     def make(installed=("salt-minion",), family="RedHat", active="inactive", half=None):
         commands = Commands({"systemctl show": active})
@@ -142,6 +143,9 @@ def test_the_program_writes_how_it_went_and_restarts_in_any_case(tmp_path, code,
     task = {
         "state": "waiting",
         "job": 0,
+        "ask": [],
+        "updaters": [],
+        "patience": 1,
         "commands": [[sys.executable, "-c", failing]],
         "environment": {"HELD": "held"},
         "afterwards": [[sys.executable, "-c", restart]],
@@ -151,3 +155,43 @@ def test_the_program_writes_how_it_went_and_restarts_in_any_case(tmp_path, code,
     task = json.loads(record.read_text())
     assert task["state"] == state and restarted.read_text() == "free"
     assert ("because held" in task["message"]) == bool(code)
+
+
+SHOWN = "Id={}\nLoadState=loaded\nActiveState={}\nNeedDaemonReload=no\n"
+
+
+def test_no_updater_begins_while_the_unit_runs_and_one_that_works_is_waited_for(node, tmp_path):
+    module, commands = node()
+    names = ("dnf-automatic.service", "dnf-makecache.service", "packagekit.service")
+    some = dict.fromkeys(names, "inactive")
+    commands.answers["systemctl show --property=Id,"] = "\n".join(SHOWN.format(*one) for one in some.items())
+    module.renew({"salt-minion": "3008.4-1"})
+    assert any("=RuntimeDirectory=openstack-rollout/moving/" in word for word in commands.ran[-1])
+    assert {file.parent.name.removesuffix(".d") for file in tmp_path.glob("units/*/*.conf")} == set(some)
+    task = json.loads(module._RECORD.read_text())
+    assert task["updaters"] == ["dnf-automatic.service", "packagekit.service"] and task["patience"] == 300.0
+    assert task["ask"][0][-1] == "SuggestDaemonQuit"
+
+
+@pytest.mark.parametrize(("states", "moved"), [(["active", "inactive"], True), (["activating"] * 99, False)])
+def test_the_program_moves_nothing_before_the_updaters_rest(tmp_path, monkeypatch, states, moved):
+    record, told = tmp_path / "minion.json", tmp_path / "told"
+    systemctl = tmp_path / "systemctl"
+    told.write_text("\n".join(states))
+    systemctl.write_text(f"#!/bin/sh\nhead -n 1 {told}\nsed -i 1d {told}\nexit 3\n")
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    task = {
+        "state": "waiting",
+        "job": 0,
+        "ask": [["false"]],
+        "updaters": ["dnf-automatic.service"],
+        "patience": 2,
+        "commands": [["touch", f"{tmp_path}/moved"]],
+        "environment": {},
+        "afterwards": [["touch", f"{tmp_path}/restarted"]],
+    }
+    record.write_text(json.dumps(task))
+    renew_minion.main(record)
+    assert (tmp_path / "moved").exists() == moved and (tmp_path / "restarted").exists()
+    assert ("dnf-automatic.service" in json.loads(record.read_text())["message"]) == (not moved)

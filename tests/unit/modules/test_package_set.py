@@ -7,7 +7,7 @@ import os
 import pytest
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import held_services, transactions
+from openstack_rollout.node import held_services, transactions, updaters
 from openstack_rollout.node.errors import NodeError
 from tests.unit.modules.package_managers import Packages
 
@@ -222,3 +222,22 @@ def test_what_dpkg_said_meanwhile_tells_the_reason(package_set, tmp_path):
         module.bring({"a": "1-2"})
     told = str(refused.value)
     assert told.startswith("DISK_FULL: dpkg: error processing archive a_1-2.deb") and "earlier" not in told
+
+
+SHOWN = "Id=apt-daily-upgrade.service\nLoadState=loaded\nActiveState=inactive\nNeedDaemonReload=no\n"
+
+
+def test_updaters_are_held_off_from_before_the_plan_until_the_packages_have_moved(
+    package_set, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(updaters, "FOLDER", tmp_path)
+    module = package_set(
+        Packages({"a": "1-1"}, {"a": "1-2"}), "Debian", {"systemctl show --property=Id,": SHOWN}
+    )
+    module.bring({"a": "1-2"})
+    lines = module.__salt__["cmd.run_all"].lines()
+    begun = [place for place, line in enumerate(lines) if line.startswith("systemd-run --quiet --collect")]
+    ended = [place for place, line in enumerate(lines) if line.startswith("systemctl stop")]
+    planned = next(place for place, line in enumerate(lines) if "--simulate" in line)
+    assert len(begun) == len(ended) == 1 and begun[0] < planned < ended[0]
+    assert not any("apt" in line.split()[0] for line in lines[ended[0] :])

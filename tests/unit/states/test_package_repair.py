@@ -12,6 +12,7 @@ def state(test=False, due=None, mend=None):
     functions = {
         "package_repair.due": lambda stage, packages, exclude: due or {},
         "package_repair.mend": mend or (lambda names, exclude: {name: {"new": "1"} for name in names}),
+        "package_updaters.found": lambda: {"apt-daily.service": "inactive"},
     }
     return load("states", "package_repair", salt=functions, opts={"test": test})
 
@@ -28,6 +29,7 @@ def test_what_is_half_installed_is_predicted_and_mended():
     assert predicted["result"] is None and list(predicted["changes"]) == ["bash"]
     answer = state(False, due).mended("x", "system", exclude=("a",))
     assert answer["result"] is True and list(answer["changes"]) == ["bash"]
+    assert "apt-daily.service" in answer["comment"]
 
 
 def test_a_failure_keeps_its_word():

@@ -11,8 +11,12 @@ WANTED = {"a": "1-2"}
 GOOD = {"unit": "openvswitch.service", "enabled": True, "active": True}
 
 
+#: who would begin by themselves, and could not meanwhile
+UPDATERS = {"package_updaters.found": lambda: {"apt-daily.service": "inactive"}}
+
+
 def state(name, test=False, **functions):
-    return load("states", name, salt=functions, opts={"test": test})
+    return load("states", name, salt=functions | UPDATERS, opts={"test": test})
 
 
 def fail(reason):
@@ -37,6 +41,7 @@ def test_at_release_predicts_and_moves_only_what_differs():
     assert predicted["result"] is None and set(predicted["changes"]) == {"a", "lib"} and asked == []
     answer = state("package_set", **functions).at_release("system", {**WANTED, "b": "1"}, ("kernel",))
     assert answer["result"] is True and asked == [(WANTED, ["kernel"])]
+    assert "apt-daily.service" in answer["comment"]
 
 
 @pytest.mark.parametrize("test", [True, False])
@@ -135,6 +140,7 @@ def switch_state(test=False, ports=(), install=None, switch=STALE):
         "ovs.reload": lambda: did.append("reload") or {"ovs-vswitchd": {"old": "3.4.0", "new": "3.5.0"}},
         "datapath.record": lambda: did.append("record"),
         "datapath.workloads": lambda: list(ports),
+        **UPDATERS,
     }
     return load("states", "ovs", salt=functions, opts={"test": test}, grains={"id": "cmp1"}), did
 
@@ -186,6 +192,7 @@ def system(test=False, on_it=(), pillar=None, **functions):
         "package_set.changes": lambda packages, stage: {"install": dict(packages), "remove": []},
         "package_repair.due": lambda stage, packages, exclude: {},
         "node_workloads.found": lambda: list(on_it),
+        **UPDATERS,
         **functions,
     }
     grains = {"id": "cmp1"}
@@ -208,7 +215,7 @@ def test_everything_newer_moves_but_salt_and_what_is_held_is_told():
     answer = system(**functions).upgraded("x", "upgrade", ("excluded",), ("excluded", "pinned"))
     assert answer["result"] is True and brought == [({"qemu-kvm": "9-1", "bash": "5.2"}, ["excluded"], [])]
     assert "kept 2 (hold)" in answer["comment"]
-    assert "/etc/a.rpmnew" in answer["comment"]
+    assert "/etc/a.rpmnew" in answer["comment"] and "apt-daily.service" in answer["comment"]
 
 
 def test_a_plan_that_cannot_be_made_fails_by_its_reason():

@@ -24,6 +24,7 @@ class Node:
             "package_set.changes": self.changes,
             "package_set.along": lambda packages, exclude: {"library": "2"},
             "package_set.bring": self.bring,
+            "package_updaters.found": lambda: {"apt-daily.service": "inactive"},
             "packaged_service.found": lambda own, units, libraries: {
                 "here": self.here, "units": dict(self.units), "stale": list(self.stale),
             },
@@ -60,6 +61,7 @@ def test_packages_first_then_one_restart():
     answer = node.state()
     assert answer["result"] is True and node.done == [("bring", PINS), ("restart", ["api.service"])]
     assert answer["changes"]["api"] == {"old": "1", "new": "2"}
+    assert "apt-daily.service" in answer["comment"]
 
 
 def test_a_prediction_names_what_comes_along_and_does_nothing():
