@@ -50,5 +50,5 @@ def _available(*what: str) -> dict[str, str]:
     ]
     result = commands.unattended(__salt__, command)
     if result.retcode:
-        raise package_errors.classified(f"{result.stdout}\n{result.stderr}", "PACKAGE_FAILED")
+        raise package_errors.classified(result.said(), "PACKAGE_FAILED")
     return {row["name"]: row["version"] for row in _ROW.finditer(result.stdout)}

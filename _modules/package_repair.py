@@ -330,7 +330,7 @@ def _half_of_dpkg() -> dict[str, str]:
 def _run(command: Sequence[str]) -> str:
     """Run a transaction; what it printed."""
     result = transactions.run(__salt__, command, debian=_is_apt())
-    return f"{result.stdout}\n{result.stderr}"
+    return result.said()
 
 
 def _name(package: Mapping[str, str]) -> str:

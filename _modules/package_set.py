@@ -240,7 +240,7 @@ def _prepared(
 
 def _succeeded(result: commands.Result) -> None:
     if result.retcode:
-        raise CommandExecutionError(f"{result.stdout}\n{result.stderr}")
+        raise CommandExecutionError(result.said())
 
 
 def _refuse_unplanned(before: _Versions, after: _Versions, planned: comparing.Transaction) -> None:

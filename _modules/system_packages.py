@@ -260,7 +260,7 @@ def _printed(command: list[str], reason: str, good: Sequence[int] = (0,)) -> str
     """What a command prints; its failure under the reason that its message stands for, or under this one."""
     result = commands.unattended(__salt__, command)
     if result.retcode not in good:
-        raise package_errors.classified(f"{result.stdout}\n{result.stderr}", reason)
+        raise package_errors.classified(result.said(), reason)
     return result.stdout
 
 

@@ -59,7 +59,7 @@ def simulated(salt: Mapping[str, Any], request: Sequence[str]) -> Plan:
     """
     result = commands.unattended(salt, ["apt-get", "--quiet", "--simulate", *request])
     if result.retcode:
-        raise CommandExecutionError(f"{result.stdout}\n{result.stderr}")
+        raise CommandExecutionError(result.said())
     return read(result.stdout)
 
 

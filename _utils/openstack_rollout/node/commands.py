@@ -24,6 +24,13 @@ _NAMED = 6  # words of a command that an error message repeats
 _LONGEST = 300  # characters of a program's complaint that an error message repeats
 _NOT_THERE = 125  # podman's exit status for a container that does not run; docker has none of its own
 _PODMANS_LOG = "time="  # how a line of podman's own log begins
+#: How lines begin that dnf and systemd-run print whether or not something is wrong.
+NOISE = (
+    "Failed loading plugin ",
+    "Last metadata expiration check",
+    "Running as unit: ",
+    "Running scope as unit",
+)
 
 
 class Result(NamedTuple):
@@ -43,11 +50,21 @@ class Result(NamedTuple):
 
         longest (int): characters; the end is kept. lines (int): only the last lines of it, 0 for all.
 
-        Returns what it printed to stderr, else to stdout unless that is secret, else its exit status.
+        Returns what it printed to stderr, else to stdout unless that is secret, else how it ended; without
+        what is no complaint.
         """
-        printed = (self.stderr.strip() or ("" if self.secret else self.stdout.strip())).splitlines()
+        printed = _telling(self.stderr) or ([] if self.secret else _telling(self.stdout))
         own = [line for line in printed if not line.startswith(_PODMANS_LOG)] or printed
-        return " ".join(" ".join(own[-lines:]).split())[-longest:] or f"exit status {self.retcode}"
+        return " ".join(" ".join(own[-lines:]).split())[-longest:] or self.ended()
+
+    def said(self) -> str:
+        """All that it printed, as text; and by which signal it was killed, where it was."""
+        killed = [self.ended()] if self.retcode < 0 else []
+        return "\n".join([self.stdout, self.stderr, *killed])
+
+    def ended(self) -> str:
+        """How it ended: its exit status, or the signal that killed it."""
+        return f"killed by signal {-self.retcode}" if self.retcode < 0 else f"exit status {self.retcode}"
 
 
 def run(
@@ -152,6 +169,10 @@ def main_process(salt: Mapping[str, Any], container: str) -> str:
         if engine
         else ""
     )
+
+
+def _telling(printed: str) -> list[str]:
+    return [line for line in printed.strip().splitlines() if not line.startswith(NOISE)]
 
 
 def _engine(salt: Mapping[str, Any], container: str) -> str | None:

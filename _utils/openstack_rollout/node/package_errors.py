@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 
+from openstack_rollout.node.commands import NOISE
 from openstack_rollout.node.errors import NodeError
 
 # In what dnf and apt say, the lines that an operator needs; dnf may put a repository's settings after them.
 _SAYS_WHAT_IS_WRONG = re.compile(
     r"\b(?:Error|Problem)(?: \d+)?: *\S|\bE: |nothing provides|conflicts with|No match for"
     r"|No package \S+ avail|(?:Curl|GPG|OpenPGP|Checksum) .*(?:error|failed|check)"
-    r"|Status code|Public key for \S+ is not|Failing package is|dpkg: error",
+    r"|^killed by signal|Status code|Public key for \S+ is not|Failing package is|dpkg: error",
 )
 _SETTING = re.compile(r"\s*(?:\[[\w.:-]+\]$|[\w.-]+ ?=)")
 _LONGEST = 400
+_SILENT = "it did not say why"
 # The first that matches counts.
 _REASONS = (
     (
@@ -89,13 +91,18 @@ def classified(text: str, reason: str) -> NodeError:
 
 
 def line(text: str) -> str:
-    """What a package manager printed, as one line (str): what says what is wrong, else the last lines.
+    """What a package manager printed, as one line (str): what says what is wrong, else the last lines but for
+    what it prints in any case.
 
     text (str): all of it.
     """
-    lines = [one.strip(" -") for one in text.splitlines() if not _SETTING.match(one)]
+    lines = [one.strip(" -") for one in text.splitlines() if not _is_noise(one)]
     wrong = [one for one in lines if _tells(one)] or [one for one in lines if one][-3:]
-    return "; ".join(dict.fromkeys(wrong))[:_LONGEST]
+    return "; ".join(dict.fromkeys(wrong))[:_LONGEST] or _SILENT
+
+
+def _is_noise(one: str) -> bool:
+    return one.strip().startswith(NOISE) or bool(_SETTING.match(one))
 
 
 def _tells(one: str) -> bool:

@@ -65,6 +65,9 @@ def test_a_command_in_a_container_goes_by_podman():
         (failing("a\nb\nc"), {"lines": 2}, "b c"),
         (failing("x" * 400 + "end"), {"longest": 10}, "xxxxxxxend"),
         (failing('time="1" level=warning msg="retrying"\nError: gone'), {}, "Error: gone"),
+        (failing('Failed loading plugin "x": No module\nRunning as unit: r.scope\ngone'), {}, "gone"),
+        (failing('Failed loading plugin "x": No module', retcode=-9), {}, "killed by signal 9"),
+        (failing(retcode=-15), {}, "killed by signal 15"),
         (failing('time="1" level=error msg="gone"'), {}, 'time="1" level=error msg="gone"'),
     ],
 )

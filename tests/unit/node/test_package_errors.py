@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from openstack_rollout.node import package_errors
+from openstack_rollout.node import commands, package_errors
 
 FAILED = "PACKAGE_FAILED"
 TOLD = [
@@ -127,3 +127,26 @@ def test_the_package_is_named_whose_signature_is_wrong():
     )
     told = package_errors.classified(said, FAILED)
     assert told.reason == "SIGNATURE_WRONG" and "qemu-kvm-9.1-1.x86_64" in told.text
+
+
+NOISE = """Running as unit: run-p1-i2.scope; invocation ID: 7748
+Failed loading plugin "system_upgrade": No module named 'systemd'
+Last metadata expiration check: 0:01:15 ago on Sat Nov 21 10:11:47 2026.
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (f"{NOISE}{commands.Result(-9, '', '').said()}", "killed by signal 9"),
+        (f"Upgrading: a-2\n{NOISE}", "Upgrading: a-2"),
+        (
+            f"{NOISE}Error: Transaction failed\nRunning scope as unit: run-r1.scope",
+            "Error: Transaction failed",
+        ),
+        (NOISE, "it did not say why"),
+    ],
+)
+def test_what_a_package_manager_says_in_any_case_is_not_told(said, told):
+    error = package_errors.classified(said, FAILED)
+    assert (error.reason, error.text) == (FAILED, told)
