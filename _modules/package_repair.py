@@ -198,7 +198,6 @@ def finish_dpkg(switch: bool = False, exclude: Sequence[str] = ()) -> None:
             request = plan if plan is _FIX else (*plan, *sorted(left))
             _refuse_apts_plan(left, request, switch, exclude)
             said += _run(_apt(*request))
-    __salt__["stale_services.note"](sorted(half))
     audit = commands.unattended(__salt__, ["dpkg", "--audit", *half])
     __salt__["package_set.installed"](fresh=True)
     if (left := _half_of_dpkg()) or audit.retcode or audit.stdout.strip():
@@ -210,7 +209,6 @@ def finish_dpkg(switch: bool = False, exclude: Sequence[str] = ()) -> None:
 def _mend_rpm(names: set[str], exclude: Sequence[str]) -> None:
     command, concerned = _transaction_of_rpm(names, exclude)
     said = _run(command)
-    __salt__["stale_services.note"](sorted(names))
     left = _state_of_rpm()
     several = {one["nevra"] for some in left["doubles"] for one in some}
     if concerned & (several | {one["nevra"] for one in left["half"]}):

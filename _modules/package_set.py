@@ -211,8 +211,6 @@ def _moved(
     automatic = _automatic(packages)
     result = transactions.run(__salt__, planned.command, debian=_is_apt())
     after = installed(fresh=True)
-    # Also what half a transaction has moved.
-    __salt__["stale_services.note"](_differing(before, after))
     _succeeded(result)
     if automatic:
         commands.unattended(__salt__, ["apt-mark", "auto", *automatic])

@@ -1,7 +1,7 @@
 """Services of this node that run what an update has replaced, and restarting those.
 
 A service is found by the libraries and programs it runs which were deleted, and by the package of its unit,
-where that has moved since the service began: a program for an interpreter leaves no deleted file.
+where that was installed since the service began: a program for an interpreter leaves no deleted file.
 
 Restarting a service disturbs less than a reboot. Only those are restarted of which it is known that nothing
 depends on them; all others, and those that refuse, are a reason for a reboot (`reboot_needed`). Containers
@@ -11,16 +11,15 @@ have libraries of their own and do not count.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import commands
+from openstack_rollout.node import commands, installed_files
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.packages import of_the_switch
-from openstack_rollout.records.state_file import StateFile
 
 # Restarted: what others do not notice. All else is a reason for a reboot: nobody knows what it carries.
 HARMLESS = (
@@ -42,34 +41,6 @@ _MONITOR = "conmon"
 _PROC = Path("/proc")
 _DELETED = re.compile(r"\s(/(?:usr|lib|lib64|opt|bin|sbin)/\S+) \(deleted\)$", re.M)
 _UNIT = re.compile(r"([^/\n]+\.service)(?:/[^/\n]*)*$", re.M)
-# Forgotten by a reboot, as the services are that run now.
-_NOTED = Path("/run/openstack-rollout/stale-services.json")
-_OWNER = ("rpm", "--query", "--queryformat", "%{NAME}", "--file")
-_SHOWN = ("Id", "InvocationID", "MainPID", "SourcePath", "FragmentPath")
-
-
-def note(packages: Sequence[str]) -> None:
-    """Note the running services of packages that have moved: until it begins anew each is stale.
-
-    packages (list): names. Open vSwitch's do not count, whose own modules tell whether it is stale.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt 'cmp1' stale_services.note '[tuned]'
-    """
-    moved = {name.partition(":")[0] for name in packages if not of_the_switch(name)}
-    if not moved:
-        return
-    running = [unit for unit in _shown("*.service") if unit["MainPID"] != "0"]
-    files = {unit["Id"]: unit["SourcePath"] or unit["FragmentPath"] for unit in running}
-    owners = _owners({path for path in files.values() if path and Path(path).exists()})
-    record = _noted()
-    for unit in running:
-        if (package := owners.get(files[unit["Id"]])) in moved:
-            record[unit["Id"]] = {"invocation": unit["InvocationID"], "package": package}
-    StateFile(_NOTED).write(record)
 
 
 def found() -> dict[str, list[str]]:
@@ -95,7 +66,7 @@ def found() -> dict[str, list[str]]:
             continue  # it ended meanwhile
         if files and unit:
             stale.setdefault(unit[1], set()).update(files)
-    for name, package in _still_noted().items():
+    for name, package in _older().items():
         stale.setdefault(name, set()).add(f"package {package}")
     return {
         unit: sorted(files)
@@ -151,59 +122,28 @@ def restart() -> list[str]:
 def _restarted(unit: str) -> bool:
     """Whether it runs again; a service whose package is gone is to end instead."""
     try:
-        (state,) = _shown(unit, properties=("LoadState",))
-        if state["LoadState"] == "not-found":
+        if _property(unit, "LoadState") == ["not-found"]:
             return bool(__salt__["service.stop"](unit))
         return bool(__salt__["service.restart"](unit) and __salt__["service.status"](unit))
     except CommandExecutionError:
         return False  # the others get their restart all the same
 
 
-def _noted() -> dict[str, dict[str, str]]:
-    return StateFile(_NOTED).read_or_none() or {}
+def _older() -> dict[str, str]:
+    """The services that began before the package of their unit was installed: {unit: package}.
 
-
-def _still_noted() -> dict[str, str]:
-    """The noted services that have not begun anew: {unit: package}."""
-    record = _noted()
-    if not record:
-        return {}
-    now = {unit["Id"]: unit["InvocationID"] for unit in _shown(*record) if unit["MainPID"] != "0"}
-    return {name: one["package"] for name, one in record.items() if now.get(name) == one["invocation"]}
-
-
-def _shown(*units: str, properties: Sequence[str] = _SHOWN) -> list[dict[str, str]]:
-    """What systemd says of units, or of the loaded ones of a pattern."""
-    printed = commands.checked(
-        __salt__, ["systemctl", "show", f"--property={','.join(properties)}", *units], "NODE_ERROR"
-    )
-    empty = dict.fromkeys(properties, "")
-    parts = [part.splitlines() for part in printed.split("\n\n") if part.strip()]
-    return [empty | dict(line.split("=", 1) for line in lines if "=" in line) for lines in parts]
-
-
-def _owners(paths: Iterable[str]) -> dict[str, str]:
-    """The packages of files: {path: name}; what is of none is left out."""
-    ordered = sorted(paths)
-    if __grains__.get("os_family") != "Debian":
-        owners = {path: commands.run(__salt__, [*_OWNER, path]) for path in ordered}
-        return {path: said.stdout.strip() for path, said in owners.items() if not said.retcode}
-    if not ordered:
-        return {}
-    # dpkg knows a path as its package has it, with /usr before it or not.
-    ends = {_end(path): path for path in ordered}
-    printed = commands.run(__salt__, ["dpkg-query", "--search", *(f"*/{end}" for end in ends)]).stdout
-    rows = [line.partition(": ") for line in printed.splitlines()]
+    Open vSwitch's do not count, whose own modules tell whether it is stale.
+    """
+    running = installed_files.running(__salt__)
+    files = {unit.file for unit in running.values() if unit.file}
+    oldest = min((unit.since for unit in running.values()), default=0.0)
+    brought = installed_files.of_files(files, oldest, __salt__, __grains__.get("os_family") == "Debian")
+    came = {name: brought[unit.file] for name, unit in running.items() if unit.file in brought}
     return {
-        ends[_end(file)]: owners.split(",")[0].partition(":")[0]
-        for owners, _, file in rows
-        if _end(file) in ends
+        name: package
+        for name, (package, when) in came.items()
+        if not of_the_switch(package) and installed_files.older(running[name], {package: when})
     }
-
-
-def _end(path: str) -> str:
-    """A file's name with its folder's."""
-    return "/".join(path.split("/")[-2:])
 
 
 def _unsafe(units: Iterable[str]) -> list[str]:
@@ -216,8 +156,12 @@ def _unsafe(units: Iterable[str]) -> list[str]:
 
 def _refuses(unit: str) -> bool:
     """Whether systemd does not restart a unit by hand, such as auditd.service (systemd.unit(5))."""
-    command = ["systemctl", "show", "--property=RefuseManualStop,RefuseManualStart", "--value", unit]
-    return "yes" in commands.run(__salt__, command).stdout.split()
+    return "yes" in _property(unit, "RefuseManualStop,RefuseManualStart")
+
+
+def _property(unit: str, names: str) -> list[str]:
+    command = ["systemctl", "show", f"--property={names}", "--value", unit]
+    return commands.run(__salt__, command).stdout.split()
 
 
 def _places(pid: str) -> tuple[tuple[int, int], Path]:

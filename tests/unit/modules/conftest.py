@@ -22,7 +22,6 @@ def package_set(monkeypatch, tmp_path):
             "package_lock.wait": lambda: 0.0,
             "package_lock.patience": lambda: 300.0,
             "package_repair.finish_dpkg": lambda switch, exclude: None,
-            "stale_services.note": packages.noted.append,
             "system_packages.held": lambda: ["held"],
             "bootc.status": lambda: None,
         }

@@ -14,7 +14,7 @@ class Packages:
         self.installed = {name: [version] for name, version in installed.items()}
         self.available = available
         self.cached = cached or {}
-        self.asked, self.noted = [], []
+        self.asked = []
         self.refreshed = 0
         self.plan, self.takes, self.brings = {}, (), {}
         self.failure, self.held = None, ""

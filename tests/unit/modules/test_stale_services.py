@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import time
+
 import pytest
 from salt.exceptions import CommandExecutionError
 
+from openstack_rollout.node import installed_files
 from openstack_rollout.node.errors import NodeError
 from tests.unit.loading import load
 
@@ -17,7 +21,7 @@ class Node:
 
     def __init__(self, folder, family="RedHat"):
         self.folder, self.refuse, self.broken, self.restarted = folder, set(), set(), []
-        self.units, self.gone, self.ended, self.owners, self.search = {}, set(), [], {}, ""
+        self.units, self.gone, self.ended, self.brought = {}, set(), [], {}
         self.host, self.container, self.chroot = (folder / one for one in ("host", "container", "chroot"))
         for place in (self.host, self.container, self.chroot):
             place.mkdir()
@@ -35,7 +39,6 @@ class Node:
             grains={"os_family": family},
         )
         self.module._PROC = folder / "proc"
-        self.module._NOTED = folder / "noted.json"
 
     def process(self, unit, maps=DELETED, root=None, comm="program", mounts="mnt:[1]"):
         self._pid += 1
@@ -48,28 +51,33 @@ class Node:
         (place / "comm").write_text(f"{comm}\n")
         (place / "cgroup").write_text(f"0::/system.slice/{unit}\n")
 
-    def unit(self, name, invocation="1", pid="7"):
-        """A service that systemd knows, whose file there is."""
-        path = self.folder / name
-        path.touch()
+    def unit(self, name, began=0.0, pid="7", source=""):
+        """A service that systemd knows, which began a while ago (seconds, negative)."""
+        monotonic = int((time.clock_gettime(time.CLOCK_MONOTONIC) + began) * 1e6)
         self.units[name] = (
-            f"Id={name}\nInvocationID={invocation}\nMainPID={pid}\nSourcePath=\nFragmentPath={path}\n"
+            f"Id={name}\nMainPID={pid}\nActiveState=active\nActiveEnterTimestampMonotonic={monotonic}\n"
+            f"SourcePath={source}\nFragmentPath=/usr/lib/systemd/system/{name}\n"
         )
 
+    def bring(self, package, *files, ago=0.0):
+        """A package with these files was installed, a while ago (seconds)."""
+        self.brought[package] = (int(time.time() - ago), files)
+
     def _run(self, command, **_):
-        if command[0] == "rpm":
-            owner = self.owners.get(command[-1].rpartition("/")[2])
-            return {"retcode": int(not owner), "stdout": owner or "", "stderr": ""}
         return {"retcode": 0, "stdout": self._printed(command), "stderr": ""}
 
     def _printed(self, command):
-        if command[0] != "systemctl":
-            return self.search
+        if command[:2] == ["rpm", "-qa"]:
+            return "".join(f"{name}\t{when}\n" for name, (when, _) in self.brought.items())
+        if command[0] == "rpm":
+            some = {name: self.brought[name] for name in command[4:]}
+            return "".join(
+                f"{name}\t{when}\t{path}\n" for name, (when, files) in some.items() for path in files
+            )
         if "--property=LoadState" in command:
-            return f"LoadState={'not-found' if command[-1] in self.gone else 'loaded'}\n"
-        if "--property=Id," in command[2]:
-            names = self.units if "*.service" in command else command[3:]
-            return "\n".join(self.units[name] for name in sorted(names) if name in self.units)
+            return "not-found" if command[-1] in self.gone else "loaded"
+        if "*.service" in command:
+            return "\n".join(self.units[name] for name in sorted(self.units))
         return "yes\nno" if command[-1] in self.refuse else "no\nno"
 
     def _restart(self, unit):
@@ -144,32 +152,51 @@ def test_one_that_does_not_come_back_is_named_after_all_had_their_restart(node):
     assert node.restarted == ["rsyslog.service", "sshd.service"]
 
 
-def test_a_service_is_stale_whose_package_moved_until_it_begins_anew(node):
-    """What runs in an interpreter has no deleted file."""
-    node.unit("idle.service", pid="0")
-    node.unit("other.service")
-    node.unit("tuned.service")
-    node.owners = {"tuned.service": "tuned"}
-    node.module.note(["tuned", "idle", "libfoo"])
+TUNED = "/usr/lib/systemd/system/tuned.service"
+
+
+def test_a_service_is_stale_whose_package_came_later_until_it_begins_anew(node):
+    """What runs in an interpreter has no deleted file. Who installed it does not matter."""
+    node.unit("idle.service", began=-100, pid="0")
+    node.unit("other.service", began=-100)
+    node.unit("tuned.service", began=-100)
+    node.bring("tuned", TUNED, "/usr/sbin/tuned", ago=50)
+    node.bring("idle", "/usr/lib/systemd/system/idle.service", ago=50)
+    node.bring("other", "/usr/lib/systemd/system/other.service", ago=200)
     assert node.module.found() == {"tuned.service": ["package tuned"]}
-    node.module.note(["bash"])
     assert node.module.restart() == ["tuned.service"]
-    node.unit("tuned.service", invocation="2")
+    node.unit("tuned.service", began=-10)
     assert node.module.found() == {}
 
 
-def test_dpkg_tells_whose_unit_it_is_with_or_without_usr(tmp_path):
+def test_a_unit_of_a_script_is_its_packages(node):
+    node.unit("atd.service", began=-100, source="/etc/init.d/atd")
+    node.bring("at", "/etc/init.d/atd", ago=50)
+    assert node.module.found() == {"atd.service": ["package at"]}
+
+
+def test_what_came_in_the_future_counts_for_nothing(node):
+    """The clock was set back since: no restart and no reboot would help."""
+    node.unit("tuned.service", began=-100)
+    node.bring("tuned", TUNED, ago=-3600)
+    assert node.module.found() == {}
+
+
+@pytest.mark.parametrize("file", ["cron.list", "cron:amd64.list"])
+def test_dpkg_tells_whose_unit_it_is_with_or_without_usr(tmp_path, monkeypatch, file):
     node = Node(tmp_path, "Debian")
-    node.unit("cron.service")
-    node.search = f"cron: /lib/{tmp_path.name}/cron.service\nx:amd64, y: /lib/other/cron.service\n"
-    node.module.note(["cron"])
+    monkeypatch.setattr(installed_files, "_DPKG", tmp_path)
+    node.unit("cron.service", began=-100)
+    listed = tmp_path / file
+    listed.write_text("/.\n/lib/systemd/system/cron.service\n")
     assert node.module.found() == {"cron.service": ["package cron"]}
+    os.utime(listed, (time.time() - 200, time.time() - 200))
+    assert node.module.found() == {}
 
 
 def test_the_switch_tells_of_itself_whether_it_is_stale(node):
-    node.unit("ovs-vswitchd.service")
-    node.owners = {"ovs-vswitchd.service": "openvswitch3.5"}
-    node.module.note(["openvswitch3.5"])
+    node.unit("ovs-vswitchd.service", began=-100)
+    node.bring("openvswitch3.5", "/usr/lib/systemd/system/ovs-vswitchd.service", ago=50)
     assert node.module.found() == {}
 
 
