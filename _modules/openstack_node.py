@@ -139,10 +139,7 @@ def _measured(share: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) 
         "containers": {name: _container(one, local) for name, one in there.items()},
         "managed": sorted(__salt__["quadlet.managed"]()),
         "carried": _carried({called.get(name, name): one for name, one in known.items()}, local),
-        "packaged": {
-            one["name"]: __salt__["packaged_service.found"](one["own"], one["units"], one["libraries"])
-            for one in share["packaged"]
-        },
+        "packaged": {one["name"]: _packaged(one) for one in share["packaged"]},
         "images": sorted(images.ids(references, local)),
         "packages": _watched(share, installed),
         "floors": _floors(share.get("floors", {}), installed),
@@ -197,6 +194,13 @@ def _own_work(share: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) 
             if service["type"] == check["service"]
         ],
     }
+
+
+def _packaged(service: Mapping[str, Any]) -> dict:
+    libraries, newest = service["libraries"], service["newest"]
+    found = __salt__["packaged_service.found"](service["own"], service["units"], libraries)
+    newer = __salt__["packaged_service.newer"](libraries, **newest) if newest and found["here"] else {}
+    return {**found, "newer": newer}
 
 
 def _container(one: Mapping[str, Any], local: Mapping[str, Iterable[str]]) -> dict:

@@ -46,6 +46,27 @@ def found(packages: Sequence[str], units: Sequence[str], libraries: Sequence[str
     return {"here": True, "units": states, "stale": sorted(stale)}
 
 
+def newer(libraries: Sequence[str], depth: str, kept: Sequence[str]) -> dict[str, str]:
+    """What is newer of libraries that no release names: {name: version}. Nothing where that cannot be told:
+    the system stage says why.
+
+    libraries (list): globs. depth (str), kept (list): as in system_packages.plan.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' packaged_service.newer "['python3-oslo*']" upgrade '[]'
+    """
+    if __salt__["bootc.status"]():
+        return {}
+    try:
+        found = __salt__["system_packages.plan"](depth, list(kept))["upgrade"]
+    except CommandExecutionError:
+        return {}
+    return {name: version for name, version in found.items() if comparing.matches(name, libraries)}
+
+
 def restart(units: Sequence[str]) -> None:
     """Restart units, all of them at once. Raises NodeError SERVICE_FAILED with how one ended.
 

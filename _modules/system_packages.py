@@ -7,6 +7,7 @@ locked stays.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -87,14 +88,14 @@ def plan(depth: str = UPGRADE, exclude: Sequence[str] = ()) -> dict:
     """
     if __salt__["minion_package.masters"]():
         exclude = [*exclude, *_SALTS]
-    key = _state_of_things(depth, exclude)
-    known = StateFile(_REMEMBERED).read_or_none()
-    if key and known and known["key"] == key:
-        return known["plan"]
+    question = json.dumps([depth, *exclude])
+    known = _remembered()
+    if question in known:
+        return known[question]
     make = _plan_of_apt if _is_apt() else _plan_of_dnf
     made = make(depth, exclude)
-    key = _state_of_things(depth, exclude)
-    StateFile(_REMEMBERED).write({"key": key, "plan": made})
+    # what is known of other questions may be older than what this one has just fetched
+    StateFile(_REMEMBERED).write({"key": _state_of_things(), "plans": {**_remembered(), question: made}})
     return made
 
 
@@ -251,9 +252,15 @@ def _stays_of_apt(moving: Iterable[str], exclude: Sequence[str]) -> dict[str, di
     return {name: one for name, one in sorted(found.items()) if one}
 
 
-def _state_of_things(depth: str, exclude: Iterable[str]) -> str:
-    """A fingerprint of all that decides the plan: the question, installed packages, metadata, settings."""
-    return fingerprint.of(_DECISIVE["Debian" if _is_apt() else "RedHat"], depth, *exclude)
+def _remembered() -> dict[str, Any]:
+    """The plans that still hold, by their questions."""
+    key, known = _state_of_things(), StateFile(_REMEMBERED).read_or_none()
+    return known.get("plans", {}) if key and known and known["key"] == key else {}
+
+
+def _state_of_things() -> str:
+    """A fingerprint of what decides a plan beside its question: installed packages, metadata, settings."""
+    return fingerprint.of(_DECISIVE["Debian" if _is_apt() else "RedHat"])
 
 
 def _printed(command: list[str], reason: str, good: Sequence[int] = (0,)) -> str:

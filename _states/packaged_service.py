@@ -23,6 +23,7 @@ def at_release(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
     turn=False,
     timeout=_DEFAULT_TIMEOUT,
     on_failure="restore",
+    newest=None,
 ):
     """Have those packages of a service that the node has at these versions, and its units run them.
 
@@ -34,6 +35,8 @@ def at_release(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
     guard (str): the execution module that keeps the service going while it restarts (node/guards.py).
     turn (bool): whether this node has to have the controllers' turn while it restarts.
     timeout (int): seconds until its units are up.
+    newest (dict): how the newest of those libraries is found that no release names, which move too: {"depth",
+    "kept"} as in system_packages.plan; without it they stay.
     on_failure (str): when they are not, `restore` brings the packages back to what they were; `leave` does
     not.
 
@@ -53,10 +56,11 @@ def at_release(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
             - libraries: [python3-nova, 'python3-oslo*']
     """
     try:
-        due = __salt__["package_set.changes"](packages or {})["install"]
         now = __salt__["packaged_service.found"](list(own), list(units), list(libraries))
         if not now["here"]:
             return answers.answer(name, True, f"none of {name}'s packages is on this node")
+        due = __salt__["packaged_service.newer"](list(libraries), **newest) if newest else {}
+        due |= __salt__["package_set.changes"](packages or {})["install"]
         restarting = packaged.to_restart(now["units"])
         reasons = packaged.reasons(due, now)
         one = Container(

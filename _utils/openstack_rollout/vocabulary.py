@@ -19,7 +19,7 @@ ROLES: tuple[str, ...] = get_args(Role)
 #: Roles that a cloud may have, with the operator's own.
 MOST_ROLES = 100
 #: Of the form of a share: a node reads no other.
-SHARE_VERSION = 3
+SHARE_VERSION = 4
 #: The phase before the first disruption; it has a stage's name in journal and events.
 PREFETCH = "prefetch"
 

@@ -29,9 +29,10 @@
 {%- endfor %}
 {%- set packaged = node.packaged | selectattr("stage", "in", asked) | list %}
 {%- for service in packaged %}
+{%- set newest = service.newest and salt["packaged_service.newer"](service.libraries, service.newest.depth, service.newest.kept) or {} %}
 {{ ("prefetch packages of service " ~ service.name) | json }}:
   package_set.downloaded:
-    - packages: {{ service.packages | json }}
+    - packages: {{ dict(newest, **service.packages) | json }}
     - stage: {{ service.stage | json }}
     - failhard: True
 {%- endfor %}

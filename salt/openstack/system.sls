@@ -26,13 +26,15 @@ system workloads:
     - exclude: {{ node.system.exclude | json }}
     - failhard: True
 {%- endif %}
+{#- What services share moves with the first of them, in their stage. #}
+{%- set exclude = node.system.exclude + node.system.libraries %}
 {%- set ordinary = dict(node, packages=node.system.packages) %}
-{{ packages("system", ordinary, node.system.exclude) }}
+{{ packages("system", ordinary, exclude) }}
 {%- if node.system.others %}
 system other packages:
   system_packages.upgraded:
     - depth: {{ node.system.depth | json }}
-    - exclude: {{ node.system.exclude | json }}
+    - exclude: {{ exclude | json }}
     - kept: {{ node.system.kept | json }}
     - failhard: True
 {%- endif %}

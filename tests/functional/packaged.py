@@ -13,6 +13,7 @@ from .own_repository import Deb
 
 NAMES = ("svc-api", "svc-worker")
 LIBRARY = "svc-common"
+SHARED = "svc-shared"  # what both run too, in a version that no release names
 GUEST = "svc-guest"  # somebody else's package
 PROGRAM = """#!/bin/sh
 echo "$(date +%s.%N) $(cat /usr/share/{library}/VERSION)" >> /var/log/{name}.starts
@@ -46,13 +47,22 @@ def publish(node, number: str, debian: bool, broken: str = "", conflicts: str = 
     return dict.fromkeys((*NAMES, LIBRARY), version)
 
 
+def publish_shared(node, number: str, debian: bool) -> str:
+    """Offer what both share in a version of its own; that version."""
+    if debian:
+        own_repository.publish_debs(node, [Deb(SHARED, f"{number}-1")])
+        return f"{number}-1"
+    own_repository.publish(node, [Package(SHARED, number, "1")])
+    return f"{number}-1.el9"
+
+
 def services() -> dict:
     """What the operator says of them."""
     return {
         name: {
             "deploy": "package",
             "packages": {"RedHat": [name], "Debian": [name]},
-            "libraries": {"RedHat": [LIBRARY], "Debian": [LIBRARY]},
+            "libraries": {"RedHat": [LIBRARY, SHARED], "Debian": [LIBRARY, SHARED]},
             "units": {"RedHat": [name], "Debian": [name]},
             "roles": ["compute"],
             "stage": "services",

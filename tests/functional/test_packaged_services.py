@@ -7,7 +7,7 @@ import pytest
 from tests.lab.enclosure import wait_for
 
 from . import packaged
-from .packaged import GUEST, LIBRARY, NAMES
+from .packaged import GUEST, LIBRARY, NAMES, SHARED
 
 DEBIAN = False
 INSTALL = ["dnf", "--quiet", "--assumeyes", "install"]
@@ -20,27 +20,28 @@ class Story:
     def __init__(self, node, debian, install):
         self.node, self.debian = node, debian
         self.first = packaged.publish(node, "1", debian)
-        node.exec([*install, *NAMES, GUEST], timeout=300)
+        packaged.publish_shared(node, "1", debian)
+        node.exec([*install, *NAMES, GUEST, SHARED], timeout=300)
         node.exec(["systemctl", "daemon-reload"])
         node.exec(["systemctl", "enable", "--now", *(f"{name}.service" for name in NAMES)])
         self.aim("1.0.3", self.first)
         self.node.converge()  # its configuration names the release
 
-    def aim(self, version, packages):
-        """Have a release of that version, and make it the target."""
+    def aim(self, version, packages, **more):
+        """Have a release of that version, and make it the target. more: of the operator's page."""
         like = self.node.releases["1.0.0"]
         family = "Debian" if self.debian else "RedHat"
         own = {name: {family: number} for name, number in packages.items()}
         self.node.lab.pillar.write_release(version, like["images"], like["packages"] | own)
-        self.node.edit(target_version=version, services=packaged.services())
+        self.node.edit(target_version=version, services=packaged.services(), **more)
 
-    def versions(self):
-        """The installed versions of the three packages, asked of the package manager."""
+    def versions(self, *names):
+        """The installed versions of packages, by default the three, asked of the package manager."""
         tool = ["rpm", "-q", "--queryformat=%{VERSION}-%{RELEASE}\\n"]
         if self.debian:
             # what starts it in the machine would take a single $ for a variable of its own
             tool = ["dpkg-query", "--show", "--showformat=$${Version}\\n"]
-        return set(self.node.out([*tool, *NAMES, LIBRARY]).split())
+        return set(self.node.out([*tool, *(names or (*NAMES, LIBRARY))]).split())
 
     def counts(self):
         return {name: len(packaged.starts(self.node, name)) for name in NAMES}
@@ -115,6 +116,26 @@ def test_a_library_that_somebody_else_moved_makes_them_stale_until_their_turn(no
     node.converge("openstack.services")
     assert story.counts() == {name: count + 1 for name, count in before.items()}
     assert node.status()["stages"]["services"] == "done"
+
+
+def test_what_they_share_moves_in_their_stage_and_not_with_the_system(node, story):
+    fifth = dict.fromkeys((*NAMES, LIBRARY), *story.versions())
+    story.aim("1.0.8", fifth, system={"packages": "all", "reboot": "never"})
+    node.converge("openstack.services")
+    was, before = story.versions(SHARED), story.counts()
+    shared = packaged.publish_shared(node, "2", story.debian)
+    node.call("system_packages.refresh")
+    node.converge("openstack.system")
+    assert story.versions(SHARED) == was and story.counts() == before
+    found = {one["subject"]: one["kind"] for one in node.status()["differences"]["services"]}
+    assert found == dict.fromkeys(NAMES, "service_libraries")
+    node.converge("openstack.prefetch")
+    assert "services service svc-api" in node.predict("openstack.services")
+    node.converge("openstack.services")
+    assert story.versions(SHARED) == {shared}
+    assert story.counts() == {name: count + 1 for name, count in before.items()}
+    status = node.status()
+    assert status["stages"]["services"] == status["stages"]["system"] == "done", status
 
 
 def test_one_that_was_stopped_is_started_and_one_that_was_switched_off_stays_so(node, story):

@@ -38,7 +38,7 @@ def _desired(model: Model, version: str, where: Place) -> dict[str, Any]:
 
 def _of_stage(wanted: dict[str, Any], stage: str) -> dict[str, Any]:
     services = [one for one in wanted["services"] if one["stage"] == stage]
-    packaged = [one for one in wanted["packaged"] if one["stage"] == stage]
+    packaged = [{**one, "newest": None} for one in wanted["packaged"] if one["stage"] == stage]
     return {"services": services, "packaged": packaged, "packages": wanted["packages"].get(stage, {})}
 
 

@@ -38,6 +38,7 @@ class Kind(StrEnum):
     SWITCH_DISABLED = "switch_disabled"
     SWITCH_STALE = "switch_stale"
     SERVICE_PACKAGES = "service_packages"
+    SERVICE_LIBRARIES = "service_libraries"
     SERVICE_STALE = "service_stale"
     SERVICE_STOPPED = "service_stopped"
     NEWER = "newer"
@@ -64,7 +65,7 @@ CONTAINERS = (
 
 
 #: What is about a service that is packages, by its name.
-PACKAGED = (Kind.SERVICE_PACKAGES, Kind.SERVICE_STALE, Kind.SERVICE_STOPPED)
+PACKAGED = (Kind.SERVICE_PACKAGES, Kind.SERVICE_LIBRARIES, Kind.SERVICE_STALE, Kind.SERVICE_STOPPED)
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,7 @@ def beside_the_release(wanted: Mapping[str, Any], facts: Facts) -> Iterator[Diff
             yield Difference(stages[name], Kind.CHANGE_UNFINISHED, name)
     for due in facts.migrations:
         yield Difference(due.stage, Kind.MIGRATION, due.name)
+    yield from _newer_libraries(wanted["packaged"], facts)
     if "system" not in wanted["stages"]:
         return
     if facts.unfinished.unknown:
@@ -224,6 +226,14 @@ def _of_packaged(service: Mapping[str, Any], facts: Facts) -> Iterator[Differenc
         yield Difference(stage, Kind.SERVICE_STALE, name, None, list(record.stale))
     elif stopped := sorted(unit for unit, state in record.units.items() if state == "inactive"):
         yield Difference(stage, Kind.SERVICE_STOPPED, name, stopped)
+
+
+def _newer_libraries(services: Iterable[Mapping[str, Any]], facts: Facts) -> Iterator[Difference]:
+    """What services share and no release names: it moves with the first of them."""
+    for one in services:
+        record = facts.packaged.get(one["name"])
+        if record and record.newer:
+            yield Difference(one["stage"], Kind.SERVICE_LIBRARIES, one["name"], None, sorted(record.newer))
 
 
 def _is_foreign(name: str, facts: Facts) -> bool:

@@ -65,12 +65,14 @@ class VirtualAddresses(_Record):
 
 class Packaged(_Record):
     """A service that is packages. here: whether any of its own is installed. units: those that the node has,
-    and their state. stale: packages that are newer than what its units run.
+    and their state. stale: packages that are newer than what its units run. newer: libraries that no release
+    names, at the version that they would be brought to.
     """
 
     here: bool
     units: dict[_Name, Literal["active", "inactive", "disabled", "masked"]]
     stale: _Names
+    newer: _Versions = {}
 
 
 class Unit(_Record):

@@ -6,10 +6,10 @@ the node's facts with the very same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from openstack_rollout.declared import releases
 from openstack_rollout.declared.releases import NO_RELEASE, Release
@@ -106,9 +106,11 @@ def desired(model: Model, version: str, where: Place) -> dict[str, Any]:
         }
     entries = model.catalogue.of_node(roles, version) if version != NO_RELEASE else []
     services = [_service(model, release, version, one) for one in entries if one.deploy == "container"]
-    packaged = [_packaged(release, where, one) for one in entries if one.deploy == "package"]
-    own = _own_globs(model, where)
-    packages = _packages(model, release, version, where, own)
+    own, libraries = _globs(model, where, "packages"), _globs(model, where, "libraries")
+    packages = _packages(model, release, version, where, [*own, *libraries])
+    system = _system(model, release, roles, packages["system"], own=own, libraries=libraries)
+    newest = {"depth": system["depth"], "kept": system["settled"]} if system["others"] else None
+    packaged = [_packaged(release, where, one, newest) for one in entries if one.deploy == "package"]
     return {
         "target": version,
         "roles": roles,
@@ -126,7 +128,7 @@ def desired(model: Model, version: str, where: Place) -> dict[str, Any]:
         "lock_timeout": model.packages.lock_timeout,
         "pulls": model.pulls.model_dump(),
         "ovs": model.ovs.model_dump(),
-        "system": _system(model, release, roles, packages["system"], own),
+        "system": system,
     }
 
 
@@ -190,14 +192,21 @@ def _migrations(model: Model, version: str, matches: Matches) -> list[dict[str, 
 
 
 def _system(
-    model: Model, release: Release, roles: Sequence[str], packages: dict[str, str], own: Sequence[str]
+    model: Model,
+    release: Release,
+    roles: Sequence[str],
+    packages: dict[str, str],
+    *,
+    own: Sequence[str],
+    libraries: Sequence[str],
 ) -> dict[str, Any]:
     """How the system stage goes about its packages.
 
-    packages: those of the release, without Salt's. own: globs of packages that are services'. others: whether
-    it moves what no release names. exclude: what it never moves. kept: the same, and the packages that the
-    release or another step moves. disruptive: what moves only under no workload, unless the policy of a
-    role accepts it.
+    packages: those of the release, without Salt's. own: globs of packages that are services'. libraries:
+    globs of those that services share: it mends them, and moves them as little. others: whether it moves what
+    no release names. exclude: what it never touches. settled: the same, and the packages that the release
+    moves. kept: the same, and libraries. disruptive: what moves only under no workload, unless the policy of
+    a role accepts it.
     """
     exclude = [*system_excludes(model), *own]
     least = {name for name, version in packages.items() if version.startswith(FLOOR)}
@@ -214,7 +223,9 @@ def _system(
         "os_image": releases.image(model, release, OS_IMAGE, None),
         "exclude": exclude,
         "packages": {name: version for name, version in packages.items() if name not in MINION_PACKAGES},
-        "kept": [*exclude, *pinned],
+        "libraries": list(libraries),
+        "settled": [*exclude, *pinned],
+        "kept": [*exclude, *libraries, *pinned],
     }
 
 
@@ -247,18 +258,26 @@ def _service(model: Model, release: Release, version: str, entry: Service) -> di
     }
 
 
-def _packaged(release: Release, where: Place, entry: Service) -> dict[str, Any]:
+def _packaged(
+    release: Release, where: Place, entry: Service, newest: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """A service that is packages. Of what several share each has the version: it moves with the first.
+
+    newest: how those of its libraries are found that no release names, None where such packages stay.
+    """
     family = where.os_family
-    globs = entry.packages.get(family, [])
+    globs, libraries = entry.packages.get(family, []), entry.libraries.get(family, [])
     versions = _versions(release, family)
+    moved = [*globs, *libraries]
     return {
         "name": entry.name,
         "type": entry.type,
         "stage": entry.stage,
         "order": entry.order,
-        "packages": {name: version for name, version in versions.items() if _matches(name, globs)},
+        "packages": {name: version for name, version in versions.items() if _matches(name, moved)},
         "own": globs,
-        "libraries": entry.libraries.get(family, []),
+        "libraries": libraries,
+        "newest": newest if libraries else None,
         "units": [f"{unit}.service" for unit in entry.units.get(family, [])],
         "timeout": entry.health.timeout,
         "guard": entry.guard,
@@ -272,10 +291,10 @@ def _guarded(entry: Service, family: str) -> str:
     return next((f"{unit}.service" for unit in entry.units.get(family, ())), "")
 
 
-def _own_globs(model: Model, where: Place) -> list[str]:
-    """The packages (globs) of the services of a node that are deployed so, whatever the release."""
+def _globs(model: Model, where: Place, key: Literal["packages", "libraries"]) -> list[str]:
+    """The packages or libraries (globs) of the services of a node that are packages, whatever the release."""
     services = model.catalogue.of_node(where.roles)
-    found = (one.packages.get(where.os_family, ()) for one in services if one.deploy == "package")
+    found = (getattr(one, key).get(where.os_family, ()) for one in services if one.deploy == "package")
     return list(dict.fromkeys(glob for some in found for glob in some))
 
 
@@ -289,7 +308,7 @@ def _stages(model: Model, roles: Iterable[str], services: Iterable[dict[str, Any
 def _packages(
     model: Model, release: Release, version: str, where: Place, own: Sequence[str]
 ) -> dict[str, dict[str, str]]:
-    """The packages of each stage, but for those that are services' (globs)."""
+    """The packages of each stage, but for those that move with services (globs)."""
     if version == NO_RELEASE:
         return {"system": {}}
     plane = "control_plane" if model.is_control_plane(where.roles) else "services"

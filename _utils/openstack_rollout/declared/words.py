@@ -102,6 +102,7 @@ _SENTENCES: Mapping[str, Any] = {
             for name, version in one.want.items()
         )
     ),
+    "service_libraries": lambda one, _: f"service {one.subject}: newer libraries: {some(one.want)}",
     "service_stale": lambda one, _: f"service {one.subject}: runs what was there before {some(one.want)}",
     "service_stopped": lambda one, _: f"service {one.subject}: {', '.join(one.have)} does not run",
     "newer": lambda one, _: f"newer packages: {some(one.want)}",

@@ -7,7 +7,7 @@ import copy
 import pytest
 import yaml
 
-from openstack_rollout.declared import differences, reading, rounds, share
+from openstack_rollout.declared import content, differences, reading, rounds, share
 from openstack_rollout.declared.differences import Kind
 from openstack_rollout.declared.facts import read
 from openstack_rollout.declared.share import Place
@@ -55,6 +55,38 @@ def test_no_other_step_moves_its_packages():
     for globs in (wanted["exclude"], wanted["system"]["exclude"], wanted["system"]["kept"]):
         assert "keystone*" in globs
     assert "keystone*" not in wanted["held_back"]
+
+
+LIBRARIES = PINS | {"python3-keystone": {"Debian": "2:22"}}
+
+
+def test_what_services_share_moves_with_them_and_not_with_the_system():
+    """Pinned or not; what a killed transaction left of it is mended by the system stage all the same."""
+    wanted = desired(pillar(packages=LIBRARIES))
+    assert one(wanted)["packages"]["python3-keystone"] == "2:22"
+    assert all("python3-keystone" not in some for some in wanted["packages"].values())
+    system = wanted["system"]
+    assert system["libraries"] == ["python3-keystone"] and "python3-keystone" in system["kept"]
+    assert "python3-keystone" not in system["exclude"] and "python3-keystone" not in wanted["exclude"]
+
+
+def test_the_newest_of_what_no_release_names_is_found_without_what_others_move():
+    wanted = desired()
+    newest = one(wanted)["newest"]
+    assert newest["depth"] == wanted["system"]["depth"]
+    assert {"keystone*", "openvswitch*"} <= set(newest["kept"]) and "python3-keystone" not in newest["kept"]
+    assert "python3-keystone" in desired(pillar(packages=LIBRARIES))["system"]["settled"]  # its pin moves it
+    openstack = pillar()
+    openstack["system"] = {"packages": "release"}
+    assert one(desired(openstack))["newest"] is None
+    assert one(desired(pillar({**KEYSTONE, "libraries": {}})))["newest"] is None
+
+
+def test_an_edit_of_the_system_is_none_of_what_services_are_brought_to():
+    openstack = pillar()
+    before = content.of(model(openstack))
+    openstack["system"] = {"exclude": ["one"]}
+    assert content.of(model(openstack))["control_plane"] == before["control_plane"]
 
 
 def test_its_guard_gets_its_unit():
@@ -155,6 +187,13 @@ def test_what_differs():
     assert kinds(facts(units={"apache2.service": "masked"})) == []
     assert kinds(facts(units={"apache2.service": "disabled"})) == []
     assert kinds(facts(here=False, units={})) == []
+
+
+def test_newer_libraries_are_of_its_stage_beside_the_release():
+    told = read("node1", facts(newer={"python3-keystone": "2:23"}))
+    found = [one for one in differences.beside_the_release(desired(), told) if one.stage == "control_plane"]
+    assert [(one.kind, one.subject) for one in found] == [(Kind.SERVICE_LIBRARIES, "keystone")]
+    assert not differences.differs(desired(), told)
 
 
 def test_a_node_that_tells_nothing_of_it_is_at_no_release_by_it():

@@ -400,7 +400,7 @@ def test_a_share_has_nothing_of_other_roles():
 def test_a_node_without_a_role_has_nothing():
     own = share.share(model(), node(zone="az1"))
     assert own == {
-        "version": 3, "target": NEW, "roles": [], "zone": "az1", "stages": [], "services": [], "packaged": [],
+        "version": 4, "target": NEW, "roles": [], "zone": "az1", "stages": [], "services": [], "packaged": [],
         "packages": {},
     }  # fmt: skip
 

@@ -69,6 +69,13 @@ SENTENCES = [
         "service nova-api: package nova-api 1, wants 2; package nova-common not installed, wants 2",
     ),
     (
+        Kind.SERVICE_LIBRARIES,
+        "nova-api",
+        None,
+        ["python3-oslo.log", "python3-requests"],
+        "service nova-api: newer libraries: python3-oslo.log, python3-requests",
+    ),
+    (
         Kind.SERVICE_STALE,
         "nova-api",
         None,

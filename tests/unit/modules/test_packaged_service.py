@@ -43,6 +43,21 @@ def test_what_was_installed_after_it_began_makes_it_stale(when, stale):
     assert any(line.endswith("api library") for line in commands.lines())
 
 
+def test_what_is_newer_of_its_libraries():
+    module, _ = service({})
+    module.__salt__ |= {
+        "bootc.status": lambda: None,
+        "system_packages.plan": lambda depth, kept: {"upgrade": {"library": "2", "bash": "5"}},
+    }
+    assert module.newer(["lib*"], "upgrade", []) == {"library": "2"}
+
+    def fails(depth, kept):
+        raise NodeError("PACKAGE_REMOVAL", "something else would go")
+
+    module.__salt__["system_packages.plan"] = fails  # which is the system stage's to tell
+    assert module.newer(["lib*"], "upgrade", []) == {}
+
+
 def test_dpkg_tells_by_its_lists(tmp_path, monkeypatch):
     monkeypatch.setattr(installed_files, "_DPKG", tmp_path)
     (tmp_path / "api.list").touch()

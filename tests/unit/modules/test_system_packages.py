@@ -201,6 +201,18 @@ def test_a_plan_is_made_again_only_when_something_changed(node, tmp_path):
     assert len(commands.asked) == 2
 
 
+def test_the_plans_of_two_questions_are_kept_side_by_side_until_something_moves(node, tmp_path):
+    module, commands = node()
+    for _ in range(2):
+        module.plan("upgrade", ["a"])
+        module.plan("upgrade", ["b"])
+    assert len(commands.asked) == 2
+    (tmp_path / "lists/other").touch()
+    module.plan("upgrade", ["b"])
+    module.plan("upgrade", ["a"])
+    assert len(commands.asked) == 4
+
+
 def test_a_node_without_metadata_fetches_it_once(node):
     module, commands = node(dnf=NodeError("REPOSITORY_BROKEN", "no cache for 'x'"))
     with pytest.raises(CommandExecutionError, match="REPOSITORY_BROKEN"):

@@ -15,7 +15,7 @@ class Node:
     """A node with a service: its packages, what its units run, and what was done, in order."""
 
     def __init__(self, installed="1", units=UNITS, stale=()):
-        self.installed = {name: installed for name in PINS}
+        self.installed = {name: installed for name in PINS} | {"library": "1"}
         self.units, self.stale, self.here = dict(units), list(stale), True
         self.done, self.broken, self.refused = [], "", None
 
@@ -28,6 +28,7 @@ class Node:
             "packaged_service.found": lambda own, units, libraries: {
                 "here": self.here, "units": dict(self.units), "stale": list(self.stale),
             },
+            "packaged_service.newer": lambda libraries, depth, kept: {"library": "3", "api": "9"},
             "packaged_service.restart": self.restart,
             "packaged_service.settled": self.settled,
             "unit_hold.release": lambda units: None,
@@ -71,6 +72,16 @@ def test_a_prediction_names_what_comes_along_and_does_nothing():
     assert set(answer["changes"]) == {"units", "api", "common", "library"}
 
 
+def test_libraries_that_no_release_names_come_at_the_newest_and_pins_stay_pins():
+    node = Node()
+    node.state(libraries=["library"], newest={"depth": "upgrade", "kept": []})
+    assert node.done[0] == ("bring", {"library": "3", **PINS}) and len(node.done) == 2
+    left = Node()
+    left.broken = "2"
+    assert left.state(libraries=["library"], newest={"depth": "upgrade", "kept": []})["result"] is False
+    assert left.installed["library"] == "1"
+
+
 def test_nothing_where_it_is_at_the_release_or_not_here():
     assert Node("2").state()["changes"] == {}
     node = Node()
@@ -94,7 +105,10 @@ def test_a_version_that_does_not_start_goes_back():
     node.broken = "2"
     answer = node.state()
     assert answer["result"] is False and answer["reason"] == "SERVICE_FAILED"
-    assert node.installed == {"api": "1", "common": "1"} and node.done[-1] == ("restart", ["api.service"])
+    assert node.installed == {"api": "1", "common": "1", "library": "1"} and node.done[-1] == (
+        "restart",
+        ["api.service"],
+    )
     left = Node()
     left.broken = "2"
     assert left.state(on_failure="leave")["result"] is False and left.installed["api"] == "2"
