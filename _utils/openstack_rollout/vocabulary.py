@@ -20,6 +20,8 @@ ROLES: tuple[str, ...] = get_args(Role)
 MOST_ROLES = 100
 #: Of the form of a share: a node reads no other.
 SHARE_VERSION = 4
+#: The kind of data that a node serves when nobody knows of what kind it is.
+UNKNOWN_SERVICE = "unknown_service"
 #: The phase before the first disruption; it has a stage's name in journal and events.
 PREFETCH = "prefetch"
 

@@ -43,6 +43,7 @@ class PlannedRole:
         soak: Seconds that the canaries run before the rest follows.
         waves: The nodes that need something, in the order in which they start.
         limits: Step → seconds that it may take on a node.
+        one_of_a_kind: Kind of data → the nodes that serve it, of which one at a time goes.
     """
 
     role: str
@@ -54,6 +55,7 @@ class PlannedRole:
     soak: float
     waves: tuple[Wave, ...]
     limits: dict[str, float] = field(default_factory=dict)
+    one_of_a_kind: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def canaries(self) -> list[PlannedNode]:

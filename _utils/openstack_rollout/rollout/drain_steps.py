@@ -139,21 +139,18 @@ def shared_capacity(  # noqa: PLR0917
     stage: str,
     nodes: Iterable[str],
     monotonic: Callable[[], float],
-    one_each: Iterable[Collection[str]] = (),
     gates: Iterable[tuple[Capacity, Collection[str]]] = (),
 ) -> SharedCapacity | None:
     """How many of these nodes may be away together in a stage, by the drains of all their roles; None where
     nothing limits that.
 
-    one_each: sets of nodes of which one at a time may be. gates: further capacities, as SharedCapacity has
-    them.
+    gates: further capacities, as SharedCapacity has them.
     """
     roles = dict.fromkeys(role for node in nodes for role in members.roles_of(node, stage))
     found = {role: drain for role in roles if (drain := drains.before(stage, role))}
     parts: list[tuple[Capacity, Collection[str]]] = [
         (LiveCapacity(drain, monotonic), set(members.roles[role])) for role, drain in found.items()
     ]
-    parts += [(_one, some) for some in one_each]
     parts += gates
     return SharedCapacity(parts) if parts else None
 
@@ -180,11 +177,6 @@ class LiveApart:
             self._found = {**now, **{node: had[node] | now.get(node, frozenset()) for node in away}}
             self._asked = (nodes, self._monotonic())
         return self._found
-
-
-def _one(away: Sequence[str], waiting: Sequence[str]) -> int:
-    """The capacity of nodes that go one at a time."""
-    return 1
 
 
 def _tried(step: Callable[[str, OpenDrain], str], opened: OpenDrain, reason: str) -> str:

@@ -1,22 +1,22 @@
 """What serves data on nodes, and no drain takes: refused before anything moves, or one of a kind at a time.
 
 A node is not empty because OpenStack knows nothing of it. A kind of workload that a drain takes is called as
-that drain.
+that drain. Services whose kind nobody knows are of one kind, as are storage nodes on which nothing is found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from openstack_rollout.declared import words
 from openstack_rollout.declared.comparison import Compared
 from openstack_rollout.declared.model import Model
 from openstack_rollout.drains.kinds import SEVERAL, Drains
-from openstack_rollout.errors import RolloutError
+from openstack_rollout.errors import RolloutError, some
 from openstack_rollout.rollout.membership import Membership
+from openstack_rollout.vocabulary import UNKNOWN_SERVICE, in_order
 
 SYSTEM = "system"  # the stage that takes nodes down
-UNKNOWN = "unknown"  # the kind of a storage node on which nothing was found that is known
 
 
 def refuse(
@@ -53,22 +53,58 @@ def one_of_a_kind(
     stage: str,
     drains: Drains,
     nodes: Collection[str],
-) -> list[set[str]]:
-    """The sets of nodes of which one at a time may be away: those that serve the same kind of data.
+) -> dict[str, tuple[str, ...]]:
+    """The nodes of which one at a time may be away in a stage, by the kind of data that all of them serve.
 
-    Storage nodes on which nothing is found that is known are of one kind, too.
+    nodes: the ids of those that go; of a kind that one of them alone serves nothing is told.
     """
     if stage != SYSTEM:
-        return []
-    kinds: dict[str, set[str]] = {}
-    for node in nodes:
-        left = _left(measured[node], members, drains)
+        return {}
+    kinds: dict[str, list[str]] = {}
+    for node in in_order(nodes):
+        left = set(_left(measured[node], members, drains))
         roles = members.roles_of(node, stage)
         if not measured[node].stateful and any(members.base(role) == "storage" for role in roles):
-            left = {UNKNOWN: []}
+            left = {UNKNOWN_SERVICE}
         for kind in left:
-            kinds.setdefault(kind, set()).add(node)
-    return list(kinds.values())
+            kinds.setdefault(kind, []).append(node)
+    return {kind: tuple(some) for kind, some in sorted(kinds.items()) if some[1:]}
+
+
+class OneOfAKind:
+    """Keeps nodes apart that serve the same kind of data. A KeepsApart.
+
+    kinds: as one_of_a_kind returns them.
+    """
+
+    def __init__(self, kinds: Mapping[str, Collection[str]]):
+        self._kinds: dict[str, set[str]] = {}
+        for kind, serving in kinds.items():
+            for node in serving:
+                self._kinds.setdefault(node, set()).add(f"serves {kind}")
+
+    def apart(self, nodes: Sequence[str]) -> dict[str, frozenset[str]]:
+        """The kinds of data that each of some nodes (their ids) serves."""
+        return {node: frozenset(self._kinds.get(node, ())) for node in nodes}
+
+
+def why_apart(kinds: Mapping[str, Sequence[str]], measured: Mapping[str, Compared]) -> list[RolloutError]:
+    """Why nodes go one at a time that could go together by their batch: one for each kind of data.
+
+    kinds: as one_of_a_kind returns them. measured: node id → what it is.
+    """
+    found = {kind: _example(kind, nodes, measured) for kind, nodes in kinds.items()}
+    return [
+        RolloutError("NODE_OCCUPIED", f"{some(nodes)} go one at a time: {found[kind]}", nodes)
+        for kind, nodes in kinds.items()
+    ]
+
+
+def _example(kind: str, nodes: Sequence[str], measured: Mapping[str, Compared]) -> str:
+    for node in nodes:
+        if found := measured[node].stateful.get(kind):
+            return f"{node} has {'; '.join(words.serving({kind: found}))}"
+    return "nothing is found of what these storage nodes serve"
 
 
 def _left(one: Compared, members: Membership, drains: Drains) -> dict[str, list[str]]:

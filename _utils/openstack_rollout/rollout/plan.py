@@ -14,13 +14,14 @@ from openstack_rollout.declared.comparison import Compared
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.policies import NO_DRAIN, Policy, batch_size
 from openstack_rollout.declared.rounds import Round
-from openstack_rollout.drains.contract import shared
+from openstack_rollout.drains.contract import KeepsApart, shared
 from openstack_rollout.drains.kinds import SEVERAL, Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.planned import Plan, PlannedNode, PlannedRole, PlannedRound, PlannedStage, Wave
 from openstack_rollout.records.run_record import Trial
-from openstack_rollout.rollout import procedure
+from openstack_rollout.rollout import occupancy, procedure
 from openstack_rollout.rollout.membership import Membership
+from openstack_rollout.rollout.occupancy import OneOfAKind
 from openstack_rollout.rollout.procedure import DRAINED, REBOOTED, RENEWED, STAGE
 from openstack_rollout.rollout.window import Node, Window
 from openstack_rollout.vocabulary import STAGES, in_order
@@ -120,7 +121,9 @@ class Planner:
         canaries = [] if soaked else [node for node in needing if node.id in proving]
         rest = [node for node in needing if node.id not in proving or soaked]
         window = Window(batch_size(policy.batch, len(nodes)), policy.per_zone)
-        apart = self._apart(round_.stage, rest) if window.size > 1 and rest[1:] else None
+        together = window.size > 1
+        alike = self._one_of_a_kind(round_.stage, needing) if together else {}
+        apart = self._apart(round_.stage, rest, alike) if together and rest[1:] else None
         steps: dict[tuple[bool, bool], tuple[str, ...]] = {}
 
         def planned(node: Node) -> PlannedNode:
@@ -139,23 +142,36 @@ class Planner:
         return PlannedRole(
             *(role, window.size, window.per_zone, drain, reboot, tuple(proving), soak, tuple(waves)),
             limits={step: policy.limits.of(step) for step in names},
+            one_of_a_kind=alike,
         )
+
+    def keeping_apart(
+        self, stage: str, nodes: Iterable[str], kinds: Mapping[str, Sequence[str]]
+    ) -> list[KeepsApart]:
+        """What keeps nodes (their ids) apart in a stage. kinds: the data that they serve → its nodes."""
+        roles = (role for node in nodes for role in self._members.roles_of(node, stage))
+        found = self._drains.keeping_apart(stage, roles)
+        return [*found, OneOfAKind(kinds)] if kinds else found
+
+    def _one_of_a_kind(self, stage: str, nodes: Iterable[Node]) -> dict[str, tuple[str, ...]]:
+        ids = [node.id for node in nodes]
+        return occupancy.one_of_a_kind(self._members, self._found, stage, self._drains, ids)
 
     def _drain(self, stage: str, node: Node) -> str:
         """What drains a node before a stage, for each of its roles."""
         return self._drains.of_node(self._members.roles_of(node.id, stage), stage)[0]
 
-    def _apart(self, stage: str, nodes: Sequence[Node]) -> Mapping[str, frozenset[str]] | None:
+    def _apart(
+        self, stage: str, nodes: Sequence[Node], kinds: Mapping[str, Sequence[str]]
+    ) -> Mapping[str, frozenset[str]] | None:
         """What no two nodes of a wave may have in common, None for nothing.
 
         Also where a cloud cannot be asked now: the engine asks it before a node starts.
         """
         ids = [node.id for node in nodes]
-        drains = self._drains.keeping_apart(
-            stage, (role for node in ids for role in self._members.roles_of(node, stage))
-        )
+        keeping = self.keeping_apart(stage, ids, kinds)
         try:
-            found = shared(drains, ids) if drains else None
+            found = shared(keeping, ids) if keeping else None
         except RolloutError:
             return None
         return found and {node: found.get(node, frozenset()) for node in ids}

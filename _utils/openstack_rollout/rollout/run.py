@@ -257,10 +257,10 @@ class Rollout:
 
                 nodes = [node.id for wave in role.waves for node in wave.nodes]
                 waits = gates.of_round(model, members, found, round_, run, self._ports, tell)
-                one_each = occupancy.one_of_a_kind(members, found, stage, drains, nodes)
-                capacity = shared_capacity(members, drains, stage, nodes, self._monotonic, one_each, waits)
-                roles = (one for node in nodes for one in members.roles_of(node, stage))
-                keeping = drains.keeping_apart(stage, roles)
+                capacity = shared_capacity(members, drains, stage, nodes, self._monotonic, waits)
+                for why in occupancy.why_apart(role.one_of_a_kind, found):
+                    tell(why)
+                keeping = planner.keeping_apart(stage, nodes, role.one_of_a_kind)
                 apart = LiveApart(keeping, self._monotonic) if keeping else None
                 touched = engine.execute(round_, role.role, replan, capacity, apart) or touched
         taking_part = [name for name, one in found.items() if stage in one.stages]

@@ -59,6 +59,8 @@ def _terms(role: Mapping[str, Any]) -> Iterator[str]:
     yield f"batch {role['batch']}"
     if role["per_zone"]:
         yield f"{role['per_zone']} in a zone"
+    for kind, nodes in role["one_of_a_kind"].items():
+        yield f"one at a time of {some(nodes)} ({kind.replace('_', ' ')})"
     if role["drain"] != "none":
         yield f"drained by {role['drain']}"
     if role["reboot"] in _REBOOTS:

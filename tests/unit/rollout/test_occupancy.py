@@ -6,6 +6,7 @@ import pytest
 
 from openstack_rollout.declared.comparison import Compared
 from openstack_rollout.declared.model import Model
+from openstack_rollout.drains.contract import KeepsApart
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.rollout import occupancy
@@ -79,7 +80,34 @@ def test_nothing_is_refused_that_is_accepted_or_does_not_go_down(made):
 def test_of_one_kind_one_at_a_time_and_what_is_unknown_is_a_kind():
     nodes = {"sto1": {"nfs": ["nfsd"]}, "sto2": {"nfs": ["nfsd"]}, "sto3": {}, "sto4": {}, "sto5": CEPH}
     _, members, found, drains = cloud(nodes, {"drain": "ceph"})
-    assert occupancy.one_of_a_kind(members, found, "system", drains, list(nodes)) == [
-        {"sto1", "sto2"}, {"sto3", "sto4"},
-    ]  # fmt: skip
-    assert occupancy.one_of_a_kind(members, found, "services", drains, list(nodes)) == []
+    assert occupancy.one_of_a_kind(members, found, "system", drains, list(nodes)) == {
+        "nfs": ("sto1", "sto2"), "unknown_service": ("sto3", "sto4"),
+    }  # fmt: skip
+    assert occupancy.one_of_a_kind(members, found, "services", drains, list(nodes)) == {}
+
+
+UNKNOWN = {"unknown_service": ["somedb of somedb.service on tcp 8086 with /var/lib/some/data.db"]}
+
+
+def test_services_of_unknown_kinds_are_refused_and_are_of_one_kind_on_whatever_nodes():
+    nodes = {"sto1": UNKNOWN, "sto2": {}, "sto3": {"nfs": ["nfsd"], "unknown_service": ["other"]}}
+    with pytest.raises(RolloutError, match=r"unknown service \(somedb of somedb.service on tcp 8086"):
+        refuse(*cloud({"sto1": UNKNOWN}))
+    _, members, found, drains = cloud(nodes, {"reboot_occupied": True})
+    kinds = occupancy.one_of_a_kind(members, found, "system", drains, list(nodes))
+    assert kinds == {"unknown_service": ("sto1", "sto2", "sto3")}
+    (why,) = occupancy.why_apart(kinds, found)
+    assert why.reason == "NODE_OCCUPIED" and why.nodes == ("sto1", "sto2", "sto3")
+    assert "go one at a time: sto1 has unknown service (somedb of somedb.service" in why.message
+    nothing = {"sto1": {}, "sto2": {}}
+    _, members, found, drains = cloud(nothing)
+    (why,) = occupancy.why_apart({"unknown_service": ("sto1", "sto2")}, found)
+    assert "nothing is found" in why.message
+
+
+def test_nodes_that_serve_one_kind_have_it_in_common():
+    keeping = occupancy.OneOfAKind({"nfs": ("sto1", "sto2"), "unknown_service": ("sto2", "sto3")})
+    assert isinstance(keeping, KeepsApart)
+    of = keeping.apart(["sto1", "sto2", "sto3", "sto4"])
+    assert of["sto1"] & of["sto2"] and of["sto2"] & of["sto3"]
+    assert not of["sto1"] & of["sto3"] and of["sto4"] == frozenset()
