@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from openstack_rollout.node import ceph_daemons
+from openstack_rollout.node import ceph_daemons, engines, fresh_pillar
+from openstack_rollout.node import share as shares
 from openstack_rollout.node import stateful as services
 
 _ROOT = Path("/")
@@ -36,11 +37,17 @@ def found() -> list[str]:
     return lines
 
 
-def stateful() -> dict[str, list[str]]:
+def stateful(fresh: bool = False, share: dict | None = None) -> dict[str, list[str]]:
     """What serves data on this node, beside the cloud's own workloads: {kind: what was found of it}.
 
+    fresh (bool): ask the master for the pillar first. share (dict): this node's, where the caller has it
+    already.
+
     The kinds are those of node/stateful.py: `ceph`, `swift`, `nfs`, `iscsi`, `gluster`, `drbd`, guests that
-    Nova does not know, … On a node of the control plane without what that is made of itself.
+    Nova does not know, …; and `unknown_service`: what listens to others, writes files of its own, and is
+    neither of the catalogue nor in `openstack:ignore_services`. On a node of the control plane without what
+    that is made of itself. Raises CommandExecutionError when an engine of containers does not answer, and
+    NodeError for a fresh share as `openstack_node.facts`.
 
     CLI Example:
 
@@ -48,8 +55,17 @@ def stateful() -> dict[str, list[str]]:
 
         salt 'sto1' node_workloads.stateful
     """
-    control_plane = bool(__salt__["openstack_node.desired"]("system").get("control_plane"))
-    return services.found(_ROOT, control_plane)
+    if share is None and fresh:
+        share = shares.of(fresh_pillar.fresh(__opts__, __grains__))
+    share = share or __salt__["openstack_node.desired"]("system")
+    names: dict[str, str] = {}
+
+    def called(identity: str) -> str:
+        if not names:
+            names.update({one["id"]: name for name, one in engines.containers(__salt__).items()})
+        return names.get(identity, "")
+
+    return services.found(_ROOT, bool(share.get("control_plane")), share.get("harmless", ()), called)
 
 
 def _servers() -> list[str]:

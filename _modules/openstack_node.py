@@ -149,7 +149,7 @@ def _measured(share: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) 
         "switch": switch and {key: switch[key] for key in ("running", "installed", "stale")},
         "datapath": __salt__["datapath.health"](),
         "reboot": __salt__["reboot_needed.evidence"](reboots),
-        "stateful": __salt__["node_workloads.stateful"](),
+        "stateful": __salt__["node_workloads.stateful"](share=share),
         "virtual_addresses": __salt__["virtual_addresses.found"](),
         "reboot_without_effect": __salt__["reboot_needed.without_effect"](),
         "next_boot": __salt__["boot_loader.next_boot"]() if reboots else None,

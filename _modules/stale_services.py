@@ -4,8 +4,8 @@ A service is found by the libraries and programs it runs which were deleted, and
 where that was installed since the service began: a program for an interpreter leaves no deleted file.
 
 Restarting a service disturbs less than a reboot. Only those are restarted of which it is known that nothing
-depends on them; all others, and those that refuse, are a reason for a reboot (`reboot_needed`). Containers
-have libraries of their own and do not count.
+depends on them (node/harmless.py); all others, and those that refuse, are a reason for a reboot
+(`reboot_needed`). Containers have libraries of their own and do not count.
 """
 
 from __future__ import annotations
@@ -17,21 +17,10 @@ from pathlib import Path
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import commands, installed_files
+from openstack_rollout.node import commands, harmless, installed_files
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.packages import of_the_switch
 
-# Restarted: what others do not notice. All else is a reason for a reboot: nobody knows what it carries.
-HARMLESS = (
-    *("sshd.service", "ssh.service", "cron.service", "crond.service", "atd.service"),
-    *("rsyslog.service", "syslog-ng.service", "systemd-journald.service", "systemd-udevd.service"),
-    *("chronyd.service", "chrony.service", "ntpd.service", "ntpsec.service", "systemd-timesyncd.service"),
-    *("tuned.service", "irqbalance.service", "polkit.service", "postfix*.service", "exim4.service"),
-    *("snmpd.service", "lldpd.service", "smartd.service", "smartmontools.service", "rngd.service"),
-    *("collectd.service", "telegraf.service", "zabbix-agent*.service", "nrpe.service"),
-    *("node_exporter.service", "prometheus-node-exporter.service", "packagekit.service"),
-    *("unattended-upgrades.service", "insights-client*.service", "rhsmcertd.service"),
-)
 # Only told: a restart would end the job that asks. Its own step restarts it when Salt's packages move.
 _MINION = "salt-minion.service"
 # An instance of a socket is a login: it ends by itself, and cannot be started.
@@ -150,7 +139,7 @@ def _unsafe(units: Iterable[str]) -> list[str]:
     return [
         unit
         for unit in units
-        if unit != _MINION and (not any(fnmatchcase(unit, glob) for glob in HARMLESS) or _refuses(unit))
+        if unit != _MINION and (not any(fnmatchcase(unit, glob) for glob in harmless.UNITS) or _refuses(unit))
     ]
 
 

@@ -233,7 +233,8 @@ RAISED = {
         "The node's switch or ovn-controller. The record of what worked before stays.",
     ),
     "NODE_OCCUPIED": Raised(
-        "A reload, a reboot or a disruptive package would disturb workloads that are on the node.",
+        "A reload, a reboot or a disruptive package would disturb workloads that are on the node. In an event"
+        " of a gate: why nodes go one at a time.",
         "Before a reload or a disruptive package: nothing. Before a reboot: the packages moved, the node did"
         " not go down.",
     ),

@@ -158,7 +158,8 @@ REASONS = {
     ),
     "NODE_OCCUPIED": (
         "Drain the node (a drain policy, or by hand), or accept it: openstack:ovs:userspace for a reload,"
-        " openstack:policies:ROLE:reboot_occupied for a reboot; then run again."
+        " openstack:policies:ROLE:reboot_occupied for a reboot; name an unknown service that keeps nothing in"
+        " openstack:ignore_services; then run again."
     ),
     "OVS_FAILED": "Check the Open vSwitch service on the node, then run again.",
     "APPLY_FAILED": "Read the failed state's comment, mend the node, then run again.",

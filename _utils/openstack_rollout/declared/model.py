@@ -19,6 +19,7 @@ from openstack_rollout.declared.names import (
     Address,
     ImageKey,
     ReleaseName,
+    ServiceGlob,
     ServiceName,
     Target,
     Word,
@@ -55,6 +56,9 @@ class Model(Strict):
     """How each role is updated."""
     ignore_addresses: list[Address] = []
     """Virtual addresses of keepalived that may be on any number of nodes, such as one that two sites have."""
+    ignore_services: list[ServiceGlob] = []
+    """Programs, units or containers (globs) that are no workloads although they listen and write files, and
+    no kind of service is known that they are of."""
     cloud: Word = "openstack"
     """The entry of clouds.yaml under which the master speaks to OpenStack."""
     opencontrail: bool = False

@@ -233,6 +233,11 @@ ContainerName = Annotated[str, Text(_NAME, f"a container's name {_WORDS}", more=
 ContainerGlob = Annotated[
     str, Text(r"[A-Za-z0-9*?\[][A-Za-z0-9_.*?!\[\]-]*", "has to be a container's name or a glob", 128, _glob)
 ]
+ServiceGlob = Annotated[
+    str,
+    Text(r"[A-Za-z0-9_*?\[][A-Za-z0-9_.@:+*?!\[\]-]*",
+         "has to be the name of a program, a unit or a container, or a glob", 128, _glob),
+]  # fmt: skip
 UnitName = Annotated[
     str,
     Text(r"[A-Za-z0-9][A-Za-z0-9_.@-]*", "a unit's name has letters, digits, _, ., @ and - only", more=_unit),

@@ -71,6 +71,7 @@ def share(model: Model, where: Place, matches: Matches = lambda target: True) ->
             for one in model.catalogue.of_node(where.roles, version)
             if one.guard != "none" and (name := _guarded(one, where.os_family))
         },
+        "harmless": _harmless(model, where),
         "hooks": _hooks(model, matches),
         "migrations": _migrations(model, version, matches),
         "releases": releases.versions(model),
@@ -282,6 +283,17 @@ def _packaged(
         "timeout": entry.health.timeout,
         "guard": entry.guard,
     }
+
+
+def _harmless(model: Model, where: Place) -> list[str]:
+    """What (globs) is no service of an unknown kind on a node: containers and units of the catalogue,
+    whatever the release, and what the operator ignores.
+    """
+    found = set(model.ignore_services)
+    for one in model.catalogue.of_node(where.roles):
+        units = one.units.get(where.os_family, ()) if one.deploy == "package" else ()
+        found |= {*one.sidecars, *one.legacy_units, *units, *([one.container] if one.container else [])}
+    return sorted(found)
 
 
 def _guarded(entry: Service, family: str) -> str:

@@ -1,17 +1,19 @@
 """What serves data on a node beside the cloud's own workloads: a table, and how its rows are found.
 
 A row is found by processes (those of containers are seen too), or by what the kernel serves. Who adds a row
-makes its services workloads: such a node is not taken down as if it were empty.
+makes its services workloads: such a node is not taken down as if it were empty. What no row names is looked
+for as well (node/unknown_services.py).
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from openstack_rollout.node import ceph_daemons
+from openstack_rollout.node import ceph_daemons, unknown_services
+from openstack_rollout.vocabulary import UNKNOWN_SERVICE
 
 #: as long as the kernel keeps a process' name
 _LONGEST = 15
@@ -82,21 +84,35 @@ _OF_NOVA = (
 )
 
 
-def found(root: Path, control_plane: bool = False) -> dict[str, list[str]]:
+def found(
+    root: Path,
+    control_plane: bool = False,
+    harmless: Iterable[str] = (),
+    container_called: Callable[[str], str] = lambda identity: "",
+) -> dict[str, list[str]]:
     """The services that serve data here: {kind: what was found of it}.
 
     root (Path): /. control_plane (bool): whether this node is of it; what that is made of is left out then.
+    harmless: programs, units and containers (globs) that are no service of an unknown kind. container_called:
+    the name of the container with an id, "" for none.
     """
     running = list(ceph_daemons.processes(root / "proc"))
     kinds = {}
+    known = {process for process, name in running if runs_guest(name)}
     for one in SERVICES:
-        if control_plane and one.kind in OF_THE_CONTROL_PLANE:
-            continue
-        seen = _matching(running, one) + _served(root, one.served)
-        if seen:
+        matching = dict(_matching(running, one))
+        known |= matching.keys()
+        seen = sorted(set(matching.values())) + _served(root, one.served)
+        if seen and not (control_plane and one.kind in OF_THE_CONTROL_PLANE):
             kinds[one.kind] = seen
-    guests = sorted(_guest(process) for process, name in running if _foreign(process, name))
-    return kinds | ({GUEST: guests} if guests else {})
+    if guests := sorted(_guest(process) for process, name in running if _foreign(process, name)):
+        kinds[GUEST] = guests
+    unknown = []
+    for service in unknown_services.found(root, running, known, control_plane):
+        container = container_called(service.container) if service.container else ""
+        if not unknown_services.is_called(service, container, harmless):
+            unknown.append(unknown_services.told(service, container))
+    return kinds | ({UNKNOWN_SERVICE: unknown} if unknown else {})
 
 
 def runs_guest(name: str) -> bool:
@@ -107,17 +123,18 @@ def runs_guest(name: str) -> bool:
     return name in _HYPERVISORS or name.startswith(_EMULATORS)
 
 
-def _matching(running: Iterable[tuple[Path, str]], service: Service) -> list[str]:
-    """The names of the processes that are of a service."""
+def _matching(running: Iterable[tuple[Path, str]], service: Service) -> Iterable[tuple[Path, str]]:
+    """The processes that are of a service, and how each is told."""
     short = tuple(one[:_LONGEST] for one in service.processes)
-    found = set()
     for process, name in running:
         if name in service.exactly or (short and name.startswith(short)):
-            found.add(name)
+            yield process, name
+            continue
         endings = [ending for program, ending in service.arguments if program == name]
         words = _arguments(process).split(b"\0") if endings else []
-        found |= {f"{name} {one}" for one in endings if any(word.endswith(one.encode()) for word in words)}
-    return sorted(found)
+        for one in endings:
+            if any(word.endswith(one.encode()) for word in words):
+                yield process, f"{name} {one}"
 
 
 def _served(root: Path, patterns: Iterable[str]) -> list[str]:

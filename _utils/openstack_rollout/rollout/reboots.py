@@ -162,7 +162,7 @@ class Reboots:
     def _refuse_occupied(self, node: str, why: list[str], drained: bool, taken: Collection[str]) -> None:
         """Raise NODE_OCCUPIED for what no drain took: servers where none was, and what serves data."""
         on_it = [] if drained else list(self._value(node, "node_workloads.found", SOON))
-        serving = self._value(node, "node_workloads.stateful", SOON)
+        serving = self._value(node, "node_workloads.stateful", SOON, {"fresh": True})
         on_it += words.serving({kind: names for kind, names in serving.items() if kind not in taken})
         if on_it:
             wants = f"needs a reboot ({'; '.join(why) or 'always'}) and was not drained"

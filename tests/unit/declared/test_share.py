@@ -462,3 +462,17 @@ def test_a_node_without_a_service_sweeps_no_containers_away():
     openstack["services"] = {name: {"enabled": False} for name in openstack["service_types"]}
     found = share.share(model(openstack), node("compute"))
     assert found["containers"] == [] and found["last"] is None
+
+
+def test_a_node_knows_what_is_no_unknown_service_of_its_catalogue_and_by_its_operator():
+    openstack = valid() | {"ignore_services": ["wiki*", "metricsd"]}
+    openstack["services"] = {
+        "iscsid": {"enabled": True, "deploy": "package", "packages": {"Debian": ["open-iscsi"]},
+                   "units": {"Debian": ["iscsid"], "RedHat": ["iscsid-of-others"]}},
+    }  # fmt: skip
+    compute = share.share(model(openstack), node("compute", os_family="Debian"))["harmless"]
+    assert {"nova_compute", "edpm_nova_compute", "iscsid", "wiki*", "metricsd"} <= set(compute)
+    assert "neutron-haproxy-ovnmeta-*" in compute  # containers that an agent starts
+    assert not {"rabbitmq", "iscsid-of-others", ""} & set(compute)
+    untargeted = share.share(model(openstack | {"target_version": ""}), node("compute"))
+    assert {"nova_compute", "wiki*"} <= set(untargeted["harmless"])

@@ -58,7 +58,7 @@ def measuring(containers, local=None, **functions):
         "reboot_needed.evidence": lambda thorough: [],
         "boot_loader.next_boot": lambda: READY,
         "reboot_needed.without_effect": list,
-        "node_workloads.stateful": dict,
+        "node_workloads.stateful": lambda share: {},
         "virtual_addresses.found": lambda: {"addresses": {}, "running": False, "unknown": ""},
         "bootc.status": lambda: None,
         "pkg.version_cmp": lambda one, other: 0,

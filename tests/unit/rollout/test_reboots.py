@@ -67,7 +67,8 @@ class Machine:
     def node_workloads_found(self):
         return self.workloads
 
-    def node_workloads_stateful(self):
+    def node_workloads_stateful(self, fresh):
+        assert fresh  # what an operator has edited since counts
         return self.stateful
 
     def node_reboot_start(self, boot_id, why):
