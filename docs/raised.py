@@ -184,6 +184,11 @@ RAISED = {
         " now, it would fail their deployment or cleaning.",
         "Nothing on this node: its conductor runs on.",
     ),
+    "WORK_IN_HAND": Raised(
+        "Octavia or Cinder still works on something after work_timeout, and a service of the node has it in"
+        " hand, or may have: stopped now, it would leave it in error, or pending for ever.",
+        "Nothing on this node: its services run on.",
+    ),
     "CEPH_AT_RISK": Raised(
         "Ceph is not whole, or says that a node's daemons may not stop, and no recovery moves.",
         "Nothing was taken down, and no flag was set.",

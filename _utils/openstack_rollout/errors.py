@@ -119,6 +119,10 @@ REASONS = {
         "Wait until Ironic is done with the nodes that the message names (openstack baremetal node show), or"
         " raise openstack:policies:ROLE:bare_metal_timeout; then run again."
     ),
+    "WORK_IN_HAND": (
+        "Wait until that is done which the message names (openstack volume show, loadbalancer show), or raise"
+        " openstack:policies:ROLE:work_timeout, or set it to 0; then run again."
+    ),
     "CEPH_AT_RISK": (
         "Bring back what the message names (ceph health detail), then run again; nothing was taken down."
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from openstack_rollout.errors import RolloutError, one_line
@@ -148,3 +148,15 @@ def match_host(node: str, hosts: dict[str, T]) -> T | None:
         return hosts[node]
     short = [found for host, found in hosts.items() if host.split(".")[0] == node.split(".", maxsplit=1)[0]]
     return short[0] if len(short) == 1 else None
+
+
+def hosts_of(node: str, nodes: Iterable[str], hosts: Iterable[str]) -> set[str]:
+    """The hosts of a service that are a node's: the one called as it, however that is written.
+
+    node (str): minion id. nodes: the ids of all. hosts: OpenStack's names. Where none is called so, those
+    that are no other node's.
+    """
+    written = {host.lower(): host for host in hosts}
+    own = match_host(node.lower(), written)
+    others = {match_host(one.lower(), written) for one in nodes if one != node}
+    return {own} if own else {host for host in written.values() if host not in others}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from openstack_rollout.cloud.api import Cloud, match_host
+from openstack_rollout.cloud.api import Cloud, hosts_of
 
 _FIELDS = ("uuid", "name", "reservation", "provision_state")
 
@@ -34,8 +34,5 @@ def in_hand(cloud: Cloud, node: str, nodes: Sequence[str]) -> list[str]:
     if not reserved:
         return []
     told = cloud.retry("bare metal API", lambda: [one.hostname for one in cloud.api.baremetal.conductors()])
-    hosts = {host.lower(): host for host in (*told, *(by for by, _, _ in reserved))}
-    own = match_host(node.lower(), hosts)
-    others = {match_host(one.lower(), hosts) for one in nodes if one != node}
-    mine = {own} if own else set(hosts.values()) - others
+    mine = hosts_of(node, nodes, (*told, *(by for by, _, _ in reserved)))
     return sorted(f"{name} ({state})" for by, name, state in reserved if by in mine)

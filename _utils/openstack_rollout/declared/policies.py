@@ -116,6 +116,9 @@ class Policy(Strict):
     bare_metal_timeout: Pause = 1800
     """Seconds in which the work that a node's Ironic conductor is at may end, before it is stopped; 0: Ironic
     is not asked."""
+    work_timeout: Pause = 1800
+    """Seconds in which what a node's Octavia worker, cinder-volume or cinder-backup works on may end, before
+    it is stopped; 0: they are not asked. Nor are they where no drain speaks to OpenStack."""
     reboot_occupied: bool = False
     """Whether a node may be rebooted that was neither drained nor is empty."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import salt.cache
 import salt.config
 
-from openstack_rollout.cloud import ironic, verification
+from openstack_rollout.cloud import cinder, ironic, octavia, verification
 from openstack_rollout.cloud.api import Cloud
 from openstack_rollout.declared import facts, reading
 from openstack_rollout.declared.facts import VirtualAddresses
@@ -26,6 +26,14 @@ from openstack_rollout.records.lock import Lock
 from openstack_rollout.rollout.fleet import Fleet
 from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.rollout.reboots import Reboots
+
+#: What tells what the services of a type work on; the types are those of rollout/gates.py.
+_WORK = {
+    "ironic-conductor": ironic.in_hand,
+    "octavia-worker": octavia.in_hand,
+    "cinder-volume": cinder.volumes_in_hand,
+    "cinder-backup": cinder.backups_in_hand,
+}
 
 
 def master_options(opts: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,7 +59,7 @@ def ports(opts: Mapping[str, Any], fleet: Fleet) -> Ports:
         risks=risk_report.of_nodes,
         clusters=lambda nodes: require_whole_clusters(SaltAsk(opts), nodes),
         addresses=lambda nodes: _addresses(SaltAsk(opts), nodes),
-        bare_metal=lambda model, *nodes: ironic.in_hand(Cloud(model.cloud, retry_timeout=0), *nodes),
+        in_hand=lambda model, kind, *nodes: _WORK[kind](Cloud(model.cloud, retry_timeout=0), *nodes),
     )
 
 

@@ -32,7 +32,7 @@ class Engines:
             ports.journal,
             ports.clock,
             members.roles_of,
-            lambda node: gates.wait_for_conductor(model, members, node, ports),
+            lambda node: gates.wait_for_work(model, members, node, ports),
             self._moving,
         )
         return Engine(

@@ -1,9 +1,10 @@
-"""What a node waits for before it goes, beside what the cloud can spare: addresses, and bare metal."""
+"""What a node waits for before it goes, beside what the cloud can spare: addresses, and work in hand."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from openstack_rollout.declared.comparison import Compared
 from openstack_rollout.declared.model import Model
@@ -19,6 +20,29 @@ from openstack_rollout.rollout.ports import Ports
 SYSTEM = "system"  # the stage that may reboot nodes
 CONDUCTOR = "ironic-conductor"
 ASK_AGAIN = 5.0  # seconds
+
+
+class Worker(NamedTuple):
+    """A type of service that loses what it works on when it is stopped.
+
+    reason (str): under which a run pauses. timeout (str): the key of a policy. words (str): what is wrong,
+    with a place for what is worked on.
+    """
+
+    reason: str
+    timeout: str
+    words: str
+
+
+_WORK = ("WORK_IN_HAND", "work_timeout")
+WORKERS = {
+    CONDUCTOR: Worker(
+        "BARE_METAL_BUSY", "bare_metal_timeout", "its Ironic conductor works on {}, which would fail"
+    ),
+    "octavia-worker": Worker(*_WORK, "a worker of Octavia is at {}, which might stay so"),
+    "cinder-volume": Worker(*_WORK, "its cinder-volume works on {}, which would fail"),
+    "cinder-backup": Worker(*_WORK, "a cinder-backup works on {}, which might fail"),
+}
 
 
 class Gate:
@@ -101,16 +125,17 @@ def of_round(  # noqa: PLR0917
         gates.append((Gate(unsettled, _settling, ports.monotonic, tell, together=False), nodes))
     if unknown := addresses.unknown(found):
         gates.append((Gate(lambda _: None, _settling, ports.monotonic, together=False), unknown))
-    conductors = [node for node in found if _stops_conductor(model, members, found[node], round_)]
-    if conductors:
+    for kind in WORKERS:
+        stopped = [node for node in found if kind in _stops(model, members, found[node], round_)]
+        if stopped:
 
-        def patience(node: str) -> float:
-            return float(_timeout(members, node))
+            def patience(node: str, kind: str = kind) -> float:
+                return float(_timeout(model, members, kind, node))
 
-        def busy(node: str) -> RolloutError | None:
-            return _in_hand(ports, model, members, node)
+            def busy(node: str, kind: str = kind) -> RolloutError | None:
+                return _in_hand(ports, model, members, kind, node)
 
-        gates.append((Gate(busy, patience, ports.monotonic, tell), conductors))
+            gates.append((Gate(busy, patience, ports.monotonic, tell), stopped))
     return gates
 
 
@@ -124,7 +149,7 @@ def refuse(  # noqa: PLR0917
     halted: Halted,
 ) -> None:
     """Raise the RolloutError for which stages may not begin: an address that is not on one node alone, an API
-    that cannot be asked what Ironic's conductors work on.
+    that cannot be asked what services work on.
 
     unfinished: the run that goes on, if any. halted: asked meanwhile; what it returns is raised.
     """
@@ -134,58 +159,68 @@ def refuse(  # noqa: PLR0917
     shared = addresses.known(before, found, model.ignore_addresses)
     addresses.require(members, measured, touched, shared, ports, halted)
     rounds = [Round(stage) for stage in stages]
+    asked = set()
     for node in touched:
-        if any(_stops_conductor(model, members, found[node], round_) for round_ in rounds):
-            ports.bare_metal(model, node, members.ids)
-            return
+        for round_ in rounds:
+            for kind in _stops(model, members, found[node], round_):
+                if kind not in asked:
+                    ports.in_hand(model, kind, node, members.ids)
+                    asked.add(kind)
 
 
-def wait_for_conductor(model: Model, members: Membership, node: str, ports: Ports) -> None:
-    """Wait until the Ironic conductor of a node (its id) works on nothing: it may have begun since the node
-    started.
+def wait_for_work(model: Model, members: Membership, node: str, ports: Ports) -> None:
+    """Wait until the services of a node (its id) work on nothing: they may have begun since the node started.
 
-    Raises RolloutError BARE_METAL_BUSY, or why it cannot be told, after the time that the policy gives.
+    Raises RolloutError BARE_METAL_BUSY, WORK_IN_HAND, or why it cannot be told, after the time that the
+    policy gives.
     """
-    services = model.catalogue.of_node(members.roles_of(node))
-    patience = _timeout(members, node)
-    if not patience or not any(one.type == CONDUCTOR for one in services):
-        return
-    deadline = time.monotonic() + patience
-    while error := _in_hand(ports, model, members, node):
-        if time.monotonic() >= deadline:
-            raise error
-        time.sleep(ASK_AGAIN)
+    here = {one.type for one in model.catalogue.of_node(members.roles_of(node))}
+    for kind in WORKERS:
+        patience = _timeout(model, members, kind, node) if kind in here else 0
+        deadline = time.monotonic() + patience
+        while patience and (error := _in_hand(ports, model, members, kind, node)):
+            if time.monotonic() >= deadline:
+                raise error
+            time.sleep(ASK_AGAIN)
 
 
 def _settling(_: str) -> float:
     return addresses.PATIENCE
 
 
-def _in_hand(ports: Ports, model: Model, members: Membership, node: str) -> RolloutError | None:
+def _in_hand(ports: Ports, model: Model, members: Membership, kind: str, node: str) -> RolloutError | None:
     try:
-        found = ports.bare_metal(model, node, members.ids)
+        found = ports.in_hand(model, kind, node, members.ids)
     except RolloutError as error:
         return error  # its API may be down for a moment: a controller has just been changed
     if not found:
         return None
-    text = f"{node}: its Ironic conductor works on {some(found)}, which would fail"
-    return RolloutError("BARE_METAL_BUSY", text, [node])
+    worker = WORKERS[kind]
+    return RolloutError(worker.reason, f"{node}: {worker.words.format(some(found))}", [node])
 
 
-def _stops_conductor(model: Model, members: Membership, one: Compared, round_: Round) -> bool:
-    """Whether what a node goes through in a round stops an Ironic conductor that runs there."""
-    running = {
-        service["container"]
-        for service in one.services.values()
-        if service["type"] == CONDUCTOR and service["running"]
-    }
-    if not running or not _timeout(members, one.id):
-        return False
+def _stops(model: Model, members: Membership, one: Compared, round_: Round) -> Iterator[str]:
+    """The types of workers that run on a node and that what it goes through in a round stops."""
     opened = round_.open(one)
-    if round_.stage == SYSTEM:
-        return bool(opened) and model.system.reboot != "never"
-    return any(difference.subject in running for difference in opened)
+    for kind in WORKERS:
+        running = {
+            service["container"]
+            for service in one.services.values()
+            if service["type"] == kind and service["running"]
+        }
+        if not running or not _timeout(model, members, kind, one.id):
+            continue
+        if round_.stage == SYSTEM:
+            stops = bool(opened) and model.system.reboot != "never"
+        else:
+            stops = any(difference.subject in running for difference in opened)
+        if stops:
+            yield kind
 
 
-def _timeout(members: Membership, node: str) -> int:
-    return max(members.policies[role].bare_metal_timeout for role in members.roles_of(node))
+def _timeout(model: Model, members: Membership, kind: str, node: str) -> int:
+    """Seconds for which a node may wait for one of its workers; 0: it is not asked."""
+    if kind != CONDUCTOR and not model.policies.speak_to_openstack:
+        return 0
+    policies = (members.policies[role] for role in members.roles_of(node))
+    return max(int(getattr(policy, WORKERS[kind].timeout)) for policy in policies)

@@ -23,7 +23,7 @@ Verification = Callable[[Model, Sequence[str], Sequence[str]], str]
 
 Addresses = Callable[[Sequence[str]], Mapping[str, VirtualAddresses]]
 
-BareMetal = Callable[[Model, str, Sequence[str]], list[str]]
+InHand = Callable[[Model, str, str, Sequence[str]], list[str]]
 
 Risks = Callable[[Model, Mapping[str, Sequence[str]]], dict[str, Any]]
 
@@ -38,10 +38,10 @@ class Ports:
     content: stage → the fingerprint of what is declared at the moment (Model.content), asked before each
     node; raises RolloutError where that is refused. verification: has the cloud do something real on computes
     and gateways, and tells what. risks: what may go wrong when the workloads of nodes move, {role: nodes};
-    raises RolloutError API_UNREACHABLE. addresses: nodes → what each tells that answered. bare_metal:
-    what the Ironic conductor of a node works on now, a name each; by its id and those of all nodes; raises
-    RolloutError API_UNREACHABLE. clock: seconds since the epoch, for what is written down. monotonic:
-    seconds that no step of the clock moves, for every wait.
+    raises RolloutError API_UNREACHABLE. addresses: nodes → what each tells that answered. in_hand: what a
+    service of a node works on now, a name each; by its type (of gates.WORKERS), the node's id and those of
+    all nodes; raises RolloutError API_UNREACHABLE. clock: seconds since the epoch, for what is written down.
+    monotonic: seconds that no step of the clock moves, for every wait.
     """
 
     fleet: Fleet
@@ -58,4 +58,4 @@ class Ports:
     monotonic: Callable[[], float] = time.monotonic
     clusters: Clusters = lambda _: None
     addresses: Addresses = lambda _: {}
-    bare_metal: BareMetal = lambda _model, _node, _nodes: []
+    in_hand: InHand = lambda _model, _kind, _node, _nodes: []

@@ -12,7 +12,7 @@ from openstack_rollout.rollout import gates
 from openstack_rollout.rollout.addresses import at_risk
 from openstack_rollout.rollout.gates import Gate
 from openstack_rollout.rollout.membership import Membership
-from tests.unit.simulated_fleet import Cloud, Master, digest, refusal
+from tests.unit.simulated_fleet import DRAIN, Cloud, Master, digest, refusal
 
 VIP = "10.0.0.250"
 
@@ -194,6 +194,7 @@ class Metal(Cloud):
         super().__init__(**nodes)
         self.works = {}
         self.unreachable = False
+        self.asked_of = set()
         self.openstack["service_types"]["ironic-conductor"] = {
             "image": "control_plane_image",
             "container": "ironic_conductor",
@@ -216,9 +217,10 @@ class MetalMaster(Master):
     """A master that asks Ironic."""
 
     def ports(self):
-        return replace(super().ports(), bare_metal=self.bare_metal)
+        return replace(super().ports(), in_hand=self.in_hand)
 
-    def bare_metal(self, model, node, nodes):
+    def in_hand(self, model, kind, node, nodes):
+        self.cloud.asked_of.add(kind)
         if self.cloud.unreachable:
             raise RolloutError("API_UNREACHABLE", "cloud openstack: bare metal API: connection refused")
         return self.cloud.works.get(node, [])
@@ -331,12 +333,62 @@ def test_work_that_began_since_keeps_a_node_from_its_reboot(monkeypatch, tmp_pat
     times = iter(range(0, 100_000, 400))
     monkeypatch.setattr(gates.time, "monotonic", lambda: float(next(times)))
     monkeypatch.setattr(gates.time, "sleep", lambda _: None)
-    gates.wait_for_conductor(model, members, "controller1", master.ports())
+    gates.wait_for_work(model, members, "controller1", master.ports())
     cloud.works["controller1"] = ["bm-7 (deploying)"]
-    gates.wait_for_conductor(model, members, "compute1", master.ports())  # it has none
+    gates.wait_for_work(model, members, "compute1", master.ports())  # it has none
     with pytest.raises(RolloutError, match="bm-7") as refused:
-        gates.wait_for_conductor(model, members, "controller1", master.ports())
+        gates.wait_for_work(model, members, "controller1", master.ports())
     assert refused.value.reason == "BARE_METAL_BUSY"
+
+
+def with_worker(kind, **policy):
+    """A cloud with a service on each controller that is stopped with the control plane's stage."""
+    cloud = Metal(controller=3, compute=1)
+    types = cloud.openstack["service_types"]
+    types[kind] = types.pop("ironic-conductor")
+    cloud.policy("compute", drain=DRAIN)
+    cloud.policy("controller", **policy)
+    return cloud
+
+
+WORKERS = ("octavia-worker", "cinder-volume", "cinder-backup")
+
+
+@pytest.mark.parametrize("kind", WORKERS)
+def test_a_service_is_not_stopped_while_it_has_work_in_hand(kind, tmp_path):
+    cloud = with_worker(kind)
+    cloud.works["controller2"] = ["db1 (PENDING_UPDATE)"]
+    master = MetalMaster(cloud, tmp_path)
+    error = refusal(master.update)
+    assert (error.reason, error.nodes) == ("WORK_IN_HAND", ("controller2",)) and "db1" in error.message
+    assert in_control_plane(cloud) == ["controller1"] and cloud.asked_of == {kind}
+    cloud.works.clear()
+    assert master.update()["state"] == "completed"
+
+
+@pytest.mark.parametrize("kind", WORKERS)
+@pytest.mark.parametrize("silent", ["by_policy", "no_drain_speaks_to_openstack"])
+def test_its_api_is_not_asked_where_the_operator_uses_none_or_says_so(kind, silent, tmp_path):
+    cloud = with_worker(kind, **({"work_timeout": 0} if silent == "by_policy" else {}))
+    if silent != "by_policy":
+        cloud.policy("compute", drain="none")
+    cloud.unreachable = True
+    assert MetalMaster(cloud, tmp_path).update()["state"] == "completed" and cloud.asked_of == set()
+
+
+@pytest.mark.parametrize("kind", WORKERS)
+def test_work_that_began_since_the_start_is_waited_for_before_a_reboot(kind, monkeypatch, tmp_path):
+    cloud = with_worker(kind)
+    master, model = MetalMaster(cloud, tmp_path), cloud.model
+    members = Membership.of(model, master.ports().fleet)
+    times = iter(range(0, 100_000, 400))
+    monkeypatch.setattr(gates.time, "monotonic", lambda: float(next(times)))
+    monkeypatch.setattr(gates.time, "sleep", lambda _: cloud.works.clear())
+    cloud.works["controller1"] = ["db1 (PENDING_UPDATE)"]
+    gates.wait_for_work(model, members, "compute1", master.ports())
+    assert cloud.asked_of == set()
+    gates.wait_for_work(model, members, "controller1", master.ports())
+    assert cloud.asked_of == {kind} and cloud.works == {}
 
 
 def test_one_that_waits_is_asked_now_and_then_and_keeps_none_back_that_is_away():
