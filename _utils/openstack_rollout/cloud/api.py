@@ -17,7 +17,7 @@ T = TypeVar("T")
 RETRY_TIMEOUT = 120.0  # seconds
 RETRY_INTERVAL = 2.0  # seconds
 REQUEST_TIMEOUT = 60  # seconds
-_UNAUTHORIZED = 401
+_UNAUTHORIZED, _FORBIDDEN = 401, 403
 _RETRIED_STATUSES = (429, 500, 502, 503, 504)
 
 
@@ -76,7 +76,8 @@ class Cloud:
         """The JSON that a GET returns, for requests that openstacksdk lacks or whose answer it cuts.
 
         service (str): the SDK's name of it, e.g. `compute`. url (str): below the service's endpoint.
-        microversion (str): e.g. "2.53". Raises as `retry`.
+        microversion (str): e.g. "2.53". Raises as `retry`, and RolloutError INVALID_PILLAR where the
+        user of clouds.yaml may not ask for it.
         """
 
         def get() -> Any:
@@ -86,7 +87,14 @@ class Cloud:
             openstack.exceptions.raise_from_response(answer)
             return answer.json()
 
-        return self.retry(f"{service} API, {url}", get)
+        what = f"{service} API, {url}"
+        try:
+            return self.retry(what, get)
+        except Exception as error:
+            if status_of(error) != _FORBIDDEN:
+                raise
+            text = f"openstack:cloud: {what}: {_entry(self.name, error)}"
+            raise RolloutError("INVALID_PILLAR", text) from error
 
     def require_reachable(self) -> None:
         """Raise RolloutError API_UNREACHABLE, without retrying, when the compute API does not answer."""

@@ -71,6 +71,12 @@ def test_a_wrong_clouds_yaml_is_told_by_the_pillar_key(entry, tmp_path, monkeypa
 
 
 def test_a_refusal_is_not_retried(answers):
-    answers += [answer(403)]
-    with pytest.raises(Exception, match="403"):
+    answers += [answer(400), answer(200)]
+    with pytest.raises(Exception, match="400"):
         nova.disabled_in_placement(Cloud("openstack"), "of-cmp1")
+
+
+def test_a_user_who_may_not_ask_is_told_by_the_pillar_key(answers):
+    answers += [answer(403)]
+    with pytest.raises(RolloutError, match=r"^INVALID_PILLAR: openstack:cloud: .*of-cmp1.*clouds\.yaml"):
+        nova.disabled_in_placement(Cloud("lab"), "of-cmp1")
