@@ -150,7 +150,8 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
     timeout (float): seconds, from the last moment at which a copy, or what it applies, moved.
 
     Returns how it came back, one line. Raises NodeError QUORUM_NOT_RESTORED that names the member and what is
-    missing; COPY_STALLED where a copy does not go on, CLIENT_FAILED where the member cannot be asked.
+    missing; MEMBERS_AWAY where only others are missing, COPY_STALLED where a copy does not go on,
+    CLIENT_FAILED where the member cannot be asked.
 
     CLI Example:
 
@@ -172,7 +173,8 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
         if token and own.get("wsrep_desync") == "ON":
             _desync(container, "OFF")  # it was never stopped
         # A cluster that is being founded has no size yet.
-        return Look(own, clusters.galera_member(own, int(token.get("size") or 1)), _member(token, own))
+        lacks = clusters.galera_member(own, int(token.get("size") or 1))
+        return Look(own, lacks, _member(token, own), others=not clusters.galera_member(own, 2))
 
     own = _STEPS.back(container, look, timeout, progress=lambda: progress(container))
     return _how_it_came_back(container, token, own)

@@ -109,7 +109,7 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
     timeout (float): seconds, from the last moment at which it applied more of that.
 
     Returns how it came back, one line. Raises NodeError QUORUM_NOT_RESTORED that says what is missing,
-    SCHEMA_BEHIND where the schema could not be converted.
+    MEMBERS_AWAY where only others are missing, SCHEMA_BEHIND where the schema could not be converted.
 
     CLI Example:
 
@@ -124,7 +124,8 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
         control = _control(container)
         found = _raft(container, control) if control else None
         lacks = clusters.raft_lacks(found) if found else ["its server does not run, or is no member"]
-        return Look(found, lacks, __grains__["id"])
+        others = bool(found) and clusters.raft_lacks_others(found)
+        return Look(found, lacks, __grains__["id"], others=others)
 
     found = _STEPS.back(
         container, _answering(look), timeout, every=_POLL, progress=lambda: progress(container)

@@ -146,8 +146,8 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
     timeout (float): seconds, from the last moment at which mirrors moved.
 
     Returns how it came back, one line; also which mirrors an operator has to have synchronised. Raises
-    NodeError QUORUM_NOT_RESTORED that says what is missing; COPY_STALLED where mirrors do not move,
-    CLIENT_FAILED where the broker runs and its tools do not reach it.
+    NodeError QUORUM_NOT_RESTORED that says what is missing; MEMBERS_AWAY where only other nodes are missing,
+    COPY_STALLED where mirrors do not move, CLIENT_FAILED where the broker runs and its tools do not reach it.
 
     CLI Example:
 
@@ -169,7 +169,8 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
             behind = _lagging(container)
             lacks = mirrors.lacks(behind)
         by_hand = mirrors.by_hand(behind)
-        return Look([f"{own} runs again, one of {len(found['running_nodes'])}", *by_hand], lacks, own)
+        said = [f"{own} runs again, one of {len(found['running_nodes'])}", *by_hand]
+        return Look(said, lacks, own, others=clusters.rabbitmq_lacks_others(found, own))
 
     watched = _answering(look, own)
     return "; ".join(_STEPS.back(container, watched, timeout, progress=lambda: progress(container)))

@@ -197,6 +197,11 @@ RAISED = {
         "Ceph does not answer, has no manager, or does not know what runs on a node.",
         "Nothing was taken down. A node that is away keeps its `noout`.",
     ),
+    "MEMBERS_AWAY": Raised(
+        "A member was changed and is back in its cluster, but others of it are not, such as by a power loss"
+        " meanwhile.",
+        "That one member, which stays as it is: the cluster cannot spare it for the way back.",
+    ),
     "QUORUM_NOT_RESTORED": Raised(
         "A member did not come back into its cluster, also not on its previous image.",
         "That one member. No other controller is touched.",

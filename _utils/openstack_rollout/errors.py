@@ -130,6 +130,7 @@ REASONS = {
         "Let Ceph be asked on a node of the cloud (a quorum, an active manager, an administrator's key or a"
         " monitor there), as the message says; then run again."
     ),
+    "MEMBERS_AWAY": "Bring back the members that the message names, then run again.",
     "QUORUM_NOT_RESTORED": "Bring the member that the message names back into its cluster, then run again.",
     "CLIENT_FAILED": (
         "Mend what the message names of the node's own client (program, login, Erlang's cookie, certificate),"

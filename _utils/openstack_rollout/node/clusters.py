@@ -217,6 +217,25 @@ def rabbitmq(status: Mapping[str, Any], own: str = "") -> list[str]:
     return found
 
 
+def rabbitmq_lacks_others(status: Mapping[str, Any], own: str) -> bool:
+    """Whether a node runs in its cluster with others, and some of the others do not run.
+
+    status (dict): as for `rabbitmq`. own (str): the node.
+    """
+    members = {*status.get("disk_nodes", ()), *status.get("ram_nodes", ())}
+    running = set(status.get("running_nodes", ()))
+    return own in running and len(running) > 1 and bool(members - running) and not status.get("partitions")
+
+
+def raft_lacks_others(found: Mapping[str, Any]) -> bool:
+    """Whether a member does its work with others, and is only without a connection to some of them.
+
+    found (dict): what `raft` returned for the member.
+    """
+    others = len(found["servers"]) - 1
+    return 0 < len(found["away"]) < others and not raft_lacks({**found, "away": []})
+
+
 def raft(text: str) -> dict[str, Any]:
     """What an ovsdb-server says of its cluster.
 

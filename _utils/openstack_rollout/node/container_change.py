@@ -188,9 +188,11 @@ def _carry_out(salt: Mapping[str, Any], one: Container, steps: Steps, restore: b
         done = True
     except CommandExecutionError as error:
         salt["unit_hold.release"](units)
-        copies = errors.reason_of(error) == _COPIES
-        if copies or not restore:
-            raise  # what ran before would have to copy from the beginning
+        reason = errors.reason_of(error)
+        copies = reason == _COPIES
+        # What ran before would have to copy from the beginning; or the cluster cannot spare it once more.
+        if copies or reason == guarding.MEMBERS_AWAY or not restore:
+            raise
         restored = steps.put_back()
         missing = _back_in_service(salt, one, token) if one.running else None
         raise _failure(error, restored, missing) from error

@@ -16,6 +16,8 @@ from openstack_rollout.node import waiting
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.records.state_file import StateFile
 
+#: The reason of a change that ended well while others of the cluster are away.
+MEMBERS_AWAY = "MEMBERS_AWAY"
 FOLDER = Path("/var/lib/openstack-rollout/guard")
 
 
@@ -37,13 +39,15 @@ class Look(NamedTuple):
 
     found: what the guard goes on with, None where there is nothing to guard. lacks (list): what the cluster
     lacks, a line each. member (str): the name of this member, as far as it is known. reason (str): the word
-    for what it lacks, "" for the usual one of the wait.
+    for what it lacks, "" for the usual one of the wait. others (bool): whether this member does its work
+    with some of the others, and it is only more of them that are missing.
     """
 
     found: Any = None
     lacks: list[str] = []  # noqa: RUF012 - never changed
     member: str = ""
     reason: str = ""
+    others: bool = False
 
 
 class Steps:
@@ -157,12 +161,16 @@ class Steps:
         container (str): its name. look, every: as for `whole`. timeout (float): seconds, from the last moment
         at which it moved. progress (callable): as a guard's, for this container.
 
-        Returns what the last look found. Raises NodeError COPY_STALLED while it copies, else, with what is
-        missing, QUORUM_NOT_RESTORED where the look has no word of its own for it.
+        Returns what the last look found. Raises NodeError COPY_STALLED while it copies, MEMBERS_AWAY where it
+        is others that are away, else, with what is missing, QUORUM_NOT_RESTORED where the look has no word of
+        its own for it.
         """
         seen = self.whole(look, timeout, every, mark=lambda: (progress() or {}).get("mark"))
         if seen.lacks:
             require_no_copy(container, progress(), timeout)
+            if seen.others:
+                text = f"member {seen.member} is back and left as it is, others are not after {timeout:.0f} s"
+                raise NodeError(MEMBERS_AWAY, f"{container}: {text}: {'; '.join(seen.lacks)}")
             reason = seen.reason or "QUORUM_NOT_RESTORED"
             raise NodeError(
                 reason,

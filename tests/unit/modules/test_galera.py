@@ -302,6 +302,20 @@ def test_a_database_without_a_cluster_is_not_guarded(tmp_path):
     assert module.status(NAME) is None and token == {} and module.after_start(NAME, token, 5) == ""
 
 
+@pytest.mark.parametrize(("size", "reason"), [("2", "MEMBERS_AWAY"), ("1", "QUORUM_NOT_RESTORED")])
+def test_a_member_that_is_back_in_a_cluster_that_lost_another_is_told_apart(tmp_path, size, reason):
+    """One that is alone may have founded a cluster of its own."""
+    cluster = Cluster()
+    module = guard(cluster, tmp_path)
+    token = module.before_stop(NAME)
+    cluster.members[HOSTS[0]] |= {
+        **{"wsrep_desync": "OFF", "wsrep_cluster_size": size},
+        "wsrep_local_state_comment": "Synced",
+    }
+    with pytest.raises(CommandExecutionError, match=rf"^{reason}: .*ctl1 .*sees {size} of 3"):
+        module.after_start(NAME, token, 60)
+
+
 def test_a_member_that_does_not_come_back_is_named_with_what_it_lacks(tmp_path):
     cluster = Cluster()
     module = guard(cluster, tmp_path)

@@ -328,6 +328,23 @@ def test_a_node_that_does_not_come_back_is_named(tmp_path):
         module.after_start(NAME, token, 30)
 
 
+@pytest.mark.parametrize(
+    ("running", "partitions", "reason"),
+    [
+        (NODES[:2], {}, "MEMBERS_AWAY"),
+        (NODES[1:], {}, "QUORUM_NOT_RESTORED"),
+        (NODES[:2], {"rabbit@ctl1": [NODES[2]]}, "QUORUM_NOT_RESTORED"),
+    ],
+)
+def test_a_node_that_is_back_while_another_is_away_is_told_apart(tmp_path, running, partitions, reason):
+    broker = Broker()
+    module = guard(broker, tmp_path)
+    token = module.before_stop(NAME)
+    broker.cluster |= {"running_nodes": running, "partitions": partitions}
+    with pytest.raises(CommandExecutionError, match=rf"^{reason}: .*rabbit@ctl1"):
+        module.after_start(NAME, token, 30)
+
+
 def test_a_feature_flag_that_a_release_needs_is_asked_for(tmp_path):
     module = guard(Broker(), tmp_path)
     assert module.feature_flags(NAME, ["quorum_queue"]) == []

@@ -45,8 +45,11 @@ def test_one_that_ended(now, why):
         proven(now)
 
 
-def carried_out(progress, moves=0):
-    """Change a container of which its guard sees this: what was done, and the reason of the error."""
+def carried_out(progress, moves=0, late=None):
+    """Change a container of which its guard sees this: what was done, and the reason of the error.
+
+    late: an error of its guard after the start.
+    """
     did, marks = [], iter(range(100))
     one = Container(name="db", unit="", guard="galera", timeout=2.5, checked=True, running=True)
     healthy = iter([False] * moves + [bool(moves)] * 100)
@@ -54,9 +57,14 @@ def carried_out(progress, moves=0):
     def seen(name):
         return progress and progress | ({"mark": next(marks)} if moves else {})
 
+    def after_start(name, token, timeout):
+        if late:
+            raise late
+        return "is back"
+
     salt = {
         "galera.before_stop": lambda name: {"member": "ctl1"},
-        "galera.after_start": lambda name, token, timeout: "is back",
+        "galera.after_start": after_start,
         "galera.progress": seen,
         "galera.undo": lambda name, token: did.append("undo"),
         "unit_hold.hold": lambda units: None,
@@ -93,6 +101,18 @@ FED = {"what": "it is fed", "mark": 5, "copies": True}
 )
 def test_what_copies_is_waited_for_and_never_put_back(progress, moves, did, reason):
     assert carried_out(progress, moves) == (did, reason)
+
+
+@pytest.mark.parametrize(
+    ("reason", "did"),
+    [
+        ("MEMBERS_AWAY", ["replace", "undo"]),
+        ("QUORUM_NOT_RESTORED", ["replace", "put back", "undo"]),
+    ],
+)
+def test_a_member_that_is_back_while_others_are_away_is_not_put_back(reason, did):
+    """Another member's machine lost its power meanwhile: this one's way back would be a second stop."""
+    assert carried_out(None, moves=1, late=NodeError(reason, "2 of 3")) == (did, reason)
 
 
 @pytest.mark.parametrize(

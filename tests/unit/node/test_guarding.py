@@ -53,6 +53,13 @@ def test_a_look_may_have_a_word_of_its_own_for_what_is_missing(tmp_path):
     assert refused.value.reason == late.value.reason == "COPY_UNDER_WAY"
 
 
+def test_a_member_that_is_back_while_others_are_away_is_left(tmp_path):
+    steps = Steps(tmp_path, clock())
+    with pytest.raises(NodeError) as away:
+        steps.back("mariadb", lambda: Look("own", ["it sees 2 of 3 members"], "ctl3", others=True), 3)
+    assert away.value.reason == "MEMBERS_AWAY" and "ctl3 is back" in away.value.text
+
+
 def test_a_member_that_moves_is_waited_for_and_one_that_copies_is_named(tmp_path):
     steps = Steps(tmp_path, clock())
     looks = iter([Look(None, ["it is Joining"])] * 15 + [Look("back")])
