@@ -78,6 +78,8 @@ def publish_debs(node, some: Iterable[Deb]) -> None:
     source = f"deb [trusted=yes] {_URL} ./\n"
     node.exec(["tee", f"/etc/apt/sources.list.d/{NAME}.list"], stdin=source)
     node.exec(["tee", f"/etc/apt/apt.conf.d/99{NAME}"], stdin='Acquire::Languages "none";\n')
+    # apt takes an index of the same second for the one that it has.
+    node.exec(["find", "/var/lib/apt/lists", "-maxdepth", "1", "-name", f"*_{NAME}_*", "-delete"])
     node.exec(["apt-get", "--quiet", "update"])
 
 

@@ -1,7 +1,8 @@
 """Updaters of the node itself, while packages move: none begins, none is stopped, and all may afterwards.
 
-The updater's unit and its timer are those of the distribution; what it runs only tells that it ran. A script
-of a package that moves asks systemd to start it, which a timer would do as well.
+The updater's unit and its timer are those of the distribution, or stand-ins where the machine has none; what
+it runs only tells that it ran. A script of a package that moves asks systemd to start it, which a timer would
+do as well.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ ExecStartPre=
 ExecStart=
 ExecStart=/bin/sh -c 'echo ran >> {RAN}'
 """
+#: of an updater that the machine does not have: dnf's packages there bring none
+STAND_INS = {
+    "service": "[Service]\nType=oneshot\nExecStart=/bin/true\n",
+    "timer": "[Timer]\nOnBootSec=1d\n[Install]\nWantedBy=timers.target\n",
+}
 #: asks as a timer would: systemd itself, and not systemctl as package scripts have it
 ASKS = "env -u SYSTEMD_OFFLINE systemctl start {updater}.service || true\nsleep {seconds}\n"
 
@@ -45,6 +51,9 @@ class Story:
         self.timer = f"{updater}.timer"
         self.publish(node, "1", 0)
         node.exec(install, timeout=300)
+        for kind, text in STAND_INS.items():
+            if node.exec(["systemctl", "cat", f"{updater}.{kind}"], check=False).returncode:
+                node.exec(["tee", f"/etc/systemd/system/{updater}.{kind}"], stdin=text)
         place = f"/run/systemd/system/{self.unit}.d"
         node.exec(["mkdir", "-p", place])
         node.exec(["tee", f"{place}/lab.conf"], stdin=INSTEAD)
