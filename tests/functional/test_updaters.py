@@ -53,7 +53,7 @@ class Story:
         node.exec(install, timeout=300)
         for kind, text in STAND_INS.items():
             if node.exec(["systemctl", "cat", f"{updater}.{kind}"], check=False).returncode:
-                node.exec(["tee", f"/etc/systemd/system/{updater}.{kind}"], stdin=text)
+                node.exec(["tee", f"/usr/lib/systemd/system/{updater}.{kind}"], stdin=text)
         place = f"/run/systemd/system/{self.unit}.d"
         node.exec(["mkdir", "-p", place])
         node.exec(["tee", f"{place}/lab.conf"], stdin=INSTEAD)
