@@ -26,7 +26,7 @@ from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.guards import WITH_SETTINGS
 
 #: The form of facts; declared/facts.py of the master has the same number.
-SCHEMA = 4
+SCHEMA = 5
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 # Labels that say who deployed a container. No other label is reported: it may hold anything, also secrets.
 _LABELS = ("PODMAN_SYSTEMD_UNIT", "managed_by", "config_id", "container_name")
@@ -95,7 +95,9 @@ def facts(fresh: bool = False, refresh: bool = False) -> dict:
     share = shares.of(fresh_pillar.fresh(__opts__, __grains__) if fresh else __pillar__)
     try:
         known = carriers.carried(__salt__)
-        return {**_measured(share, known), **_own_work(share, known), "newer": _newer(share, refresh)}
+        if refresh and _follows_repositories(share):
+            __salt__["system_packages.refresh"](share["lock_timeout"])
+        return {**_measured(share, known), **_own_work(share, known), **_new(share)}
     except NodeError:
         raise
     except CommandExecutionError as error:
@@ -264,17 +266,33 @@ def _floors(
     }
 
 
-def _newer(share: Mapping[str, Any], refresh: bool) -> dict:
-    """What is newer of the packages that no release names. A refresh that fails raises; a plan that cannot be
-    made is reported as {"unknown": why}.
+def _follows_repositories(share: Mapping[str, Any]) -> bool:
+    """Whether what this node has to be depends on what its repositories have."""
+    return bool(_moves_others(share) or share.get("newest")) and not __salt__["bootc.status"]()
+
+
+def _moves_others(share: Mapping[str, Any]) -> bool:
+    return bool(share.get("system", {}).get("others"))
+
+
+def _new(share: Mapping[str, Any]) -> dict[str, dict]:
+    """What is newer of the packages that no release names, and of those that a release wants at the newest.
+    What cannot be told is reported as {"unknown": why}.
     """
-    system = share.get("system")
-    if not system or not system["others"] or __salt__["bootc.status"]():
-        return {}
-    if refresh:
-        __salt__["system_packages.refresh"](share["lock_timeout"])
+    if not _follows_repositories(share):
+        return {"newer": {}, "offered": {}}
+    installed = __salt__["package_set.installed"]()
+    newest = [name for name in share.get("newest", ()) if name in installed]
+    system = share.get("system", {})
+    return {
+        "newer": _told("plan", system["depth"], system["kept"]) if _moves_others(share) else {},
+        "offered": _told("offered", newest) if newest else {},
+    }
+
+
+def _told(function: str, *arguments: Any) -> dict:
     try:
-        return __salt__["system_packages.plan"](system["depth"], system["kept"])
+        return __salt__[f"system_packages.{function}"](*arguments)
     except CommandExecutionError as error:
         return {"unknown": str(error)[:1000]}
 

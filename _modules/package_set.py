@@ -25,13 +25,15 @@ from openstack_rollout.node import (
 )
 from openstack_rollout.node import packages as comparing
 from openstack_rollout.node.errors import NodeError
-from openstack_rollout.node.packages import FLOOR
+from openstack_rollout.node.packages import FLOOR, NEWEST
 
 # dpkg prints to a terminal of apt's own, which ends up in this file alone; apt tells only its own errors.
 _TERMINAL = Path("/var/log/apt/term.log")
 _REFRESHED = "openstack_rollout.package_metadata_refreshed"
 # What dnf imports while it works, and rpm keeps as if they were packages.
 _KEYS = "gpg-pubkey"
+# Why a package stays that an operator decided to keep.
+_HELD = ("hold", "versionlock", "exclude")
 
 _Result = TypeVar("_Result")
 _Versions = Mapping[str, Sequence[str]]
@@ -40,10 +42,12 @@ _Versions = Mapping[str, Sequence[str]]
 def changes(packages: Mapping[str, str], stage: str = "services") -> dict:
     """What would have to happen to bring packages to these versions.
 
-    packages (dict): {name: version}. stage (str): the stage that moves them; `ovs` also changes
-    streams, `system` leaves alone what the operator holds.
+    packages (dict): {name: version, or >=version, or newest}. stage (str): the stage that moves them; `ovs`
+    also changes streams, `system` leaves alone what the operator holds.
 
-    Returns {"install": {name: version}, "remove": [name, …]}, both empty when nothing would.
+    Returns {"install": {name: version}, "remove": [name, …]}, both empty when nothing would. In place of
+    >=version and of newest stands the version that the repositories offer, where the metadata at hand has
+    one; what the operator holds is at its newest.
 
     CLI Example:
 
@@ -56,8 +60,11 @@ def changes(packages: Mapping[str, str], stage: str = "services") -> dict:
     if stage == "system":
         held = __salt__["system_packages.held"]()
         packages = {name: version for name, version in packages.items() if name not in held}
-    install, remove = _compared(stage, packages, installed())
-    return {"install": install, "remove": remove}
+    have = installed()
+    newest = [name for name, version in packages.items() if version == NEWEST and name in have]
+    newer = __salt__["system_packages.offered"](newest)["upgrade"] if newest else {}
+    install, remove = _compared(stage, packages, have, newer)
+    return {"install": install | _offered(install, have), "remove": remove}
 
 
 def installed(fresh: bool = False) -> dict[str, list[str]]:
@@ -275,22 +282,40 @@ def _unlocked(reason: str, action: Callable[[], _Result]) -> _Result:
 
 
 def _compared(
-    stage: str, packages: Mapping[str, str], have: Mapping[str, Sequence[str]]
+    stage: str,
+    packages: Mapping[str, str],
+    have: Mapping[str, Sequence[str]],
+    newer: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, str], list[str]]:
     meets = comparing.meets_by(have, __salt__["pkg.version_cmp"])
-    return comparing.changes(stage, packages, have, meets)
+    return comparing.changes(stage, packages, have, meets, newer)
 
 
 def _concrete(packages: Mapping[str, str]) -> dict[str, str]:
     """The packages, with the newest version of the repositories for those that have only a least version."""
-    found = dict(packages)
-    for name, version in packages.items():
-        if version.startswith(FLOOR):
-            newest = __salt__["pkg.latest_version"](name, refresh=False)
-            if not newest:
-                raise CommandExecutionError(f"{name}: the repositories have none {version}")
-            found[name] = newest
+    found = {**packages, **_offered(packages, installed())}
+    if lacking := {name: version for name, version in found.items() if version.startswith(FLOOR)}:
+        raise CommandExecutionError(f"the repositories have no {answers.named(lacking)}")
     return found
+
+
+def _offered(packages: Mapping[str, str], have: _Versions) -> dict[str, str]:
+    """The newest version of the repositories, for those of the packages that have only a least version which
+    it meets.
+    """
+    floors = {name: version for name, version in packages.items() if version.startswith(FLOOR)}
+    if not floors:
+        return {}
+    said = __salt__["system_packages.offered"]([name for name in floors if name in have])
+    # What is held is refused by its name when it is to move.
+    found = {name: one["version"] for name, one in said["stays"].items() if one["cause"] in _HELD}
+    found |= said["upgrade"]
+    for name in floors:
+        if name not in have:
+            found[name] = __salt__["pkg.latest_version"](name, refresh=False)
+    some = {name: [version] for name, version in found.items() if version}
+    meets = comparing.meets_by(some, __salt__["pkg.version_cmp"])
+    return {name: found[name] for name, floor in floors.items() if meets(name, floor)}
 
 
 def _automatic(packages: Iterable[str]) -> list[str]:

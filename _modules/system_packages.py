@@ -8,7 +8,7 @@ locked stays.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ _REMEMBERED = _RUN / "system-packages.json"
 _LISTS = Path("/var/lib/apt/lists")
 # What dnf's version locks keep, as long as nothing that decides it changes.
 _LOCKED = _RUN / "version-locks.json"
+_OFFERED = _RUN / "offered-packages.json"
 # A repository that cannot be read is an error, never "nothing is new".
 _DNF = ("--setopt=skip_if_unavailable=0", "--setopt=exit_on_lock=1")
 # Files that change when the plan may change.
@@ -97,6 +98,35 @@ def plan(depth: str = UPGRADE, exclude: Sequence[str] = ()) -> dict:
     # what is known of other questions may be older than what this one has just fetched
     StateFile(_REMEMBERED).write({"key": _state_of_things(), "plans": {**_remembered(), question: made}})
     return made
+
+
+def offered(names: Sequence[str]) -> dict:
+    """What the repositories have that is newer, of installed packages, each by itself, of the metadata at
+    hand.
+
+    names (list): of the packages.
+
+    Returns {"upgrade": {name: version} of what would come, "stays": as `plan` has it, of those that the
+    operator's holds, locks, pins and settings keep back}. Raises NodeError REPOSITORY_BROKEN, or another
+    reason of the package manager's.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' system_packages.offered '[nova-api, python3-nova]'
+    """
+    if not names:
+        return {"upgrade": {}, "stays": {}}
+    key = _state_of_things("offered", *sorted(names))
+    known = StateFile(_OFFERED).read_or_none()
+    if key and known and known["key"] == key:
+        return known["offered"]
+    ask = _offered_by_apt if _is_apt() else _offered_by_dnf
+    upgrade, stays = ask(set(names))
+    found = {"upgrade": upgrade, "stays": stays}
+    StateFile(_OFFERED).write({"key": _state_of_things("offered", *sorted(names)), "offered": found})
+    return found
 
 
 def refresh(lock_timeout: float | None = None) -> bool:
@@ -203,6 +233,31 @@ def _plan_of_dnf(depth: str, exclude: Sequence[str]) -> dict:
     }
 
 
+def _offered_by_dnf(names: Collection[str]) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    said = _asked({"ask": "newer", "exclude": []})
+    stays = {
+        **_stays(said["excluded"], "exclude"),
+        **_stays(said["left"], "dependencies"),
+        **_stays(said["locked"], "versionlock"),
+    }
+    newer = {_name(one): one["version"] for one in said["wanted"] if _name(one) not in stays}
+    return (
+        {name: version for name, version in newer.items() if name in names},
+        {name: one for name, one in stays.items() if name in names},
+    )
+
+
+def _offered_by_apt(names: Collection[str]) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    _read_once()
+    holds = _marked()
+    policies = _policies(names)
+    newer = {name: apt_policy.offered(policy) for name, policy in policies.items() if name not in holds}
+    upgrade = {name: version for name, version in newer.items() if version}
+    others = {name: one for name, one in policies.items() if name not in upgrade}
+    stays = {name: apt_policy.stay(one, name in holds) for name, one in others.items()}
+    return upgrade, {name: one for name, one in stays.items() if one}
+
+
 def _stays(packages: Iterable[Mapping[str, str]], cause: str) -> dict[str, dict[str, str]]:
     return {_name(one): {"version": one["version"], "cause": cause, "by": one["by"]} for one in packages}
 
@@ -212,8 +267,7 @@ def _name(package: Mapping[str, str]) -> str:
 
 
 def _plan_of_apt(depth: str, exclude: Sequence[str]) -> dict:
-    if not any(path.is_file() and path.name != "lock" for path in _LISTS.glob("*")):
-        refresh()
+    _read_once()
     _RUN.mkdir(parents=True, exist_ok=True)
     # A glob without an architecture would pin packages of the node's own alone.
     everywhere = [glob if ":" in glob else f"{glob}:any" for glob in exclude]
@@ -247,9 +301,19 @@ def _stays_of_apt(moving: Iterable[str], exclude: Sequence[str]) -> dict[str, di
     if not names:
         return {}
     holds = _marked()
-    policies = apt_policy.read(_printed(["apt-cache", "policy", *sorted(names)], "PACKAGE_FAILED"))
+    policies = _policies(names)
     found = {name: apt_policy.stay(policy, name in holds) for name, policy in policies.items()}
     return {name: one for name, one in sorted(found.items()) if one}
+
+
+def _policies(names: Iterable[str]) -> dict[str, apt_policy.Policy]:
+    return apt_policy.read(_printed(["apt-cache", "policy", *sorted(names)], "PACKAGE_FAILED"))
+
+
+def _read_once() -> None:
+    """Read the repositories, where that was never done."""
+    if not any(path.is_file() and path.name != "lock" for path in _LISTS.glob("*")):
+        refresh()
 
 
 def _remembered() -> dict[str, Any]:
@@ -258,9 +322,9 @@ def _remembered() -> dict[str, Any]:
     return known.get("plans", {}) if key and known and known["key"] == key else {}
 
 
-def _state_of_things() -> str:
-    """A fingerprint of what decides a plan beside its question: installed packages, metadata, settings."""
-    return fingerprint.of(_DECISIVE["Debian" if _is_apt() else "RedHat"])
+def _state_of_things(*question: str) -> str:
+    """A fingerprint of what decides an answer: its question, installed packages, metadata, settings."""
+    return fingerprint.of(_DECISIVE["Debian" if _is_apt() else "RedHat"], *question)
 
 
 def _printed(command: list[str], reason: str, good: Sequence[int] = (0,)) -> str:

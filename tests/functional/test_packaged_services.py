@@ -146,3 +146,54 @@ def test_one_that_was_stopped_is_started_and_one_that_was_switched_off_stays_so(
     node.converge("openstack.services")
     assert wait_for(lambda: packaged.runs(node, "svc-api"), 10) and not packaged.runs(node, "svc-worker")
     node.exec(["systemctl", "enable", "--now", "svc-worker.service"])
+
+
+def test_the_newest_and_a_floor_are_what_the_repository_offers(node, story):
+    sixth = packaged.publish(node, "6", story.debian)
+    before = story.counts()
+    story.aim("1.0.8", {"svc-api": "newest", "svc-worker": f">={sixth['svc-worker']}"})
+    node.call("system_packages.refresh")
+    found = {one["subject"]: one["want"] for one in node.status()["differences"]["services"]}
+    assert found["svc-api"] == {"svc-api": sixth["svc-api"]}
+    predicted = node.apply("openstack.services", test=True)["services service svc-api"]["changes"]
+    assert set(predicted) == {*NAMES, LIBRARY, "units"}
+    assert predicted["svc-api"]["new"] == sixth["svc-api"]
+    node.converge("openstack.prefetch")
+    node.converge("openstack.services")
+    assert story.versions() == {sixth[LIBRARY]}
+    assert story.counts() == {name: count + 1 for name, count in before.items()}
+    assert node.status()["deployed"] == "1.0.8"
+    assert node.predict("openstack.services") == set() and node.converge("openstack.services") == set()
+
+
+def test_a_floor_that_no_repository_has_is_refused_before_anything_moves(node, story):
+    was, before = story.versions(), story.counts()
+    story.aim("1.0.9", {"svc-api": ">=99-1", "svc-worker": "newest"})
+    said = node.failure("openstack.services")
+    assert said.startswith("PACKAGE_FAILED: ") and "the repositories have no svc-api >=99-1" in said
+    assert story.versions() == was and story.counts() == before
+
+
+LOCKS = "/etc/dnf/plugins/versionlock.list"
+
+
+@pytest.fixture
+def held(node, story):
+    """One of the services, that the operator keeps where it is."""
+    if story.debian:
+        node.exec(["apt-mark", "hold", "svc-api"])
+        yield "hold"
+        node.exec(["apt-mark", "unhold", "svc-api"])
+    else:
+        node.exec(["tee", LOCKS], stdin="svc-api-0:6-1.el9.*\n")
+        yield "versionlock"
+        node.exec(["truncate", "--size=0", LOCKS])
+
+
+def test_what_the_operator_holds_is_at_its_newest_and_told(node, story, held):
+    packaged.publish(node, "7", story.debian)
+    story.aim("1.0.10", dict.fromkeys(NAMES, "newest"))
+    node.call("system_packages.refresh")
+    status = node.status()
+    assert "svc-api" not in [one["subject"] for one in status["differences"].get("services", ())]
+    assert status["stays"]["svc-api"]["cause"] == held

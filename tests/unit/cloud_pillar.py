@@ -20,6 +20,7 @@ QUIET = {
     "floors": {},
     "held": [],
     "newer": {},
+    "offered": {},
     "unfinished": {},
     "openvswitch": None,
     "switch": None,

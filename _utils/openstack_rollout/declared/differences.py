@@ -14,7 +14,7 @@ from openstack_rollout.declared.completeness import DECLARED, FOUND
 from openstack_rollout.declared.references import digest_of
 from openstack_rollout.node import packages
 from openstack_rollout.node.carriers import DEFINING
-from openstack_rollout.node.packages import MINION_PACKAGES
+from openstack_rollout.node.packages import MINION_PACKAGES, NEWEST
 
 if TYPE_CHECKING:
     from openstack_rollout.declared.facts import Facts
@@ -39,6 +39,7 @@ class Kind(StrEnum):
     SWITCH_STALE = "switch_stale"
     SERVICE_PACKAGES = "service_packages"
     SERVICE_LIBRARIES = "service_libraries"
+    SERVICE_UNKNOWN = "service_unknown"
     SERVICE_STALE = "service_stale"
     SERVICE_STOPPED = "service_stopped"
     NEWER = "newer"
@@ -65,7 +66,10 @@ CONTAINERS = (
 
 
 #: What is about a service that is packages, by its name.
-PACKAGED = (Kind.SERVICE_PACKAGES, Kind.SERVICE_LIBRARIES, Kind.SERVICE_STALE, Kind.SERVICE_STOPPED)
+PACKAGED = (
+    *(Kind.SERVICE_PACKAGES, Kind.SERVICE_LIBRARIES, Kind.SERVICE_UNKNOWN),
+    *(Kind.SERVICE_STALE, Kind.SERVICE_STOPPED),
+)
 
 
 @dataclass(frozen=True)
@@ -213,15 +217,18 @@ def _of_one_shot(service: Mapping[str, Any], facts: Facts) -> Iterator[Differenc
 
 
 def _of_packaged(service: Mapping[str, Any], facts: Facts) -> Iterator[Difference]:
-    """A service that is packages: moved, else started anew, else started."""
+    """A service that is packages: moved, else not known to be at its newest, else started anew or started."""
     name, stage = service["name"], service["stage"]
     record = facts.packaged.get(name)
     if record is None or not record.here:
         return
-    install, _ = packages.changes(stage, service["packages"], facts.packages, facts.meets)
+    wanted, offered = service["packages"], facts.offered
+    install, _ = packages.changes(stage, wanted, facts.packages, facts.meets, offered.upgrade)
     if install:
         have = {one: list(facts.packages.get(one, ())) for one in install}
         yield Difference(stage, Kind.SERVICE_PACKAGES, name, have, install)
+    elif offered.unknown and any(wanted[one] == NEWEST for one in wanted if one in facts.packages):
+        yield Difference(stage, Kind.SERVICE_UNKNOWN, name, offered.unknown)
     elif record.stale:
         yield Difference(stage, Kind.SERVICE_STALE, name, None, list(record.stale))
     elif stopped := sorted(unit for unit, state in record.units.items() if state == "inactive"):

@@ -21,7 +21,7 @@ from openstack_rollout.declared.told import Told as _Record
 from openstack_rollout.vocabulary import MOST_ROLES, ROLES, Stage
 
 #: The form of facts; a node whose modules have another one needs saltutil.sync_all.
-SCHEMA = 4
+SCHEMA = 5
 _WHAT = "its facts are"
 
 _Versions = dict[_Name, _Name]
@@ -112,6 +112,16 @@ class Newer(_Record):
     unknown: _Text = ""
 
 
+class Offered(_Record):
+    """What the repositories have that is newer of packages that a release wants at the newest; what stays all
+    the same, and why it cannot be told.
+    """
+
+    upgrade: _Versions = {}
+    stays: dict[_Name, Stay] = {}
+    unknown: _Text = ""
+
+
 class Unfinished(_Record):
     """What a killed transaction left half done: the versions of packages that are installed more than once,
     from the oldest on, those that are not whole, and why it cannot be told.
@@ -187,7 +197,7 @@ class Facts(_Record):
     wait. next_boot: None where the policy reboots nothing.
     """
 
-    schema_: Literal[4] = Field(alias="schema")
+    schema_: Literal[5] = Field(alias="schema")
     id: _Name
     target: _Text
     roles: Annotated[list[_Name], Field(max_length=MOST_ROLES)]
@@ -202,6 +212,7 @@ class Facts(_Record):
     floors: dict[_Name, dict[_Name, bool]]
     held: _Names
     newer: Newer
+    offered: Offered
     unfinished: Unfinished
     openvswitch: Unit | None
     switch: Switch | None

@@ -19,13 +19,12 @@ from pydantic_core import CoreSchema, core_schema
 
 from openstack_rollout.declared import reserved_paths, reserved_units, targets
 from openstack_rollout.declared.problems import Wrong, not_a, shown, suggestion
+from openstack_rollout.node.packages import FLOOR, NEWEST
 
 #: The longest name of what is a container, a unit or a part of a state's id.
 LONGEST = 64
 #: Ours, for what is put aside.
 PUT_ASIDE = "-legacy"
-#: A release's package may have this before its version: that one or any newer.
-FLOOR = ">="
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 _WORDS = "has letters, digits, _, . and - only, and begins with a letter or a digit"
@@ -173,7 +172,7 @@ def _source(text: str) -> str:
 
 def _package_version(text: str) -> str:
     if re.search(r"(?:^|[.-])[xX](?:[.-]|$)", text):
-        return f"{shown(text)} looks like a pattern, give one version or {FLOOR}version"
+        return f"{shown(text)} looks like a pattern, give one version, {FLOOR}version or {NEWEST}"
     return ""
 
 
@@ -257,12 +256,12 @@ ReleaseName = Annotated[
 #: As the package managers of both families spell names; Debian's may have an architecture.
 PACKAGE = Text(
     r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(?::[a-z0-9-]+)?",
-    "a package's name has letters, digits, _, ., + and - only, and is no glob",
+    "a package's name has letters, digits, _, ., + and - only, and is no glob: name each package",
     128,
 )
 PACKAGE_VERSION = Text(
-    rf"(?:{FLOOR})?(?:[0-9]+:)?[A-Za-z]?[0-9][A-Za-z0-9._+~^%-]*",
-    f"has to be one version, as the package manager shows it, or {FLOOR}version without a blank",
+    rf"(?:{NEWEST}|(?:{FLOOR})?(?:[0-9]+:)?[A-Za-z]?[0-9][A-Za-z0-9._+~^%-]*)",
+    f"has to be one version, as the package manager shows it, {FLOOR}version without a blank, or {NEWEST}",
     128,
     _package_version,
 )

@@ -23,6 +23,7 @@ from openstack_rollout.declared.problems import (
     suggestion,
 )
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.node.packages import FLOOR, NEWEST, matches
 from openstack_rollout.vocabulary import ROLES
 
 Reasons = list[tuple[str, str]]
@@ -275,6 +276,25 @@ def _target(model: Model) -> Iterator[tuple[str, str]]:
     else:
         for key, text in _images_of_target(model, wanted):
             yield "INVALID_PILLAR", f"{path((_ROOT, 'releases', wanted, 'images'))}:{key}: {text}"
+        for keys, text in _newest_of_target(model, wanted):
+            yield "INVALID_PILLAR", f"{path((_ROOT, 'releases', wanted, 'packages', *keys))}: {text}"
+
+
+def _newest_of_target(model: Model, version: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What the target wants at the newest and no service would move: all other packages are the system's."""
+    packaged = [
+        one for one in model.catalogue.services(version).values() if one.enabled and one.deploy == "package"
+    ]
+    for keys, name, families in releases.newest_of(model.releases[version]):
+        globs = [glob for one in packaged for family in families for glob in one.packages.get(family, ())]
+        if not matches(name, globs):
+            yield (
+                keys,
+                (
+                    f"{NEWEST} is for packages of enabled services with deploy: package, and none has it:"
+                    f" give a version or {FLOOR}version; or leave it out, the system stage brings its newest"
+                ),
+            )
 
 
 def _images_of_target(model: Model, version: str) -> Iterator[tuple[str, str]]:

@@ -25,6 +25,7 @@ from openstack_rollout.declared.problems import (
 )
 from openstack_rollout.declared.services import Entry
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.node.packages import FLOOR, NEWEST
 from openstack_rollout.vocabulary import OS_FAMILIES
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ def _families(versions: Mapping[Any, Any]) -> Iterator[tuple[Any, str]]:
 
 
 def _package_version(value: Any) -> str:
+    if value in (None, ""):
+        return f"has no version: give one, {FLOOR}version or {NEWEST}"
     return PACKAGE_VERSION.problem(value) if isinstance(value, str) else not_a_string(value)
 
 
@@ -120,7 +123,8 @@ class Release(Strict):
     images: ReleaseImages = {}
     """Image key → reference, or back end → reference where the key is a map of back ends."""
     packages: PackageVersions = {}
-    """Package → version, or >=version for that one or any newer; or either by os_family."""
+    """Package → version, or >=version for that one or any newer, or newest for what the node's repositories
+    offer (of services with deploy: package alone); or any of them by os_family."""
     defaults: Defaults = Defaults()
     """Defaults of services that came with the release."""
     migrations: Migrations = []
@@ -197,6 +201,23 @@ def get(model: Model, version: str) -> Release:
     if version not in model.releases:
         raise RolloutError("UNKNOWN_TARGET", f"{shown(version)} is not a release; {_choices(model)}")
     return model.releases[version]
+
+
+def wants_newest(model: Model, version: str) -> bool:
+    """Whether a release, or NO_RELEASE, wants any package at the newest. Raises as `get` does."""
+    return any(True for _ in newest_of(get(model, version)))
+
+
+def newest_of(release: Release) -> Iterator[tuple[tuple[str, ...], str, tuple[str, ...]]]:
+    """Each package that a release wants at the newest: the keys below its packages, its name, the families of
+    distributions of which it does.
+    """
+    for name, one in release.packages.items():
+        if isinstance(one, str):
+            if one == NEWEST:
+                yield (name,), name, OS_FAMILIES
+        else:
+            yield from (((name, family), name, (family,)) for family, each in one.items() if each == NEWEST)
 
 
 def references_of(images: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

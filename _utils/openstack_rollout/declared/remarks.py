@@ -23,7 +23,14 @@ def held(wanted: Mapping[str, Any], facts: Facts) -> dict[str, str]:
 
 def stays(wanted: Mapping[str, Any], facts: Facts) -> dict[str, dict[str, str]]:
     """What is newer and stays, each with its cause: {name: {"version", "cause", "by"}}."""
+    newest = {
+        name
+        for service in wanted["packaged"]
+        for name, version in service["packages"].items()
+        if version == packages.NEWEST
+    }
     told = {name: one.model_dump() for name, one in facts.newer.stays.items()}
+    told |= {name: one.model_dump() for name, one in facts.offered.stays.items() if name in newest}
     cause = "hold" if facts.os_family == "Debian" else "versionlock"
     for name, version in held(wanted, facts).items():
         told.setdefault(name, {"version": version, "cause": cause, "by": ""})
@@ -34,7 +41,7 @@ def package_facts(wanted: Mapping[str, Any], facts: Facts) -> dict[str, dict[str
     """The packages that a release names: {name: {"stage", "installed", "wanted"}}."""
     found = {}
     for stage, some in _by_stage(wanted):
-        install, remove = packages.changes(stage, some, facts.packages, facts.meets)
+        install, remove = packages.changes(stage, some, facts.packages, facts.meets, facts.offered.upgrade)
         for name in (*(one for one in some if one in facts.packages or one in install), *remove):
             installed = list(facts.packages.get(name, ()))
             found[name] = {"stage": stage, "installed": installed, "wanted": some.get(name)}

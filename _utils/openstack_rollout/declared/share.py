@@ -15,7 +15,7 @@ from openstack_rollout.declared import releases
 from openstack_rollout.declared.releases import NO_RELEASE, Release
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.node import kernels
-from openstack_rollout.node.packages import FLOOR, MINION_PACKAGES, OVS_PACKAGES, of_the_switch
+from openstack_rollout.node.packages import FLOOR, MINION_PACKAGES, NEWEST, OVS_PACKAGES, of_the_switch
 from openstack_rollout.vocabulary import SERVICE_STAGES, SHARE_VERSION, STAGES
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def share(model: Model, where: Place, matches: Matches = lambda target: True) ->
         "releases": releases.versions(model),
         "watched": watched(model),
         "floors": floors(model, where.os_family),
+        "newest": newest(model, where.os_family),
     }
 
 
@@ -109,7 +110,7 @@ def desired(model: Model, version: str, where: Place) -> dict[str, Any]:
     services = [_service(model, release, version, one) for one in entries if one.deploy == "container"]
     own, libraries = _globs(model, where, "packages"), _globs(model, where, "libraries")
     packages = _packages(model, release, version, where, [*own, *libraries])
-    system = _system(model, release, roles, packages["system"], own=own, libraries=libraries)
+    system = _system(model, release, where, packages["system"], own=own, libraries=libraries)
     newest = {"depth": system["depth"], "kept": system["settled"]} if system["others"] else None
     packaged = [_packaged(release, where, one, newest) for one in entries if one.deploy == "package"]
     return {
@@ -174,6 +175,12 @@ def floors(model: Model, os_family: str) -> dict[str, list[str]]:
     return {name: sorted(some) for name, some in sorted(found.items())}
 
 
+def newest(model: Model, os_family: str) -> list[str]:
+    """The packages that any release wants at the newest: what that is, the node's repositories tell."""
+    found = (_versions(release, os_family).items() for release in model.releases.values())
+    return sorted({name for some in found for name, version in some if version == NEWEST})
+
+
 def _hooks(model: Model, matches: Matches) -> dict[str, dict[str, list[dict[str, Any]]]]:
     return {
         stage: {
@@ -195,7 +202,7 @@ def _migrations(model: Model, version: str, matches: Matches) -> list[dict[str, 
 def _system(
     model: Model,
     release: Release,
-    roles: Sequence[str],
+    where: Place,
     packages: dict[str, str],
     *,
     own: Sequence[str],
@@ -210,16 +217,18 @@ def _system(
     a role accepts it.
     """
     exclude = [*system_excludes(model), *own]
-    least = {name for name, version in packages.items() if version.startswith(FLOOR)}
+    wanted = _versions(release, where.os_family)
+    free = {name for name, version in wanted.items() if version == NEWEST}
+    free |= {name for name, version in packages.items() if version.startswith(FLOOR)}
     # What belongs to releases waits for one, where none is wanted.
     named = [release] if release.packages or release.images else list(model.releases.values())
-    pinned = sorted({name for one in named for name in one.packages} - least)
+    pinned = sorted({name for one in named for name in one.packages} - free)
     return {
         "depth": model.system.depth,
         "others": model.system.packages == "all",
         "reboot": model.system.reboot,
         "disruptive": list(model.system.disruptive),
-        "accept": any(model.policies.of(role).reboot_occupied for role in roles),
+        "accept": any(model.policies.of(role).reboot_occupied for role in where.roles),
         "kpatch": model.system.kpatch,
         "os_image": releases.image(model, release, OS_IMAGE, None),
         "exclude": exclude,
@@ -320,14 +329,16 @@ def _stages(model: Model, roles: Iterable[str], services: Iterable[dict[str, Any
 def _packages(
     model: Model, release: Release, version: str, where: Place, own: Sequence[str]
 ) -> dict[str, dict[str, str]]:
-    """The packages of each stage, but for those that move with services (globs)."""
+    """The packages of each stage, but for those that move with services (globs). What is to be at the newest
+    and is no service's here belongs to all that no release names.
+    """
     if version == NO_RELEASE:
         return {"system": {}}
     plane = "control_plane" if model.is_control_plane(where.roles) else "services"
     partition: dict[str, dict[str, str]] = {"ovs": {}, "system": {}, plane: {}}
     for name, wanted in _versions(release, where.os_family).items():
         stage = package_stage(model, name, where.roles)
-        if stage in partition and not _matches(name, own):
+        if stage in partition and wanted != NEWEST and not _matches(name, own):
             partition[stage][name] = wanted
     return partition
 

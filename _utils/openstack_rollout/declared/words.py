@@ -103,6 +103,9 @@ _SENTENCES: Mapping[str, Any] = {
         )
     ),
     "service_libraries": lambda one, _: f"service {one.subject}: newer libraries: {some(one.want)}",
+    "service_unknown": lambda one, _: (
+        f"service {one.subject}: whether its packages are the newest cannot be told: {one.have}"
+    ),
     "service_stale": lambda one, _: f"service {one.subject}: runs what was there before {some(one.want)}",
     "service_stopped": lambda one, _: f"service {one.subject}: {', '.join(one.have)} does not run",
     "newer": lambda one, _: f"newer packages: {some(one.want)}",

@@ -56,6 +56,18 @@ def read(printed: str) -> dict[str, Policy]:
     return {name: policy for name, policy in found.items() if policy.installed}
 
 
+def offered(policy: Policy) -> str:
+    """The version that apt would bring of an installed package, "" where that is not newer, or not for this
+    machine yet (phased).
+    """
+    for one in policy.versions:
+        if one.here:
+            break
+        if one.version == policy.candidate:
+            return "" if one.phased else one.version
+    return ""
+
+
 def stay(policy: Policy, held: bool) -> dict[str, str]:
     """Why a package that does not move stays: {"version", "cause", "by"}; {} where nothing is newer.
 

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 # Before a version of a release's package: that one or any newer.
 FLOOR = ">="
+# In place of a version of a release's package: the newest that the node's repositories offer.
+NEWEST = "newest"
 OVS_PACKAGES = ("openvswitch*", "*-openvswitch")
 # Salt's own packages move last, apart from all others: their scripts restart what runs the update.
 MINION_PACKAGES = ("salt", "salt-common", "salt-minion")
@@ -39,12 +41,14 @@ def changes(
     packages: Mapping[str, str],
     installed: Mapping[str, Sequence[str]],
     meets: Meets = lambda name, floor: False,
+    newer: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, str], list[str]]:
     """What has to happen to the packages of a stage.
 
     stage (str): `ovs` also follows Open vSwitch from one stream's package to the next. packages (dict): name
-    → version the release wants, or the least one (">=1.2-3"), which meets tells. installed (dict): name →
-    versions, as pkg.list_pkgs(versions_as_list=True) gives.
+    → version the release wants, or the least one (">=1.2-3"), which meets tells, or `newest`. installed
+    (dict): name → versions, as pkg.list_pkgs(versions_as_list=True) gives. newer (dict): name → version that
+    the repositories offer, of those that are to be at the newest and are not.
 
     Returns ({name: version} to bring to that version, [names] to remove, of `ovs` also name-version of what a
     killed transaction left beside the wanted version). A package that a node does not have is not wanted
@@ -66,6 +70,8 @@ def changes(
                 if name not in packages and (match := _OVS_STREAM.match(name)) and match["stream"]
             )
         remove += _doubles(wanted, installed)
+    offered = newer or {}
+    wanted = {name: offered.get(name, one) if one == NEWEST else one for name, one in wanted.items()}
     install = {
         name: version
         for name, version in wanted.items()
@@ -142,6 +148,8 @@ def plain(version: str) -> str:
 
 
 def _is_there(name: str, wanted: str, installed: Sequence[str], meets: Meets) -> bool:
+    if wanted == NEWEST:
+        return True  # nothing newer is offered
     if wanted.startswith(FLOOR):
         return bool(installed) and meets(name, wanted)
     return plain(wanted) in map(plain, installed)

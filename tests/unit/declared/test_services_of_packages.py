@@ -7,7 +7,8 @@ import copy
 import pytest
 import yaml
 
-from openstack_rollout.declared import content, differences, reading, rounds, share
+from openstack_rollout.declared import content, differences, reading, releases, rounds, share
+from openstack_rollout.declared.comparison import Comparison
 from openstack_rollout.declared.differences import Kind
 from openstack_rollout.declared.facts import read
 from openstack_rollout.declared.share import Place
@@ -194,6 +195,92 @@ def test_newer_libraries_are_of_its_stage_beside_the_release():
     found = [one for one in differences.beside_the_release(desired(), told) if one.stage == "control_plane"]
     assert [(one.kind, one.subject) for one in found] == [(Kind.SERVICE_LIBRARIES, "keystone")]
     assert not differences.differs(desired(), told)
+
+
+NEWEST = {"keystone": {"Debian": "newest"}, "keystone-doc": {"Debian": "newest"}, "other": {"Debian": "1"}}
+
+
+def newest(**changes):
+    """The pillar and the facts of a node whose release wants the newest of a service."""
+    openstack = pillar(packages=NEWEST)
+    found = facts_at(openstack, NEW, ON_DEBIAN)
+    found["packaged"] = {"keystone": {"here": True, "units": {"apache2.service": "active"}, "stale": []}}
+    found["packages"] |= {"keystone": ["2:21"], "other": ["1"]}
+    return openstack, found | changes
+
+
+def test_the_newest_is_reached_when_nothing_newer_is_offered():
+    openstack, told = newest()
+    assert reading.reasons(openstack)[0] == []
+    compared = Comparison(model(openstack)).compare(read("node1", told), ON_DEBIAN.roles, None)
+    assert compared.open(["control_plane", "system"]) == [] and compared.deployed == NEW
+    openstack, told = newest(offered={"upgrade": {"keystone": "2:22", "unasked": "1"}})
+    compared = Comparison(model(openstack)).compare(read("node1", told), ON_DEBIAN.roles, None)
+    [difference] = compared.open(["control_plane", "system"])
+    assert (difference.kind, difference.want) == (Kind.SERVICE_PACKAGES, {"keystone": "2:22"})
+    assert compared.packages["keystone"] == {
+        "stage": "control_plane", "installed": ["2:21"], "wanted": "newest",
+    }  # fmt: skip
+
+
+def test_of_the_newest_what_the_operator_keeps_is_told_and_no_difference():
+    lock = {"version": "2:22", "cause": "hold", "by": ""}
+    openstack, told = newest(offered={"upgrade": {}, "stays": {"keystone": lock}})
+    compared = Comparison(model(openstack)).compare(read("node1", told), ON_DEBIAN.roles, None)
+    assert compared.open(["control_plane"]) == [] and compared.stays == {"keystone": lock}
+
+
+def test_a_node_asks_its_repositories_for_what_any_release_wants_at_the_newest():
+    openstack = pillar(packages=NEWEST)
+    openstack["releases"]["1.0.0"]["packages"]["keystone-old"] = "newest"
+    found = share.share(model(openstack), ON_DEBIAN)
+    assert found["newest"] == ["keystone", "keystone-doc", "keystone-old"]
+    assert share.share(model(openstack), Place(("controller",)))["newest"] == ["keystone-old"]
+
+
+def test_no_other_stage_moves_to_the_newest_by_a_release():
+    """On a node that has the package and not the service it is one that no release names."""
+    wanted = desired(pillar(packages=NEWEST), Place(("compute",), None, "Debian"))
+    assert all("keystone" not in some for some in wanted["packages"].values())
+    assert "keystone" not in wanted["system"]["kept"] and "other" not in wanted["exclude"]
+
+
+REFUSED = "openstack:releases:1.0.1:packages:"
+
+
+@pytest.mark.parametrize(
+    ("packages", "line"),
+    [
+        ({"curl": "newest"}, "curl: newest is for packages of enabled services with deploy: package"),
+        ({"keystone": {"RedHat": "newest"}}, "keystone:RedHat: newest is for packages of enabled"),
+        ({"keystone": None}, "keystone: has no version: give one, >=version or newest"),
+        ({"keystone": {"Debian": ""}}, "keystone:Debian: has no version: give one, >=version or newest"),
+        ({"keystone*": "newest"}, "keystone*: 'keystone*': a package's name has letters, digits, _, ., + and"
+            " - only, and is no glob: name each package"),
+        ({"keystone": "latest"}, "keystone: 'latest': has to be one version, as the package manager shows"
+            " it, >=version without a blank, or newest"),
+        ({"keystone": ">="}, "keystone: '>=': has to be one version"),
+        ({"keystone": ">= 2"}, "keystone: '>= 2': has to be one version"),
+        ({"keystone": "2.x"}, "keystone: '2.x' looks like a pattern, give one version, >=version or newest"),
+    ],
+)  # fmt: skip
+def test_a_version_that_is_none_is_refused_with_its_key_and_what_to_do(packages, line):
+    [(reason, text)] = reading.reasons(pillar(packages=packages))[0]
+    assert reason == "INVALID_PILLAR" and text.startswith(f"{REFUSED}{line}"), text
+
+
+def test_the_newest_is_for_services_that_are_packages_alone():
+    openstack = pillar({"enabled": True}, {"keystone": "newest"})
+    [(_, text)] = reading.reasons(openstack)[0]
+    assert text.startswith(f"{REFUSED}keystone: newest is for packages of enabled services")
+    openstack["target_version"] = "1.0.0"
+    assert reading.reasons(openstack)[0] == []  # a release of the past may be of another cloud
+
+
+def test_a_run_asks_repositories_first_where_its_release_wants_the_newest():
+    assert releases.wants_newest(model(pillar(packages=NEWEST)), NEW)
+    assert not releases.wants_newest(model(pillar(packages=NEWEST)), "1.0.0")
+    assert not releases.wants_newest(model(pillar()), releases.NO_RELEASE)
 
 
 def test_a_node_that_tells_nothing_of_it_is_at_no_release_by_it():

@@ -62,6 +62,13 @@ SENTENCES = [
     (Kind.SWITCH_DISABLED, "ovs.service", None, None, "unit ovs.service: is not enabled"),
     (Kind.SWITCH_STALE, "switch", "3.4.0", "3.5.0", "switch: runs 3.4.0, 3.5.0 is installed"),
     (
+        Kind.SERVICE_UNKNOWN,
+        "nova-api",
+        "no repository answers",
+        None,
+        "service nova-api: whether its packages are the newest cannot be told: no repository answers",
+    ),
+    (
         Kind.SERVICE_PACKAGES,
         "nova-api",
         {"nova-api": ["1"], "nova-common": []},

@@ -17,7 +17,7 @@ class Packages:
         self.asked = []
         self.refreshed = 0
         self.plan, self.takes, self.brings = {}, (), {}
-        self.failure, self.held = None, ""
+        self.failure, self.broken, self.held = None, None, ""
 
     def ask(self, salt, question):
         """As dnf_library.ask of `resolve` and `unfetched`."""
@@ -68,7 +68,19 @@ class Packages:
 
     def functions(self):
         names = ("list_pkgs", "refresh_db", "latest_version", "version_cmp")
-        return {f"pkg.{name}": getattr(self, name) for name in names}
+        return {f"pkg.{name}": getattr(self, name) for name in names} | {
+            "system_packages.offered": self.offered
+        }
+
+    def offered(self, names):
+        """As system_packages does."""
+        if self.broken:
+            raise self.broken
+        newer = {name: self.available.get(name, "") for name in names}
+        newer = {name: one for name, one in newer.items() if one > self.installed[name][-1]}
+        kept = {*newer} & {self.held}
+        stays = {name: {"version": newer.pop(name), "cause": "hold", "by": ""} for name in kept}
+        return {"upgrade": newer, "stays": stays}
 
     def latest_version(self, name, refresh):
         assert refresh is False

@@ -272,6 +272,42 @@ def test_what_is_newer_is_told_or_told_to_be_unknown():
     assert asked == [None]
 
 
+def test_what_the_repositories_offer_is_told_of_packages_that_a_release_wants_at_the_newest():
+    openstack = valid()
+    openstack["services"] = {
+        "nova": {"deploy": "package", "packages": {"RedHat": ["nova*"]}, "units": {"RedHat": ["nova"]}}
+    }
+    openstack["releases"][OLD]["packages"]["nova-old"] = "newest"
+    openstack["releases"][NEW]["packages"] |= {"nova": {"RedHat": "newest"}, "nova-absent": "newest"}
+    record = {"here": True, "units": {"nova.service": "active"}, "stale": []}
+    asked = []
+
+    def offered(names):
+        asked.append(names)
+        return {"upgrade": {"nova": "2"}, "stays": {}}
+
+    functions = {
+        "package_set.installed": lambda: {"nova": ["1"], "nova-old": ["1"]},
+        "packaged_service.found": lambda own, units, libraries: record,
+        "system_packages.offered": offered,
+        "system_packages.refresh": lambda timeout: asked.append("refreshed"),
+    }
+    facts = node(pillar(openstack=openstack), **measuring({}, **functions)).facts(refresh=True)
+    assert asked == ["refreshed", ["nova", "nova-old"]]
+    open_ends = compared(facts, openstack=openstack).stages["services"]
+    service = next(one for one in open_ends if one.subject == "nova")
+    assert (service.kind, service.want) == (Kind.SERVICE_PACKAGES, {"nova": "2"})
+
+    def fail(names):
+        raise NodeError("REPOSITORY_BROKEN", "no repository answers")
+
+    functions["system_packages.offered"] = fail
+    facts = node(pillar(openstack=openstack), **measuring({}, **functions)).facts()
+    open_ends = compared(facts, openstack=openstack).stages["services"]
+    service = next(one for one in open_ends if one.subject == "nova")
+    assert service.kind == Kind.SERVICE_UNKNOWN and "no repository answers" in service.have
+
+
 def test_a_run_to_another_target_is_refused_before_anything_is_rendered():
     run = {"target": NEW, "stages": ["services"]}
     assert node(pillar(**run)).desired("services")["refused"] is None

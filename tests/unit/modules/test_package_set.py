@@ -50,11 +50,45 @@ def test_of_a_package_with_a_least_version_the_newest_is_brought(package_set):
     packages = Packages({"a": "1-1", "b": "1-5"}, {"a": "1-4"})
     module = package_set(packages)
     wanted = {"a": ">=1-3", "b": ">=1-3"}
-    assert module.changes(wanted)["install"] == {"a": ">=1-3"}
+    assert module.changes(wanted)["install"] == {"a": "1-4"}  # what would come
     module.bring({"a": ">=1-3"})
     assert packages.installed["a"] == ["1-4"] and module.changes(wanted)["install"] == {}
-    with pytest.raises(CommandExecutionError, match=r"^PACKAGE_FAILED: not reached: a >=1-9"):
-        module.bring({"a": ">=1-9"})
+
+
+def test_a_least_version_that_no_repository_has_is_refused_before_anything_moves(package_set):
+    packages = Packages({"a": "1-1", "b": "1-1"}, {"a": "1-4", "b": "1-2"})
+    module = package_set(packages)
+    assert module.changes({"a": ">=1-9"})["install"] == {"a": ">=1-9"}
+    with pytest.raises(NodeError, match=r"^PACKAGE_FAILED: the repositories have no a >=1-9$"):
+        module.bring({"a": ">=1-9", "b": "1-2"})
+    assert packages.installed == {"a": ["1-1"], "b": ["1-1"]}
+
+
+def test_of_a_package_at_the_newest_the_version_that_is_offered_is_brought(package_set):
+    packages = Packages({"a": "1-1", "b": "1-5"}, {"a": "1-4", "b": "1-5"})
+    module = package_set(packages)
+    wanted = {"a": "newest", "b": "newest", "absent": "newest"}
+    due = module.changes(wanted)["install"]
+    assert due == {"a": "1-4"}
+    module.bring(due)
+    assert packages.installed["a"] == ["1-4"] and module.changes(wanted)["install"] == {}
+
+
+def test_what_is_held_is_at_its_newest_but_under_no_least_version(package_set):
+    packages = Packages({"a": "1-1"}, {"a": "1-4"})
+    packages.held = "a"
+    module = package_set(packages)
+    assert module.changes({"a": "newest"})["install"] == {}
+    assert module.changes({"a": ">=1-2"})["install"] == {"a": "1-4"}  # and then refused, as every hold is
+
+
+def test_repositories_that_cannot_be_read_are_not_taken_for_having_nothing_newer(package_set):
+    packages = Packages({"a": "1-1"}, {"a": "1-4"})
+    packages.broken = NodeError("REPOSITORY_BROKEN", "no cache")
+    module = package_set(packages)
+    with pytest.raises(NodeError, match=r"^REPOSITORY_BROKEN"):
+        module.changes({"a": "newest"})
+    assert module.changes({"a": "1-1"})["install"] == {}  # nobody is asked
 
 
 @pytest.mark.parametrize("os_family", ["RedHat", "Debian"])

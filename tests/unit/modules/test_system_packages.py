@@ -70,6 +70,7 @@ def node(tmp_path, monkeypatch):
         module._OPERATORS_PREFERENCES = tmp_path / "operators"
         module._REMEMBERED = tmp_path / "plan.json"
         module._LOCKED = tmp_path / "locks.json"
+        module._OFFERED = tmp_path / "offered.json"
         module._LISTS = tmp_path / "lists"
         module._LISTS.mkdir(exist_ok=True)
         (module._LISTS / "lab_Packages").touch()
@@ -225,3 +226,44 @@ def test_beside_the_masters_packages_nothing_of_salt_moves(node):
     module.plan("dist_upgrade", [])
     assert commands.asked[0]["exclude"] == ["salt", "salt-*"]
     assert module.held() == ["salt-minion"]
+
+
+def test_what_dnf_offers_of_some_packages_is_told_each_by_itself(node):
+    """Whatever else of the system could not move."""
+    lock, excluded = package("locked", "3", by="locked-2.*"), package("hidden", "3", by="excludepkgs=hid*")
+    troubled = {"problem": "x conflicts with y", "needs": {"y": TUNED}, "comes": []}
+    module, commands = node(dnf=NEWER | troubled | {"locked": [lock], "excluded": [excluded]})
+    found = module.offered(["lab-plain", "locked", "hidden", "at-its-newest"])
+    assert found["upgrade"] == {"lab-plain": "1.1-1.el9"}
+    assert {name: (one["cause"], one["version"]) for name, one in found["stays"].items()} == {
+        "locked": ("versionlock", "3"),
+        "hidden": ("exclude", "3"),
+    }
+    assert commands.asked == [{"ask": "newer", "exclude": []}]
+
+
+def test_what_apt_offers_of_some_packages_is_its_candidate_where_that_is_newer(node):
+    module, commands = node("Debian")
+    assert module.offered(["lab-held"]) == {"upgrade": {"lab-held": "1.1-1"}, "stays": {}}
+    assert commands.lines()[-1] == "apt-cache policy lab-held"
+    module, _ = node("Debian", {"apt-mark showhold": "lab-held\n"})
+    (module._LISTS / "other").touch()
+    held = {"version": "1.1-1", "cause": "hold", "by": ""}
+    assert module.offered(["lab-held"]) == {"upgrade": {}, "stays": {"lab-held": held}}
+
+
+def test_repositories_are_asked_what_they_offer_only_when_something_changed(node, tmp_path):
+    module, commands = node()
+    assert module.offered([]) == {"upgrade": {}, "stays": {}} and commands.asked == []
+    assert module.offered(["lab-plain"]) == module.offered(["lab-plain"])
+    assert len(commands.asked) == 1
+    module.offered(["a-long-name"])
+    (tmp_path / "lists/other").touch()
+    module.offered(["a-long-name"])
+    assert len(commands.asked) == 3
+
+
+def test_repositories_that_cannot_be_read_offer_not_nothing(node):
+    module, _ = node(dnf=NodeError("REPOSITORY_BROKEN", "no cache for 'x'"))
+    with pytest.raises(NodeError, match="REPOSITORY_BROKEN"):
+        module.offered(["lab-plain"])

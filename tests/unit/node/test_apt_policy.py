@@ -31,6 +31,26 @@ def test_the_cause_is_told(candidate, priority, phased, held, cause, by):
     assert apt_policy.stay(policy, held) == {"version": "1.1-1", "cause": cause, "by": by}
 
 
+@pytest.mark.parametrize(
+    ("candidate", "priority", "phased", "offered"),
+    [
+        ("1.1-1", "500", "", "1.1-1"),
+        ("1.1-1", "500", " (phased 20%)", ""),
+        ("1.0-1", "500", "", ""),
+        ("(none)", "-1", "", ""),
+    ],
+)
+def test_what_apt_would_bring_is_newer_and_for_this_machine(candidate, priority, phased, offered):
+    said = HEAD.format(candidate=candidate) + TABLE.format(priority=priority, phased=phased)
+    assert apt_policy.offered(apt_policy.read(said)["curl"]) == offered
+
+
+def test_an_older_version_that_a_pin_prefers_is_not_newer():
+    table = " *** 1.1-1 100\n        100 /var/lib/dpkg/status\n     1.0-1 1001\n"
+    said = HEAD.format(candidate="1.0-1").replace("Installed: 1.0-1", "Installed: 1.1-1") + table
+    assert apt_policy.offered(apt_policy.read(said)["curl"]) == ""
+
+
 def test_a_version_of_backports_is_not_newer():
     said = HEAD.format(candidate="1.0-1") + TABLE.format(priority="100", phased="")
     assert apt_policy.stay(apt_policy.read(said)["curl"], held=False) == {}

@@ -80,6 +80,13 @@ def test_a_floor_that_nobody_can_tell_of_is_not_met():
     assert packages.changes("system", {"a": ">=2"}, {"a": ["3"]}) == ({"a": ">=2"}, [])
 
 
+def test_the_newest_is_there_where_nothing_newer_is_offered():
+    wanted, installed = {"a": "newest", "b": "newest", "absent": "newest"}, {"a": ["1"], "b": ["1"]}
+    assert packages.changes("services", wanted, installed) == ({}, [])
+    assert packages.changes("services", wanted, installed, newer={"a": "2"}) == ({"a": "2"}, [])
+    assert packages.changes("services", {"a": "1"}, installed, newer={"a": "2"}) == ({}, [])  # a pin stays
+
+
 def test_a_floor_is_none_of_a_package_that_is_not_there():
     assert packages.changes("system", {"a": ">=2"}, {}) == ({}, [])
 

@@ -21,7 +21,7 @@ def facts(fresh=False, refresh=False):
         return node["facts"]
     at = {stage: node["at"].get(stage, "1.0.0") for stage in share["stages"]}
     return {
-        "schema": 4,
+        "schema": 5,
         "id": __opts__["id"],
         "target": share["target"],
         "roles": share["roles"],
@@ -47,6 +47,7 @@ def facts(fresh=False, refresh=False):
         "floors": {},
         "held": [],
         "newer": {},
+        "offered": {},
         "unfinished": {},
         "openvswitch": None,
         "switch": None,
