@@ -16,10 +16,11 @@ import salt.utils.path
 from salt.exceptions import CommandExecutionError
 
 from openstack_rollout.node import carriers, commands, docker_api
+from openstack_rollout.node import packages as comparing
 from openstack_rollout.node.errors import NodeError
 
 #: The form of the answer; declared/deployed.py of the master has the same number.
-SCHEMA = 1
+SCHEMA = 2
 #: The module that tells of an engine → its program. Both take the same arguments and answer in one form.
 ENGINES = {"podman": "podman", "docker_engine": "docker"}
 _LABELS = (
@@ -37,20 +38,21 @@ _NAMED = re.compile(r" --name[= ](\S+)")
 _PROPERTIES = ("Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "Type", "ExecStart")
 
 
-def report(units: Sequence[str] = ()) -> dict:
+def report(units: Sequence[str] = (), packages: Sequence[str] = ()) -> dict:
     """What is deployed on this node: records without judgement and without secrets, for the master.
 
     units (list): globs of unit names, such as edpm_*.service: units that fit are told also when no container
-    belongs to them.
+    belongs to them. packages (list): globs of names of packages, such as nova-*: those that are installed are
+    told.
 
-    Returns what declared/deployed.py of the master describes. `trouble` has a line for each engine or carrier
-    that could not tell. Raises NodeError NODE_ERROR when systemd does not answer.
+    Returns what declared/deployed.py of the master describes. `trouble` has a line for each engine, carrier
+    or package manager that could not tell. Raises NodeError NODE_ERROR when systemd does not answer.
 
     CLI Example:
 
     .. code-block:: bash
 
-        salt 'cmp1' deployed.report units='[edpm_*.service, tripleo_*.service]'
+        salt 'cmp1' deployed.report units='[edpm_*.service, tripleo_*.service]' packages="['nova-*']"
     """
     trouble: list[str] = []
     try:
@@ -80,8 +82,34 @@ def report(units: Sequence[str] = ()) -> dict:
             for name, one in sorted(known.items())
             if any(fnmatchcase(name, glob) for glob in units) and one["state"]["load"] != "not-found"
         },
+        "packages": _packages(list(packages), trouble),
         "trouble": [line[:_LONGEST] for line in trouble],
     }
+
+
+def _packages(globs: list[str], trouble: list[str]) -> dict[str, dict]:
+    """The installed packages of the globs: their versions, and who built each."""
+    if not globs:
+        return {}
+    try:
+        installed = __salt__["package_set.installed"]()
+        found = {name: versions for name, versions in installed.items() if comparing.matches(name, globs)}
+        # Each family's function knows its own options alone.
+        own = {"failhard": False} if __grains__.get("os_family") == "Debian" else {"attr": "vendor"}
+        built = __salt__["pkg.info_installed"](*found, **own) if found else {}
+    except CommandExecutionError as error:
+        trouble.append(f"packages: {error}")
+        return {}
+    return {
+        name: {"versions": list(versions), "vendor": _vendor(built.get(name) or {})}
+        for name, versions in sorted(found.items())
+    }
+
+
+def _vendor(package: Mapping[str, Any]) -> str:
+    """Who built a package: Debian's have a maintainer alone, whom Salt calls packager."""
+    name = str(package.get("vendor") or package.get("packager") or "")
+    return "" if name == "(none)" else name[:_LONGEST]
 
 
 def _engines(trouble: list[str]) -> tuple[dict[str, str], dict[str, dict]]:

@@ -66,7 +66,8 @@ def status(silence=STATUS_SILENCE):
 
 @console.command(nodes=console.text, output=console.text, version=console.text, silence=console.seconds)
 def survey(nodes=None, output=None, version=FOUND, silence=STATUS_SILENCE):
-    """What runs on the nodes, who deployed it, and which service type each container is. It only reads.
+    """What runs on the nodes, who deployed it, and which service type each container is; which types are
+    packages. It only reads.
 
     nodes
         A compound target. By default every minion that a role of the pillar means; all accepted minions where
@@ -74,7 +75,7 @@ def survey(nodes=None, output=None, version=FOUND, silence=STATUS_SILENCE):
 
     output
         A folder to write a pillar to begin with into: roles, services, and the release as found, made of the
-        digests that run. Nothing is overwritten.
+        digests that run and of the packages of services. Nothing is overwritten.
 
     version
         What the release as found is called. It has to be lower than the versions of your own releases.
@@ -82,9 +83,10 @@ def survey(nodes=None, output=None, version=FOUND, silence=STATUS_SILENCE):
     silence
         Seconds without a sign of life after which a node counts as silent.
 
-    Returns records: survey (the ids of all nodes), nodes, roles, services, images, undigested, unmapped,
-    silent, left_out, written. When a node did not answer, it is named, and the exit status is 1. Refuses with
-    one line under INVALID_PILLAR, NO_NODES, or WRONG_ARGUMENT when a file of the output exists.
+    Returns records: survey (the ids of all nodes), nodes, roles, services, images, undigested, packages,
+    both, unmapped, silent, left_out, written. When a node did not answer, it is named, and the exit status is
+    1. Refuses with one line under INVALID_PILLAR, NO_NODES, or WRONG_ARGUMENT when a file of the output
+    exists.
 
     CLI Example:
 

@@ -66,6 +66,15 @@ def shipped():
     return copy.deepcopy(_read())
 
 
+def packaged(openstack):
+    """A pillar with what its service types are called where they are packages, as it is shipped."""
+    names = yaml.safe_load((PILLAR / "packaged.sls").read_text())["openstack"]["service_types"]
+    types = copy.deepcopy(openstack["service_types"])
+    for kind, entry in names.items():
+        types[kind] |= entry
+    return openstack | {"service_types": types}
+
+
 def images(openstack, version):
     """Every known image key."""
     keys = {entry["image"] for entry in openstack["service_types"].values()} | set(

@@ -10,7 +10,7 @@ from openstack_rollout.declared import told
 from openstack_rollout.declared.told import Lines, Name, Names, Text, Told
 
 #: The form of the answer; a node whose module has another one needs saltutil.sync_all.
-SCHEMA = 1
+SCHEMA = 2
 
 Engine = Literal["podman", "docker_engine"]
 
@@ -47,20 +47,29 @@ class Container(Told):
     definition: Text
 
 
+class Package(Told):
+    """An installed package: its versions, and who built it."""
+
+    versions: Names
+    vendor: Text
+
+
 class Deployed(Told):
     """What is deployed on a node.
 
     engines: the version of each. managed: containers whose quadlets are ours. units: those that deployers
-    have names for, with or without a container. trouble: what could not be told.
+    have names for, with or without a container, and those of services that may be packages. packages: those
+    of such services. trouble: what could not be told.
     """
 
-    schema_: Literal[1] = Field(alias="schema")
+    schema_: Literal[2] = Field(alias="schema")
     id: Name
     os_family: Name
     engines: dict[Engine, Text]
     containers: dict[Name, Container]
     managed: Names
     units: dict[Name, UnitState]
+    packages: dict[Name, Package]
     trouble: Lines
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from openstack_rollout.declared.installers import OURS
+from openstack_rollout.declared.names import PACKAGE, PACKAGE_VERSION
 from openstack_rollout.declared.problems import plain
 from openstack_rollout.declared.services import BACKEND_MAPS
 from openstack_rollout.errors import some
@@ -28,6 +29,7 @@ _SHIPPED = ("service_defaults", "service_types", "auxiliary_images", "deployers"
 #: No template is rendered in these files.
 _RENDERER = "#!yaml"
 _WIDE = 10**6
+_DEFINITION = {"definition": "found"}
 _COMMENT = 300  # characters
 _TARGETED = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]*")
 _NUMBERED = re.compile(r"(?P<start>[A-Za-z][A-Za-z0-9_.:-]*?)[0-9]+(?:\.[A-Za-z0-9_.:-]+)?")
@@ -97,6 +99,7 @@ def _page(model: Model, records: Mapping[str, Any], version: str) -> Iterator[st
     yield "  system: {packages: release}"
     yield ""
     yield "  # found: the definition of whoever deployed it stays, an update moves its image."
+    yield "  # package: it runs under its packages' own units, an update moves its packages."
     yield "  services:"
     yield from _services(model, records)
 
@@ -124,6 +127,8 @@ def _roles(model: Model, records: Mapping[str, Any]) -> Iterator[str]:
 
 def _services(model: Model, records: Mapping[str, Any]) -> Iterator[str]:
     enabled: set[str] = set()
+    for kind, one in records["both"].items():
+        yield from (_comment("    ", line) for line in two_kinds(kind, one))
     for name, one in records["services"].items():
         if one["missing"]:
             yield _comment("    ", f"{name}: runs on {some(one['nodes'])}, not on {some(one['missing'])}")
@@ -131,7 +136,7 @@ def _services(model: Model, records: Mapping[str, Any]) -> Iterator[str]:
             yield _comment("    ", f"{name}: ours already: keep what your page says of it")
         if one["type"] not in model.service_types:
             yield _comment("    ", f"{name}: a type of your own: keep what your page says of it")
-        elif one["image_key"] not in records["images"]:
+        elif one["deploy"] == "container" and one["image_key"] not in records["images"]:
             yield _comment("    ", f"{name}: its image has no digest of a registry: not moved")
         elif one["fixed"]:
             yield _comment("    ", f"{name}: its bundle names {some(one['fixed'])}, no tag: not moved")
@@ -156,18 +161,19 @@ def _entry(
 
     beside: whether the service that its type is called after runs on each of its nodes.
     """
-    of_type = model.service_types[one["type"]]
-    entry: dict[str, Any] = {"enabled": True, "definition": "found"}
+    of_type, packaged = model.service_types[one["type"]], one["deploy"] == "package"
+    entry: dict[str, Any] = {"enabled": True, **({"deploy": "package"} if packaged else _DEFINITION)}
     if name != one["type"]:
         entry = {"type": one["type"], **entry}
         if beside:
             # A helper beside the service itself: its guard would act for nothing.
             entry |= {"guard": "none"} if of_type.guard not in (None, "none") else {}
             entry |= {"alone": False} if of_type.alone else {}
-    if of_type.container != one["container"]:
-        entry["container"] = one["container"]
-    if of_type.image != one["image_key"]:
-        entry["image"] = one["image_key"]
+    if packaged:
+        entry |= _own_names(model, name, one["type"])
+    else:
+        entry |= {"container": one["container"]} if of_type.container != one["container"] else {}
+        entry |= {"image": one["image_key"]} if of_type.image != one["image_key"] else {}
     if one["stage"]:
         entry["stage"] = one["stage"]
     # Roles of the type that no node has make no difference.
@@ -176,8 +182,40 @@ def _entry(
     return entry
 
 
+def _own_names(model: Model, name: str, kind: str) -> dict[str, Any]:
+    """What the operator's page says of the names of a service that is packages."""
+    services, of_type = model.catalogue.services(), model.service_types[kind]
+    service = services.get(name, services[kind])
+    said = {key: getattr(service, key) for key in ("packages", "libraries", "units")}
+    return {key: value for key, value in said.items() if value != (getattr(of_type, key) or {})}
+
+
+def two_kinds(kind: str, one: Mapping[str, Any]) -> Iterator[str]:
+    """What there is to say of a type that runs in containers here and is packages there, by the pillar's key.
+
+    kind (str): the type. one: of found_packages.both.
+    """
+    key = f"openstack:services:{kind}:deploy"
+    if one["at_once"]:
+        yield (
+            f"{key}: {some(one['at_once'])} runs it in a container and as packages: taken for a container,"
+            " disable the packages' units"
+        )
+    for role in one["roles"]:
+        yield (
+            f"{key}: {some(one['packages'])} has packages where role {role} has a container of ours:"
+            " give these nodes a role of their own"
+        )
+    if one["containers"] and one["packages"]:
+        yield (
+            f"{key}: container on {some(one['containers'])}, package on {some(one['packages'])}: two services"
+            " of this type"
+        )
+
+
 def _release(model: Model, records: Mapping[str, Any], version: str) -> Iterator[str]:
-    yield "# The release as it was found running, by salt-run rollout.survey: images alone, no packages."
+    yield "# The release as it was found running, by salt-run rollout.survey: the images, and the packages of"
+    yield "# services that are packages."
     for container, images in records["undigested"].items():
         for image, nodes in images.items():
             yield _comment(
@@ -186,7 +224,7 @@ def _release(model: Model, records: Mapping[str, Any], version: str) -> Iterator
     yield "openstack:"
     yield "  releases:"
     yield f"    {_flow(version)}:"
-    yield "      images:"
+    yield f"      images:{'' if records['images'] else ' {}'}"
     known = {of_type.image for of_type in model.service_types.values()}
     for key, one in records["images"].items():
         if key not in known:
@@ -196,6 +234,30 @@ def _release(model: Model, records: Mapping[str, Any], version: str) -> Iterator
             yield _comment("        ", f"{some(nodes)} runs {digest or 'an image of no registry'} instead")
         value = {"default": one["reference"]} if key in BACKEND_MAPS else one["reference"]
         yield f"        {_flow(key)}: {_flow(value)}"
+    yield from _packages(records)
+
+
+def _packages(records: Mapping[str, Any]) -> Iterator[str]:
+    """The packages of services, by family of distributions where the nodes are of several."""
+    several = len({node["os_family"] for node in records["nodes"].values()}) > 1
+    lines: list[str] = []
+    for name, families in records["packages"].items():
+        said: dict[str, str] = {}
+        for family, one in families.items():
+            version = one["version"]
+            if text := PACKAGE.problem(name) or PACKAGE_VERSION.problem(version):
+                lines.append(
+                    _comment("        ", f"not in here, on {some(one['nodes'])}: {name} {version}: {text}")
+                )
+                continue
+            for other, nodes in one["others"].items():
+                lines.append(_comment("        ", f"{some(nodes)} has {name} {other} instead"))
+            said[family] = version
+        if said:
+            value: Any = said if several else next(iter(said.values()))
+            lines.append(f"        {_flow(name)}: {_flow(value)}")
+    named = any(not line.lstrip().startswith("#") for line in lines)
+    yield from [f"      packages:{'' if named else ' {}'}", *lines] if lines else ()
 
 
 def _flow(value: Any) -> str:

@@ -6,10 +6,11 @@ Pure: from what nodes told to plain records. Nothing here is a sentence; screens
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from openstack_rollout.declared.deployed import Container, Deployed
+from openstack_rollout.declared.found_packages import Packaged, both, pins
 from openstack_rollout.declared.installers import OTHER, Installers, Kind, trouble_of
 from openstack_rollout.declared.references import digest_of
 from openstack_rollout.declared.services import BY_PLANE
@@ -22,6 +23,7 @@ Records = dict[str, Any]
 _Members = Mapping[str, set[str]]
 _COMPUTE, _GATEWAY = "compute", "gateway"
 _MOVED = (Kind.SERVICE, Kind.BUNDLE)
+_PACKAGES = ""  # in place of the name of a container
 
 
 def survey(
@@ -35,11 +37,11 @@ def survey(
     told: what each node answered. silent: the reason and message of each node that did not. declared: the
     roles that the pillar gives a node, of those that have any.
 
-    Returns {"survey": names of all nodes, "nodes", "roles", "services", "images", "undigested", "unmapped",
-    "silent"}.
+    Returns {"survey": names of all nodes, "nodes", "roles", "services", "images", "undigested", "packages",
+    "both": of found_packages.both, "unmapped", "silent"}.
     """
-    installers = Installers(model)
-    nodes = {name: _node(installers, told[name]) for name in in_order(told)}
+    installers, packaged = Installers(model), Packaged(model)
+    nodes = {name: _node(installers, packaged, told[name]) for name in in_order(told)}
     for name, node in nodes.items():
         given = tuple(declared.get(name, ()))
         node["roles"] = list(given or guessed(model, _types(node)))
@@ -53,6 +55,8 @@ def survey(
         "roles": {role: in_order(members) for role, members in roles.items() if members},
         "services": services,
         **_images(nodes, services),
+        "packages": pins(nodes, _packages_of(nodes, services)),
+        "both": both(services, nodes),
         "unmapped": _unmapped(nodes),
         "silent": {
             name: {"reason": silent[name][0], "message": silent[name][1]} for name in in_order(silent)
@@ -80,10 +84,14 @@ def guessed(model: Model, types: Iterable[str]) -> list[str]:
 
 
 def _types(node: Records) -> list[str]:
-    return [one["type"] for one in node["containers"].values() if one["running"] and one["kind"] in _MOVED]
+    return [*_in_containers(node["containers"]), *node["packaged"]]
 
 
-def _node(installers: Installers, told: Deployed) -> Records:
+def _in_containers(containers: Mapping[str, Records]) -> Iterator[str]:
+    return (one["type"] for one in containers.values() if one["running"] and one["kind"] in _MOVED)
+
+
+def _node(installers: Installers, packaged: Packaged, told: Deployed) -> Records:
     owners = {name: installers.of_container(name, one, told.managed) for name, one in told.containers.items()}
     containers = {
         name: _container(installers, name, one, owners) for name, one in sorted(told.containers.items())
@@ -93,8 +101,11 @@ def _node(installers: Installers, told: Deployed) -> Records:
             one["stale"] = agent["image_id"] != one["image_id"]
     units = [_unit(installers, name, one) for name, one in sorted(told.units.items())]
     return {
+        "os_family": told.os_family,
         "engines": dict(told.engines),
         "containers": containers,
+        "packaged": packaged.of_node(told, set(_in_containers(containers))),
+        "packages": {name: list(one.versions) for name, one in sorted(told.packages.items())},
         "units": [one for one in units if one["deployer"] and one["trouble"]],
         "installers": _counted(containers, units),
         "trouble": list(told.trouble),
@@ -156,6 +167,8 @@ def _counted(containers: Mapping[str, Records], units: Iterable[Records]) -> dic
 def _services(model: Model, nodes: Mapping[str, Records], roles: _Members) -> dict[str, Records]:
     """The services that were found, by the name that a pillar would give each.
 
+    deploy: container, or package, which has no container; nobody can be seen to have deployed those, vendors
+    are who built them.
     roles: those of which every node runs it, and the first role of any other node that does. stage: where
     it has to differ from its type's. nodes: where it runs. missing: nodes that do not, though others of their
     role do. fixed: the images of a bundle that cannot be moved.
@@ -166,10 +179,12 @@ def _services(model: Model, nodes: Mapping[str, Records], roles: _Members) -> di
             if one["running"] and one["kind"] in _MOVED:
                 # Each replica of a bundle has another name: a pillar names the bundle.
                 found.setdefault((one["type"], one["bundle"] or container), {})[node] = one
+        for kind, one in records["packaged"].items():
+            if not one["beside"]:
+                found.setdefault((kind, _PACKAGES), {})[node] = one
     names = _names(model, found)
     services = {}
     for key, on in sorted(found.items(), key=lambda pair: names[pair[0]]):
-        one = next(iter(on.values()))
         has = [role for role, members in roles.items() if members and members <= set(on)]
         # Where a role's nodes differ, it is told of those that have it not, and an update leaves them alone.
         for node in on:
@@ -177,15 +192,42 @@ def _services(model: Model, nodes: Mapping[str, Records], roles: _Members) -> di
                 has += nodes[node]["roles"][:1]
         services[names[key]] = {
             "type": key[0],
+            "deploy": "package" if key[1] == _PACKAGES else "container",
             "container": key[1],
-            "image_key": one["image_key"],
-            "fixed": sorted({each["definition"] for each in on.values() if _is_fixed(each)}),
-            "deployers": sorted({each["deployer"] for each in on.values()}),
+            **(_of_packages(on) if key[1] == _PACKAGES else _of_containers(on)),
             "nodes": list(on),
             **_placed(model, key[0], has, roles),
             "missing": in_order(_nodes(has, roles) - set(on)),
         }
     return services
+
+
+def _of_containers(on: Mapping[str, Records]) -> Records:
+    return {
+        "image_key": next(iter(on.values()))["image_key"],
+        "fixed": sorted({each["definition"] for each in on.values() if _is_fixed(each)}),
+        "deployers": sorted({each["deployer"] for each in on.values()}),
+    }
+
+
+def _of_packages(on: Mapping[str, Records]) -> Records:
+    return {
+        "image_key": "",
+        "fixed": [],
+        "deployers": [],
+        "vendors": sorted({vendor for each in on.values() for vendor in each["vendors"]}),
+    }
+
+
+def _packages_of(nodes: Mapping[str, Records], services: Mapping[str, Records]) -> set[str]:
+    """The packages of the services that were found as such."""
+    some = [one for one in services.values() if one["deploy"] == "package"]
+    return {
+        name
+        for one in some
+        for node in one["nodes"]
+        for name in nodes[node]["packaged"][one["type"]]["packages"]
+    }
 
 
 def _is_fixed(one: Records) -> bool:
@@ -212,13 +254,17 @@ def _nodes(some: Iterable[str], roles: _Members) -> set[str]:
 
 def _names(model: Model, found: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """The name of each service: that which the pillar has already, or the type's for its first container."""
-    known = {(one.type, one.container): name for name, one in model.catalogue.services().items()}
+    known = {
+        (one.type, one.container if one.deploy == "container" else _PACKAGES): name
+        for name, one in model.catalogue.services().items()
+    }
     names = {key: known[key] for key in found if key in known}
     taken = {*names.values()}
     for kind, container in _by_table(model, found):
         if (kind, container) in names:
             continue
-        name = kind if kind not in taken else container.replace("_", "-")
+        other = container.replace("_", "-") if container != _PACKAGES else f"{kind}-packages"
+        name = kind if kind not in taken else other
         if name != kind and (name in model.service_types or name in taken):
             name = f"{name}-found"
         taken.add(name)

@@ -8,6 +8,7 @@ from typing import Any
 
 from openstack_rollout.declared import deployed, found_pillar, reading
 from openstack_rollout.declared import survey as surveys
+from openstack_rollout.declared.found_packages import Packaged
 from openstack_rollout.declared.model import Model
 from openstack_rollout.errors import RolloutError, some
 from openstack_rollout.on_salt.fleet import SaltFleet
@@ -47,8 +48,10 @@ def survey(model: Model, fleet: SaltFleet, nodes: str | None, silence: float) ->
     asked = fleet.members(nodes) if nodes is not None else [name for name in every if name in roles] or every
     if not asked:
         raise RolloutError("NO_NODES", f"nodes: {nodes or _EVERY} matches no accepted minion")
+    packaged = Packaged(model)
     globs = [deployer.glob for deployer in model.deployers.values()]
-    call = Call("rollout_call.run", ("deployed.report",), {"kwargs": {"units": globs}})
+    asking = {"units": [*globs, *packaged.units], "packages": packaged.globs}
+    call = Call("rollout_call.run", ("deployed.report",), {"kwargs": asking})
     told: dict[str, deployed.Deployed] = {}
     silent: dict[str, tuple[str, str]] = {}
     for ended in fleet.ask(dict.fromkeys(asked, silence), call):

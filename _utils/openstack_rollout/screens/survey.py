@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from openstack_rollout.errors import some
 from openstack_rollout.screens.tables import table
 
 _HEADS = ("CONTAINER", "DEPLOYER", "UNIT", "ENGINE", "IMAGE", "DIGEST", "SERVICE TYPE", "NODES")
+_PACKAGED_HEADS = ("SERVICE TYPE", "UNITS", "PACKAGES", "BUILT BY", "NODES")
 _DIGEST = 19  # characters: sha256: and the first twelve digits
 _WORDS = {
     "unknown": "(no type)",
@@ -32,15 +34,15 @@ def text(data: Mapping[str, Any]) -> str:
 def _group(roles: Sequence[str], guess: bool, names: Sequence[str], data: Mapping[str, Any]) -> str:
     said = f"{' and '.join(roles) or 'no role'}{' (guessed)' if guess and roles else ''}"
     head = f"{said}: {some(names)}"
-    rows: dict[tuple[str, ...], int] = {}
-    for name in names:
-        for container, one in data["nodes"][name]["containers"].items():
-            row = _row(container, one)
-            rows[row] = rows.get(row, 0) + 1
-    if not rows:
-        return f"{head}\nno containers"
-    counted = [(*row, f"{count}/{len(names)}") for row, count in sorted(rows.items())]
-    return f"{head}\n{table(_HEADS, counted)}"
+    nodes = [data["nodes"][name] for name in names]
+    containers = [_row(container, one) for node in nodes for container, one in node["containers"].items()]
+    packaged = [_packaged_row(kind, one) for node in nodes for kind, one in node["packaged"].items()]
+    tables = [
+        table(heads, [(*row, f"{count}/{len(names)}") for row, count in sorted(Counter(rows).items())])
+        for heads, rows in ((_HEADS, containers), (_PACKAGED_HEADS, packaged))
+        if rows
+    ]
+    return "\n".join([head, *(tables or ["no containers"])])
 
 
 def _row(container: str, one: Mapping[str, Any]) -> tuple[str, ...]:
@@ -66,6 +68,13 @@ def _row(container: str, one: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
+def _packaged_row(kind: str, one: Mapping[str, Any]) -> tuple[str, ...]:
+    units = [name if state == "active" else f"{name} ({state})" for name, state in one["units"].items()]
+    packages = [f"{name} {', '.join(versions)}" for name, versions in one["packages"].items()]
+    beside = " (runs in a container too)" if one["beside"] else ""
+    return f"{kind}{beside}", ", ".join(units), some(packages), ", ".join(one["vendors"])
+
+
 def _sections(data: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     nodes = data["nodes"]
     yield (
@@ -85,6 +94,24 @@ def _sections(data: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
         ],
     )
     yield "Runs two images:", list(_two_images(data["images"]))
+    yield (
+        "Has two versions of a package:",
+        [
+            f"{name}: {one['version']} on {some(one['nodes'])} (taken), {other} on {some(on)}"
+            for name, families in data["packages"].items()
+            for one in families.values()
+            for other, on in one["others"].items()
+        ],
+    )
+    yield (
+        "Runs in containers and is packages:",
+        [
+            f"{kind}: container on {some(one['containers'])}, packages on {some(one['packages'])}"
+            for kind, one in data["both"].items()
+            if one["containers"] and one["packages"]
+        ],
+    )
+    yield "Is one of both alone (openstack:services:NAME:deploy), and is not:", list(_both(data["both"]))
     yield (
         "Runs an image that no registry has, which cannot be part of a release:",
         [
@@ -126,6 +153,14 @@ def _sections(data: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     left = data.get("left_out") or []
     yield "Not asked, since no role means them (nodes= asks them):", [some(left)] if left else []
     yield "Written:", list(data.get("written") or [])
+
+
+def _both(kinds: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    for kind, one in kinds.items():
+        if one["at_once"]:
+            yield f"{kind}: runs in a container and as packages on {some(one['at_once'])}"
+        for role in one["roles"]:
+            yield f"{kind}: packages on {some(one['packages'])}, role {role} has a container of ours"
 
 
 def _two_images(images: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

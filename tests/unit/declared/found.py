@@ -50,6 +50,22 @@ def local(repository="own"):
     return {"image": f"localhost/{repository}:1", "digests": [f"localhost/{repository}@{digest('f')}"]}
 
 
+def packages(version="2-1", vendor="Debian OpenStack", names=(), **versions):
+    """Installed packages as a node tells of them: names at one version, and others by their own."""
+    found = {name: [version] for name in names} | {
+        name.replace("_", "-"): [one] if isinstance(one, str) else one for name, one in versions.items()
+    }
+    return {name: {"versions": one, "vendor": vendor} for name, one in sorted(found.items())}
+
+
+def packaged(node, names, units, family="Debian", containers=(), **versions):
+    """What a node tells whose services are packages: their names, and their units as they are or by state."""
+    states = units if isinstance(units, dict) else dict.fromkeys(units, RUNNING)
+    found = answer(node, *containers, os_family=family, packages=packages(names=names, **versions))
+    found["units"] |= {f"{unit}.service": state for unit, state in states.items()}
+    return found
+
+
 def answer(node="cmp1", *containers, **keys):
     """What a node tells: mappings of containers, and what a test changes."""
     merged = {name: one for some in containers for name, one in some.items()}
@@ -61,6 +77,7 @@ def answer(node="cmp1", *containers, **keys):
         "containers": merged,
         "managed": [],
         "units": {one["unit"]: one["unit_state"] for one in merged.values() if one["unit_state"]},
+        "packages": {},
         "trouble": [],
         **keys,
     }

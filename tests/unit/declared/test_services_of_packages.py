@@ -5,14 +5,13 @@ from __future__ import annotations
 import copy
 
 import pytest
-import yaml
 
 from openstack_rollout.declared import content, differences, reading, releases, rounds, share
 from openstack_rollout.declared.comparison import Comparison
 from openstack_rollout.declared.differences import Kind
 from openstack_rollout.declared.facts import read
 from openstack_rollout.declared.share import Place
-from tests.unit.cloud_pillar import NEW, PILLAR, facts_at, model, valid
+from tests.unit.cloud_pillar import NEW, facts_at, model, packaged, valid
 
 KEYSTONE = {
     "deploy": "package",
@@ -127,12 +126,7 @@ def test_a_type_of_the_operators_own_needs_no_image():
 
 def shipped():
     """The pillar with the names that the catalogue ships, where the whole control plane is packages."""
-    openstack = pillar({"enabled": True})
-    names = yaml.safe_load((PILLAR / "packaged.sls").read_text())["openstack"]["service_types"]
-    types = copy.deepcopy(openstack["service_types"])
-    for kind, entry in names.items():
-        types[kind] |= entry
-    return openstack | {"service_types": types}
+    return packaged(pillar({"enabled": True}))
 
 
 @pytest.mark.parametrize("family", ["Debian", "RedHat"])

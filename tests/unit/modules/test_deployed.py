@@ -268,3 +268,46 @@ def test_a_systemd_that_does_not_answer_is_a_named_error(monkeypatch):
         CommandExecutionError, match=r"^NODE_ERROR: systemctl show: Failed to connect to bus$"
     ):
         module.report(GLOBS)
+
+
+def with_packages(monkeypatch, family, **salt):
+    installed = {"nova-api": ["2-1"], "python3-nova": ["2-1"], "bash": ["5"]}
+    module, _ = node(
+        monkeypatch, programs=(), os_family=family, salt={"package_set.installed": lambda: installed, **salt}
+    )
+    return module
+
+
+@pytest.mark.parametrize(
+    ("family", "built", "options", "vendor"),
+    [
+        ("Debian", {"nova-api": {"packager": "Debian OpenStack"}}, {"failhard": False}, "Debian OpenStack"),
+        ("RedHat", {"nova-api": {"vendor": "CentOS"}}, {"attr": "vendor"}, "CentOS"),
+        ("RedHat", {"nova-api": {"vendor": "(none)"}}, {"attr": "vendor"}, ""),
+    ],
+)
+def test_packages_are_told_that_are_asked_for_and_who_built_them(monkeypatch, family, built, options, vendor):
+    asked = []
+
+    def info(*names, **keywords):
+        asked.append((names, keywords))
+        return built
+
+    module = with_packages(monkeypatch, family, **{"pkg.info_installed": info})
+    found = module.report(GLOBS, ["nova-*", "python3-nova", "keystone"])
+    schema.read("cmp1", json.loads(json.dumps(found)))
+    assert found["packages"] == {
+        "nova-api": {"versions": ["2-1"], "vendor": vendor},
+        "python3-nova": {"versions": ["2-1"], "vendor": ""},
+    }
+    assert asked == [(("nova-api", "python3-nova"), options)]
+    assert module.report(GLOBS, ["absent"])["packages"] == {} and len(asked) == 1
+
+
+def test_a_package_manager_that_fails_is_named_and_the_rest_is_told(monkeypatch):
+    def fail():
+        raise CommandExecutionError("cannot open Packages database")
+
+    module = with_packages(monkeypatch, "RedHat", **{"package_set.installed": fail})
+    found = module.report(GLOBS, ["nova-*"])
+    assert found["packages"] == {} and found["trouble"] == ["packages: cannot open Packages database"]

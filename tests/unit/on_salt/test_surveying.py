@@ -52,7 +52,17 @@ def test_every_node_that_a_role_means_is_asked_and_the_others_are_named():
     assert asked == {"cmp1": 5, "cmp2": 5}
     assert (call.function, call.arguments) == ("rollout_call.run", ("deployed.report",))
     globs = ["edpm_*.service", "tripleo_*.service", "kolla-*-container.service"]
-    assert call.keywords == {"kwargs": {"units": globs}}
+    assert call.keywords == {"kwargs": {"units": globs, "packages": []}}
+
+
+def test_nodes_are_asked_for_packages_and_units_of_services_that_may_be_packages():
+    fleet = Fleet(cmp1=told("cmp1"))
+    shipped = cloud_pillar.model(cloud_pillar.packaged(cloud_pillar.valid()), roles={"compute": "cmp1"})
+    surveying.survey(shipped, fleet, None, 5)
+    [(_, call)] = fleet.calls
+    asked = call.keywords["kwargs"]
+    assert {"edpm_*.service", "nova-compute.service", "openstack-nova-compute.service"} <= set(asked["units"])
+    assert {"nova-compute*", "openstack-nova-compute", "python3-nova"} <= set(asked["packages"])
 
 
 @pytest.mark.parametrize("roles", [{}, {"compute": "nobody*"}])

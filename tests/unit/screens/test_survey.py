@@ -5,7 +5,7 @@ import pytest
 from openstack_rollout.declared import survey as records
 from openstack_rollout.screens import survey
 from tests.unit import cloud_pillar
-from tests.unit.declared.found import DEAD, MASKED, answer, container, local, of, told
+from tests.unit.declared.found import DEAD, MASKED, RUNNING, answer, container, local, of, packaged, told
 
 MODEL = cloud_pillar.model()
 
@@ -84,3 +84,30 @@ def test_what_was_written_and_whom_nobody_asked_is_said():
     found = {**records.survey(MODEL, {}, {}, {}), "left_out": ["mon1"], "written": ["/srv/found/x.sls"]}
     text = survey.text(found)
     assert text.endswith("Written:\n  /srv/found/x.sls") and "mon1" in text
+
+
+def test_services_that_are_packages_have_a_table_of_their_own():
+    model = cloud_pillar.model(cloud_pillar.packaged(cloud_pillar.valid()))
+    units = {"keystone": DEAD, "memcached": RUNNING}
+    answers = {
+        "ctl1": packaged("ctl1", ["keystone", "memcached"], units),
+        "ctl2": packaged("ctl2", ["memcached"], ["memcached"], containers=[of("kolla", "keystone")]),
+        "ctl3": packaged("ctl3", ["memcached"], ["memcached"], keystone="2-0"),
+    }
+    answers["ctl2"]["packages"] |= packaged("ctl2", [], [], keystone="2-0")["packages"]
+    text = survey.text(records.survey(model, told(**answers), {}, {}))
+    rows = [" ".join(line.split()) for line in text.splitlines()]
+    assert "SERVICE TYPE UNITS PACKAGES BUILT BY NODES" in rows
+    assert "keystone keystone.service (inactive) keystone 2-1 Debian OpenStack 1/3" in rows
+    assert "memcached memcached.service memcached 2-1 Debian OpenStack 3/3" in rows
+    both = "Runs in containers and is packages:\n  keystone: container on ctl2, packages on ctl1"
+    versions = "Has two versions of a package:\n  keystone: 2-0 on ctl2, ctl3 (taken), 2-1 on ctl1"
+    assert both in text and versions in text
+
+
+def test_what_runs_in_both_ways_on_one_node_is_told_with_its_key():
+    model = cloud_pillar.model(cloud_pillar.packaged(cloud_pillar.valid()))
+    answers = {"ctl1": packaged("ctl1", ["keystone"], ["keystone"], containers=[of("kolla", "keystone")])}
+    text = survey.text(records.survey(model, told(**answers), {}, {}))
+    said = "keystone: runs in a container and as packages on ctl1"
+    assert f"(openstack:services:NAME:deploy), and is not:\n  {said}" in text

@@ -4,6 +4,6 @@ import json
 from pathlib import Path
 
 
-def report(units=()):
+def report(units=(), packages=()):
     """The answer that a test wrote."""
     return json.loads((Path(__opts__["cachedir"]) / "simulated_deployed.json").read_text())
