@@ -10,7 +10,7 @@ from openstack_rollout.node import answers
 def at_release(name, packages=None, exclude=(), stage="services"):
     """Have those of the packages that the node has at these versions.
 
-    name (str): any text. packages (dict): {name: version}.
+    name (str): any text. packages (dict): {name: version, or >=version, or newest}.
     exclude (list): globs of packages that must not move, not even as a dependency of the others.
     stage (str): `system` leaves alone what the operator holds.
 
@@ -41,7 +41,7 @@ def at_release(name, packages=None, exclude=(), stage="services"):
 def downloaded(name, packages=None, stage="system"):
     """Have the package files that `at_release` (or `ovs.updated`) will need in the package manager's cache.
 
-    name (str): any text. packages (dict): {name: version}. stage (str): the stage that will move them.
+    name (str): any text. packages (dict): as for `at_release`. stage (str): the stage that will move them.
 
     The reason of a failure is PACKAGE_DOWNLOAD_FAILED.
 

@@ -28,7 +28,7 @@ def at_release(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
     """Have those packages of a service that the node has at these versions, and its units run them.
 
     name (str): of the service.
-    packages (dict): {name: version} as the release has them.
+    packages (dict): {name: version} as the release has them: also >=version, or newest.
     own (list): globs of its packages. units (list): the names of its units, with `.service`.
     libraries (list): globs of packages that it runs and shares with others.
     exclude (list): globs of packages that must not move with its own.

@@ -49,14 +49,20 @@ def _custom_images(model: Model) -> Iterator[str]:
 
 def _services(model: Model) -> Iterator[str]:
     services = model.catalogue.services(_version(model))
-    beside = Counter(one.type for one in services.values() if one.enabled and one.image not in BACKEND_MAPS)
+    some = [one for one in services.values() if one.enabled and one.image not in BACKEND_MAPS]
+    # One that is packages, and one in a container, are on different nodes.
+    beside = Counter((one.type, one.deploy) for one in some)
     for name, entry in model.services.items():
         service = services[name]
         here = path(("openstack", "services", name))
         own = model.service_types.get(service.type)
         if (name != service.type or own is None) and not service.enabled:
             yield f"{here}: is not enabled, set enabled: true to run it"
-        elif name != service.type and beside[service.type] > 1 and services[service.type].enabled:
+        elif (
+            name != service.type
+            and beside[service.type, service.deploy] > 1
+            and services[service.type].enabled
+        ):
             yield (
                 f"{here}: runs beside {service.type}, which is of the same type;"
                 f" {service.type}: {{enabled: false}} puts it in its place"

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from openstack_rollout.declared import facts as node_facts
-from openstack_rollout.declared import found_pillar, reading, survey
+from openstack_rollout.declared import found_pillar, reading, survey, warnings
 from openstack_rollout.declared.comparison import Comparison
 from openstack_rollout.declared.found_packages import Packaged
 from openstack_rollout.declared.share import Place
@@ -196,6 +196,8 @@ def test_a_type_that_is_packages_here_and_a_container_there_is_two_services(firs
     line = f"openstack:services:neutron-l3:deploy: container on {second}, package on {first}: two services"
     assert line in texts[found_pillar.PAGE]
     assert records["both"]["neutron-l3"]["roles"] == []
+    # Which would have the container's service disabled for the other one.
+    assert not any("runs beside" in one for one in warnings.of(reading.reasons(openstack)[1]))
     at_its_release(openstack, answers)
 
 
@@ -251,8 +253,9 @@ def test_what_no_release_can_hold_is_named_and_left_out():
     _, texts, openstack = written(ctl1=found)
     assert openstack["releases"][VERSION]["packages"] == {"keystone": "2-1"}
     assert "# not in here, on ctl1: python3-keystone" in texts[found_pillar.release_path(VERSION)]
-    found = packaged("ctl1", [], ["keystone"], keystone="odd version")
-    assert written(ctl1=found)[2]["releases"][VERSION]["packages"] == {}
+    for version in ("odd version", "newest", ">=1"):
+        found = packaged("ctl1", [], ["keystone"], keystone=version)
+        assert written(ctl1=found)[2]["releases"][VERSION]["packages"] == {}
 
 
 def test_names_of_the_operators_own_stay_with_the_service():
