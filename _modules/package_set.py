@@ -32,8 +32,8 @@ _TERMINAL = Path("/var/log/apt/term.log")
 _REFRESHED = "openstack_rollout.package_metadata_refreshed"
 # What dnf imports while it works, and rpm keeps as if they were packages.
 _KEYS = "gpg-pubkey"
-# Why a package stays that an operator decided to keep.
-_HELD = ("hold", "versionlock", "exclude")
+# Why a package stays that is asked for all the same: who is asked refuses it, and tells what keeps it.
+_REFUSED = ("hold", "versionlock", "exclude", "dependencies")
 
 _Result = TypeVar("_Result")
 _Versions = Mapping[str, Sequence[str]]
@@ -307,8 +307,7 @@ def _offered(packages: Mapping[str, str], have: _Versions) -> dict[str, str]:
     if not floors:
         return {}
     said = __salt__["system_packages.offered"]([name for name in floors if name in have])
-    # What is held is refused by its name when it is to move.
-    found = {name: one["version"] for name, one in said["stays"].items() if one["cause"] in _HELD}
+    found = {name: one["version"] for name, one in said["stays"].items() if one["cause"] in _REFUSED}
     found |= said["upgrade"]
     for name in floors:
         if name not in have:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.lab.enclosure import wait_for
@@ -56,6 +58,19 @@ def test_they_are_at_the_release_that_has_what_is_installed(node, story):
     status = node.status()
     assert status["deployed"] == "1.0.3" and status["stages"]["services"] == "done", status
     assert node.predict("openstack.services") == set()
+
+
+def test_the_node_tells_a_survey_of_them(node, story):
+    units = [f"{name}.service" for name in NAMES]
+    told = node.call("deployed.report", f"units={json.dumps(units)}", 'packages=["svc-*"]')
+    assert told["trouble"] == [] and set(told["packages"]) == {*NAMES, LIBRARY, GUEST}
+    assert told["packages"]["svc-api"]["versions"] == [story.first["svc-api"]]
+    assert all(told["units"][unit]["active"] == "active" for unit in units)
+    # One that is enabled and does not run is told as well.
+    node.exec(["systemctl", "stop", "svc-api.service"])
+    stopped = node.call("deployed.report", f"units={json.dumps(units)}")["units"]["svc-api.service"]
+    assert (stopped["active"], stopped["enabled"]) == ("inactive", "enabled")
+    node.exec(["systemctl", "start", "svc-api.service"])
 
 
 def test_they_move_together_and_each_restarts_once_in_its_order(node, story):

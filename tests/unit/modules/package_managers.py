@@ -17,7 +17,8 @@ class Packages:
         self.asked = []
         self.refreshed = 0
         self.plan, self.takes, self.brings = {}, (), {}
-        self.failure, self.broken, self.held = None, None, ""
+        self.failure, self.broken = None, None
+        self.held, self.cause = "", "hold"
 
     def ask(self, salt, question):
         """As dnf_library.ask of `resolve` and `unfetched`."""
@@ -79,7 +80,7 @@ class Packages:
         newer = {name: self.available.get(name, "") for name in names}
         newer = {name: one for name, one in newer.items() if one > self.installed[name][-1]}
         kept = {*newer} & {self.held}
-        stays = {name: {"version": newer.pop(name), "cause": "hold", "by": ""} for name in kept}
+        stays = {name: {"version": newer.pop(name), "cause": self.cause, "by": ""} for name in kept}
         return {"upgrade": newer, "stays": stays}
 
     def latest_version(self, name, refresh):

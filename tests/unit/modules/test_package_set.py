@@ -74,12 +74,23 @@ def test_of_a_package_at_the_newest_the_version_that_is_offered_is_brought(packa
     assert packages.installed["a"] == ["1-4"] and module.changes(wanted)["install"] == {}
 
 
-def test_what_is_held_is_at_its_newest_but_under_no_least_version(package_set):
+@pytest.mark.parametrize("cause", ["hold", "versionlock", "exclude", "dependencies"])
+def test_what_is_held_is_at_its_newest_but_under_no_least_version(package_set, cause):
     packages = Packages({"a": "1-1"}, {"a": "1-4"})
-    packages.held = "a"
+    packages.held, packages.cause = "a", cause
     module = package_set(packages)
     assert module.changes({"a": "newest"})["install"] == {}
     assert module.changes({"a": ">=1-2"})["install"] == {"a": "1-4"}  # and then refused, as every hold is
+
+
+@pytest.mark.parametrize("cause", ["pin", "phased"])
+def test_no_least_version_overrules_what_apt_is_told(package_set, cause):
+    packages = Packages({"a": "1-1"}, {"a": "1-4"})
+    packages.held, packages.cause = "a", cause
+    module = package_set(packages, "Debian")
+    with pytest.raises(NodeError, match=r"^PACKAGE_FAILED: the repositories have no a >=1-2$"):
+        module.bring({"a": ">=1-2"})
+    assert packages.installed == {"a": ["1-1"]}
 
 
 def test_repositories_that_cannot_be_read_are_not_taken_for_having_nothing_newer(package_set):
