@@ -7,6 +7,7 @@ which is the roomiest.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -200,8 +201,10 @@ def test_members_of_a_server_group_are_never_disturbed_at_once(cloud, api):
         flights = {frozenset(one["in_flight"]) for one in log.steps(role="compute", stage="services")}
     assert all(not {"cmp1", "cmp2"} <= some for some in flights), flights
     assert api.servers() == homes
-    moves = [one["status"] for name in ("m1", "m2") for one in _migrations_of(api, name)]
-    assert moves and set(moves) == {"completed"}
+    for name in ("m1", "m2"):
+        moves = Counter(one["status"] for one in _migrations_of(api, name))
+        # Away and back. What Nova refuses, since its scheduler learns late who left a host, moves nothing.
+        assert moves["completed"] == 2 and set(moves) <= {"completed", "error"}, moves
 
 
 def _migrations_of(api, name: str) -> list[dict]:
