@@ -49,8 +49,7 @@ def put_right() -> list[str]:
     ]
     if not begun or __salt__["saltutil.is_running"]("state.*"):
         return []
-    running = {name for name, one in engines.containers(__salt__).items() if one["running"]}
-    unfinished = [(name, guard) for name, guard in begun if name in running]
+    unfinished = [(name, guard) for name, guard in begun if engines.runs(__salt__, name)]
     for name, guard in unfinished:
         __salt__[f"{guard}.undo"](name, None)
     return [name for name, _ in unfinished]

@@ -282,7 +282,7 @@ def _log(container: str, since: int) -> str:
         done = commands.run(__salt__, ["podman", "logs", f"--since={since}", container])
         return f"{done.stdout}\n{done.stderr}"
     options = ["--no-pager", "--output=cat", "--grep=[IS]ST|saved state"]
-    unit = record.get("unit", f"{container}.service")
+    unit = record.get("unit") or (container if commands.is_unit(container) else f"{container}.service")
     return commands.run(__salt__, ["journalctl", f"--unit={unit}", f"--since=@{since}", *options]).stdout
 
 

@@ -358,7 +358,7 @@ def _ask_to_exit(container: str) -> None:
     """Ask the controller to exit; one that does not is stopped by its unit, and its flows stay as well."""
 
     def ended() -> bool:
-        return not (engines.containers(__salt__).get(container) or {}).get("running")
+        return not engines.runs(__salt__, container)
 
     _ask(container, "exit", "--restart")
     _STEPS.until(ended, _ENDS_IN, 0.1)

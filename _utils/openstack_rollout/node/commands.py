@@ -8,11 +8,13 @@ functions of Salt's loader, so a module passes its own `__salt__`:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from salt.exceptions import CommandExecutionError
 
+from openstack_rollout.node import unit_processes
 from openstack_rollout.node.errors import NodeError
 
 #: needrestart, which apt calls by itself, restarts what it likes unless it is told not to (needrestart(1)).
@@ -23,6 +25,7 @@ UNIT = ".service"
 _NAMED = 6  # words of a command that an error message repeats
 _LONGEST = 300  # characters of a program's complaint that an error message repeats
 _NOT_THERE = 125  # podman's exit status for a container that does not run; docker has none of its own
+_NOT_FOUND = 127  # the exit status of an engine's exec, as of a shell, when there is no such program
 _PODMANS_LOG = "time="  # how a line of podman's own log begins
 #: How lines begin that dnf and systemd-run print whether or not something is wrong.
 NOISE = (
@@ -129,6 +132,14 @@ def unattended(salt: Mapping[str, Any], command: Sequence[str]) -> Result:
     return run(salt, command, env=UNATTENDED)
 
 
+def is_unit(name: str) -> bool:
+    """Whether what a guard is given is a unit of a service that is packages, and no container.
+
+    name (str): of the container, or the unit's with `.service`.
+    """
+    return name.endswith(UNIT)
+
+
 def in_container(
     salt: Mapping[str, Any], container: str, command: Sequence[str], *, timeout: float | None = None
 ) -> Result:
@@ -140,8 +151,13 @@ def in_container(
 
     Returns the result of the command; the engine's own failures have the exit status 125, 126 or 127.
     """
-    if container.endswith(UNIT):  # a service that is packages: it is on the node itself
-        return run(salt, command, timeout=timeout)
+    if is_unit(container):
+        # Without a home, as a unit of the system has none, clients do not read root's own option files.
+        home = {"HOME": os.path.expanduser("~")}
+        try:
+            return run(salt, command, timeout=timeout, env=home)
+        except CommandExecutionError as error:
+            return Result(_NOT_FOUND, "", str(error))
     engine = _engine(salt, container)
     if engine is None:
         return Result(_NOT_THERE, "", f"{container} does not run")
@@ -151,8 +167,10 @@ def in_container(
 def processes(salt: Mapping[str, Any], container: str) -> str:
     """The command lines of a container's processes, one a line; "" when it does not run.
 
-    salt (dict): the caller's `__salt__`. container (str): its name.
+    salt (dict): the caller's `__salt__`. container (str): its name, or a unit's as for `in_container`.
     """
+    if is_unit(container):
+        return unit_processes.command_lines(container)
     engine = _engine(salt, container)
     columns = {"podman": ["args"], "docker": ["-eo", "pid,args"]}
     return run(salt, [engine, "top", container, *columns[engine]]).stdout if engine else ""
@@ -161,8 +179,11 @@ def processes(salt: Mapping[str, Any], container: str) -> str:
 def main_process(salt: Mapping[str, Any], container: str) -> str:
     """The process id of what a container runs, as the node sees it; "" when there is no such container.
 
-    salt (dict): the caller's `__salt__`. container (str): its name.
+    salt (dict): the caller's `__salt__`. container (str): its name, or a unit's as for `in_container`.
     """
+    if is_unit(container):
+        told = run(salt, ["systemctl", "show", "--property=MainPID", "--value", container]).stdout.strip()
+        return "" if told == "0" else told
     engine = _engine(salt, container)
     return (
         run(salt, [engine, "inspect", "--format", "{{.State.Pid}}", container]).stdout.strip()

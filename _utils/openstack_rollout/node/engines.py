@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from openstack_rollout.node import docker_api
+from openstack_rollout.node import commands, docker_api
 from openstack_rollout.node.errors import NodeError
 
 #: The execution modules that tell of an engine, all with the same functions.
 PODMAN, DOCKER = "podman", "docker_engine"
+#: States of a unit that has processes, or is about to.
+_UP = ("active", "reloading", "activating")
 
 
 def loaded(salt: Mapping[str, Any]) -> list[str]:
@@ -35,6 +37,18 @@ def containers(salt: Mapping[str, Any]) -> dict[str, dict]:
             if name not in found or one["running"]:
                 found[name] = one
     return found
+
+
+def runs(salt: Mapping[str, Any], name: str) -> bool:
+    """Whether a container runs, or a unit: what a guard is given is either.
+
+    salt (dict): the caller's `__salt__`. name (str): of the container, or the unit's with `.service`. Raises
+    CommandExecutionError when an engine does not answer.
+    """
+    if commands.is_unit(name):
+        state = commands.run(salt, ["systemctl", "show", "--property=ActiveState", "--value", name]).stdout
+        return state.strip() in _UP
+    return bool((containers(salt).get(name) or {}).get("running"))
 
 
 def local_images(salt: Mapping[str, Any]) -> dict[str, list[str]]:

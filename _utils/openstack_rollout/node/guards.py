@@ -12,7 +12,8 @@ PATIENCE = 60  # seconds for a cluster that is about to be whole again
 
 
 class Guard(Protocol):
-    """The functions of a guard. `container` is always the container's name.
+    """The functions of a guard. `container` is always the container's name; of a service that is packages,
+    that of the first of its units, with `.service`, whose programs are those of the node.
 
     A token (dict) is what a guard needs to finish a change or to undo it. {} says that there is nothing to
     guard.

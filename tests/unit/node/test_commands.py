@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import commands
+from openstack_rollout.node import commands, unit_processes
 from openstack_rollout.node.errors import NodeError
 from tests.unit.loading import Commands
 
@@ -89,3 +91,48 @@ def test_a_command_that_has_to_succeed_raises_under_its_reason():
 def test_a_long_command_is_named_by_its_beginning():
     with pytest.raises(CommandExecutionError, match=r"^a 1 2 3 4 5: no$"):
         commands.checked(salt(a=failing("no")), ["a", *map(str, range(1, 10))])
+
+
+def test_what_a_unit_is_asked_runs_on_the_node_with_the_home_of_root():
+    given = {}
+
+    def run_all(command, **options):
+        given.update(options, command=command)
+        return failing(retcode=0)
+
+    commands.in_container({"cmd.run_all": run_all}, "mariadb.service", ["mariadb", "--batch"], timeout=9)
+    assert given["command"] == ["mariadb", "--batch"] and given["timeout"] == 9
+    assert given["env"] == {"HOME": os.path.expanduser("~")}
+
+
+def test_a_program_that_a_node_does_not_have_is_an_answer_as_in_a_container():
+    def run_all(command, **options):
+        raise CommandExecutionError("Unable to run command: no such file")
+
+    told = commands.in_container({"cmd.run_all": run_all}, "mariadb.service", ["mariadb"])
+    assert told.retcode == 127 and "no such file" in told.stderr
+
+
+@pytest.mark.parametrize(("told", "pid"), [("4711\n", "4711"), ("0\n", ""), ("", "")])
+def test_the_main_process_of_a_unit_is_told_by_systemd_and_needs_no_engine(told, pid):
+    run = Commands({"systemctl show --property=MainPID --value mariadb.service": told})
+    assert commands.main_process({"cmd.run_all": run}, "mariadb.service") == pid
+
+
+def test_the_processes_of_a_unit_are_those_of_its_control_group(tmp_path, monkeypatch):
+    groups = {
+        10: "0::/system.slice/mariadb.service\n",
+        11: "0::/system.slice/mariadb.service/below\n",
+        12: "1:name=systemd:/system.slice/mariadb.service\n0::/x\n",
+        13: "0::/system.slice/mariadb.service.d\n",
+        14: "0::/system.slice/other.service\n",
+    }
+    for pid, group in groups.items():
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "cgroup").write_text(group)
+        (tmp_path / str(pid) / "cmdline").write_bytes(f"/usr/sbin/p{pid}\0--a b\0".encode())
+    (tmp_path / "9").mkdir()  # it has just ended
+    (tmp_path / "self").mkdir()
+    monkeypatch.setattr(unit_processes, "PROC", tmp_path)
+    told = commands.processes({"cmd.run_all": Commands()}, "mariadb.service")
+    assert told.splitlines() == [f"/usr/sbin/p{pid} --a b" for pid in (10, 11, 12)]

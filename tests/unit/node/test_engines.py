@@ -76,3 +76,14 @@ def test_a_command_goes_to_the_engine_that_runs_the_container():
     assert lines == ["podman top db args"]
     _, lines = ran(lambda functions: commands.main_process(functions, "db"), docker_engine=runs)
     assert lines == ["docker inspect --format {{.State.Pid}} db"]
+
+
+@pytest.mark.parametrize(("state", "runs"), [("active", True), ("activating", True), ("failed", False)])
+def test_whether_a_unit_runs_is_told_where_there_is_no_engine(socket, state, runs):
+    run = Commands({"systemctl show --property=ActiveState --value ovn-controller.service": f"{state}\n"})
+    assert engines.runs({"cmd.run_all": run}, "ovn-controller.service") is runs
+
+
+def test_whether_a_container_runs(socket):
+    there = salt(podman={"a": {"running": True}, "b": {"running": False}})
+    assert [engines.runs(there, name) for name in ("a", "b", "none")] == [True, False, False]
