@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from salt.exceptions import CommandExecutionError
 
@@ -82,12 +82,13 @@ def installed(fresh: bool = False) -> dict[str, list[str]]:
     return __salt__["pkg.list_pkgs"](versions_as_list=True, **({"use_context": False} if fresh else {}))
 
 
-def bring(
+def bring(  # noqa: PLR0917 - as a state calls it
     packages: Mapping[str, str],
     exclude: Sequence[str] = (),
     setopt: Sequence[str] = (),
     remove: Sequence[str] = (),
     erase: Collection[str] = (),
+    files: Mapping[str, str] | None = None,
 ) -> dict:
     """Bring packages to these versions in one transaction. Its scripts neither start, stop nor restart
     services.
@@ -95,7 +96,8 @@ def bring(
     packages (dict): {name: version}, all of them to be moved or installed. exclude (list): globs of packages
     that must not move, not even as a dependency. setopt (list): further options of dnf. remove (list): globs
     of packages that may go with it; one that a package of these replaces (RPM's Obsoletes) may go as well.
-    erase (list): names of packages that go with it (apt).
+    erase (list): names of packages that go with it (apt). files (dict): {name: path} of packages whose file
+    is at hand, so that no repository is needed for them.
 
     Returns {name: {"old", "new"}} of every package that moved. Raises NodeError PACKAGE_REMOVAL when a
     package would go that may not (nothing was touched), or is found to be gone; PACKAGE_FAILED when the
@@ -109,7 +111,7 @@ def bring(
 
         salt 'cmp1' package_set.bring '{openstack-selinux: 0.8.41-1}' exclude='[kernel]'
     """
-    more = {"exclude": exclude, "setopt": setopt, "remove": remove, "erase": erase}
+    more = {"exclude": exclude, "setopt": setopt, "remove": remove, "erase": erase, "files": files or {}}
     with updaters.held_off(__salt__):  # from before it is planned until it is compared
         before, after, planned = _unlocked("PACKAGE_FAILED", lambda: _moved(packages, **more))
     _refuse_unplanned(before, after, planned)
@@ -205,13 +207,13 @@ def download(packages: Mapping[str, str], remove: Sequence[str] = ()) -> dict:
 
 
 def _moved(
-    packages: Mapping[str, str], *, exclude: Sequence[str], erase: Collection[str], **more: Sequence[str]
+    packages: Mapping[str, str], *, exclude: Sequence[str], erase: Collection[str], **more: Any
 ) -> tuple[_Versions, _Versions, comparing.Transaction]:
     """Move the packages; what was installed before and what is after, and the transaction."""
     if _is_apt():
         switch = all(comparing.of_the_switch(name) for name in (*packages, *erase))
         __salt__["package_repair.finish_dpkg"](switch=switch, exclude=list(exclude))
-    if missing_downloads(packages):
+    if missing_downloads({name: one for name, one in packages.items() if name not in more["files"]}):
         _refresh()
     planned = _prepared(_concrete(packages), exclude=exclude, erase=erase, **more)
     before = installed(fresh=True)
@@ -236,7 +238,7 @@ def _prepared(
     *,
     setopt: Sequence[str] = (),
     erase: Collection[str] = (),
-    **more: Sequence[str],
+    **more: Any,
 ) -> comparing.Transaction:
     if _is_apt():
         return apt.prepared(__salt__, packages, erase=erase, **more)

@@ -11,7 +11,17 @@ from collections.abc import Sequence
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import commands, installed_files
+from openstack_rollout.node import (
+    commands,
+    container_change,
+    guarding,
+    guards,
+    installed_files,
+    listening,
+    pacemaker,
+    pacemaker_tools,
+    waiting,
+)
 from openstack_rollout.node import packages as comparing
 from openstack_rollout.node.errors import NodeError
 
@@ -67,8 +77,31 @@ def newer(libraries: Sequence[str], depth: str, kept: Sequence[str]) -> dict[str
     return {name: version for name, version in found.items() if comparing.matches(name, libraries)}
 
 
+def require_own(units: Sequence[str]) -> None:
+    """Make sure that units are systemd's alone to restart, and not Pacemaker's.
+
+    units (list): their names. Raises NodeError DEFINITION_REFUSED that names the resource, QUORUM_AT_RISK
+    when Pacemaker is enabled and does not answer.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' packaged_service.require_own '[mariadb.service]'
+    """
+    found = pacemaker_tools.cluster(__salt__, __grains__["id"])
+    if found and (said := pacemaker.running_units(found, units)):
+        raise NodeError(
+            "DEFINITION_REFUSED",
+            f"{'; '.join(said)}: Pacemaker would take a restart by systemd for a failure, so nothing was"
+            " touched. Move its packages by hand, a node at a time (pcs resource ban, clear), or have the"
+            " unit run it",
+        )
+
+
 def restart(units: Sequence[str]) -> None:
-    """Restart units, all of them at once. Raises NodeError SERVICE_FAILED with how one ended.
+    """Restart units, all of them at once, and wait for nothing: `settled` does. Raises NodeError
+    SERVICE_FAILED when systemd refuses.
 
     units (list): their names.
 
@@ -83,16 +116,19 @@ def restart(units: Sequence[str]) -> None:
     # An earlier failure must not make systemd refuse this start by its rate limit.
     commands.run(__salt__, ["systemctl", "reset-failed", *units])
     try:
-        commands.checked(__salt__, ["systemctl", "restart", *units])
+        # A database that is fed starts for hours: who waits has to see that it moves.
+        commands.checked(__salt__, ["systemctl", "restart", "--no-block", *units])
     except CommandExecutionError as error:
         raise NodeError("SERVICE_FAILED", f"{error}{_log(units)}") from error
 
 
-def settled(units: Sequence[str], timeout: float, since: float) -> None:
-    """Wait until units run, and run on for a moment. Raises NodeError SERVICE_FAILED with their last lines.
+def settled(units: Sequence[str], timeout: float, since: float, guard: str = guards.NONE) -> None:
+    """Wait until units run, and run on for a moment. Raises NodeError SERVICE_FAILED with their last lines,
+    COPY_STALLED of one that copies and does not move.
 
-    units (list): their names. timeout (float): seconds. since (float): when they were started, in seconds
-    since the epoch: their log from then on is told.
+    units (list): their names. timeout (float): seconds, from the last moment at which the guard saw the first
+    of them move. since (float): when they were started, in seconds since the epoch: their log from then on is
+    told. guard (str): the execution module of their guard.
 
     CLI Example:
 
@@ -100,23 +136,67 @@ def settled(units: Sequence[str], timeout: float, since: float) -> None:
 
         salt 'ctl1' packaged_service.settled '[nova-api.service]' 60 1790000000
     """
-    deadline, quiet_since = time.monotonic() + timeout, None
-    while units:
+    quiet_since: float | None = None
+    starting: list[str] = []
+
+    def progress() -> dict | None:
+        return container_change.guarded(__salt__, guard, "progress", units[0])
+
+    def run_on() -> bool:
+        nonlocal quiet_since, starting
         now = _units(units)
         starting = [name for name, unit in now.items() if unit.starting]
         ended = [f"{name}: {one.said}" for name, one in now.items() if not (one.active or one.starting)]
-        again = [f"{name}: restarted {unit.restarts} times" for name, unit in now.items() if unit.restarts]
+        again = [
+            f"{name}: restarted {unit.restarts} times"
+            for name, unit in now.items()
+            if unit.restarts and not unit.queued
+        ]
+        if ended or again:
+            raise NodeError("SERVICE_FAILED", f"{'; '.join([*ended, *again])}{_log(units, since)}")
         if starting:
             quiet_since = None
-        elif quiet_since is None:
-            quiet_since = time.monotonic()
-        elif time.monotonic() - quiet_since >= _SETTLES:
-            return
-        if ended or again or time.monotonic() >= deadline:
-            slow = f"{', '.join(starting)}: not up within {timeout:.0f} s"
-            said = "; ".join([*ended, *again]) or slow
-            raise NodeError("SERVICE_FAILED", f"{said}{_log(units, since)}")
-        time.sleep(_POLL)
+            return False
+        quiet_since = time.monotonic() if quiet_since is None else quiet_since
+        return time.monotonic() - quiet_since >= _SETTLES
+
+    if units and not waiting.until(run_on, timeout, _POLL, mark=lambda: (progress() or {}).get("mark")):
+        guarding.require_no_copy(units[0], progress(), timeout)
+        slow = ", ".join(starting or units)
+        raise NodeError("SERVICE_FAILED", f"{slow}: not up within {timeout:.0f} s{_log(units, since)}")
+
+
+def listens(units: Sequence[str]) -> list[int]:
+    """The TCP ports on which units listen.
+
+    units (list): their names.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' packaged_service.listens '[nova-api.service]'
+    """
+    return sorted({one.port for one in listening.of(units)})
+
+
+def answers(units: Sequence[str], ports: Sequence[int], timeout: float, since: float) -> None:
+    """Wait until units listen on ports again, and take connections there. Raises NodeError SERVICE_FAILED
+    that names the ports on which they do not, with their last lines.
+
+    units (list): their names. ports (list): as `listens` told before the restart. timeout (float): seconds.
+    since (float): as for `settled`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' packaged_service.answers '[nova-api.service]' '[8774]' 60 1790000000
+    """
+    missing = waiting.until_whole(lambda: listening.lacking(units, ports), timeout)
+    if missing:
+        said = f"{', '.join(units)}: {'; '.join(missing)} after {timeout:.0f} s"
+        raise NodeError("SERVICE_FAILED", f"{said}{_log(units, since)}")
 
 
 def _state(unit: installed_files.Unit) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import answers, container_change, packaged
-from openstack_rollout.node.container_change import Container, Steps
+from openstack_rollout.node import answers, container_change, kept_packages, packaged
+from openstack_rollout.node.container_change import Container
+from openstack_rollout.node.package_move import Move, Service
 
 _DEFAULT_TIMEOUT = 60
 
@@ -22,6 +21,7 @@ def at_release(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
     guard="none",
     turn=False,
     timeout=_DEFAULT_TIMEOUT,
+    listens=True,
     on_failure="restore",
     newest=None,
 ):
@@ -34,17 +34,21 @@ def at_release(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
     exclude (list): globs of packages that must not move with its own.
     guard (str): the execution module that keeps the service going while it restarts (node/guards.py).
     turn (bool): whether this node has to have the controllers' turn while it restarts.
-    timeout (int): seconds until its units are up.
-    newest (dict): how the newest of those libraries is found that no release names, which move too: {"depth",
-    "kept"} as in system_packages.plan; without it they stay.
+    timeout (int): seconds until its units are up, and as long again until they listen.
+    listens (bool): whether the ports on which they listened have to be listened on again.
     on_failure (str): when they are not, `restore` brings the packages back to what they were; `leave` does
     not.
+    newest (dict): how the newest of those libraries is found that no release names, which move too: {"depth",
+    "kept"} as in system_packages.plan; without it they stay.
 
-    Packages move while the service runs on, no script touches it; then all of its units restart once, those
-    that run or are enabled. A service whose packages are newer than what its units run restarts alone. Units
-    that are masked or disabled are left alone.
+    What is installed is kept on the node first, as files, until the new versions are proven. Then packages
+    move while the service runs on (a member of a cluster whose clients leave it is out of service before), no
+    script touches it; then all of its units restart once, those that run or are enabled. A service whose
+    packages are newer than what its units run restarts alone. Units that are masked or disabled are left
+    alone. Those that Pacemaker starts are refused.
 
-    The reason of a failure is one of package_set.bring's, SERVICE_FAILED, or one of the guard's.
+    The reason of a failure is one of package_set.bring's, SERVICE_FAILED, DEFINITION_REFUSED, or one of the
+    guard's.
 
     .. code-block:: yaml
 
@@ -72,43 +76,75 @@ def at_release(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
             running="active" in now["units"].values(),
             turn=turn,
         )
+        move = Move(__salt__, Service(name, restarting, due, list(exclude), listens), one)
         if not reasons:
-            if not __opts__["test"] and container_change.finish_guards_work(__salt__, one):
-                return answers.answer(name, True, "an earlier change was finished", {name: {"guard": guard}})
-            return answers.answer(name, True, f"{name} is at the release, and runs it")
+            return _finished(name, move, one)
+        __salt__["packaged_service.require_own"](list(units))
         changes = {"units": {"old": None, "new": restarting, "because": reasons}}
         if __opts__["test"]:
             along = __salt__["package_set.along"](due, list(exclude)) if due else {}
             changes |= answers.to_come(due | along)
-            return answers.answer(name, None, f"{name} would be moved: {'; '.join(reasons)}", changes)
-        moved = __salt__["package_set.bring"](due, exclude=list(exclude)) if due else {}
-        changes |= moved
-        note = answers.held_off(__salt__["package_updaters.found"]()) if moved else ""
-        if restarting:
-            steps = _steps(name, restarting, timeout, moved)
-            came_back = container_change.carry_out(__salt__, one, steps, restore=on_failure == "restore")
-            changes["units"] |= {"said": came_back} if came_back else {}
+            lost = __salt__["kept_packages.due"](name, due, list(exclude))["missing"] if due else {}
+            return answers.answer(
+                name, None, f"{name} would be moved: {'; '.join(reasons)}{_no_way_back(lost)}", changes
+            )
+        came_back = move.carry_out(restore=on_failure == "restore")
+        changes |= move.moved
+        changes["units"] |= {"said": came_back} if came_back else {}
+        note = answers.held_off(__salt__["package_updaters.found"]()) if move.moved else ""
     except CommandExecutionError as error:
         return answers.failed(name, error)
-    return answers.answer(name, True, f"{name} was moved: {'; '.join(reasons)}{note}", changes)
+    comment = f"{name} was moved: {'; '.join(reasons)}{_no_way_back(move.missing)}{note}"
+    return answers.answer(name, True, comment, changes)
 
 
-def _steps(name, units, timeout, moved):
-    """How it is restarted, proven, and put back."""
-    since = time.time()
+def kept(name, packages=None, exclude=()):
+    """Have the versions that a service has on the node as files, before it moves: the way back needs no
+    repository then. What can be kept nowhere is told as a warning; it is no failure.
 
-    def put_back():
-        before = packaged.before(moved)
-        if not before:
-            __salt__["packaged_service.restart"](units)
-            return f"{name} was started again."
-        __salt__["package_set.bring"](before)
-        __salt__["packaged_service.restart"](units)
-        return f"{name} is back at {answers.named(before)}."
+    name (str): of the service. packages (dict): as for `at_release`, and what its libraries are brought to.
+    exclude (list): as for `at_release`.
 
-    return Steps(
-        lambda: __salt__["packaged_service.restart"](units),
-        lambda: __salt__["packaged_service.settled"](units, timeout, since),
-        put_back,
-        lambda: None,
-    )
+    The reason of a failure is DISK_FULL, NODE_ERROR or one of system_packages.offered's.
+
+    .. code-block:: yaml
+
+        nova-api:
+          packaged_service.kept:
+            - packages: {nova-api: '2:26.2.2-1~deb12u3'}
+    """
+    try:
+        due = __salt__["package_set.changes"](packages or {})["install"]
+        found = __salt__["kept_packages.due"](name, due, list(exclude))
+        missing, keep = found["missing"], found["keep"]
+        if keep and not __opts__["test"]:
+            done = __salt__["kept_packages.keep"](name, due, list(exclude))
+            missing, keep = done["missing"], done["kept"]
+    except CommandExecutionError as error:
+        return answers.failed(name, error)
+    warned = {"warnings": [f"{name}{_no_way_back(missing)}"]} if missing else {}
+    if not keep:
+        return (
+            answers.answer(name, True, f"nothing else of {name} is to be kept{_no_way_back(missing)}")
+            | warned
+        )
+    result, verb = (None, "would be kept") if __opts__["test"] else (True, "was kept")
+    comment = f"{answers.named(keep)} {verb}, as the way back of {name}{_no_way_back(missing)}"
+    return answers.answer(name, result, comment, answers.to_come(keep)) | warned
+
+
+def _finished(name, move, one):
+    """The answer for a service that is as it must be, once what a run that died left is finished."""
+    before = __salt__["kept_packages.status"](name)
+    if not __opts__["test"]:
+        if before["begun"] and one.running:
+            move.prove_again(before["listened"])
+        finished = container_change.finish_guards_work(__salt__, one) or before["begun"]
+        __salt__["kept_packages.forget"](name)
+        if finished:
+            return answers.answer(name, True, "an earlier change was finished", {name: {"guard": one.guard}})
+    return answers.answer(name, True, f"{name} is at the release, and runs it")
+
+
+def _no_way_back(lost):
+    return f"; there is no way back for {kept_packages.told(lost)}" if lost else ""

@@ -1,5 +1,5 @@
-# All that the stages will need, fetched beforehand: images and package files; and the proof that containers could be
-# started. Nothing that runs is touched.
+# All that the stages will need, fetched beforehand: images and package files, also those by which a service that is
+# packages could go back; and the proof that containers could be started. Nothing that runs is touched.
 # A run of some stages alone says which: patching the system needs no image.
 {%- from "openstack/macros.jinja" import nothing, refused %}
 {%- set node = salt["openstack_node.desired"]() %}
@@ -30,10 +30,17 @@
 {%- set packaged = node.packaged | selectattr("stage", "in", asked) | list %}
 {%- for service in packaged %}
 {%- set newest = service.newest and salt["packaged_service.newer"](service.libraries, service.newest.depth, service.newest.kept) or {} %}
+{%- set moving = dict(newest, **service.packages) %}
 {{ ("prefetch packages of service " ~ service.name) | json }}:
   package_set.downloaded:
-    - packages: {{ dict(newest, **service.packages) | json }}
+    - packages: {{ moving | json }}
     - stage: {{ service.stage | json }}
+    - failhard: True
+{{ ("prefetch the way back of service " ~ service.name) | json }}:
+  packaged_service.kept:
+    - name: {{ service.name | json }}
+    - packages: {{ moving | json }}
+    - exclude: {{ node.held_back | json }}
     - failhard: True
 {%- endfor %}
 {%- for stage in stages %}

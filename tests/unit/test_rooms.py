@@ -49,6 +49,7 @@ FOREIGN = {
     "rich": {"screens"},
     "docker": {"node"},
     "dnf": {"node"},
+    "ask_dnf": {"node"},  # by a program that stands beside it, on dnf's own Python
     "hawkey": {"node"},
     "libdnf": {"node"},
 }

@@ -141,6 +141,8 @@ class Health(Strict):
     """What exits 0 in a healthy container; empty: the container only has to run."""
     timeout: int = 60
     """Seconds until it has to be healthy."""
+    listens: bool = True
+    """Whether a service that is packages has to listen on the ports again on which it listened before."""
 
 
 class HealthEntry(Strict):
@@ -150,6 +152,9 @@ class HealthEntry(Strict):
     """What exits 0 in a healthy container, as a list of arguments; empty: the container only has to run."""
     timeout: Patience | None = None
     """Seconds until it has to be healthy."""
+    listens: bool | None = None
+    """Whether a service that is packages has to listen on the ports again on which it listened before its
+    restart; by default true. false for a version that gives up a port."""
 
 
 class Entry(Strict):

@@ -262,7 +262,7 @@ def _service(model: Model, release: Release, version: str, entry: Service) -> di
         "config_files": entry.config_files,
         "options": entry.options,
         "quadlet": entry.quadlet,
-        "health": entry.health.model_dump(),
+        "health": entry.health.model_dump(exclude={"listens"}),
         "guard": entry.guard,
         "legacy_units": entry.legacy_units,
     }
@@ -290,6 +290,7 @@ def _packaged(
         "newest": newest if libraries else None,
         "units": [f"{unit}.service" for unit in entry.units.get(family, [])],
         "timeout": entry.health.timeout,
+        "listens": entry.health.listens,
         "guard": entry.guard,
     }
 

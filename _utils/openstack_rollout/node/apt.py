@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import commands, packages
+from openstack_rollout.node import commands, package_errors, packages
 from openstack_rollout.node.errors import NodeError
 
 #: Configuration files that an operator changed stay as they are.
@@ -63,12 +65,16 @@ def simulated(salt: Mapping[str, Any], request: Sequence[str]) -> Plan:
     return read(result.stdout)
 
 
-def wanted(install: Mapping[str, str], erase: Collection[str] = ()) -> list[str]:
+def wanted(
+    install: Mapping[str, str], erase: Collection[str] = (), files: Mapping[str, str] | None = None
+) -> list[str]:
     """The request for packages at these versions, which may be lower than now.
 
-    install (dict): {name: version}. erase (list): names of packages that go.
+    install (dict): {name: version}. erase (list): names of packages that go. files (dict): {name: path} of
+    those whose file is at hand.
     """
-    asked = (f"{name}={version}" for name, version in sorted(install.items()))
+    known = files or {}
+    asked = (known.get(name) or f"{name}={version}" for name, version in sorted(install.items()))
     return ["--allow-downgrades", "install", *asked, *(f"{name}-" for name in sorted(erase))]
 
 
@@ -80,18 +86,19 @@ def prepared(
     exclude: Sequence[str] = (),
     remove: Sequence[str] = (),
     options: Sequence[str] = (),
+    files: Mapping[str, str] | None = None,
 ) -> packages.Transaction:
     """The transaction that brings packages to these versions, once it is known what else it does.
 
-    salt (dict): the caller's `__salt__`. install (dict), erase (list): as for `wanted`. exclude (list): globs
-    of packages that must not move. remove (list): globs of packages that may go. options (list): further ones
-    of apt-get.
+    salt (dict): the caller's `__salt__`. install, files (dict), erase (list): as for `wanted`. exclude
+    (list): globs of packages that must not move. remove (list): globs of packages that may go.
+    options (list): further ones of apt-get.
 
     Raises NodeError PACKAGE_FAILED when a package is on hold, PACKAGE_REMOVAL when one would go that may not;
     CommandExecutionError with what apt printed, or when an excluded one would move.
     """
     refuse_held(salt, {*install, *erase})
-    request = [*options, *wanted(install, erase)]
+    request = [*options, *wanted(install, erase, files)]
     plan = simulated(salt, request)
     if refused := [name for name in plan.moving if packages.matches(name, exclude)]:
         raise CommandExecutionError(f"excluded packages would move: {', '.join(refused)}")
@@ -118,6 +125,36 @@ def unfetched(salt: Mapping[str, Any], install: Mapping[str, str], own: str) -> 
     }
 
 
+def sources(salt: Mapping[str, Any], install: Mapping[str, str], own: str) -> dict[str, packages.Source]:
+    """Where the files of packages are to be had, at the versions that are installed. Nothing is fetched.
+
+    salt (dict): the caller's `__salt__`. install (dict): {name: version}. own (str): the node's architecture.
+    """
+    told = commands.run(salt, ["apt-config", "shell", "PLACE", "Dir::Cache::archives/d"]).stdout
+    cache = Path(*(word.partition("=")[2] for word in shlex.split(told)[:1]))
+    found = {}
+    for name, version in install.items():
+        path = _cached(salt, cache, name, version, own)
+        why = "" if path else _refused(_download(salt, name, version, ["--print-uris"]))
+        found[name] = packages.Source(path, why)
+    return found
+
+
+def fetched(
+    salt: Mapping[str, Any], install: Mapping[str, str], own: str, folder: str
+) -> dict[str, packages.Source]:
+    """As `sources`, once what only a repository has is fetched into a folder.
+
+    salt, install, own: as for `sources`. folder (str): its path.
+    """
+    found = {}
+    for name, version in install.items():
+        why = _refused(_download(salt, name, version, folder=folder))
+        path = "" if why else _cached(salt, Path(folder), name, version, own)
+        found[name] = packages.Source(path, why or ("" if path else "it did not arrive whole"))
+    return found
+
+
 def held(salt: Mapping[str, Any]) -> set[str]:
     """The packages that the operator holds.
 
@@ -137,3 +174,30 @@ def refuse_held(salt: Mapping[str, Any], names: Collection[str]) -> None:
             f"{', '.join(found)}: on hold by the node's operator: apt-mark unhold, or leave it out of the"
             " release",
         )
+
+
+def _cached(salt: Mapping[str, Any], folder: Path, name: str, version: str, own: str) -> str:
+    """The whole file of a package in a folder, "" where there is none."""
+    base, _, arch = name.partition(":")
+    quoted = version.replace(":", "%3a")
+    for one in (arch,) if arch else (own, "all"):
+        path = folder / f"{base}_{quoted}_{one}.deb"
+        if path.exists() and not commands.run(salt, ["dpkg-deb", "--contents", str(path)]).retcode:
+            return str(path)
+    return ""
+
+
+def _download(
+    salt: Mapping[str, Any],
+    name: str,
+    version: str,
+    options: Sequence[str] = (),
+    folder: str | None = None,
+) -> commands.Result:
+    command = ["apt-get", "--quiet=2", *options, "download", f"{name}={version}"]
+    return commands.unattended(salt, command, folder)
+
+
+def _refused(result: commands.Result) -> str:
+    """Why apt has no file, "" where it has."""
+    return package_errors.line(result.said()) if result.retcode else ""

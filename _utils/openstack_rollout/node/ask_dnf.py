@@ -58,7 +58,7 @@ def resolve(question: dict[str, Any]) -> dict[str, Any]:
     lock or exclude that hides it}}; where there is no solution, {"problem", "needs": what would have to go,
     None where that would not help, "missing", "hidden"}.
 
-    question: "install" (specs), "erase", "reinstall" (NEVRAs), "upgrade" (name.arch), "exclude", "setopt".
+    question: "install" (specs), "files", "erase", "reinstall" (NEVRAs), "upgrade", "exclude", "setopt".
     """
     base = _with_repositories(question)
     said = _solved(base, question)
@@ -171,8 +171,7 @@ def _setting_of(base: Any, package: Any) -> str:
 
 
 def _of_glob(base: Any, glob: str) -> Any:
-    subject = dnf.subject.Subject(glob)
-    return subject.get_best_query(base.sack, with_provides=False, with_filenames=False)
+    return dnf.subject.Subject(glob).get_best_query(base.sack, with_provides=False, with_filenames=False)
 
 
 def _hidden(base: Any, specs: list[str]) -> dict[str, str]:
@@ -263,6 +262,8 @@ def _needed_removals(base: Any, question: dict[str, Any]) -> dict[str, Any] | No
 def _ask_for(base: Any, question: dict[str, Any]) -> list[str]:
     """Mark what is asked for; which of it no repository has."""
     missing = []
+    for package in base.add_remote_rpms(question.get("files", ())):
+        base.package_install(package)
     for spec in question.get("install", ()):
         try:
             base.install(spec, strict=True)
@@ -348,9 +349,8 @@ def _exclude(base: Any, globs: Sequence[str]) -> None:
 
 def _without_end(base: Any) -> set[str]:
     """What the transactions brought that dnf began to record, and never ended."""
-    found: set[str] = set()
     # from the newest: what a later transaction brought whole is whole
-    whole: set[str] = set()
+    found, whole = set[str](), set[str]()
     history = base.history.old(complete_transactions_only=False)
     ends = [one._trans.getState() != libdnf.transaction.TransactionState_UNKNOWN for one in history]
     oldest = max((place for place, ended in enumerate(ends) if not ended), default=-1)

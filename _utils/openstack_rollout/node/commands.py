@@ -78,6 +78,7 @@ def run(
     env: Mapping[str, str] | None = None,
     secret: bool = False,
     stdin: str | None = None,
+    folder: str | None = None,
 ) -> Result:
     """Run a command and wait for it. A failure is an answer here, so it does not get into the minion's log.
 
@@ -85,7 +86,7 @@ def run(
     timeout (float): seconds, after which Salt ends the command; None for no limit. env (dict): variables that
     are set on top of the minion's own. secret (bool): whether the command, or what it prints, has secrets in
     it: neither gets into the minion's log then, whatever its level. stdin (str): what it reads; None for
-    nothing.
+    nothing. folder (str): where it runs; None for the minion's own.
 
     Raises CommandExecutionError when there is no such program.
     """
@@ -97,6 +98,7 @@ def run(
         env=dict(env) if env else None,
         output_loglevel="quiet" if secret else "debug",
         **({} if stdin is None else {"stdin": stdin}),
+        **({} if folder is None else {"cwd": folder}),
     )
     return Result(done["retcode"], done["stdout"], done["stderr"], secret)
 
@@ -124,12 +126,12 @@ def checked(
     return result.stdout
 
 
-def unattended(salt: Mapping[str, Any], command: Sequence[str]) -> Result:
+def unattended(salt: Mapping[str, Any], command: Sequence[str], folder: str | None = None) -> Result:
     """As `run`, for a package manager: it asks nothing, and answers in English.
 
-    salt (dict), command (list): as for `run`.
+    salt (dict), command (list), folder (str): as for `run`.
     """
-    return run(salt, command, env=UNATTENDED)
+    return run(salt, command, env=UNATTENDED, folder=folder)
 
 
 def is_unit(name: str) -> bool:

@@ -16,6 +16,8 @@ from openstack_rollout.node import commands, package_errors
 from openstack_rollout.node.errors import NodeError
 
 _PROGRAM = Path(__file__).with_name("ask_dnf.py")
+#: Questions that another program answers.
+_OTHERS = {"sources": _PROGRAM.with_name("ask_dnf_sources.py")}
 _DNF = (Path("/usr/bin/dnf-3"), Path("/usr/bin/dnf"))
 _SHEBANG = b"#!"
 _PATIENCE, _LOOK_EVERY, _LONGEST = 60.0, 1.0, 600.0  # seconds
@@ -47,7 +49,7 @@ def ask(salt: Mapping[str, Any], question: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _asked(salt: Mapping[str, Any], question: Mapping[str, Any]) -> dict[str, Any]:
-    command = [*_python(), "-I", str(_PROGRAM)]
+    command = [*_python(), "-I", str(_OTHERS.get(question["ask"], _PROGRAM))]
     result = commands.run(
         salt, command, env=commands.UNATTENDED, stdin=json.dumps(question), timeout=_LONGEST
     )

@@ -8,7 +8,7 @@ from typing import Any
 from salt.exceptions import CommandExecutionError
 from salt.utils.pkg.rpm import ARCHES
 
-from openstack_rollout.node import dnf_library, packages
+from openstack_rollout.node import commands, dnf_library, package_errors, packages
 
 # Downloaded packages outlive the next transaction: what was fetched beforehand must still be there later.
 # dnf shall not wait for a lock for ever: `package_lock` waits, with a limit.
@@ -24,21 +24,25 @@ def prepared(
     setopt: Sequence[str] = (),
     remove: Sequence[str] = (),
     options: Sequence[str] = (),
+    files: Mapping[str, str] | None = None,
 ) -> packages.Transaction:
     """The transaction that brings packages to these versions, once it is known what else it does.
 
     salt (dict): the caller's `__salt__`. install (dict): {name: version}. own (str): the node's architecture.
     exclude (list): globs of packages that must not move. setopt (list): further settings. remove (list):
     globs of packages that may go; what one of these replaces may as well. options (list): further ones of
-    dnf.
+    dnf. files (dict): {name: path} of packages whose file is at hand.
 
     Raises NodeError PACKAGE_REMOVAL when a package would go that may not, PACKAGE_FAILED when another one
     would go back to an older version; CommandExecutionError when dnf has no solution, or a version is not to
     be had.
     """
-    specs = asked(install)
+    specs = asked({name: version for name, version in install.items() if name not in (files or {})})
+    paths = [path for name, path in sorted((files or {}).items()) if name in install]
     settings = [*SETTINGS, *setopt]
     question = {"ask": "resolve", "install": specs, "exclude": list(exclude), "setopt": settings}
+    if paths:
+        question["files"] = paths
     plan = dnf_library.ask(salt, question)
     if plan["missing"]:
         raise CommandExecutionError(_not_to_be_had(plan))
@@ -58,7 +62,7 @@ def prepared(
         settings.append(f"excludepkgs={','.join(exclude)}")
     command = ["dnf", "--quiet", "--assumeyes", *(f"--setopt={one}" for one in settings)]
     return packages.Transaction(
-        [*command, *options, "install", *specs],
+        [*command, *options, "install", *specs, *paths],
         {_name(one, own): one["version"] for one in plan["comes"]},
         {_name(one, own) for one in (*planned.values(), *plan["retired"].values())},
     )
@@ -74,6 +78,44 @@ def unfetched(salt: Mapping[str, Any], install: Mapping[str, str], own: str) -> 
     if said["missing"] or "problem" in said:
         return None
     return {_name(one, own): one["version"] for one in said["unfetched"]}
+
+
+def sources(
+    salt: Mapping[str, Any], install: Mapping[str, str], own: str, fetch: bool = False
+) -> dict[str, packages.Source]:
+    """Where the files of packages are to be had, at the versions that are installed.
+
+    salt (dict): the caller's `__salt__`. install (dict): {name: version}. own (str): the node's architecture.
+    fetch (bool): fetch what only a repository has into dnf's cache. Raises NodeError, as dnf_library.ask.
+    """
+    names = sorted({_parted(name)[0] for name in install})
+    question = {"ask": "sources", "packages": names, "fetch": fetch, "setopt": list(SETTINGS)}
+    found = {}
+    for one in dnf_library.ask(salt, question)["packages"]:
+        name = _name(one, own)
+        if packages.plain(install.get(name, "")) == packages.plain(one["version"]):
+            found[name] = _source(salt, one, fetch)
+    return {name: found.get(name, packages.Source("", "it is not installed")) for name in install}
+
+
+def fetched(
+    salt: Mapping[str, Any], install: Mapping[str, str], own: str, folder: str
+) -> dict[str, packages.Source]:
+    """As `sources`, once what only a repository has is fetched: into dnf's cache, and no other folder.
+
+    salt, install, own: as for `sources`. folder (str): where apt would put it.
+    """
+    return sources(salt, install, own, fetch=True)
+
+
+def _source(salt: Mapping[str, Any], one: Mapping[str, Any], fetch: bool) -> packages.Source:
+    if one["path"] and not commands.run(salt, ["rpm", "-K", "--nosignature", one["path"]]).retcode:
+        return packages.Source(one["path"])
+    if not one["offered"]:
+        return packages.Source("", "no repository has it, nor the cache")
+    if one["problem"]:
+        return packages.Source("", package_errors.line(one["problem"]))
+    return packages.Source("", "it did not arrive" if fetch else "")
 
 
 def asked(install: Mapping[str, str]) -> list[str]:

@@ -19,7 +19,7 @@ _FILES_QUERY = "[%{=NAME}\\t%{=INSTALLTIME}\\t%{FILENAMES}\\n]"
 _USR = "/usr"  # dpkg has a path as its package has it, with that before it or not
 _PROPERTIES = (
     *("Id", "LoadState", "UnitFileState", "ActiveState", "SubState", "NRestarts", "Result"),
-    *("ExecMainStatus", "ActiveEnterTimestampMonotonic", "MainPID", "SourcePath", "FragmentPath"),
+    *("ExecMainStatus", "ActiveEnterTimestampMonotonic", "MainPID", "SourcePath", "FragmentPath", "Job"),
 )
 _MICRO = 1_000_000
 _RUNNING = ("active", "reloading")
@@ -28,10 +28,11 @@ _RUNNING = ("active", "reloading")
 class Unit(NamedTuple):
     """A unit.
 
-    loaded, enabled, masked, active, starting (bool). restarts (int): how often systemd started it again by
-    itself. since (float): when it became active, in seconds since the epoch; 0.0 where it is not. said (str):
-    how it ended, where it is not active. process (bool): whether it has a main process. file (str): what
-    defines it, "" for none.
+    loaded, enabled, masked, active, starting, queued (bool): starting also while it stops in order to start
+    again; queued while systemd has not done yet what it was asked. restarts (int): how often systemd started
+    it again by itself. since (float): when it became active, in seconds since the epoch; 0.0 where it is not.
+    said (str): how it ended, where it is not active. process (bool): whether it has a main process. file
+    (str): what defines it, "" for none.
     """
 
     loaded: bool
@@ -44,6 +45,7 @@ class Unit(NamedTuple):
     said: str
     process: bool
     file: str
+    queued: bool
 
 
 def of_packages(names: Iterable[str], salt: Mapping[str, Any], debian: bool) -> dict[str, float]:
@@ -152,6 +154,7 @@ def _shown(names: Sequence[str], salt: Mapping[str, Any]) -> list[tuple[str, Uni
 
 
 def _unit(told: Mapping[str, str], booted: float) -> Unit:
+    queued = told.get("Job", "0") not in ("", "0")
     active = told.get("ActiveState") in _RUNNING
     starting = told.get("ActiveState") == "activating" and told.get("SubState") != "auto-restart"
     monotonic = int(told.get("ActiveEnterTimestampMonotonic") or 0) / _MICRO
@@ -161,10 +164,11 @@ def _unit(told: Mapping[str, str], booted: float) -> Unit:
         enabled=told.get("UnitFileState", "").startswith("enabled"),
         masked=told.get("LoadState") == "masked",
         active=active,
-        starting=starting,
+        starting=starting or queued,
         restarts=int(told.get("NRestarts") or 0),
         since=booted + monotonic if active and monotonic else 0.0,
         said="" if active else said,
         process=told.get("MainPID", "0") != "0",
         file=told.get("SourcePath") or told.get("FragmentPath", ""),
+        queued=queued,
     )

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 from xml.etree import ElementTree
 
 _ADDRESS_AGENTS = ("IPaddr", "IPaddr2", "IPv6addr")
 _CONTAINERS = ("group", "clone", "bundle", "replica")
 _ENGINES = ("podman", "docker", "rkt")
+#: Classes of resources that are units (or scripts) of the node, by their own name.
+_UNIT_CLASSES = ("systemd", "service", "lsb", "upstart")
+#: Agents that start by themselves what a unit would: the units (globs), without .service.
+_IN_PLACE_OF = {
+    "galera": ("mariadb", "mysql", "mysqld"),
+    "mariadb": ("mariadb", "mysql", "mysqld"),
+    "mysql": ("mariadb", "mysql", "mysqld"),
+    "rabbitmq-cluster": ("rabbitmq-server",),
+    "rabbitmq-server": ("rabbitmq-server",),
+    "rabbitmq-server-ha": ("rabbitmq-server",),
+    "redis": ("redis", "redis-server"),
+    "apache": ("apache2", "httpd"),
+    "ovndb-servers": ("ovn-ovsdb-server-*", "ovn-northd", "ovn-central"),
+}
 
 
 def read(text: str) -> dict[str, Any]:
@@ -117,6 +132,23 @@ def addresses_elsewhere(found: Mapping[str, Any], node: str) -> list[str]:
     found (dict): what `read` returned. node (str): its name.
     """
     return [one["id"] for one in found["resources"] if _is_address(one) and node not in one["nodes"]]
+
+
+def running_units(found: Mapping[str, Any], units: Iterable[str]) -> list[str]:
+    """The units that are Pacemaker's to start, on whichever node: a line each, with the resource.
+
+    found (dict): what `read` returned. units (list): their names, with `.service`.
+    """
+    lines = []
+    for unit in units:
+        name = unit.removesuffix(".service")
+        for one in found["resources"]:
+            kind, _, agent = one["agent"].rpartition(":")
+            globs = (agent,) if kind in _UNIT_CLASSES else _IN_PLACE_OF.get(agent, ())
+            if any(fnmatchcase(name, glob) for glob in globs):
+                lines.append(f"{unit} is run by Pacemaker (resource {one['part_of']}, {one['agent']})")
+                break
+    return lines
 
 
 def _is_address(resource: Mapping[str, Any]) -> bool:

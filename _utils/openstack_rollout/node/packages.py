@@ -26,6 +26,17 @@ Meets = Callable[[str, str], bool]
 Compare = Callable[[str, str], int | None]
 
 
+class Source(NamedTuple):
+    """Where the file of an installed package is to be had, of the very version that is installed.
+
+    path (str): of the file, where it is on the node and whole, "" where it is not. why (str): why it is
+    nowhere, "" where a repository has it.
+    """
+
+    path: str = ""
+    why: str = ""
+
+
 class Transaction(NamedTuple):
     """A package manager's transaction before it runs: its command, the packages that it brings ({name:
     version}) and those that it takes away, as Salt calls them.

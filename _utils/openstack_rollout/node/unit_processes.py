@@ -1,4 +1,4 @@
-"""The processes of a unit, as the kernel tells them: by the control group in which systemd starts all of them.
+"""The processes of a unit, as the kernel tells them: by the control group in which systemd starts them.
 
 What a unit's processes do is asked here for services that are packages; those of a container its engine
 tells. The file system of processes is described in proc(5), control groups in cgroups(7).
@@ -40,4 +40,6 @@ def _groups(process: Path) -> set[str]:
         text = (process / "cgroup").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return set()
-    return {part for line in text.splitlines() for part in line.partition(":")[2].partition(":")[2].split("/")}
+    return {
+        part for line in text.splitlines() for part in line.partition(":")[2].partition(":")[2].split("/")
+    }

@@ -89,9 +89,13 @@ def state_result(node: str, jid: str, answer: Any) -> StepResult:
 
 
 def _said(states: Iterable[Mapping[str, Any]]) -> list[str]:
-    """What guards say of how services came back, e.g. a database member that had to be copied."""
+    """What guards say of how services came back, e.g. a database member that had to be copied; and warnings,
+    e.g. of a package that could not go back.
+    """
+    states = list(states)
     changes = [change for state in states for change in (state.get("changes") or {}).values()]
-    return [str(change["said"]) for change in changes if isinstance(change, Mapping) and change.get("said")]
+    said = [str(change["said"]) for change in changes if isinstance(change, Mapping) and change.get("said")]
+    return [*said, *(str(line) for state in states for line in state.get("warnings") or ())]
 
 
 def changes_of(answer: Any) -> list[dict[str, Any]]:

@@ -97,3 +97,18 @@ def test_apt_is_asked_first_whether_an_excluded_package_would_move(package_set):
     assert packages.installed == {"a": ["1-1"]}
     module.bring({"a": "1-2"}, exclude=["openvswitch*"])
     assert packages.installed["linux-image"] == ["2"]
+
+
+def test_the_way_back_by_kept_files_asks_no_repository(package_set):
+    packages = Packages({"a": "1-2", "b": "1-2"}, {})
+    module = package_set(packages, "Debian")
+    packages.apt = lambda command: (
+        "Inst a [1-2] (1-1 local-deb [all])\nInst b [1-2] (1-1 local-deb [all])\n"
+        if "--simulate" in command
+        else packages.move({"a": "1-1", "b": "1-1"}, download=False)
+    )
+    files = {name: f"/kept/{name}_1-1_all.deb" for name in "ab"}
+    moved = module.bring({"a": "1-1", "b": "1-1"}, files=files)
+    assert moved == {name: {"old": "1-2", "new": "1-1"} for name in "ab"} and packages.refreshed == 0
+    (command,) = module.__salt__["cmd.run_all"].moves()
+    assert command[-4:] == ["--allow-downgrades", "install", *files.values()]

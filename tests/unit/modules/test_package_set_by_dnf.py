@@ -113,3 +113,16 @@ def test_a_version_that_is_hidden_is_named_with_what_hides_it(package_set):
     with pytest.raises(NodeError) as refused:
         package_set(packages).bring({"a": "1-2", "b": "1-2"})
     assert refused.value.text == "no repository has b-1-2; a-1-2 is hidden by version lock a-1-1.*"
+
+
+def test_the_way_back_by_kept_files_asks_no_repository(package_set):
+    packages = Packages({"a": "1-2", "b": "1-2"}, {"b": "1-1"}, cached={"b": "1-1"})
+    packages.plan = {"comes": [{"name": one, "arch": "noarch", "version": "1-1"} for one in "ab"]}
+    packages.dnf = lambda command: packages.move({"a": "1-1", "b": "1-1"}, download=False)
+    module = package_set(packages)
+    module.bring({"a": "1-1", "b": "1-1"}, files={"a": "/kept/a-1-1.noarch.rpm"})
+    assert packages.installed == {"a": ["1-1"], "b": ["1-1"]} and packages.refreshed == 0
+    question = packages.asked[-1]
+    assert (question["install"], question["files"]) == (["b-1-1"], ["/kept/a-1-1.noarch.rpm"])
+    (command,) = module.__salt__["cmd.run_all"].moves()
+    assert command[-3:] == ["install", "b-1-1", "/kept/a-1-1.noarch.rpm"]

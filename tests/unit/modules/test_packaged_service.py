@@ -9,6 +9,7 @@ import pytest
 
 from openstack_rollout.node import installed_files
 from openstack_rollout.node.errors import NodeError
+from openstack_rollout.node.listening import Listener
 from tests.unit.loading import Commands, load
 
 RUNNING = {"LoadState": "loaded", "UnitFileState": "enabled", "ActiveState": "active", "SubState": "running"}
@@ -113,6 +114,77 @@ def test_one_that_runs_has_to_run_on_for_a_moment(monkeypatch):
     assert len(commands.ran) > 1
 
 
+def test_one_that_is_asked_to_restart_and_has_not_begun_is_no_proof_yet(monkeypatch):
+    """It runs what it ran before, and was started again by systemd in its earlier life."""
+    states = [unit(since=1, Job="77", NRestarts="2"), unit(since=1)]
+    module, _ = service({})
+    monkeypatch.setattr(
+        installed_files.commands, "checked", lambda *_: states.pop(0) if len(states) > 1 else states[0]
+    )
+    clock = itertools.count()
+    monkeypatch.setattr(module.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(module.time, "sleep", lambda seconds: None)
+    module.settled(["api.service"], 60, 0)
+    assert len(states) == 1
+
+
+@pytest.mark.parametrize(("marks", "reason"), [(range(1, 99), ""), ([1], "COPY_STALLED")])
+def test_a_member_that_is_fed_while_it_starts_is_waited_for_as_long_as_it_moves(monkeypatch, marks, reason):
+    starting = {"systemctl show": unit(ActiveState="activating", SubState="start")}
+    told, (module, _) = list(marks), service(starting)
+    looks = itertools.count()
+    module.__salt__["galera.progress"] = lambda name: {
+        "what": "it is fed",
+        "mark": [told.pop(0) if len(told) > 1 else told[0]],
+        "copies": True,
+    }
+    before = installed_files.commands.checked
+
+    def checked(*arguments):
+        fed = not reason and next(looks) > 60
+        return unit(since=1) if fed else before(*arguments)
+
+    monkeypatch.setattr(installed_files.commands, "checked", checked)
+    clock = itertools.count()
+    monkeypatch.setattr(module.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(module.time, "sleep", lambda seconds: None)
+    if not reason:
+        module.settled(["api.service"], 30, 0, "galera")
+        return
+    with pytest.raises(NodeError) as stalled:
+        module.settled(["api.service"], 30, 0, "galera")
+    assert stalled.value.reason == reason
+
+
+def test_who_listened_has_to_listen_again(monkeypatch):
+    module, _ = service({})
+    monkeypatch.setattr(
+        module.listening, "of", lambda units: {Listener("127.0.0.1", 9696), Listener("::", 9696)}
+    )
+    assert module.listens(["api.service"]) == [9696]
+    missing = [["nobody listens on port 9696 any more"], []]
+    monkeypatch.setattr(module.listening, "lacking", lambda units, ports: missing.pop(0))
+    monkeypatch.setattr(module.time, "sleep", lambda seconds: None)
+    module.answers(["api.service"], [9696], 60, 0)
+    missing += [["nobody listens on port 9696 any more"]]
+    with pytest.raises(NodeError, match=r"(?s)port 9696 any more after 0 s.*last words") as refused:
+        module.answers(["api.service"], [9696], 0, 0)
+    assert refused.value.reason == "SERVICE_FAILED"
+
+
+def test_what_pacemaker_starts_is_not_systemds_to_restart(monkeypatch):
+    module, _ = service({})
+    module.__grains__["id"] = "ctl1"
+    resources = [{"agent": "ocf:heartbeat:galera", "part_of": "galera-clone"}]
+    monkeypatch.setattr(module.pacemaker_tools, "cluster", lambda salt, minion: {"resources": resources})
+    module.require_own(["nova-api.service"])
+    with pytest.raises(NodeError, match=r"galera-clone") as refused:
+        module.require_own(["mariadb.service"])
+    assert refused.value.reason == "DEFINITION_REFUSED"
+    monkeypatch.setattr(module.pacemaker_tools, "cluster", lambda salt, minion: None)
+    module.require_own(["mariadb.service"])
+
+
 def test_one_that_never_comes_up_is_not_waited_for_for_ever(monkeypatch):
     module, _ = service({"systemctl show": unit(ActiveState="activating", SubState="start")})
     clock = itertools.count(0, 10)
@@ -126,4 +198,7 @@ def test_a_start_that_fails_says_why():
     module, commands = service({"systemctl restart": {"retcode": 1, "stderr": "Job failed"}})
     with pytest.raises(NodeError, match="Job failed"):
         module.restart(["api.service"])
-    assert commands.lines()[0] == "systemctl reset-failed api.service"
+    assert commands.lines() == [
+        "systemctl reset-failed api.service",
+        "systemctl restart --no-block api.service",
+    ]

@@ -50,3 +50,52 @@ def test_what_is_on_hold_is_named_with_what_to_do():
     apt.refuse_held(salt, ["c"])
     with pytest.raises(NodeError, match=r"^PACKAGE_FAILED: a, b: on hold .*: apt-mark unhold, or leave"):
         apt.refuse_held(salt, ["b", "a", "c"])
+
+
+class Archive(Commands):
+    """apt's cache and repositories: what its download of a version says, and which files are whole."""
+
+    def __init__(self, place, offered=(), damaged=()):
+        super().__init__()
+        self.place, self.offered, self.damaged, self.folders = place, offered, damaged, []
+
+    def __call__(self, command, **options):
+        found = super().__call__(command, **options)
+        if command[0] == "apt-config":
+            return found | {"stdout": f"PLACE='{self.place}/'\n"}
+        if command[0] == "dpkg-deb":
+            return found | {"retcode": int(command[-1] in self.damaged)}
+        name, _, version = command[-1].partition("=")
+        if command[-1] not in self.offered:
+            return found | {"retcode": 100, "stderr": f"E: Version '{version}' for '{name}' was not found"}
+        if "--print-uris" not in command:
+            self.folders.append(options["cwd"])
+            (apt.Path(options["cwd"]) / f"{name}_{version.replace(':', '%3a')}_all.deb").touch()
+        return found
+
+
+def test_a_file_in_the_cache_counts_when_it_is_whole(tmp_path):
+    for name in ("api_2%3a1-1_all.deb", "lib_1_i386.deb", "half_1_amd64.deb"):
+        (tmp_path / name).touch()
+    archive = Archive(tmp_path, damaged=[str(tmp_path / "half_1_amd64.deb")])
+    installed = {"api": "2:1-1", "lib:i386": "1", "lib": "1", "half": "1"}
+    found = apt.sources({"cmd.run_all": archive}, installed, "amd64")
+    paths = {name: one.path.rpartition("/")[2] for name, one in found.items()}
+    assert paths == {"api": "api_2%3a1-1_all.deb", "lib:i386": "lib_1_i386.deb", "lib": "", "half": ""}
+    assert found["half"].why == "E: Version '1' for 'half' was not found" and not found["api"].why
+
+
+def test_what_a_repository_still_has_is_fetched_into_a_folder_of_ours(tmp_path):
+    (tmp_path / "ours").mkdir()
+    archive = Archive(tmp_path, offered=["api=2:1-1"])
+    salt, installed = {"cmd.run_all": archive}, {"api": "2:1-1", "old": "1"}
+    found = apt.sources(salt, installed, "amd64")
+    assert found["api"] == ("", "") and "was not found" in found["old"].why and archive.folders == []
+    found = apt.fetched(salt, installed, "amd64", str(tmp_path / "ours"))
+    assert found["api"].path == str(tmp_path / "ours/api_2%3a1-1_all.deb")
+    assert "was not found" in found["old"].why and archive.folders == [str(tmp_path / "ours")]
+
+
+def test_a_file_that_is_at_hand_is_asked_for_by_its_path():
+    request = apt.wanted({"b": "1", "a": "1"}, files={"b": "/kept/b_1_all.deb"})
+    assert request == ["--allow-downgrades", "install", "a=1", "/kept/b_1_all.deb"]

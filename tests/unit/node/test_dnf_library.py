@@ -82,3 +82,14 @@ def test_the_program_imports_nothing_of_the_minions(tmp_path):
     names = {line.split()[1].partition(".")[0] for line in dnf_library._PROGRAM.read_text().splitlines()
              if line.startswith(("import ", "from "))}  # fmt: skip
     assert names - set(sys.stdlib_module_names) == {"dnf", "hawkey", "libdnf"}
+
+
+def test_a_question_that_another_program_answers_is_asked_there(tmp_path, monkeypatch):
+    program = tmp_path / "dnf"
+    program.write_text("#!/usr/libexec/platform-python\n")
+    monkeypatch.setattr(dnf_library, "_DNF", (program,))
+    run = Commands({"/usr/libexec/platform-python": json.dumps({"answer": []})})
+    dnf_library.ask({"cmd.run_all": run}, {"ask": "sources"})
+    dnf_library.ask({"cmd.run_all": run}, {"ask": "state"})
+    assert [line.rpartition("/")[2] for line in run.lines()] == ["ask_dnf_sources.py", "ask_dnf.py"]
+    assert all(path.exists() for path in dnf_library._OTHERS.values())

@@ -102,3 +102,22 @@ def test_a_replica_may_move_to_nodes_without_one_and_without_a_ban():
     assert free == [["ctl1", "ctl3"], ["ctl1"], ["ctl1", "ctl3"]]
     full = bundle("haproxy-bundle", *(container("haproxy-bundle", n, f"ctl{n}") for n in (1, 2, 3)))
     assert pacemaker.free_for(pacemaker.read(text(full)), "haproxy-bundle", "ctl1") == []
+
+
+@pytest.mark.parametrize(
+    ("agent", "unit"),
+    [
+        ("ocf:heartbeat:galera", "mariadb.service"),
+        ("ocf::heartbeat:rabbitmq-cluster", "rabbitmq-server.service"),
+        ("ocf:rabbitmq:rabbitmq-server-ha", "rabbitmq-server.service"),
+        ("systemd:openstack-cinder-volume", "openstack-cinder-volume.service"),
+        ("ocf:ovn:ovndb-servers", "ovn-ovsdb-server-nb.service"),
+    ],
+)
+def test_a_unit_that_pacemaker_starts_is_told_apart_from_others(agent, unit):
+    resources = f'''<clone id="some-clone"><resource id="some" resource_agent="{agent}" active="true"
+        failed="false" blocked="false" managed="true"><node name="ctl2"/></resource></clone>'''
+    found = pacemaker.read(text(resources))
+    said = pacemaker.running_units(found, ["nova-api.service", unit])
+    assert said == [f"{unit} is run by Pacemaker (resource some-clone, {agent})"]
+    assert pacemaker.running_units(found, ["nova-api.service"]) == []

@@ -24,6 +24,11 @@ def test_what_a_guard_says_is_told():
     assert state_result("ctl1", "1", answer).message == "ctl1 is synced again, by SST"
 
 
+def test_what_a_state_warns_of_is_told_though_it_changed_nothing():
+    answer = {"a": state(0, True), "b": state(1, True, warnings=["api: there is no way back for lib"])}
+    assert state_result("ctl1", "1", answer).message == "api: there is no way back for lib"
+
+
 def test_the_first_cause_is_told_not_its_consequences():
     answer = {
         "b": state(1, False, "One or more requisite failed: ovn.a") | {"__state_ran__": False},
