@@ -60,6 +60,20 @@ def publish_debs(node, some: Iterable[Deb]) -> None:
     place = _place(node)
     for deb in some:
         _build(deb, node.lab.home / "own-packages", place)
+    _offer_debs(node, place)
+
+
+def withdraw_debs(node, *globs: str) -> None:
+    """Have the repository of Debian's packages no longer offer those of these file names."""
+    place = _place(node)
+    for glob in globs:
+        for path in place.glob(glob):
+            path.unlink()
+    _offer_debs(node, place)
+
+
+def _offer_debs(node, place: Path) -> None:
+    """List the packages of the repository, and have the machine read that."""
     entries = []
     for path in sorted(place.glob("*.deb")):
         fields = subprocess.run(

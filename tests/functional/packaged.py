@@ -19,7 +19,11 @@ PROGRAM = """#!/bin/sh
 echo "$(date +%s.%N) $(cat /usr/share/{library}/VERSION)" >> /var/log/{name}.starts
 {end}
 """
-RUNS, ENDS = "exec sleep infinity", "exit 3"
+#: It listens, and goes on to do so once somebody has connected: what it starts then has its socket.
+RUNS = "exec systemd-socket-activate --listen=127.0.0.1:{port} /bin/sleep infinity"
+ENDS, DEAF = "exit 3", "exec sleep infinity"
+PORTS = {"svc-api": 18774, "svc-worker": 18775}
+KEPT = "/var/lib/openstack-rollout/packages"
 UNIT = """[Unit]
 Description={name}
 [Service]
@@ -34,16 +38,20 @@ deb-systemd-invoke restart {name}.service || true
 """
 
 
-def publish(node, number: str, debian: bool, broken: str = "", conflicts: str = "") -> dict[str, str]:
+def publish(
+    node, number: str, debian: bool, broken: str = "", conflicts: str = "", deaf: str = ""
+) -> dict[str, str]:
     """Offer the packages in a version; {name: version} as a release names them.
 
     broken: of which service the program ends at once. conflicts: what the library does not go along with.
+    deaf: which service no longer listens.
     """
     version = f"{number}-1" if debian else f"{number}-1.el9"
+    programs = {name: _program(name, broken, deaf) for name in NAMES}
     if debian:
-        own_repository.publish_debs(node, _debs(number, broken, conflicts))
+        own_repository.publish_debs(node, _debs(number, programs, conflicts))
     else:
-        own_repository.publish(node, _rpms(node, number, broken, conflicts))
+        own_repository.publish(node, _rpms(node, number, programs, conflicts))
     return dict.fromkeys((*NAMES, LIBRARY), version)
 
 
@@ -54,6 +62,18 @@ def publish_shared(node, number: str, debian: bool) -> str:
         return f"{number}-1"
     own_repository.publish(node, [Package(SHARED, number, "1")])
     return f"{number}-1.el9"
+
+
+def lose(node, number: str, debian: bool) -> None:
+    """Have neither the repository nor the package manager's cache know a version any more."""
+    if debian:
+        own_repository.withdraw_debs(node, f"svc-*_{number}-1.deb")
+    else:
+        own_repository.withdraw(node, f"svc-*-{number}-1.el9.noarch.rpm")
+        node.exec(["dnf", "--quiet", "makecache"])
+    for place in ("/var/cache/apt/archives", "/var/cache/dnf"):
+        for name in (f"svc-*_{number}-1_all.deb", f"svc-*-{number}-1.el9.noarch.rpm"):
+            node.exec(["find", place, "-name", name, "-delete"], check=False)
 
 
 def services() -> dict:
@@ -83,16 +103,17 @@ def runs(node, name: str) -> bool:
     return node.exec(["systemctl", "is-active", f"{name}.service"], check=False).stdout.strip() == "active"
 
 
-def _program(name: str, broken: str) -> str:
-    return PROGRAM.format(name=name, library=LIBRARY, end=ENDS if name == broken else RUNS)
+def _program(name: str, broken: str, deaf: str) -> str:
+    end = {broken: ENDS, deaf: DEAF}.get(name, RUNS.format(port=PORTS[name]))
+    return PROGRAM.format(name=name, library=LIBRARY, end=end)
 
 
-def _debs(number: str, broken: str, conflicts: str) -> list[Deb]:
+def _debs(number: str, programs: dict[str, str], conflicts: str) -> list[Deb]:
     version = f"{number}-1"
     found = [Deb(LIBRARY, version, conflicts=conflicts), Deb(GUEST, "1-1")]
     for name in NAMES:
         files = {
-            f"/usr/bin/{name}": (_program(name, broken), 0o755),
+            f"/usr/bin/{name}": (programs[name], 0o755),
             f"/lib/systemd/system/{name}.service": (UNIT.format(name=name), 0o644),
         }
         scripts = {"prerm": _DEB_PRERM.format(name=name), "postinst": _DEB_POSTINST.format(name=name)}
@@ -100,14 +121,14 @@ def _debs(number: str, broken: str, conflicts: str) -> list[Deb]:
     return found
 
 
-def _rpms(node, number: str, broken: str, conflicts: str) -> list[Package]:
+def _rpms(node, number: str, programs: dict[str, str], conflicts: str) -> list[Package]:
     place = node.lab.home / "packaged" / number
     place.mkdir(parents=True, exist_ok=True)
     library = Package(LIBRARY, number, "1", conflicts=(conflicts,) if conflicts else ())
     found = [library, Package(GUEST, "1", "1")]
     for name in NAMES:
         program, unit = place / name, place / f"{name}.service"
-        program.write_text(_program(name, broken))
+        program.write_text(programs[name])
         program.chmod(0o755)
         unit.write_text(UNIT.format(name=name))
         # What %systemd_postun_with_restart comes to, and %systemd_preun.

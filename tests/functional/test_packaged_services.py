@@ -99,15 +99,34 @@ def test_a_second_run_changes_nothing(node, story):
     assert node.converge() == set() and story.counts() == before
 
 
-def test_one_that_does_not_start_goes_back_to_what_it_was(node, story):
+def test_nothing_is_kept_of_what_is_proven(node, story):
+    assert node.out(["find", packaged.KEPT, "-type", "f"]) == ""
+
+
+def test_one_that_does_not_start_goes_back_though_the_repository_has_only_the_new_version(node, story):
     was = story.versions()
     third = packaged.publish(node, "3", story.debian, broken="svc-api")
     story.aim("1.0.5", third)
-    node.converge("openstack.prefetch")
+    states = {f"prefetch the way back of service {name}" for name in NAMES}
+    assert states <= node.predict("openstack.prefetch")
+    assert states <= node.converge("openstack.prefetch")
+    assert not states & node.converge("openstack.prefetch")  # a second time changes nothing
+    for number in ("1", "2"):
+        packaged.lose(node, number, story.debian)
     said = node.failure("openstack.services")
     assert said.startswith("SERVICE_FAILED: ") and "svc-api" in said and "back at" in said
     assert story.versions() == was and all(packaged.runs(node, name) for name in NAMES)
     assert packaged.starts(node, "svc-api")[-1][1] == "2-1"
+
+
+def test_one_that_no_longer_listens_goes_back_as_well(node, story):
+    was = story.versions()
+    deaf = packaged.publish(node, "3.1", story.debian, deaf="svc-api")
+    story.aim("1.0.5", deaf)
+    node.converge("openstack.prefetch")
+    said = node.failure("openstack.services")
+    assert said.startswith("SERVICE_FAILED: ") and "port 18774" in said and "back at" in said
+    assert story.versions() == was and all(packaged.runs(node, name) for name in NAMES)
 
 
 def test_what_would_remove_a_package_is_refused_before_anything_moves(node, story):
@@ -212,3 +231,23 @@ def test_what_the_operator_holds_is_at_its_newest_and_told(node, story, held):
     status = node.status()
     assert "svc-api" not in [one["subject"] for one in status["differences"].get("services", ())]
     assert status["stays"]["svc-api"]["cause"] == held
+
+
+def test_what_has_no_way_back_is_told_beforehand_and_when_it_was_needed(node, story):
+    packaged.lose(node, "6", story.debian)
+    node.exec(["rm", "--recursive", "--force", packaged.KEPT])
+    eighth = packaged.publish(node, "8", story.debian, broken="svc-api")
+    story.aim("1.0.11", eighth)
+    warned = node.apply("openstack.prefetch")["prefetch the way back of service svc-api"]
+    assert warned["result"] is True and "no way back" in " ".join(warned["warnings"]), warned
+    assert LIBRARY in " ".join(warned["warnings"])
+    predicted = node.apply("openstack.services", test=True)["services service svc-api"]
+    assert predicted["result"] is None and "there is no way back for svc-api" in predicted["comment"]
+    said = node.failure("openstack.services")
+    assert said.startswith("SERVICE_FAILED: ") and "There was no way back for svc-api" in said
+    assert story.versions() == {eighth[LIBRARY]}
+    ninth = packaged.publish(node, "9", story.debian)
+    story.aim("1.0.12", ninth)
+    node.converge("openstack.prefetch")
+    node.converge("openstack.services")
+    assert story.versions() == {ninth[LIBRARY]} and all(packaged.runs(node, name) for name in NAMES)
