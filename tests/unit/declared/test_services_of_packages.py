@@ -151,6 +151,39 @@ def test_the_names_that_are_shipped_are_known_types_and_serve_both_families(fami
     assert sorted(order, key=lambda name: found[name]["order"]) == order
 
 
+FIRST = ["rabbitmq", "mariadb", "memcached", "keystone"]
+
+
+@pytest.mark.parametrize("family", ["Debian", "RedHat"])
+def test_the_shipped_orders_give_each_cluster_a_round_of_its_own_and_the_rest_one_together(family):
+    """All of the stage that has a name as packages, switched on."""
+    openstack = shipped()
+    types = openstack["service_types"].items()
+    known = [name for name, entry in types if family in entry.get("packages", {})]
+    known = [name for name in known if openstack["service_types"][name]["stage"] == "control_plane"]
+    openstack["services"] |= {name: {"deploy": "package", "enabled": True} for name in known}
+    assert reading.reasons(openstack)[0] == []
+    found = model(openstack)
+    names = [round_.services for round_ in rounds.of_stage(found, NEW, "control_plane", 3)]
+    assert names[:4] == [(name,) for name in FIRST]
+    rest = [one for one in names[4:] if set(one) & set(known)]
+    assert len(rest) == 1 and len(rest[0]) > 30
+    # on one controller: its services in that order, each before those that use it
+    own = desired(openstack, Place(("controller",), None, family))["packaged"]
+    own = [one for one in own if one["stage"] == "control_plane"]
+    order = [one["name"] for one in sorted(own, key=lambda one: (one["order"], one["name"]))]
+    assert order[:4] == FIRST
+    guards = {one["name"]: one["guard"] for one in own}
+    assert (guards["rabbitmq"], guards["mariadb"]) == ("rabbitmq_cluster", "galera")
+
+
+def test_a_controller_alone_goes_through_all_of_it_in_that_order():
+    openstack = shipped()
+    for name in FIRST:
+        openstack["services"][name] = {"deploy": "package"}
+    assert len(rounds.of_stage(model(openstack), NEW, "control_plane", 1)) == 1
+
+
 def test_whose_names_are_not_shipped_is_named_where_it_is_enabled():
     openstack = shipped() | {"service_defaults": valid()["service_defaults"] | {"deploy": "package"}}
     lines = [line for _, line in reading.reasons(openstack)[0]]
