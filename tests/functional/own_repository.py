@@ -97,6 +97,28 @@ def _offer_debs(node, place: Path) -> None:
     node.exec(["apt-get", "--quiet", "update"])
 
 
+def republish_debs(node, debs: Iterable[Path], suffix: str) -> dict[str, str]:
+    """Offer real packages of Debian's once more, the same but for a higher version; {name: that version}."""
+    place = _place(node)
+    scratch = node.lab.home / "own-packages"
+    found = {}
+    for deb in debs:
+        subprocess.run(["dpkg-deb", "--raw-extract", str(deb), str(scratch)], check=True)
+        control = scratch / "DEBIAN/control"
+        lines = control.read_text().splitlines()
+        at = next(number for number, line in enumerate(lines) if line.startswith("Version: "))
+        lines[at] += suffix
+        control.write_text("\n".join([*lines, ""]))
+        name = next(line for line in lines if line.startswith("Package: ")).partition(" ")[2]
+        found[name] = lines[at].partition(" ")[2]
+        built = place / f"{name}_{found[name].replace(':', '%3a')}.deb"
+        command = ["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", str(scratch), str(built)]
+        subprocess.run(command, check=True, capture_output=True)
+        shutil.rmtree(scratch)
+    _offer_debs(node, place)
+    return found
+
+
 def withdraw(node, *globs: str) -> None:
     """Have the repository of RPMs no longer offer packages of these file names."""
     place = _place(node)
