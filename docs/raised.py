@@ -143,8 +143,10 @@ RAISED = {
         "That container. What ran before is started again, unless `on_failure: leave`.",
     ),
     "SERVICE_FAILED": Raised(
-        "The unit of a service that is packages does not start, or ends again.",
-        "That service: its packages are brought back to what they were, and it is started again.",
+        "The unit of a service that is packages does not start, ends again, or does not listen where it did;"
+        " or its agent does not tell OpenStack of itself.",
+        "That service: its packages are brought back to what they were, and it is started again; the message"
+        " says where that failed. One whose agent is silent stays at the new version.",
     ),
     "CONTAINER_UNHEALTHY": Raised(
         "A container runs and did not become healthy in time.",
@@ -159,7 +161,8 @@ RAISED = {
     ),
     "DEFINITION_REFUSED": Raised(
         "The node cannot start the next container: its generator makes no unit of the quadlet, podman does"
-        " not create it, its image cannot be read, or the storage is full.",
+        " not create it, its image cannot be read, or the storage is full. Or Pacemaker starts the unit of a"
+        " service that is packages.",
         "Nothing: it is asked before any guard acts.",
     ),
     "DEFINITION_CHANGED": Raised(

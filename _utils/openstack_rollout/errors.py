@@ -88,7 +88,9 @@ REASONS = {
         " gone (openstack:system:exclude); then run again."
     ),
     "CONTAINER_EXITED": "Read the container's journal on the node (journalctl -u), then run again.",
-    "SERVICE_FAILED": "Read the unit's journal on the node (journalctl -u), then run again.",
+    "SERVICE_FAILED": (
+        "Read the journal of the unit, or of the agent, on the node (journalctl -u), then run again."
+    ),
     "CONTAINER_UNHEALTHY": "Read the container's journal on the node (journalctl -u), then run again.",
     "CONTAINER_FOREIGN": (
         "Say definition: found for its service, so that only its image changes; or remove what the message"

@@ -3,6 +3,7 @@
 #
 #   packages      globs of the packages that move with the service; what several share moves with the first of them
 #   units         its units, without .service
+#   agent         what Nova, Neutron or Cinder call its agent, which has to tell of itself again after a restart
 #
 # Debian's names are those of bookworm's archive, RedHat's those of RDO's spec files (rpm-master), both read on
 # 2026-11-29. A service that is missing here has no package of its own there.
@@ -32,13 +33,16 @@ openstack:
       packages: {Debian: [cinder-api, cinder-common, python3-cinder], RedHat: [openstack-cinder, python3-cinder]}
       units: {Debian: [cinder-api], RedHat: [openstack-cinder-api]}
     cinder-scheduler:
+      agent: cinder-scheduler
       packages: {Debian: [cinder-scheduler, cinder-common, python3-cinder],
                  RedHat: [openstack-cinder, python3-cinder]}
       units: {Debian: [cinder-scheduler], RedHat: [openstack-cinder-scheduler]}
     cinder-backup:
+      agent: cinder-backup
       packages: {Debian: [cinder-backup, cinder-common, python3-cinder], RedHat: [openstack-cinder, python3-cinder]}
       units: {Debian: [cinder-backup], RedHat: [openstack-cinder-backup]}
     cinder-volume:
+      agent: cinder-volume
       packages: {Debian: [cinder-volume, cinder-common, python3-cinder], RedHat: [openstack-cinder, python3-cinder]}
       units: {Debian: [cinder-volume], RedHat: [openstack-cinder-volume]}
     neutron:
@@ -52,10 +56,12 @@ openstack:
       units: {Debian: [nova-api, nova-api-metadata],
               RedHat: [openstack-nova-api, openstack-nova-metadata-api, openstack-nova-os-compute-api]}
     nova-conductor:
+      agent: nova-conductor
       packages: {Debian: [nova-conductor, nova-common, python3-nova],
                  RedHat: [openstack-nova-conductor, openstack-nova-common, python3-nova]}
       units: {Debian: [nova-conductor], RedHat: [openstack-nova-conductor]}
     nova-scheduler:
+      agent: nova-scheduler
       packages: {Debian: [nova-scheduler, nova-common, python3-nova],
                  RedHat: [openstack-nova-scheduler, openstack-nova-common, python3-nova]}
       units: {Debian: [nova-scheduler], RedHat: [openstack-nova-scheduler]}
@@ -262,22 +268,27 @@ openstack:
       packages: {RedHat: [openstack-neutron-ovn-agent, openstack-neutron-common, python3-neutron]}
       units: {RedHat: [neutron-ovn-agent]}
     neutron-openvswitch:
+      agent: neutron-openvswitch-agent
       packages: {Debian: [neutron-openvswitch-agent, neutron-common, python3-neutron],
                  RedHat: [openstack-neutron-openvswitch, openstack-neutron-common, python3-neutron]}
       units: {Debian: [neutron-openvswitch-agent], RedHat: [neutron-openvswitch-agent]}
     neutron-l3:
+      agent: neutron-l3-agent
       packages: {Debian: [neutron-l3-agent, neutron-common, python3-neutron],
                  RedHat: [openstack-neutron, openstack-neutron-common, python3-neutron]}
       units: {Debian: [neutron-l3-agent], RedHat: [neutron-l3-agent]}
     nova:
+      agent: nova-compute
       packages: {Debian: ['nova-compute*', nova-common, python3-nova],
                  RedHat: [openstack-nova-compute, openstack-nova-common, python3-nova]}
       units: {Debian: [nova-compute], RedHat: [openstack-nova-compute]}
     neutron-sriov:
+      agent: neutron-sriov-nic-agent
       packages: {Debian: [neutron-sriov-agent, neutron-common, python3-neutron],
                  RedHat: [openstack-neutron-sriov-nic-agent, openstack-neutron-common, python3-neutron]}
       units: {Debian: [neutron-sriov-agent], RedHat: [neutron-sriov-nic-agent]}
     neutron-dhcp:
+      agent: neutron-dhcp-agent
       packages: {Debian: [neutron-dhcp-agent, neutron-common, python3-neutron],
                  RedHat: [openstack-neutron, openstack-neutron-common, python3-neutron]}
       units: {Debian: [neutron-dhcp-agent], RedHat: [neutron-dhcp-agent]}

@@ -39,7 +39,8 @@ class Compared:
     name → {"stage", "installed", "wanted"}. held: name → version that the operator's holds, locks and pins
     keep back. stays: name → {"version", "cause", "by"} of all that is newer and stays. checks: stage → what
     the release asks for and is not so. settings: stage → what an operator has set for which the stage would
-    wait. notes: {"kind", "subject", "detail"} of what is beside the catalogue. boot_id: of the boot in
+    wait. notes: {"kind", "subject", "detail"} of what is beside the catalogue. agents: stage → service →
+    what OpenStack calls its agent, of those that are packages and run here. boot_id: of the boot in
     which it was measured. next_boot: why the next may not start what is wanted.
     """
 
@@ -64,6 +65,7 @@ class Compared:
     packages: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[dict[str, str]] = field(default_factory=list)
     checks: dict[str, list[str]] = field(default_factory=dict)
+    agents: dict[str, dict[str, str]] = field(default_factory=dict)
     boot_id: str = ""
     settings: dict[str, list[str]] = field(default_factory=dict)
 
@@ -123,6 +125,7 @@ class Comparison:
             packages=remarks.package_facts(wanted, facts),
             notes=[*remarks.notes(own, facts), *self._old_sidecars(own, facts)],
             checks=remarks.failed_checks(wanted, facts, stages),
+            agents=_agents(wanted, facts),
             boot_id=facts.boot_id,
             settings=remarks.settings(wanted, facts, stages),
         )
@@ -214,6 +217,16 @@ def _coming(open_ends: Iterable[Difference]) -> Iterator[str]:
             yield one.subject
         elif one.kind == Kind.NEWER:
             yield from one.want
+
+
+def _agents(wanted: Mapping[str, Any], facts: Facts) -> dict[str, dict[str, str]]:
+    """Stage → service → its agent, of the services that are packages and whose units run, or are to."""
+    found: dict[str, dict[str, str]] = {}
+    for one in wanted["packaged"]:
+        told = facts.packaged.get(one["name"])
+        if one["agent"] and told and {"active", "inactive"} & set(told.units.values()):
+            found.setdefault(one["stage"], {})[one["name"]] = one["agent"]
+    return found
 
 
 def _renews_minion(open_ends: Iterable[Difference], facts: Facts) -> bool:

@@ -227,6 +227,9 @@ def _target(text: str) -> str:
 
 NAME = Text(_NAME, f"a name {_WORDS}")
 Word = Annotated[str, NAME]
+AGENT = Text(r"(?:nova|neutron|cinder)-[a-z0-9-]+", "an agent is called nova-…, neutron-… or cinder-…")
+#: An agent as Nova, Neutron or Cinder call it.
+AgentName = Annotated[str, AGENT]
 ServiceName = Annotated[str, Text(_NAME, f"a service's name {_WORDS}")]
 ContainerName = Annotated[str, Text(_NAME, f"a container's name {_WORDS}", more=_container)]
 ContainerGlob = Annotated[

@@ -77,6 +77,8 @@ class StepLimits(Strict):
     """The node's salt-minion is renewed."""
     reboot: Seconds = 4 * HOUR
     """The node is rebooted, and its clusters are whole again; system:reboot_timeout is part of it."""
+    heartbeat: Seconds = HOUR // 12
+    """Agents that are packages tell OpenStack of themselves again."""
     verify: Seconds = HOUR // 4
     """The node is measured."""
     restore: Seconds = DAY

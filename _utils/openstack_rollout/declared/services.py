@@ -12,6 +12,7 @@ from openstack_rollout.declared.base import Strict
 from openstack_rollout.declared.names import (
     CONFIG_PATH,
     CONFIG_SOURCE,
+    AgentName,
     Backend,
     ContainerGlob,
     ContainerName,
@@ -168,6 +169,9 @@ class Entry(Strict):
     """Packages (globs) that it runs and shares with others, by os_family: it restarts after they moved."""
     units: Units | None = None
     """Its units, without .service, by os_family; where it is deployed as packages."""
+    agent: AgentName | None = None
+    """What OpenStack's API calls its agent (nova-compute), which has to tell of itself again after a restart;
+    of a service that is packages, and where a drain speaks to OpenStack anyway."""
     image: KnownImageKey | None = None
     """The key of the release's images."""
     backend: Backend | None = None
@@ -233,6 +237,7 @@ class Service(Strict):
     packages: dict[str, list[str]] = {}
     libraries: dict[str, list[str]] = {}
     units: dict[str, list[str]] = {}
+    agent: str | None = None
     backend: str | None = None
     order: int = 0
     alone: bool = False

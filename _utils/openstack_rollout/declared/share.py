@@ -291,6 +291,7 @@ def _packaged(
         "units": [f"{unit}.service" for unit in entry.units.get(family, [])],
         "timeout": entry.health.timeout,
         "listens": entry.health.listens,
+        "agent": entry.agent or "",
         "guard": entry.guard,
     }
 

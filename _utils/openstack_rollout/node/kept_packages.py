@@ -116,8 +116,9 @@ def _copied(source: Path, place: Path) -> Path:
 
 
 def _refused(error: OSError) -> NodeError:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return NodeError("DISK_FULL" if full else "NODE_ERROR", f"{FOLDER}: {error}")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NodeError("DISK_FULL", f"{FOLDER}: {error}")
+    return NodeError("NODE_ERROR", f"{FOLDER}: {error}")
 
 
 def told(missing: Mapping[str, str]) -> str:

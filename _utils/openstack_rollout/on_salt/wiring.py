@@ -9,7 +9,7 @@ from typing import Any
 import salt.cache
 import salt.config
 
-from openstack_rollout.cloud import cinder, ironic, octavia, verification
+from openstack_rollout.cloud import agents, cinder, ironic, octavia, verification
 from openstack_rollout.cloud.api import Cloud
 from openstack_rollout.declared import facts, reading
 from openstack_rollout.declared.facts import VirtualAddresses
@@ -60,6 +60,7 @@ def ports(opts: Mapping[str, Any], fleet: Fleet) -> Ports:
         clusters=lambda nodes: require_whole_clusters(SaltAsk(opts), nodes),
         addresses=lambda nodes: _addresses(SaltAsk(opts), nodes),
         in_hand=lambda model, kind, *nodes: _WORK[kind](Cloud(model.cloud, retry_timeout=0), *nodes),
+        agents=lambda model, *of: agents.wait_until_renewed(Cloud(model.cloud), *of),
     )
 
 

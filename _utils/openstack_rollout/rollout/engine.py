@@ -27,6 +27,7 @@ from openstack_rollout.rollout.window import Node, Window
 
 POLL = 1.0
 DEFAULT_SILENCE = 60.0
+_OF_ITS_LIMIT = 0.9
 
 #: Nodes in flight, nodes waiting → how many may be in flight together now.
 Capacity = Callable[[Sequence[str], Sequence[str]], int]
@@ -82,6 +83,7 @@ class Engine:
         self._unedited = unedited
         self._log = NodeLog(fleet, journal, run, clock)
         self._boots: dict[str, str] = {}
+        self._agents: dict[str, Mapping[str, Mapping[str, str]]] = {}
 
     @property
     def records(self) -> Mapping[str, NodeRecord]:
@@ -127,8 +129,11 @@ class Engine:
         return True
 
     def know(self, measured: Mapping[str, Compared]) -> None:
-        """Remember in which boot nodes were measured: a step that fails in another one was cut off."""
+        """Remember in which boot nodes were measured: a step that fails in another one was cut off. And which
+        agents they have.
+        """
         self._boots.update({node: one.boot_id for node, one in measured.items()})
+        self._agents.update({node: one.agents for node, one in measured.items()})
 
     def take(self, stage: str, step: str, nodes: Iterable[Node], together: int, failures: int | None) -> None:
         """Take nodes through one step, outside of the plan of a stage: prefetch, or restore.
@@ -294,7 +299,13 @@ class Engine:
         services = round_.services if round_.name else None
         run = self._run
         boot = self._boots.get(node.id, "")
-        context = Context(run.id, run.target, tuple(run.stages), services, False, run.content, boot)
+        told = self._agents.get(node.id, {}).get(round_.stage, {})
+        agents = [agent for name, agent in told.items() if services is None or name in services]
+        context = Context(
+            *(run.id, run.target, tuple(run.stages), services, False, run.content, boot),
+            agents=tuple(sorted(set(agents))),
+            patience=self._patience(node.role, step),
+        )
         self._fleet.start(node.id, step, round_.stage, jid, self._silence(node.role), context=context)
 
     def _take_in(
@@ -361,6 +372,11 @@ class Engine:
         zones = {node: record.zone for node, record in self._log.records.items()}
         canaries = [PlannedNode(node, zones.get(node), ("verify",)) for node in planned.proving]
         self._take(Pass(round_, Window(len(canaries))), role, canaries, tolerated=0)
+
+    def _patience(self, role: str, step: str) -> float:
+        """What of a step's limit it may wait, so that it ends by itself and says what it waited for."""
+        policy = self._policies.get(role)
+        return _OF_ITS_LIMIT * policy.limits.of(step) if policy else DEFAULT_SILENCE
 
     def _silence(self, role: str) -> float:
         policy = self._policies.get(role)

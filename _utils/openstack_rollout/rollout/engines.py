@@ -34,6 +34,7 @@ class Engines:
             members.roles_of,
             lambda node: gates.wait_for_work(model, members, node, ports),
             self._moving,
+            lambda node, *of: ports.agents(model, node, *of),
         )
         return Engine(
             fleet,

@@ -40,7 +40,8 @@ class Context:
     run (str): its identifier. target (str): its release. stages: their names. services: those of the round,
     None where the stage has one round alone. drained: whether workloads were taken away from the node.
     content: stage → the fingerprint of what it brings nodes to. boot_id: of the boot in which the node was
-    measured, "" where another one may have begun by now.
+    measured, "" where another one may have begun by now. agents: what OpenStack calls those that restart.
+    patience: seconds that the step may wait for something.
     """
 
     run: str
@@ -50,6 +51,8 @@ class Context:
     drained: bool = False
     content: Mapping[str, str] = field(default_factory=dict)
     boot_id: str = ""
+    agents: tuple[str, ...] = ()
+    patience: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
-"""The steps that the master takes itself, in threads of the engine's process: drain, minion, reboot, restore.
-All others are passed on to the nodes.
+"""The steps that the master takes itself, in threads of the engine's process: drain, minion, reboot,
+heartbeat, restore. All others are passed on to the nodes.
 
 The threads are daemons: an engine that is interrupted ends at once, as one that was killed, and what its
 threads had written into the records is what the next one goes on from.
@@ -26,14 +26,14 @@ RolesOf = Callable[..., Sequence[str]]
 SYSTEM = "system"  # the stage that may reboot nodes
 TOGETHER = 16  # threads that work at a time; more nodes than that wait for one
 LOOK_EVERY = 0.5
-_INTERRUPTED = {"drain": "DRAIN_FAILED", "restore": "RESTORE_FAILED"}
+_INTERRUPTED = {"drain": "DRAIN_FAILED", "restore": "RESTORE_FAILED", "heartbeat": "SERVICE_FAILED"}
 
 
 class MasterSteps:
     """Implements fleet.Fleet over another fleet. drains (Drains), reboots (Reboots), journal (Journal), clock
     (seconds), roles: those of a node, of those that go through a stage. idle: waits until a node may
     be rebooted for what works there beside its own services. live: the threads by node, of all that
-    one process makes of these.
+    one process makes of these. agents: waits until agents of a node tell of themselves, for some seconds.
     """
 
     def __init__(  # noqa: PLR0917
@@ -46,6 +46,7 @@ class MasterSteps:
         roles: RolesOf,
         idle: Callable[[str], None] = lambda _: None,
         live: dict[str, threading.Thread] | None = None,
+        agents: Callable[[str, Sequence[str], float], str] = lambda *_: "",
     ):
         self._live = {} if live is None else live
         self._fleet = fleet
@@ -57,7 +58,10 @@ class MasterSteps:
             "minion": self._minion,
             "reboot": self._reboot,
             "restore": self._restore,
+            "heartbeat": self._wait_for_agents,
         }
+        self._agents = agents
+        self._restarted: dict[str, tuple[Sequence[str], float]] = {}  # node → its agents, seconds
         self._drains = drains
         self._journal = journal
         self._drain_steps = DrainSteps(journal, drains, clock)
@@ -91,6 +95,7 @@ class MasterSteps:
             return
         record = self._journal.node(context.run, node)
         role = record.role if record else ""
+        self._restarted[node] = context.agents, context.patience
         self._in_thread(self._here[step], DrainRecord(node, role, "", context.run, stage), jid)
 
     def adopt(self, node: str, step: str, stage: str, jid: str, silence: float) -> None:
@@ -197,6 +202,9 @@ class MasterSteps:
     def _wait_for_boot(self, place: DrainRecord) -> str:
         self._reboots.wait_for_boot(place.node)
         return "is there; what it needs is measured again"
+
+    def _wait_for_agents(self, place: DrainRecord) -> str:
+        return self._agents(place.node, *self._restarted[place.node])
 
     def _restore(self, place: DrainRecord) -> str:
         if self._drain_steps.is_by_hand(place.node):

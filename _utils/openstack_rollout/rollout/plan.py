@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from openstack_rollout.declared import hooks, releases, rounds
 from openstack_rollout.declared.comparison import Compared
+from openstack_rollout.declared.differences import PACKAGED
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.policies import NO_DRAIN, Policy, batch_size
 from openstack_rollout.declared.rounds import Round
@@ -22,7 +23,7 @@ from openstack_rollout.records.run_record import Trial
 from openstack_rollout.rollout import occupancy, procedure
 from openstack_rollout.rollout.membership import Membership
 from openstack_rollout.rollout.occupancy import OneOfAKind
-from openstack_rollout.rollout.procedure import DRAINED, REBOOTED, RENEWED, STAGE
+from openstack_rollout.rollout.procedure import DRAINED, REBOOTED, RENEWED, STAGE, TELLING
 from openstack_rollout.rollout.window import Node, Window
 from openstack_rollout.vocabulary import STAGES, in_order
 
@@ -124,10 +125,12 @@ class Planner:
         together = window.size > 1
         alike = self._one_of_a_kind(round_.stage, needing) if together else {}
         apart = self._apart(round_.stage, rest, alike) if together and rest[1:] else None
-        steps: dict[tuple[bool, bool], tuple[str, ...]] = {}
+        steps: dict[tuple[bool, bool, bool], tuple[str, ...]] = {}
 
         def planned(node: Node) -> PlannedNode:
-            key = self._found[node.id].renews_minion, self._drain(round_.stage, node) != NO_DRAIN
+            one = self._found[node.id]
+            drained = self._drain(round_.stage, node) != NO_DRAIN
+            key = one.renews_minion, drained, self._asks_agents(round_, one)
             if key not in steps:
                 steps[key] = self._steps(round_.stage, *key)
             return PlannedNode(node.id, node.zone, steps[key])
@@ -176,9 +179,17 @@ class Planner:
             return None
         return found and {node: found.get(node, frozenset()) for node in ids}
 
-    def _steps(self, stage: str, renews: bool, drained: bool) -> tuple[str, ...]:
-        """The steps of a node. renews: it gets a new salt-minion. drained: before the stage."""
-        phases = [STAGE]
+    def _asks_agents(self, round_: Round, one: Compared) -> bool:
+        """Whether OpenStack is asked about agents of a node: where one restarts, and drains ask it too."""
+        here = one.agents.get(round_.stage, {})
+        restarting = any(each.kind in PACKAGED and each.subject in here for each in round_.open(one))
+        return restarting and self._model.policies.speak_to_openstack
+
+    def _steps(self, stage: str, renews: bool, drained: bool, telling: bool) -> tuple[str, ...]:
+        """The steps of a node. renews: it gets a new salt-minion. drained: before the stage. telling: agents
+        have to tell OpenStack of themselves after it.
+        """
+        phases = [STAGE, TELLING] if telling else [STAGE]
         if stage == SYSTEM and self._model.system.reboot != "never":
             phases.append(REBOOTED)
         if drained:

@@ -25,6 +25,8 @@ Addresses = Callable[[Sequence[str]], Mapping[str, VirtualAddresses]]
 
 InHand = Callable[[Model, str, str, Sequence[str]], list[str]]
 
+Agents = Callable[[Model, str, Sequence[str], float], str]
+
 Risks = Callable[[Model, Mapping[str, Sequence[str]]], dict[str, Any]]
 
 
@@ -40,8 +42,10 @@ class Ports:
     and gateways, and tells what. risks: what may go wrong when the workloads of nodes move, {role: nodes};
     raises RolloutError API_UNREACHABLE. addresses: nodes → what each tells that answered. in_hand: what a
     service of a node works on now, a name each; by its type (of gates.WORKERS), the node's id and those of
-    all nodes; raises RolloutError API_UNREACHABLE. clock: seconds since the epoch, for what is written down.
-    monotonic: seconds that no step of the clock moves, for every wait.
+    all nodes; raises RolloutError API_UNREACHABLE. agents: waits until agents of a node (their names) tell
+    OpenStack of themselves, for some seconds at most, and tells what; raises RolloutError SERVICE_FAILED.
+    clock: seconds since the epoch, for what is written down. monotonic: seconds that no step of the clock
+    moves, for every wait.
     """
 
     fleet: Fleet
@@ -59,3 +63,4 @@ class Ports:
     clusters: Clusters = lambda _: None
     addresses: Addresses = lambda _: {}
     in_hand: InHand = lambda _model, _kind, _node, _nodes: []
+    agents: Agents = lambda _model, _node, _agents, _seconds: ""

@@ -10,6 +10,7 @@ from openstack_rollout.vocabulary import PREFETCH
 STAGE = "stage"
 DRAINED = "drained"  # in a stage, for nodes whose policy drains them before it
 RENEWED = "renewed"  # in a stage that moves Salt's own packages
+TELLING = "telling"  # in a stage, for nodes whose agents restart and OpenStack is asked about
 REBOOTED = "rebooted"  # in a stage that may want a reboot, where the policy allows one
 
 
@@ -28,6 +29,7 @@ PROCEDURE = (
     Step("apply", STAGE),
     Step("minion", RENEWED),
     Step("reboot", REBOOTED),
+    Step("heartbeat", TELLING),
     Step("verify", STAGE),
     Step("restore", DRAINED),
 )
