@@ -114,6 +114,8 @@ class Move:
         back = {**packaged.before(self.moved), **kept["back"]}
         to = answers.named(back)
         if not (back or self._restarted or self._stopped()):
+            # What its guard took out of service has to be back before anybody waits for that.
+            container_change.guarded(self._salt, self._one.guard, "undo", self._one.name, None)
             return f"{name} runs on, nothing of it had moved."
         try:
             if back:

@@ -54,6 +54,11 @@ def test_who_listens_and_takes_nobody_is_told(own, server, monkeypatch):
     assert listening.lacking([UNIT], [port]) == [f"no connection to {address} port {port}"]
 
 
+def test_an_address_that_has_left_the_host_says_nothing(own, monkeypatch):
+    monkeypatch.setattr(listening, "of", lambda units: {Listener("192.0.2.1", 80), Listener("fe80::1", 80)})
+    assert listening.lacking([UNIT], [80]) == []
+
+
 def test_ports_that_the_kernel_gives_away_are_nobodys_address(own, server, monkeypatch):
     server.listen()
     port = server.getsockname()[1]

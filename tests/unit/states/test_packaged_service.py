@@ -58,8 +58,8 @@ class Node:
             salt |= {
                 f"{guard}.pending": lambda name: self.pending,
                 f"{guard}.before_stop": lambda name: self.done.append(("leaves", name)) or {"begun": 1},
-                f"{guard}.after_start": lambda name, token, timeout: "back",
-                f"{guard}.undo": lambda name, token: None,
+                f"{guard}.after_start": lambda name, token, timeout: self.done.append(("back",)) or "back",
+                f"{guard}.undo": lambda name, token: self.done.append(("undo", token)),
             }
         module = load("states", "packaged_service", salt=salt, opts={"test": test})
         if function == "kept":
@@ -263,13 +263,13 @@ def test_a_member_whose_clients_leave_it_has_left_before_its_packages_move():
     node = Node()
     answer = node.state(guard="galera")
     assert answer["result"] is True and answer["changes"]["units"]["said"] == "back"
-    assert [one[0] for one in node.done] == ["keep", "leaves", "bring", "restart", "asks"]
+    assert [one[0] for one in node.done] == ["keep", "leaves", "bring", "restart", "asks", "back"]
 
 
 def test_another_guard_is_asked_before_packages_move_and_acts_at_the_restart():
     node = Node()
     assert node.state(guard="ovsdb_cluster")["result"] is True
-    assert [one[0] for one in node.done] == ["keep", "asked", "bring", "leaves", "restart", "asks"]
+    assert [one[0] for one in node.done] == ["keep", "asked", "bring", "leaves", "restart", "asks", "back"]
     risky = Node()
     risky.spares = False
     answer = risky.state(guard="ovsdb_cluster")
@@ -281,6 +281,8 @@ def test_a_member_that_left_serves_on_when_its_packages_cannot_move():
     node.refused = NodeError("PACKAGE_REMOVAL", "would go: tuned")
     answer = node.state(guard="galera")
     assert answer["reason"] == "PACKAGE_REMOVAL" and RESTART not in node.done
+    # in service again before it is waited for: a drained broker would never be back
+    assert node.done.index(("undo", None)) < node.done.index(("back",))
     assert "runs on, nothing of it had moved" in answer["comment"]
 
 
