@@ -16,6 +16,7 @@ from openstack_rollout.node import errors, guarding, guards, pulling, storage, w
 from openstack_rollout.node.errors import NodeError
 
 _COPIES = "COPY_STALLED"
+_OTHERS_AWAY = "MEMBERS_AWAY"
 _STAYS_UP = 3  # seconds that a container without a health check has to run
 
 
@@ -191,7 +192,7 @@ def _carry_out(salt: Mapping[str, Any], one: Container, steps: Steps, restore: b
         reason = errors.reason_of(error)
         copies = reason == _COPIES
         # What ran before would have to copy from the beginning; or the cluster cannot spare it once more.
-        if copies or reason == guarding.MEMBERS_AWAY or not restore:
+        if copies or reason == _OTHERS_AWAY or not restore:
             raise
         restored = steps.put_back()
         missing = _back_in_service(salt, one, token) if one.running else None

@@ -16,8 +16,6 @@ from openstack_rollout.node import waiting
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.records.state_file import StateFile
 
-#: The reason of a change that ended well while others of the cluster are away.
-MEMBERS_AWAY = "MEMBERS_AWAY"
 FOLDER = Path("/var/lib/openstack-rollout/guard")
 
 
@@ -170,7 +168,7 @@ class Steps:
             require_no_copy(container, progress(), timeout)
             if seen.others:
                 text = f"member {seen.member} is back and left as it is, others are not after {timeout:.0f} s"
-                raise NodeError(MEMBERS_AWAY, f"{container}: {text}: {'; '.join(seen.lacks)}")
+                raise NodeError("MEMBERS_AWAY", f"{container}: {text}: {'; '.join(seen.lacks)}")
             reason = seen.reason or "QUORUM_NOT_RESTORED"
             raise NodeError(
                 reason,
