@@ -129,9 +129,7 @@ class Engine:
         return True
 
     def know(self, measured: Mapping[str, Compared]) -> None:
-        """Remember in which boot nodes were measured: a step that fails in another one was cut off. And which
-        agents they have.
-        """
+        """Remember nodes' agents, and their boots: a step that fails in another one was cut off."""
         self._boots.update({node: one.boot_id for node, one in measured.items()})
         self._agents.update({node: one.agents for node, one in measured.items()})
 

@@ -12,6 +12,7 @@ UNITS = {"api.service": "active"}
 NOTHING = {"packages": {}, "files": {}, "missing": {}, "begun": False, "listened": []}
 WAS = {"api": "1", "common": "1"}
 LIBRARY = {"library": "1"}
+THERE = WAS | LIBRARY
 FILES = {"api": "/kept/api", "common": "/kept/common"}
 RESTART, ASKS = ("restart", ["api.service"]), ("asks", [8774])
 
@@ -25,9 +26,9 @@ class Node:
         self.done, self.broken, self.refused = [], "", None
         self.kept = dict(NOTHING)
         self.missing, self.due, self.listened, self.deaf, self.by_pacemaker = {}, {}, [8774], "", None
-        self.pending, self.spares = None, True
+        self.pending, self.spares, self.asked = None, True, []
 
-    def state(self, test=False, function="at_release", **arguments):
+    def state(self, test=False, function="at_release", packages=PINS, **arguments):
         salt = {
             "package_set.changes": self.changes,
             "package_set.along": lambda packages, exclude: {"library": "2"},
@@ -42,7 +43,7 @@ class Node:
             "packaged_service.settled": self.settled,
             "packaged_service.listens": lambda units: list(self.listened),
             "packaged_service.answers": self.answers,
-            "kept_packages.due": lambda name, due, exclude: {"keep": self.due, "missing": self.missing},
+            "kept_packages.due": self.to_keep,
             "kept_packages.keep": self.keep,
             "kept_packages.begin": self.begin,
             "kept_packages.ended": lambda name: self.kept.update(begun=False),
@@ -63,9 +64,9 @@ class Node:
             }
         module = load("states", "packaged_service", salt=salt, opts={"test": test})
         if function == "kept":
-            return module.kept("api", packages=PINS)
+            return module.kept("api", packages=packages)
         how = {"own": ["api"], "units": ["api.service"]} | arguments
-        return module.at_release("api", packages=PINS, **how)
+        return module.at_release("api", packages=packages, **how)
 
     def require_own(self, units):
         if self.by_pacemaker:
@@ -76,7 +77,12 @@ class Node:
             raise NodeError("QUORUM_AT_RISK", "one is away")
         self.done.append(("asked", name))
 
+    def to_keep(self, name, due, exclude):
+        self.asked.append(due)
+        return {"keep": self.due, "missing": self.missing}
+
     def keep(self, name, due, exclude):
+        self.asked.append(due)
         if not self.kept["begun"]:
             files = {one: f"/kept/{one}" for one in due if one not in self.missing}
             self.kept |= {"packages": {one: self.installed[one] for one in due}, "files": files}
@@ -94,6 +100,7 @@ class Node:
         return {**self.kept, "back": back}
 
     def changes(self, packages):
+        packages = {name: "2" if one in ("newest", ">=2") else one for name, one in packages.items()}
         return {"install": {name: one for name, one in packages.items() if self.installed[name] != one}}
 
     def bring(self, packages, exclude=(), files=None):
@@ -138,12 +145,12 @@ def test_a_prediction_names_what_comes_along_and_does_nothing():
 def test_libraries_that_no_release_names_come_at_the_newest_and_pins_stay_pins():
     node = Node()
     node.state(libraries=["library"], newest={"depth": "upgrade", "kept": []})
-    assert node.done == [("keep", WAS | LIBRARY), ("bring", {"library": "3", **PINS}), RESTART, ASKS]
+    assert node.done == [("keep", THERE), ("bring", {"library": "3", **PINS}), RESTART, ASKS]
     back = Node()
     back.broken = "2"
     assert back.state(libraries=["library"], newest={"depth": "upgrade", "kept": []})["result"] is False
-    assert back.installed == WAS | LIBRARY
-    assert ("bring", WAS | LIBRARY, FILES | {"library": "/kept/library"}) in back.done
+    assert back.installed == THERE
+    assert ("bring", THERE, FILES | {"library": "/kept/library"}) in back.done
 
 
 def test_what_has_no_way_back_is_told_before_and_after():
@@ -166,6 +173,16 @@ def test_the_way_back_is_kept_beforehand_and_predicted():
     assert answer["result"] is True and set(answer["changes"]) == set(WAS) and node.done == [("keep", WAS)]
     node.due = {}
     assert node.state(function="kept")["changes"] == {} and "warnings" not in answer
+
+
+def test_the_way_back_is_looked_up_by_the_versions_that_would_come():
+    wanted = {"api": "newest", "common": ">=2"}
+    node = Node()
+    node.due = dict(WAS)
+    node.state(function="kept", packages=wanted)
+    node.state(test=True, packages=wanted)
+    node.state(packages=wanted)
+    assert node.asked == [PINS, PINS, PINS, PINS]
 
 
 def test_nothing_where_it_is_at_the_release_or_not_here():
@@ -192,7 +209,7 @@ def test_a_version_that_does_not_start_goes_back_by_the_files_that_were_kept():
     answer = node.state()
     assert answer["result"] is False and answer["reason"] == "SERVICE_FAILED"
     assert "api is back at api 1, common 1." in answer["comment"]
-    assert node.installed == WAS | LIBRARY and node.done[-3:] == [("bring", WAS, FILES), RESTART, ASKS]
+    assert node.installed == THERE and node.done[-3:] == [("bring", WAS, FILES), RESTART, ASKS]
     assert node.kept["files"] == FILES and not node.kept["begun"]  # for the next attempt
     left = Node()
     left.broken = "2"
@@ -204,7 +221,7 @@ def test_a_version_that_gives_up_a_port_goes_back_unless_that_is_wanted():
     node.deaf = "2"
     answer = node.state()
     assert answer["reason"] == "SERVICE_FAILED" and "nobody listens on port 8774" in answer["comment"]
-    assert node.installed == WAS | LIBRARY
+    assert node.installed == THERE
     wanted = Node()
     assert wanted.state(listens=False)["result"] is True and wanted.done[-1] == ("asks", [])
 
@@ -237,7 +254,7 @@ def test_a_move_whose_run_died_goes_back_to_what_was_before_it():
     node = Node("2", stale=["api"])
     node.kept = NOTHING | {"packages": WAS, "files": FILES, "begun": True, "listened": [8774]}
     node.broken, node.listened = "2", []
-    assert node.state()["result"] is False and node.installed == WAS | LIBRARY
+    assert node.state()["result"] is False and node.installed == THERE
     assert ("bring", WAS, FILES) in node.done and node.done[-1] == ASKS
 
 
@@ -273,7 +290,7 @@ def test_another_guard_is_asked_before_packages_move_and_acts_at_the_restart():
     risky = Node()
     risky.spares = False
     answer = risky.state(guard="ovsdb_cluster")
-    assert answer["reason"] == "QUORUM_AT_RISK" and risky.installed == WAS | LIBRARY
+    assert answer["reason"] == "QUORUM_AT_RISK" and risky.installed == THERE
 
 
 def test_a_member_that_left_serves_on_when_its_packages_cannot_move():
@@ -291,7 +308,7 @@ def test_what_pacemaker_starts_is_refused_before_anything_moves():
     node.by_pacemaker = "api.service is run by Pacemaker (resource api-clone, systemd:api)"
     for test in (True, False):
         answer = node.state(test=test)
-        assert answer["reason"] == "DEFINITION_REFUSED" and node.done == [] and node.installed == WAS | LIBRARY
+        assert answer["reason"] == "DEFINITION_REFUSED" and node.done == [] and node.installed == THERE
     assert Node("2").state()["result"] is True
 
 
@@ -299,4 +316,4 @@ def test_a_transaction_that_is_refused_touches_nothing():
     node = Node()
     node.refused = NodeError("PACKAGE_REMOVAL", "would go: tuned")
     answer = node.state()
-    assert answer["reason"] == "PACKAGE_REMOVAL" and node.done == [("keep", WAS)] and node.installed == WAS | LIBRARY
+    assert answer["reason"] == "PACKAGE_REMOVAL" and node.done == [("keep", WAS)] and node.installed == THERE
