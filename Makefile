@@ -30,7 +30,7 @@ demo: host venv ## boot a small cloud and update it from 1.0.0 to 1.0.1
 # the functional tests. What measures packets, and the lab, have the host to themselves.
 test: host venv lint ## lint, unit, functional, integration and the short lab suite
 	$(BIN)/python -m pytest $(PARALLEL) --reworded tests/integration tests/unit
-	$(BIN)/python -m pytest $(PARALLEL) tests/functional/takeover tests/functional --ignore=tests/functional/network
+	$(BIN)/python -m pytest $(PARALLEL) tests/functional/apt tests/functional/dnf tests/functional/takeover tests/functional --ignore=tests/functional/network
 	$(BIN)/python -m pytest tests/unit/declared/test_words.py tests/functional/network tests/lab \
 		--ignore=tests/lab/acceptance
 

@@ -8,6 +8,9 @@ import pytest
 
 from openstack_rollout.node import docker_api
 
+#: Packages whose modules follow one another on one machine.
+SHARE_A_MACHINE = tuple(f"tests/functional/{name}/" for name in ("apt", "dnf", "takeover"))
+
 
 def pytest_addoption(parser):
     parser.addoption(
@@ -38,7 +41,7 @@ def _no_docker_of_the_host(monkeypatch, tmp_path_factory):
 
 
 def pytest_xdist_make_scheduler(config, log):
-    """--dist=loadfile, where one process runs all modules of takeover/: they share a machine."""
+    """--dist=loadfile, where one process runs all modules of a package that share a machine."""
     if config.getvalue("dist") != "loadfile":
         return None
     from xdist.scheduler import LoadFileScheduling
@@ -46,7 +49,7 @@ def pytest_xdist_make_scheduler(config, log):
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid):
             path = nodeid.split("::", 1)[0]
-            return path.rpartition("/")[0] if path.startswith("tests/functional/takeover/") else path
+            return path.rpartition("/")[0] if path.startswith(SHARE_A_MACHINE) else path
 
     return Scheduling(config, log)
 

@@ -12,9 +12,8 @@ import pytest
 from tests.lab.enclosure import wait_for
 from tests.lab.packages import Package
 
-from . import own_repository
+from .. import own_repository
 
-LAB_PROFILE = "one"
 UPDATER = "dnf-makecache"
 RAN = "/var/log/updater.ran"
 NAME = "upd-asks"

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lab import settings
-
-from . import test_packaged_services as story_of
-from .packaged import LIBRARY
-from .test_packaged_services import *  # noqa: F403 - the tests are the same
-
-LAB_PROFILE = settings.DEBIAN
+from ..dnf import test_packaged_services as story_of
+from ..dnf.test_packaged_services import *  # noqa: F403 - the tests are the same
+from ..packaged import LIBRARY
 
 
 @pytest.fixture(scope="module")

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lab import settings
+from .. import own_repository
+from ..dnf import test_updaters as story_of
+from ..dnf.test_updaters import *  # noqa: F403 - the tests are the same
+from ..own_repository import Deb
 
-from . import own_repository
-from . import test_updaters as story_of
-from .own_repository import Deb
-from .test_updaters import *  # noqa: F403 - the tests are the same
-
-LAB_PROFILE = settings.DEBIAN
 UPDATER = "apt-daily-upgrade"
 
 

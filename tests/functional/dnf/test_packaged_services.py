@@ -8,8 +8,8 @@ import pytest
 
 from tests.lab.enclosure import wait_for
 
-from . import packaged
-from .packaged import GUEST, LIBRARY, NAMES, SHARED
+from .. import packaged
+from ..packaged import GUEST, LIBRARY, NAMES, SHARED
 
 DEBIAN = False
 INSTALL = ["dnf", "--quiet", "--assumeyes", "install"]

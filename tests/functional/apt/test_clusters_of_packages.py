@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lab import extra_debs, settings
+from tests.lab import extra_debs
 from tests.lab.enclosure import wait_for
 
-from . import own_repository
+from .. import own_repository
 
-LAB_PROFILE = settings.DEBIAN
 PACKAGES = ("mariadb-server", "galera-4", "rsync", "rabbitmq-server")
 MOVED = ("galera-4", "rabbitmq-server")
 UNITS = {"db": "mariadb.service", "broker": "rabbitmq-server.service"}
