@@ -63,7 +63,7 @@ def test_they_are_at_the_release_that_has_what_is_installed(node, story):
 def test_the_node_tells_a_survey_of_them(node, story):
     units = [f"{name}.service" for name in NAMES]
     told = node.call("deployed.report", f"units={json.dumps(units)}", 'packages=["svc-*"]')
-    assert told["trouble"] == [] and set(told["packages"]) == {*NAMES, LIBRARY, GUEST}
+    assert told["trouble"] == [] and set(told["packages"]) == {*NAMES, LIBRARY, GUEST, SHARED}
     assert told["packages"]["svc-api"]["versions"] == [story.first["svc-api"]]
     assert all(told["units"][unit]["active"] == "active" for unit in units)
     # One that is enabled and does not run is told as well.
