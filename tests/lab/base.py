@@ -9,6 +9,7 @@ from . import cache, chroot, settings
 
 SUITE = "trixie"
 _MIRROR = "http://deb.debian.org/debian"
+PACKAGED = "packaged"
 _BOOTSTRAP = ("systemd", "systemd-sysv", "dbus", "iproute2", "ca-certificates")
 #: What a suite needs beyond the core: a profile is a list of packages, and part of the image's key.
 PACKAGES = {
@@ -22,7 +23,14 @@ PACKAGES = {
         # what the modules of other deployers' Ansible import, as their own preparation of a node installs it
         *("python3-podman", "python3-dbus", "python3-yaml"),
     ),
+    # of machines whose services are packages: what they run is a layer for each role
+    PACKAGED: (
+        *("python3-venv", "procps", "iputils-ping", "nftables", "sudo", "python3-apt", "python3-pymysql"),
+        *("needrestart", "debconf-utils", "logrotate", "cron"),
+    ),
 }
+#: the Debian of a profile that is not `SUITE`
+_SUITES = {PACKAGED: "bookworm"}
 #: Installed services that no machine of the lab runs by itself; a role enables what it needs.
 _DISABLED = (
     *("ovn-host.service", "ovn-controller.service", "ovn-central.service"),
@@ -112,14 +120,16 @@ def clean(root: Path) -> None:
 
 def _key(profile: str) -> str:
     code = [settings.HERE / name for name in ("base.py", "chroot.py")]
-    return cache.digest_of(*code, PACKAGES[profile], salt_requirement(), SUITE, platform.machine())
+    suite = _SUITES.get(profile, SUITE)
+    return cache.digest_of(*code, PACKAGES[profile], salt_requirement(), suite, platform.machine())
 
 
 def _build(root: Path, profile: str) -> None:
     log = cache.log("base")
+    suite = _SUITES.get(profile, SUITE)
     with log.open("w") as output:
         subprocess.run(
-            ["debootstrap", "--variant=minbase", f"--include={','.join(_BOOTSTRAP)}", SUITE, root, mirror()],
+            ["debootstrap", "--variant=minbase", f"--include={','.join(_BOOTSTRAP)}", suite, root, mirror()],
             check=True,
             stdout=output,
             stderr=output,
@@ -130,6 +140,7 @@ def _build(root: Path, profile: str) -> None:
         ["apt-get", "-qq", "-o", "Dpkg::Use-Pty=0", "install", "-y", *PACKAGES[profile]],
         ["apt-get", "clean"],
         ["python3", "-m", "venv", "/opt/salt"],
+        [*_PIP, "--upgrade", "pip"],  # bookworm's does not read what today's packages require
         [*_PIP, "--no-deps", salt_requirement()],
     ):
         chroot.run(root, argv, log=log)
@@ -159,6 +170,11 @@ def _output(*argv: str) -> str:
 
 
 def _adapt_services(root: Path) -> None:
+    systemctl = ["systemctl", f"--root={root}", "--quiet"]
+    for name in _DISABLED:  # some of them are not installed
+        subprocess.run([*systemctl, "disable", name], check=False, capture_output=True)
+    if not (root / "usr/lib/systemd/system/openvswitch-switch.service").exists():
+        return
     # In the RHEL flavour the switch's wrapper unit is openvswitch.service, and comes from the RPM: the
     # daemons' units must be part of that one, so that stopping it stops the switch. A drop-in cannot take a
     # dependency away, hence whole units.
@@ -166,7 +182,4 @@ def _adapt_services(root: Path) -> None:
         unit = (root / "usr/lib/systemd/system" / name).read_text()
         adapted = unit.replace("openvswitch-switch.service", "openvswitch.service")
         (root / "etc/systemd/system" / name).write_text(adapted)
-    systemctl = ["systemctl", f"--root={root}", "--quiet"]
-    for name in _DISABLED:  # some of them are not installed
-        subprocess.run([*systemctl, "disable", name], check=False, capture_output=True)
     subprocess.run([*systemctl, "mask", "openvswitch-switch.service"], check=True)

@@ -17,11 +17,17 @@ from .clusters import images as cluster_images
 from .clusters import layer as cluster_layer
 from .enclosure import Enclosure, LabError, wait_for
 from .openstack import configuration, material
+from .packaged import configuration as packaged_configuration
+from .packaged import databases as packaged_databases
+from .packaged import layers as packaged_layers
+from .packaged import repository as packaged_repository
 from .pillar import Pillar, initial_page, initial_services
 
 #: in the lab's home: how the master's runners reach the OpenStack API of the profile `openstack`
 CLOUDS = "clouds.yaml"
-_Material = tuple[list[packages.Repositories], images.Images, list[Path]]
+#: of machines that are not all made of the same: their layers by role
+_ByRole = dict[str, list[Path]]
+_Material = tuple[list[packages.Repositories], images.Images, list[Path] | _ByRole]
 
 
 class Lab:
@@ -283,6 +289,8 @@ class Lab:
 
     def _material(self) -> _Material:
         """What the cache holds, made when it lacks it."""
+        if self._made is None and self.profile == settings.PACKAGES:
+            self._made = self._packaged_material()
         if self._made is None:
             root = base.ensure()
             pictures, layers = images.ensure(root), [root]
@@ -298,15 +306,34 @@ class Lab:
             self._made = [maker.ensure(root) for maker in makers], pictures, layers
         return self._made
 
+    def _packaged_material(self) -> _Material:
+        """That of machines whose services are packages. Their releases have no image."""
+        root = base.ensure(base.PACKAGED)
+        layers = packaged_layers.ensure(root)
+        repository = packaged_repository.ensure(root, layers)
+        by_role = {role: [layer, root] for role, layer in layers.items()}
+        by_role["controller"].insert(0, packaged_databases.ensure(root, layers["controller"]))
+        none = images.Images(self.home / "images", {version: {} for version in settings.RELEASES}, {}, None)
+        return [repository], none, by_role
+
     def _write(self) -> None:
         repositories, pictures, roots = self._material()
         self.home.mkdir(parents=True)
-        layers = [str(layer) for layer in (*(one.layer for one in repositories), *roots) if layer]
-        record = {"profile": self.profile, "layers": layers, "store": pictures.store and str(pictures.store)}
+        by_role = roots if isinstance(roots, dict) else {}
+        shared = () if isinstance(roots, dict) else roots
+        layers = [str(layer) for layer in (*(one.layer for one in repositories), *shared) if layer]
+        record = {
+            "profile": self.profile,
+            "layers": layers,
+            "role_layers": {role: [str(layer) for layer in some] for role, some in by_role.items()},
+            "store": pictures.store and str(pictures.store),
+        }
         self._record.write_text(json.dumps(record))
         services.write(self.home, pictures.storage, [one.place for one in repositories])
         if self.profile == settings.OPENSTACK:
             configuration.write_clouds(self.home / CLOUDS)
+        if self.profile == settings.PACKAGES:
+            configuration.write_clouds(self.home / CLOUDS, packaged_configuration.KEYSTONE)
         for version in settings.RELEASES:
             packaged = _by_family([one.releases[version] for one in repositories])
             self.pillar.write_release(version, pictures.releases[version], packaged)

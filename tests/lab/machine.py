@@ -14,6 +14,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from . import settings
+from .packaged import configuration as packaged_configuration
 
 _FILES = settings.HERE / "files" / "node"
 #: beside them, where the machines share an image store
@@ -25,6 +26,11 @@ _KERNEL_FILES = settings.HERE / "files" / "kernel"
 #: what a member of real clusters has, and the units that it runs
 _CLUSTER_FILES = settings.HERE / "files" / "clusters" / "node"
 _CLUSTER_UNITS = ("corosync.service", "pacemaker.service")
+#: what a machine has whose services are packages, and what of that it starts itself, by role
+_PACKAGED_FILES = settings.HERE / "files" / "packaged" / "node"
+_PACKAGED_UNITS = {
+    "controller": ("lab-network.service", "salt-minion.service", "lab-member-check.service", *_CLUSTER_UNITS),
+}
 #: what a machine of a Ceph has
 _CEPH_FILES = settings.HERE / "files" / "ceph"
 _ENABLED = (
@@ -46,8 +52,7 @@ def main(home: Path, name: str) -> None:
     place = home / "nodes" / name
     root = place / "root"
     if not root.is_mount():
-        # the upper one is that of the RPM packages
-        _mount(place, cloud["layers"][-1:] if node.debian else cloud["layers"])
+        _mount(place, _layers(cloud, node))
     if not (root / _CONFIGURED).exists():
         more = [_STORE_FILES] if cloud["store"] else []
         if node.debian:
@@ -59,6 +64,8 @@ def main(home: Path, name: str) -> None:
             more.append(_CLUSTER_FILES)
         if cloud["profile"] == settings.CEPH:
             more.append(_CEPH_FILES)
+        if cloud["profile"] == settings.PACKAGES:
+            more += [_PACKAGED_FILES, *([_CLUSTER_FILES] if node.role == "controller" else [])]
         _configure(root, node, nodes, more)
     while True:
         extra = _extra_interfaces(node)
@@ -77,6 +84,14 @@ def main(home: Path, name: str) -> None:
             return
 
 
+def _layers(cloud: dict, node: settings.Node) -> list[str]:
+    """What the machine's root is an overlay over, the upper one first."""
+    if cloud["role_layers"]:
+        return cloud["role_layers"][node.role]
+    # the upper one is that of the RPM packages
+    return cloud["layers"][-1:] if node.debian else cloud["layers"]
+
+
 def _mount(place: Path, layers: list[str]) -> None:
     for directory in ("upper", "work", "root", "containers"):
         (place / directory).mkdir(parents=True, exist_ok=True)
@@ -89,9 +104,9 @@ def _stay_debian(root: Path) -> None:
     """Undo what makes the switch of the other machines one of RPM packages."""
     for name in ("openvswitch-switch.service", "ovsdb-server.service", "ovs-vswitchd.service"):
         (root / "etc/systemd/system" / name).unlink(missing_ok=True)
-    subprocess.run(
-        ["systemctl", f"--root={root}", "--quiet", "enable", "openvswitch-switch.service"], check=True
-    )
+    if (root / "lib/systemd/system/openvswitch-switch.service").exists():
+        enable = ["systemctl", f"--root={root}", "--quiet", "enable", "openvswitch-switch.service"]
+        subprocess.run(enable, check=True)
     for path in (root / "etc/apt/sources.list", *(root / "etc/apt/sources.list.d").glob("*")):
         path.unlink(missing_ok=True)
 
@@ -128,10 +143,13 @@ def _configure(
     if node.role == "controller":
         members = " ".join(n.address for n in centrals)
         files["etc/ovn/cluster"] = [f"LOCAL={node.address}", f'MEMBERS="{members}"']
+    packaged = _PACKAGED_FILES in more
+    if packaged:
+        files |= {path: [text] for path, text in packaged_configuration.files(node).items()}
     enabled = [
-        *_ENABLED,
+        *(_PACKAGED_UNITS.get(node.role, _ENABLED) if packaged else _ENABLED),
         *(["lab-kernel.service"] if _KERNEL_FILES in more else []),
-        *(_CLUSTER_UNITS if _CLUSTER_FILES in more else []),
+        *(_CLUSTER_UNITS if _CLUSTER_FILES in more and not packaged else []),
         *(["ovn-central.service"] if node.role != "controller" and node in centrals else []),
     ]
     subprocess.run(["systemctl", f"--root={root}", "--quiet", "enable", *enabled], check=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from . import proof, settings
 from .cloud import Lab
 from .clusters import pacemaker
+from .packaged import cluster as packaged
 
 FIRST = "1.0.0"  # the release of a new lab
 PATIENCE = 1800  # seconds for a whole update; a hang, not a slow machine, takes longer
@@ -22,6 +23,8 @@ def install(lab: Lab, version: str) -> None:
     has none. An update finds them running.
     """
     lab.set_pillar(target_version=version)
+    if lab.profile == settings.PACKAGES:
+        packaged.build(lab)  # its machines have the packages already
     if lab.profile == settings.CONTROLLERS:
         pacemaker.build(lab)  # the services reach each other by the VIP
     lab.master(["salt", "*", "saltutil.sync_all", "--out=quiet", "-t", "120"])

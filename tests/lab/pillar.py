@@ -7,6 +7,10 @@ import yaml
 from . import settings
 from .clusters import page as clusters
 from .openstack import page as openstack
+from .packaged import page as packaged
+
+#: The lab's own images start by themselves, and nobody else deployed them.
+_OWN_IMAGES = {"definition": "declared", "start": "image"}
 
 
 class Pillar:
@@ -49,9 +53,8 @@ def initial_page(profile: str) -> dict:
         "policies": {},
         # Without a kernel module every switch of the lab is a userspace one.
         "ovs": {"userspace": "accept"},
-        # The lab's own images start by themselves, and nobody else deployed them.
-        "service_defaults": {"definition": "declared", "start": "image"},
         "services": initial_services(profile),
+        **({} if profile == settings.PACKAGES else {"service_defaults": _OWN_IMAGES}),
     }
 
 
@@ -59,6 +62,8 @@ def initial_services(profile: str) -> dict:
     """What every page of the lab says of the catalogue: what its network stands on."""
     if profile == settings.OPENSTACK:
         return openstack.services()
+    if profile == settings.PACKAGES:
+        return packaged.services()
     if profile == settings.CONTROLLERS:
         return clusters.services()
     if not any(node.role == "controller" for node in settings.PROFILES[profile]):

@@ -92,6 +92,8 @@ CONTROLLERS = "controllers"
 DEBIAN = "debian"
 #: the profile with nodes of both flavours, and packages that no release names
 SYSTEM = "system"
+#: the profile whose services are Debian packages under their own units
+PACKAGES = "packages"
 #: the profile of three storage nodes with a real Ceph, and a compute that is its client
 CEPH = "ceph"
 PROFILES = {
@@ -105,4 +107,5 @@ PROFILES = {
     OPENSTACK: _nodes(1, 2, 3),
     CONTROLLERS: _nodes(3, 0, 0),
     CEPH: _nodes(0, 0, 1, storage=3),
+    PACKAGES: _nodes(3, 2, 3, debian=("ctl1", "ctl2", "ctl3", "gtw1", "gtw2", "cmp1", "cmp2", "cmp3")),
 }

@@ -11,7 +11,14 @@ from tests.lab.openstack import configuration
 #: what Pacemaker moves from controller to controller
 VIP = "10.88.0.10"
 #: where haproxy listens on each controller: service → port
-PORTS = {"keystone": 15000, "placement": 18778, "glance": 19292, "mariadb": 13306}
+PORTS = {
+    "keystone": 15000,
+    "placement": 18778,
+    "glance": 19292,
+    "nova": 18774,
+    "neutron": 19696,
+    "mariadb": 13306,
+}
 #: the port on which a database member tells haproxy whether it is synced
 MEMBER_CHECK = 9200
 COOKIE = "labcookie"
@@ -25,6 +32,8 @@ _MOVED = {
     f"{configuration.CONTROLLER}:5000": f"{VIP}:{PORTS['keystone']}",
     f"{configuration.CONTROLLER}:8778": f"{VIP}:{PORTS['placement']}",
     f"{configuration.CONTROLLER}:9292": f"{VIP}:{PORTS['glance']}",
+    f"{configuration.CONTROLLER}:8774": f"{VIP}:{PORTS['nova']}",
+    f"{configuration.CONTROLLER}:9696": f"{VIP}:{PORTS['neutron']}",
     # so that not each request asks keystone for its token
     "service_token_roles_required = false": (
         f"service_token_roles_required = false\nmemcached_servers = {_CACHE}"
@@ -62,7 +71,7 @@ _LIGHT = "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none"
 
 def files() -> dict[str, bytes]:
     """Every configuration file's content, by its path in the image."""
-    found = {path: _moved(text) for path, text in configuration.files().items()}
+    found = {path: moved(text) for path, text in configuration.files().items()}
     members = "".join(
         f"cluster_formation.classic_config.nodes.{number} = rabbit@{node.name}\n"
         for number, node in enumerate(_CONTROLLERS, 1)
@@ -76,7 +85,8 @@ def files() -> dict[str, bytes]:
     return {path: text.encode() for path, text in found.items()}
 
 
-def _moved(text: str) -> str:
+def moved(text: str) -> str:
+    """A text that names the single controller, made to name what serves the same of three."""
     for single, shared in _MOVED.items():
         text = text.replace(single, shared)
     return text

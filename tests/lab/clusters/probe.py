@@ -16,11 +16,20 @@ from tests.lab.openstack import material
 from . import configuration
 
 #: a second, through the VIP: what leaves the machine room for the clusters that they are to try
-CALLS = 8
+CALLS = {settings.CONTROLLERS: 8, settings.PACKAGES: 4}
+_APIS = {"memcached": 11211, "keystone": 5000, "placement": 8778, "glance": 9292}
 #: what listens on each controller beside its database and its broker
 _LISTENERS = {
-    **{"memcached": 11211, "keystone": 5000, "placement": 8778, "glance": 9292},
-    **{"northbound": 6641, "southbound": 6642},
+    settings.CONTROLLERS: {**_APIS, "northbound": 6641, "southbound": 6642},
+    settings.PACKAGES: {**_APIS, "nova": 8774, "neutron": 9696},
+}
+#: API → what is asked of it, but for keystone's tokens
+_PATHS = {
+    "keystone": "/v3/regions",
+    "placement": "/resource_providers",
+    "glance": "/v2/images",
+    "nova": "/v2.1/servers",
+    "neutron": "/v2.0/networks",
 }
 _PROGRAM = settings.HERE / "files" / "clusters" / "probe"
 
@@ -35,20 +44,18 @@ class Probe:
     def __init__(self, lab: Lab) -> None:
         self.result: dict = {}
         vip, ports = configuration.VIP, configuration.PORTS
-        keystone = f"http://{vip}:{ports['keystone']}"
+        listeners = _LISTENERS[lab.profile]
         facts = {
             "vip": vip,
             "database": ports["mariadb"],
-            "keystone": keystone,
+            "keystone": f"http://{vip}:{ports['keystone']}",
             "paths": [
-                f"{keystone}/v3/regions",
-                f"http://{vip}:{ports['placement']}/resource_providers",
-                f"http://{vip}:{ports['glance']}/v2/images",
+                f"http://{vip}:{ports[name]}{path}" for name, path in _PATHS.items() if name in listeners
             ],
             "members": [node.address for node in lab.nodes.values() if node.role == "controller"],
-            "listeners": _LISTENERS,
+            "listeners": listeners,
             "password": single.PASSWORD,
-            "calls": CALLS,
+            "calls": CALLS[lab.profile],
         }
         # The clients' libraries are the services' own, so the program runs in their root.
         root = [

@@ -13,8 +13,10 @@ from keystoneauth1.identity.v3 import Password
 from keystoneauth1.session import Session
 from openstack.exceptions import SDKException
 
+from tests.lab import settings
 from tests.lab.cloud import Lab
 from tests.lab.enclosure import LabError, wait_for
+from tests.lab.packaged import configuration as packaged
 
 from . import configuration, inside
 
@@ -38,7 +40,7 @@ class Api:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         user = Password(
-            auth_url=configuration.KEYSTONE,
+            auth_url=packaged.KEYSTONE if lab.profile == settings.PACKAGES else configuration.KEYSTONE,
             username="admin",
             password=configuration.PASSWORD,
             project_name="admin",

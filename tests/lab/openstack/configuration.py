@@ -223,13 +223,13 @@ SERVER_ADDITIONAL_ERL_ARGS="+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none"
 
 def files() -> dict[str, str]:
     """Every configuration file's text, by its path in the image."""
-    return {path: _ini(sections) for path, sections in FILES.items()} | TEXTS
+    return {path: ini(sections) for path, sections in FILES.items()} | TEXTS
 
 
-def write_clouds(path: Path) -> None:
+def write_clouds(path: Path, keystone: str = KEYSTONE) -> None:
     """Write how an administrator reaches the API, as openstacksdk reads it."""
     user = {
-        "auth_url": KEYSTONE,
+        "auth_url": keystone,
         "username": "admin",
         "password": PASSWORD,
         "project_name": "admin",
@@ -239,7 +239,8 @@ def write_clouds(path: Path) -> None:
     path.write_text(yaml.safe_dump({"clouds": {"openstack": {"auth": user, "region_name": REGION}}}))
 
 
-def _ini(sections: dict[str, dict[str, object]]) -> str:
+def ini(sections: dict[str, dict[str, object]]) -> str:
+    """Sections and their keys as oslo.config and MariaDB read them."""
     parser = configparser.RawConfigParser(default_section="")
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     parser.read_dict(sections)

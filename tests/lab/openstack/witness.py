@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
+from tests.lab import settings
 from tests.lab.cloud import Lab
 from tests.lab.enclosure import LabError
 
@@ -19,7 +20,8 @@ from .api import UNREACHABLE, Api
 
 EVERY = 0.2
 BINDINGS_EVERY = 0.02
-_CLIENT = ("podman", "exec", "-i", "mariadb", "mariadb", "--batch", "--skip-column-names", "--unbuffered")
+_CLIENT = ("mariadb", "--batch", "--skip-column-names", "--unbuffered")
+_INSIDE = ("podman", "exec", "-i", "mariadb")
 _ASK = (
     "select group_concat(concat(r.name, '=', ifnull(a.host, '')) separator ' ') from routers r "
     "left join routerl3agentbindings b on b.router_id = r.id left join agents a on a.id = b.l3_agent_id;\n"
@@ -121,7 +123,8 @@ class _Database:
     def bindings(self) -> dict[str, list[str]]:
         """Each router: name -> the hosts of the agents that have it. Raises OSError without an answer."""
         if self._client is None:
-            command = self._lab.exec_command("ctl1", [*_CLIENT, "neutron"])
+            inside = () if self._lab.profile == settings.PACKAGES else _INSIDE
+            command = self._lab.exec_command("ctl1", [*inside, *_CLIENT, "neutron"])
             self._client = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
             )

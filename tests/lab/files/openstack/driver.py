@@ -20,6 +20,7 @@ _CPU = {"arch": "x86_64", "vendor": "Intel", "model": "Nehalem", "features": ["p
 _FACTS = {"hypervisor_type": "QEMU", "hypervisor_version": 8002000, "cpu_info": _CPU}
 _SECONDS = 1.0
 _GIB = 1024
+_Fake = getattr(fake, "FakeDriverWithoutFakeNodes", fake.FakeDriver)  # the former exists since 2023.1
 
 
 def _planted():
@@ -40,7 +41,7 @@ def _runs(host):
     return True
 
 
-class Driver(fake.FakeDriverWithoutFakeNodes):
+class Driver(_Fake):
     """A hypervisor of modest size, so that a test can fill it."""
 
     vcpus = 32
