@@ -19,7 +19,7 @@ def install(lab: Lab, node: str, names: Sequence[str]) -> None:
         names: The packages.
 
     Raises:
-        LabError: dpkg refuses them.
+        LabError: The package manager refuses them.
     """
     debs = sorted(_ensure(base.ensure(), tuple(names)).glob("*.deb"))
     place = lab.home / "repositories" / _FOLDER
@@ -31,7 +31,9 @@ def install(lab: Lab, node: str, names: Sequence[str]) -> None:
     program = f"{fetched} for u in sys.argv[1:]]"
     lab.exec(node, ["mkdir", "-p", "/run/extra"])
     lab.exec(node, ["/usr/bin/python3", "-c", program, *(f"{url}/{deb.name}" for deb in debs)])
-    lab.exec(node, ["dpkg", "--install", *(f"/run/extra/{deb.name}" for deb in debs)], timeout=300)
+    # apt alone knows which of them has to be there before another is unpacked.
+    tool = ["apt-get", "--quiet", "--yes", "install"] if lab.nodes[node].debian else ["dpkg", "--install"]
+    lab.exec(node, [*tool, *(f"/run/extra/{deb.name}" for deb in debs)], timeout=300)
 
 
 def _ensure(root: Path, names: tuple[str, ...]) -> Path:
