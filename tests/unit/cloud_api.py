@@ -13,12 +13,12 @@ PATHS = {"block-storage": "/volume/v3/p", "load-balancer": "/lb"}
 
 class Api:
     """Keystone, Cinder and Octavia. volumes, balancers: what each has. lacks: services that are not there.
-    ignores: filters that are not allowed.
+    ignores: filters that are not allowed. forbids: how paths end that the user may not ask for.
     """
 
     def __init__(self):
         self.volumes, self.services, self.balancers = [], [], []
-        self.lacks, self.ignores, self.down, self.asked = set(), set(), False, []
+        self.lacks, self.ignores, self.down, self.asked, self.forbids = set(), set(), False, [], ()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -52,6 +52,8 @@ class Api:
         if self.down:
             return 503, {}, {}
         self.asked.append(path)
+        if self.forbids and url.path.endswith(self.forbids):
+            return 403, {"faultstring": "Policy does not allow it"}, {}
         if url.path.rstrip("/") == "/volume/v3":
             return 200, {"versions": [self._version("v3.0", "/volume/v3/", "3.71")]}, {}
         if url.path == "/volume/v3/p/os-services":

@@ -35,7 +35,7 @@ def wait_until_renewed(cloud: Cloud, node: str, binaries: Iterable[str], timeout
 
     Of an agent that a host has several times, one for each back end, those that are alive count, and one at
     least. Returns a line for people. Raises RolloutError SERVICE_FAILED that names those that do not tell of
-    themselves, API_UNREACHABLE.
+    themselves, API_UNREACHABLE, INVALID_PILLAR as Cloud does.
     """
     wanted = sorted(set(binaries))
     deadline = time.monotonic() + timeout
@@ -57,12 +57,13 @@ def wait_until_renewed(cloud: Cloud, node: str, binaries: Iterable[str], timeout
 def heartbeats(cloud: Cloud, node: str, binaries: Iterable[str]) -> dict[str, dict[str, Heartbeat]]:
     """What the APIs know of agents of a node: {binary: {host: its heartbeat}}, a host for each back end.
 
-    node (str): minion id. binaries: as for `wait_until_renewed`. Raises RolloutError API_UNREACHABLE.
+    node (str): minion id. binaries: as for `wait_until_renewed`. Raises RolloutError API_UNREACHABLE,
+    INVALID_PILLAR as Cloud does.
     """
     found: dict[str, dict[str, Heartbeat]] = {}
     for binary in binaries:
         by_host: dict[str, dict[str, Heartbeat]] = {}
-        for host, heartbeat in cloud.retry(f"agents {binary}", partial(_told, cloud, binary)):
+        for host, heartbeat in cloud.allowed(f"agents {binary}", partial(_told, cloud, binary)):
             by_host.setdefault(host.partition("@")[0], {})[host] = heartbeat
         found[binary] = match_host(node, by_host) or {}
     return found
@@ -87,7 +88,9 @@ def _last(found: dict[str, Heartbeat]) -> str:
 
 def _compute(api: Any, binary: str) -> Iterable[tuple[str, Heartbeat]]:
     for one in api.compute.services(binary=binary):
-        yield one.host, Heartbeat(one.state == "up", str(one.updated_at))
+        # Who forced it down says nothing of whether it works: it tells of itself all the same.
+        alive = one.state == "up" or bool(one.is_forced_down)
+        yield one.host, Heartbeat(alive, str(one.updated_at))
 
 
 def _network(api: Any, binary: str) -> Iterable[tuple[str, Heartbeat]]:

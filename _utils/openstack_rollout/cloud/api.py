@@ -72,12 +72,25 @@ class Cloud:
                     raise RolloutError("API_UNREACHABLE", text) from error
             time.sleep(RETRY_INTERVAL)
 
+    def allowed(self, what: str, call: Callable[[], T]) -> T:
+        """As `retry`, for what an admin may always ask.
+
+        what (str), call: as for `retry`. Raises as that, and RolloutError INVALID_PILLAR where the user of
+        clouds.yaml may not ask for it.
+        """
+        try:
+            return self.retry(what, call)
+        except Exception as error:
+            if status_of(error) != _FORBIDDEN:
+                raise
+            text = f"openstack:cloud: {what}: {_entry(self.name, error)}"
+            raise RolloutError("INVALID_PILLAR", text) from error
+
     def get_json(self, service: str, url: str, microversion: str) -> Any:
         """The JSON that a GET returns, for requests that openstacksdk lacks or whose answer it cuts.
 
         service (str): the SDK's name of it, e.g. `compute`. url (str): below the service's endpoint.
-        microversion (str): e.g. "2.53". Raises as `retry`, and RolloutError INVALID_PILLAR where the
-        user of clouds.yaml may not ask for it.
+        microversion (str): e.g. "2.53". Raises as `allowed`.
         """
 
         def get() -> Any:
@@ -87,14 +100,7 @@ class Cloud:
             openstack.exceptions.raise_from_response(answer)
             return answer.json()
 
-        what = f"{service} API, {url}"
-        try:
-            return self.retry(what, get)
-        except Exception as error:
-            if status_of(error) != _FORBIDDEN:
-                raise
-            text = f"openstack:cloud: {what}: {_entry(self.name, error)}"
-            raise RolloutError("INVALID_PILLAR", text) from error
+        return self.allowed(f"{service} API, {url}", get)
 
     def require_reachable(self) -> None:
         """Raise RolloutError API_UNREACHABLE, without retrying, when the compute API does not answer."""

@@ -26,7 +26,7 @@ def volumes_in_hand(cloud: Cloud, node: str, nodes: Sequence[str]) -> list[str]:
     found = list(_found(cloud, _VOLUMES))
     if not found:
         return []
-    services = cloud.retry("block storage API", lambda: list(cloud.api.block_storage.services()))
+    services = cloud.allowed("block storage API", lambda: list(cloud.api.block_storage.services()))
     told = [one.host for one in services if one.binary == "cinder-volume"]
     hosts = {_machine(host) for host in (*told, *(one.get(_HOST) or "" for one, _ in found))} - {""}
     mine = hosts_of(node, nodes, hosts)

@@ -30,9 +30,9 @@ def in_hand(cloud: Cloud, node: str, nodes: Sequence[str]) -> list[str]:
             if one.reservation
         ]
 
-    reserved = cloud.retry("bare metal API", listed)
+    reserved = cloud.allowed("bare metal API", listed)
     if not reserved:
         return []
-    told = cloud.retry("bare metal API", lambda: [one.hostname for one in cloud.api.baremetal.conductors()])
+    told = cloud.allowed("bare metal API", lambda: [one.hostname for one in cloud.api.baremetal.conductors()])
     mine = hosts_of(node, nodes, (*told, *(by for by, _, _ in reserved)))
     return sorted(f"{name} ({state})" for by, name, state in reserved if by in mine)

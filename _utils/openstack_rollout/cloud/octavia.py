@@ -33,7 +33,7 @@ def in_hand(cloud: Cloud, node: str, nodes: Sequence[str]) -> list[str]:
 
     return sorted(
         f"{one.name or one.id} ({one.provisioning_status})"
-        for one in cloud.retry("load balancer API", listed)
+        for one in cloud.allowed("load balancer API", listed)
         if one.provider not in _WITHOUT_WORKER and _since(one) < _STUCK
     )
 

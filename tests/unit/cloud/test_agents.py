@@ -16,13 +16,13 @@ class Cloud:
 
     def __init__(self, **seen):
         self.seen = {key: list(some) for key, some in seen.items()}
-        self.looks = 0
+        self.looks, self.forced = 0, set()
         told = {"compute": self.services, "block_storage": self.services, "network": self.agents}
         self.api = SimpleNamespace(
             **{name: SimpleNamespace(services=ask, agents=ask) for name, ask in told.items()}
         )
 
-    def retry(self, what, call):
+    def allowed(self, what, call):
         self.looks += 1
         return call()
 
@@ -34,7 +34,8 @@ class Cloud:
 
     def services(self, binary):
         for host, (alive, at) in self._rows(binary):
-            yield SimpleNamespace(host=host, state="up" if alive else "down", updated_at=at)
+            forced = {"is_forced_down": host in self.forced} if binary.startswith("nova-") else {}
+            yield SimpleNamespace(host=host, state="up" if alive else "down", updated_at=at, **forced)
 
     def agents(self, binary):
         for host, (alive, at) in self._rows(binary):
@@ -65,6 +66,19 @@ def test_a_heartbeat_of_one_that_counts_as_dead_proves_nothing_yet():
     with pytest.raises(RolloutError):
         wait({"nova-compute cmp1": [(False, "1"), (False, "2")]}, "nova-compute")
     assert wait({"nova-compute cmp1": [(False, "1"), (False, "2"), (True, "3")]}, "nova-compute")
+
+
+def test_one_that_was_forced_down_is_alive_while_it_tells_of_itself():
+    cloud = Cloud(**{"nova-compute cmp1": [(False, "1"), (False, "2")]})
+    cloud.forced = {"cmp1"}
+    assert agents.wait_until_renewed(cloud, "cmp1", ["nova-compute"], 20) == "nova-compute: alive"
+
+
+def test_a_user_who_may_not_ask_for_agents_is_named_by_the_pillars_key(answering_api, answering_cloud):
+    answering_api.forbids = ("/os-services",)
+    with pytest.raises(RolloutError, match="openstack:cloud: agents cinder-volume: test: ") as refused:
+        agents.heartbeats(answering_cloud, "ctl1", ["cinder-volume"])
+    assert refused.value.reason == "INVALID_PILLAR"
 
 
 def test_agents_of_other_hosts_and_those_that_nobody_knows_are_not_waited_for():
