@@ -69,7 +69,7 @@ class Move:
             self._salt["kept_packages.forget"](name)  # of a move that never was
         listened = self._salt["packaged_service.listens"](units) if self._service.listens else []
         self._salt["kept_packages.begin"](name, listened)
-        self._listened = self._salt["kept_packages.status"](name)["listened"]
+        self._listens_again(self._salt["kept_packages.status"](name)["listened"])
         if not self._leaves_first():
             if due and self._one.running:
                 container_change.guarded(self._salt, self._one.guard, "may_stop", self._one.name)
@@ -85,9 +85,13 @@ class Move:
 
     def prove_again(self, listened: Sequence[int]) -> None:
         """Prove the move of a run that died. listened: the ports before it. As `prove`."""
-        self._listened = list(listened)
+        self._listens_again(listened)
         self.prove()
         self._accept()
+
+    def _listens_again(self, ports: Sequence[int]) -> None:
+        # Whether ports count may have been changed since they were written down.
+        self._listened = list(ports) if self._service.listens else []
 
     def _leaves_first(self) -> bool:
         return self._one.guard in guards.WITH_CLIENTS

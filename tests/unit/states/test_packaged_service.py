@@ -317,3 +317,14 @@ def test_a_transaction_that_is_refused_touches_nothing():
     node.refused = NodeError("PACKAGE_REMOVAL", "would go: tuned")
     answer = node.state()
     assert answer["reason"] == "PACKAGE_REMOVAL" and node.done == [("keep", WAS)] and node.installed == THERE
+
+
+def test_a_port_that_was_given_up_since_a_move_began_is_not_asked_for():
+    node = Node()
+    node.kept |= {"begun": True, "listened": [8774]}
+    assert node.state(listens=False)["result"] is True
+    assert ("asks", []) in node.done and ASKS not in node.done
+    again = Node("2")
+    again.kept |= {"begun": True, "listened": [8774]}
+    assert again.state(listens=False)["result"] is True
+    assert again.done == [("asks", [])]
