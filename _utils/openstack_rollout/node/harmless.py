@@ -24,9 +24,10 @@ PROGRAMS = (
     *("rsyslogd", "syslog-ng", "auditd", "fluentd", "fluent-bit", "td-agent*", "filebeat", "promtail"),
     *("*/postfix/*", "exim4", "NetworkManager", "dhclient", "dhcpcd", "dnsmasq", "radvd", "lldpd"),
     *("rpcbind", "rpc.statd", "rpc.mountd", "snmpd", "avahi-daemon", "tailscaled"),
+    *("pluto", "charon", "charon-systemd"),  # IPsec, of tunnels too
     # agents that watch or manage the node
     *("*exporter*", "prometheus-node*", "collectd", "telegraf", "zabbix_agent*", "nrpe", "netdata", "pmcd"),
-    *("pmlogger", "pmproxy", "cf-*", "teleport", "wazuh*", "osqueryd"),
+    *("pmlogger", "pmproxy", "cf-*", "teleport", "wazuh*", "osqueryd", "icinga2", "splunkd"),
     # engines of containers and of guests: what runs in them is looked at by itself
     *("podman", "conmon", "crun", "runc", "dockerd", "docker-proxy", "containerd*", "rootlessport"),
     *("slirp4netns", "pasta*", "aardvark-dns", "netavark", "libvirtd", "virtproxyd", "virtqemud"),
@@ -41,5 +42,5 @@ OF_THE_CONTROL_PLANE = (
     *("keystone*", "glance*", "placement*", "nova*", "neutron*", "cinder*", "heat*", "ironic*", "octavia*"),
     *("designate*", "manila*", "barbican*", "aodh*", "ceilometer*", "gnocchi*", "cloudkitty*", "horizon*"),
     *("magnum*", "trove*", "mistral*", "masakari*", "blazar*", "cyborg*", "tacker*", "skyline*", "watcher*"),
-    *("swift-proxy*", "memcached", "epmd", "httpd", "apache2"),
+    *("swift-proxy*", "memcached", "epmd", "httpd", "apache2", "proxysql"),
 )

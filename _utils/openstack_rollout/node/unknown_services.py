@@ -7,13 +7,14 @@ in a namespace of Neutron. What opens its files for each request alone is not se
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import ipaddress
 import os
 import re
 import stat
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -135,9 +136,10 @@ class _Network:
     def __init__(self, root: Path):
         self._tables: dict[str, dict[str, str]] = {}
         spaces = root / "run/netns"
-        # One that is being removed has no number any more.
-        inodes = {os.stat(one).st_ino for glob in _NEUTRON for one in spaces.glob(glob) if one.exists()}
-        self._of_neutron = {f"net:[{inode}]" for inode in inodes}
+        self._of_neutron = set()
+        for one in (one for glob in _NEUTRON for one in spaces.glob(glob)):
+            with contextlib.suppress(OSError):  # removed meanwhile
+                self._of_neutron.add(f"net:[{os.stat(one).st_ino}]")
         told = _text(root / "proc/sys/net/ipv4/ip_local_port_range").split()
         first, last = map(int, told or _EPHEMERAL_PORTS)
         self._ephemeral = range(first, last + 1)
@@ -251,14 +253,19 @@ def _key(process: Path) -> tuple[str, str, str]:
 
 def _names(process: Path, name: str) -> set[str]:
     """How a program may be called: its process, its file, and the script that an interpreter runs."""
-    words = _arguments(process)[:2]
-    scripts = [word for word in words[1:] if not word.startswith("-")]
-    return {name, *words[:1], *(PurePosixPath(word).name for word in (*words[:1], *scripts))}
+    words = _arguments(process)
+    return {name, *words[:1], *(PurePosixPath(word).name for word in (*words[:1], *_script(words, name)))}
 
 
 def _shown(process: Path, name: str) -> str:
-    script = next((word for word in _arguments(process)[1:2] if not word.startswith("-")), "")
-    return f"{name} {PurePosixPath(script).name}" if script and _INTERPRETERS.fullmatch(name) else name
+    script = _script(_arguments(process), name)
+    return f"{name} {PurePosixPath(script[0]).name}" if script and _INTERPRETERS.fullmatch(name) else name
+
+
+def _script(words: Sequence[str], name: str) -> list[str]:
+    """The first argument where it is none of its options, and with an interpreter the first that is none."""
+    some = words[1:] if _INTERPRETERS.fullmatch(name) else words[1:2]
+    return [word for word in some if word and not word.startswith("-")][:1]
 
 
 def _arguments(process: Path) -> list[str]:

@@ -77,6 +77,9 @@ def test_only_data_that_outlives_a_reboot_counts(node, files, counts):
         *((name, None) for name in ("nova-compute", "neutron-l3-agent", "prometheus-node-exporter")),
         ("master", ["/usr/libexec/postfix/master", "-w"]),
         ("python3", ["/usr/bin/python3", "/usr/bin/salt-minion"]),
+        ("ruby", ["/usr/bin/ruby", "-Eascii-8bit:ascii-8bit", "/usr/sbin/fluentd", "--under-supervisor"]),
+        ("python3", ["/usr/bin/python3", "-s", "-P", "/usr/bin/neutron-dhcp-agent"]),
+        *((name, None) for name in ("pluto", "charon", "charon-systemd", "icinga2", "splunkd")),
         ("qemu-kvm", ["/usr/bin/qemu-kvm", "-name", "guest=instance-0000001a,debug-threads=on"]),
     ],
 )
@@ -203,3 +206,23 @@ def test_real_processes(keeping, address, file, how, counts):
         process.communicate("")
     ours = [line for line in found if line.endswith(f"with {keeping / file}")]
     assert len(ours) == counts and all(f"tcp {port}" in line and "serve.py" in line for line in ours)
+
+
+def test_what_an_interpreter_is_told_is_no_script_of_another_program(node):
+    arguments = ["/usr/bin/wiki", "-x", "/usr/sbin/fluentd"]
+    node.run("wiki", [("tcp", ANY, 80)], [DATA], arguments=arguments)
+    node.run("ruby", [("tcp", ANY, 81)], [DATA], arguments=["ruby", "-W0", "/srv/wiki.rb", "fluentd"])
+    assert [one.split(" of ")[0] for one in unknown(node)] == ["wiki", "ruby wiki.rb"]
+
+
+def test_a_control_planes_proxy_of_its_database_keeps_nothing_of_others(node):
+    node.run("proxysql", [("tcp", ANY, 3306)], ["/var/lib/proxysql/proxysql.db"])
+    assert stateful.found(node.root, control_plane=True) == {} and len(unknown(node)) == 1
+
+
+def test_a_namespace_that_goes_meanwhile_hides_nothing(node, monkeypatch):
+    (node.root / "run/netns").mkdir(parents=True)
+    (node.root / "run/netns/qrouter-1").symlink_to("gone")
+    monkeypatch.setattr(Path, "exists", lambda self: True)  # it was there when it was looked for
+    node.run("somedb", [("tcp", ANY, 8086)], [DATA])
+    assert len(unknown(node)) == 1
