@@ -22,6 +22,7 @@ from openstack_rollout.rollout import (
     gates,
     gone,
     halting,
+    heartbeats,
     occupancy,
     plan,
     preconditions,
@@ -194,6 +195,8 @@ class Rollout:
         drains = self._engines.drains(model)
         again = preconditions.to_drain(members, nodes, run.stages, drains)
         keep = {node for some in again.values() for node in some}
+        if model.policies.speak_to_openstack:
+            heartbeats.ask_again(engine, members, nodes)
         restoration.restore(engine, self._journal, members, measured, keep)
         run.plan = plan.of_run(model, members, nodes, drains, run.stages)
         self._journal.save(run)

@@ -44,6 +44,6 @@ def test_an_api_that_is_down_is_told(answering_api, answering_cloud):
 
 def test_a_user_who_may_not_ask_is_named_by_the_pillars_key(answering_api, answering_cloud):
     answering_api.forbids = ("/loadbalancers",)
-    with pytest.raises(RolloutError, match="openstack:cloud: load balancer API: test: .*Policy") as refused:
+    with pytest.raises(RolloutError, match=r"openstack:cloud: load balancer API: test: .*Policy") as refused:
         octavia.in_hand(answering_cloud, "ctl1", NODES)
     assert refused.value.reason == "INVALID_PILLAR"

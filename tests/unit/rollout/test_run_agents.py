@@ -96,3 +96,20 @@ def test_a_cloud_whose_drains_never_speak_to_openstack_is_not_asked(tmp_path):
     master = Watched(Packaged(controller=1, compute=1), tmp_path)
     master.update()
     assert master.asked == []
+
+
+def test_a_run_that_goes_on_asks_again_for_those_that_were_silent(master):
+    master.silent = {"compute1"}
+    refusal(master.update)
+    assert refusal(master.update).reason == "SERVICE_FAILED"  # its packages are at the release by now
+    master.silent = set()
+    master.update()
+    assert [node for node, *_ in master.asked] == ["compute1", "compute1", "compute1", "compute2"]
+
+
+def test_an_agent_that_was_switched_off_since_is_not_asked_for_again(master):
+    master.silent = {"compute1"}
+    refusal(master.update)
+    master.cloud.units = {"nova.service": "disabled"}
+    master.update()
+    assert len(master.asked) == 1
