@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from openstack_rollout.cloud.api import Cloud, match_host
 from openstack_rollout.errors import RolloutError
 
-_POLL_INTERVAL = 1.0  # seconds
+_POLL_INTERVAL = 3.0  # seconds: many nodes may wait at once, and each asks for all agents of its kinds
 
 
 class Heartbeat(NamedTuple):
@@ -70,8 +70,8 @@ def heartbeats(cloud: Cloud, node: str, binaries: Iterable[str]) -> dict[str, di
 
 
 def _told(cloud: Cloud, binary: str) -> list[tuple[str, Heartbeat]]:
-    ask = _ASKED.get(binary.partition("-")[0])
-    return list(ask(cloud.api, binary)) if ask else []
+    service, ask = _ASKED.get(binary.partition("-")[0], ("", None))
+    return list(ask(cloud.api, binary)) if ask and cloud.has_service(service) else []
 
 
 def _is_renewed(before: dict[str, Heartbeat], now: dict[str, Heartbeat]) -> bool:
@@ -103,8 +103,9 @@ def _volume(api: Any, binary: str) -> Iterable[tuple[str, Heartbeat]]:
         yield one.host, Heartbeat(one.state == "up", str(one.updated_at))
 
 
-_ASKED: dict[str, Callable[[Any, str], Iterable[tuple[str, Heartbeat]]]] = {
-    "nova": _compute,
-    "neutron": _network,
-    "cinder": _volume,
+#: the beginning of an agent's name → its service in Keystone's catalogue, and how that is asked
+_ASKED: dict[str, tuple[str, Callable[[Any, str], Iterable[tuple[str, Heartbeat]]]]] = {
+    "nova": ("compute", _compute),
+    "neutron": ("network", _network),
+    "cinder": ("block-storage", _volume),
 }

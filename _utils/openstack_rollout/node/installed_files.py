@@ -58,11 +58,9 @@ def of_packages(names: Iterable[str], salt: Mapping[str, Any], debian: bool) -> 
     if not wanted:
         return {}
     if debian:
-        return {
-            name: max(one.stat().st_mtime for one in lists)
-            for name in wanted
-            if (lists := [*_DPKG.glob(f"{name}.list"), *_DPKG.glob(f"{name}:*.list")])
-        }
+        lists = {name: [*_DPKG.glob(f"{name}.list"), *_DPKG.glob(f"{name}:*.list")] for name in wanted}
+        told_by = {name: [when for one in some if (when := _written(one))] for name, some in lists.items()}
+        return {name: max(some) for name, some in told_by.items() if some}
     found: dict[str, float] = {}
     for line in commands.checked(salt, ["rpm", "-q", "--queryformat", _QUERY, *wanted]).splitlines():
         name, _, installed = line.partition("\t")
@@ -120,9 +118,9 @@ def _brought(after: float, salt: Mapping[str, Any], debian: bool) -> Iterator[tu
     """Each file of the packages that were installed after a moment: its package, when, and its path."""
     if debian:
         for listed in _DPKG.glob("*.list"):
-            if (when := listed.stat().st_mtime) > after:
+            if (when := _written(listed)) > after:
                 name = listed.stem.partition(":")[0]
-                for path in listed.read_text(encoding="utf-8", errors="replace").splitlines():
+                for path in _lines(listed):
                     yield name, when, path
         return
     rows = commands.checked(salt, ["rpm", "-qa", "--queryformat", _QUERY]).splitlines()
@@ -135,6 +133,21 @@ def _brought(after: float, salt: Mapping[str, Any], debian: bool) -> Iterator[tu
         installed, _, path = rest.partition("\t")
         if installed.isdigit():
             yield name, float(installed), path
+
+
+def _written(listed: Path) -> float:
+    """When a list of dpkg's was written; 0.0 of one that a removal has just taken away."""
+    try:
+        return listed.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _lines(listed: Path) -> list[str]:
+    try:
+        return listed.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
 
 
 def _plain(path: str) -> str:

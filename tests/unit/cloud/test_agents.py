@@ -16,11 +16,14 @@ class Cloud:
 
     def __init__(self, **seen):
         self.seen = {key: list(some) for key, some in seen.items()}
-        self.looks, self.forced = 0, set()
+        self.looks, self.forced, self.lacks = 0, set(), set()
         told = {"compute": self.services, "block_storage": self.services, "network": self.agents}
         self.api = SimpleNamespace(
             **{name: SimpleNamespace(services=ask, agents=ask) for name, ask in told.items()}
         )
+
+    def has_service(self, service):
+        return service not in self.lacks
 
     def allowed(self, what, call):
         self.looks += 1
@@ -106,3 +109,11 @@ def test_several_kinds_are_asked_together():
         "neutron-l3-agent cmp1": [(True, "1"), (True, "2")],
     }
     assert wait(seen, "nova-compute", "neutron-l3-agent") == "neutron-l3-agent, nova-compute: alive"
+
+
+def test_a_service_that_the_catalogue_lacks_has_no_agents():
+    """openstacksdk raises ServiceDisabledException where it is asked all the same."""
+    cloud = Cloud(**{"cinder-volume cmp1": [(True, "12:00:00")]})
+    cloud.lacks = {"block-storage"}
+    cloud.api.block_storage = None
+    assert agents.wait_until_renewed(cloud, "cmp1", ["cinder-volume"], 20) == "OpenStack knows no agent of it"

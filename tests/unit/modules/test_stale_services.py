@@ -194,6 +194,14 @@ def test_dpkg_tells_whose_unit_it_is_with_or_without_usr(tmp_path, monkeypatch, 
     assert node.module.found() == {}
 
 
+def test_a_list_that_dpkg_takes_away_during_the_look_is_no_failure(tmp_path, monkeypatch):
+    node = Node(tmp_path, "Debian")
+    monkeypatch.setattr(installed_files, "_DPKG", tmp_path)
+    node.unit("cron.service", began=-100)
+    (tmp_path / "gone.list").symlink_to(tmp_path / "nowhere")
+    assert node.module.found() == {}
+
+
 def test_the_switch_tells_of_itself_whether_it_is_stale(node):
     node.unit("ovs-vswitchd.service", began=-100)
     node.bring("openvswitch3.5", "/usr/lib/systemd/system/ovs-vswitchd.service", ago=50)
