@@ -66,6 +66,7 @@ class MasterSteps:
         self._journal = journal
         self._drain_steps = DrainSteps(journal, drains, clock)
         self._places = threading.Semaphore(TOGETHER)
+        self._listeners = threading.Semaphore(TOGETHER)  # a heartbeat's time does not pass behind drains
         self._under_way = 0
         self._boots: dict[str, tuple[str, float]] = {}  # job → in which boot it began, its node's silence
         self._ended: queue.SimpleQueue[StepResult] = queue.SimpleQueue()
@@ -96,7 +97,8 @@ class MasterSteps:
         record = self._journal.node(context.run, node)
         role = record.role if record else ""
         self._restarted[node] = context.agents, context.patience
-        self._in_thread(self._here[step], DrainRecord(node, role, "", context.run, stage), jid)
+        places = self._listeners if step == "heartbeat" else self._places
+        self._in_thread(self._here[step], DrainRecord(node, role, "", context.run, stage), jid, places)
 
     def adopt(self, node: str, step: str, stage: str, jid: str, silence: float) -> None:
         """Wait for a job that a dead engine left; its threads died with it, what they waited for goes on."""
@@ -156,16 +158,28 @@ class MasterSteps:
             self._under_way -= 1
         return ended
 
-    def _in_thread(self, move: Callable[[DrainRecord], str], place: DrainRecord, jid: str) -> None:
+    def _in_thread(
+        self,
+        move: Callable[[DrainRecord], str],
+        place: DrainRecord,
+        jid: str,
+        places: threading.Semaphore | None = None,
+    ) -> None:
         self._under_way += 1
-        name = f"{move.__name__} {place.node}"
-        thread = threading.Thread(target=self._work, args=(move, place, jid), name=name, daemon=True)
+        name, work = f"{move.__name__} {place.node}", (move, place, jid, places or self._places)
+        thread = threading.Thread(target=self._work, args=work, name=name, daemon=True)
         self._live[place.node] = thread
         thread.start()
 
-    def _work(self, move: Callable[[DrainRecord], str], place: DrainRecord, jid: str) -> None:
+    def _work(
+        self,
+        move: Callable[[DrainRecord], str],
+        place: DrainRecord,
+        jid: str,
+        places: threading.Semaphore,
+    ) -> None:
         try:
-            with self._places:
+            with places:
                 outcome = StepResult(place.node, jid, True, message=move(place))
         except RolloutError as error:
             outcome = StepResult(place.node, jid, False, error.reason, error.message)
