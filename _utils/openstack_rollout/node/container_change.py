@@ -191,9 +191,11 @@ def _carry_out(salt: Mapping[str, Any], one: Container, steps: Steps, restore: b
         salt["unit_hold.release"](units)
         reason = errors.reason_of(error)
         copies = reason == _COPIES
-        # What ran before would have to copy from the beginning; or the cluster cannot spare it once more.
-        if copies or reason == _OTHERS_AWAY or not restore:
+        if reason == _OTHERS_AWAY:
+            steps.accept()  # it does its work; what is missing is not its own
             raise
+        if copies or not restore:
+            raise  # what ran before would have to copy from the beginning
         restored = steps.put_back()
         missing = _back_in_service(salt, one, token) if one.running else None
         raise _failure(error, restored, missing) from error
