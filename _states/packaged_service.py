@@ -136,14 +136,16 @@ def kept(name, packages=None, exclude=()):
 def _finished(name, move, one):
     """The answer for a service that is as it must be, once what a run that died left is finished."""
     before = __salt__["kept_packages.status"](name)
+    begun = before["begun"] or container_change.guarded(__salt__, one.guard, "pending", one.name)
+    changes = {name: {"old": "its change was begun", "new": "finished"}} if begun else {}
+    if begun and __opts__["test"]:
+        return answers.answer(name, None, f"{name}: its change would be finished", changes)
     if not __opts__["test"]:
         if before["begun"] and one.running:
             move.prove_again(before["listened"])
-        finished = container_change.finish_guards_work(__salt__, one) or before["begun"]
+        container_change.finish_guards_work(__salt__, one)
         __salt__["kept_packages.forget"](name)
-        if finished:
-            return answers.answer(name, True, "an earlier change was finished", {name: {"guard": one.guard}})
-    return answers.answer(name, True, f"{name} is at the release, and runs it")
+    return answers.answer(name, True, f"{name} is at the release, and runs it", changes)
 
 
 def _no_way_back(lost):
