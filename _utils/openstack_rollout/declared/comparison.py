@@ -40,8 +40,9 @@ class Compared:
     keep back. stays: name → {"version", "cause", "by"} of all that is newer and stays. checks: stage → what
     the release asks for and is not so. settings: stage → what an operator has set for which the stage would
     wait. notes: {"kind", "subject", "detail"} of what is beside the catalogue. agents: stage → service →
-    what OpenStack calls its agent, of those that are packages and run here. boot_id: of the boot in
-    which it was measured. next_boot: why the next may not start what is wanted.
+    what OpenStack calls its agent, of those that are packages and run here. packaged: name → type, of the
+    services that are packages and run here. boot_id: of the boot in which it was measured. next_boot: why the
+    next may not start what is wanted.
     """
 
     id: str
@@ -66,6 +67,7 @@ class Compared:
     notes: list[dict[str, str]] = field(default_factory=list)
     checks: dict[str, list[str]] = field(default_factory=dict)
     agents: dict[str, dict[str, str]] = field(default_factory=dict)
+    packaged: dict[str, str] = field(default_factory=dict)
     boot_id: str = ""
     settings: dict[str, list[str]] = field(default_factory=dict)
 
@@ -126,6 +128,7 @@ class Comparison:
             notes=[*remarks.notes(own, facts), *self._old_sidecars(own, facts)],
             checks=remarks.failed_checks(wanted, facts, stages),
             agents=_agents(wanted, facts),
+            packaged={one["name"]: one["type"] for one in _running_packages(wanted, facts)},
             boot_id=facts.boot_id,
             settings=remarks.settings(wanted, facts, stages),
         )
@@ -219,12 +222,19 @@ def _coming(open_ends: Iterable[Difference]) -> Iterator[str]:
             yield from one.want
 
 
-def _agents(wanted: Mapping[str, Any], facts: Facts) -> dict[str, dict[str, str]]:
-    """Stage → service → its agent, of the services that are packages and whose units run, or are to."""
-    found: dict[str, dict[str, str]] = {}
+def _running_packages(wanted: Mapping[str, Any], facts: Facts) -> Iterator[Mapping[str, Any]]:
+    """The services that are packages and whose units run, or are to."""
     for one in wanted["packaged"]:
         told = facts.packaged.get(one["name"])
-        if one["agent"] and told and {"active", "inactive"} & set(told.units.values()):
+        if told and {"active", "inactive"} & set(told.units.values()):
+            yield one
+
+
+def _agents(wanted: Mapping[str, Any], facts: Facts) -> dict[str, dict[str, str]]:
+    """Stage → service → its agent, of the services that are packages and run."""
+    found: dict[str, dict[str, str]] = {}
+    for one in _running_packages(wanted, facts):
+        if one["agent"]:
             found.setdefault(one["stage"], {})[one["name"]] = one["agent"]
     return found
 

@@ -203,11 +203,9 @@ def _stops(model: Model, members: Membership, one: Compared, round_: Round) -> I
     """The types of workers that run on a node and that what it goes through in a round stops."""
     opened = round_.open(one)
     for kind in WORKERS:
-        running = {
-            service["container"]
-            for service in one.services.values()
-            if service["type"] == kind and service["running"]
-        }
+        containers = (each for each in one.services.values() if each["running"])
+        running = {each["container"] for each in containers if each["type"] == kind}
+        running |= {name for name, its_type in one.packaged.items() if its_type == kind}
         if not running or not _timeout(model, members, kind, one.id):
             continue
         if round_.stage == SYSTEM:

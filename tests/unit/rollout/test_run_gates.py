@@ -12,7 +12,7 @@ from openstack_rollout.rollout import gates
 from openstack_rollout.rollout.addresses import at_risk
 from openstack_rollout.rollout.gates import Gate
 from openstack_rollout.rollout.membership import Membership
-from tests.unit.simulated_fleet import DRAIN, Cloud, Master, digest, refusal
+from tests.unit.simulated_fleet import DRAIN, VERSIONS, Cloud, Master, digest, refusal
 
 VIP = "10.0.0.250"
 
@@ -364,6 +364,47 @@ def test_a_service_is_not_stopped_while_it_has_work_in_hand(kind, tmp_path):
     assert in_control_plane(cloud) == ["controller1"] and cloud.asked_of == {kind}
     cloud.works.clear()
     assert master.update()["state"] == "completed"
+
+
+class MetalOfPackages(Metal):
+    """Its workers are packages."""
+
+    def __init__(self, kind):
+        super().__init__(controller=3, compute=1)
+        names = {family: ["worker"] for family in ("RedHat", "Debian")}
+        types = self.openstack["service_types"]
+        del types["ironic-conductor"]
+        types[kind] = {
+            "deploy": "package",
+            "packages": names,
+            "units": names,
+            "roles": ["controller"],
+            "stage": "control_plane",
+            "enabled": True,
+        }
+        for version in VERSIONS:
+            self.openstack["releases"][version]["packages"]["worker"] = version
+        self.kind = kind
+        self.policy("compute", drain=DRAIN)
+
+    def facts_of(self, name):
+        found = super().facts_of(name)
+        found["containers"].pop("ironic_conductor", None)
+        found["managed"] = [one for one in found["managed"] if one != "ironic_conductor"]
+        if self.nodes[name].role != "controller":
+            return found
+        packages = {**found["packages"], "worker": [self.nodes[name].at["control_plane"]]}
+        told = {self.kind: {"here": True, "units": {"worker.service": "active"}, "stale": []}}
+        return {**found, "packages": packages, "packaged": told}
+
+
+@pytest.mark.parametrize("kind", WORKERS)
+def test_a_service_of_packages_is_not_stopped_while_it_has_work_in_hand_either(kind, tmp_path):
+    cloud = MetalOfPackages(kind)
+    cloud.works["controller2"] = ["db1 (PENDING_UPDATE)"]
+    error = refusal(MetalMaster(cloud, tmp_path).update)
+    assert (error.reason, error.nodes) == ("WORK_IN_HAND", ("controller2",))
+    assert in_control_plane(cloud) == ["controller1"] and cloud.asked_of == {kind}
 
 
 @pytest.mark.parametrize("kind", WORKERS)
