@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from openstack_rollout.node import sockets
+
 DATA = "/var/lib/mysql"
 MARKER = "sst_in_progress"
 _ACCEPTS = "00010000"  # the flags of a socket at which somebody waits for clients, in /proc/net/unix
@@ -75,8 +77,7 @@ def listens(proc: Path, pid: str) -> str:
                 continue
             rows = [line.split() for line in (one / "net/unix").read_text().splitlines()[1:]]
             waiting = {row[6]: row[7] for row in rows if len(row) > 7 and row[3] == _ACCEPTS}
-            opened = {os.readlink(link)[len("socket:[") : -1] for link in (one / "fd").iterdir()}
-            if found := sorted(opened & waiting.keys()):
+            if found := sorted(sockets.opened(one) & waiting.keys()):
                 return waiting[found[0]]
     return ""
 

@@ -6,40 +6,31 @@ of the service for that. Ports that the kernel gives away by itself are no servi
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
-import struct
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
-from openstack_rollout.node import unit_processes
+from openstack_rollout.node import sockets, unit_processes
+from openstack_rollout.node.sockets import Place
 
-_LISTENS = "0A"  # the state of a socket that waits for clients
-_SOCKET = "socket:["
 _RANGE = "sys/net/ipv4/ip_local_port_range"
 _ANSWERS_IN = 5.0  # seconds
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
 
 
-class Listener(NamedTuple):
-    """Where somebody listens: an address of this host, and a port."""
-
-    address: str
-    port: int
-
-
-def of(units: Iterable[str]) -> set[Listener]:
+def of(units: Iterable[str]) -> set[Place]:
     """Where the processes of units listen, in this host's own network namespace.
 
     units (list): their names, with `.service`.
     """
-    found: set[Listener] = set()
+    found: set[Place] = set()
     own = _namespace(unit_processes.PROC / "self")
     for process in (one for unit in units for one in unit_processes.of(unit)):
-        if _namespace(process) == own and (inodes := _sockets(process)):
-            found |= {place for inode, place in _table(process) if inode in inodes}
+        if _namespace(process) == own and (inodes := sockets.opened(process)):
+            for protocol in ("tcp", "tcp6"):
+                rows = sockets.table(process, protocol, sockets.LISTENS)
+                found |= {one.local for one in rows if one.inode in inodes}
     first, last = _given_away()
     return {one for one in found if not first <= one.port <= last}
 
@@ -50,7 +41,7 @@ def lacking(units: Iterable[str], ports: Iterable[int]) -> list[str]:
     units (list): as for `of`. ports: that one of them has to listen on, and take a connection at.
     """
     wanted = sorted(set(ports))
-    there: dict[int, list[Listener]] = {}
+    there: dict[int, list[Place]] = {}
     for one in sorted(of(units)) if wanted else ():
         there.setdefault(one.port, []).append(one)
     silent = [port for port in wanted if port not in there]
@@ -59,7 +50,7 @@ def lacking(units: Iterable[str], ports: Iterable[int]) -> list[str]:
     return [*lines, *(f"no connection to {one.address} port {one.port}" for one in refused)]
 
 
-def _takes(listener: Listener) -> bool:
+def _takes(listener: Place) -> bool:
     """Whether a connection is taken; who listens for all is asked by this host itself. An address that is not
     here now (a virtual one that has left) says nothing.
     """
@@ -82,38 +73,6 @@ def _is_here(address: str) -> bool:
             return probe.getsockname()[0] == address
     except OSError:
         return False
-
-
-def _sockets(process: Path) -> set[str]:
-    """The inodes of the sockets that a process has open."""
-    found = set()
-    with contextlib.suppress(OSError):  # it ended meanwhile
-        for link in (process / "fd").iterdir():
-            with contextlib.suppress(OSError):
-                if (target := os.readlink(link)).startswith(_SOCKET):
-                    found.add(target[len(_SOCKET) : -1])
-    return found
-
-
-def _table(process: Path) -> Iterable[tuple[str, Listener]]:
-    """Who listens in the network namespace of a process: (inode, place)."""
-    for file in ("net/tcp", "net/tcp6"):
-        try:
-            rows = (process / file).read_text(encoding="ascii").splitlines()[1:]
-        except OSError:
-            continue  # without IPv6
-        for row in rows:
-            fields = row.split()
-            if len(fields) > 9 and fields[3] == _LISTENS:
-                yield fields[9], _place(fields[1])
-
-
-def _place(text: str) -> Listener:
-    """ADDRESS:PORT of the kernel: words of 32 bits in the host's own order."""
-    address, _, port = text.partition(":")
-    words = [int(address[at : at + 8], 16) for at in range(0, len(address), 8)]
-    family = socket.AF_INET if len(words) == 1 else socket.AF_INET6
-    return Listener(socket.inet_ntop(family, struct.pack(f"={len(words)}I", *words)), int(port, 16))
 
 
 def _namespace(process: Path) -> str:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from salt.exceptions import CommandExecutionError
 
+from openstack_rollout.node import sockets
 from openstack_rollout.node.commands import Result
 from openstack_rollout.records import processes
 
@@ -24,7 +25,6 @@ _COUNTED = ("rchar", "wchar")
 # Less than that within the limit is no progress: a runtime wakes up by reading from itself.
 _LEAST = 1024
 _ENDS_IN = 10  # seconds from the request to end until a program is killed
-_CONNECTED, _CONNECTING = "01", "02"  # in /proc/net/tcp
 _EVERY = 0.5
 
 
@@ -131,22 +131,9 @@ def _peers(leader: int) -> list[str]:
     """The addresses to which a session has connections, or is making them."""
     found: set[str] = set()
     for pid in _session(leader):
-        with contextlib.suppress(OSError):
-            own = {os.readlink(one) for one in (_PROC / str(pid) / "fd").iterdir()}
-            for table in ("tcp", "tcp6"):
-                for line in (_PROC / str(pid) / "net" / table).read_text(encoding="ascii").splitlines()[1:]:
-                    fields = line.split()
-                    if f"socket:[{fields[9]}]" in own and fields[3] in (_CONNECTED, _CONNECTING):
-                        found.add(_address(fields[2]))
+        process = _PROC / str(pid)
+        own = sockets.opened(process)
+        for protocol in ("tcp", "tcp6"):
+            rows = sockets.table(process, protocol, sockets.CONNECTED, sockets.CONNECTING)
+            found |= {str(one.peer) for one in rows if one.inode in own}
     return sorted(found)
-
-
-def _address(entry: str) -> str:
-    """An address of /proc/net/tcp, as people write it."""
-    words, _, port = entry.partition(":")
-    # Each word of 32 bits is in the host's order.
-    raw = b"".join(bytes.fromhex(words[at : at + 8])[::-1] for at in range(0, len(words), 8))
-    mapped = raw.removeprefix(bytes(10) + b"\xff\xff")
-    if len(mapped) == 4:
-        return f"{'.'.join(map(str, mapped))}:{int(port, 16)}"
-    return f"[{':'.join(raw[at : at + 2].hex() for at in range(0, 16, 2))}]:{int(port, 16)}"

@@ -13,12 +13,11 @@ import ipaddress
 import os
 import re
 import stat
-import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from openstack_rollout.node import harmless
+from openstack_rollout.node import harmless, sockets
 
 _CONTAINER = re.compile(r"[0-9a-f]{64}")
 _UNIT = re.compile(r"(?:.*/)?([^/]+\.service)(?=/|$)")
@@ -26,8 +25,11 @@ _UNIT = re.compile(r"(?:.*/)?([^/]+\.service)(?=/|$)")
 _OF_MANY = "pacemaker.service"
 #: How Neutron calls namespaces; of its routers, networks and agents.
 _NEUTRON = ("qrouter-*", "qdhcp-*", "ovnmeta-*", "snat-*", "fip-*", "qlbaas-*")
-#: A table of sockets, and the state of one that waits for others (net/tcp_states.h of the kernel).
-_TABLES = (("tcp", "0A"), ("tcp6", "0A"), ("udp", "07"), ("udp6", "07"))
+#: A table of sockets, and the state of one that waits for others.
+_TABLES = (
+    *(("tcp", sockets.LISTENS), ("tcp6", sockets.LISTENS)),
+    *(("udp", sockets.UNCONNECTED), ("udp6", sockets.UNCONNECTED)),
+)
 _EPHEMERAL_PORTS = (32768, 60999)  # the kernel's default
 #: File systems that a reboot empties, or that hold no files of anybody.
 _VOLATILE = frozenset(
@@ -158,16 +160,12 @@ class _Network:
 
     def _read(self, process: Path) -> Iterator[tuple[str, str]]:
         for table, state in _TABLES:
-            for row in _text(process / "net" / table).splitlines()[1:]:
-                words = row.split(None, 10)
-                if words[3] != state:
-                    continue
-                address, _, number = words[1].partition(":")
-                port, protocol = int(number, 16), table[:3]
+            for one in sockets.table(process, table, state):
+                (address, port), protocol = one.local, table[:3]
                 # Who sends datagrams has a port as well, which the kernel chose.
-                if _loopback(address) or (protocol == "udp" and port in self._ephemeral):
-                    continue
-                yield words[9], f"{protocol} {port}"
+                sends = protocol == "udp" and port in self._ephemeral
+                if not sends and not ipaddress.ip_address(address).is_loopback:
+                    yield one.inode, f"{protocol} {port}"
 
 
 def _looked_at(process: Path, name: str, network: _Network) -> _Process:
@@ -179,8 +177,8 @@ def _looked_at(process: Path, name: str, network: _Network) -> _Process:
             target = os.readlink(entry.path)
         except OSError:
             continue  # closed meanwhile
-        if target.startswith("socket:["):
-            ports.add(listening.get(target[8:-1], ""))
+        if inode := sockets.inode_of(target):
+            ports.add(listening.get(inode, ""))
         elif target.startswith("/") and not _passing(target):
             files.append((target, entry.name))
     return _Process(process, _shown(process, name), frozenset(ports - {""}), tuple(sorted(files)))
@@ -281,14 +279,6 @@ def _text(path: Path) -> str:
 
 def _passing(path: str) -> bool:
     return bool(_PASSING.match(path)) and not _SEGMENT.match(path)
-
-
-def _loopback(address: str) -> bool:
-    """Whether an address of the kernel's tables is of this machine alone: words of four bytes, in hex."""
-    words = [int(address[at : at + 8], 16) for at in range(0, len(address), 8)]
-    found = ipaddress.ip_address(b"".join(word.to_bytes(4, sys.byteorder) for word in words))
-    mapped = getattr(found, "ipv4_mapped", None)
-    return (mapped or found).is_loopback
 
 
 def _order(port: str) -> tuple[str, int]:

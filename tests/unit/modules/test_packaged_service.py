@@ -9,7 +9,7 @@ import pytest
 
 from openstack_rollout.node import installed_files
 from openstack_rollout.node.errors import NodeError
-from openstack_rollout.node.listening import Listener
+from openstack_rollout.node.sockets import Place
 from tests.unit.loading import Commands, load
 
 RUNNING = {"LoadState": "loaded", "UnitFileState": "enabled", "ActiveState": "active", "SubState": "running"}
@@ -158,9 +158,7 @@ def test_a_member_that_is_fed_while_it_starts_is_waited_for_as_long_as_it_moves(
 
 def test_who_listened_has_to_listen_again(monkeypatch):
     module, _ = service({})
-    monkeypatch.setattr(
-        module.listening, "of", lambda units: {Listener("127.0.0.1", 9696), Listener("::", 9696)}
-    )
+    monkeypatch.setattr(module.listening, "of", lambda units: {Place("127.0.0.1", 9696), Place("::", 9696)})
     assert module.listens(["api.service"]) == [9696]
     missing = [["nobody listens on port 9696 any more"], []]
     monkeypatch.setattr(module.listening, "lacking", lambda units, ports: missing.pop(0))

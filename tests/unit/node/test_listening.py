@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from openstack_rollout.node import listening, unit_processes
-from openstack_rollout.node.listening import Listener
+from openstack_rollout.node.sockets import Place
 
 UNIT = "api.service"
 
@@ -35,10 +35,10 @@ def server(request):
 
 def test_who_listens_is_found_and_takes_connections(own, server):
     address, port = server.getsockname()[:2]
-    assert Listener(address, port) not in listening.of([UNIT])
+    assert Place(address, port) not in listening.of([UNIT])
     assert listening.lacking([UNIT], [port]) == [f"nobody listens on port {port} any more"]
     server.listen()
-    assert Listener(address, port) in listening.of([UNIT])
+    assert Place(address, port) in listening.of([UNIT])
     assert listening.lacking([UNIT], [port]) == [] and listening.lacking([UNIT], []) == []
     assert listening.of(["other.service"]) == set()
 
@@ -55,7 +55,7 @@ def test_who_listens_and_takes_nobody_is_told(own, server, monkeypatch):
 
 
 def test_an_address_that_has_left_the_host_says_nothing(own, monkeypatch):
-    monkeypatch.setattr(listening, "of", lambda units: {Listener("192.0.2.1", 80), Listener("fe80::1", 80)})
+    monkeypatch.setattr(listening, "of", lambda units: {Place("192.0.2.1", 80), Place("fe80::1", 80)})
     assert listening.lacking([UNIT], [80]) == []
 
 

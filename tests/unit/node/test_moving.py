@@ -107,15 +107,3 @@ moving.run(["sh", "-c", "echo $$ > {pid}; exec sleep 100"], moving.Limits(90))
 def test_a_program_that_is_not_there():
     with pytest.raises(moving.CommandExecutionError):
         moving.run(["no-such-program"], Limits(1))
-
-
-@pytest.mark.parametrize(
-    ("entry", "address"),
-    [
-        ("0100007F:1388", "127.0.0.1:5000"),
-        ("0000000000000000FFFF00000100580A:1388", "10.88.0.1:5000"),
-        ("00000000000000000000000001000000:01BB", "[0000:0000:0000:0000:0000:0000:0000:0001]:443"),
-    ],
-)
-def test_addresses_of_the_kernel_are_told_as_people_write_them(entry, address):
-    assert moving._address(entry) == address
