@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lab import extra_debs
+from tests.lab import extra_debs, galera
 from tests.lab.enclosure import wait_for
 
 from .. import own_repository
@@ -17,21 +17,6 @@ PACKAGES = ("mariadb-server", "galera-4", "rsync", "rabbitmq-server")
 MOVED = ("galera-4", "rabbitmq-server")
 UNITS = {"db": "mariadb.service", "broker": "rabbitmq-server.service"}
 OTHERS = ("second-db.service", "second-broker.service")
-_GALERA = """\
-[mysqld]
-wsrep_on = ON
-wsrep_provider = /usr/lib/galera/libgalera_smm.so
-wsrep_cluster_name = lab
-wsrep_cluster_address = gcomm://127.0.0.1,127.0.0.2
-wsrep_sst_method = rsync
-wsrep_node_name = {name}
-wsrep_node_address = {address}
-wsrep_provider_options = "gmcast.listen_addr=tcp://{address}:4567;gcache.size=8M"
-wsrep_sst_receive_address = {address}:4444
-binlog_format = ROW
-innodb_autoinc_lock_mode = 2
-bind-address = {address}
-"""
 _SECOND = """\
 user = mysql
 datadir = /var/lib/second-db
@@ -108,11 +93,8 @@ class Clusters:
         return done.stdout.split()
 
     def _start_databases(self):
-        write(
-            self.node, "/etc/mysql/mariadb.conf.d/99-lab.cnf", _GALERA.format(name="one", address="127.0.0.1")
-        )
-        second = _GALERA.format(name="two", address="127.0.0.2") + _SECOND
-        write(self.node, "/etc/second-db.cnf", second)
+        write(self.node, "/etc/mysql/mariadb.conf.d/99-lab.cnf", galera.options("one"))
+        write(self.node, "/etc/second-db.cnf", galera.options("two") + _SECOND)
         write(self.node, "/etc/systemd/system/second-db.service", _SECOND_DB)
         self.node.exec(["galera_new_cluster"], timeout=300)
         assert wait_for(lambda: self.state()[1:] == ["Synced"], 120, 1), self.state()

@@ -15,29 +15,17 @@ from openstack_rollout.node import container_change, guarding
 from openstack_rollout.node.container_change import Container
 from openstack_rollout.node.errors import NodeError
 from tests.functional.members import members
+from tests.lab import galera
 from tests.lab.enclosure import wait_for
+from tests.lab.galera import ADDRESSES
 from tests.lab.openstack import material
 from tests.unit.loading import load
 
-ADDRESSES = {"one": "127.0.0.1", "two": "127.0.0.2"}
 LIMIT = 30  # seconds; a copy takes longer, and then the server starts
 SPEED = 800  # KiB a second
 _SERVER = """\
-[mysqld]
 user = mysql
-wsrep_on = ON
-wsrep_provider = /usr/lib/galera/libgalera_smm.so
-wsrep_cluster_name = lab
-wsrep_cluster_address = gcomm://{group}
-wsrep_sst_method = rsync
-wsrep_node_name = {name}
-wsrep_node_address = {address}
-wsrep_provider_options = "gmcast.listen_addr=tcp://{address}:4567;gcache.size=8M"
-wsrep_sst_receive_address = {address}:4444
-binlog_format = ROW
-innodb_autoinc_lock_mode = 2
 innodb_log_file_size = 8M
-bind-address = {address}
 port = 3306
 datadir = /{name}
 socket = /run/members/{name}.sock
@@ -60,12 +48,11 @@ def cluster(tmp_path_factory):
         found.exec(
             "any", ["install", "-d", "-o", "mysql", "/run/members", *(f"/{name}" for name in ADDRESSES)]
         )
-        for name, address in ADDRESSES.items():
+        for name in ADDRESSES:
             home = found.root / f"home-{name}"
             home.mkdir()
             found.add(name, HOME=f"/home-{name}", MYSQL_HOME=f"/home-{name}", LC_ALL="C.UTF-8")
-            text = _SERVER.format(name=name, address=address, group=",".join(ADDRESSES.values()))
-            (home / ".my.cnf").write_text(text)
+            (home / ".my.cnf").write_text(galera.options(name) + _SERVER.format(name=name))
         found.exec(
             "one",
             [
