@@ -20,6 +20,7 @@ from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.planned import PlannedNode, PlannedRole
 from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, Trial
 from openstack_rollout.rollout import halting, judging
+from openstack_rollout.rollout.asking import unhindered
 from openstack_rollout.rollout.fleet import Context, Fleet, StepResult
 from openstack_rollout.rollout.node_log import NodeLog
 from openstack_rollout.rollout.time_limits import MOVES, TimeLimits
@@ -222,14 +223,8 @@ class Engine:
         in_flight: dict[str, Node] = {}
         halt: RolloutError | None = None
         for node in waiting:
-            self._log.note(
-                node,
-                stage=pass_.round_.stage,
-                round=pass_.round_.name,
-                step="",
-                jid="",
-                state=NodeState.WAITING,
-            )
+            where = {"stage": pass_.round_.stage, "round": pass_.round_.name}
+            self._log.note(node, **where, step="", jid="", state=NodeState.WAITING)
         limits = TimeLimits(self._fleet, self._policies, self._monotonic)
         while True:
             asked = self._asked()
@@ -274,7 +269,8 @@ class Engine:
         steps: Mapping[str, tuple[str, ...]],
     ) -> None:
         """Start the nodes that may start now. Raises RolloutError: those that were started stay in flight."""
-        for node in _admitted(pass_, waiting, in_flight):
+        asked = list(waiting), dict(in_flight)
+        for node in unhindered(lambda: _admitted(pass_, *asked), self._asked):
             if steps[node.id] != ("restore",):
                 self._unedited()  # before its workloads leave, not only when it is to change
             waiting.remove(node)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from openstack_rollout.declared.comparison import Compared
@@ -12,6 +13,7 @@ from openstack_rollout.declared.rounds import Round
 from openstack_rollout.errors import RolloutError, some
 from openstack_rollout.records.run_record import Run
 from openstack_rollout.rollout import addresses
+from openstack_rollout.rollout.asking import unhindered
 from openstack_rollout.rollout.engine import Capacity
 from openstack_rollout.rollout.fleet import Halted
 from openstack_rollout.rollout.membership import Measured, Membership
@@ -164,7 +166,7 @@ def refuse(  # noqa: PLR0917
         for round_ in rounds:
             for kind in _stops(model, members, found[node], round_):
                 if kind not in asked:
-                    ports.in_hand(model, kind, node, members.ids)
+                    unhindered(partial(ports.in_hand, model, kind, node, members.ids), halted)
                     asked.add(kind)
 
 

@@ -6,8 +6,7 @@ run's state before, so that the next begin goes on from there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -30,7 +29,9 @@ from openstack_rollout.rollout import (
     restoration,
     run_log,
 )
+from openstack_rollout.rollout.asking import unhindered
 from openstack_rollout.rollout.drain_steps import LiveApart, shared_capacity
+from openstack_rollout.rollout.ending import Ending
 from openstack_rollout.rollout.engine import Engine
 from openstack_rollout.rollout.engines import Engines
 from openstack_rollout.rollout.fleet import Halted, never
@@ -58,6 +59,7 @@ class Rollout:
         self._monotonic = ports.monotonic
         self._log = RunLog(ports.journal, ports.fleet, ports.clock)
         self._engines = Engines(ports)
+        self._ending = Ending(ports, self._engines, self._log)
 
     def begin(self, orchestration: str = UPDATE, stages: Iterable[str] = STAGES) -> Run:
         """Check everything, open a run (or go on with the unfinished one), prefetch on every node.
@@ -83,18 +85,21 @@ class Rollout:
             follows = SYSTEM in stages or releases.wants_newest(model, target)
             measured = members.measure(self._fleet, members.ids, refresh=follows, halted=halted)
             measured = preconditions.before_a_run(model, members, measured, stages, self._ports)
-            preconditions.refuse_undrainable(members, measured.nodes, stages, self._engines.drains(model))
-            occupancy.refuse(model, members, measured.nodes, stages, self._engines.drains(model))
+            drains = self._engines.drains(model)
+            unhindered(
+                lambda: preconditions.refuse_undrainable(members, measured.nodes, stages, drains), halted
+            )
+            occupancy.refuse(model, members, measured.nodes, stages, drains)
             preconditions.refuse_broken_clusters(measured, stages, self._ports, touch=True)
             gates.refuse(model, members, measured, stages, self._ports, unfinished, halted)
         except RolloutError as error:
-            self._end(unfinished, error)
+            self._ending.end(unfinished, error)
             raise
         except BaseException:
             self._lock.release()
             raise
         run = unfinished or self._journal.create(target, orchestration, stages, me())
-        with self._ending(run):
+        with self._ending.of(run):
             run.gone = missing
             run.content = {stage: model.content[stage] for stage in stages}
             run.addresses = addresses.known(run.addresses, measured.nodes, model.ignore_addresses)
@@ -111,10 +116,10 @@ class Rollout:
         owner = self._lock.mine()
         run = self._journal.run(owner["run"]) if owner and owner["run"] else None
         if run is not None:
-            with self._ending(run):
+            with self._ending.of(run):
                 return self._stage(run, stage)
         run = self.begin(f"orch.{stage}", [stage])
-        with self._ending(run):
+        with self._ending.of(run):
             summary = self._stage(run, stage)
         self.finish()
         return summary
@@ -128,7 +133,7 @@ class Rollout:
         run = self._journal.run(owner["run"]) if owner and owner["run"] else None
         if run is None:
             raise RolloutError("NO_RUN", "this process has begun no run that could be finished")
-        with self._ending(run):
+        with self._ending.of(run):
             self._close(run)
         return {"run": run.id, "state": run.state.value}
 
@@ -142,7 +147,7 @@ class Rollout:
             last = self._journal.latest()
             if last is not None:
                 self._journal.clear_request(last.id)
-                self._restore_drained(last)
+                self._ending.restore_drained(last)
         finally:
             self._lock.release()
         return list(restoration.drained_by_runs(self._journal))
@@ -198,7 +203,9 @@ class Rollout:
         if model.policies.speak_to_openstack:
             heartbeats.ask_again(engine, members, nodes)
         restoration.restore(engine, self._journal, members, measured, keep)
-        run.plan = plan.of_run(model, members, nodes, drains, run.stages)
+        run.plan = unhindered(
+            lambda: plan.of_run(model, members, nodes, drains, run.stages), engine.requested
+        )
         self._journal.save(run)
         if not run.plan.prefetch:
             # Nothing was touched since this measurement, so it stands for every stage; finish measures again.
@@ -244,10 +251,14 @@ class Rollout:
         self._log.mark(run, stage, StageState.RUNNING, earlier.started or self._clock())
         self._log.announce(run, stage, "-", "stage", "started")
         drains = self._engines.drains(model)
-        preconditions.refuse_undrainable(members, found, [stage], drains)
+        unhindered(
+            lambda: preconditions.refuse_undrainable(members, found, [stage], drains), engine.requested
+        )
         occupancy.refuse(model, members, found, [stage], drains)
         planner = Planner(model, members, found, drains, run.target)
-        planned = planner.stage(stage, run.of_stage(stage).trials, engine.failures())
+        planned = unhindered(
+            lambda: planner.stage(stage, run.of_stage(stage).trials, engine.failures()), engine.requested
+        )
         self._log.changed(run, planned)
         for node in planned.done:
             engine.skip(members.node(node), stage)
@@ -257,7 +268,9 @@ class Rollout:
             for role in one.roles:
 
                 def replan(trial: Trial, name: str = one.name, role: str = role.role) -> PlannedRole | None:
-                    return planner.role(stage, name, role, trial, engine.failures())
+                    return unhindered(
+                        lambda: planner.role(stage, name, role, trial, engine.failures()), engine.requested
+                    )
 
                 nodes = [node.id for wave in role.waves for node in wave.nodes]
                 waits = gates.of_round(model, members, found, round_, run, self._ports, tell)
@@ -326,76 +339,17 @@ class Rollout:
             for role in ("compute", "gateway")
         }
         if any(updated.values()):
-            run.verified = self._ports.verification(model, updated["compute"], updated["gateway"])
+            # What one that is left alone creates, the next one deletes.
+            run.verified = unhindered(
+                lambda: self._ports.verification(model, updated["compute"], updated["gateway"]),
+                engine.requested,
+            )
 
     def _refuse_over_budget(self, engine: Engine, stage: str, members: Membership) -> None:
         for role in members.roles:
             error = engine.budget_error(stage, role)
             if error:
                 raise error
-
-    @contextmanager
-    def _ending(self, run: Run) -> Iterator[None]:
-        """Write down why a run stops, whatever stops it; a killed process leaves it `running`."""
-        try:
-            yield
-        except RolloutError as error:
-            self._end(run, error)
-            raise
-        except BaseException:
-            self._lock.release()
-            raise
-
-    def _end(self, run: Run | None, error: RolloutError) -> None:
-        """Give the lock back after an error; an open run is paused, or ended when asked or due.
-
-        Raises RolloutError JOURNAL_FAILED when that cannot be written down: the run stays `running` there.
-        """
-        try:
-            self._write_down(run, error)
-        except RolloutError as failed:
-            also = "" if failed.reason == error.reason else f"; before that: {error}"
-            raise RolloutError(failed.reason, failed.message + also, error.nodes) from error
-        finally:
-            self._lock.release()
-
-    def _write_down(self, run: Run | None, error: RolloutError) -> None:
-        if run is not None and run.state is RunState.RUNNING:
-            aborted = error.reason == "ABORTED" or self._journal.requested(run.id) == "abort"
-            incomplete = RunState.INCOMPLETE if error.reason == "FAILURE_BUDGET" else RunState.PAUSED
-            run.state = RunState.ABORTED if aborted else incomplete
-            run.reason, run.message = error.reason, error.message
-            for record in run.stage.values():
-                if record.state is StageState.RUNNING:
-                    record.state = StageState(run.state.value)
-            self._journal.clear_request(run.id)
-            self._journal.save(run)
-            if aborted:
-                self._restore_drained(run)
-            self._log.announce(run, "-", "-", "run", run.state.value)
-
-    def _restore_drained(self, run: Run) -> None:
-        """Restore what an ended run left drained, where it can be; the run's message names the rest."""
-        if not restoration.drained_by_runs(self._journal):
-            return
-        try:
-            model = self._pillar()
-            members = Membership.of(model, self._fleet)
-            engine = self._engines.of(run, model, members)
-            engine.adopt(leaving=True)
-            there = [
-                node
-                for node in restoration.drained_by_runs(self._journal)
-                if node in members.ids and not engine.is_in_flight(node)
-            ]
-            measured = members.measure(self._fleet, there)
-            restoration.restore(engine, self._journal, members, measured, pausing=False)
-            drained = restoration.still_drained(self._journal, measured)
-        except RolloutError as error:
-            drained = f"{', '.join(restoration.drained_by_runs(self._journal))} ({error})"
-        if drained:
-            run.message += f"; still drained: {drained}"
-            self._journal.save(run)
 
     def _halted(self, run: Run | None) -> Halted:
         """What an operator asks of a run that goes on; nothing can be asked before it is opened."""

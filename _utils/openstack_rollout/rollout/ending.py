@@ -1,0 +1,89 @@
+"""How a run stops: what is written down of it, the lock, and what it left drained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.records.run_record import Run, RunState, StageState
+from openstack_rollout.rollout import restoration
+from openstack_rollout.rollout.engines import Engines
+from openstack_rollout.rollout.membership import Membership
+from openstack_rollout.rollout.ports import Ports
+from openstack_rollout.rollout.run_log import RunLog
+
+
+class Ending:
+    """Ends runs. ports (Ports), engines (Engines), log (RunLog)."""
+
+    def __init__(self, ports: Ports, engines: Engines, log: RunLog):
+        self._fleet = ports.fleet
+        self._journal = ports.journal
+        self._lock = ports.lock
+        self._pillar = ports.pillar
+        self._engines = engines
+        self._log = log
+
+    @contextmanager
+    def of(self, run: Run) -> Iterator[None]:
+        """Write down why a run stops, whatever stops it; a killed process leaves it `running`."""
+        try:
+            yield
+        except RolloutError as error:
+            self.end(run, error)
+            raise
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def end(self, run: Run | None, error: RolloutError) -> None:
+        """Give the lock back after an error; an open run is paused, or ended when asked or due.
+
+        Raises RolloutError JOURNAL_FAILED when that cannot be written down: the run stays `running` there.
+        """
+        try:
+            self._write_down(run, error)
+        except RolloutError as failed:
+            also = "" if failed.reason == error.reason else f"; before that: {error}"
+            raise RolloutError(failed.reason, failed.message + also, error.nodes) from error
+        finally:
+            self._lock.release()
+
+    def _write_down(self, run: Run | None, error: RolloutError) -> None:
+        if run is not None and run.state is RunState.RUNNING:
+            aborted = error.reason == "ABORTED" or self._journal.requested(run.id) == "abort"
+            incomplete = RunState.INCOMPLETE if error.reason == "FAILURE_BUDGET" else RunState.PAUSED
+            run.state = RunState.ABORTED if aborted else incomplete
+            run.reason, run.message = error.reason, error.message
+            for record in run.stage.values():
+                if record.state is StageState.RUNNING:
+                    record.state = StageState(run.state.value)
+            self._journal.clear_request(run.id)
+            self._journal.save(run)
+            if aborted:
+                self.restore_drained(run)
+            self._log.announce(run, "-", "-", "run", run.state.value)
+
+    def restore_drained(self, run: Run) -> None:
+        """Restore what an ended run left drained, where it can be; the run's message names the rest."""
+        if not restoration.drained_by_runs(self._journal):
+            return
+        try:
+            model = self._pillar()
+            members = Membership.of(model, self._fleet)
+            engine = self._engines.of(run, model, members)
+            engine.adopt(leaving=True)
+            there = [
+                node
+                for node in restoration.drained_by_runs(self._journal)
+                if node in members.ids and not engine.is_in_flight(node)
+            ]
+            measured = members.measure(self._fleet, there)
+            restoration.restore(engine, self._journal, members, measured, pausing=False)
+            drained = restoration.still_drained(self._journal, measured)
+        except RolloutError as error:
+            drained = f"{', '.join(restoration.drained_by_runs(self._journal))} ({error})"
+        if drained:
+            run.message += f"; still drained: {drained}"
+            self._journal.save(run)
