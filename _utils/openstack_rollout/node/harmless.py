@@ -28,6 +28,12 @@ PROGRAMS = (
     # agents that watch or manage the node
     *("*exporter*", "prometheus-node*", "collectd", "telegraf", "zabbix_agent*", "nrpe", "netdata", "pmcd"),
     *("pmlogger", "pmproxy", "cf-*", "teleport", "wazuh*", "osqueryd", "icinga2", "splunkd"),
+    *("*beat", "alloy", "grafana-agent*", "vector", "otelcol*", "munin-node", "gmond", "monit", "vnstatd"),
+    *("cmk-agent-ctl", "check_mk_agent", "sensu-agent", "newrelic-infra*", "amazon-ssm-agent", "puppet*"),
+    *("*/datadog-agent/*", "oneagent*", "*/dynatrace/*", "falcon-sensor", "nessus-*", "qualys-cloud-agent"),
+    # clients of backups, logins and storage: what they keep is elsewhere
+    *("bacula-fd", "bareos-fd", "urbackupclientbackend", "sssd*", "nscd", "nslcd", "winbindd", "xinetd"),
+    *("iscsid", "multipathd", "smartd", "mcelog", "rasdaemon", "ipmievd"),
     # engines of containers and of guests: what runs in them is looked at by itself
     *("podman", "conmon", "crun", "runc", "dockerd", "docker-proxy", "containerd*", "rootlessport"),
     *("slirp4netns", "pasta*", "aardvark-dns", "netavark", "libvirtd", "virtproxyd", "virtqemud"),

@@ -80,6 +80,9 @@ def test_only_data_that_outlives_a_reboot_counts(node, files, counts):
         ("ruby", ["/usr/bin/ruby", "-Eascii-8bit:ascii-8bit", "/usr/sbin/fluentd", "--under-supervisor"]),
         ("python3", ["/usr/bin/python3", "-s", "-P", "/usr/bin/neutron-dhcp-agent"]),
         *((name, None) for name in ("pluto", "charon", "charon-systemd", "icinga2", "splunkd")),
+        *((name, None) for name in ("metricbeat", "cmk-agent-ctl", "otelcol-contrib", "bareos-fd", "iscsid")),
+        ("agent", ["/opt/datadog-agent/bin/agent/agent", "run"]),
+        ("puppet", ["/opt/puppetlabs/puppet/bin/ruby", "/opt/puppetlabs/bin/puppet", "agent"]),
         ("qemu-kvm", ["/usr/bin/qemu-kvm", "-name", "guest=instance-0000001a,debug-threads=on"]),
     ],
 )
