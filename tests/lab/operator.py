@@ -49,9 +49,11 @@ def installed(profile: str) -> Iterator[Lab]:
         lab.down()
 
 
-def update(lab: Lab, orchestration: str = "orch.update", check: bool = True) -> subprocess.CompletedProcess:
+def update(
+    lab: Lab, orchestration: str = "orch.update", check: bool = True, timeout: float = PATIENCE
+) -> subprocess.CompletedProcess:
     """`salt-run state.orchestrate`; with check, a failed update raises with what it printed."""
-    done = lab.master(["salt-run", "state.orchestrate", orchestration], check=False, timeout=PATIENCE)
+    done = lab.master(["salt-run", "state.orchestrate", orchestration], check=False, timeout=timeout)
     assert not check or done.returncode == 0, done.stdout + done.stderr
     return done
 

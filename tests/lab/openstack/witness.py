@@ -31,6 +31,10 @@ _ASK = (
 class Witness:
     """Samples while it is entered.
 
+    Args:
+        api: The cloud.
+        pace: How many times more rarely it looks than it may: for a cloud that has no cores to spare.
+
     Attributes:
         servers: (seconds since the epoch, {name: (status, host)}) of each sample.
         routers: (seconds since the epoch, {name: status}).
@@ -38,7 +42,8 @@ class Witness:
         deaf: Samples to which the API, or the database, gave no answer.
     """
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, pace: float = 1) -> None:
+        self._every = EVERY * pace
         self.servers: list[tuple[float, dict[str, tuple[str, str]]]] = []
         self.routers: list[tuple[float, dict[str, str]]] = []
         self.bindings: list[tuple[float, dict[str, list[str]]]] = []
@@ -47,9 +52,9 @@ class Witness:
         first, second = Api(api.lab), Api(api.lab)
         database = _Database(api.lab)
         looks: tuple[tuple[Callable[[float], None], float], ...] = (
-            (lambda at: self.servers.append((at, first.servers())), EVERY),
-            (lambda at: self.routers.append((at, _statuses(second))), EVERY),
-            (lambda at: self.bindings.append((at, database.bindings())), BINDINGS_EVERY),
+            (lambda at: self.servers.append((at, first.servers())), self._every),
+            (lambda at: self.routers.append((at, _statuses(second))), self._every),
+            (lambda at: self.bindings.append((at, database.bindings())), BINDINGS_EVERY * pace),
         )
         self._over = threading.Event()
         self._threads = [threading.Thread(target=self._watch, args=look, daemon=True) for look in looks]
@@ -92,14 +97,15 @@ class Witness:
         """What was seen of the routers, in one line."""
         by_api: dict[int, dict[str, list[str]]] = {}
         for at, seen in self.bindings:
-            by_api.setdefault(int(at / EVERY), seen)
+            by_api.setdefault(int(at / self._every), seen)
         without = sum(not all(seen.values()) for seen in by_api.values())
         fine = sum(not all(seen.values()) for _, seen in self.bindings)
         names = self.bindings[0][1] if self.bindings else ()  # others come and go while it looks
         return (
             f"{len(self.servers)} samples of servers, {len(self.routers)} of routers; of agents "
-            f"{len(self.bindings)} ({fine} with a router on none), one each {EVERY:.1f} s: {len(by_api)} "
-            f"({without}); longest without an agent {max(self.unscheduled(names).values(), default=0):.2f} s"
+            f"{len(self.bindings)} ({fine} with a router on none), one each {self._every:.1f} s: "
+            f"{len(by_api)} ({without}); longest without an agent "
+            f"{max(self.unscheduled(names).values(), default=0):.2f} s"
         )
 
     def _watch(self, look: Callable[[float], None], every: float) -> None:
