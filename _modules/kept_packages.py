@@ -57,16 +57,18 @@ def keep(service: str, packages: Mapping[str, str], exclude: Sequence[str] = ())
         found |= _fetched(service, fetch)
     there = {name: Source(path) for name, path in before.files.items() if name in wanted}
     taken = kept_packages.take(service, wanted, there | found)
-    kept_packages.write(service, taken._replace(begun=before.begun, listened=before.listened))
+    kept_packages.write(
+        service, taken._replace(begun=before.begun, listened=before.listened, spoke=before.spoke)
+    )
     kept = {name: wanted[name] for name in taken.files if name in found}
     return {"kept": kept, "missing": taken.missing}
 
 
-def begin(service: str, listened: Sequence[int]) -> None:
+def begin(service: str, listened: Sequence[int], spoke: Sequence[int] | None = None) -> None:
     """Note that a service's move begins: what is kept now is what it goes back to until it is proven.
 
-    service (str): its name. listened (list): the ports on which its units listen. Raises NodeError DISK_FULL,
-    or NODE_ERROR.
+    service (str): its name. listened (list): the ports on which its units listen. spoke (list): those on
+    which they answer HTTP, None where nobody was asked. Raises NodeError DISK_FULL, or NODE_ERROR.
 
     CLI Example:
 
@@ -76,7 +78,8 @@ def begin(service: str, listened: Sequence[int]) -> None:
     """
     kept = kept_packages.of(service)
     if not kept.begun:
-        kept_packages.write(service, kept._replace(begun=True, listened=list(listened)))
+        told = None if spoke is None else list(spoke)
+        kept_packages.write(service, kept._replace(begun=True, listened=list(listened), spoke=told))
 
 
 def ended(service: str) -> None:
@@ -99,8 +102,8 @@ def status(service: str) -> dict:
     service (str): its name.
 
     Returns {"packages": {name: version}, "files": {name: path}, "missing": {name: why}, "begun": whether a
-    move began that is not proven, "listened": [ports], "back": {name: version} of what is not at the version
-    that is kept}.
+    move began that is not proven, "listened": [ports], "spoke": [ports] or None, "back": {name: version} of
+    what is not at the version that is kept}.
 
     CLI Example:
 

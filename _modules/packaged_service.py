@@ -16,6 +16,7 @@ from openstack_rollout.node import (
     container_change,
     guarding,
     guards,
+    http_answers,
     installed_files,
     listening,
     pacemaker,
@@ -180,20 +181,48 @@ def listens(units: Sequence[str]) -> list[int]:
     return sorted({one.port for one in listening.of(units)})
 
 
-def answers(units: Sequence[str], ports: Sequence[int], timeout: float, since: float) -> None:
-    """Wait until units listen on ports again, and take connections there. Raises NodeError SERVICE_FAILED
-    that names the ports on which they do not, with their last lines.
+def speaks(units: Sequence[str], http: str) -> list[int]:
+    """The TCP ports on which units answer HTTP: with any status below 500, with TLS or without.
 
-    units (list): their names. ports (list): as `listens` told before the restart. timeout (float): seconds.
-    since (float): as for `settled`.
+    units (list): their names. http (str): the path that is asked for.
 
     CLI Example:
 
     .. code-block:: bash
 
-        salt 'ctl1' packaged_service.answers '[nova-api.service]' '[8774]' 60 1790000000
+        salt 'ctl1' packaged_service.speaks '[nova-api.service]' /
     """
-    missing = waiting.until_whole(lambda: listening.lacking(units, ports), timeout)
+    return http_answers.ports(units, http)
+
+
+def answers(  # noqa: PLR0917 - as the move calls it
+    units: Sequence[str],
+    ports: Sequence[int],
+    timeout: float,
+    since: float,
+    http: str = "",
+    spoke: Sequence[int] | None = None,
+) -> None:
+    """Wait until units listen on ports again, take connections there, and answer HTTP where they have to.
+    Raises NodeError SERVICE_FAILED that names the ports on which they do not, with their last lines.
+
+    units (list): their names. ports (list): as `listens` told before the restart. timeout (float): seconds.
+    since (float): as for `settled`. http (str): the path that is asked for, "" for a service that does not
+    speak HTTP. spoke (list): as `speaks` told before the restart, each of which has to answer; None where
+    nobody could be asked then: one of those on which they listen has to.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' packaged_service.answers '[nova-api.service]' '[8774]' 60 1790000000 / '[8774]'
+    """
+
+    def lacking() -> list[str]:
+        missing = listening.lacking(units, ports)
+        return missing or (http_answers.lacking(units, http, spoke) if http else [])
+
+    missing = waiting.until_whole(lacking, timeout)
     if missing:
         said = f"{', '.join(units)}: {'; '.join(missing)} after {timeout:.0f} s"
         raise NodeError("SERVICE_FAILED", f"{said}{_log(units, since)}")

@@ -24,6 +24,7 @@ def at_release(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
     listens=True,
     on_failure="restore",
     newest=None,
+    http="",
 ):
     """Have those packages of a service that the node has at these versions, and its units run them.
 
@@ -40,6 +41,7 @@ def at_release(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
     not.
     newest (dict): how the newest of those libraries is found that no release names, which move too: {"depth",
     "kept"} as in system_packages.plan; without it they stay.
+    http (str): the path at which they have to answer HTTP again, with any status below 500, "" for none.
 
     What is installed is kept on the node first, as files, until the new versions are proven. Then packages
     move while the service runs on (a member of a cluster whose clients leave it is out of service before), no
@@ -76,7 +78,7 @@ def at_release(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
             running="active" in now["units"].values(),
             turn=turn,
         )
-        move = Move(__salt__, Service(name, restarting, due, list(exclude), listens), one)
+        move = Move(__salt__, Service(name, restarting, due, list(exclude), listens, http), one)
         if not reasons:
             return _finished(name, move, one)
         __salt__["packaged_service.require_own"](list(units))
@@ -142,7 +144,7 @@ def _finished(name, move, one):
         return answers.answer(name, None, f"{name}: its change would be finished", changes)
     if not __opts__["test"]:
         if before["begun"] and one.running:
-            move.prove_again(before["listened"])
+            move.prove_again(before)
         container_change.finish_guards_work(__salt__, one)
         __salt__["kept_packages.forget"](name)
     return answers.answer(name, True, f"{name} is at the release, and runs it", changes)

@@ -3,6 +3,7 @@
 #
 #   packages      globs of the packages that move with the service; what several share moves with the first of them
 #   units         its units, without .service
+#   health        http: the path at which it answers HTTP, whatever its port
 #   agent         what Nova, Neutron or Cinder call its agent, which has to tell of itself again after a restart
 #
 # Debian's names are those of bookworm's archive, RedHat's those of RDO's spec files (rpm-master), both read on
@@ -20,16 +21,20 @@ openstack:
       packages: {Debian: [memcached], RedHat: [memcached]}
       units: {Debian: [memcached], RedHat: [memcached]}
     keystone:
+      health: {http: /}
       packages: {Debian: [keystone, python3-keystone], RedHat: [openstack-keystone, python3-keystone]}
       units: {Debian: [keystone], RedHat: [httpd]}
     placement:
+      health: {http: /}
       packages: {Debian: [placement-api, placement-common, python3-placement],
                  RedHat: [openstack-placement-api, openstack-placement-common, python3-placement]}
       units: {Debian: [placement-api], RedHat: [httpd]}
     glance:
+      health: {http: /}
       packages: {Debian: [glance-api, glance-common, python3-glance], RedHat: [openstack-glance, python3-glance]}
       units: {Debian: [glance-api], RedHat: [openstack-glance-api]}
     cinder-api:
+      health: {http: /}
       packages: {Debian: [cinder-api, cinder-common, python3-cinder], RedHat: [openstack-cinder, python3-cinder]}
       units: {Debian: [cinder-api], RedHat: [openstack-cinder-api]}
     cinder-scheduler:
@@ -46,11 +51,13 @@ openstack:
       packages: {Debian: [cinder-volume, cinder-common, python3-cinder], RedHat: [openstack-cinder, python3-cinder]}
       units: {Debian: [cinder-volume], RedHat: [openstack-cinder-volume]}
     neutron:
+      health: {http: /}
       packages: {Debian: [neutron-server, neutron-api, neutron-rpc-server, neutron-common, python3-neutron],
                  RedHat: [openstack-neutron, openstack-neutron-ml2, openstack-neutron-rpc-server,
                           openstack-neutron-common, python3-neutron]}
       units: {Debian: [neutron-api, neutron-rpc-server], RedHat: [neutron-server, neutron-rpc-server]}
     nova-api:
+      health: {http: /}
       packages: {Debian: [nova-api, nova-common, python3-nova],
                  RedHat: [openstack-nova-api, openstack-nova-common, python3-nova]}
       units: {Debian: [nova-api, nova-api-metadata],
@@ -70,10 +77,12 @@ openstack:
                  RedHat: [openstack-nova-novncproxy, openstack-nova-common, python3-nova]}
       units: {Debian: [nova-novncproxy], RedHat: [openstack-nova-novncproxy]}
     heat-api:
+      health: {http: /}
       packages: {Debian: [heat-api, heat-common, python3-heat],
                  RedHat: [openstack-heat-api, openstack-heat-common, python3-heat]}
       units: {Debian: [heat-api], RedHat: [openstack-heat-api]}
     heat-cfnapi:
+      health: {http: /}
       packages: {Debian: [heat-api-cfn, heat-common, python3-heat],
                  RedHat: [openstack-heat-api-cfn, openstack-heat-common, python3-heat]}
       units: {Debian: [heat-api-cfn], RedHat: [openstack-heat-api-cfn]}
@@ -82,6 +91,7 @@ openstack:
                  RedHat: [openstack-heat-engine, openstack-heat-common, python3-heat]}
       units: {Debian: [heat-engine], RedHat: [openstack-heat-engine]}
     ironic-api:
+      health: {http: /}
       packages: {Debian: [ironic-api, ironic-common, python3-ironic],
                  RedHat: [openstack-ironic-api, openstack-ironic-common, python3-ironic]}
       units: {Debian: [ironic-api], RedHat: [openstack-ironic-api]}
@@ -90,12 +100,14 @@ openstack:
                  RedHat: [openstack-ironic-conductor, openstack-ironic-common, python3-ironic]}
       units: {Debian: [ironic-conductor], RedHat: [openstack-ironic-conductor]}
     ironic-inspector:
+      health: {http: /}
       packages: {Debian: [ironic-inspector]}
       units: {Debian: [ironic-inspector]}
     ironic-neutron-agent:
       packages: {Debian: [ironic-neutron-agent]}
       units: {Debian: [ironic-neutron-agent]}
     manila-api:
+      health: {http: /}
       packages: {Debian: [manila-api, manila-common, python3-manila], RedHat: [openstack-manila, python3-manila]}
       units: {Debian: [manila-api], RedHat: [openstack-manila-api]}
     manila-scheduler:
@@ -115,6 +127,7 @@ openstack:
                  RedHat: [openstack-ceilometer-notification, openstack-ceilometer-common, python3-ceilometer]}
       units: {Debian: [ceilometer-agent-notification], RedHat: [openstack-ceilometer-notification]}
     aodh-api:
+      health: {http: /}
       packages: {Debian: [aodh-api, aodh-common, python3-aodh],
                  RedHat: [openstack-aodh-api, openstack-aodh-common, python3-aodh]}
       units: {Debian: [aodh-api], RedHat: [openstack-aodh-api]}
@@ -131,12 +144,14 @@ openstack:
                  RedHat: [openstack-aodh-notifier, openstack-aodh-common, python3-aodh]}
       units: {Debian: [aodh-notifier], RedHat: [openstack-aodh-notifier]}
     cloudkitty-api:
+      health: {http: /}
       packages: {Debian: [cloudkitty-api, cloudkitty-common, python3-cloudkitty]}
       units: {Debian: [cloudkitty-api]}
     cloudkitty-proc:
       packages: {Debian: [cloudkitty-processor, cloudkitty-common, python3-cloudkitty]}
       units: {Debian: [cloudkitty-processor]}
     barbican-api:
+      health: {http: /}
       packages: {Debian: [barbican-api, barbican-common, python3-barbican],
                  RedHat: [openstack-barbican-api, openstack-barbican-common, python3-barbican]}
       units: {Debian: [barbican-api], RedHat: [openstack-barbican-api]}
@@ -152,6 +167,7 @@ openstack:
       packages: {Debian: [redis-server, redis-tools], RedHat: [redis]}
       units: {Debian: [redis-server], RedHat: [redis]}
     octavia-api:
+      health: {http: /}
       packages: {Debian: [octavia-api, octavia-common, python3-octavia],
                  RedHat: [openstack-octavia-api, openstack-octavia-common, python3-octavia]}
       units: {Debian: [octavia-api], RedHat: [octavia-api]}
@@ -168,6 +184,7 @@ openstack:
                  RedHat: [openstack-octavia-worker, openstack-octavia-common, python3-octavia]}
       units: {Debian: [octavia-worker], RedHat: [octavia-worker]}
     designate-api:
+      health: {http: /}
       packages: {Debian: [designate-api, designate-common, python3-designate],
                  RedHat: [openstack-designate-api, openstack-designate-common, python3-designate]}
       units: {Debian: [designate-api], RedHat: [designate-api]}
@@ -188,9 +205,11 @@ openstack:
                  RedHat: [openstack-designate-worker, openstack-designate-common, python3-designate]}
       units: {Debian: [designate-worker], RedHat: [designate-worker]}
     swift-proxy:
+      health: {http: /}
       packages: {Debian: [swift-proxy, swift, python3-swift]}
       units: {Debian: [swift-proxy]}
     watcher-api:
+      health: {http: /}
       packages: {Debian: [watcher-api, watcher-common, python3-watcher]}
       units: {Debian: [watcher-api]}
     watcher-applier:
@@ -219,6 +238,7 @@ openstack:
                  RedHat: [openstack-nova-spicehtml5proxy, openstack-nova-common, python3-nova]}
       units: {Debian: [nova-spicehtml5proxy], RedHat: [openstack-nova-spicehtml5proxy]}
     gnocchi-api:
+      health: {http: /}
       packages: {Debian: [gnocchi-api, gnocchi-common, python3-gnocchi]}
       units: {Debian: [gnocchi-api]}
     gnocchi-metricd:
@@ -228,12 +248,14 @@ openstack:
       packages: {Debian: [gnocchi-statsd, gnocchi-common, python3-gnocchi]}
       units: {Debian: [gnocchi-statsd]}
     magnum-api:
+      health: {http: /}
       packages: {Debian: [magnum-api, magnum-common, python3-magnum]}
       units: {Debian: [magnum-api]}
     magnum-conductor:
       packages: {Debian: [magnum-conductor, magnum-common, python3-magnum]}
       units: {Debian: [magnum-conductor]}
     trove-api:
+      health: {http: /}
       packages: {Debian: [trove-api, trove-common, python3-trove]}
       units: {Debian: [trove-api]}
     trove-conductor:
@@ -243,6 +265,7 @@ openstack:
       packages: {Debian: [trove-taskmanager, trove-common, python3-trove]}
       units: {Debian: [trove-taskmanager]}
     mistral-api:
+      health: {http: /}
       packages: {Debian: [mistral-api, mistral-common, python3-mistral]}
       units: {Debian: [mistral-api]}
     mistral-engine:
@@ -255,6 +278,7 @@ openstack:
       packages: {Debian: [mistral-executor, mistral-common, python3-mistral]}
       units: {Debian: [mistral-executor]}
     masakari-api:
+      health: {http: /}
       packages: {Debian: [masakari-api, masakari-common, python3-masakari]}
       units: {Debian: [masakari-api]}
     masakari-engine:

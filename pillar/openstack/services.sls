@@ -19,7 +19,8 @@
 #   config_files  path on the node: template. options: what the template gets
 #   quadlet       sections of the quadlet unit. A host directory in Volume has to exist, or be made by ExecStartPre
 #   health        command that exits 0 in a healthy container (none: it only has to run), timeout in seconds
-#                 listens: false for packages whose next version gives up a port (packaged.sls)
+#                 listens: false for packages whose next version gives up a port; http: the path at which packages
+#                 answer HTTP (packaged.sls)
 #   guard         module of a node that sees the container through its change: none; ovn_controller: no flow is lost;
 #                 rabbitmq_cluster, galera, ovsdb_cluster: the other members carry the cluster before this one stops,
 #                 and it is back in before the next one does; pacemaker: addresses (VIPs) leave the node first

@@ -154,8 +154,10 @@ class Catalogue:
         if name != kind and "legacy_units" not in self._services[name] and self._beside(kind, defaults):
             merged.pop("legacy_units", None)  # the earlier units of its type belong to another service
         asked = own if kind in self._model.service_types else (*own, self._types[kind])
-        if merged.get("definition", FOUND) == FOUND and not any("config" in layer for layer in asked):
-            # The configuration of what somebody else deployed is that deployer's, unless asked for by name.
+        left_alone = _is_packaged(merged) or merged.get("definition", FOUND) == FOUND
+        if left_alone and not any("config" in layer for layer in asked):
+            # The configuration of what somebody else deployed is that deployer's, unless asked for by name;
+            # that of packages is theirs.
             merged["config"] = "run"
         return merged | {"name": name, "type": kind}
 

@@ -240,6 +240,8 @@ ServiceGlob = Annotated[
     Text(r"[A-Za-z0-9_*?\[][A-Za-z0-9_.@:+*?!\[\]-]*",
          "has to be the name of a program, a unit or a container, or a glob", 128, _glob),
 ]  # fmt: skip
+#: What is asked of a service that speaks HTTP.
+HTTP_PATH = Text(r"/[A-Za-z0-9_.~/%?=&+-]*", "has to be a path of a URL, such as /healthcheck", 128)
 UnitName = Annotated[
     str,
     Text(r"[A-Za-z0-9][A-Za-z0-9_.@-]*", "a unit's name has letters, digits, _, ., @ and - only", more=_unit),

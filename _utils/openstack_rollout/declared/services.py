@@ -12,6 +12,7 @@ from openstack_rollout.declared.base import Strict
 from openstack_rollout.declared.names import (
     CONFIG_PATH,
     CONFIG_SOURCE,
+    HTTP_PATH,
     AgentName,
     Backend,
     ContainerGlob,
@@ -126,6 +127,13 @@ Quadlet = Annotated[
 HealthCommand = Annotated[
     list[UnitArgument], AfterValidator(lambda value: as_command(value) if value else value)
 ]
+HttpPath = Annotated[
+    str,
+    AfterValidator(lambda value: HTTP_PATH.check(value) if value else value),
+    WithJsonSchema(
+        {"type": "string", "pattern": f"^(?:{HTTP_PATH.pattern})?$", "maxLength": HTTP_PATH.longest}
+    ),
+]
 #: What is called otherwise by the families of distributions: family → names.
 Globs = Annotated[dict[OsFamily, list[PackageGlob]], AfterValidator(_some_names)]
 Units = Annotated[dict[OsFamily, list[UnitName]], AfterValidator(_some_names)]
@@ -144,6 +152,8 @@ class Health(Strict):
     """Seconds until it has to be healthy."""
     listens: bool = True
     """Whether a service that is packages has to listen on the ports again on which it listened before."""
+    http: str = ""
+    """The path at which a service that is packages has to answer HTTP; empty: it is not asked."""
 
 
 class HealthEntry(Strict):
@@ -156,6 +166,9 @@ class HealthEntry(Strict):
     listens: bool | None = None
     """Whether a service that is packages has to listen on the ports again on which it listened before its
     restart; by default true. false for a version that gives up a port."""
+    http: HttpPath | None = None
+    """The path at which a service that is packages has to answer HTTP on its own ports, with any status below
+    500, with TLS or without; empty: it is not asked."""
 
 
 class Entry(Strict):

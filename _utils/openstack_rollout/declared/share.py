@@ -262,7 +262,7 @@ def _service(model: Model, release: Release, version: str, entry: Service) -> di
         "config_files": entry.config_files,
         "options": entry.options,
         "quadlet": entry.quadlet,
-        "health": entry.health.model_dump(exclude={"listens"}),
+        "health": entry.health.model_dump(exclude={"listens", "http"}),
         "guard": entry.guard,
         "legacy_units": entry.legacy_units,
     }
@@ -291,6 +291,7 @@ def _packaged(
         "units": [f"{unit}.service" for unit in entry.units.get(family, [])],
         "timeout": entry.health.timeout,
         "listens": entry.health.listens,
+        "http": entry.health.http,
         "agent": entry.agent or "",
         "guard": entry.guard,
     }

@@ -26,7 +26,8 @@ class Kept(NamedTuple):
 
     packages (dict): {name: version} that it had. files (dict): {name: path} of those whose file is kept.
     missing (dict): {name: why} of the others. begun (bool): whether the move has begun, and is not proven.
-    listened (list): the ports on which its units listened before.
+    listened (list): the ports on which its units listened before. spoke (list): those on which they answered
+    HTTP, None where nobody was asked.
     """
 
     packages: dict[str, str] = {}  # noqa: RUF012 - never changed
@@ -34,6 +35,7 @@ class Kept(NamedTuple):
     missing: dict[str, str] = {}  # noqa: RUF012
     begun: bool = False
     listened: list[int] = []  # noqa: RUF012
+    spoke: list[int] | None = None
 
 
 def of(service: str) -> Kept:

@@ -50,12 +50,18 @@ def lacking(units: Iterable[str], ports: Iterable[int]) -> list[str]:
     return [*lines, *(f"no connection to {one.address} port {one.port}" for one in refused)]
 
 
-def _takes(listener: Place) -> bool:
-    """Whether a connection is taken; who listens for all is asked by this host itself. An address that is not
-    here now (a virtual one that has left) says nothing.
+def asked_at(listener: Place) -> str:
+    """The address at which this host asks who listens; "" of one that is not here now (a virtual one that has
+    left). Who listens for all is asked by the host itself.
     """
     address = _ANY.get(listener.address, listener.address)
-    if not _is_here(address):
+    return address if _is_here(address) else ""
+
+
+def _takes(listener: Place) -> bool:
+    """Whether a connection is taken. An address that is not here now says nothing."""
+    address = asked_at(listener)
+    if not address:
         return True
     try:
         with socket.create_connection((address, listener.port), timeout=_ANSWERS_IN):

@@ -8,7 +8,7 @@ would its tools.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from salt.exceptions import CommandExecutionError
@@ -27,7 +27,7 @@ from openstack_rollout.node.container_change import Container, Steps
 
 class Service(NamedTuple):
     """What is moved: its name, its units that restart, {package: version} that is due, globs of packages that
-    must not move, and whether the ports of its units count.
+    must not move, whether the ports of its units count, and the path that is asked for where they speak HTTP.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Service(NamedTuple):
     due: dict[str, str]
     exclude: list[str]
     listens: bool = True
+    http: str = ""
 
 
 class Move:
@@ -49,6 +50,7 @@ class Move:
         self._one = one
         self._since = time.time()
         self._listened: list[int] = []
+        self._spoke: list[int] | None = None
         self._restarted = False
         self.moved: dict[str, dict[str, str]] = {}
         self.missing: dict[str, str] = {}
@@ -68,8 +70,10 @@ class Move:
         elif not self._salt["kept_packages.status"](name)["begun"]:
             self._salt["kept_packages.forget"](name)  # of a move that never was
         listened = self._salt["packaged_service.listens"](units) if self._service.listens else []
-        self._salt["kept_packages.begin"](name, listened)
-        self._listens_again(self._salt["kept_packages.status"](name)["listened"])
+        asked = self._service.http and listened
+        spoke = self._salt["packaged_service.speaks"](units, self._service.http) if asked else None
+        self._salt["kept_packages.begin"](name, listened, spoke)
+        self._listens_again(self._salt["kept_packages.status"](name))
         if not self._leaves_first():
             if due and self._one.running:
                 container_change.guarded(self._salt, self._one.guard, "may_stop", self._one.name)
@@ -78,20 +82,23 @@ class Move:
         return container_change.carry_out(self._salt, self._one, steps, restore=restore)
 
     def prove(self) -> None:
-        """Make sure that its units run, and listen where they did. Raises NodeError SERVICE_FAILED."""
-        units, timeout = self._service.units, self._one.timeout
+        """Make sure that its units run, listen where they did and answer there. Raises NodeError
+        SERVICE_FAILED.
+        """
+        units, timeout, http = self._service.units, self._one.timeout, self._service.http
         self._salt["packaged_service.settled"](units, timeout, self._since, self._one.guard)
-        self._salt["packaged_service.answers"](units, self._listened, timeout, self._since)
+        self._salt["packaged_service.answers"](units, self._listened, timeout, self._since, http, self._spoke)
 
-    def prove_again(self, listened: Sequence[int]) -> None:
-        """Prove the move of a run that died. listened: the ports before it. As `prove`."""
-        self._listens_again(listened)
+    def prove_again(self, before: Mapping[str, Any]) -> None:
+        """Prove the move of a run that died. before: of kept_packages.status. As `prove`."""
+        self._listens_again(before)
         self.prove()
         self._accept()
 
-    def _listens_again(self, ports: Sequence[int]) -> None:
+    def _listens_again(self, before: Mapping[str, Any]) -> None:
         # Whether ports count may have been changed since they were written down.
-        self._listened = list(ports) if self._service.listens else []
+        self._listened = list(before["listened"]) if self._service.listens else []
+        self._spoke = before["spoke"] if self._service.listens else None
 
     def _leaves_first(self) -> bool:
         return self._one.guard in guards.WITH_CLIENTS

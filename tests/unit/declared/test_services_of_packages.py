@@ -103,6 +103,9 @@ def test_its_guard_gets_its_unit():
         ({"units": {"Debain": ["apache2"]}}, "units:Debain"),
         ({"units": {"Debian": ["apache2.service"]}}, "goes without .service"),
         ({"one_shot": True}, "one_shot: is for services in containers"),
+        ({"config": "rerender"}, "config: is for services in containers"),
+        ({"health": {"http": "v3"}}, "health:http: 'v3': has to be a path of a URL"),
+        ({"health": {"http": "/a b"}}, "health:http: '/a b': has to be a path of a URL"),
     ],
 )
 def test_what_is_wrong_is_named(change, line):
@@ -149,6 +152,35 @@ def test_the_names_that_are_shipped_are_known_types_and_serve_both_families(fami
     }  # moves with the first, is stale then
     order = ["rabbitmq", "mariadb", "memcached", "keystone", "nova-api"]
     assert sorted(order, key=lambda name: found[name]["order"]) == order
+
+
+def test_packages_beside_containers_of_ours_keep_their_own_configuration():
+    """On one cloud both ways: what a type renders for its container is no packages' affair."""
+    openstack = shipped()
+    openstack["service_defaults"] = openstack["service_defaults"] | {
+        "definition": "declared",
+        "start": "image",
+    }
+    assert openstack["service_types"]["nova"]["config"] == "rerender"
+    openstack["services"] |= {"nova": {"deploy": "package"}, "ceilometer-compute": {"enabled": True}}
+    assert reading.reasons(openstack)[0] == []
+    wanted = desired(openstack, Place(("compute",), None, "Debian"))
+    assert "nova" in [one["name"] for one in wanted["packaged"]]
+    rendered = {one["name"]: one["config"] for one in wanted["services"]}
+    assert rendered["ceilometer-compute"] == "rerender"
+
+
+def test_the_apis_that_are_shipped_have_to_answer_http_and_an_operator_may_say_otherwise():
+    openstack = shipped()
+    for name in ("keystone", "nova-api", "nova-scheduler"):
+        openstack["services"][name] = {"deploy": "package"}
+    openstack["services"]["placement"] = {"deploy": "package", "health": {"http": ""}}
+    openstack["services"]["glance"] = {"deploy": "package", "health": {"timeout": 90, "http": "/healthcheck"}}
+    wanted = desired(openstack)
+    found = {one["name"]: one["http"] for one in wanted["packaged"]}
+    assert found["keystone"] == found["nova-api"] == "/" and found["nova-scheduler"] == ""
+    assert (found["placement"], found["glance"]) == ("", "/healthcheck")
+    assert all("http" not in one["health"] for one in wanted["services"])
 
 
 FIRST = ["rabbitmq", "mariadb", "memcached", "keystone"]

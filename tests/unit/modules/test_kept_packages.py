@@ -103,13 +103,14 @@ def test_an_unproven_move_keeps_what_was_before_it(node):
     one = node()
     module = one.module()
     module.keep("s", TO)
-    module.begin("s", [8774])
+    module.begin("s", [8774], [8774])
     module.begin("s", [1])  # the run after it finds other ports
     one.installed |= {"api": ["2"]}
     assert module.status("s")["back"] == {"api": "1"}
     module.keep("s", {"api": "3"})
     now = module.status("s")
     assert now["packages"]["api"] == "1" and now["listened"] == [8774] and "api" in now["files"]
+    assert now["spoke"] == [8774]
 
 
 def test_a_move_that_moved_nothing_or_went_back_keeps_nothing_old(node):

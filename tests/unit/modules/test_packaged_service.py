@@ -170,6 +170,31 @@ def test_who_listened_has_to_listen_again(monkeypatch):
     assert refused.value.reason == "SERVICE_FAILED"
 
 
+def test_who_answered_http_has_to_answer_again(monkeypatch):
+    module, _ = service({})
+    monkeypatch.setattr(module.http_answers, "ports", lambda units, path: [9696] if path == "/v2" else [])
+    assert module.speaks(["api.service"], "/v2") == [9696]
+    monkeypatch.setattr(module.listening, "lacking", lambda units, ports: [])
+    asked, missing = [], [["no HTTP answer at 127.0.0.1:9696/v2"], []]
+
+    def lacking(units, path, wanted):
+        asked.append((path, wanted))
+        return missing.pop(0)
+
+    monkeypatch.setattr(module.http_answers, "lacking", lacking)
+    monkeypatch.setattr(module.time, "sleep", lambda seconds: None)
+    module.answers(["api.service"], [9696], 60, 0, "/v2", [9696])
+    assert asked == [("/v2", [9696])] * 2
+    module.answers(["api.service"], [9696], 60, 0)  # it does not speak HTTP
+    assert len(asked) == 2
+    missing += [["no HTTP answer at 127.0.0.1:9696/v2"]]
+    with pytest.raises(
+        NodeError, match=r"(?s)no HTTP answer at 127.0.0.1:9696/v2 after 0 s.*last"
+    ) as refused:
+        module.answers(["api.service"], [9696], 0, 0, "/v2")
+    assert refused.value.reason == "SERVICE_FAILED" and asked[-1] == ("/v2", None)
+
+
 def test_what_pacemaker_starts_is_not_systemds_to_restart(monkeypatch):
     module, _ = service({})
     module.__grains__["id"] = "ctl1"

@@ -9,7 +9,7 @@ from tests.unit.loading import Commands, load
 
 PINS = {"api": "2", "common": "2"}
 UNITS = {"api.service": "active"}
-NOTHING = {"packages": {}, "files": {}, "missing": {}, "begun": False, "listened": []}
+NOTHING = {"packages": {}, "files": {}, "missing": {}, "begun": False, "listened": [], "spoke": None}
 WAS = {"api": "1", "common": "1"}
 LIBRARY = {"library": "1"}
 THERE = WAS | LIBRARY
@@ -25,6 +25,7 @@ class Node:
         self.units, self.stale, self.here = dict(units), list(stale), True
         self.done, self.broken, self.refused = [], "", None
         self.kept = dict(NOTHING)
+        self.spoke, self.mute = [8774], ""
         self.missing, self.due, self.listened, self.deaf, self.by_pacemaker = {}, {}, [8774], "", None
         self.pending, self.spares, self.asked = None, True, []
 
@@ -42,6 +43,7 @@ class Node:
             "packaged_service.restart": self.restart,
             "packaged_service.settled": self.settled,
             "packaged_service.listens": lambda units: list(self.listened),
+            "packaged_service.speaks": lambda units, http: list(self.spoke),
             "packaged_service.answers": self.answers,
             "kept_packages.due": self.to_keep,
             "kept_packages.keep": self.keep,
@@ -90,9 +92,9 @@ class Node:
         self.done.append(("keep", dict(self.kept["packages"])))
         return {"kept": {one: self.installed[one] for one in self.kept["files"]}, "missing": self.missing}
 
-    def begin(self, name, listened):
+    def begin(self, name, listened, spoke):
         if not self.kept["begun"]:
-            self.kept |= {"begun": True, "listened": list(listened)}
+            self.kept |= {"begun": True, "listened": list(listened), "spoke": spoke}
 
     def status(self, name):
         packages = self.kept["packages"]
@@ -119,8 +121,10 @@ class Node:
         if self.broken and self.installed["api"] in self.broken:
             raise NodeError("SERVICE_FAILED", "api.service: failed")
 
-    def answers(self, units, ports, timeout, since):
-        self.done.append(("asks", list(ports)))
+    def answers(self, units, ports, timeout, since, http, spoke):
+        self.done.append(("asks", list(ports), http, spoke) if http else ("asks", list(ports)))
+        if http and self.installed["api"] == self.mute:
+            raise NodeError("SERVICE_FAILED", f"api.service: no HTTP answer at 127.0.0.1:8774{http}")
         if self.installed["api"] == self.deaf:
             raise NodeError("SERVICE_FAILED", f"api.service: nobody listens on port {ports[0]} any more")
 
@@ -330,3 +334,28 @@ def test_a_port_that_was_given_up_since_a_move_began_is_not_asked_for():
     again.kept |= {"begun": True, "listened": [8774]}
     assert again.state(listens=False)["result"] is True
     assert again.done == [("asks", [])]
+
+
+def test_an_api_that_answered_http_has_to_answer_again_or_goes_back():
+    node = Node()
+    assert node.state(http="/v3")["result"] is True
+    assert node.done[-1] == ("asks", [8774], "/v3", [8774])
+    mute = Node()
+    mute.mute = "2"
+    answer = mute.state(http="/v3")
+    assert answer["reason"] == "SERVICE_FAILED" and "no HTTP answer" in answer["comment"]
+    assert mute.installed == THERE
+
+
+@pytest.mark.parametrize(("listened", "more"), [([], {}), ([8774], {"listens": False})])
+def test_of_one_whose_ports_nobody_knows_any_of_them_has_to_answer(listened, more):
+    node = Node()
+    node.listened = listened
+    assert node.state(http="/", **more)["result"] is True and node.done[-1] == ("asks", [], "/", None)
+
+
+def test_who_answered_before_a_run_that_died_has_to_answer_after_it():
+    node = Node("2")
+    node.kept |= {"begun": True, "listened": [8774, 8775], "spoke": [8775]}
+    assert node.state(http="/")["result"] is True
+    assert node.done == [("asks", [8774, 8775], "/", [8775])]
