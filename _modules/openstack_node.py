@@ -20,6 +20,7 @@ from openstack_rollout.node import (
     images,
     packages,
     replacements,
+    sharing,
 )
 from openstack_rollout.node import share as shares
 from openstack_rollout.node.errors import NodeError
@@ -40,7 +41,8 @@ def desired(stage: str | None = None) -> dict:
     stage (str): narrows `services` to that stage's (to those of its round that a run names in the pillar's
     `openstack_rollout`), `packages` to that stage's {name: version}, and adds `images`: the references which
     that stage is the first to need. Each service has `here`: false where it is found, and not on this node or
-    not known how it is run; then its image is not needed.
+    not known how it is run; then its image is not needed. Of those of `packaged` that share a unit the first
+    moves for all (node/sharing.py).
 
     Returns the share; `refused` is None, or {"reason", "message"} where the master refuses what is declared,
     or the run is for another target: nothing else counts then.
@@ -54,7 +56,7 @@ def desired(stage: str | None = None) -> dict:
     """
     try:
         found = shares.of_stage(__pillar__, stage)
-        return {**found, **_here(found), "refused": None}
+        return {**found, **_here(found), "packaged": sharing.together(found["packaged"]), "refused": None}
     except NodeError as error:
         refused = {"reason": error.reason, "message": error.text}
         return {"refused": refused, "stages": [], "services": [], "packaged": [], "packages": {}}

@@ -25,6 +25,8 @@ def at_release(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
     on_failure="restore",
     newest=None,
     http="",
+    shares=(),
+    moved_with="",
 ):
     """Have those packages of a service that the node has at these versions, and its units run them.
 
@@ -42,6 +44,8 @@ def at_release(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
     newest (dict): how the newest of those libraries is found that no release names, which move too: {"depth",
     "kept"} as in system_packages.plan; without it they stay.
     http (str): the path at which they have to answer HTTP again, with any status below 500, "" for none.
+    shares (list): the names of services that share a unit with it, and move as a part of it.
+    moved_with (str): the name of the service of which it is such a part: what is due of it that one predicts.
 
     What is installed is kept on the node first, as files, until the new versions are proven. Then packages
     move while the service runs on (a member of a cluster whose clients leave it is out of service before), no
@@ -81,6 +85,9 @@ def at_release(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
         move = Move(__salt__, Service(name, restarting, due, list(exclude), listens, http), one)
         if not reasons:
             return _finished(name, move, one)
+        if moved_with and __opts__["test"]:
+            return answers.answer(name, True, f"{name} would be moved with {moved_with}, which shares a unit")
+        called = ", ".join([name, *shares])
         __salt__["packaged_service.require_own"](list(units))
         changes = {"units": {"old": None, "new": restarting, "because": reasons}}
         if __opts__["test"]:
@@ -88,7 +95,7 @@ def at_release(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
             changes |= answers.to_come(due | along)
             lost = __salt__["kept_packages.due"](name, due, list(exclude))["missing"] if due else {}
             return answers.answer(
-                name, None, f"{name} would be moved: {'; '.join(reasons)}{_no_way_back(lost)}", changes
+                name, None, f"{called} would be moved: {'; '.join(reasons)}{_no_way_back(lost)}", changes
             )
         came_back = move.carry_out(restore=on_failure == "restore")
         changes |= move.moved
@@ -96,7 +103,7 @@ def at_release(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
         note = answers.held_off(__salt__["package_updaters.found"]()) if move.moved else ""
     except CommandExecutionError as error:
         return answers.failed(name, error)
-    comment = f"{name} was moved: {'; '.join(reasons)}{_no_way_back(move.missing)}{note}"
+    comment = f"{called} was moved: {'; '.join(reasons)}{_no_way_back(move.missing)}{note}"
     return answers.answer(name, True, comment, changes)
 
 

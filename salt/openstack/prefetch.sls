@@ -27,7 +27,7 @@
     - definition: {{ service.definition | json }}
     - failhard: True
 {%- endfor %}
-{%- set packaged = node.packaged | selectattr("stage", "in", asked) | list %}
+{%- set packaged = node.packaged | selectattr("stage", "in", asked) | rejectattr("moved_with") | list %}
 {%- for service in packaged %}
 {%- set newest = service.newest and salt["packaged_service.newer"](service.libraries, service.newest.depth, service.newest.kept) or {} %}
 {%- set moving = dict(newest, **service.packages) %}

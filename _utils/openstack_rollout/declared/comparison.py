@@ -41,8 +41,9 @@ class Compared:
     the release asks for and is not so. settings: stage → what an operator has set for which the stage would
     wait. notes: {"kind", "subject", "detail"} of what is beside the catalogue. agents: stage → service →
     what OpenStack calls its agent, of those that are packages and run here. packaged: name → type, of the
-    services that are packages and run here. boot_id: of the boot in which it was measured. next_boot: why the
-    next may not start what is wanted.
+    services that are packages and run here. os_family: of its
+    distribution. boot_id: of the boot in which it was measured. next_boot: why the next may not start what is
+    wanted.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Compared:
     checks: dict[str, list[str]] = field(default_factory=dict)
     agents: dict[str, dict[str, str]] = field(default_factory=dict)
     packaged: dict[str, str] = field(default_factory=dict)
+    os_family: str = ""
     boot_id: str = ""
     settings: dict[str, list[str]] = field(default_factory=dict)
 
@@ -129,6 +131,7 @@ class Comparison:
             checks=remarks.failed_checks(wanted, facts, stages),
             agents=_agents(wanted, facts),
             packaged={one["name"]: one["type"] for one in _running_packages(wanted, facts)},
+            os_family=facts.os_family,
             boot_id=facts.boot_id,
             settings=remarks.settings(wanted, facts, stages),
         )

@@ -1,17 +1,18 @@
 """The rounds of a stage: which services go over all nodes, one node at a time, before the next ones begin.
 
 The order is data of the catalogue: a service that is `alone` is a round of its own, those between are one
-together.
+together. What shares a unit with a service moves in the round of that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from openstack_rollout.declared.comparison import Compared
 from openstack_rollout.declared.differences import CONTAINERS, PACKAGED, Difference
+from openstack_rollout.node.guards import MEMBERS
 
 if TYPE_CHECKING:
     from openstack_rollout.declared.model import Model
@@ -46,16 +47,19 @@ class Round:
         return not self.earlier
 
 
-def of_stage(model: Model, version: str, stage: str, nodes: int) -> list[Round]:
+def of_stage(
+    model: Model, version: str, stage: str, nodes: int, families: Collection[str] = ()
+) -> list[Round]:
     """The rounds of a stage at a release, in their order; one without a name where there is no order to keep.
 
     model (Model): what is declared. version (str): the release. nodes (int): how many have the stage open;
-    one alone goes through all of it in the catalogue's order.
+    one alone goes through all of it in the catalogue's order. families: those of the nodes' distributions:
+    services that share a unit there are of one round, in which it restarts once.
     """
     if stage not in STAGES or nodes < 2:
         return [Round(stage)]
     entries = [one for one in model.catalogue.of_node(model.known_roles, version) if one.stage == stage]
-    groups = _groups(entries)
+    groups = _groups(entries, families)
     named = [frozenset(one.container for one in group if one.deploy == "container") for group in groups]
     return [
         Round(
@@ -70,10 +74,22 @@ def of_stage(model: Model, version: str, stage: str, nodes: int) -> list[Round]:
     ] or [Round(stage)]
 
 
-def _groups(entries: Iterable[Service]) -> list[list[Service]]:
+def _groups(entries: Iterable[Service], families: Collection[str]) -> list[list[Service]]:
     groups: list[list[Service]] = []
     for entry in entries:
-        if not groups or entry.alone or groups[-1][-1].alone:
-            groups.append([])
-        groups[-1].append(entry)
+        group = next((some for some in groups if any(_share(one, entry, families) for one in some)), None)
+        if group is None:
+            if not groups or entry.alone or groups[-1][0].alone:
+                groups.append([])
+            group = groups[-1]
+        group.append(entry)
     return groups
+
+
+def _share(one: Service, other: Service, families: Collection[str]) -> bool:
+    """Whether two services are packages of the same unit on nodes of one of these families, and move
+    together there (node/sharing.py).
+    """
+    if not one.deploy == other.deploy == "package" or one.guard != other.guard or one.guard in MEMBERS:
+        return False
+    return any(set(one.units.get(family, ())) & set(other.units.get(family, ())) for family in families)

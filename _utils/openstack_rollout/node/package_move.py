@@ -79,7 +79,9 @@ class Move:
                 container_change.guarded(self._salt, self._one.guard, "may_stop", self._one.name)
             self.moved = self._bring()
         steps = Steps(self._replace, self.prove, self._put_back, self._accept)
-        return container_change.carry_out(self._salt, self._one, steps, restore=restore)
+        # None of its units may come back while the first is ended; what stands on it before that itself.
+        held = reversed(units[1:])
+        return container_change.carry_out(self._salt, self._one, steps, restore=restore, held=held)
 
     def prove(self) -> None:
         """Make sure that its units run, listen where they did and answer there. Raises NodeError

@@ -99,7 +99,8 @@ class Planner:
         return next(one for one in self._rounds(stage, opened) if one.name == name)
 
     def _rounds(self, stage: str, opened: int) -> list[Round]:
-        return rounds.of_stage(self._model, self._target, stage, opened)
+        families = {one.os_family for one in self._found.values() if stage in one.stages}
+        return rounds.of_stage(self._model, self._target, stage, opened, families)
 
     def _nodes(self, stage: str, role: str) -> list[Node]:
         taking_part = [name for name, one in self._found.items() if stage in one.stages]

@@ -209,6 +209,26 @@ def test_the_shipped_orders_give_each_cluster_a_round_of_its_own_and_the_rest_on
     assert (guards["rabbitmq"], guards["mariadb"]) == ("rabbitmq_cluster", "galera")
 
 
+def test_what_shares_a_unit_is_of_one_round_where_its_distribution_has_it_so():
+    """RDO's Keystone and Placement are httpd's; Debian's have units of their own."""
+    openstack = shipped()
+    for name in ("keystone", "placement", "glance"):
+        openstack["services"][name] = {"deploy": "package"}
+
+    def of(*families):
+        return rounds.of_stage(model(openstack), NEW, "control_plane", 3, families)
+
+    found = of("RedHat")
+    names = {one.name: one.services for one in found}
+    assert names["keystone…"] == ("keystone", "placement") and found[-1].services[0] != "placement"
+    assert [one.name for one in found[:4]] == ["rabbitmq", "mariadb", "memcached", "keystone…"]
+    assert "glance" in found[-1].services
+    assert [one.services for one in of("Debian")] == [one.services for one in of()]
+    assert {one.name for one in of("Debian")} >= {"keystone"}
+    openstack["services"]["placement"] = {}  # a container has its own
+    assert [one.services for one in of("RedHat")] == [one.services for one in of()]
+
+
 def test_a_controller_alone_goes_through_all_of_it_in_that_order():
     openstack = shipped()
     for name in FIRST:

@@ -25,7 +25,7 @@ class Node:
         self.units, self.stale, self.here = dict(units), list(stale), True
         self.done, self.broken, self.refused = [], "", None
         self.kept = dict(NOTHING)
-        self.spoke, self.mute = [8774], ""
+        self.spoke, self.mute, self.held = [8774], "", []
         self.missing, self.due, self.listened, self.deaf, self.by_pacemaker = {}, {}, [8774], "", None
         self.pending, self.spares, self.asked = None, True, []
 
@@ -53,7 +53,7 @@ class Node:
             "kept_packages.forget": lambda name: self.kept.update(NOTHING),
             "galera.may_stop": self.may_stop,
             "ovsdb_cluster.may_stop": self.may_stop,
-            "unit_hold.hold": lambda units: None,
+            "unit_hold.hold": lambda units: self.held.append(list(units)),
             "unit_hold.release": lambda units: None,
             "cmd.run_all": Commands({"systemctl show --property=ActiveState": "active"}),
         }  # fmt: skip
@@ -359,3 +359,27 @@ def test_who_answered_before_a_run_that_died_has_to_answer_after_it():
     node.kept |= {"begun": True, "listened": [8774, 8775], "spoke": [8775]}
     assert node.state(http="/")["result"] is True
     assert node.done == [("asks", [8774, 8775], "/", [8775])]
+
+
+def test_all_of_its_units_are_held_while_the_first_is_ended_and_restart_at_once():
+    units = {"api.service": "active", "worker.service": "active", "off.service": "disabled"}
+    node = Node(units=units)
+    assert node.state(guard="galera", units=list(units))["result"] is True
+    assert node.held == [["api.service", "worker.service"]]
+    assert ("restart", ["api.service", "worker.service"]) in node.done
+    more = Node(units=units | {"off.service": "inactive"})
+    more.state(guard="galera", units=list(units))
+    assert more.held == [["api.service", "off.service", "worker.service"]]  # who stands on others comes first
+
+
+def test_what_shares_a_unit_is_told_with_the_one_that_moves_it():
+    node = Node()
+    answer = node.state(shares=["placement"])
+    assert answer["comment"].startswith("api, placement was moved: ")
+    part = Node()
+    predicted = part.state(test=True, moved_with="keystone")
+    assert predicted["result"] is True and predicted["changes"] == {} and part.done == []
+    assert "would be moved with keystone" in predicted["comment"]
+    done = Node("2")
+    assert done.state(moved_with="keystone")["changes"] == {}
+    assert part.state(moved_with="keystone")["result"] is True and RESTART in part.done  # it was not
