@@ -8,7 +8,7 @@ locked stays.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -90,14 +90,8 @@ def plan(depth: str = UPGRADE, exclude: Sequence[str] = ()) -> dict:
     if __salt__["minion_package.masters"]():
         exclude = [*exclude, *_SALTS]
     question = json.dumps([depth, *exclude])
-    known = _remembered()
-    if question in known:
-        return known[question]
     make = _plan_of_apt if _is_apt() else _plan_of_dnf
-    made = make(depth, exclude)
-    # what is known of other questions may be older than what this one has just fetched
-    StateFile(_REMEMBERED).write({"key": _state_of_things(), "plans": {**_remembered(), question: made}})
-    return made
+    return _remembered(_REMEMBERED, question, lambda: make(depth, exclude))
 
 
 def offered(names: Sequence[str]) -> dict:
@@ -118,15 +112,11 @@ def offered(names: Sequence[str]) -> dict:
     """
     if not names:
         return {"upgrade": {}, "stays": {}}
-    key = _state_of_things("offered", *sorted(names))
-    known = StateFile(_OFFERED).read_or_none()
-    if key and known and known["key"] == key:
-        return known["offered"]
-    ask = _offered_by_apt if _is_apt() else _offered_by_dnf
-    upgrade, stays = ask(set(names))
-    found = {"upgrade": upgrade, "stays": stays}
-    StateFile(_OFFERED).write({"key": _state_of_things("offered", *sorted(names)), "offered": found})
-    return found
+    if _is_apt():
+        return _remembered(_OFFERED, json.dumps(sorted(names)), lambda: _offered_by_apt(set(names)))
+    # dnf tells of all at once, and takes its time
+    found = _remembered(_OFFERED, "", _offered_by_dnf)
+    return {part: {name: one for name, one in some.items() if name in names} for part, some in found.items()}
 
 
 def refresh(lock_timeout: float | None = None) -> bool:
@@ -233,7 +223,7 @@ def _plan_of_dnf(depth: str, exclude: Sequence[str]) -> dict:
     }
 
 
-def _offered_by_dnf(names: Collection[str]) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+def _offered_by_dnf() -> dict[str, dict]:
     said = _asked({"ask": "newer", "exclude": []})
     stays = {
         **_stays(said["excluded"], "exclude"),
@@ -241,13 +231,10 @@ def _offered_by_dnf(names: Collection[str]) -> tuple[dict[str, str], dict[str, d
         **_stays(said["locked"], "versionlock"),
     }
     newer = {_name(one): one["version"] for one in said["wanted"] if _name(one) not in stays}
-    return (
-        {name: version for name, version in newer.items() if name in names},
-        {name: one for name, one in stays.items() if name in names},
-    )
+    return {"upgrade": newer, "stays": stays}
 
 
-def _offered_by_apt(names: Collection[str]) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+def _offered_by_apt(names: Collection[str]) -> dict[str, dict]:
     _read_once()
     holds = _marked()
     policies = _policies(names)
@@ -255,7 +242,7 @@ def _offered_by_apt(names: Collection[str]) -> tuple[dict[str, str], dict[str, d
     upgrade = {name: version for name, version in newer.items() if version}
     others = {name: one for name, one in policies.items() if name not in upgrade}
     stays = {name: apt_policy.stay(one, name in holds) for name, one in others.items()}
-    return upgrade, {name: one for name, one in stays.items() if one}
+    return {"upgrade": upgrade, "stays": {name: one for name, one in stays.items() if one}}
 
 
 def _stays(packages: Iterable[Mapping[str, str]], cause: str) -> dict[str, dict[str, str]]:
@@ -316,15 +303,29 @@ def _read_once() -> None:
         refresh()
 
 
-def _remembered() -> dict[str, Any]:
-    """The plans that still hold, by their questions."""
-    key, known = _state_of_things(), StateFile(_REMEMBERED).read_or_none()
-    return known.get("plans", {}) if key and known and known["key"] == key else {}
+def _remembered(file: Path, question: str, ask: Callable[[], dict]) -> dict:
+    """The answer to a question; one that was given before, as long as nothing changes that decides it.
+
+    file: where answers are kept, each by its question.
+    """
+    known = _answers(file)
+    if question in known:
+        return known[question]
+    answer = ask()
+    # what is known of other questions may be older than what this one has just fetched
+    StateFile(file).write({"key": _state_of_things(), "answers": {**_answers(file), question: answer}})
+    return answer
 
 
-def _state_of_things(*question: str) -> str:
-    """A fingerprint of what decides an answer: its question, installed packages, metadata, settings."""
-    return fingerprint.of(_DECISIVE["Debian" if _is_apt() else "RedHat"], *question)
+def _answers(file: Path) -> dict[str, Any]:
+    """The answers that still hold."""
+    key, known = _state_of_things(), StateFile(file).read_or_none()
+    return known.get("answers", {}) if key and known and known["key"] == key else {}
+
+
+def _state_of_things() -> str:
+    """A fingerprint of what decides an answer: installed packages, metadata, settings."""
+    return fingerprint.of(_DECISIVE["Debian" if _is_apt() else "RedHat"])
 
 
 def _printed(command: list[str], reason: str, good: Sequence[int] = (0,)) -> str:

@@ -19,9 +19,13 @@ PROGRAM = """#!/bin/sh
 echo "$(date +%s.%N) $(cat /usr/share/{library}/VERSION)" >> /var/log/{name}.starts
 {end}
 """
-#: It listens, and goes on to do so once somebody has connected: what it starts then has its socket.
-RUNS = "exec systemd-socket-activate --listen=127.0.0.1:{port} /bin/sleep infinity"
+#: It listens, and goes on to do so once somebody has connected: what it starts then has its socket. Nobody
+#: who connects hears anything.
+LISTENS = "exec systemd-socket-activate --listen=127.0.0.1:{port} /bin/sleep infinity"
+ANSWERS = "exec /usr/bin/python3 -m http.server --bind 127.0.0.1 --directory /usr/share/{library} {port}"
 ENDS, DEAF = "exit 3", "exec sleep infinity"
+#: what each does; the first speaks HTTP
+RUNS = {"svc-api": ANSWERS, "svc-worker": LISTENS}
 PORTS = {"svc-api": 18774, "svc-worker": 18775}
 KEPT = "/var/lib/openstack-rollout/packages"
 UNIT = """[Unit]
@@ -39,15 +43,15 @@ deb-systemd-invoke restart {name}.service || true
 
 
 def publish(
-    node, number: str, debian: bool, broken: str = "", conflicts: str = "", deaf: str = ""
+    node, number: str, debian: bool, broken: str = "", conflicts: str = "", deaf: str = "", mute: str = ""
 ) -> dict[str, str]:
     """Offer the packages in a version; {name: version} as a release names them.
 
     broken: of which service the program ends at once. conflicts: what the library does not go along with.
-    deaf: which service no longer listens.
+    deaf: which service no longer listens. mute: which one listens, and no longer answers.
     """
     version = f"{number}-1" if debian else f"{number}-1.el9"
-    programs = {name: _program(name, broken, deaf) for name in NAMES}
+    programs = {name: _program(name, {broken: ENDS, deaf: DEAF, mute: LISTENS}) for name in NAMES}
     if debian:
         own_repository.publish_debs(node, _debs(number, programs, conflicts))
     else:
@@ -86,6 +90,7 @@ def services() -> dict:
             "units": {"RedHat": [name], "Debian": [name]},
             "roles": ["compute"],
             "stage": "services",
+            "health": {"timeout": 25, **({"http": "/"} if RUNS[name] == ANSWERS else {})},
             "order": 10 * place,
             "enabled": True,
         }
@@ -103,8 +108,8 @@ def runs(node, name: str) -> bool:
     return node.exec(["systemctl", "is-active", f"{name}.service"], check=False).stdout.strip() == "active"
 
 
-def _program(name: str, broken: str, deaf: str) -> str:
-    end = {broken: ENDS, deaf: DEAF}.get(name, RUNS.format(port=PORTS[name]))
+def _program(name: str, instead: dict[str, str]) -> str:
+    end = instead.get(name, RUNS[name]).format(port=PORTS[name], library=LIBRARY)
     return PROGRAM.format(name=name, library=LIBRARY, end=end)
 
 

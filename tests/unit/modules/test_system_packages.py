@@ -257,10 +257,23 @@ def test_repositories_are_asked_what_they_offer_only_when_something_changed(node
     assert module.offered([]) == {"upgrade": {}, "stays": {}} and commands.asked == []
     assert module.offered(["lab-plain"]) == module.offered(["lab-plain"])
     assert len(commands.asked) == 1
-    module.offered(["a-long-name"])
+    module.offered(["a-long-name"])  # dnf has told of all
+    assert len(commands.asked) == 1
     (tmp_path / "lists/other").touch()
     module.offered(["a-long-name"])
-    assert len(commands.asked) == 3
+    assert len(commands.asked) == 2
+
+
+def test_apt_is_asked_of_each_service_once_whichever_was_asked_of_last(node, tmp_path):
+    """Services of one node are asked of in turn, again and again."""
+    module, commands = node("Debian")
+    for _ in range(2):
+        for name in ("lab-held", "lab-plain"):
+            module.offered([name])
+    assert commands.lines().count("apt-cache policy lab-held") == 1
+    (tmp_path / "lists/other").touch()
+    module.offered(["lab-held"])
+    assert commands.lines().count("apt-cache policy lab-held") == 2
 
 
 def test_repositories_that_cannot_be_read_offer_not_nothing(node):
