@@ -31,7 +31,7 @@ RAISED = {
     "UNKNOWN_TARGET": Raised("The target is not set, or is no release of the catalogue.", BEFORE_RUN),
     "EMPTY_CATALOGUE": Raised("There is no release at all.", BEFORE_RUN),
     "DOWNGRADE_REFUSED": Raised(
-        "A node runs a newer release than the target.",
+        "A node runs a newer release than the target, or one of which nothing tells whether it is newer.",
         LEFT_OUT,
     ),
     "CUSTOM_IMAGES_UNCHANGED": Raised(

@@ -13,7 +13,10 @@ REASONS = {
     "INVALID_PILLAR": "Correct the pillar key that the message names, then run again.",
     "UNKNOWN_TARGET": "Set openstack:target_version to a release of the catalogue (salt-run release.list).",
     "EMPTY_CATALOGUE": "Add a release file under pillar/openstack/releases/.",
-    "DOWNGRADE_REFUSED": "Set openstack:target_version to the deployed release or a newer one.",
+    "DOWNGRADE_REFUSED": (
+        "Set openstack:target_version to the deployed release or a newer one, or say of the releases which is"
+        " newer."
+    ),
     "CUSTOM_IMAGES_UNCHANGED": (
         "Renew openstack:custom_images, or name this target in openstack:keep_custom_images_for."
     ),

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from openstack_rollout.declared import content
+from openstack_rollout.declared import content, releases, version_order
 from openstack_rollout.declared import roles as of_roles
 from openstack_rollout.declared.base import Strict, without_nulls
 from openstack_rollout.declared.catalogue import Catalogue
@@ -92,6 +92,11 @@ class Model(Strict):
     def catalogue(self) -> Catalogue:
         """The services, of each release."""
         return Catalogue(self)
+
+    @cached_property
+    def ordered(self) -> list[str]:
+        """The versions of the catalogue of releases, oldest first."""
+        return version_order.in_order(releases.said_by(self.releases))[0]
 
     @cached_property
     def targets(self) -> dict[str, str]:

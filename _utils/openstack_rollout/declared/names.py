@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from packaging.version import InvalidVersion, Version
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
@@ -145,12 +144,10 @@ def reserved(name: str) -> str:
     return ""
 
 
-def _version(name: str) -> str:
-    try:
-        Version(name)
-    except InvalidVersion:
-        return f"{shown(name)} is not a version, such as 1.0.1"
-    return ""
+def _release(name: str) -> str:
+    if ".." in name:
+        return f"{shown(name)} has two dots in a row: a release's name is part of the names of files"
+    return f"{shown(name)} is the name of the catalogue's own file: add to it" if name == "init" else ""
 
 
 def _path(text: str) -> str:
@@ -255,8 +252,9 @@ KnownImageKey = Annotated[ImageKey, Defined("image_keys", "image key")]
 #: A release's name, and what names one.
 ReleaseName = Annotated[
     str,
-    Text(r"[0-9A-Za-z][0-9A-Za-z.+_-]*", "a release's name is a version, such as 1.0.1, and nothing else",
-         more=_version),
+    Text(r"[0-9A-Za-z][0-9A-Za-z.+_-]*",
+         "a release's name has letters, digits, ., +, _ and - only, and begins with a letter or a digit",
+         more=_release),
 ]  # fmt: skip
 #: As the package managers of both families spell names; Debian's may have an architecture.
 PACKAGE = Text(

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any
 
-from packaging.version import InvalidVersion, Version
 from pydantic import BeforeValidator, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
 
-from openstack_rollout.declared import checks
+from openstack_rollout.declared import checks, version_order
 from openstack_rollout.declared.base import Strict, without_nulls
 from openstack_rollout.declared.hooks import Migrations
 from openstack_rollout.declared.images import ReleaseImages
-from openstack_rollout.declared.names import PACKAGE, PACKAGE_VERSION, Note, ServiceType
+from openstack_rollout.declared.names import (
+    PACKAGE,
+    PACKAGE_VERSION,
+    Note,
+    ReleaseName,
+    ServiceType,
+    WholeNumber,
+)
 from openstack_rollout.declared.problems import (
     Path,
     Wrong,
@@ -24,6 +31,7 @@ from openstack_rollout.declared.problems import (
     suggestion,
 )
 from openstack_rollout.declared.services import Entry
+from openstack_rollout.declared.version_order import Said
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.node.packages import FLOOR, NEWEST
 from openstack_rollout.vocabulary import OS_FAMILIES
@@ -120,6 +128,10 @@ PackageVersions = Annotated[
 class Release(Strict):
     """What an update brings a cloud to."""
 
+    order: Annotated[int, WholeNumber(0, 10**9)] | None = None
+    """Higher is newer, among the releases that have one: where their names do not tell."""
+    follows: ReleaseName | None = None
+    """A version that this one is newer than: where their names do not tell."""
     images: ReleaseImages = {}
     """Image key → reference, or back end → reference where the key is a map of back ends."""
     packages: PackageVersions = {}
@@ -136,28 +148,38 @@ class Release(Strict):
 
 
 def distinct(releases: dict[str, Release]) -> dict[str, Release]:
-    """The releases. Raises Wrong where two names are one version, such as 1.0 and 1.0.0."""
+    """The releases. Raises Wrong where two names are one version, such as 1.0 and 1.0.0, and where nothing
+    tells which of two is newer.
+    """
     lines: list[tuple[Path, str]] = []
-    seen: dict[Version, str] = {}
-    for name in releases:
-        first = seen.setdefault(Version(name), name)
-        if first != name:
-            lines.append(((name,), f"is the same version as {first}"))
+    said = said_by(releases)
+    ordered, unclear = version_order.in_order(said)
+    for before, name in pairwise(ordered):
+        if version_order.decided(before, name, said) == 0:
+            first, second = sorted((before, name), key=list(releases).index)
+            lines.append(((second,), f"is the same version as {first}"))
+    for one, other in unclear:
+        text = version_order.question(one, other) if one else "is newer than a release that is newer than it"
+        lines.append(((other,), text))
     raise_all(lines)
     return releases
 
 
-def version_key(version: str) -> tuple[int, Version, str]:
-    """Sorts versions as packaging does; what is no version at all comes before those that are."""
-    try:
-        return (1, Version(version), version)
-    except InvalidVersion:
-        return (0, Version("0"), version)
+def said_by(releases: Mapping[str, Release]) -> dict[str, Said]:
+    """What releases say of their order, by version."""
+    return {name: Said(one.order, one.follows) for name, one in releases.items()}
 
 
 def versions(model: Model) -> list[str]:
     """The versions of the catalogue, oldest first."""
-    return sorted(model.releases, key=version_key)
+    return list(model.ordered)
+
+
+def newer(model: Model, one: str, other: str) -> bool | None:
+    """Whether a version is newer than another; either may be of no release of the catalogue any more. None
+    where nothing tells.
+    """
+    return version_order.newer(one, other, said_by(model.releases))
 
 
 def available(model: Model) -> str | None:

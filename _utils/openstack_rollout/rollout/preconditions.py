@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from openstack_rollout.declared import releases
+from openstack_rollout.declared import releases, version_order
 from openstack_rollout.declared.comparison import Compared
 from openstack_rollout.declared.differences import CONTAINERS, Kind
 from openstack_rollout.declared.model import Model
@@ -85,20 +85,33 @@ def _leaving_out(
 
 
 def refuse_downgrade(model: Model, deployed: Mapping[str, str | None]) -> None:
-    """Raise DOWNGRADE_REFUSED with the nodes that run a newer release than the target.
+    """Raise DOWNGRADE_REFUSED with the nodes that run a newer release than the target, or one of which
+    nothing tells whether it is newer.
 
     deployed (dict): minion id -> measured version, None where it is between releases.
     """
     wanted = releases.wanted(model)
-    newer = {
-        node: version
-        for node, version in sorted(deployed.items())
-        if wanted and version and releases.version_key(version) > releases.version_key(wanted)
+    if not wanted:
+        return
+    judged = {
+        version: releases.newer(model, version, wanted) for version in set(filter(None, deployed.values()))
+    }
+    newer = {node: version for node, version in sorted(deployed.items()) if version and judged[version]}
+    unclear = {
+        node: version for node, version in sorted(deployed.items()) if version and judged[version] is None
     }
     if newer:
         named = ", ".join(f"{node} is at {version}" for node, version in newer.items())
         raise RolloutError(
             "DOWNGRADE_REFUSED", f"openstack:target_version: {wanted} would be a downgrade, {named}", newer
+        )
+    if unclear:
+        version = next(iter(unclear.values()))
+        raise RolloutError(
+            "DOWNGRADE_REFUSED",
+            f"openstack:target_version: {version_order.question(version, wanted)}"
+            f" ({', '.join(unclear)} is at {version})",
+            unclear,
         )
 
 

@@ -339,7 +339,24 @@ MISTAKES = [
         "releases:1.0.1: has to be a mapping with images and packages, not a list: ['images']",
     ),
     ("releases/1.0.1", None, "releases:1.0.1: has to be a mapping with images and packages, not nothing"),
-    ("releases/next", {}, "releases:next: 'next' is not a version, such as 1.0.1"),
+    (
+        "releases",
+        {"2025.1-ubuntu-noble": {}, "2025.1-ubuntu-jammy": {}},
+        "releases:2025.1-ubuntu-noble: is 2025.1-ubuntu-jammy or 2025.1-ubuntu-noble newer? Their names do"
+        " not tell: give the newer one's release follows: with the other's version, or give both an order:",
+    ),
+    (
+        "releases/1..2",
+        {},
+        "releases:1..2: '1..2' has two dots in a row: a release's name is part of the names of files",
+    ),
+    ("releases/init", {}, "releases:init: 'init' is the name of the catalogue's own file: add to it"),
+    ("releases/1.0.1/follow", "1.0.0", "releases:1.0.1:follow: unknown key, did you mean follows?"),
+    (
+        "releases/1.0.1/order",
+        "2",
+        "releases:1.0.1:order: has to be a whole number from 0 to 1000000000, not a string: '2'",
+    ),
     ("releases/1.0.1/image", {}, "releases:1.0.1:image: unknown key, did you mean images?"),
     (
         "releases/1.0.1/images/nova_comput_image",

@@ -16,10 +16,17 @@ def holding(*versions, **keys):
 
 
 def test_versions_are_ordered_as_versions():
-    some = holding("1.0.10", "1.0.9", "1.0.10rc1", "x", "2.0")
-    assert releases.versions(some) == ["x", "1.0.9", "1.0.10rc1", "1.0.10", "2.0"]
+    some = holding("1.0.10", "1.0.9", "1.0.10rc1", "2.0")
+    assert releases.versions(some) == ["1.0.9", "1.0.10rc1", "1.0.10", "2.0"]
     assert releases.available(some) == "2.0"
     assert releases.available(Model()) is None
+
+
+def test_names_that_are_no_versions_of_python_are_ordered_by_what_they_say():
+    some = holding("18.0.9-20250605.1", "1.2.3.1234567890.p", "18.0.6-20250403.1", "17.1_20240827.1")
+    ordered = ["1.2.3.1234567890.p", "17.1_20240827.1", "18.0.6-20250403.1", "18.0.9-20250605.1"]
+    assert releases.versions(some) == ordered
+    assert releases.available(some) == ordered[-1]
 
 
 def test_the_target_is_what_the_operator_set():

@@ -55,5 +55,28 @@ def test_a_downgrade_is_refused_with_its_nodes():
     assert "1.0.0 would be a downgrade, cmp2 is at 1.0.1" in error.value.message
 
 
+@pytest.mark.parametrize(
+    ("deployed", "target", "said"),
+    [
+        ("18.0.9-20250605.1", "18.0.6-20250403.1", "would be a downgrade, cmp1 is at 18.0.9-20250605.1"),
+        (
+            "2025.1-ubuntu-noble",
+            "2025.1-ubuntu-jammy",
+            "is 2025.1-ubuntu-noble or 2025.1-ubuntu-jammy newer?",
+        ),
+    ],
+)
+def test_a_downgrade_is_one_by_the_order_of_the_releases(deployed, target, said):
+    """Also where the deployed release is none of the catalogue any more."""
+    openstack = valid()
+    openstack |= {"releases": {target: openstack["releases"][NEW]}, "target_version": target}
+    with pytest.raises(RolloutError) as error:
+        preconditions.refuse_downgrade(model(openstack), {"cmp1": deployed, "cmp2": target})
+    assert (error.value.reason, error.value.nodes) == ("DOWNGRADE_REFUSED", ("cmp1",))
+    assert said in error.value.message
+    openstack["releases"][target] = {**openstack["releases"][target], "follows": deployed}
+    preconditions.refuse_downgrade(model(openstack), {"cmp1": deployed})
+
+
 def test_without_a_target_nothing_is_a_downgrade():
     assert preconditions.refuse_downgrade(model(target_version=""), {"cmp1": NEW}) is None
