@@ -20,9 +20,9 @@ from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.planned import PlannedNode, PlannedRole
 from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, Trial
 from openstack_rollout.rollout import halting, judging
-from openstack_rollout.rollout.asking import unhindered
 from openstack_rollout.rollout.fleet import Context, Fleet, StepResult
 from openstack_rollout.rollout.node_log import NodeLog
+from openstack_rollout.rollout.questions import unhindered
 from openstack_rollout.rollout.time_limits import MOVES, TimeLimits
 from openstack_rollout.rollout.window import Node, Window
 

@@ -13,11 +13,11 @@ from openstack_rollout.declared.rounds import Round
 from openstack_rollout.errors import RolloutError, some
 from openstack_rollout.records.run_record import Run
 from openstack_rollout.rollout import addresses
-from openstack_rollout.rollout.asking import unhindered
 from openstack_rollout.rollout.engine import Capacity
 from openstack_rollout.rollout.fleet import Halted
 from openstack_rollout.rollout.membership import Measured, Membership
 from openstack_rollout.rollout.ports import Ports
+from openstack_rollout.rollout.questions import unhindered
 
 SYSTEM = "system"  # the stage that may reboot nodes
 CONDUCTOR = "ironic-conductor"

@@ -29,7 +29,6 @@ from openstack_rollout.rollout import (
     restoration,
     run_log,
 )
-from openstack_rollout.rollout.asking import unhindered
 from openstack_rollout.rollout.drain_steps import LiveApart, shared_capacity
 from openstack_rollout.rollout.ending import Ending
 from openstack_rollout.rollout.engine import Engine
@@ -38,6 +37,7 @@ from openstack_rollout.rollout.fleet import Halted, never
 from openstack_rollout.rollout.membership import Measured, Membership
 from openstack_rollout.rollout.plan import Planner
 from openstack_rollout.rollout.ports import Ports
+from openstack_rollout.rollout.questions import unhindered
 from openstack_rollout.rollout.run_log import RunLog
 from openstack_rollout.vocabulary import PREFETCH, STAGES, in_order
 

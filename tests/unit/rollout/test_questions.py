@@ -6,7 +6,7 @@ import time
 import pytest
 
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.rollout.asking import unhindered
+from openstack_rollout.rollout.questions import unhindered
 from tests.unit.simulated_fleet import DRAIN, Cloud, Master, refusal
 
 SOON = 10.0  # seconds, of a question that would hang for ever
