@@ -17,8 +17,9 @@ from openstack_rollout.on_salt.refusal import REFUSED as _REFUSED
 from openstack_rollout.on_salt.refusal import Refusal
 from openstack_rollout.on_salt.returns import changes_of
 from openstack_rollout.records.journal import plain as _plain
-from openstack_rollout.rollout import control, dry_run, gone, restoration
+from openstack_rollout.rollout import asking, control, dry_run, gone, restoration
 from openstack_rollout.rollout import status as standing
+from openstack_rollout.rollout.asking import NOTHING, Given
 from openstack_rollout.rollout.membership import Membership
 from openstack_rollout.rollout.run import UPDATE, Rollout
 from openstack_rollout.screens import tables
@@ -107,10 +108,14 @@ def survey(nodes=None, output=None, version=FOUND, silence=STATUS_SILENCE):
     return {"data": data, "outputter": "rollout"}
 
 
-@console.command()
-def plan():
+@console.command(limit=console.text)
+def plan(limit=None):
     """What an update would do: node states applied with test=True, the order of the nodes, what would be
     refused.
+
+    limit
+        A compound target: the nodes that the update may touch. By default that of the run that it would go on
+        with, or all nodes.
 
     Returns the plan. Where the update would be refused, the plan says so, and the exit status is 1.
 
@@ -119,9 +124,10 @@ def plan():
     .. code-block:: bash
 
         salt-run rollout.plan
+        salt-run rollout.plan limit='gtw*'
         salt-run rollout.plan --out=json
     """
-    opts = _opts()
+    opts, given = _opts(), Given(limit)
     with SaltFleet(opts) as fleet:
         model = wiring.model(opts)
         members = Membership.of(model, fleet)
@@ -134,38 +140,52 @@ def plan():
                 for ended in fleet.dry_run(members.silences(nodes), stage)
             }
 
-        data = dry_run.dry_run(model, wiring.ports(opts, fleet), predict)
+        data = dry_run.dry_run(model, wiring.ports(opts, fleet), predict, given)
     data["retcode"] = _REFUSED if data["refused"] else 0  # the exit status of salt-run
     return {"data": data, "outputter": "rollout"}
 
 
-@console.command()
-def begin():
+@console.command(limit=console.text)
+def begin(limit=None, pillar_keys=()):
     """Check everything, open a run or go on with the unfinished one, prefetch on every node.
 
-    A step of orch/update.sls. Returns {"run": identifier, "target": version}, and "gone" where nodes of the
-    last run are no accepted minions any more. Refuses with one line, under any reason of the checks or of a
-    node.
+    A step of orch/update.sls, which hands over what is in its pillar.
+
+    limit
+        As for `rollout.run`.
+
+    pillar_keys
+        The keys of the orchestration's pillar: one that looks like a misspelt argument is refused.
+
+    Returns {"run": identifier, "target": version}, and "gone" where nodes of the last run are no accepted
+    minions any more. Refuses with one line, under any reason of the checks or of a node.
 
     CLI Example:
 
     .. code-block:: bash
 
         salt-run state.orchestrate orch.update
+        salt-run state.orchestrate orch.update pillar='{"limit": "gtw*"}'
     """
-    opts = _opts()
+    opts, given = _opts(), Given(limit)
+    asking.refuse_misspelt(pillar_keys, lambda: master_pillar.compiled_pillar(opts))
     with SaltFleet(opts) as fleet:
-        run = Rollout(wiring.ports(opts, fleet)).begin()
+        run = Rollout(wiring.ports(opts, fleet)).begin(given=given)
     return {"run": run.id, "target": run.target, **({"gone": run.gone} if run.gone else {})}
 
 
-@console.command(stage=console.text)
-def run(stage=None):
+@console.command(stage=console.text, limit=console.text)
+def run(stage=None, limit=None, pillar_keys=()):
     """The whole update, or one stage, which must not be out of order.
 
     stage
         ovn, control_plane, services, ovs or system. In an orchestration that has begun a run it is a part
         of that run, else it is a run of its own.
+
+    limit
+        A compound target: the nodes that the run may touch; by pillar (I@) and nodegroups (N@) too, since the
+        master alone reads it. The others are measured: the run is refused, by name, while one of them has to
+        go first. A run that goes on keeps its own.
 
     Returns the run with its state. When it is refused or pauses, it ends with one line under its reason.
 
@@ -175,12 +195,15 @@ def run(stage=None):
 
         salt-run rollout.run
         salt-run rollout.run services
+        salt-run rollout.run limit='cmp1*'
     """
+    given = Given(limit)
     if stage is None:
-        return _orchestrate(UPDATE)
+        return _orchestrate(UPDATE, given)
     opts = _opts()
+    asking.refuse_misspelt(pillar_keys, lambda: master_pillar.compiled_pillar(opts))
     with SaltFleet(opts) as fleet:
-        return Rollout(wiring.ports(opts, fleet)).stage(stage)
+        return Rollout(wiring.ports(opts, fleet)).stage(stage, given)
 
 
 @console.command()
@@ -220,9 +243,12 @@ def pause():
     return control.pause(wiring.journal(opts), wiring.lock(opts))
 
 
-@console.command()
-def resume():
+@console.command(limit=console.text)
+def resume(limit=None):
     """Go on with the run that is paused, by its own orchestration.
+
+    limit
+        Another limit than the run had, as for `rollout.run`; '*' for all nodes.
 
     Returns {run, state} when the run is completed, or one line when a running one only had to forget that it
     should pause. Refuses under NO_RUN when there is no run, RUN_IN_PROGRESS when it is not paused, and under
@@ -233,9 +259,10 @@ def resume():
     .. code-block:: bash
 
         salt-run rollout.resume
+        salt-run rollout.resume limit='*'
     """
     opts = _opts()
-    orchestration = control.to_resume(wiring.journal(opts), wiring.lock(opts))
+    orchestration = control.to_resume(wiring.journal(opts), wiring.lock(opts), Given(limit))
     return _orchestrate(orchestration) if orchestration else "the request to pause is withdrawn"
 
 
@@ -359,13 +386,13 @@ def _watch(opts, screens, timeout, wait):
     return board.run
 
 
-def _orchestrate(orchestration):
+def _orchestrate(orchestration, given=NOTHING):
     """Run an orchestration in this process; its failed step's line becomes this function's."""
-    answer = __salt__["state.orchestrate"](orchestration)
+    answer = __salt__["state.orchestrate"](orchestration, pillar=given.said())
     states = next(iter(answer["data"].values()))
     if answer["retcode"] == 0:
         done = wiring.journal(_opts()).latest()
-        return {"run": done.id, "state": done.state.value}
+        return control.outcome(done)
     if not isinstance(states, dict):
         raise Refusal(" ".join(str(line) for line in states))
     failed = [state for state in states.values() if state["result"] is False]

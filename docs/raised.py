@@ -46,7 +46,11 @@ RAISED = {
         " one to it was under way.",
         "Nothing by this call. What the run had done before stays.",
     ),
-    "STAGE_OUT_OF_ORDER": Raised("A stage was asked for, and one that must precede it is not done.", NOTHING),
+    "STAGE_OUT_OF_ORDER": Raised(
+        "A stage was asked for, and one that must precede it is not done; or not on nodes outside of the"
+        " limit that must go before those inside.",
+        NOTHING,
+    ),
     "NO_NODES": Raised(
         "A role, a zone or an argument matches no accepted minion, or a role or zone names one that is none.",
         NOTHING,

@@ -1,3 +1,4 @@
+{% from "orch/asked.jinja" import asked with context %}
 # The order of an update, and nothing else: what happens in a stage is the rollout runner's affair.
 include:
   - orch.ovn
@@ -10,6 +11,7 @@ begin:
   salt.runner:
     - name: rollout.begin
     - failhard: True
+    {{ asked() }}
 
 finish:
   salt.runner:

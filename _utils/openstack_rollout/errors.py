@@ -28,7 +28,9 @@ REASONS = {
         "Undo the edit. Or go on with what is declared now: run again; for another target_version, end the"
         " run under way first (salt-run rollout.abort)."
     ),
-    "STAGE_OUT_OF_ORDER": "Run the stages that the message names first.",
+    "STAGE_OUT_OF_ORDER": (
+        "Run the stages that the message names first, or have the limit take the nodes in that it names."
+    ),
     "NO_NODES": "Correct the target that the message names, or accept the minions' keys.",
     "NODE_SILENT": "Bring the node or its salt-minion back, then run again.",
     "NODE_REBOOTED": "Find out who rebooted the node, then run again: it goes on by measuring.",

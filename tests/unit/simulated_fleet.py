@@ -13,6 +13,7 @@ import heapq
 import itertools
 import json
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatch
 
 import pytest
 
@@ -22,6 +23,7 @@ from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.lock import Lock
+from openstack_rollout.rollout.asking import Given
 from openstack_rollout.rollout.fleet import Answers, StepResult
 from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.rollout.reboots import Reboots
@@ -251,10 +253,13 @@ class SimulatedFleet:
         self._ends = []
 
     def members(self, target):
-        if target.startswith("G@zone:"):
-            zone = target.removeprefix("G@zone:")
-            return [name for name, node in self.cloud.nodes.items() if node.zone == zone]
-        return [name for name in self.cloud.nodes if name.startswith(target.rstrip("*"))]
+        """Globs and G@zone:…, joined by `or`."""
+        words = target.split(" or ")
+        return [
+            name
+            for name, node in self.cloud.nodes.items()
+            if any(word == f"G@zone:{node.zone}" or fnmatch(name, word) for word in words)
+        ]
 
     def keys(self):
         return self.cloud.keys
@@ -438,9 +443,9 @@ class Master:
     def rollout(self):
         return Rollout(self.ports())
 
-    def update(self):
+    def update(self, **given):
         """What orch/update.sls does: every step with a rollout of its own, in one process."""
-        self.rollout().begin()
+        self.rollout().begin(given=Given(**given))
         for stage in ("ovn", "control_plane", "services", "ovs", "system"):
             self.rollout().stage(stage)
         return self.rollout().finish()

@@ -25,6 +25,8 @@ _WORDS = 1000
 _DEEPEST = 50
 _OPERAND = "x"
 _KINDS = "there are G@, P@, E@, L@ and S@"
+#: Kinds that the master alone knows: by pillar, and nodegroups.
+_OF_MASTER = "IJN"
 _REFUSED = {
     "I": "matches by pillar (I@, J@), which the pillar itself cannot depend on",
     "J": "matches by pillar (I@, J@), which the pillar itself cannot depend on",
@@ -35,8 +37,11 @@ _REFUSED = {
 }
 
 
-def problem(target: str) -> str:
-    """What is wrong with a compound target, "" for nothing."""
+def problem(target: str, *, by_master: bool = False) -> str:
+    """What is wrong with a compound target, "" for nothing.
+
+    by_master: whether the master alone reads it, who knows pillars and nodegroups.
+    """
     if not target.strip():
         return "has to be a target, not blanks"
     words = target.split()
@@ -45,7 +50,7 @@ def problem(target: str) -> str:
     try:
         for word in words:
             if word not in _OPERATORS:
-                _operand(word)
+                _operand(word, _OF_MASTER if by_master else "")
         _order(words)
     except Wrong as error:
         text = str(error)
@@ -93,12 +98,14 @@ def _order(words: list[str]) -> None:
         raise Wrong("a ( has no )")
 
 
-def _operand(word: str) -> None:
+def _operand(word: str, known: str) -> None:
     match = _ENGINE.fullmatch(word)
     if not match:
         _glob(word)
         return
     engine, delimiter, pattern = match["engine"], match["delimiter"], match["pattern"]
+    if engine in known and pattern:
+        return
     if engine in _REFUSED:
         raise Wrong(f"{shown(word)} {_REFUSED[engine]}")
     if engine not in _ENGINES:

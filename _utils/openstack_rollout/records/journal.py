@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Protocol, TypeVar, cast
 from pydantic import Field, TypeAdapter, ValidationError
 
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.records.asked import Asked
 from openstack_rollout.records.drain_record import DrainRecord
 from openstack_rollout.records.run_record import UNFINISHED, NodeRecord, Run
 
@@ -103,7 +104,14 @@ class Journal:
         self._store = _OneAtATime(store)
         self._clock = clock
 
-    def create(self, target: str, orchestration: str, stages: Iterable[str], owner: dict[str, Any]) -> Run:
+    def create(
+        self,
+        target: str,
+        orchestration: str,
+        stages: Iterable[str],
+        owner: dict[str, Any],
+        asked: Asked | None = None,
+    ) -> Run:
         """Open a run and make it the current one; returns its record."""
         now = self._clock()
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
@@ -115,6 +123,7 @@ class Journal:
             created=now,
             updated=now,
             owner=owner,
+            asked=asked or Asked(),
         )
         self._forget_old_runs()
         self.save(run)

@@ -79,11 +79,14 @@ class PlannedRound:
 
 @dataclass(frozen=True)
 class PlannedStage:
-    """A stage: its rounds in order, and the nodes that are done with it already."""
+    """A stage: its rounds in order, the nodes that are done with it already, and those outside of the run's
+    limit that are not.
+    """
 
     stage: str
     rounds: tuple[PlannedRound, ...] = ()
     done: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
 
     @property
     def nodes(self) -> list[str]:

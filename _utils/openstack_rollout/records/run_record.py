@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from openstack_rollout.records.asked import Asked
 from openstack_rollout.records.planned import Plan
 
 VERSION = 1
@@ -89,6 +90,7 @@ class Run:
         message: What is wrong and where, for people.
         stage: Name of a stage, or `prefetch` → how far it is.
         plan: What was planned when it began, None before that.
+        asked: What it is asked to keep to, such as a limit.
         gone: Nodes that the run before knew and that were no accepted minions when this one began: node id →
             {"role", "key"}.
         addresses: Virtual address → the nodes that may hold it, as far as they were seen in this run.
@@ -109,6 +111,7 @@ class Run:
     message: str = ""
     stage: dict[str, StageRecord] = field(default_factory=dict)
     plan: Plan | None = None
+    asked: Asked = field(default_factory=Asked)
     content: dict[str, str] = field(default_factory=dict)
     gone: dict[str, dict[str, str]] = field(default_factory=dict)
     addresses: dict[str, list[str]] = field(default_factory=dict)

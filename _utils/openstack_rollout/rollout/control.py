@@ -8,6 +8,8 @@ from openstack_rollout.errors import REASONS, RolloutError
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.lock import Lock
 from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, RunState, StageState
+from openstack_rollout.rollout import asking
+from openstack_rollout.rollout.asking import NOTHING, Given
 from openstack_rollout.vocabulary import by_role
 
 
@@ -48,20 +50,31 @@ def abort(journal: Journal, lock: Lock) -> dict[str, Any]:
     return _answer(journal, run, "aborted")
 
 
-def to_resume(journal: Journal, lock: Lock) -> str | None:
+def to_resume(journal: Journal, lock: Lock, given: Given = NOTHING) -> str | None:
     """The orchestration that goes on with the paused run; None when a live engine only had to forget a
     request.
 
-    Raises RolloutError NO_RUN, or RUN_IN_PROGRESS when there is nothing to resume.
+    given: what an operator gave with the command: it is the run's from now on. Raises RolloutError NO_RUN, or
+    RUN_IN_PROGRESS when there is nothing to resume, or something is given for a run that is under way.
     """
     run = _unfinished(journal)
     if not _driven(run, lock):
         journal.clear_request(run.id)
+        asking.change(run.asked, given)
+        journal.save(run)
         return run.orchestration
-    if not journal.requested(run.id):
+    if journal.requested(run.id) != "pause":
         raise RolloutError("RUN_IN_PROGRESS", f"run {run.id} is not paused")
+    if given != NOTHING:
+        raise RolloutError("RUN_IN_PROGRESS", f"run {run.id} is under way: nothing of it can be changed")
     journal.clear_request(run.id)
     return None
+
+
+def outcome(run: Run) -> dict[str, Any]:
+    """What a command tells of a run that has ended: {"run", "state"}, and "limit" of one that has one."""
+    limit = {"limit": run.asked.limit} if run.asked.limit else {}
+    return {"run": run.id, "state": run.state.value, **limit}
 
 
 def report(journal: Journal, run_id: str | None = None) -> dict[str, Any]:
@@ -93,6 +106,7 @@ def report(journal: Journal, run_id: str | None = None) -> dict[str, Any]:
         "seconds": round(latest - run.created, 1),
         "remedy": REASONS.get(run.reason, ""),
         "gone": run.gone,
+        "limit": run.asked.limit,
     }
     return {"run": summary, "stages": stages, "nodes": nodes}
 

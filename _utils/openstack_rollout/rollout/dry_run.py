@@ -11,8 +11,12 @@ from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.policies import CLOUD_DRAINS
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.records.asked import Asked
 from openstack_rollout.records.planned import Plan
-from openstack_rollout.rollout import gone, occupancy, plan, preconditions, status
+from openstack_rollout.rollout import asking, gone, occupancy, plan, preconditions, status
+from openstack_rollout.rollout import limit as limits
+from openstack_rollout.rollout.asking import Given
+from openstack_rollout.rollout.limit import Limit
 from openstack_rollout.rollout.membership import Measured, Membership
 from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.rollout.run import UPDATE
@@ -22,23 +26,29 @@ from openstack_rollout.vocabulary import STAGES
 Predict = Callable[[Iterable[str], str], Mapping[str, list[dict[str, Any]]]]
 
 
-def dry_run(model: Model, ports: Ports, predict: Predict) -> dict[str, Any]:
+def dry_run(model: Model, ports: Ports, predict: Predict, given: Given = asking.NOTHING) -> dict[str, Any]:
     """The plan of an update that would begin now, as data. Touches nothing.
 
-    predict: applies a stage's node state with test=True. Returns {"target", "refused", "prefetch", "stages",
-    "gone", "remedy", "workloads", "nodes", "boots", "failures"}: refused is the line under which the update
+    predict: applies a stage's node state with test=True. given: what an operator would give with the
+    update; a run that would go on keeps its own. Returns {"target", "refused", "prefetch", "stages", "gone",
+    "remedy", "workloads", "nodes", "boots", "failures", "limit"}: refused is the line under which the update
     would not begin, or None; stages the tree of records.planned; gone as of gone.since; workloads what
     workload.risks says of the nodes that will be drained, or None; boots what is wrong, or cannot be told, of
-    the next boot of nodes that may be rebooted. Raises RolloutError NO_NODES.
+    the next boot of nodes that may be rebooted. Raises RolloutError NO_NODES, and WRONG_ARGUMENT.
     """
     releases.target(model)  # an update needs one
     drains = ports.drains(model)
     members = Membership.of(model, ports.fleet)
     measured = members.measure(ports.fleet, members.ids)
-    measured, refusal = _as_a_run_begins(model, members, measured, ports, drains)
+    asked, error = _asked(given, ports)
+    limit = limits.of(asked, members, ports.fleet)
+    measured, refusal = _as_a_run_begins(model, members, measured, ports, drains, limit)
+    refusal = error or refusal
     found = measured.nodes
-    planned = plan.of_run(model, members, found, drains)
-    nodes: dict[str, dict[str, list[dict[str, Any]]]] = {name: {} for name in members.ids if name in found}
+    planned = plan.of_run(model, members, found, drains, limit=limit)
+    nodes: dict[str, dict[str, list[dict[str, Any]]]] = {
+        name: {} for name in limit.of(members.ids) if name in found
+    }
     for stage in STAGES:
         taking_part = [name for name in nodes if stage in found[name].stages]
         if taking_part:
@@ -55,6 +65,7 @@ def dry_run(model: Model, ports: Ports, predict: Predict) -> dict[str, Any]:
         "workloads": _workloads(model, ports, planned, members, drains),
         "nodes": nodes,
         "boots": _boots(planned, found),
+        "limit": limit.target,
         "failures": {name: f"{reason}: {message}" for name, (reason, message) in measured.failures.items()},
     }
 
@@ -86,8 +97,23 @@ def _workloads(
         return None  # an API that is away is what the refusal names
 
 
-def _as_a_run_begins(
-    model: Model, members: Membership, measured: Measured, ports: Ports, drains: Drains
+def _asked(given: Given, ports: Ports) -> tuple[Asked, RolloutError | None]:
+    """What a run would be asked, and why it would not be that."""
+    unfinished = ports.journal.unfinished()
+    goes_on = unfinished if unfinished and unfinished.orchestration == UPDATE else None
+    try:
+        return asking.of_run(given, goes_on), None
+    except RolloutError as error:
+        return asking.of_run(given, None), error
+
+
+def _as_a_run_begins(  # noqa: PLR0917
+    model: Model,
+    members: Membership,
+    measured: Measured,
+    ports: Ports,
+    drains: Drains,
+    limit: Limit,
 ) -> tuple[Measured, RolloutError | None]:
     """What a run would begin with, without the nodes that it would leave out; or why it would not begin."""
     try:
@@ -95,10 +121,13 @@ def _as_a_run_begins(
         unfinished = ports.journal.unfinished()
         preconditions.refuse_beside(unfinished, UPDATE, STAGES)
         preconditions.refuse_changed_target(unfinished, releases.target(model))
-        found = preconditions.before_a_run(model, members, measured, STAGES, ports)
-        preconditions.refuse_undrainable(members, found.nodes, STAGES, drains)
-        occupancy.refuse(model, members, found.nodes, STAGES, drains)
-        preconditions.refuse_broken_clusters(found, STAGES, ports, touch=False)
+        own = preconditions.before_a_run(model, members, limit.inside(measured), STAGES, ports)
+        limits.refuse_out_of_order(members, limit, measured, STAGES)
+        found = limit.whole(own, measured)
+        seen = limit.closed(found)
+        preconditions.refuse_undrainable(members, seen.nodes, STAGES, drains)
+        occupancy.refuse(model, members, seen.nodes, STAGES, drains)
+        preconditions.refuse_broken_clusters(seen, STAGES, ports, touch=False)
     except RolloutError as error:
         return measured, error
     return found, None

@@ -224,7 +224,7 @@ class Engine:
         halt: RolloutError | None = None
         for node in waiting:
             where = {"stage": pass_.round_.stage, "round": pass_.round_.name}
-            self._log.note(node, **where, step="", jid="", state=NodeState.WAITING)
+            self._log.note(node, None, **where, step="", jid="", state=NodeState.WAITING)
         limits = TimeLimits(self._fleet, self._policies, self._monotonic)
         while True:
             asked = self._asked()

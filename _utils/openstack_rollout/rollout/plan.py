@@ -21,6 +21,7 @@ from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.planned import Plan, PlannedNode, PlannedRole, PlannedRound, PlannedStage, Wave
 from openstack_rollout.records.run_record import Trial
 from openstack_rollout.rollout import occupancy, procedure
+from openstack_rollout.rollout.limit import NO_LIMIT, Limit
 from openstack_rollout.rollout.membership import Membership
 from openstack_rollout.rollout.occupancy import OneOfAKind
 from openstack_rollout.rollout.procedure import DRAINED, REBOOTED, RENEWED, STAGE, TELLING
@@ -30,38 +31,46 @@ from openstack_rollout.vocabulary import STAGES, in_order
 SYSTEM = "system"
 
 
-def of_run(
+def of_run(  # noqa: PLR0917
     model: Model,
     members: Membership,
     found: Mapping[str, Compared],
     drains: Drains,
     stages: Sequence[str] = STAGES,
+    limit: Limit = NO_LIMIT,
 ) -> Plan:
     """The plan of a run that begins now.
 
     model: what is declared. members: the nodes and their policies. found: node id → what it is, of those
-    that answered. drains: the drains of the cloud. stages: their names, in order.
+    that answered. drains: the drains of the cloud. stages: their names, in order. limit: of the run.
     """
-    needing = tuple(node for node in members.ids if node in found and found[node].open(stages))
+    needing = tuple(node for node in limit.of(members.ids) if node in found and found[node].open(stages))
     target = releases.wanted(model, stages)
-    planner = Planner(model, members, found, drains, target)
+    planner = Planner(model, members, found, drains, target, limit)
     return Plan(target, needing, tuple(planner.stage(stage) for stage in stages))
 
 
 class Planner:
     """Plans stages of what was measured.
 
-    model, members, found, drains: as of_run. target (str): the release of the run.
+    model, members, found, drains, limit: as of_run. target (str): the release of the run.
     """
 
-    def __init__(
-        self, model: Model, members: Membership, found: Mapping[str, Compared], drains: Drains, target: str
+    def __init__(  # noqa: PLR0917
+        self,
+        model: Model,
+        members: Membership,
+        found: Mapping[str, Compared],
+        drains: Drains,
+        target: str,
+        limit: Limit = NO_LIMIT,
     ):
         self._model = model
         self._members = members
         self._found = found
         self._drains = drains
         self._target = target
+        self._limit = limit
 
     def stage(
         self, stage: str, trials: Mapping[str, Trial] | None = None, failed: Collection[str] = ()
@@ -73,10 +82,12 @@ class Planner:
         """
         nodes = {role: self._nodes(stage, role) for role in self._members.order(stage)}
         here = [node for some in nodes.values() for node in some]
-        done = tuple(node.id for node in here if not self._found[node.id].stages[stage])
+        open_ = {node.id: bool(self._found[node.id].stages[stage]) for node in here}
+        done = tuple(node for node in self._limit.of(open_) if not open_[node])
+        outside = tuple(node for node in open_ if open_[node] and not self._limit.has(node))
         proven = dict(trials or {})
         planned = []
-        for round_ in self._rounds(stage, len(here) - len(done)):
+        for round_ in self._rounds(stage, sum(open_[node] for node in self._limit.of(open_))):
             roles = []
             for role, some in nodes.items():
                 one = self._role(round_, role, some, proven.get(role), failed)
@@ -85,7 +96,7 @@ class Planner:
                     proven[role] = Trial(list(one.proving), soaked=True)  # proven for the rounds after it
             if roles:
                 planned.append(PlannedRound(round_.name, round_.services, tuple(roles)))
-        return PlannedStage(stage, tuple(planned), done)
+        return PlannedStage(stage, tuple(planned), done, outside)
 
     def role(
         self, stage: str, name: str, role: str, trial: Trial | None, failed: Collection[str]
@@ -95,7 +106,7 @@ class Planner:
 
     def round(self, stage: str, name: str) -> Round:
         """The round of a stage that bears a name, with what belongs to it."""
-        opened = sum(bool(one.stages.get(stage)) for one in self._found.values())
+        opened = sum(bool(self._found[node].stages.get(stage)) for node in self._limit.of(self._found))
         return next(one for one in self._rounds(stage, opened) if one.name == name)
 
     def _rounds(self, stage: str, opened: int) -> list[Round]:
@@ -114,7 +125,11 @@ class Planner:
         trial: Trial | None,
         failed: Collection[str],
     ) -> PlannedRole | None:
-        needing = [node for node in nodes if round_.open(self._found[node.id]) and node.id not in failed]
+        needing = [
+            node
+            for node in nodes
+            if self._limit.has(node.id) and round_.open(self._found[node.id]) and node.id not in failed
+        ]
         if not needing:
             return None
         policy = self._members.policies[role]

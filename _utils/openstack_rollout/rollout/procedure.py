@@ -51,6 +51,18 @@ MUST_BE_DONE = {
     "system": (),
 }
 
+# What a run with a limit may not overtake elsewhere: the control plane follows every chassis, services follow
+# the whole control plane. The other stages follow what their own node has done.
+DONE_ELSEWHERE = {
+    "ovn": (),
+    "control_plane": ("ovn",),
+    "services": ("ovn", "control_plane"),
+    "ovs": ("ovn", "control_plane"),
+    "system": (),
+}
+# The known role that goes through a stage before any other one, wherever its nodes are.
+FIRST_ROLES = {"ovn": "controller", "services": "gateway"}
+
 
 def role_order(stage: str, roles: Iterable[str], base: Callable[[str], str]) -> list[str]:
     """The roles of a stage in their order, of those that a cloud has.

@@ -49,8 +49,8 @@ class _Question(Generic[Answer]):
 def unhindered(ask: Callable[[], Answer], halted: Halted) -> Answer:
     """The answer to a question; it is left alone when something halts meanwhile.
 
-    ask: takes no arguments, and may be left at any moment. halted: asked every half second; what it returns is raised.
-    Raises what `ask` raises.
+    ask: takes no arguments, and may be left at any moment. halted: asked every half second; what it returns
+    is raised. Raises what `ask` raises.
     """
     question = _Question(ask)
     while not question.ended(LOOK_EVERY):

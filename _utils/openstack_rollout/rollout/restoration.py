@@ -12,6 +12,7 @@ from openstack_rollout.declared import words
 from openstack_rollout.records.drain_record import BY_HAND, DrainRecord
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.rollout.engine import Engine
+from openstack_rollout.rollout.limit import NO_LIMIT, Limit
 from openstack_rollout.rollout.membership import Measured, Membership
 from openstack_rollout.vocabulary import in_order
 
@@ -47,10 +48,14 @@ def restore(
         engine.take(stage, "restore", [members.node(node) for node in nodes], TOGETHER, failures)
 
 
-def still_drained(journal: Journal, measured: Measured | None = None) -> str:
-    """The nodes that are still drained, each with the reason, as one line; empty when there are none."""
+def still_drained(journal: Journal, measured: Measured | None = None, limit: Limit = NO_LIMIT) -> str:
+    """The nodes that are still drained, each with the reason, as one line; empty when there are none.
+
+    limit: those outside of it were none of the run's affairs.
+    """
     lines = []
-    for node, record in drained_by_runs(journal).items():
+    drained = drained_by_runs(journal)
+    for node, record in ((node, drained[node]) for node in limit.of(drained)):
         failure = (measured.failures if measured else {}).get(node)
         unhealthy = (
             words.differences(measured.nodes[node].health) if measured and node in measured.nodes else []

@@ -14,10 +14,11 @@ from openstack_rollout.declared import releases, words
 from openstack_rollout.declared.model import Model
 from openstack_rollout.errors import RolloutError, one_line
 from openstack_rollout.records.lock import me
-from openstack_rollout.records.planned import PlannedRole
-from openstack_rollout.records.run_record import NodeRecord, Run, RunState, StageRecord, StageState, Trial
+from openstack_rollout.records.run_record import Run, RunState, StageRecord, StageState
 from openstack_rollout.rollout import (
     addresses,
+    asking,
+    control,
     gates,
     gone,
     halting,
@@ -29,16 +30,20 @@ from openstack_rollout.rollout import (
     restoration,
     run_log,
 )
-from openstack_rollout.rollout.drain_steps import LiveApart, shared_capacity
+from openstack_rollout.rollout import limit as limits
+from openstack_rollout.rollout.asking import Given
 from openstack_rollout.rollout.ending import Ending
 from openstack_rollout.rollout.engine import Engine
 from openstack_rollout.rollout.engines import Engines
 from openstack_rollout.rollout.fleet import Halted, never
+from openstack_rollout.rollout.limit import NO_LIMIT, Limit
 from openstack_rollout.rollout.membership import Measured, Membership
 from openstack_rollout.rollout.plan import Planner
 from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.rollout.questions import unhindered
 from openstack_rollout.rollout.run_log import RunLog
+from openstack_rollout.rollout.stage_walk import StageWalk
+from openstack_rollout.rollout.trying_out import is_updated, try_out
 from openstack_rollout.vocabulary import PREFETCH, STAGES, in_order
 
 PREFETCH_TOGETHER = 20
@@ -61,16 +66,20 @@ class Rollout:
         self._engines = Engines(ports)
         self._ending = Ending(ports, self._engines, self._log)
 
-    def begin(self, orchestration: str = UPDATE, stages: Iterable[str] = STAGES) -> Run:
+    def begin(
+        self, orchestration: str = UPDATE, stages: Iterable[str] = STAGES, given: Given = asking.NOTHING
+    ) -> Run:
         """Check everything, open a run (or go on with the unfinished one), prefetch on every node.
 
-        Returns the run's record. Raises RolloutError; a refusal opens no run and touches nothing.
+        given: what an operator gave with the command. Returns the run's record. Raises RolloutError; a
+        refusal opens no run and touches nothing.
         """
         stages = list(stages)
         self._lock.acquire()
         try:
             unfinished = self._journal.unfinished()
             preconditions.refuse_beside(unfinished, orchestration, stages)
+            asked = asking.of_run(given, _going_on(unfinished, orchestration))
         except BaseException:
             self._lock.release()
             raise
@@ -79,37 +88,40 @@ class Rollout:
             target = releases.wanted(model, stages)
             preconditions.refuse_changed_target(unfinished, target)
             members = Membership.of(model, self._fleet)
+            limit = limits.of(asked, members, self._fleet)
             missing = gone.for_run(self._journal, unfinished, members, self._fleet)
             unfinished = self._take_over(unfinished, orchestration, model, members)
             halted = self._halted(unfinished)
             follows = SYSTEM in stages or releases.wants_newest(model, target)
             measured = members.measure(self._fleet, members.ids, refresh=follows, halted=halted)
-            measured = preconditions.before_a_run(model, members, measured, stages, self._ports)
-            drains = self._engines.drains(model)
-            unhindered(
-                lambda: preconditions.refuse_undrainable(members, measured.nodes, stages, drains), halted
-            )
-            occupancy.refuse(model, members, measured.nodes, stages, drains)
-            preconditions.refuse_broken_clusters(measured, stages, self._ports, touch=True)
-            gates.refuse(model, members, measured, stages, self._ports, unfinished, halted)
+            own = preconditions.before_a_run(model, members, limit.inside(measured), stages, self._ports)
+            limits.refuse_out_of_order(members, limit, measured, stages)
+            measured = limit.whole(own, measured)
+            seen, drains = limit.closed(measured), self._engines.drains(model)
+            unhindered(lambda: preconditions.refuse_undrainable(members, seen.nodes, stages, drains), halted)
+            occupancy.refuse(model, members, seen.nodes, stages, drains)
+            preconditions.refuse_broken_clusters(seen, stages, self._ports, touch=True)
+            gates.refuse(model, members, seen, stages, self._ports, unfinished, halted)
         except RolloutError as error:
             self._ending.end(unfinished, error)
             raise
         except BaseException:
             self._lock.release()
             raise
-        run = unfinished or self._journal.create(target, orchestration, stages, me())
+        asked = limit.noted(asked)
+        run = unfinished or self._journal.create(target, orchestration, stages, me(), asked)
         with self._ending.of(run):
-            run.gone = missing
+            run.gone, run.asked = missing, asked
             run.content = {stage: model.content[stage] for stage in stages}
             run.addresses = addresses.known(run.addresses, measured.nodes, model.ignore_addresses)
-            self._open(run, model, members, measured)
+            self._open(run, model, members, measured, limit)
         return run
 
-    def stage(self, stage: str) -> dict[str, Any]:
+    def stage(self, stage: str, given: Given = asking.NOTHING) -> dict[str, Any]:
         """Bring every role through one stage, in the open run of this process or in a run of its own.
 
-        Returns {"run", "stage", "state", "counts"}. Raises RolloutError.
+        given: as for begin, of a run of its own. Returns {"run", "stage", "state", "counts"}. Raises
+        RolloutError.
         """
         if stage not in STAGES:
             raise RolloutError("WRONG_ARGUMENT", f"{stage} is not a stage, give one of {', '.join(STAGES)}")
@@ -118,7 +130,7 @@ class Rollout:
         if run is not None:
             with self._ending.of(run):
                 return self._stage(run, stage)
-        run = self.begin(f"orch.{stage}", [stage])
+        run = self.begin(f"orch.{stage}", [stage], given)
         with self._ending.of(run):
             summary = self._stage(run, stage)
         self.finish()
@@ -127,7 +139,8 @@ class Rollout:
     def finish(self) -> dict[str, Any]:
         """Measure everything once more and close the run of this process.
 
-        Returns {"run", "state"}; raises RolloutError when something is not at the target.
+        Returns {"run", "state"}, and "limit" of a run that has one; raises RolloutError when something that
+        it may touch is not at the target.
         """
         owner = self._lock.mine()
         run = self._journal.run(owner["run"]) if owner and owner["run"] else None
@@ -135,7 +148,7 @@ class Rollout:
             raise RolloutError("NO_RUN", "this process has begun no run that could be finished")
         with self._ending.of(run):
             self._close(run)
-        return {"run": run.id, "state": run.state.value}
+        return control.outcome(run)
 
     def restore_drained(self) -> list[str]:
         """Restore what a run left drained that was ended without an engine; returns the nodes that still are.
@@ -174,7 +187,7 @@ class Rollout:
         unfinished.owner = me()
         self._journal.save(unfinished)
         engine.adopt()
-        goes_on = unfinished.orchestration == orchestration
+        goes_on = _going_on(unfinished, orchestration) is not None
         if goes_on:
             engine.retry()
             # A stage that was skipped by an old measurement has to be measured again.
@@ -189,31 +202,31 @@ class Rollout:
         self._journal.save(unfinished)
         return unfinished if goes_on else None
 
-    def _open(self, run: Run, model: Model, members: Membership, measured: Measured) -> None:
+    def _open(self, run: Run, model: Model, members: Membership, measured: Measured, limit: Limit) -> None:
         self._lock.assign(run.id)
         self._log.announce(run, "-", "-", "run", "started")
         engine = self._engines.of(run, model, members)
-        nodes = measured.nodes
+        own, nodes = limit.inside(measured), measured.nodes
         engine.know(nodes)
-        for node, (reason, message) in measured.failures.items():
+        for node, (reason, message) in own.failures.items():
             engine.leave_out(members.node(node), PREFETCH, reason, message)
         drains = self._engines.drains(model)
-        again = preconditions.to_drain(members, nodes, run.stages, drains)
+        again = preconditions.to_drain(members, own.nodes, run.stages, drains)
         keep = {node for some in again.values() for node in some}
         if model.policies.speak_to_openstack:
-            heartbeats.ask_again(engine, members, nodes)
-        restoration.restore(engine, self._journal, members, measured, keep)
+            heartbeats.ask_again(engine, members, own.nodes)
+        restoration.restore(engine, self._journal, members, own, keep)
         run.plan = unhindered(
-            lambda: plan.of_run(model, members, nodes, drains, run.stages), engine.requested
+            lambda: plan.of_run(model, members, nodes, drains, run.stages, limit), engine.requested
         )
         self._journal.save(run)
         if not run.plan.prefetch:
             # Nothing was touched since this measurement, so it stands for every stage; finish measures again.
             for stage in run.stages:
                 now = self._clock()
-                counts = {"skipped": sum(stage in one.stages for one in nodes.values())}
+                counts = {"skipped": sum(stage in one.stages for one in own.nodes.values())}
                 run.stage[stage] = StageRecord(StageState.SKIPPED, now, now, counts)
-            for name in in_order(nodes):
+            for name in in_order(own.nodes):
                 engine.skip(members.node(name), run.stages[-1])
             self._journal.save(run)
             return
@@ -242,45 +255,32 @@ class Rollout:
         measured = members.measure(self._fleet, asked, halted=engine.requested)
         found = measured.nodes
         engine.know(found)
-        for name, (reason, message) in measured.failures.items():
+        limit = limits.of(run.asked, members, self._fleet)
+        own, seen = limit.inside(measured), limit.closed(measured).nodes
+        for name, (reason, message) in own.failures.items():
             engine.leave_out(members.node(name), stage, reason, message)
         self._refuse_over_budget(engine, stage, members)
-        preconditions.refuse_out_of_order(stage, found)
+        if limit is NO_LIMIT:
+            preconditions.refuse_out_of_order(stage, found)
+        limits.refuse_out_of_order(members, limit, measured, [stage])
         was_done = before is not None and before.state is StageState.DONE
         earlier = replace(before) if before is not None else StageRecord()
         self._log.mark(run, stage, StageState.RUNNING, earlier.started or self._clock())
         self._log.announce(run, stage, "-", "stage", "started")
         drains = self._engines.drains(model)
-        unhindered(
-            lambda: preconditions.refuse_undrainable(members, found, [stage], drains), engine.requested
-        )
-        occupancy.refuse(model, members, found, [stage], drains)
-        planner = Planner(model, members, found, drains, run.target)
+        unhindered(lambda: preconditions.refuse_undrainable(members, seen, [stage], drains), engine.requested)
+        occupancy.refuse(model, members, seen, [stage], drains)
+        planner = Planner(model, members, found, drains, run.target, limit)
         planned = unhindered(
             lambda: planner.stage(stage, run.of_stage(stage).trials, engine.failures()), engine.requested
         )
         self._log.changed(run, planned)
         for node in planned.done:
             engine.skip(members.node(node), stage)
-        touched, tell = False, self._log.waiting(run, stage)
-        for one in planned.rounds:
-            round_ = planner.round(stage, one.name)
-            for role in one.roles:
-
-                def replan(trial: Trial, name: str = one.name, role: str = role.role) -> PlannedRole | None:
-                    return unhindered(
-                        lambda: planner.role(stage, name, role, trial, engine.failures()), engine.requested
-                    )
-
-                nodes = [node.id for wave in role.waves for node in wave.nodes]
-                waits = gates.of_round(model, members, found, round_, run, self._ports, tell)
-                capacity = shared_capacity(members, drains, stage, nodes, self._monotonic, waits)
-                for why in occupancy.why_apart(role.one_of_a_kind, found):
-                    tell(why)
-                keeping = planner.keeping_apart(stage, nodes, role.one_of_a_kind)
-                apart = LiveApart(keeping, self._monotonic) if keeping else None
-                touched = engine.execute(round_, role.role, replan, capacity, apart) or touched
-        taking_part = [name for name, one in found.items() if stage in one.stages]
+        tell = self._log.waiting(run, stage)
+        walk = StageWalk(self._ports, model, members, seen, drains, planner, engine, run, tell)
+        touched = walk.through(planned)
+        taking_part = [name for name, one in own.nodes.items() if stage in one.stages]
         if was_done and not touched:
             # Measured again after a pause: what the stage did, and how long it took, was before.
             run.stage[stage] = earlier
@@ -294,9 +294,11 @@ class Rollout:
         model = self._pillar()
         members = Membership.of(model, self._fleet)
         engine = self._engines.of(run, model, members)
+        limit = limits.of(run.asked, members, self._fleet)
         measured = members.measure(self._fleet, members.ids, halted=engine.requested)
-        wrong = dict(measured.failures)
-        for node, one in measured.nodes.items():
+        own = limit.inside(measured)
+        wrong = dict(own.failures)
+        for node, one in own.nodes.items():
             differences = [*one.open(run.stages), *one.health]
             if differences:
                 wrong[node] = ("NOT_AT_RELEASE", "; ".join(words.differences(differences, one)))
@@ -307,43 +309,27 @@ class Rollout:
         if fresh:
             node, (reason, message) = next(iter(fresh.items()))
             raise RolloutError(reason, f"{node} is not at {run.target}: {one_line(message, reason)}", fresh)
-        restoration.restore(engine, self._journal, members, measured, wrong)
+        restoration.restore(engine, self._journal, members, own, wrong)
         differs = any(any(one.stages.values()) for one in measured.nodes.values())
-        if run.target and (run.orchestration == UPDATE or not (measured.failures or differs)):
+        whole = run.orchestration == UPDATE and limit is NO_LIMIT
+        if run.target and (whole or not (measured.failures or differs)):
             self._journal.track_custom_images(run.target, model.custom_images)
-        drained = restoration.still_drained(self._journal, measured)
+        drained = restoration.still_drained(self._journal, own, limit)
         if excluded:
             named = ", ".join(f"{node} ({record.reason})" for node, record in sorted(excluded.items()))
             also = f"; still drained: {drained}" if drained else ""
             raise RolloutError("FAILURE_BUDGET", f"run {run.id} ended without {named}{also}", excluded)
         if drained:
             raise RolloutError("STILL_DRAINED", drained, restoration.drained_by_runs(self._journal))
-        updated = {node for node, record in engine.records.items() if _applied(record)}
+        updated = {node for node, record in engine.records.items() if is_updated(record)}
         shared = addresses.known(run.addresses, measured.nodes, model.ignore_addresses)
         addresses.require(members, measured, updated, shared, self._ports, engine.requested)
-        self._try_out(run, model, engine)
+        try_out(run, model, engine, self._ports)
         run.state, run.reason, run.message = RunState.COMPLETED, "", ""
         run.finished = self._clock()
         self._journal.save(run)
         self._lock.release()
         self._log.announce(run, "-", "-", "run", "succeeded")
-
-    def _try_out(self, run: Run, model: Model, engine: Engine) -> None:
-        """Have the cloud do something real on what this run updated. Raises RolloutError."""
-        updated = {
-            role: [
-                node
-                for node, record in engine.records.items()
-                if model.base(record.role) == role and _applied(record)
-            ]
-            for role in ("compute", "gateway")
-        }
-        if any(updated.values()):
-            # What one that is left alone creates, the next one deletes.
-            run.verified = unhindered(
-                lambda: self._ports.verification(model, updated["compute"], updated["gateway"]),
-                engine.requested,
-            )
 
     def _refuse_over_budget(self, engine: Engine, stage: str, members: Membership) -> None:
         for role in members.roles:
@@ -356,5 +342,6 @@ class Rollout:
         return never if run is None else lambda: halting.requested(self._journal, run)
 
 
-def _applied(record: NodeRecord) -> bool:
-    return any(step.step == "apply" and step.outcome == "done" for step in record.history)
+def _going_on(unfinished: Run | None, orchestration: str) -> Run | None:
+    """The unfinished run, where an orchestration goes on with it."""
+    return unfinished if unfinished and unfinished.orchestration == orchestration else None

@@ -135,6 +135,7 @@ def _run(run: Run | None, asked: str) -> dict[str, Any] | None:
         "target": run.target,
         "state": run.state.value,
         "asked": asked,
+        "limit": run.asked.limit,
         "stage": current[-1] if current and run.state is not RunState.COMPLETED else "",
         "reason": run.reason,
         "message": run.message,

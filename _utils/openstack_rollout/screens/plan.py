@@ -14,7 +14,7 @@ _WAVES = 12  # lines of waves of a role; of more, the number is given
 
 def text(data: Mapping[str, Any], workloads: str = "") -> str:
     """The text of a plan (its data). workloads: the text of the risks of its drains."""
-    lines = [f"Update to {data['target']}"]
+    lines = [f"Update to {data['target']}{limited(data.get('limit'))}"]
     if data["refused"]:
         lines += [f"would be refused: {data['refused']}", data["remedy"]]
     stages = [stage for stage in data["stages"] if stage["rounds"]]
@@ -24,6 +24,11 @@ def text(data: Mapping[str, Any], workloads: str = "") -> str:
         lines += ["", stage["stage"], *_stage(stage)]
     if not stages:
         lines.append("no node needs anything")
+    lines += [
+        f"{stage['stage']}: outside of the limit, not at the release: {some(stage['outside'])}"
+        for stage in data["stages"]
+        if stage["outside"]
+    ]
     lines += _boots(data.get("boots", {}))
     if workloads:
         lines += ["", "Workloads that will be moved:", workloads]
@@ -33,6 +38,11 @@ def text(data: Mapping[str, Any], workloads: str = "") -> str:
             lines += [f"  {_predicted(change)}" for change in changes]
     lines += [f"{name}: {line}" for name, line in data["failures"].items()]
     return "\n".join(lines)
+
+
+def limited(limit: str | None) -> str:
+    """What is said of a limit behind a run's title."""
+    return f", limited to {limit}" if limit else ""
 
 
 def _boots(boots: Mapping[str, Sequence[Mapping[str, str]]]) -> list[str]:

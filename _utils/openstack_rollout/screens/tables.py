@@ -150,8 +150,9 @@ def risks(data: Mapping[str, Any]) -> str:
 
 
 def title_of(run: Mapping[str, Any]) -> str:
-    """What a run is for: its orchestration, and the release where it has one."""
-    return f"{run['orchestration']} to {run['target']}" if run["target"] else str(run["orchestration"])
+    """What a run is for: its orchestration, the release where it has one, and its limit."""
+    called = f"{run['orchestration']} to {run['target']}" if run["target"] else str(run["orchestration"])
+    return called + plan.limited(run.get("limit"))
 
 
 def report(data: Mapping[str, Any]) -> str:

@@ -38,7 +38,7 @@ class Board:
     """
 
     def __init__(self, run: Mapping[str, Any], records: Mapping[str, Mapping[str, Any]]):
-        self.run = dict(run)
+        self.run = {**run, "limit": run.get("asked", {}).get("limit", "")}
         self.columns = [PREFETCH, *run["stages"]]
         self.cells: dict[str, dict[str, str]] = {}
         self.reasons: dict[str, str] = {}

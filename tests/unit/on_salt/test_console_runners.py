@@ -68,7 +68,7 @@ def test_a_failed_orchestration_says_what_its_failed_step_said(rollout, answer, 
         "begin": {"result": True, "changes": {"return": {"run": "r1"}}, "comment": ""},
         "ovn": {"result": False, "changes": {"return": answer} if answer else {}, "comment": "the comment"},
     }
-    rollout.__salt__ = {"state.orchestrate": lambda name: {"retcode": 1, "data": {"master": states}}}
+    rollout.__salt__ = {"state.orchestrate": lambda name, pillar: {"retcode": 1, "data": {"master": states}}}
     with pytest.raises(Refusal) as refused:
         rollout.run()
     assert str(refused.value) == line

@@ -1,0 +1,71 @@
+"""What an operator asks of a run, read and checked, and what a run that goes on keeps of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from openstack_rollout.declared import targets
+from openstack_rollout.declared.problems import shown, suggestion
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.records.asked import Asked
+from openstack_rollout.records.run_record import Run
+
+
+@dataclass(frozen=True)
+class Given:
+    """What an operator gave with a command; None: nothing.
+
+    limit (str): a compound target.
+    """
+
+    limit: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise RolloutError WRONG_ARGUMENT for what cannot be meant."""
+        if self.limit is not None and (wrong := targets.problem(self.limit, by_master=True)):
+            raise RolloutError("WRONG_ARGUMENT", f"limit: {wrong}")
+
+    def said(self) -> dict[str, str]:
+        """What was given, by its key in the pillar of an orchestration."""
+        return {key: value for key, value in vars(self).items() if value is not None}
+
+
+NOTHING = Given()
+KEYS = tuple(vars(NOTHING))
+
+
+def refuse_misspelt(keys: Iterable[str], own: Callable[[], Mapping[str, Any]]) -> None:
+    """Raise WRONG_ARGUMENT for a key of an orchestration's pillar that looks like one of ours: what it should
+    say would be left out without a word.
+
+    own: compiles the master's pillar: what is there anyway is none that an operator gave.
+    """
+    strange = {key: near for key in keys if key not in KEYS and (near := suggestion(key, KEYS))}
+    for key in strange.keys() - (own().keys() if strange else ()):
+        raise RolloutError("WRONG_ARGUMENT", f"pillar: there is no {shown(key)}{strange[key]}")
+
+
+def of_run(given: Given, unfinished: Run | None) -> Asked:
+    """What a run is asked that begins, or goes on with an unfinished one.
+
+    Raises RolloutError RUN_UNFINISHED for another limit than that of the run that would go on.
+    """
+    if unfinished is None:
+        return Asked(limit=given.limit or "")
+    asked = unfinished.asked
+    if given.limit not in (None, asked.limit):
+        had = f"is limited to {asked.limit!r}" if asked.limit else "has no limit"
+        raise RolloutError(
+            "RUN_UNFINISHED",
+            f"run {unfinished.id} {had}, not to {given.limit!r}: salt-run rollout.resume"
+            f" limit={given.limit!r} changes that",
+        )
+    return asked
+
+
+def change(asked: Asked, given: Given) -> None:
+    """Take in what is given with a command that goes on with a run."""
+    if given.limit is not None and given.limit != asked.limit:
+        asked.limit, asked.nodes = given.limit, None

@@ -1,0 +1,79 @@
+"""Goes through the rounds and roles of a stage in their order: what each waits for, and whose turn it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from openstack_rollout.declared.comparison import Compared
+from openstack_rollout.declared.model import Model
+from openstack_rollout.declared.rounds import Round
+from openstack_rollout.drains.kinds import Drains
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.records.planned import PlannedRole, PlannedStage
+from openstack_rollout.records.run_record import Run, Trial
+from openstack_rollout.rollout import gates, occupancy
+from openstack_rollout.rollout.drain_steps import LiveApart, shared_capacity
+from openstack_rollout.rollout.engine import Engine
+from openstack_rollout.rollout.membership import Membership
+from openstack_rollout.rollout.plan import Planner
+from openstack_rollout.rollout.ports import Ports
+from openstack_rollout.rollout.questions import unhindered
+
+
+class StageWalk:
+    """Goes through one stage of a run.
+
+    ports, model, members: as everywhere. found: node id → what it is, as the run may touch it. drains,
+    planner, engine: of this run. tell: told once why a node waits.
+    """
+
+    def __init__(  # noqa: PLR0917
+        self,
+        ports: Ports,
+        model: Model,
+        members: Membership,
+        found: Mapping[str, Compared],
+        drains: Drains,
+        planner: Planner,
+        engine: Engine,
+        run: Run,
+        tell: Callable[[RolloutError], None],
+    ):
+        self._ports = ports
+        self._model = model
+        self._members = members
+        self._found = found
+        self._drains = drains
+        self._planner = planner
+        self._engine = engine
+        self._run = run
+        self._tell = tell
+
+    def through(self, planned: PlannedStage) -> bool:
+        """Take every role through every round; returns whether there was anything to do.
+
+        Raises RolloutError.
+        """
+        touched = False
+        for one in planned.rounds:
+            round_ = self._planner.round(planned.stage, one.name)
+            for role in one.roles:
+                touched = self._role(planned.stage, round_, role) or touched
+        return touched
+
+    def _role(self, stage: str, round_: Round, role: PlannedRole) -> bool:
+        def replan(trial: Trial) -> PlannedRole | None:
+            return unhindered(
+                lambda: self._planner.role(stage, round_.name, role.role, trial, self._engine.failures()),
+                self._engine.requested,
+            )
+
+        monotonic, members, found = self._ports.monotonic, self._members, self._found
+        nodes = [node.id for wave in role.waves for node in wave.nodes]
+        waits = gates.of_round(self._model, members, found, round_, self._run, self._ports, self._tell)
+        capacity = shared_capacity(members, self._drains, stage, nodes, monotonic, waits)
+        for why in occupancy.why_apart(role.one_of_a_kind, found):
+            self._tell(why)
+        keeping = self._planner.keeping_apart(stage, nodes, role.one_of_a_kind)
+        apart = LiveApart(keeping, monotonic) if keeping else None
+        return self._engine.execute(round_, role.role, replan, capacity, apart)
