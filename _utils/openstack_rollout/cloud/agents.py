@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
+from openstack_rollout.cloud import neutron
 from openstack_rollout.cloud.api import Cloud, match_host
 from openstack_rollout.errors import RolloutError
 
@@ -94,7 +95,7 @@ def _compute(api: Any, binary: str) -> Iterable[tuple[str, Heartbeat]]:
 
 
 def _network(api: Any, binary: str) -> Iterable[tuple[str, Heartbeat]]:
-    for one in api.network.agents(binary=binary):
+    for one in neutron.agents_called(api, binary):
         yield one.host, Heartbeat(bool(one.is_alive), str(one.last_heartbeat_at))
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from openstack_rollout.cloud.api import Cloud, is_unreachable, match_host, status_of
 
 L3, DHCP = "neutron-l3-agent", "neutron-dhcp-agent"
+_NO_SUCH_API = 404
 _STILL_HOSTED = 409  # the answer to adding a router that another agent still hosts
 _ATTEMPTS_DURING_REMOVAL = 5
 _DEVICES_A_REQUEST = 50  # their ids are in the URL, whose length is limited
@@ -73,8 +74,22 @@ class Router:
 
 def agents(cloud: Cloud, binary: str) -> list[Agent]:
     """Every agent of a kind. binary: L3 or DHCP."""
-    found = cloud.retry("network agents", lambda: list(cloud.api.network.agents(binary=binary)))
+    found = cloud.retry("network agents", lambda: agents_called(cloud.api, binary))
     return [_agent(one) for one in found]
+
+
+def agents_called(api: Any, binary: str) -> list[Any]:
+    """The agents of a name, as openstacksdk has them. api: of a Cloud. binary (str): e.g. neutron-dhcp-agent.
+
+    Networks that are not of Neutron's own agents (OpenContrail's) may come with an API that knows none, or
+    that tells of others' whatever it is asked for.
+    """
+    try:
+        return [one for one in api.network.agents(binary=binary) if one.binary == binary]
+    except Exception as error:
+        if status_of(error) != _NO_SUCH_API:
+            raise
+        return []
 
 
 def agent_of(cloud: Cloud, node: str, binary: str) -> Agent | None:

@@ -42,7 +42,7 @@ class Cloud:
 
     def agents(self, binary):
         for host, (alive, at) in self._rows(binary):
-            yield SimpleNamespace(host=host, is_alive=alive, last_heartbeat_at=at)
+            yield SimpleNamespace(binary=binary, host=host, is_alive=alive, last_heartbeat_at=at)
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import pytest
 from openstack_rollout.rollout import dry_run
 from openstack_rollout.rollout.fleet import StepResult
 from tests.lab.agreement import assert_agreed
-from tests.unit.simulated_fleet import VERSIONS, Cloud, Master, SimulatedFleet
+from tests.unit.simulated_fleet import DRAIN, VERSIONS, Cloud, Master, SimulatedFleet
 
 #: service → whether it is alone, its unit, its guard; identity and placement are of one unit
 SERVICES = {
@@ -90,3 +90,15 @@ def test_a_round_of_a_shared_unit_goes_on_where_it_ended(master):
     master(cloud).update()
     assert ("controller2", ROUNDS[1]) in cloud.told  # for what is left of it
     assert "controller1" not in [node for node, _ in cloud.told]
+
+
+@pytest.mark.parametrize("depth", ["upgrade", "dist_upgrade"])
+def test_a_cloud_of_opencontrail_without_any_gateway_is_planned_and_updated(tmp_path, depth):
+    cloud = Cloud(controller=1, compute=2)
+    cloud.openstack |= {"opencontrail": True, "system": {"depth": depth}}
+    cloud.policy("compute", drain=DRAIN)
+    one = Master(cloud, tmp_path)
+    planned = dry_run.dry_run(cloud.model, one.ports(), lambda nodes, stage: {})
+    assert not planned.get("refused") and "gateway" not in str(planned["stages"])
+    assert one.update()["state"] == "completed"
+    assert {node.at["system"] for node in cloud.nodes.values()} == {"1.0.1"}
