@@ -317,3 +317,33 @@ def test_dpkg_killed_the_next_run_mends_it(cloud, story, point):
         assert {name: found[name] for name in newer} == {name: [new] for name, new in newer.items()}
         assert cloud.exec(node, ["dpkg", "--audit"]).stdout == ""
         assert cloud.exec(node, ["systemctl", "is-active", "placement-api"]).stdout.strip() == "active"
+
+
+def test_controllers_go_through_standby_and_a_reboot_and_rejoin(cloud, story):
+    """What their clusters run of libssl3 is older than what is installed: the others' is left as it is."""
+    others = [node for node in cloud.nodes if node not in CONTROLLERS]
+    cloud.salt(others, "reboot_needed.dismiss", timeout=120)
+    target = operator.status(cloud)["target"]
+    system = {"reboot": "when_required", "reboot_timeout": 300}
+    cloud.set_pillar(target_version=target, policies=POLICIES, system=system)
+    booted = {node: boot(cloud, node) for node in cloud.nodes}
+    with Probe(cloud) as probe, EventLog(cloud) as log:
+        operator.update(cloud, "orch.system", timeout=_UPDATE)
+    seen = probe.result
+    assert {node for node in cloud.nodes if boot(cloud, node) != booted[node]} == set(CONTROLLERS)
+    for node in CONTROLLERS:
+        steps = [event["step"] for event in log.steps(node=node, status="succeeded")]
+        assert [one for one in steps if one in ("drain", "reboot", "restore")] == [
+            "drain",
+            "reboot",
+            "restore",
+        ]
+    assert pacemaker.in_standby(cloud) == set() and pacemaker.bans(cloud) == []
+    assert cluster.members(cloud, "ctl1") == 3 and cluster.stopped(cloud) == set()
+    assert seen["fewest_serving"] >= 2 and seen["fewest_brokers"] >= 2
+    assert set(seen["rows_lost"].values()) == {0} and seen["messages_lost"] == 0
+
+
+def boot(cloud, node: str) -> str:
+    """What is another one after each boot."""
+    return cloud.exec(node, ["cat", "/proc/sys/kernel/random/boot_id"]).stdout
