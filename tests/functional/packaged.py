@@ -80,14 +80,14 @@ def lose(node, number: str, debian: bool) -> None:
             node.exec(["find", place, "-name", name, "-delete"], check=False)
 
 
-def services() -> dict:
-    """What the operator says of them."""
+def services(unit: str = "") -> dict:
+    """What the operator says of them. unit: that both are of, instead of one each."""
     return {
         name: {
             "deploy": "package",
             "packages": {"RedHat": [name], "Debian": [name]},
             "libraries": {"RedHat": [LIBRARY, SHARED], "Debian": [LIBRARY, SHARED]},
-            "units": {"RedHat": [name], "Debian": [name]},
+            "units": {"RedHat": [unit or name], "Debian": [unit or name]},
             "roles": ["compute"],
             "stage": "services",
             "health": {"timeout": 25, **({"http": "/"} if RUNS[name] == ANSWERS else {})},

@@ -29,13 +29,15 @@ class Story:
         self.aim("1.0.3", self.first)
         self.node.converge()  # its configuration names the release
 
-    def aim(self, version, packages, **more):
-        """Have a release of that version, and make it the target. more: of the operator's page."""
+    def aim(self, version, packages, unit="", **more):
+        """Have a release of that version, and make it the target. unit: that both services are of, instead of
+        one each. more: of the operator's page.
+        """
         like = self.node.releases["1.0.0"]
         family = "Debian" if self.debian else "RedHat"
         own = {name: {family: number} for name, number in packages.items()}
         self.node.lab.pillar.write_release(version, like["images"], like["packages"] | own)
-        self.node.edit(target_version=version, services=packaged.services(), **more)
+        self.node.edit(target_version=version, services=packaged.services(unit), **more)
 
     def versions(self, *names):
         """The installed versions of packages, by default the three, asked of the package manager."""
@@ -240,7 +242,15 @@ def test_what_has_no_way_back_is_told_beforehand_and_when_it_was_needed(node, st
     said = node.failure("openstack.services")
     assert said.startswith("SERVICE_FAILED: ") and "There was no way back for svc-api" in said
     assert story.versions() == {eighth[LIBRARY]}
+
+
+def test_what_is_of_one_unit_moves_together_and_restarts_it_once(node, story):
+    before = story.counts()
     ninth = packaged.publish(node, "9", story.debian)
-    story.aim("1.0.12", ninth)
-    node.converge("openstack.services")
-    assert story.versions() == {ninth[LIBRARY]} and all(packaged.runs(node, name) for name in NAMES)
+    story.aim("1.0.12", ninth, unit="svc-api")
+    answer = node.apply("openstack.services")
+    assert answer["services service svc-api"]["comment"].startswith("svc-api, svc-worker was moved: ")
+    assert answer["services service svc-worker"]["changes"] == {}
+    assert story.versions() == {ninth[LIBRARY]} and packaged.runs(node, "svc-api")
+    assert story.counts() == {**before, "svc-api": before["svc-api"] + 1}
+    assert node.status()["stages"]["services"] == "done"
