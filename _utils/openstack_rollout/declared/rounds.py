@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from openstack_rollout.declared.comparison import Compared
 from openstack_rollout.declared.differences import CONTAINERS, PACKAGED, Difference
-from openstack_rollout.node.guards import MEMBERS
+from openstack_rollout.node.guards import may_share
 
 if TYPE_CHECKING:
     from openstack_rollout.declared.model import Model
@@ -90,6 +90,6 @@ def _share(one: Service, other: Service, families: Collection[str]) -> bool:
     """Whether two services are packages of the same unit on nodes of one of these families, and move
     together there (node/sharing.py).
     """
-    if not one.deploy == other.deploy == "package" or one.guard != other.guard or one.guard in MEMBERS:
+    if not one.deploy == other.deploy == "package" or not may_share(one.guard, other.guard):
         return False
     return any(set(one.units.get(family, ())) & set(other.units.get(family, ())) for family in families)

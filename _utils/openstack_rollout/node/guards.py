@@ -84,3 +84,11 @@ GUARD_NAMES = tuple(guard.name for guard in GUARDS)
 MEMBERS = tuple(guard.name for guard in GUARDS if guard.is_member)
 WITH_SETTINGS = tuple(guard.name for guard in GUARDS if guard.has_settings)
 WITH_CLIENTS = tuple(guard.name for guard in GUARDS if guard.has_clients)
+
+
+def may_share(*guards: str) -> bool:
+    """Whether services of these guards may move together: one guard sees all of them through, and they are no
+    members of a cluster.
+    """
+    wanted = set(guards) - {NONE}
+    return len(wanted) < 2 and wanted.isdisjoint(MEMBERS)

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from openstack_rollout.node.guards import MEMBERS
+from openstack_rollout.node.guards import NONE, may_share
 
 
 def together(services: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The services of a node, of which the first of those that share a unit moves for all of them.
 
-    services (list): as a share has them. Only those of one stage and one guard go together, and no member of
-    a cluster.
+    services (list): as a share has them. Only those of one stage go together, whose guards `may_share`.
 
     Returns them in their order, each with `shares`: the names of those that it moves as well, and
     `moved_with`: the name of the one that moves it, "" for none.
@@ -32,7 +31,7 @@ def together(services: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _go_together(first: Mapping[str, Any], one: Mapping[str, Any]) -> bool:
-    alike = all(first[key] == one[key] for key in ("stage", "guard")) and one["guard"] not in MEMBERS
+    alike = first["stage"] == one["stage"] and may_share(first["guard"], one["guard"])
     return alike and not first["moved_with"] and not set(first["units"]).isdisjoint(one["units"])
 
 
@@ -41,6 +40,7 @@ def _join(first: dict[str, Any], one: Mapping[str, Any]) -> None:
     first["packages"] = {**first["packages"], **one["packages"]}
     for key in ("own", "libraries", "units"):
         first[key] = _union(first[key], one[key])
+    first["guard"] = one["guard"] if first["guard"] == NONE else first["guard"]
     first["newest"] = first["newest"] or one["newest"]
     first["http"] = first["http"] or one["http"]
     first["listens"] = first["listens"] and one["listens"]

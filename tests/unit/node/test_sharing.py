@@ -42,7 +42,14 @@ def test_a_chain_of_shared_units_is_one():
     assert [one["moved_with"] for one in others] == ["a", "a"]
 
 
-@pytest.mark.parametrize("more", [{"guard": "none"}, {"stage": "services"}, {"units": ["other.service"]}])
+def test_one_without_a_guard_moves_under_that_of_the_other():
+    first, second = sharing.together([KEYSTONE | {"guard": "none"}, PLACEMENT])
+    assert (first["guard"], second["moved_with"]) == ("pacemaker", "keystone")
+
+
+@pytest.mark.parametrize(
+    "more", [{"guard": "ovn_controller"}, {"stage": "services"}, {"units": ["other.service"]}]
+)
 def test_others_move_by_themselves(more):
     assert [one["moved_with"] for one in sharing.together([KEYSTONE, PLACEMENT | more])] == ["", ""]
     members = [one | {"guard": "galera"} for one in (KEYSTONE, PLACEMENT)]
