@@ -108,14 +108,17 @@ def survey(nodes=None, output=None, version=FOUND, silence=STATUS_SILENCE):
     return {"data": data, "outputter": "rollout"}
 
 
-@console.command(limit=console.text)
-def plan(limit=None):
+@console.command(limit=console.text, until=console.text)
+def plan(limit=None, until=None):
     """What an update would do: node states applied with test=True, the order of the nodes, what would be
     refused.
 
     limit
         A compound target: the nodes that the update may touch. By default that of the run that it would go on
         with, or all nodes.
+
+    until
+        Where it would stop, as for `rollout.run`.
 
     Returns the plan. Where the update would be refused, the plan says so, and the exit status is 1.
 
@@ -127,7 +130,7 @@ def plan(limit=None):
         salt-run rollout.plan limit='gtw*'
         salt-run rollout.plan --out=json
     """
-    opts, given = _opts(), Given(limit)
+    opts, given = _opts(), Given(limit, until)
     with SaltFleet(opts) as fleet:
         model = wiring.model(opts)
         members = Membership.of(model, fleet)
@@ -145,13 +148,16 @@ def plan(limit=None):
     return {"data": data, "outputter": "rollout"}
 
 
-@console.command(limit=console.text)
-def begin(limit=None, pillar_keys=()):
+@console.command(limit=console.text, until=console.text)
+def begin(limit=None, until=None, pillar_keys=()):
     """Check everything, open a run or go on with the unfinished one, prefetch on every node.
 
     A step of orch/update.sls, which hands over what is in its pillar.
 
     limit
+        As for `rollout.run`.
+
+    until
         As for `rollout.run`.
 
     pillar_keys
@@ -167,15 +173,15 @@ def begin(limit=None, pillar_keys=()):
         salt-run state.orchestrate orch.update
         salt-run state.orchestrate orch.update pillar='{"limit": "gtw*"}'
     """
-    opts, given = _opts(), Given(limit)
+    opts, given = _opts(), Given(limit, until)
     asking.refuse_misspelt(pillar_keys, lambda: master_pillar.compiled_pillar(opts))
     with SaltFleet(opts) as fleet:
         run = Rollout(wiring.ports(opts, fleet)).begin(given=given)
     return {"run": run.id, "target": run.target, **({"gone": run.gone} if run.gone else {})}
 
 
-@console.command(stage=console.text, limit=console.text)
-def run(stage=None, limit=None, pillar_keys=()):
+@console.command(stage=console.text, limit=console.text, until=console.text)
+def run(stage=None, limit=None, until=None, pillar_keys=()):
     """The whole update, or one stage, which must not be out of order.
 
     stage
@@ -196,8 +202,9 @@ def run(stage=None, limit=None, pillar_keys=()):
         salt-run rollout.run
         salt-run rollout.run services
         salt-run rollout.run limit='cmp1*'
+        salt-run rollout.run until=ovn
     """
-    given = Given(limit)
+    given = Given(limit, until)
     if stage is None:
         return _orchestrate(UPDATE, given)
     opts = _opts()
@@ -243,12 +250,16 @@ def pause():
     return control.pause(wiring.journal(opts), wiring.lock(opts))
 
 
-@console.command(limit=console.text)
-def resume(limit=None):
+@console.command(limit=console.text, until=console.text)
+def resume(limit=None, until=None):
     """Go on with the run that is paused, by its own orchestration.
 
     limit
         Another limit than the run had, as for `rollout.run`; '*' for all nodes.
+
+    until
+        Where it stops next, as for `rollout.run`. Without it, a run that stands at the stop that it was given
+        goes on to its end; one that paused before that keeps it.
 
     Returns {run, state} when the run is completed, or one line when a running one only had to forget that it
     should pause. Refuses under NO_RUN when there is no run, RUN_IN_PROGRESS when it is not paused, and under
@@ -259,10 +270,10 @@ def resume(limit=None):
     .. code-block:: bash
 
         salt-run rollout.resume
-        salt-run rollout.resume limit='*'
+        salt-run rollout.resume until=services:gateway
     """
     opts = _opts()
-    orchestration = control.to_resume(wiring.journal(opts), wiring.lock(opts), Given(limit))
+    orchestration = control.to_resume(wiring.journal(opts), wiring.lock(opts), Given(limit, until))
     return _orchestrate(orchestration) if orchestration else "the request to pause is withdrawn"
 
 

@@ -47,8 +47,8 @@ RAISED = {
         "Nothing by this call. What the run had done before stays.",
     ),
     "STAGE_OUT_OF_ORDER": Raised(
-        "A stage was asked for, and one that must precede it is not done; or not on nodes outside of the"
-        " limit that must go before those inside.",
+        "A stage was asked for, and one that must precede it is not done; or is not done on nodes outside of"
+        " the limit that must go before those inside.",
         NOTHING,
     ),
     "NO_NODES": Raised(
@@ -328,6 +328,10 @@ RAISED = {
     ),
     "PAUSED_BY_OPERATOR": Raised(
         "`rollout.pause` was asked for.", "Nodes in flight finished, no other started."
+    ),
+    "GATED": Raised(
+        "The run has come as far as it was asked to go (`until`).",
+        "What it was asked for is done; nothing is in flight.",
     ),
     "INTERRUPTED": Raised(
         "salt-run was stopped (Ctrl-C).",

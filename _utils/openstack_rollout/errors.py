@@ -209,6 +209,7 @@ REASONS = {
     "WRONG_ARGUMENT": "Correct the argument that the message names.",
     "FAILURE_BUDGET": "Mend the nodes that failed, then run again.",
     "PAUSED_BY_OPERATOR": "Go on with salt-run rollout.resume.",
+    "GATED": "Look at what is done, then go on with salt-run rollout.resume.",
     "INTERRUPTED": "Run again to go on from there.",
     "ABORTED": "Ended on request; run again to start anew.",
     "JOURNAL_DAMAGED": (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from openstack_rollout.declared import targets
@@ -11,21 +11,26 @@ from openstack_rollout.declared.problems import shown, suggestion
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.asked import Asked
 from openstack_rollout.records.run_record import Run
+from openstack_rollout.rollout import stops
 
 
 @dataclass(frozen=True)
 class Given:
     """What an operator gave with a command; None: nothing.
 
-    limit (str): a compound target.
+    limit (str): a compound target. until (str): a stage, or stage:role.
     """
 
     limit: str | None = None
+    until: str | None = None
 
     def __post_init__(self) -> None:
         """Raise RolloutError WRONG_ARGUMENT for what cannot be meant."""
         if self.limit is not None and (wrong := targets.problem(self.limit, by_master=True)):
             raise RolloutError("WRONG_ARGUMENT", f"limit: {wrong}")
+        stage, colon, role = (self.until or "").partition(":")
+        if self.until is not None and (not stage or (colon and not role)):
+            raise RolloutError("WRONG_ARGUMENT", f"until: {shown(self.until)} is no stage, or stage:role")
 
     def said(self) -> dict[str, str]:
         """What was given, by its key in the pillar of an orchestration."""
@@ -53,8 +58,8 @@ def of_run(given: Given, unfinished: Run | None) -> Asked:
     Raises RolloutError RUN_UNFINISHED for another limit than that of the run that would go on.
     """
     if unfinished is None:
-        return Asked(limit=given.limit or "")
-    asked = unfinished.asked
+        return Asked(limit=given.limit or "", until=given.until or "")
+    asked = replace(unfinished.asked, passed=list(unfinished.asked.passed))
     if given.limit not in (None, asked.limit):
         had = f"is limited to {asked.limit!r}" if asked.limit else "has no limit"
         raise RolloutError(
@@ -62,6 +67,8 @@ def of_run(given: Given, unfinished: Run | None) -> Asked:
             f"run {unfinished.id} {had}, not to {given.limit!r}: salt-run rollout.resume"
             f" limit={given.limit!r} changes that",
         )
+    stops.passed(asked)
+    change(asked, given)
     return asked
 
 
@@ -69,3 +76,6 @@ def change(asked: Asked, given: Given) -> None:
     """Take in what is given with a command that goes on with a run."""
     if given.limit is not None and given.limit != asked.limit:
         asked.limit, asked.nodes = given.limit, None
+    if given.until is not None:
+        asked.until = given.until
+        asked.passed = [one for one in asked.passed if one != stops.key_of(asked)]

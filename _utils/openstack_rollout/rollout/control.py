@@ -8,7 +8,7 @@ from openstack_rollout.errors import REASONS, RolloutError
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.lock import Lock
 from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, RunState, StageState
-from openstack_rollout.rollout import asking
+from openstack_rollout.rollout import asking, stops
 from openstack_rollout.rollout.asking import NOTHING, Given
 from openstack_rollout.vocabulary import by_role
 
@@ -60,6 +60,7 @@ def to_resume(journal: Journal, lock: Lock, given: Given = NOTHING) -> str | Non
     run = _unfinished(journal)
     if not _driven(run, lock):
         journal.clear_request(run.id)
+        stops.passed(run.asked)
         asking.change(run.asked, given)
         journal.save(run)
         return run.orchestration
@@ -107,6 +108,7 @@ def report(journal: Journal, run_id: str | None = None) -> dict[str, Any]:
         "remedy": REASONS.get(run.reason, ""),
         "gone": run.gone,
         "limit": run.asked.limit,
+        "until": run.asked.until,
     }
     return {"run": summary, "stages": stages, "nodes": nodes}
 

@@ -13,7 +13,7 @@ from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.asked import Asked
 from openstack_rollout.records.planned import Plan
-from openstack_rollout.rollout import asking, gone, occupancy, plan, preconditions, status
+from openstack_rollout.rollout import asking, gone, occupancy, plan, preconditions, status, stops
 from openstack_rollout.rollout import limit as limits
 from openstack_rollout.rollout.asking import Given
 from openstack_rollout.rollout.limit import Limit
@@ -31,10 +31,10 @@ def dry_run(model: Model, ports: Ports, predict: Predict, given: Given = asking.
 
     predict: applies a stage's node state with test=True. given: what an operator would give with the
     update; a run that would go on keeps its own. Returns {"target", "refused", "prefetch", "stages", "gone",
-    "remedy", "workloads", "nodes", "boots", "failures", "limit"}: refused is the line under which the update
-    would not begin, or None; stages the tree of records.planned; gone as of gone.since; workloads what
-    workload.risks says of the nodes that will be drained, or None; boots what is wrong, or cannot be told, of
-    the next boot of nodes that may be rebooted. Raises RolloutError NO_NODES, and WRONG_ARGUMENT.
+    "remedy", "workloads", "nodes", "boots", "failures", "limit", "until"}: refused is the line under which
+    the update would not begin, or None; stages the tree of records.planned; gone as of gone.since; workloads
+    what workload.risks says of the nodes that will be drained, or None; boots what is wrong, or cannot be
+    told, of the next boot of nodes that may be rebooted. Raises RolloutError NO_NODES, and WRONG_ARGUMENT.
     """
     releases.target(model)  # an update needs one
     drains = ports.drains(model)
@@ -42,6 +42,7 @@ def dry_run(model: Model, ports: Ports, predict: Predict, given: Given = asking.
     measured = members.measure(ports.fleet, members.ids)
     asked, error = _asked(given, ports)
     limit = limits.of(asked, members, ports.fleet)
+    stops.refuse_unknown(asked, STAGES, members)
     measured, refusal = _as_a_run_begins(model, members, measured, ports, drains, limit)
     refusal = error or refusal
     found = measured.nodes
@@ -66,6 +67,7 @@ def dry_run(model: Model, ports: Ports, predict: Predict, given: Given = asking.
         "nodes": nodes,
         "boots": _boots(planned, found),
         "limit": limit.target,
+        "until": asked.until,
         "failures": {name: f"{reason}: {message}" for name, (reason, message) in measured.failures.items()},
     }
 

@@ -29,6 +29,7 @@ from openstack_rollout.rollout import (
     procedure,
     restoration,
     run_log,
+    stops,
 )
 from openstack_rollout.rollout import limit as limits
 from openstack_rollout.rollout.asking import Given
@@ -43,6 +44,7 @@ from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.rollout.questions import unhindered
 from openstack_rollout.rollout.run_log import RunLog
 from openstack_rollout.rollout.stage_walk import StageWalk
+from openstack_rollout.rollout.stops import Stops
 from openstack_rollout.rollout.trying_out import is_updated, try_out
 from openstack_rollout.vocabulary import PREFETCH, STAGES, in_order
 
@@ -89,6 +91,7 @@ class Rollout:
             preconditions.refuse_changed_target(unfinished, target)
             members = Membership.of(model, self._fleet)
             limit = limits.of(asked, members, self._fleet)
+            stops.refuse_unknown(asked, stages, members)
             missing = gone.for_run(self._journal, unfinished, members, self._fleet)
             unfinished = self._take_over(unfinished, orchestration, model, members)
             halted = self._halted(unfinished)
@@ -288,6 +291,7 @@ class Rollout:
         else:
             self._log.mark(run, stage, StageState.DONE, counts=run_log.counts(engine.records, taking_part))
         self._log.announce(run, stage, "-", "stage", "succeeded")
+        Stops(run, members).after(stage)
         return run_log.summary(run, stage)
 
     def _close(self, run: Run) -> None:

@@ -18,6 +18,7 @@ from openstack_rollout.rollout.membership import Membership
 from openstack_rollout.rollout.plan import Planner
 from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.rollout.questions import unhindered
+from openstack_rollout.rollout.stops import Stops
 
 
 class StageWalk:
@@ -48,17 +49,22 @@ class StageWalk:
         self._engine = engine
         self._run = run
         self._tell = tell
+        self._stops = Stops(run, members)
 
     def through(self, planned: PlannedStage) -> bool:
-        """Take every role through every round; returns whether there was anything to do.
+        """Take every role through every round, as far as the run was asked to go; returns whether there was
+        anything to do.
 
         Raises RolloutError.
         """
         touched = False
-        for one in planned.rounds:
-            round_ = self._planner.round(planned.stage, one.name)
-            for role in one.roles:
-                touched = self._role(planned.stage, round_, role) or touched
+        turns = [(one.name, role) for one in planned.rounds for role in one.roles]
+        last = self._stops.last(planned)
+        for number, (name, role) in enumerate(turns):
+            if number == last:
+                self._stops.after(planned.stage)
+            round_ = self._planner.round(planned.stage, name)
+            touched = self._role(planned.stage, round_, role) or touched
         return touched
 
     def _role(self, stage: str, round_: Round, role: PlannedRole) -> bool:

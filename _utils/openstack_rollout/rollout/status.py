@@ -136,6 +136,7 @@ def _run(run: Run | None, asked: str) -> dict[str, Any] | None:
         "state": run.state.value,
         "asked": asked,
         "limit": run.asked.limit,
+        "until": run.asked.until,
         "stage": current[-1] if current and run.state is not RunState.COMPLETED else "",
         "reason": run.reason,
         "message": run.message,

@@ -15,6 +15,8 @@ _WAVES = 12  # lines of waves of a role; of more, the number is given
 def text(data: Mapping[str, Any], workloads: str = "") -> str:
     """The text of a plan (its data). workloads: the text of the risks of its drains."""
     lines = [f"Update to {data['target']}{limited(data.get('limit'))}"]
+    if data.get("until"):
+        lines.append(f"stops after {data['until']}, until it is told to go on")
     if data["refused"]:
         lines += [f"would be refused: {data['refused']}", data["remedy"]]
     stages = [stage for stage in data["stages"] if stage["rounds"]]

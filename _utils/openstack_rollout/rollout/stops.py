@@ -1,0 +1,74 @@
+"""Where a run stops because it was asked to: after a stage, or after a role of it.
+
+A stop is written down with the pause that it makes. The run that goes on from there passes it; one that was
+killed before it could be written comes to it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from openstack_rollout.declared.problems import shown, suggestion
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.records.asked import Asked
+from openstack_rollout.records.planned import PlannedStage
+from openstack_rollout.records.run_record import Run
+from openstack_rollout.rollout.membership import Membership
+
+
+class Stops:
+    """The stops of one run. members: the nodes and their roles."""
+
+    def __init__(self, run: Run, members: Membership):
+        self._run = run
+        self._members = members
+        self._stage, _, self._role = run.asked.until.partition(":")
+
+    def last(self, planned: PlannedStage) -> int | None:
+        """How many pairs of round and role of a stage go before the run stops in it; None: all."""
+        if planned.stage != self._stage or not self._role:
+            return None
+        order = self._members.order(planned.stage)
+        roles = [role.role for one in planned.rounds for role in one.roles]
+        before = [
+            number for number, role in enumerate(roles, 1) if order.index(role) <= order.index(self._role)
+        ]
+        most = max(before, default=0)
+        return most if most < len(roles) else None
+
+    def after(self, stage: str) -> None:
+        """Raise GATED where the run was asked to stop after a stage, or in it, and did not yet."""
+        if stage == self._stage and key_of(self._run.asked) not in self._run.asked.passed:
+            place = f"{self._role} at {stage}" if self._role else stage
+            self._halt(key_of(self._run.asked), f"{place} is done, as far as it was asked")
+
+    def _halt(self, key: str, why: str) -> None:
+        self._run.asked.gate = key
+        raise RolloutError("GATED", f"run {self._run.id}: {why} ({key})")
+
+
+def key_of(asked: Asked) -> str:
+    """What the stop of `until` is called."""
+    return f"until={asked.until}"
+
+
+def passed(asked: Asked) -> None:
+    """The operator has the run go on: it passes the stop that it stands at."""
+    if asked.gate:
+        asked.passed.append(asked.gate)
+        asked.gate = ""
+
+
+def refuse_unknown(asked: Asked, stages: Sequence[str], members: Membership) -> None:
+    """Raise WRONG_ARGUMENT for a stop that a run of these stages would never come to."""
+    stage, colon, role = asked.until.partition(":")
+    if not stage:
+        return
+    if stage not in stages:
+        near = suggestion(stage, stages) or f", there are {', '.join(stages)}"
+        raise RolloutError("WRONG_ARGUMENT", f"until: {shown(stage)} is no stage of this run{near}")
+    if colon and role not in (there := members.order(stage)):
+        near = suggestion(role, there) or f", there are {', '.join(there)}"
+        raise RolloutError(
+            "WRONG_ARGUMENT", f"until: {shown(role)} is no role that goes through {stage}{near}"
+        )
