@@ -11,18 +11,19 @@ from pathlib import Path
 import salt.utils.event
 
 from openstack_rollout.errors import REASONS, RolloutError
-from openstack_rollout.on_salt import console, master_pillar, surveying, watching, wiring
+from openstack_rollout.on_salt import console, master_pillar, orchestrating, surveying, watching, wiring
 from openstack_rollout.on_salt.fleet import SaltFleet
 from openstack_rollout.on_salt.refusal import REFUSED as _REFUSED
 from openstack_rollout.on_salt.refusal import Refusal
 from openstack_rollout.on_salt.returns import changes_of
+from openstack_rollout.on_salt.terminal import SaltRunTerminal
 from openstack_rollout.records.journal import plain as _plain
 from openstack_rollout.rollout import asking, control, dry_run, gone, restoration
 from openstack_rollout.rollout import status as standing
 from openstack_rollout.rollout.asking import NOTHING, Given
 from openstack_rollout.rollout.membership import Membership
 from openstack_rollout.rollout.run import UPDATE, Rollout
-from openstack_rollout.screens import tables
+from openstack_rollout.screens import questions, tables
 
 STATUS_SILENCE = 20
 STATUS_WITHIN = 60.0  # seconds for a node to be measured: the screen has to come, whatever hangs there
@@ -148,8 +149,8 @@ def plan(limit=None, until=None):
     return {"data": data, "outputter": "rollout"}
 
 
-@console.command(limit=console.text, until=console.text)
-def begin(limit=None, until=None, pillar_keys=()):
+@console.command(limit=console.text, until=console.text, confirm=console.text)
+def begin(limit=None, until=None, confirm=None, pillar_keys=()):
     """Check everything, open a run or go on with the unfinished one, prefetch on every node.
 
     A step of orch/update.sls, which hands over what is in its pillar.
@@ -158,6 +159,9 @@ def begin(limit=None, until=None, pillar_keys=()):
         As for `rollout.run`.
 
     until
+        As for `rollout.run`.
+
+    confirm
         As for `rollout.run`.
 
     pillar_keys
@@ -173,15 +177,15 @@ def begin(limit=None, until=None, pillar_keys=()):
         salt-run state.orchestrate orch.update
         salt-run state.orchestrate orch.update pillar='{"limit": "gtw*"}'
     """
-    opts, given = _opts(), Given(limit, until)
+    opts, given = _opts(), Given(limit, until, confirm)
     asking.refuse_misspelt(pillar_keys, lambda: master_pillar.compiled_pillar(opts))
     with SaltFleet(opts) as fleet:
-        run = Rollout(wiring.ports(opts, fleet)).begin(given=given)
+        run = Rollout(_ports(opts, fleet)).begin(given=given)
     return {"run": run.id, "target": run.target, **({"gone": run.gone} if run.gone else {})}
 
 
-@console.command(stage=console.text, limit=console.text, until=console.text)
-def run(stage=None, limit=None, until=None, pillar_keys=()):
+@console.command(stage=console.text, limit=console.text, until=console.text, confirm=console.text)
+def run(stage=None, limit=None, until=None, confirm=None, pillar_keys=()):
     """The whole update, or one stage, which must not be out of order.
 
     stage
@@ -202,15 +206,15 @@ def run(stage=None, limit=None, until=None, pillar_keys=()):
         salt-run rollout.run
         salt-run rollout.run services
         salt-run rollout.run limit='cmp1*'
-        salt-run rollout.run until=ovn
+        salt-run rollout.run until=ovn confirm=node
     """
-    given = Given(limit, until)
+    given = Given(limit, until, confirm)
     if stage is None:
         return _orchestrate(UPDATE, given)
     opts = _opts()
     asking.refuse_misspelt(pillar_keys, lambda: master_pillar.compiled_pillar(opts))
     with SaltFleet(opts) as fleet:
-        return Rollout(wiring.ports(opts, fleet)).stage(stage, given)
+        return Rollout(_ports(opts, fleet)).stage(stage, given)
 
 
 @console.command()
@@ -250,8 +254,8 @@ def pause():
     return control.pause(wiring.journal(opts), wiring.lock(opts))
 
 
-@console.command(limit=console.text, until=console.text)
-def resume(limit=None, until=None):
+@console.command(limit=console.text, until=console.text, confirm=console.text)
+def resume(limit=None, until=None, confirm=None):
     """Go on with the run that is paused, by its own orchestration.
 
     limit
@@ -261,9 +265,12 @@ def resume(limit=None, until=None):
         Where it stops next, as for `rollout.run`. Without it, a run that stands at the stop that it was given
         goes on to its end; one that paused before that keeps it.
 
-    Returns {run, state} when the run is completed, or one line when a running one only had to forget that it
-    should pause. Refuses under NO_RUN when there is no run, RUN_IN_PROGRESS when it is not paused, and under
-    the run's reason when it pauses again.
+    confirm
+        As for `rollout.run`.
+
+    Returns {run, state} when the run is completed, or one line when a running one goes on by itself: it only
+    had to forget that it should pause, or waited for a yes, which this is. Refuses under NO_RUN when there is
+    no run, RUN_IN_PROGRESS when it is not paused, and under the run's reason when it pauses again.
 
     CLI Example:
 
@@ -273,8 +280,50 @@ def resume(limit=None, until=None):
         salt-run rollout.resume until=services:gateway
     """
     opts = _opts()
-    orchestration = control.to_resume(wiring.journal(opts), wiring.lock(opts), Given(limit, until))
-    return _orchestrate(orchestration) if orchestration else "the request to pause is withdrawn"
+    orchestration = control.to_resume(wiring.journal(opts), wiring.lock(opts), Given(limit, until, confirm))
+    return _orchestrate(orchestration) if orchestration else "the run goes on"
+
+
+@console.command(node=console.text)
+def confirm(node=None):
+    """Say yes to what the run asks before it goes on: to all that it asks now, or to one node of it.
+
+    node
+        A minion's id.
+
+    Returns {run, state, confirmed: what was asked}. A run that nobody drives any more keeps the answer, and
+    goes on by `rollout.resume`. Refuses under NO_RUN, or NOTHING_ASKED.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run rollout.confirm
+        salt-run rollout.confirm cmp1
+    """
+    opts = _opts()
+    return control.confirm(wiring.journal(opts), wiring.lock(opts), node or "")
+
+
+@console.command(node=console.text)
+def skip(node):
+    """Have the run leave a node out: it starts nothing there any more, and goes on with the others.
+
+    It then ends as incomplete, and names the node under SKIPPED_BY_OPERATOR.
+
+    node
+        A minion's id. One that is in flight finishes first: it is refused.
+
+    Returns {run, state, skipped}. Refuses under NO_RUN, NO_NODES, or WRONG_ARGUMENT.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run rollout.skip cmp7
+    """
+    opts = _opts()
+    return control.skip(wiring.journal(opts), wiring.lock(opts), node)
 
 
 @console.command()
@@ -398,22 +447,11 @@ def _watch(opts, screens, timeout, wait):
 
 
 def _orchestrate(orchestration, given=NOTHING):
-    """Run an orchestration in this process; its failed step's line becomes this function's."""
-    answer = __salt__["state.orchestrate"](orchestration, pillar=given.said())
-    states = next(iter(answer["data"].values()))
-    if answer["retcode"] == 0:
-        done = wiring.journal(_opts()).latest()
-        return control.outcome(done)
-    if not isinstance(states, dict):
-        raise Refusal(" ".join(str(line) for line in states))
-    failed = [state for state in states.values() if state["result"] is False]
-    raise Refusal(next(filter(None, map(_line_of, failed)), failed[0]["comment"]))
+    return orchestrating.run(__salt__["state.orchestrate"], wiring.journal(_opts()), orchestration, given)
 
 
-def _line_of(step):
-    """The line of a failed step of an orchestration. Empty when the step did not run."""
-    answer = (step.get("changes") or {}).get("return") or ""
-    return answer.get("Error", "") if isinstance(answer, dict) else str(answer)
+def _ports(opts, fleet):
+    return wiring.ports(opts, fleet, SaltRunTerminal(questions.text))
 
 
 def _opts():

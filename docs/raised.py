@@ -333,6 +333,15 @@ RAISED = {
         "The run has come as far as it was asked to go (`until`).",
         "What it was asked for is done; nothing is in flight.",
     ),
+    "CONFIRMATION": Raised(
+        "The run waits for an operator's yes (`confirm`); it goes on by itself once it has it.",
+        "What was confirmed before. Of what it asks for: nothing.",
+    ),
+    "NOTHING_ASKED": Raised("A yes was given, and the run waits for none, or for another one.", NOTHING),
+    "SKIPPED_BY_OPERATOR": Raised(
+        "An operator had a run leave the node out (`rollout.skip`).",
+        "Nothing on this node from then on; the run goes on without it, and ends as incomplete.",
+    ),
     "INTERRUPTED": Raised(
         "salt-run was stopped (Ctrl-C).",
         "Jobs that were started on nodes go on; the next run waits for them.",

@@ -210,6 +210,12 @@ REASONS = {
     "FAILURE_BUDGET": "Mend the nodes that failed, then run again.",
     "PAUSED_BY_OPERATOR": "Go on with salt-run rollout.resume.",
     "GATED": "Look at what is done, then go on with salt-run rollout.resume.",
+    "CONFIRMATION": (
+        "Look at what comes (salt-run rollout.status), then say yes (salt-run rollout.confirm), leave a node"
+        " out (salt-run rollout.skip NODE), or stop (salt-run rollout.pause)."
+    ),
+    "NOTHING_ASKED": "Look at what the run does (salt-run rollout.status).",
+    "SKIPPED_BY_OPERATOR": "Take the node in with a run of its own (salt-run rollout.run limit=NODE).",
     "INTERRUPTED": "Run again to go on from there.",
     "ABORTED": "Ended on request; run again to start anew.",
     "JOURNAL_DAMAGED": (

@@ -121,6 +121,8 @@ class Policy(Strict):
     work_timeout: Pause = 1800
     """Seconds in which what a node's Octavia worker, cinder-volume or cinder-backup works on may end, before
     it is stopped; 0: they are not asked. Nor are they where no drain speaks to OpenStack."""
+    confirm: Literal["never", "stage", "role", "wave", "node"] = "never"
+    """Before what of these nodes a run waits for an operator's yes (rollout.confirm)."""
     reboot_occupied: bool = False
     """Whether a node may be rebooted that was neither drained nor is empty."""
 

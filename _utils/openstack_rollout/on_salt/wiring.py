@@ -23,6 +23,7 @@ from openstack_rollout.on_salt.ask import SaltAsk
 from openstack_rollout.on_salt.cache_store import CacheStore
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.lock import Lock
+from openstack_rollout.rollout.consent import Nobody, Terminal
 from openstack_rollout.rollout.fleet import Fleet
 from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.rollout.reboots import Reboots
@@ -44,8 +45,8 @@ def master_options(opts: Mapping[str, Any]) -> dict[str, Any]:
     return dict(salt.config.master_config(opts["conf_file"]))
 
 
-def ports(opts: Mapping[str, Any], fleet: Fleet) -> Ports:
-    """All ports over a fleet. opts (dict): of master_options."""
+def ports(opts: Mapping[str, Any], fleet: Fleet, terminal: Terminal | None = None) -> Ports:
+    """All ports over a fleet. opts (dict): of master_options. terminal: the one that runs a run."""
     return Ports(
         fleet=fleet,
         journal=journal(opts),
@@ -60,6 +61,7 @@ def ports(opts: Mapping[str, Any], fleet: Fleet) -> Ports:
         clusters=lambda nodes: require_whole_clusters(SaltAsk(opts), nodes),
         addresses=lambda nodes: _addresses(SaltAsk(opts), nodes),
         in_hand=lambda model, kind, *nodes: _WORK[kind](Cloud(model.cloud, retry_timeout=0), *nodes),
+        terminal=terminal or Nobody(),
         agents=lambda model, *of: agents.wait_until_renewed(Cloud(model.cloud), *of),
     )
 

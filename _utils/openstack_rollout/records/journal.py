@@ -6,6 +6,7 @@ are seconds since the epoch. Operators' requests have keys of their own and neve
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import threading
 import time
@@ -24,6 +25,8 @@ from openstack_rollout.records.run_record import UNFINISHED, NodeRecord, Run
 BANK = "openstack/rollout"
 RUNS = f"{BANK}/runs"
 REQUESTS = f"{BANK}/requests"
+CONFIRMED = f"{BANK}/confirmed"
+SKIPPED = f"{BANK}/skipped"
 DRAINS = f"{BANK}/drains"  # of no run: a drained node outlives the run that drained it
 KEPT_RUNS = 50
 
@@ -42,6 +45,14 @@ class Request:
 
 
 @dataclass
+class Answer:
+    """What an operator answered, by its key, and when."""
+
+    key: str
+    at: float
+
+
+@dataclass
 class TrackedImages:
     """The custom images that an update to a version had."""
 
@@ -49,7 +60,7 @@ class TrackedImages:
     custom_images: dict[str, str | dict[str, str]]
 
 
-_REQUEST, _TRACKED = TypeAdapter(Request), TypeAdapter(TrackedImages)
+_REQUEST, _TRACKED, _ANSWER = TypeAdapter(Request), TypeAdapter(TrackedImages), TypeAdapter(Answer)
 _CURRENT = TypeAdapter(Annotated[str, Field(min_length=1)])
 
 
@@ -198,6 +209,30 @@ class Journal:
         if self.requested(run_id):
             self._store.flush(REQUESTS, run_id)
 
+    def confirm(self, run_id: str, keys: Iterable[str]) -> None:
+        """An operator's yes to what a run asked, by the keys of its questions."""
+        for key in keys:
+            # A key has what no name of a file may have.
+            name = hashlib.sha256(key.encode()).hexdigest()[:32]
+            self._store.store(f"{CONFIRMED}/{run_id}", name, {"key": key, "at": self._clock()})
+
+    def confirmed(self, run_id: str) -> set[str]:
+        """The keys to which an operator said yes."""
+        bank = f"{CONFIRMED}/{run_id}"
+        return {one.key for one in map(self._answer_in(bank), self._store.list(bank)) if one}
+
+    def forget_confirmed(self, run_id: str) -> None:
+        """What was confirmed in a run holds no more."""
+        self._store.flush(f"{CONFIRMED}/{run_id}")
+
+    def skip(self, run_id: str, node: str) -> None:
+        """An operator has a run leave a node out."""
+        self._store.store(f"{SKIPPED}/{run_id}", node, {"key": node, "at": self._clock()})
+
+    def skipped(self, run_id: str) -> set[str]:
+        """The nodes that an operator had a run leave out."""
+        return set(self._store.list(f"{SKIPPED}/{run_id}"))
+
     def track_custom_images(self, target: str, custom_images: dict[str, Any]) -> None:
         """Remember the custom images that a completed update of a target had."""
         self._store.store(BANK, "custom_images", {"version": target, "custom_images": custom_images})
@@ -224,11 +259,19 @@ class Journal:
                 dropped.append(f"run {run_id}")
             if self._lost(REQUESTS, run_id, self.requested):
                 dropped.append(f"the request to run {run_id}")
+            bank = f"{CONFIRMED}/{run_id}"
+            answers = [
+                name for name in self._store.list(bank) if self._lost(bank, name, self._answer_in(bank))
+            ]
+            dropped += [f"an answer to run {run_id}"] * len(answers)
         if self._lost(BANK, "custom_images", lambda _: self.tracked_custom_images()):
             dropped.append("the custom images of the last update")
         if self._lost(BANK, "current", lambda _: self.latest()):
             dropped.append("which run was the last one")
         return dropped
+
+    def _answer_in(self, bank: str) -> Callable[[str], Answer | None]:
+        return lambda name: self._told(_ANSWER, bank, name)
 
     def _told(self, form: TypeAdapter[F], bank: str, key: str) -> F | None:
         """What a key has, by its form; None where it is not there."""
@@ -250,6 +293,8 @@ class Journal:
         for run_id in self.run_ids()[:-KEPT_RUNS]:
             self._store.flush(f"{RUNS}/{run_id}/nodes")
             self._store.flush(f"{RUNS}/{run_id}")
+            self._store.flush(f"{CONFIRMED}/{run_id}")
+            self._store.flush(f"{SKIPPED}/{run_id}")
             self._store.flush(RUNS, run_id)
 
 

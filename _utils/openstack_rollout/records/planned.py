@@ -58,6 +58,11 @@ class PlannedRole:
     one_of_a_kind: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
+    def nodes(self) -> list[PlannedNode]:
+        """All of them, in the order in which they start."""
+        return [node for wave in self.waves for node in wave.nodes]
+
+    @property
     def canaries(self) -> list[PlannedNode]:
         """The canaries that are to go, in their order."""
         return [node for wave in self.waves if wave.canary for node in wave.nodes]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from openstack_rollout.records.asked import Asked
+from openstack_rollout.records.asked import Asked, Question
 from openstack_rollout.records.planned import Plan
 
 VERSION = 1
@@ -91,6 +91,7 @@ class Run:
         stage: Name of a stage, or `prefetch` → how far it is.
         plan: What was planned when it began, None before that.
         asked: What it is asked to keep to, such as a limit.
+        questions: What it asks an operator at the moment, by the first of the keys that a yes confirms.
         gone: Nodes that the run before knew and that were no accepted minions when this one began: node id →
             {"role", "key"}.
         addresses: Virtual address → the nodes that may hold it, as far as they were seen in this run.
@@ -112,6 +113,7 @@ class Run:
     stage: dict[str, StageRecord] = field(default_factory=dict)
     plan: Plan | None = None
     asked: Asked = field(default_factory=Asked)
+    questions: dict[str, Question] = field(default_factory=dict)
     content: dict[str, str] = field(default_factory=dict)
     gone: dict[str, dict[str, str]] = field(default_factory=dict)
     addresses: dict[str, list[str]] = field(default_factory=dict)

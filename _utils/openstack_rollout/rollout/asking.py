@@ -12,17 +12,19 @@ from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.asked import Asked
 from openstack_rollout.records.run_record import Run
 from openstack_rollout.rollout import stops
+from openstack_rollout.rollout.consent import LEVELS
 
 
 @dataclass(frozen=True)
 class Given:
     """What an operator gave with a command; None: nothing.
 
-    limit (str): a compound target. until (str): a stage, or stage:role.
+    limit (str): a compound target. until (str): a stage, or stage:role. confirm (str): one of consent.LEVELS.
     """
 
     limit: str | None = None
     until: str | None = None
+    confirm: str | None = None
 
     def __post_init__(self) -> None:
         """Raise RolloutError WRONG_ARGUMENT for what cannot be meant."""
@@ -31,6 +33,9 @@ class Given:
         stage, colon, role = (self.until or "").partition(":")
         if self.until is not None and (not stage or (colon and not role)):
             raise RolloutError("WRONG_ARGUMENT", f"until: {shown(self.until)} is no stage, or stage:role")
+        if self.confirm is not None and self.confirm not in LEVELS:
+            near = suggestion(self.confirm, LEVELS) or f", there are {', '.join(LEVELS)}"
+            raise RolloutError("WRONG_ARGUMENT", f"confirm: {shown(self.confirm)} is none{near}")
 
     def said(self) -> dict[str, str]:
         """What was given, by its key in the pillar of an orchestration."""
@@ -58,7 +63,7 @@ def of_run(given: Given, unfinished: Run | None) -> Asked:
     Raises RolloutError RUN_UNFINISHED for another limit than that of the run that would go on.
     """
     if unfinished is None:
-        return Asked(limit=given.limit or "", until=given.until or "")
+        return Asked(limit=given.limit or "", until=given.until or "", confirm=given.confirm or "")
     asked = replace(unfinished.asked, passed=list(unfinished.asked.passed))
     if given.limit not in (None, asked.limit):
         had = f"is limited to {asked.limit!r}" if asked.limit else "has no limit"
@@ -76,6 +81,7 @@ def change(asked: Asked, given: Given) -> None:
     """Take in what is given with a command that goes on with a run."""
     if given.limit is not None and given.limit != asked.limit:
         asked.limit, asked.nodes = given.limit, None
+    asked.confirm = given.confirm if given.confirm is not None else asked.confirm
     if given.until is not None:
         asked.until = given.until
         asked.passed = [one for one in asked.passed if one != stops.key_of(asked)]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from openstack_rollout.declared.problems import shown
 from openstack_rollout.errors import REASONS, RolloutError
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.lock import Lock
 from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, RunState, StageState
-from openstack_rollout.rollout import asking, stops
+from openstack_rollout.rollout import asking, consent, stops
 from openstack_rollout.rollout.asking import NOTHING, Given
 from openstack_rollout.vocabulary import by_role
 
@@ -51,8 +52,8 @@ def abort(journal: Journal, lock: Lock) -> dict[str, Any]:
 
 
 def to_resume(journal: Journal, lock: Lock, given: Given = NOTHING) -> str | None:
-    """The orchestration that goes on with the paused run; None when a live engine only had to forget a
-    request.
+    """The orchestration that goes on with the paused run; None when a live engine goes on by itself: it only
+    had to forget a request, or waited for a yes, and this is one.
 
     given: what an operator gave with the command: it is the run's from now on. Raises RolloutError NO_RUN, or
     RUN_IN_PROGRESS when there is nothing to resume, or something is given for a run that is under way.
@@ -64,12 +65,53 @@ def to_resume(journal: Journal, lock: Lock, given: Given = NOTHING) -> str | Non
         asking.change(run.asked, given)
         journal.save(run)
         return run.orchestration
-    if journal.requested(run.id) != "pause":
-        raise RolloutError("RUN_IN_PROGRESS", f"run {run.id} is not paused")
     if given != NOTHING:
         raise RolloutError("RUN_IN_PROGRESS", f"run {run.id} is under way: nothing of it can be changed")
-    journal.clear_request(run.id)
+    if journal.requested(run.id) == "pause":
+        journal.clear_request(run.id)
+    elif run.questions:
+        confirm(journal, lock)
+    else:
+        raise RolloutError("RUN_IN_PROGRESS", f"run {run.id} is not paused")
     return None
+
+
+def confirm(journal: Journal, lock: Lock, node: str = "") -> dict[str, Any]:
+    """Say yes to all that a run asks at the moment, or to what it asks of one node.
+
+    Returns {"run", "confirmed": the lines of the questions, "state"}: a run that nobody drives has to be
+    resumed. Raises RolloutError NO_RUN, or NOTHING_ASKED.
+    """
+    run = _unfinished(journal)
+    found = {key: one for key, one in run.questions.items() if consent.keys_of(one, node)}
+    if not found:
+        other = "; ".join(map(consent.line, run.questions.values())) or "nothing"
+        about = f" about {node}" if node else ""
+        raise RolloutError("NOTHING_ASKED", f"run {run.id} asks nothing{about}: it asks {other}")
+    for one in found.values():
+        journal.confirm(run.id, consent.keys_of(one, node))
+    alone = run.state is RunState.RUNNING and not _driven(run, lock)
+    state = RunState.INTERRUPTED if alone else run.state
+    return {"run": run.id, "confirmed": [consent.line(one) for one in found.values()], "state": state.value}
+
+
+def skip(journal: Journal, lock: Lock, node: str) -> dict[str, Any]:
+    """Have the run leave a node out, before it starts there or where it rests.
+
+    Returns {"run", "skipped", "state"}. Raises RolloutError NO_RUN, NO_NODES for one that the run does not
+    take, WRONG_ARGUMENT for one in flight.
+    """
+    run = _unfinished(journal)
+    planned = {one for stage in run.plan.stages for one in stage.nodes} if run.plan else set()
+    if node not in planned:
+        raise RolloutError("NO_NODES", f"run {run.id} has nothing to do on {shown(node)}", [node])
+    record = journal.node(run.id, node)
+    if _driven(run, lock) and record and record.state is NodeState.IN_FLIGHT:
+        raise RolloutError(
+            "WRONG_ARGUMENT", f"{node} is in flight ({record.stage}/{record.step}): it finishes"
+        )
+    journal.skip(run.id, node)
+    return {"run": run.id, "skipped": node, "state": run.state.value}
 
 
 def outcome(run: Run) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from openstack_rollout.drains.kinds import SEVERAL, Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.drain_record import BY_HAND, DrainRecord, DrainState, OpenDrain
 from openstack_rollout.records.journal import Journal
-from openstack_rollout.rollout.engine import Capacity
+from openstack_rollout.rollout.admission import Capacity
 from openstack_rollout.rollout.membership import Membership
 
 ASK_AGAIN = 10.0

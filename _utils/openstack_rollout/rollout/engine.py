@@ -8,8 +8,8 @@ transition is in the journal before it happens on a node, so that another engine
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from openstack_rollout.declared.comparison import Compared
@@ -20,6 +20,7 @@ from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.planned import PlannedNode, PlannedRole
 from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, Trial
 from openstack_rollout.rollout import halting, judging
+from openstack_rollout.rollout.admission import Apart, Capacity, Pass, admitted
 from openstack_rollout.rollout.fleet import Context, Fleet, StepResult
 from openstack_rollout.rollout.node_log import NodeLog
 from openstack_rollout.rollout.questions import unhindered
@@ -30,29 +31,10 @@ POLL = 1.0
 DEFAULT_SILENCE = 60.0
 _OF_ITS_LIMIT = 0.9
 
-#: Nodes in flight, nodes waiting → how many may be in flight together now.
-Capacity = Callable[[Sequence[str], Sequence[str]], int]
-#: Nodes in flight, nodes waiting → node id → what no two nodes in flight may have in common.
-Apart = Callable[[Sequence[str], Sequence[str]], Mapping[str, Collection[str]]]
 #: A node's id, its answer → what it is.
 Compare = Callable[[str, Any], Compared]
 #: The canaries of a role so far → its plan with the failures of this moment, None when nothing is to do.
 Replan = Callable[[Trial], PlannedRole | None]
-
-
-@dataclass(frozen=True)
-class Pass:
-    """What nodes go through together.
-
-    round_: the round of the stage. window: how many at once. capacity: what the cloud can spare at the
-    moment, beside the window; None when no node is drained. apart: what no two nodes in flight may have in
-    common; None for nothing.
-    """
-
-    round_: Round
-    window: Window
-    capacity: Capacity | None = None
-    apart: Apart | None = None
 
 
 class Engine:
@@ -227,6 +209,7 @@ class Engine:
             self._log.note(node, None, **where, step="", jid="", state=NodeState.WAITING)
         limits = TimeLimits(self._fleet, self._policies, self._monotonic)
         while True:
+            self._leave_out_skipped(pass_, waiting, in_flight)
             asked = self._asked()
             halt = halt or asked
             if halt is None:
@@ -254,6 +237,14 @@ class Engine:
                     in_flight.pop(node.id, None)
                     halt = halt or error
 
+    def _leave_out_skipped(self, pass_: Pass, waiting: list[Node], in_flight: Mapping[str, Node]) -> None:
+        """Take the nodes out of those that wait which an operator does not want to go in this run."""
+        skipped = self._journal.skipped(self._run.id) if waiting else ()
+        for node in [one for one in waiting if one.id in skipped]:
+            waiting.remove(node)
+            why = f"an operator left it out of run {self._run.id}"
+            self._log.fail(node, pass_.round_, "measure", judging.BY_OPERATOR, why, in_flight)
+
     def _asked(self) -> RolloutError | None:
         """What an operator asked; why that cannot be read, without a request."""
         try:
@@ -270,7 +261,7 @@ class Engine:
     ) -> None:
         """Start the nodes that may start now. Raises RolloutError: those that were started stay in flight."""
         asked = list(waiting), dict(in_flight)
-        for node in unhindered(lambda: _admitted(pass_, *asked), self._asked):
+        for node in unhindered(lambda: admitted(pass_, *asked), self._asked):
             if steps[node.id] != ("restore",):
                 self._unedited()  # before its workloads leave, not only when it is to change
             waiting.remove(node)
@@ -375,21 +366,6 @@ class Engine:
     def _silence(self, role: str) -> float:
         policy = self._policies.get(role)
         return policy.silence if policy else DEFAULT_SILENCE
-
-
-def _admitted(pass_: Pass, waiting: Sequence[Node], in_flight: Mapping[str, Node]) -> list[Node]:
-    """The nodes that may start now. Raises RolloutError when nobody can tell how many the cloud can spare."""
-    there, apart = list(in_flight), None
-    if not waiting or len(there) >= pass_.window.size:
-        return []
-    if pass_.apart and pass_.window.size > 1:
-        apart = pass_.apart(there, [node.id for node in waiting])
-    next_ = pass_.window.admit(waiting, in_flight, apart)
-    if pass_.capacity and next_:
-        # Of these nodes alone: others that wait leave other room.
-        spare = pass_.capacity(there, [node.id for node in next_])
-        next_ = next_[: max(0, spare - len(in_flight))]
-    return next_
 
 
 def _node(name: str, record: NodeRecord) -> Node:

@@ -13,7 +13,7 @@ from openstack_rollout.declared.rounds import Round
 from openstack_rollout.errors import RolloutError, some
 from openstack_rollout.records.run_record import Run
 from openstack_rollout.rollout import addresses
-from openstack_rollout.rollout.engine import Capacity
+from openstack_rollout.rollout.admission import Capacity
 from openstack_rollout.rollout.fleet import Halted
 from openstack_rollout.rollout.membership import Measured, Membership
 from openstack_rollout.rollout.ports import Ports

@@ -10,8 +10,10 @@ from openstack_rollout.declared.differences import Difference
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.run_record import NodeRecord
 
-#: Excluded by policy, before anything was done to the node: named at the end, no failure on the way.
-EXCLUDED = ("SERVERS_UNMOVABLE",)
+#: Why a node that an operator has a run leave out is not done.
+BY_OPERATOR = "SKIPPED_BY_OPERATOR"
+#: Excluded by policy, or by an operator: named at the end, no failure on the way.
+EXCLUDED = ("SERVERS_UNMOVABLE", BY_OPERATOR)
 #: What one node says, and every other would: no budget is for it.
 OF_ALL = ("TARGET_CHANGED",)
 

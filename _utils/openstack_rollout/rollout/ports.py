@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from openstack_rollout.declared.facts import VirtualAddresses
@@ -12,6 +12,7 @@ from openstack_rollout.declared.model import Model
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.lock import Lock
+from openstack_rollout.rollout.consent import Nobody, Terminal
 from openstack_rollout.rollout.fleet import Fleet
 from openstack_rollout.rollout.reboots import Reboots
 
@@ -44,8 +45,8 @@ class Ports:
     service of a node works on now, a name each; by its type (of gates.WORKERS), the node's id and those of
     all nodes; raises RolloutError API_UNREACHABLE. agents: waits until agents of a node (their names) tell
     OpenStack of themselves, for some seconds at most, and tells what; raises RolloutError SERVICE_FAILED.
-    clock: seconds since the epoch, for what is written down. monotonic: seconds that no step of the clock
-    moves, for every wait.
+    terminal: the one that runs a run. clock: seconds since the epoch, for what is written down. monotonic:
+    seconds that no step of the clock moves, for every wait.
     """
 
     fleet: Fleet
@@ -63,4 +64,5 @@ class Ports:
     clusters: Clusters = lambda _: None
     addresses: Addresses = lambda _: {}
     in_hand: InHand = lambda _model, _kind, _node, _nodes: []
+    terminal: Terminal = field(default_factory=Nobody)
     agents: Agents = lambda _model, _node, _agents, _seconds: ""

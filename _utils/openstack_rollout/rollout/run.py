@@ -115,7 +115,10 @@ class Rollout:
         run = unfinished or self._journal.create(target, orchestration, stages, me(), asked)
         with self._ending.of(run):
             run.gone, run.asked = missing, asked
-            run.content = {stage: model.content[stage] for stage in stages}
+            content = {stage: model.content[stage] for stage in stages}
+            if run.content not in ({}, content):
+                self._journal.forget_confirmed(run.id)  # it was a yes to something else
+            run.content = content
             run.addresses = addresses.known(run.addresses, measured.nodes, model.ignore_addresses)
             self._open(run, model, members, measured, limit)
         return run
@@ -187,6 +190,7 @@ class Rollout:
         # Before the wait: what an operator asks from now on is meant for this engine.
         self._journal.clear_request(unfinished.id)
         unfinished.state, unfinished.reason, unfinished.message = RunState.RUNNING, "", ""
+        unfinished.questions = {}
         unfinished.owner = me()
         self._journal.save(unfinished)
         engine.adopt()

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+from openstack_rollout.declared import words
 from openstack_rollout.declared.comparison import Compared
 from openstack_rollout.declared.model import Model
+from openstack_rollout.declared.policies import NO_DRAIN
 from openstack_rollout.declared.rounds import Round
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.records.planned import PlannedRole, PlannedStage
+from openstack_rollout.records.asked import Coming
+from openstack_rollout.records.planned import PlannedNode, PlannedRole, PlannedStage
 from openstack_rollout.records.run_record import Run, Trial
 from openstack_rollout.rollout import gates, occupancy
+from openstack_rollout.rollout.admission import Capacity
+from openstack_rollout.rollout.consent import NEVER, Consents, Gate
 from openstack_rollout.rollout.drain_steps import LiveApart, shared_capacity
 from openstack_rollout.rollout.engine import Engine
 from openstack_rollout.rollout.membership import Membership
@@ -50,6 +55,7 @@ class StageWalk:
         self._run = run
         self._tell = tell
         self._stops = Stops(run, members)
+        self._consents = Consents(run, ports.journal, ports.clock, ports.terminal, lambda _, why: tell(why))
 
     def through(self, planned: PlannedStage) -> bool:
         """Take every role through every round, as far as the run was asked to go; returns whether there was
@@ -57,6 +63,7 @@ class StageWalk:
 
         Raises RolloutError.
         """
+        self._planned = planned
         touched = False
         turns = [(one.name, role) for one in planned.rounds for role in one.roles]
         last = self._stops.last(planned)
@@ -75,11 +82,44 @@ class StageWalk:
             )
 
         monotonic, members, found = self._ports.monotonic, self._members, self._found
-        nodes = [node.id for wave in role.waves for node in wave.nodes]
+        nodes = [node.id for node in role.nodes]
         waits = gates.of_round(self._model, members, found, round_, self._run, self._ports, self._tell)
         capacity = shared_capacity(members, self._drains, stage, nodes, monotonic, waits)
         for why in occupancy.why_apart(role.one_of_a_kind, found):
             self._tell(why)
         keeping = self._planner.keeping_apart(stage, nodes, role.one_of_a_kind)
         apart = LiveApart(keeping, monotonic) if keeping else None
-        return self._engine.execute(round_, role.role, replan, capacity, apart)
+        before = self._run.asked.confirm or members.policies[role.role].confirm
+        if before == NEVER:
+            return self._engine.execute(round_, role.role, replan, capacity, apart)
+        gate = self._gate(before, (stage, round_.name, role.role), nodes, capacity)
+        touched = self._engine.execute(round_, role.role, replan, gate, apart)
+        gate.close()  # not when it ends otherwise: what a paused run asked may still be answered
+        return touched
+
+    def _gate(
+        self, before: str, place: tuple[str, str, str], nodes: Sequence[str], capacity: Capacity | None
+    ) -> Gate:
+        """What asks before the nodes of a role go."""
+
+        def comes(some: Sequence[str]) -> list[Coming]:
+            places = [(one.name, role) for one in self._planned.rounds for role in one.roles]
+            if before != "stage":
+                places = [(name, role) for name, role in places if (name, role.role) == place[1:]]
+            found = (self._coming(name, role, node) for name, role in places for node in role.nodes)
+            return [one for one in found if one.node in some]
+
+        of_all = self._planned.nodes if before == "stage" else nodes
+        return Gate(self._consents, before, place, of_all, comes, capacity)
+
+    def _coming(self, name: str, role: PlannedRole, node: PlannedNode) -> Coming:
+        """What comes on a node in a round."""
+        round_ = self._planner.round(self._planned.stage, name)
+        one = self._found[node.id]
+        return Coming(
+            node.id,
+            list(node.steps),
+            words.differences(round_.open(one), one),
+            role.drain if "drain" in node.steps else NO_DRAIN,
+            role.reboot if "reboot" in node.steps else "never",
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from openstack_rollout.declared import releases, words
@@ -137,6 +138,7 @@ def _run(run: Run | None, asked: str) -> dict[str, Any] | None:
         "asked": asked,
         "limit": run.asked.limit,
         "until": run.asked.until,
+        "questions": [asdict(one) for one in run.questions.values()],
         "stage": current[-1] if current and run.state is not RunState.COMPLETED else "",
         "reason": run.reason,
         "message": run.message,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from openstack_rollout.screens import plan
+from openstack_rollout.screens import plan, questions
 from openstack_rollout.vocabulary import STAGES
 
 _CAUSES = {
@@ -203,7 +203,8 @@ def _run_lines(run: Mapping[str, Any] | None) -> list[str]:
     asked = f", asked to {run['asked']}" if run["asked"] else ""
     line = f"run {run['id']}: {title_of(run)}, {run['state']}{place}{asked}"
     if run["reason"]:
-        return [f"{line}\n{run['reason']}: {run['message']}\n{run['remedy']}"]
+        asks = [questions.text(one) for one in run.get("questions", ())]
+        return ["\n".join((line, f"{run['reason']}: {run['message']}", run["remedy"], *asks))]
     return [f"{line}\n{run['message']}" if run["message"] else line]
 
 

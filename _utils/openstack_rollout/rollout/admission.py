@@ -1,0 +1,44 @@
+"""Which nodes of a pass may start now: by its window, and by what the cloud can spare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from openstack_rollout.declared.rounds import Round
+from openstack_rollout.rollout.window import Node, Window
+
+#: Nodes in flight, nodes waiting → how many may be in flight together now.
+Capacity = Callable[[Sequence[str], Sequence[str]], int]
+#: Nodes in flight, nodes waiting → node id → what no two nodes in flight may have in common.
+Apart = Callable[[Sequence[str], Sequence[str]], Mapping[str, Collection[str]]]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What nodes go through together.
+
+    round_: the round of the stage. window: how many at once. capacity: what the cloud can spare at the
+    moment, beside the window; None when no node is drained. apart: what no two nodes in flight may have in
+    common; None for nothing.
+    """
+
+    round_: Round
+    window: Window
+    capacity: Capacity | None = None
+    apart: Apart | None = None
+
+
+def admitted(pass_: Pass, waiting: Sequence[Node], in_flight: Mapping[str, Node]) -> list[Node]:
+    """The nodes that may start now. Raises RolloutError when nobody can tell how many the cloud can spare."""
+    there, apart = list(in_flight), None
+    if not waiting or len(there) >= pass_.window.size:
+        return []
+    if pass_.apart and pass_.window.size > 1:
+        apart = pass_.apart(there, [node.id for node in waiting])
+    next_ = pass_.window.admit(waiting, in_flight, apart)
+    if pass_.capacity and next_:
+        # Of these nodes alone: others that wait leave other room.
+        spare = pass_.capacity(there, [node.id for node in next_])
+        next_ = next_[: max(0, spare - len(in_flight))]
+    return next_
