@@ -260,8 +260,12 @@ class Engine:
         steps: Mapping[str, tuple[str, ...]],
     ) -> None:
         """Start the nodes that may start now. Raises RolloutError: those that were started stay in flight."""
-        asked = list(waiting), dict(in_flight)
-        for node in unhindered(lambda: admitted(pass_, *asked), self._asked):
+        if pass_.capacity or pass_.apart:
+            asked = list(waiting), dict(in_flight)
+            next_ = unhindered(lambda: admitted(pass_, *asked), self._asked)
+        else:
+            next_ = admitted(pass_, waiting, in_flight)
+        for node in next_:
             if steps[node.id] != ("restore",):
                 self._unedited()  # before its workloads leave, not only when it is to change
             waiting.remove(node)
