@@ -11,7 +11,15 @@ from pathlib import Path
 import salt.utils.event
 
 from openstack_rollout.errors import REASONS, RolloutError
-from openstack_rollout.on_salt import console, master_pillar, orchestrating, surveying, watching, wiring
+from openstack_rollout.on_salt import (
+    console,
+    interrupts,
+    master_pillar,
+    orchestrating,
+    surveying,
+    watching,
+    wiring,
+)
 from openstack_rollout.on_salt.fleet import SaltFleet
 from openstack_rollout.on_salt.refusal import REFUSED as _REFUSED
 from openstack_rollout.on_salt.refusal import Refusal
@@ -231,7 +239,7 @@ def finish():
     """
     opts = _opts()
     with SaltFleet(opts) as fleet:
-        return Rollout(wiring.ports(opts, fleet)).finish()
+        return Rollout(_ports(opts, fleet)).finish()
 
 
 @console.command()
@@ -451,6 +459,8 @@ def _orchestrate(orchestration, given=NOTHING):
 
 
 def _ports(opts, fleet):
+    """The ports of a run that this process drives."""
+    interrupts.catch()
     return wiring.ports(opts, fleet, SaltRunTerminal(questions.text))
 
 

@@ -327,7 +327,7 @@ RAISED = {
         "All other nodes are updated. The run's state is `incomplete`.",
     ),
     "PAUSED_BY_OPERATOR": Raised(
-        "`rollout.pause` was asked for.", "Nodes in flight finished, no other started."
+        "`rollout.pause` was asked for, or Ctrl-C typed once.", "Nodes in flight finished, no other started."
     ),
     "GATED": Raised(
         "The run has come as far as it was asked to go (`until`).",
@@ -343,7 +343,7 @@ RAISED = {
         "Nothing on this node from then on; the run goes on without it, and ends as incomplete.",
     ),
     "INTERRUPTED": Raised(
-        "salt-run was stopped (Ctrl-C).",
+        "salt-run was stopped (Ctrl-C twice).",
         "Jobs that were started on nodes go on; the next run waits for them.",
     ),
     "ABORTED": Raised(

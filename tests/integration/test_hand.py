@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
-from tests.integration.simulated_cloud import SimulatedCloud
+from tests.integration.simulated_cloud import PATIENCE, SimulatedCloud
 
 PATIENT = {"policies": {role: {"silence": 60} for role in ("controller", "compute")}}
 
@@ -52,3 +54,52 @@ def test_a_limit_by_command_and_by_the_pillar_of_an_orchestration(cloud):
     assert "limited to cmp1*, completed" in cloud.run("rollout.status").stdout
     done = cloud.json("rollout.run", "limit=L@cmp2,ctl1")
     assert done["state"] == "completed" and cloud.json("rollout.status")["deployed"] == "1.0.1"
+
+
+def test_a_run_waits_for_a_yes_also_when_it_was_killed_meanwhile(cloud):
+    cloud.fresh(**PATIENT)
+    done = cloud.run("rollout.run", "ovn", "limit=ctl1")
+    assert done.returncode == 0, done.stdout
+    waits = {"step": "gate", "status": "waiting", "reason": "CONFIRMATION"}
+    with cloud.events() as events:
+        update = cloud.popen("rollout.run", "ovn", "confirm=node")
+        events.until(**waits)
+        status = cloud.run("rollout.status").stdout
+        assert "CONFIRMATION: a yes is waited for before ovn, compute, node: cmp1" in status
+        assert "  cmp1: apply > verify\n" in status
+        update.send_signal(signal.SIGKILL)
+        update.wait()
+        assert [cloud.at(name) for name in ("cmp1", "cmp2")] == [{}, {}]
+        update = cloud.popen("rollout.resume")
+        events.until(**waits)
+        answer = cloud.json("rollout.confirm")
+        assert answer["confirmed"] == ["a yes is waited for before ovn, compute, node: cmp1"]
+        events.until(node="cmp1", step="verify", status="succeeded")
+        events.until(**waits)
+        update.send_signal(signal.SIGINT)
+        output, _ = update.communicate(timeout=PATIENCE)
+    assert (
+        update.returncode == 1 and "PAUSED_BY_OPERATOR: Ctrl-C: run " in output and "Traceback" not in output
+    )
+    assert cloud.at("cmp1") == {"ovn": "1.0.1"} and cloud.at("cmp2") == {}
+    skipped = cloud.json("rollout.skip", "cmp2")
+    assert skipped["skipped"] == "cmp2"
+    ended = cloud.run("rollout.resume")
+    assert ended.returncode == 1 and "without cmp2 (SKIPPED_BY_OPERATOR)" in ended.stdout
+    assert cloud.at("cmp2") == {}
+
+
+def test_ctrl_c_once_lets_the_node_in_flight_finish(cloud):
+    cloud.fresh(cmp1={"seconds": {"ovn": 20}}, **PATIENT)
+    with cloud.events() as events:
+        update = cloud.popen("state.orchestrate", "orch.ovn")
+        events.until(stage="ovn", node="cmp1", step="apply", status="started")
+        update.send_signal(signal.SIGINT)
+        output, _ = update.communicate(timeout=PATIENCE)
+    assert (
+        update.returncode == 1 and "PAUSED_BY_OPERATOR: Ctrl-C: run " in output and "Traceback" not in output
+    )
+    assert cloud.at("cmp1") == {"ovn": "1.0.1"} and cloud.at("cmp2") == {}
+    assert cloud.json("rollout.status")["run"]["state"] == "paused"
+    assert cloud.run("rollout.resume", "until=ovn").returncode == 1
+    assert cloud.json("rollout.status")["run"]["reason"] == "GATED"

@@ -18,7 +18,7 @@ from openstack_rollout.drains import risk_report
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.drains.standby import require_whole_clusters
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.on_salt import master_pillar, registry, shares
+from openstack_rollout.on_salt import interrupts, master_pillar, registry, shares
 from openstack_rollout.on_salt.ask import SaltAsk
 from openstack_rollout.on_salt.cache_store import CacheStore
 from openstack_rollout.records.journal import Journal
@@ -62,6 +62,7 @@ def ports(opts: Mapping[str, Any], fleet: Fleet, terminal: Terminal | None = Non
         addresses=lambda nodes: _addresses(SaltAsk(opts), nodes),
         in_hand=lambda model, kind, *nodes: _WORK[kind](Cloud(model.cloud, retry_timeout=0), *nodes),
         terminal=terminal or Nobody(),
+        interrupted=interrupts.asked,
         agents=lambda model, *of: agents.wait_until_renewed(Cloud(model.cloud), *of),
     )
 

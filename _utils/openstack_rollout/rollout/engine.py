@@ -42,7 +42,8 @@ class Engine:
 
     fleet (Fleet), journal (Journal), run (its record), policies (role → Policy), compare: what a node is, by
     its id and its answer (raises RolloutError), clock, monotonic: as of Ports, unedited: raises RolloutError
-    when the run is for something else than what is declared now; asked before each node.
+    when the run is for something else than what is declared now; asked before each node. interrupted: as of
+    Ports.
     """
 
     def __init__(  # noqa: PLR0917
@@ -55,6 +56,7 @@ class Engine:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         unedited: Callable[[], None] = lambda: None,
+        interrupted: Callable[[], bool] = lambda: False,
     ):
         self._fleet = fleet
         self._journal = journal
@@ -64,6 +66,7 @@ class Engine:
         self._clock = clock
         self._monotonic = monotonic
         self._unedited = unedited
+        self._interrupted = interrupted
         self._log = NodeLog(fleet, journal, run, clock)
         self._boots: dict[str, str] = {}
         self._agents: dict[str, Mapping[str, Mapping[str, str]]] = {}
@@ -149,7 +152,8 @@ class Engine:
 
     def requested(self) -> RolloutError | None:
         """What an operator asked of this run, as the error that ends it."""
-        return halting.requested(self._journal, self._run)
+        halt = halting.requested(self._journal, self._run)
+        return halt or (halting.interrupted(self._run) if self._interrupted() else None)
 
     def is_in_flight(self, node: str) -> bool:
         """Whether a step of this run is under way on a node, as far as anybody knows."""
@@ -209,11 +213,11 @@ class Engine:
             self._log.note(node, None, **where, step="", jid="", state=NodeState.WAITING)
         limits = TimeLimits(self._fleet, self._policies, self._monotonic)
         while True:
-            self._leave_out_skipped(pass_, waiting, in_flight)
             asked = self._asked()
             halt = halt or asked
             if halt is None:
                 try:
+                    self._leave_out_skipped(pass_, waiting, in_flight)
                     self._admit(pass_, waiting, in_flight, steps)
                 except RolloutError as error:
                     halt = error

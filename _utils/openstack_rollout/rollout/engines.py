@@ -45,6 +45,7 @@ class Engines:
             ports.clock,
             ports.monotonic,
             lambda: preconditions.refuse_edited(run, ports.content()),
+            ports.interrupted,
         )
 
     def drains(self, model: Model) -> Drains:

@@ -12,9 +12,19 @@ from openstack_rollout.records.run_record import Run
 _REQUESTS = ("PAUSED_BY_OPERATOR", "ABORTED")
 
 
+class Interrupted(RolloutError):
+    """Ctrl-C on the process of a run: it pauses when the nodes in flight have finished."""
+
+
 def is_request(error: RolloutError | None) -> TypeGuard[RolloutError]:
-    """Whether an error is what an operator asked for."""
-    return error is not None and error.reason in _REQUESTS
+    """Whether an error is what an operator asked for, and takes effect whatever is in flight."""
+    return error is not None and error.reason in _REQUESTS and not isinstance(error, Interrupted)
+
+
+def interrupted(run: Run | None = None) -> RolloutError:
+    """What ends a run (its record, None where none is opened yet) after Ctrl-C."""
+    what = f"run {run.id} is paused" if run else "no run was opened"
+    return Interrupted("PAUSED_BY_OPERATOR", f"Ctrl-C: {what}")
 
 
 def requested(journal: Journal, run: Run) -> RolloutError | None:

@@ -45,8 +45,8 @@ class Ports:
     service of a node works on now, a name each; by its type (of gates.WORKERS), the node's id and those of
     all nodes; raises RolloutError API_UNREACHABLE. agents: waits until agents of a node (their names) tell
     OpenStack of themselves, for some seconds at most, and tells what; raises RolloutError SERVICE_FAILED.
-    terminal: the one that runs a run. clock: seconds since the epoch, for what is written down. monotonic:
-    seconds that no step of the clock moves, for every wait.
+    terminal: the one that runs a run. interrupted: whether somebody typed Ctrl-C in it. clock: seconds since
+    the epoch, for what is written down. monotonic: seconds that no step of the clock moves, for every wait.
     """
 
     fleet: Fleet
@@ -65,4 +65,5 @@ class Ports:
     addresses: Addresses = lambda _: {}
     in_hand: InHand = lambda _model, _kind, _node, _nodes: []
     terminal: Terminal = field(default_factory=Nobody)
+    interrupted: Callable[[], bool] = lambda: False
     agents: Agents = lambda _model, _node, _agents, _seconds: ""

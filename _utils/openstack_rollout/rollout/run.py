@@ -36,7 +36,7 @@ from openstack_rollout.rollout.asking import Given
 from openstack_rollout.rollout.ending import Ending
 from openstack_rollout.rollout.engine import Engine
 from openstack_rollout.rollout.engines import Engines
-from openstack_rollout.rollout.fleet import Halted, never
+from openstack_rollout.rollout.fleet import Halted
 from openstack_rollout.rollout.limit import NO_LIMIT, Limit
 from openstack_rollout.rollout.membership import Measured, Membership
 from openstack_rollout.rollout.plan import Planner
@@ -228,14 +228,9 @@ class Rollout:
         )
         self._journal.save(run)
         if not run.plan.prefetch:
-            # Nothing was touched since this measurement, so it stands for every stage; finish measures again.
-            for stage in run.stages:
-                now = self._clock()
-                counts = {"skipped": sum(stage in one.stages for one in own.nodes.values())}
-                run.stage[stage] = StageRecord(StageState.SKIPPED, now, now, counts)
+            self._log.skipped(run, own.nodes)
             for name in in_order(own.nodes):
                 engine.skip(members.node(name), run.stages[-1])
-            self._journal.save(run)
             return
         self._log.mark(run, PREFETCH, StageState.RUNNING, self._clock())
         for step in procedure.steps(PREFETCH):
@@ -346,8 +341,13 @@ class Rollout:
                 raise error
 
     def _halted(self, run: Run | None) -> Halted:
-        """What an operator asks of a run that goes on; nothing can be asked before it is opened."""
-        return never if run is None else lambda: halting.requested(self._journal, run)
+        """What an operator asks of a run that goes on; of one that is not opened, only Ctrl-C is heard."""
+
+        def halted() -> RolloutError | None:
+            halt = halting.requested(self._journal, run) if run else None
+            return halt or (halting.interrupted(run) if self._ports.interrupted() else None)
+
+        return halted
 
 
 def _going_on(unfinished: Run | None, orchestration: str) -> Run | None:

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from openstack_rollout.declared.comparison import Compared
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.planned import PlannedStage
-from openstack_rollout.records.run_record import NodeRecord, Run, StageState
+from openstack_rollout.records.run_record import NodeRecord, Run, StageRecord, StageState
 from openstack_rollout.rollout import plan
 from openstack_rollout.rollout.fleet import Fleet
 
@@ -44,6 +45,17 @@ class RunLog:
             record.started, record.finished = started, None
         else:
             record.finished, record.counts = self._clock(), counts or {}
+        self._journal.save(run)
+
+    def skipped(self, run: Run, nodes: Mapping[str, Compared]) -> None:
+        """Write that no stage has anything to do on nodes (id → what it is).
+
+        Nothing was touched since that was measured, so it stands for every stage; finish measures again.
+        """
+        for stage in run.stages:
+            now = self._clock()
+            found = {"skipped": sum(stage in one.stages for one in nodes.values())}
+            run.stage[stage] = StageRecord(StageState.SKIPPED, now, now, found)
         self._journal.save(run)
 
     def announce(self, run: Run, stage: str, node: str, step: str, status: str, **more: Any) -> None:
