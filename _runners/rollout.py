@@ -157,8 +157,8 @@ def plan(limit=None, until=None):
     return {"data": data, "outputter": "rollout"}
 
 
-@console.command(limit=console.text, until=console.text, confirm=console.text)
-def begin(limit=None, until=None, confirm=None, pillar_keys=()):
+@console.command(limit=console.text, until=console.text, confirm=console.text, break_=console.mapping)
+def begin(limit=None, until=None, confirm=None, break_=None, pillar_keys=()):
     """Check everything, open a run or go on with the unfinished one, prefetch on every node.
 
     A step of orch/update.sls, which hands over what is in its pillar.
@@ -170,6 +170,9 @@ def begin(limit=None, until=None, confirm=None, pillar_keys=()):
         As for `rollout.run`.
 
     confirm
+        As for `rollout.run`.
+
+    break
         As for `rollout.run`.
 
     pillar_keys
@@ -185,15 +188,17 @@ def begin(limit=None, until=None, confirm=None, pillar_keys=()):
         salt-run state.orchestrate orch.update
         salt-run state.orchestrate orch.update pillar='{"limit": "gtw*"}'
     """
-    opts, given = _opts(), Given(limit, until, confirm)
+    opts, given = _opts(), Given(limit, until, confirm, break_)
     asking.refuse_misspelt(pillar_keys, lambda: master_pillar.compiled_pillar(opts))
     with SaltFleet(opts) as fleet:
         run = Rollout(_ports(opts, fleet)).begin(given=given)
     return {"run": run.id, "target": run.target, **({"gone": run.gone} if run.gone else {})}
 
 
-@console.command(stage=console.text, limit=console.text, until=console.text, confirm=console.text)
-def run(stage=None, limit=None, until=None, confirm=None, pillar_keys=()):
+@console.command(
+    stage=console.text, limit=console.text, until=console.text, confirm=console.text, break_=console.mapping
+)
+def run(stage=None, limit=None, until=None, confirm=None, break_=None, pillar_keys=()):  # noqa: PLR0917
     """The whole update, or one stage, which must not be out of order.
 
     stage
@@ -215,8 +220,9 @@ def run(stage=None, limit=None, until=None, confirm=None, pillar_keys=()):
         salt-run rollout.run services
         salt-run rollout.run limit='cmp1*'
         salt-run rollout.run until=ovn confirm=node
+        salt-run rollout.run control_plane break='{before_apply: ctl1}'
     """
-    given = Given(limit, until, confirm)
+    given = Given(limit, until, confirm, break_)
     if stage is None:
         return _orchestrate(UPDATE, given)
     opts = _opts()
@@ -262,8 +268,8 @@ def pause():
     return control.pause(wiring.journal(opts), wiring.lock(opts))
 
 
-@console.command(limit=console.text, until=console.text, confirm=console.text)
-def resume(limit=None, until=None, confirm=None):
+@console.command(limit=console.text, until=console.text, confirm=console.text, break_=console.mapping)
+def resume(limit=None, until=None, confirm=None, break_=None):
     """Go on with the run that is paused, by its own orchestration.
 
     limit
@@ -275,6 +281,9 @@ def resume(limit=None, until=None, confirm=None):
 
     confirm
         As for `rollout.run`.
+
+    break
+        As for `rollout.run`, in place of those that the run has; '{}' for none.
 
     Returns {run, state} when the run is completed, or one line when a running one goes on by itself: it only
     had to forget that it should pause, or waited for a yes, which this is. Refuses under NO_RUN when there is
@@ -288,7 +297,9 @@ def resume(limit=None, until=None, confirm=None):
         salt-run rollout.resume until=services:gateway
     """
     opts = _opts()
-    orchestration = control.to_resume(wiring.journal(opts), wiring.lock(opts), Given(limit, until, confirm))
+    orchestration = control.to_resume(
+        wiring.journal(opts), wiring.lock(opts), Given(limit, until, confirm, break_)
+    )
     return _orchestrate(orchestration) if orchestration else "the run goes on"
 
 

@@ -148,7 +148,7 @@ def _arguments(path: Path, tree: ast.Module, node: ast.FunctionDef) -> str:
     pairs = [*zip(positional, [*defaults, *node.args.defaults], strict=True)]
     pairs += zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
     words = [
-        f"`{one.arg}`" if value is None else f"`{one.arg}={_constant(path, tree, value)}`"
+        f"`{one.arg}`" if value is None else f"`{one.arg.rstrip('_')}={_constant(path, tree, value)}`"
         for one, value in pairs
     ]
     return ", ".join(words)

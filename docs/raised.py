@@ -334,7 +334,8 @@ RAISED = {
         "What it was asked for is done; nothing is in flight.",
     ),
     "CONFIRMATION": Raised(
-        "The run waits for an operator's yes (`confirm`); it goes on by itself once it has it.",
+        "The run waits for an operator's yes (`confirm`), or a node rests at a breakpoint (`break`); it"
+        " goes on by itself once it has it.",
         "What was confirmed before. Of what it asks for: nothing.",
     ),
     "NOTHING_ASKED": Raised("A yes was given, and the run waits for none, or for another one.", NOTHING),

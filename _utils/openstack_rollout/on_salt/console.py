@@ -120,6 +120,17 @@ def text(name: str, value: Any) -> str | None:
     return value
 
 
+def mapping(name: str, value: Any) -> dict[str, Any] | None:
+    """Read an argument that is a mapping. None stays None.
+
+    name (str): the argument's. value: as Salt read it off the command line. Raises RolloutError
+    WRONG_ARGUMENT when it is anything else.
+    """
+    if value is not None and not isinstance(value, dict):
+        raise RolloutError("WRONG_ARGUMENT", f"{name.rstrip('_')}: {value!r} is no mapping: '{{key: value}}'")
+    return value
+
+
 def _arguments(
     function: Callable[..., Any],
     parameters: Sequence[inspect.Parameter],
@@ -130,18 +141,20 @@ def _arguments(
     # "salt.loaded.ext.runners.rollout", and a function that may not be called like a builtin: list_
     called = f"{function.__module__.rpartition('.')[2]}.{function.__name__.rstrip('_')}"
     names = [parameter.name for parameter in parameters]
-    takes = f"it takes {', '.join(names)}" if names else "it takes none"
+    takes = f"it takes {', '.join(name.rstrip('_') for name in names)}" if names else "it takes none"
     if len(given) > len(names):
         _refuse(f"{called}: {len(given)} arguments were given, {takes}")
     arguments = dict(zip(names, given, strict=False))
     # Salt adds keywords of its own, e.g. __pub_user: they are not the operator's.
-    for name, value in named.items():
-        if name.startswith("__"):
+    spelt = {name.rstrip("_"): name for name in names}  # break_ is what Python lets break be called
+    for word, value in named.items():
+        if word.startswith("__"):
             continue
+        name = spelt.get(word, word)
         if name in arguments:
             _refuse(f"{called}: {name} was given twice")
         if name not in names:
-            close = difflib.get_close_matches(name, names, 1)
+            close = difflib.get_close_matches(name, list(spelt), 1)
             _refuse(f"{called}: no argument {name}: {f'did you mean {close[0]}?' if close else takes}")
         arguments[name] = value
     missing = [one.name for one in parameters if one.default is one.empty and one.name not in arguments]

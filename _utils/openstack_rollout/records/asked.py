@@ -14,6 +14,8 @@ class Asked:
         nodes: The ids that it meant when the run began; None before that, and without a limit.
         until: A stage, or stage:role, after which the run stops; "" for none.
         confirm: Before what it waits for a yes (never, stage, role, wave, node), "" as the policies say.
+        breaks: Moment of hooks, or stage:moment → a compound target: the nodes that rest there.
+        resting: Moment → the ids that its target meant when the run began; None before that.
         gate: The stop at which it stands, "" where it stands at none.
         passed: The stops at which it stood, and from which an operator had it go on.
     """
@@ -22,6 +24,8 @@ class Asked:
     nodes: list[str] | None = None
     until: str = ""
     confirm: str = ""
+    breaks: dict[str, str] = field(default_factory=dict)
+    resting: dict[str, list[str]] | None = None
     gate: str = ""
     passed: list[str] = field(default_factory=list)
 
@@ -47,7 +51,7 @@ class Question:
     """What a run asks before it goes on.
 
     Attributes:
-        before: What it asks before: stage, role, wave, node.
+        before: What it asks before: stage, role, wave, node; or the moment at which a node rests.
         stage: The stage, and round and role where it is of one, else "".
         nodes: Those that the answer lets go.
         keys: What a yes confirms; one for each of the nodes where it is of them.

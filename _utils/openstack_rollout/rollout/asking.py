@@ -11,7 +11,7 @@ from openstack_rollout.declared.problems import shown, suggestion
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.asked import Asked
 from openstack_rollout.records.run_record import Run
-from openstack_rollout.rollout import stops
+from openstack_rollout.rollout import breakpoints, stops
 from openstack_rollout.rollout.consent import LEVELS
 
 
@@ -20,11 +20,13 @@ class Given:
     """What an operator gave with a command; None: nothing.
 
     limit (str): a compound target. until (str): a stage, or stage:role. confirm (str): one of consent.LEVELS.
+    break_ (dict): moment of hooks, or stage:moment → compound target.
     """
 
     limit: str | None = None
     until: str | None = None
     confirm: str | None = None
+    break_: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         """Raise RolloutError WRONG_ARGUMENT for what cannot be meant."""
@@ -36,14 +38,16 @@ class Given:
         if self.confirm is not None and self.confirm not in LEVELS:
             near = suggestion(self.confirm, LEVELS) or f", there are {', '.join(LEVELS)}"
             raise RolloutError("WRONG_ARGUMENT", f"confirm: {shown(self.confirm)} is none{near}")
+        if wrong := breakpoints.problem(self.break_ or {}):
+            raise RolloutError("WRONG_ARGUMENT", f"break: {wrong}")
 
-    def said(self) -> dict[str, str]:
+    def said(self) -> dict[str, Any]:
         """What was given, by its key in the pillar of an orchestration."""
-        return {key: value for key, value in vars(self).items() if value is not None}
+        return {key.rstrip("_"): value for key, value in vars(self).items() if value is not None}
 
 
 NOTHING = Given()
-KEYS = tuple(vars(NOTHING))
+KEYS = tuple(key.rstrip("_") for key in vars(NOTHING))
 
 
 def refuse_misspelt(keys: Iterable[str], own: Callable[[], Mapping[str, Any]]) -> None:
@@ -63,7 +67,9 @@ def of_run(given: Given, unfinished: Run | None) -> Asked:
     Raises RolloutError RUN_UNFINISHED for another limit than that of the run that would go on.
     """
     if unfinished is None:
-        return Asked(limit=given.limit or "", until=given.until or "", confirm=given.confirm or "")
+        asked = Asked()
+        change(asked, given)
+        return asked
     asked = replace(unfinished.asked, passed=list(unfinished.asked.passed))
     if given.limit not in (None, asked.limit):
         had = f"is limited to {asked.limit!r}" if asked.limit else "has no limit"
@@ -81,6 +87,8 @@ def change(asked: Asked, given: Given) -> None:
     """Take in what is given with a command that goes on with a run."""
     if given.limit is not None and given.limit != asked.limit:
         asked.limit, asked.nodes = given.limit, None
+    if given.break_ is not None:
+        asked.breaks, asked.resting = dict(given.break_), None
     asked.confirm = given.confirm if given.confirm is not None else asked.confirm
     if given.until is not None:
         asked.until = given.until

@@ -174,5 +174,7 @@ def keys_of(question: Question, node: str = "") -> list[str]:
 
 def line(question: Question) -> str:
     """What a question asks, in one line."""
+    if question.before not in LEVELS:
+        return f"{some(question.nodes)} rests at {question.before} of {question.place}"
     what = "" if question.before in ("stage", "role") else f", {question.before}"
     return f"a yes is waited for before {question.place}{what}: {some(question.nodes)}"

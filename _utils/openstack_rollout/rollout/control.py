@@ -9,7 +9,7 @@ from openstack_rollout.errors import REASONS, RolloutError
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.lock import Lock
 from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, RunState, StageState
-from openstack_rollout.rollout import asking, consent, stops
+from openstack_rollout.rollout import asking, breakpoints, consent, stops
 from openstack_rollout.rollout.asking import NOTHING, Given
 from openstack_rollout.vocabulary import by_role
 
@@ -106,7 +106,8 @@ def skip(journal: Journal, lock: Lock, node: str) -> dict[str, Any]:
     if node not in planned:
         raise RolloutError("NO_NODES", f"run {run.id} has nothing to do on {shown(node)}", [node])
     record = journal.node(run.id, node)
-    if _driven(run, lock) and record and record.state is NodeState.IN_FLIGHT:
+    in_flight = record is not None and record.state is NodeState.IN_FLIGHT
+    if record and in_flight and _driven(run, lock) and not breakpoints.rests(record):
         raise RolloutError(
             "WRONG_ARGUMENT", f"{node} is in flight ({record.stage}/{record.step}): it finishes"
         )

@@ -13,7 +13,7 @@ from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.asked import Asked
 from openstack_rollout.records.planned import Plan
-from openstack_rollout.rollout import asking, gone, occupancy, plan, preconditions, status, stops
+from openstack_rollout.rollout import asking, breakpoints, gone, occupancy, plan, preconditions, status, stops
 from openstack_rollout.rollout import limit as limits
 from openstack_rollout.rollout.asking import Given
 from openstack_rollout.rollout.limit import Limit
@@ -46,7 +46,8 @@ def dry_run(model: Model, ports: Ports, predict: Predict, given: Given = asking.
     measured, refusal = _as_a_run_begins(model, members, measured, ports, drains, limit)
     refusal = error or refusal
     found = measured.nodes
-    planned = plan.of_run(model, members, found, drains, limit=limit)
+    breaks = breakpoints.of(asked, members, ports.fleet)
+    planned = plan.of_run(model, members, found, drains, limit=limit, breaks=breaks)
     nodes: dict[str, dict[str, list[dict[str, Any]]]] = {
         name: {} for name in limit.of(members.ids) if name in found
     }

@@ -7,8 +7,7 @@ transition is in the journal before it happens on a node, so that another engine
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,8 +18,10 @@ from openstack_rollout.errors import RolloutError, one_line
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.planned import PlannedNode, PlannedRole
 from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, Trial
-from openstack_rollout.rollout import halting, judging
+from openstack_rollout.rollout import breakpoints, halting, judging
 from openstack_rollout.rollout.admission import Apart, Capacity, Pass, admitted
+from openstack_rollout.rollout.breakpoints import Resting
+from openstack_rollout.rollout.consent import Consents
 from openstack_rollout.rollout.fleet import Context, Fleet, StepResult
 from openstack_rollout.rollout.node_log import NodeLog
 from openstack_rollout.rollout.questions import unhindered
@@ -43,7 +44,7 @@ class Engine:
     fleet (Fleet), journal (Journal), run (its record), policies (role → Policy), compare: what a node is, by
     its id and its answer (raises RolloutError), clock, monotonic: as of Ports, unedited: raises RolloutError
     when the run is for something else than what is declared now; asked before each node. interrupted: as of
-    Ports.
+    Ports. consents: whom it asks.
     """
 
     def __init__(  # noqa: PLR0917
@@ -53,10 +54,11 @@ class Engine:
         run: Run,
         policies: Mapping[str, Policy],
         compare: Compare,
-        clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
-        unedited: Callable[[], None] = lambda: None,
-        interrupted: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+        unedited: Callable[[], None],
+        interrupted: Callable[[], bool],
+        consents: Consents,
     ):
         self._fleet = fleet
         self._journal = journal
@@ -67,6 +69,9 @@ class Engine:
         self._monotonic = monotonic
         self._unedited = unedited
         self._interrupted = interrupted
+        self.consents = consents
+        self._resting = Resting(consents)
+        self._left_out: set[str] = set()
         self._log = NodeLog(fleet, journal, run, clock)
         self._boots: dict[str, str] = {}
         self._agents: dict[str, Mapping[str, Mapping[str, str]]] = {}
@@ -170,6 +175,8 @@ class Engine:
             name: record for name, record in self._log.records.items() if record.state is NodeState.IN_FLIGHT
         }
         adopted = list(in_flight)
+        for name in [name for name, record in in_flight.items() if breakpoints.rests(record)]:
+            self._log.note(_node(name, in_flight.pop(name)), state=NodeState.WAITING)
         for name, record in in_flight.items():
             self._fleet.adopt(name, record.step, record.stage, record.jid, self._silence(record.role))
         limits = TimeLimits(self._fleet, self._policies, self._monotonic)
@@ -217,7 +224,7 @@ class Engine:
             halt = halt or asked
             if halt is None:
                 try:
-                    self._leave_out_skipped(pass_, waiting, in_flight)
+                    self._release(pass_, waiting, in_flight, steps)
                     self._admit(pass_, waiting, in_flight, steps)
                 except RolloutError as error:
                     halt = error
@@ -226,8 +233,9 @@ class Engine:
                     raise halt
                 if not waiting:
                     return
-            limits.look(self._of(in_flight))
-            if halting.is_request(asked) and limits.stop(self._of(in_flight)):
+            active = self._under_way(in_flight, halt)
+            limits.look(active)
+            if halting.is_request(asked) and limits.stop(active):
                 raise halting.left(asked, in_flight)
             for result in limits.taken(in_flight, self._log.records):
                 node = in_flight[result.node]
@@ -241,13 +249,27 @@ class Engine:
                     in_flight.pop(node.id, None)
                     halt = halt or error
 
-    def _leave_out_skipped(self, pass_: Pass, waiting: list[Node], in_flight: Mapping[str, Node]) -> None:
-        """Take the nodes out of those that wait which an operator does not want to go in this run."""
-        skipped = self._journal.skipped(self._run.id) if waiting else ()
+    def _release(
+        self,
+        pass_: Pass,
+        waiting: list[Node],
+        in_flight: dict[str, Node],
+        steps: dict[str, tuple[str, ...]],
+    ) -> None:
+        """Let nodes go on that rest no more, and leave those out that an operator does not want to go."""
+        skipped = self._journal.skipped(self._run.id)
         for node in [one for one in waiting if one.id in skipped]:
             waiting.remove(node)
-            why = f"an operator left it out of run {self._run.id}"
-            self._log.fail(node, pass_.round_, "measure", judging.BY_OPERATOR, why, in_flight)
+            self._leave_out(pass_, node, in_flight)
+        for node in self._resting.released(in_flight.values(), pass_.round_, self.records, skipped):
+            if node.id in skipped:
+                self._left_out.add(node.id)
+                steps[node.id] = breakpoints.cut(steps[node.id], self.records[node.id].step)
+            self._take_in(pass_, node, steps[node.id], StepResult(node.id, "", True), in_flight)
+
+    def _leave_out(self, pass_: Pass, node: Node, in_flight: Mapping[str, Node]) -> None:
+        why = f"an operator left it out of run {self._run.id}"
+        self._log.fail(node, pass_.round_, "measure", judging.BY_OPERATOR, why, in_flight)
 
     def _asked(self) -> RolloutError | None:
         """What an operator asked; why that cannot be read, without a request."""
@@ -274,12 +296,18 @@ class Engine:
                 self._unedited()  # before its workloads leave, not only when it is to change
             waiting.remove(node)
             in_flight[node.id] = node
-            self._begin(pass_, node, steps[node.id][0], in_flight)
+            self._begin(pass_, node, steps[node.id], steps[node.id][0], in_flight)
 
-    def _of(self, nodes: Iterable[str]) -> dict[str, NodeRecord]:
-        return {node: self._log.records[node] for node in nodes}
+    def _under_way(self, nodes: Collection[str], halt: RolloutError | None) -> dict[str, NodeRecord]:
+        """The records of nodes in flight that do not rest. Raises why the run ends where all others do."""
+        found = {node: one for node in nodes if not breakpoints.rests(one := self._log.records[node])}
+        if halt and nodes and not found:
+            raise halting.left(halt, nodes, "resting at a breakpoint")
+        return found
 
-    def _begin(self, pass_: Pass, node: Node, step: str, in_flight: dict[str, Node]) -> None:
+    def _begin(
+        self, pass_: Pass, node: Node, steps: Sequence[str], step: str, in_flight: dict[str, Node]
+    ) -> None:
         jid = self._fleet.new_job()
         round_ = pass_.round_
         where = {"stage": round_.stage, "round": round_.name, "step": step, "jid": jid}
@@ -289,6 +317,9 @@ class Engine:
             in_flight.pop(node.id)  # what the journal does not have is not started
             raise
         self._log.announce(node, record, step, "started", in_flight)
+        if breakpoints.is_break(step):
+            self._resting.rest(node, round_, steps, step)
+            return
         services = round_.services if round_.name else None
         run = self._run
         boot = self._boots.get(node.id, "")
@@ -327,11 +358,13 @@ class Engine:
         if following < len(steps):
             record = self._log.note(node, ended)
             self._log.announce(node, replace(record, message=said), step, "succeeded", in_flight)
-            self._begin(pass_, node, steps[following], in_flight)
+            self._begin(pass_, node, steps, steps[following], in_flight)
         else:
             del in_flight[node.id]
             record = self._log.note(node, ended, jid="", state=NodeState.DONE)
             self._log.announce(node, replace(record, message=said), step, "succeeded", in_flight)
+            if node.id in self._left_out:
+                self._leave_out(pass_, node, in_flight)
         return True
 
     def _proven(self, round_: Round, node: Node, result: StepResult) -> tuple[str, str]:

@@ -6,12 +6,15 @@ import threading
 
 from openstack_rollout.declared.model import Model
 from openstack_rollout.drains.kinds import Drains
+from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.run_record import Run
 from openstack_rollout.rollout import gates, preconditions
+from openstack_rollout.rollout.consent import Consents
 from openstack_rollout.rollout.engine import Engine
 from openstack_rollout.rollout.master_steps import MasterSteps
 from openstack_rollout.rollout.membership import Membership
 from openstack_rollout.rollout.ports import Ports
+from openstack_rollout.rollout.run_log import RunLog
 
 
 class Engines:
@@ -46,7 +49,18 @@ class Engines:
             ports.monotonic,
             lambda: preconditions.refuse_edited(run, ports.content()),
             ports.interrupted,
+            self._consents(run),
         )
+
+    def _consents(self, run: Run) -> Consents:
+        """What asks for a run, and hears."""
+        ports = self._ports
+        log = RunLog(ports.journal, ports.fleet, ports.clock)
+
+        def tell(stage: str, why: RolloutError) -> None:
+            log.waiting(run, stage)(why)
+
+        return Consents(run, ports.journal, ports.clock, ports.terminal, tell)
 
     def drains(self, model: Model) -> Drains:
         """The drains of what is declared: made once, since they hold connections."""

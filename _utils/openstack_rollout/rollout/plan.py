@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from openstack_rollout.declared import hooks, releases, rounds
 from openstack_rollout.declared.comparison import Compared
@@ -20,7 +21,8 @@ from openstack_rollout.drains.kinds import SEVERAL, Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.planned import Plan, PlannedNode, PlannedRole, PlannedRound, PlannedStage, Wave
 from openstack_rollout.records.run_record import Trial
-from openstack_rollout.rollout import occupancy, procedure
+from openstack_rollout.rollout import breakpoints, occupancy, procedure
+from openstack_rollout.rollout.breakpoints import Breaks
 from openstack_rollout.rollout.limit import NO_LIMIT, Limit
 from openstack_rollout.rollout.membership import Membership
 from openstack_rollout.rollout.occupancy import OneOfAKind
@@ -38,22 +40,23 @@ def of_run(  # noqa: PLR0917
     drains: Drains,
     stages: Sequence[str] = STAGES,
     limit: Limit = NO_LIMIT,
+    breaks: Breaks = MappingProxyType({}),
 ) -> Plan:
     """The plan of a run that begins now.
 
     model: what is declared. members: the nodes and their policies. found: node id → what it is, of those
-    that answered. drains: the drains of the cloud. stages: their names, in order. limit: of the run.
+    that answered. drains: the drains of the cloud. stages: their names, in order. limit, breaks: of the run.
     """
     needing = tuple(node for node in limit.of(members.ids) if node in found and found[node].open(stages))
     target = releases.wanted(model, stages)
-    planner = Planner(model, members, found, drains, target, limit)
+    planner = Planner(model, members, found, drains, target, limit, breaks)
     return Plan(target, needing, tuple(planner.stage(stage) for stage in stages))
 
 
 class Planner:
     """Plans stages of what was measured.
 
-    model, members, found, drains, limit: as of_run. target (str): the release of the run.
+    model, members, found, drains, limit, breaks: as of_run. target (str): the release of the run.
     """
 
     def __init__(  # noqa: PLR0917
@@ -64,6 +67,7 @@ class Planner:
         drains: Drains,
         target: str,
         limit: Limit = NO_LIMIT,
+        breaks: Breaks = MappingProxyType({}),
     ):
         self._model = model
         self._members = members
@@ -71,6 +75,7 @@ class Planner:
         self._drains = drains
         self._target = target
         self._limit = limit
+        self._breaks = breaks
 
     def stage(
         self, stage: str, trials: Mapping[str, Trial] | None = None, failed: Collection[str] = ()
@@ -141,14 +146,15 @@ class Planner:
         together = window.size > 1
         alike = self._one_of_a_kind(round_.stage, needing) if together else {}
         apart = self._apart(round_.stage, rest, alike) if together and rest[1:] else None
-        steps: dict[tuple[bool, bool, bool], tuple[str, ...]] = {}
+        steps: dict[tuple[bool, bool, bool, frozenset[str]], tuple[str, ...]] = {}
 
         def planned(node: Node) -> PlannedNode:
             one = self._found[node.id]
             drained = self._drain(round_.stage, node) != NO_DRAIN
-            key = one.renews_minion, drained, self._asks_agents(round_, one)
+            rests = breakpoints.of_node(self._breaks, round_.stage, node.id)
+            key = one.renews_minion, drained, self._asks_agents(round_, one), rests
             if key not in steps:
-                steps[key] = self._steps(round_.stage, *key)
+                steps[key] = breakpoints.among(self._steps(round_.stage, *key[:3]), rests)
             return PlannedNode(node.id, node.zone, steps[key])
 
         waves = [Wave((planned(node),), canary=True) for node in canaries]
@@ -160,7 +166,7 @@ class Planner:
         names = dict.fromkeys(step for wave in waves for node in wave.nodes for step in node.steps)
         return PlannedRole(
             *(role, window.size, window.per_zone, drain, reboot, tuple(proving), soak, tuple(waves)),
-            limits={step: policy.limits.of(step) for step in names},
+            limits={step: policy.limits.of(step) for step in names if not breakpoints.is_break(step)},
             one_of_a_kind=alike,
         )
 

@@ -18,6 +18,7 @@ from openstack_rollout.records.run_record import Run, RunState, StageRecord, Sta
 from openstack_rollout.rollout import (
     addresses,
     asking,
+    breakpoints,
     control,
     gates,
     gone,
@@ -91,6 +92,7 @@ class Rollout:
             preconditions.refuse_changed_target(unfinished, target)
             members = Membership.of(model, self._fleet)
             limit = limits.of(asked, members, self._fleet)
+            asked.resting = breakpoints.of(asked, members, self._fleet)
             stops.refuse_unknown(asked, stages, members)
             missing = gone.for_run(self._journal, unfinished, members, self._fleet)
             unfinished = self._take_over(unfinished, orchestration, model, members)
@@ -223,8 +225,9 @@ class Rollout:
         if model.policies.speak_to_openstack:
             heartbeats.ask_again(engine, members, own.nodes)
         restoration.restore(engine, self._journal, members, own, keep)
+        breaks = run.asked.resting or {}
         run.plan = unhindered(
-            lambda: plan.of_run(model, members, nodes, drains, run.stages, limit), engine.requested
+            lambda: plan.of_run(model, members, nodes, drains, run.stages, limit, breaks), engine.requested
         )
         self._journal.save(run)
         if not run.plan.prefetch:
@@ -272,7 +275,7 @@ class Rollout:
         drains = self._engines.drains(model)
         unhindered(lambda: preconditions.refuse_undrainable(members, seen, [stage], drains), engine.requested)
         occupancy.refuse(model, members, seen, [stage], drains)
-        planner = Planner(model, members, found, drains, run.target, limit)
+        planner = Planner(model, members, found, drains, run.target, limit, run.asked.resting or {})
         planned = unhindered(
             lambda: planner.stage(stage, run.of_stage(stage).trials, engine.failures()), engine.requested
         )

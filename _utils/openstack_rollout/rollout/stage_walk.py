@@ -16,7 +16,7 @@ from openstack_rollout.records.planned import PlannedNode, PlannedRole, PlannedS
 from openstack_rollout.records.run_record import Run, Trial
 from openstack_rollout.rollout import gates, occupancy
 from openstack_rollout.rollout.admission import Capacity
-from openstack_rollout.rollout.consent import NEVER, Consents, Gate
+from openstack_rollout.rollout.consent import NEVER, Gate
 from openstack_rollout.rollout.drain_steps import LiveApart, shared_capacity
 from openstack_rollout.rollout.engine import Engine
 from openstack_rollout.rollout.membership import Membership
@@ -55,7 +55,6 @@ class StageWalk:
         self._run = run
         self._tell = tell
         self._stops = Stops(run, members)
-        self._consents = Consents(run, ports.journal, ports.clock, ports.terminal, lambda _, why: tell(why))
 
     def through(self, planned: PlannedStage) -> bool:
         """Take every role through every round, as far as the run was asked to go; returns whether there was
@@ -110,7 +109,7 @@ class StageWalk:
             return [one for one in found if one.node in some]
 
         of_all = self._planned.nodes if before == "stage" else nodes
-        return Gate(self._consents, before, place, of_all, comes, capacity)
+        return Gate(self._engine.consents, before, place, of_all, comes, capacity)
 
     def _coming(self, name: str, role: PlannedRole, node: PlannedNode) -> Coming:
         """What comes on a node in a round."""

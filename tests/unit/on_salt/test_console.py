@@ -144,3 +144,15 @@ def test_changes_of_a_failed_step_are_printed_once(terminal):
     logging.getLogger("salt.state").error("{'return': 'NODE_SILENT: cmp1: no sign of life.'}")
     logging.getLogger("salt.state").error("Unable to render top file")
     assert terminal.getvalue() == "Unable to render top file\n"
+
+
+@console.command(break_=console.mapping)
+def stop(break_=None):
+    return break_
+
+
+def test_an_argument_that_python_does_not_let_be_called_so():
+    assert stop(**{"break": {"before_apply": "cmp1"}}) == {"before_apply": "cmp1"}
+    wrong = stop(**{"break": "cmp1"})
+    assert wrong["retcode"] == 2 and "break: 'cmp1' is no mapping: '{key: value}'" in wrong["Error"]
+    assert "did you mean break" in stop(brek={})["Error"]
