@@ -330,7 +330,7 @@ RAISED = {
         "`rollout.pause` was asked for, or Ctrl-C typed once.", "Nodes in flight finished, no other started."
     ),
     "GATED": Raised(
-        "The run has come as far as it was asked to go (`until`).",
+        "The run has come as far as it was asked to go (`until`), or a group is done (`pause_after: group`).",
         "What it was asked for is done; nothing is in flight.",
     ),
     "CONFIRMATION": Raised(

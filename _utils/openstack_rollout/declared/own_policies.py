@@ -10,7 +10,7 @@ from pydantic import ValidationError, ValidationInfo, ValidatorFunctionWrapHandl
 from openstack_rollout.declared import roles, translation
 from openstack_rollout.declared.base import without_nulls
 from openstack_rollout.declared.policies import Policies, Policy
-from openstack_rollout.declared.problems import Path, raise_all
+from openstack_rollout.declared.problems import Path, raise_all, shown, suggestion
 from openstack_rollout.vocabulary import ROLES
 
 
@@ -19,7 +19,7 @@ def _with_own(value: Any, handler: ValidatorFunctionWrapHandler, info: Validatio
     declared = info.data.get("roles") or {}
     own = [name for name in declared if name not in ROLES]
     if not own:
-        return handler(value)
+        return _in_known_zones(handler(value), info)
     said = without_nulls(value) if isinstance(value, Mapping) else {}
     lines: list[tuple[Path, str]] = []
     found: dict[str, Policy] = {}
@@ -35,7 +35,20 @@ def _with_own(value: Any, handler: ValidatorFunctionWrapHandler, info: Validatio
     except ValidationError as error:
         lines = [*translation.problems(error, Policies), *lines]
     raise_all(lines)
-    return policies.with_own(found)
+    return _in_known_zones(policies.with_own(found), info)
+
+
+def _in_known_zones(policies: Policies, info: ValidationInfo) -> Policies:
+    """The policies, whose groups that are zones are some. Raises Wrong."""
+    zones = info.data.get("zones") or {}
+    lines: list[tuple[Path, str]] = []
+    for role in policies.roles if "zones" in info.data else ():  # which are wrong themselves where not
+        for name, target in policies.of(role).groups.items():
+            if not target and name not in zones:
+                near = suggestion(name, zones) or ": give it with its target, as a mapping"
+                lines.append(((role, "groups"), f"{shown(name)} is no zone of openstack:zones{near}"))
+    raise_all(lines)
+    return policies
 
 
 PoliciesOfRoles = Annotated[Policies, WrapValidator(_with_own)]

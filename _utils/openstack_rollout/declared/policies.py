@@ -10,8 +10,8 @@ from pydantic import GetJsonSchemaHandler, PlainValidator, PrivateAttr, WithJson
 from pydantic_core import CoreSchema
 
 from openstack_rollout.declared.base import Strict
-from openstack_rollout.declared.names import WholeNumber
-from openstack_rollout.declared.problems import Wrong, shown
+from openstack_rollout.declared.names import NAME, TARGET, WholeNumber
+from openstack_rollout.declared.problems import Path, Wrong, not_a, not_a_string, raise_all, shown
 from openstack_rollout.vocabulary import ROLES, Stage
 
 NO_DRAIN = "none"
@@ -38,6 +38,30 @@ def _batch(value: Any) -> int | str:
     raise Wrong(f"{shown(value)} is not allowed: {BATCH_HELP}")
 
 
+def _groups(value: Any) -> dict[str, str]:
+    """Groups in their order: name → target, "" for one that is a zone of that name."""
+    if isinstance(value, list):
+        pairs = [(number, name, "") for number, name in enumerate(value)]
+    elif isinstance(value, Mapping):
+        pairs = [(name, name, target) for name, target in value.items()]
+    else:
+        raise Wrong(not_a("a list of zones, or a mapping of names to compound targets", value))
+    lines: list[tuple[Path, str]] = []
+    found: dict[str, str] = {}
+    for place, name, target in pairs:
+        text = NAME.problem(name) if isinstance(name, str) else not_a_string(name)
+        if not text and name in found:
+            text = f"{shown(name)} is there twice"
+        if not text and isinstance(value, Mapping):
+            text = TARGET.problem(target) if isinstance(target, str) else not_a_string(target)
+        if text:
+            lines.append(((place,), text))
+        else:
+            found[name] = target
+    raise_all(lines)
+    return found
+
+
 def _batch_of_controllers(value: Any) -> int:
     if _batch(value) != 1:
         raise Wrong(f"{shown(value)} is not allowed: controllers go one at a time, set 1")
@@ -52,6 +76,20 @@ Batch = Annotated[
             "anyOf": [
                 {"type": "integer", "minimum": 1, "maximum": NODES},
                 {"type": "string", "pattern": f"^(?:{_PERCENTAGE.pattern})$"},
+            ]
+        }
+    ),
+]
+_NAMED: dict[str, Any] = {"type": "string", "pattern": f"^{NAME.pattern}$", "maxLength": NAME.longest}
+_TARGET: dict[str, Any] = {"type": "string", "pattern": f"^{TARGET.pattern}$", "maxLength": TARGET.longest}
+Groups = Annotated[
+    dict[str, str],
+    PlainValidator(_groups),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": _NAMED, "uniqueItems": True},
+                {"type": "object", "propertyNames": _NAMED, "additionalProperties": _TARGET},
             ]
         }
     ),
@@ -109,6 +147,11 @@ class Policy(Strict):
     """Seconds to wait after the canaries."""
     per_zone: Nodes = 0
     """Nodes in flight in one zone; 0 is no limit."""
+    groups: Groups = {}
+    """Racks, zones or sites, one complete in a stage before the next begins, in this order: zones by their
+    names, or names with compound targets. Nodes of none of them go last."""
+    pause_after: Literal["group"] | None = None
+    """Whether the run stops between two groups, until it is told to go on (rollout.resume)."""
     drain: str = NO_DRAIN
     """How workloads leave a node before it is touched."""
     silence: Seconds = 60

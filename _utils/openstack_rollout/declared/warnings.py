@@ -150,6 +150,8 @@ def _policies(model: Model) -> Iterator[str]:
     for role in model.policies.roles:
         policy = model.policies.of(role)
         here = f"openstack:policies:{role}"
+        if policy.pause_after and not policy.groups:
+            yield f"{here}:pause_after: has no effect without groups"
         if policy.per_zone and not model.zones:
             yield f"{here}:per_zone: has no effect without openstack:zones"
         if policy.soak and not policy.canary:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -22,11 +22,12 @@ class PlannedNode:
 class Wave:
     """Nodes that are in flight together, as far as all take equally long: the next one starts when one ends.
 
-    canary: it has to succeed before the wave after it begins.
+    canary: it has to succeed before the wave after it begins. group: of which its nodes are, "" for none.
     """
 
     nodes: tuple[PlannedNode, ...]
     canary: bool = False
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,15 @@ class PlannedRole:
     def nodes(self) -> list[PlannedNode]:
         """All of them, in the order in which they start."""
         return [node for wave in self.waves for node in wave.nodes]
+
+    @property
+    def groups(self) -> list[str]:
+        """The groups that need something, in their order."""
+        return list(dict.fromkeys(wave.group for wave in self.waves))
+
+    def only(self, group: str) -> PlannedRole:
+        """What a group does; the canaries go first, of whatever group they are."""
+        return replace(self, waves=tuple(one for one in self.waves if one.canary or one.group == group))
 
     @property
     def canaries(self) -> list[PlannedNode]:

@@ -36,6 +36,7 @@ class Measured:
 class Membership:
     """roles: role -> node ids in their order. policies: role -> Policy. zones: node id -> zone. comparison:
     what nodes are compared by. base: the known role as which a role goes. accepted: all accepted minions.
+    groups: role → name → the nodes of a group, in their order.
     """
 
     roles: Mapping[str, Sequence[str]]
@@ -44,13 +45,14 @@ class Membership:
     zones: dict[str, str | None] = field(default_factory=dict)
     base: Callable[[str], str] = str
     accepted: Collection[str] = ()
+    groups: Mapping[str, Mapping[str, Collection[str]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, model: Model, fleet: Fleet) -> Membership:
         """The nodes of a cloud.
 
-        Raises RolloutError NO_NODES for a role or zone that matches none, and for one that names a minion
-        which is not there: it would be left out without a word.
+        Raises RolloutError NO_NODES for a role, zone or group that matches none, and for one that names a
+        minion which is not there: it would be left out without a word.
         """
         of_roles = model.targets
         roles = {role: in_order(fleet.members(target)) for role, target in of_roles.items()}
@@ -73,7 +75,11 @@ class Membership:
             node: zone for zone in sorted(zones, reverse=True) for node in zones[zone]
         }
         policies = {role: model.policies.of(role) for role in roles}
-        return cls(roles, policies, Comparison(model), of_node, model.base, accepted)
+        groups = {
+            role: _groups(role, policy, roles[role], zones, accepted, fleet)
+            for role, policy in policies.items()
+        }
+        return cls(roles, policies, Comparison(model), of_node, model.base, accepted, groups)
 
     @property
     def ids(self) -> list[str]:
@@ -100,6 +106,17 @@ class Membership:
     def node(self, node_id: str) -> Node:
         """A node under the first of its roles."""
         return Node(node_id, self._roles_of[node_id][0], self.zones.get(node_id))
+
+    def group_of(self, role: str, node_id: str) -> str:
+        """The first group of a role that a node is in, "" where it is in none."""
+        return next((name for name, nodes in self.groups.get(role, {}).items() if node_id in nodes), "")
+
+    def by_group(self, role: str, nodes: Sequence[Node]) -> dict[str, list[Node]]:
+        """Nodes of a role by their groups, in the order of these; those of none come last."""
+        found: dict[str, list[Node]] = {name: [] for name in (*self.groups.get(role, {}), "")}
+        for node in nodes:
+            found[self.group_of(role, node.id)].append(node)
+        return {name: some for name, some in found.items() if some}
 
     def order(self, stage: str) -> list[str]:
         """The roles that go through a stage, in their order."""
@@ -182,3 +199,23 @@ class Membership:
             if len(failed) > self.policies[role].max_failures:
                 return failed
         return []
+
+
+def _groups(  # noqa: PLR0917
+    role: str,
+    policy: Policy,
+    nodes: Collection[str],
+    zones: Mapping[str, Collection[str]],
+    accepted: Collection[str],
+    fleet: Fleet,
+) -> dict[str, frozenset[str]]:
+    """The groups of a role: name → those of its nodes that are in it. Raises RolloutError NO_NODES."""
+    found = {}
+    for name, target in policy.groups.items():
+        here = f"openstack:policies:{role}:groups:{name}"
+        found[name] = frozenset(fleet.members(target) if target else zones[name]).intersection(nodes)
+        if target and not found[name]:
+            raise RolloutError("NO_NODES", f"{here}: {target!r} matches no {role}")
+        if target and (gone := [one for one in targets.named(target) if one not in accepted]):
+            raise RolloutError("NO_NODES", f"{here}: {some(gone)} is named there, and is no accepted minion")
+    return found

@@ -138,6 +138,7 @@ class Planner:
         if not needing:
             return None
         policy = self._members.policies[role]
+        needing = [node for some in self._members.by_group(role, needing).values() for node in some]
         proving = _proving(policy, nodes, needing, trial, failed)
         soaked = trial is not None and trial.soaked
         canaries = [] if soaked else [node for node in needing if node.id in proving]
@@ -157,8 +158,12 @@ class Planner:
                 steps[key] = breakpoints.among(self._steps(round_.stage, *key[:3]), rests)
             return PlannedNode(node.id, node.zone, steps[key])
 
-        waves = [Wave((planned(node),), canary=True) for node in canaries]
-        waves += [Wave(tuple(planned(node) for node in wave)) for wave in window.waves(rest, apart)]
+        group_of = self._members.group_of
+        waves = [Wave((planned(node),), canary=True, group=group_of(role, node.id)) for node in canaries]
+        for name, some in self._members.by_group(role, rest).items():
+            waves += [
+                Wave(tuple(planned(node) for node in wave), group=name) for wave in window.waves(some, apart)
+            ]
         kinds = (kind for node in needing for kind in self._drain(round_.stage, node).split(SEVERAL))
         drain = ", ".join(kind for kind in dict.fromkeys(kinds) if kind != NO_DRAIN) or NO_DRAIN
         reboot = self._model.system.reboot if round_.stage == SYSTEM else "never"

@@ -88,18 +88,27 @@ class StageWalk:
             self._tell(why)
         keeping = self._planner.keeping_apart(stage, nodes, role.one_of_a_kind)
         apart = LiveApart(keeping, monotonic) if keeping else None
-        before = self._run.asked.confirm or members.policies[role.role].confirm
-        if before == NEVER:
-            return self._engine.execute(round_, role.role, replan, capacity, apart)
-        gate = self._gate(before, (stage, round_.name, role.role), nodes, capacity)
-        touched = self._engine.execute(round_, role.role, replan, gate, apart)
-        gate.close()  # not when it ends otherwise: what a paused run asked may still be answered
+        gate = self._gate((stage, round_.name, role.role), nodes, capacity)
+        touched = False
+        for group in role.groups:
+            self._stops.before_group(round_, role.role, group, self._engine.records)
+
+            def of_group(trial: Trial, group: str = group) -> PlannedRole | None:
+                planned = replan(trial)
+                return planned and planned.only(group)
+
+            touched = self._engine.execute(round_, role.role, of_group, gate or capacity, apart) or touched
+        if gate:
+            gate.close()  # not when it ends otherwise: what a paused run asked may still be answered
         return touched
 
     def _gate(
-        self, before: str, place: tuple[str, str, str], nodes: Sequence[str], capacity: Capacity | None
-    ) -> Gate:
-        """What asks before the nodes of a role go."""
+        self, place: tuple[str, str, str], nodes: Sequence[str], capacity: Capacity | None
+    ) -> Gate | None:
+        """What asks before the nodes of a role go; None where nothing does."""
+        before = self._run.asked.confirm or self._members.policies[place[2]].confirm
+        if before == NEVER:
+            return None
 
         def comes(some: Sequence[str]) -> list[Coming]:
             places = [(one.name, role) for one in self._planned.rounds for role in one.roles]

@@ -1,4 +1,4 @@
-"""Where a run stops because it was asked to: after a stage, or after a role of it.
+"""Where a run stops because it was asked to: after a stage, after a role of it, between two groups.
 
 A stop is written down with the pause that it makes. The run that goes on from there passes it; one that was
 killed before it could be written comes to it again.
@@ -6,13 +6,14 @@ killed before it could be written comes to it again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from openstack_rollout.declared.problems import shown, suggestion
+from openstack_rollout.declared.rounds import Round
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.asked import Asked
 from openstack_rollout.records.planned import PlannedStage
-from openstack_rollout.records.run_record import Run
+from openstack_rollout.records.run_record import NodeRecord, Run
 from openstack_rollout.rollout.membership import Membership
 
 
@@ -40,11 +41,34 @@ class Stops:
         """Raise GATED where the run was asked to stop after a stage, or in it, and did not yet."""
         if stage == self._stage and key_of(self._run.asked) not in self._run.asked.passed:
             place = f"{self._role} at {stage}" if self._role else stage
-            self._halt(key_of(self._run.asked), f"{place} is done, as far as it was asked")
+            key = key_of(self._run.asked)
+            self._halt(key, f"{place} is done, as far as it was asked ({key})")
+
+    def before_group(self, round_: Round, role: str, group: str, records: Mapping[str, NodeRecord]) -> None:
+        """Raise GATED where a role wants the run to stop between groups, and it did not yet before this one.
+
+        records: what the run did to its nodes.
+        """
+        if self._members.policies[role].pause_after is None:
+            return
+        names = [*self._members.groups.get(role, {}), ""]
+        moved = {self._members.group_of(role, node) for node, one in records.items() if _moved(one, round_)}
+        before = [name for name in names[: names.index(group)] if name in moved]
+        key = "/".join((round_.stage, round_.name, role, *before[-1:]))
+        if before and key not in self._run.asked.passed:
+            self._halt(
+                key, f"group {before[-1]} of {role} is done at {round_.stage}, {group or 'the rest'} is next"
+            )
 
     def _halt(self, key: str, why: str) -> None:
         self._run.asked.gate = key
-        raise RolloutError("GATED", f"run {self._run.id}: {why} ({key})")
+        raise RolloutError("GATED", f"run {self._run.id}: {why}")
+
+
+def _moved(record: NodeRecord, round_: Round) -> bool:
+    """Whether a run applied a round of a stage to a node."""
+    here = round_.stage, round_.name, "apply", "done"
+    return any((one.stage, one.round, one.step, one.outcome) == here for one in record.history)
 
 
 def key_of(asked: Asked) -> str:

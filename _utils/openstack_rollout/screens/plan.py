@@ -86,7 +86,8 @@ def _waves(role: Mapping[str, Any]) -> list[str]:
     for number, wave in enumerate(role["waves"], 1):
         kinds = groupby(wave["nodes"], key=lambda node: node["steps"])
         named = "; ".join(f"{', '.join(_ids(nodes))}: {' > '.join(steps)}" for steps, nodes in kinds)
-        lines.append(f"wave {number}{' (canary)' if wave['canary'] else ''}: {named}")
+        about = ", ".join(filter(None, ("canary" if wave["canary"] else "", wave["group"])))
+        lines.append(f"wave {number}{f' ({about})' if about else ''}: {named}")
     more = len(lines) - _WAVES
     return [*lines[:_WAVES], f"and {more} more waves"] if more > 0 else lines
 

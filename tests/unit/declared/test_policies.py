@@ -4,6 +4,7 @@ import pytest
 
 from openstack_rollout.declared import policies
 from openstack_rollout.declared.policies import ComputePolicy, ControllerPolicy, GatewayPolicy, Policies
+from tests.unit.declared import pillars
 
 
 @pytest.mark.parametrize(
@@ -54,3 +55,42 @@ def test_the_stages_before_which_nodes_are_drained():
     assert ComputePolicy(drain_before=["system"]).drains_before == frozenset({"system"})
     assert ComputePolicy(drain_before=[]).drains_before == frozenset()
     assert ControllerPolicy().drains_before is None
+
+
+@pytest.mark.parametrize(
+    ("groups", "line"),
+    [
+        (
+            ["az1", "az9"],
+            "openstack:policies:compute:groups: 'az9' is no zone of openstack:zones, did you mean az1?",
+        ),
+        (["az1", "az1"], "openstack:policies:compute:groups:1: 'az1' is there twice"),
+        (["G@rack:r1"], "openstack:policies:compute:groups:0: 'G@rack:r1'"),
+        ({"rack1": "I@rack:r1"}, "openstack:policies:compute:groups:rack1: 'I@rack:r1' matches by pillar"),
+        ({"rack1": ["cmp1"]}, "openstack:policies:compute:groups:rack1: "),
+        ({"rack 1": "cmp1"}, "openstack:policies:compute:groups:'rack 1': "),
+        ({1: "cmp1"}, "openstack:policies:compute:groups:1: 1 is a number: put it in quotes"),
+        (
+            "az1",
+            "openstack:policies:compute:groups: has to be a list of zones, or a mapping of names to compound",
+        ),
+        ([{"name": "rack1"}], "openstack:policies:compute:groups:0: "),
+    ],
+)
+def test_groups_that_cannot_be_meant_are_refused_by_their_key(groups, line):
+    openstack = {
+        **pillars.valid(),
+        "zones": {"az1": "G@zone:az1"},
+        "policies": {"compute": {"groups": groups}},
+    }
+    found = pillars.lines(openstack)
+    assert len(found) == 1 and line in found[0], found
+
+
+def test_groups_of_a_role_of_the_operators_own():
+    openstack = {
+        **pillars.valid(),
+        "roles": {"network": {"target": "net*", "plane": "data_plane", "like": "gateway"}},
+        "policies": {"network": {"groups": ["az7"]}},
+    }
+    assert "policies:network:groups: 'az7' is no zone" in pillars.lines(openstack)[0]
