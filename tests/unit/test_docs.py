@@ -43,6 +43,8 @@ NOT_OURS = {
     "DISTURBING",
     "STAGES",
     "NODE",
+    "OS_DIST_UPGRADE",
+    "OS_UPGRADE",
     "SECONDS",
     "ERROR",
     "KOLLA_CONFIG_STRATEGY",
@@ -52,6 +54,7 @@ NOT_OURS = {
     "SHUTOFF",
     "SIGSTOP",
     "SUITE",
+    "TARGET_SERVERS",
 }
 
 
