@@ -25,6 +25,7 @@ _MODULES = (
     "openstack_node",
     "ovn_gateway",
     "pacemaker",
+    "readiness",
     "reboot_needed",
     "rollout_hooks",
     "rollout_job",

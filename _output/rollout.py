@@ -1,4 +1,5 @@
-"""Shows what `rollout.status`, `.plan`, `.report`, `.survey` and `workload.risks` return as tables.
+"""Shows what `rollout.status`, `.plan`, `.preflight`, `.report`, `.survey` and `workload.risks` return as
+tables.
 
 `--out=json` has the same facts. A wrong use of any runner function is shown as its line alone.
 
@@ -10,7 +11,7 @@ CLI Example:
     salt-run rollout.status --out=json
 """
 
-from openstack_rollout.screens import survey, tables
+from openstack_rollout.screens import preflight, survey, tables
 
 
 def output(data, **kwargs):
@@ -31,4 +32,6 @@ def output(data, **kwargs):
     """
     if "Error" in data:
         return data["Error"]
+    if "conditions" in data:
+        return preflight.text(data)
     return survey.text(data) if "survey" in data else tables.text(data)

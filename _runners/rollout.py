@@ -26,7 +26,7 @@ from openstack_rollout.on_salt.refusal import Refusal
 from openstack_rollout.on_salt.returns import changes_of
 from openstack_rollout.on_salt.terminal import SaltRunTerminal
 from openstack_rollout.records.journal import plain as _plain
-from openstack_rollout.rollout import asking, control, dry_run, gone, restoration
+from openstack_rollout.rollout import asking, control, dry_run, gone, preflight_command, restoration
 from openstack_rollout.rollout import status as standing
 from openstack_rollout.rollout.asking import NOTHING, Given
 from openstack_rollout.rollout.membership import Membership
@@ -157,8 +157,52 @@ def plan(limit=None, until=None):
     return {"data": data, "outputter": "rollout"}
 
 
-@console.command(limit=console.text, until=console.text, confirm=console.text, break_=console.mapping)
-def begin(limit=None, until=None, confirm=None, break_=None, pillar_keys=()):
+@console.command(stage=console.text, limit=console.text, accept=console.names)
+def preflight(stage=None, limit=None, accept=None):
+    """What is looked at before a run begins: all conditions at once, each with its verdict (ok, warn, refuse,
+    accepted), what was seen, and what to do. Touches nothing; it is the first step of every run as well.
+
+    stage
+        ovn, control_plane, services, ovs or system: of a run of that stage alone; of the whole update by
+        default.
+
+    limit
+        A compound target, as for `rollout.run`: of a run that may touch these nodes.
+
+    accept
+        NAME,NAME: conditions that would be accepted for the run. Some may never be; a name that is none is
+        refused with the nearest right one.
+
+    Returns {preflight, conditions}. Where a run would be refused, the exit status is 1, and a step of an
+    orchestration has failed; a warning stops nothing. Refuses with one line under WRONG_ARGUMENT,
+    INVALID_PILLAR, UNKNOWN_TARGET, NO_NODES or RUN_UNFINISHED.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run rollout.preflight
+        salt-run rollout.preflight services limit='cmp1*' --out=json
+    """
+    opts, given = _opts(), Given(limit, accept=accept)
+    with SaltFleet(opts) as fleet:
+        data = preflight_command.report(wiring.ports(opts, fleet), stage, given)
+    # For salt.runner, a step has failed whose data has any value that is no mapping.
+    if data["preflight"]["verdict"] == "refuse":
+        data["retcode"] = _REFUSED  # the exit status of salt-run
+    return {"data": data, "outputter": "rollout"}
+
+
+@console.command(
+    limit=console.text,
+    until=console.text,
+    confirm=console.text,
+    break_=console.mapping,
+    accept=console.names,
+)
+def begin(  # noqa: PLR0917
+    limit=None, until=None, confirm=None, break_=None, accept=None, pillar_keys=()
+):
     """Check everything, open a run or go on with the unfinished one, prefetch on every node.
 
     A step of orch/update.sls, which hands over what is in its pillar.
@@ -175,11 +219,15 @@ def begin(limit=None, until=None, confirm=None, break_=None, pillar_keys=()):
     break
         As for `rollout.run`.
 
+    accept
+        As for `rollout.run`.
+
     pillar_keys
         The keys of the orchestration's pillar: one that looks like a misspelt argument is refused.
 
-    Returns {"run": identifier, "target": version}, and "gone" where nodes of the last run are no accepted
-    minions any more. Refuses with one line, under any reason of the checks or of a node.
+    Returns {"run": identifier, "target": version}, "gone" where nodes of the last run are no accepted minions
+    any more, and "warnings" where something was seen of conditions (`rollout.preflight`). Refuses with one
+    line, under any reason of the checks or of a node.
 
     CLI Example:
 
@@ -188,17 +236,26 @@ def begin(limit=None, until=None, confirm=None, break_=None, pillar_keys=()):
         salt-run state.orchestrate orch.update
         salt-run state.orchestrate orch.update pillar='{"limit": "gtw*"}'
     """
-    opts, given = _opts(), Given(limit, until, confirm, break_)
+    opts, given = _opts(), Given(limit, until, confirm, break_, accept)
     asking.refuse_misspelt(pillar_keys, lambda: master_pillar.compiled_pillar(opts))
     with SaltFleet(opts) as fleet:
         run = Rollout(_ports(opts, fleet)).begin(given=given)
-    return {"run": run.id, "target": run.target, **({"gone": run.gone} if run.gone else {})}
+    warnings = {name: one["seen"] for name, one in run.conditions.items()}
+    more = {"gone": run.gone, "warnings": warnings}
+    return {"run": run.id, "target": run.target, **{key: told for key, told in more.items() if told}}
 
 
 @console.command(
-    stage=console.text, limit=console.text, until=console.text, confirm=console.text, break_=console.mapping
+    stage=console.text,
+    limit=console.text,
+    until=console.text,
+    confirm=console.text,
+    break_=console.mapping,
+    accept=console.names,
 )
-def run(stage=None, limit=None, until=None, confirm=None, break_=None, pillar_keys=()):  # noqa: PLR0917
+def run(  # noqa: PLR0917
+    stage=None, limit=None, until=None, confirm=None, break_=None, accept=None, pillar_keys=()
+):
     """The whole update, or one stage, which must not be out of order.
 
     stage
@@ -209,6 +266,21 @@ def run(stage=None, limit=None, until=None, confirm=None, break_=None, pillar_ke
         A compound target: the nodes that the run may touch; by pillar (I@) and nodegroups (N@) too, since the
         master alone reads it. The others are measured: the run is refused, by name, while one of them has to
         go first. A run that goes on keeps its own.
+
+    until
+        A stage, or stage:role: the run stops behind it under GATED, and `rollout.resume` goes on.
+
+    confirm
+        never, stage, role, wave or node: before each such step the run shows what comes and waits under
+        CONFIRMATION for `rollout.confirm`, `rollout.resume` or `rollout.skip`; beside what policies want.
+
+    break
+        {moment: compound target}, of any moment that hooks know, or {stage:moment: …}: these nodes rest there
+        until they are confirmed or skipped.
+
+    accept
+        NAME,NAME: conditions (`rollout.preflight`) that are accepted for this run, with who and when in its
+        record.
 
     Returns the run with its state. When it is refused or pauses, it ends with one line under its reason.
 
@@ -221,8 +293,9 @@ def run(stage=None, limit=None, until=None, confirm=None, break_=None, pillar_ke
         salt-run rollout.run limit='cmp1*'
         salt-run rollout.run until=ovn confirm=node
         salt-run rollout.run control_plane break='{before_apply: ctl1}'
+        salt-run rollout.run accept=installers,clocks
     """
-    given = Given(limit, until, confirm, break_)
+    given = Given(limit, until, confirm, break_, accept)
     if stage is None:
         return _orchestrate(UPDATE, given)
     opts = _opts()
@@ -268,8 +341,14 @@ def pause():
     return control.pause(wiring.journal(opts), wiring.lock(opts))
 
 
-@console.command(limit=console.text, until=console.text, confirm=console.text, break_=console.mapping)
-def resume(limit=None, until=None, confirm=None, break_=None):
+@console.command(
+    limit=console.text,
+    until=console.text,
+    confirm=console.text,
+    break_=console.mapping,
+    accept=console.names,
+)
+def resume(limit=None, until=None, confirm=None, break_=None, accept=None):
     """Go on with the run that is paused, by its own orchestration.
 
     limit
@@ -285,6 +364,9 @@ def resume(limit=None, until=None, confirm=None, break_=None):
     break
         As for `rollout.run`, in place of those that the run has; '{}' for none.
 
+    accept
+        As for `rollout.run`, beside what was accepted for it before.
+
     Returns {run, state} when the run is completed, or one line when a running one goes on by itself: it only
     had to forget that it should pause, or waited for a yes, which this is. Refuses under NO_RUN when there is
     no run, RUN_IN_PROGRESS when it is not paused, and under the run's reason when it pauses again.
@@ -296,11 +378,11 @@ def resume(limit=None, until=None, confirm=None, break_=None):
         salt-run rollout.resume
         salt-run rollout.resume until=services:gateway
     """
-    opts = _opts()
+    opts, accepting = _opts(), Given(accept=accept)
     orchestration = control.to_resume(
         wiring.journal(opts), wiring.lock(opts), Given(limit, until, confirm, break_)
     )
-    return _orchestrate(orchestration) if orchestration else "the run goes on"
+    return _orchestrate(orchestration, accepting) if orchestration else "the run goes on"
 
 
 @console.command(node=console.text)

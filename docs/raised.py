@@ -37,6 +37,10 @@ RAISED = {
     "CUSTOM_IMAGES_UNCHANGED": Raised(
         "The target is a new one, and all custom images are still those of the last update.", BEFORE_RUN
     ),
+    "PREFLIGHT_REFUSED": Raised(
+        "A condition of `rollout.preflight` refuses that has no reason of its own, and was not accepted.",
+        BEFORE_RUN,
+    ),
     "RUN_IN_PROGRESS": Raised("A live process on this master has the lock.", NOTHING),
     "RUN_UNFINISHED": Raised(
         "A run of other stages is paused, or its process is gone; this one would have closed it.", NOTHING

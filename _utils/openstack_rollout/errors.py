@@ -20,6 +20,10 @@ REASONS = {
     "CUSTOM_IMAGES_UNCHANGED": (
         "Renew openstack:custom_images, or name this target in openstack:keep_custom_images_for."
     ),
+    "PREFLIGHT_REFUSED": (
+        "Do what the message says of the condition; or accept it for this run, where that is allowed"
+        " (accept=NAME, salt-run rollout.preflight tells)."
+    ),
     "RUN_IN_PROGRESS": "Wait for the run that holds the lock, or stop it (salt-run rollout.pause).",
     "RUN_UNFINISHED": (
         "Go on with that run (salt-run rollout.resume), or end it (salt-run rollout.abort); then run again."

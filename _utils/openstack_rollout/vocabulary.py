@@ -11,6 +11,23 @@ ServiceStage = Literal["ovn", "control_plane", "services"]
 OsFamily = Literal["RedHat", "Debian"]
 Role = Literal["controller", "gateway", "compute", "storage"]
 
+#: Conditions of a run that an operator may accept; the others are in rollout/conditions.py.
+AcceptableCondition = Literal[
+    "custom_images",
+    "room",
+    "clocks",
+    "certificates",
+    "failed_units",
+    "installers",
+    "pending_reboots",
+    "set_by_hand",
+    "readiness",
+    "openstack_agents",
+    "hypervisors",
+    "capacity",
+    "server_groups",
+]
+
 STAGES: tuple[str, ...] = get_args(Stage)
 #: Stages that move services; the others move packages alone.
 SERVICE_STAGES: tuple[str, ...] = get_args(ServiceStage)

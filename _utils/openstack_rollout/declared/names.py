@@ -271,6 +271,10 @@ PACKAGE_VERSION = Text(
 PackageGlob = Annotated[
     str, Text(r"[A-Za-z0-9_*?\[][A-Za-z0-9_.+:*?!\[\]-]*", "has to be a package's name or a glob", 128, _glob)
 ]  # fmt: skip
+PathGlob = Annotated[
+    str,
+    Text(r"(?:/[A-Za-z0-9_.+@%=:,~*?!\[\]-]+)+", "has to be an absolute path, or a glob of one", 512, _glob),
+]
 CONFIG_PATH = Text(
     rf"(?:/{_ELEMENT})+",
     "has to be an absolute path of a file, of letters, digits and _.+@%=:,~- only",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from openstack_rollout.declared.base import Strict
-from openstack_rollout.declared.names import Line, PackageGlob
+from openstack_rollout.declared.names import Line, PackageGlob, PathGlob, WholeNumber
 from openstack_rollout.declared.policies import Seconds
+from openstack_rollout.vocabulary import AcceptableCondition
+
+Days = Annotated[int, WholeNumber(0, 3650)]
+Mebibytes = Annotated[int, WholeNumber(0, 100_000_000)]
 
 
 class System(Strict):
@@ -53,6 +57,24 @@ class Pulls(Strict):
 
     stall_timeout: Seconds = 120
     """Seconds without progress after which a pull is ended; one that gets on may take as long as it takes."""
+
+
+class Preflight(Strict):
+    """What is looked at before a run begins (`rollout.preflight`)."""
+
+    refuse: list[AcceptableCondition] = []
+    """Conditions of which a warning, too, stops a run, unless it is accepted."""
+    clock_offset: Seconds = 30
+    """Seconds by which the clocks of two nodes may differ; more refuse a run."""
+    clock_warning: Seconds = 2
+    """Seconds from which on a difference of clocks is warned of."""
+    certificate_days: Days = 30
+    """Days within which a certificate that ends is warned of."""
+    certificates: list[PathGlob] = []
+    """Further files (globs, absolute) with certificates of services; those of the known deployers are looked
+    at anyway."""
+    room_left: Mebibytes = 1024
+    """MiB that should be left on a file system once images and packages are there; less is warned of."""
 
 
 class Verification(Strict):

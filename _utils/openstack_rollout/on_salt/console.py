@@ -131,6 +131,24 @@ def mapping(name: str, value: Any) -> dict[str, Any] | None:
     return value
 
 
+def names(name: str, value: Any) -> list[str]:
+    """Read an argument that is a list of words: NAME,NAME or a YAML list. None is no word.
+
+    name (str): the argument's. value: as Salt read it off the command line. Raises RolloutError
+    WRONG_ARGUMENT when there is anything else in it.
+    """
+    if value is None:
+        return []
+    listed = value.split(",") if isinstance(value, str) else value
+    if not isinstance(listed, list | tuple):
+        raise RolloutError("WRONG_ARGUMENT", f"{name}: {value!r} is no list of words: give NAME,NAME")
+    words = [one.strip() if isinstance(one, str) else one for one in listed]
+    for one in words:
+        if not isinstance(one, str) or not one:
+            raise RolloutError("WRONG_ARGUMENT", f"{name}: {one!r} is not a word: give NAME,NAME")
+    return words
+
+
 def _arguments(
     function: Callable[..., Any],
     parameters: Sequence[inspect.Parameter],

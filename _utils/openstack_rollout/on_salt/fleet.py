@@ -86,10 +86,18 @@ class SaltFleet:
         """
         return self.ask(silences, Call("state.sls", (f"openstack.{stage}",), {"test": True, "queue": QUEUE}))
 
-    def ask(self, silences: Mapping[str, float], call: Call, halted: Halted = never) -> list[Ended]:
+    def ask(
+        self,
+        silences: Mapping[str, float],
+        call: Call,
+        halted: Halted = never,
+        *,
+        within: float | None = None,
+    ) -> list[Ended]:
         """Publish one call to many nodes and wait until each has answered or counts as lost.
 
-        silences, halted: as of `facts`. A node that takes too long has its job ended, and counts as
+        silences, halted: as of `facts`. within: seconds that a node may take, instead of the fleet's own. A
+        node that takes too long has its job ended, and counts as
         STEP_TIMEOUT. Not to be used while a step is under way: its end would be
         taken for an answer.
         """
@@ -97,27 +105,28 @@ class SaltFleet:
         ended: list[Ended] = []
         while waiting:
             some, waiting = waiting[:ASKED_TOGETHER], waiting[ASKED_TOGETHER:]
-            jid = self._jobs.new_jid()
+            jid, longest = self._jobs.new_jid(), within or self._answers_within
+            asked = time.time()
             self._jobs.start({node: silences[node] for node in some}, call, jid)
-            left, until = set(some), time.monotonic() + self._answers_within
+            left, until = set(some), time.monotonic() + longest
             while left:
                 now = self._jobs.poll(1.0)
-                ended += now
+                ended += [one._replace(asked=asked, heard=time.time()) for one in now]
                 left -= {one.node for one in now}
                 error = halted()
                 if left and (error or time.monotonic() > until):
-                    ended += self._given_up(left, jid)
+                    ended += self._given_up(left, jid, longest)
                     left.clear()
                 if error:
                     raise error
         return ended
 
-    def _given_up(self, nodes: Iterable[str], jid: str) -> list[Ended]:
+    def _given_up(self, nodes: Iterable[str], jid: str, longest: float) -> list[Ended]:
         """Have a job ended on nodes that only tells something, and wait for it no more."""
         for node in nodes:
             self._jobs.forget(node, jid)
         self._jobs.send(nodes, _ending(jid))
-        why = f"did not answer within {self._answers_within:.0f} s, though its minion does"
+        why = f"did not answer within {longest:.0f} s, though its minion does"
         return [Ended(node, jid, reason="STEP_TIMEOUT", message=why) for node in nodes]
 
     def new_job(self) -> str:

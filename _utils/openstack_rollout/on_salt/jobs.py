@@ -46,7 +46,8 @@ class Ended(NamedTuple):
     """A job that ended on a node: with the minion's answer, or under a reason with a message.
 
     node (str): minion id. jid (str). answer: the return as it came. reason (str): NODE_SILENT or NODE_ERROR,
-    empty when there is an answer.
+    empty when there is an answer. asked, heard (float): when it was published, and when its end was heard of,
+    seconds since the epoch; 0.0 of a step.
     """
 
     node: str
@@ -54,6 +55,8 @@ class Ended(NamedTuple):
     answer: Any = None
     reason: str = ""
     message: str = ""
+    asked: float = 0.0
+    heard: float = 0.0
 
 
 @dataclass

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import platform
 import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from openstack_rollout.declared import references
 from openstack_rollout.errors import RolloutError
@@ -15,6 +18,8 @@ from openstack_rollout.node import images
 
 TIMEOUT = 90  # seconds; skopeo asks a registry that limits requests again for about a minute
 AT_ONCE = 8
+#: manifests by reference; one that a digest names never changes
+_MANIFESTS: dict[str, bytes] = {}
 _RECORD = re.compile(r'\blevel=\w+ msg="(.*)"$')
 #: what a registry says of all its images alike: the others are not asked for
 _OF_ALL = ("REGISTRY_UNREACHABLE", "REGISTRY_RATE_LIMIT", "REGISTRY_CERTIFICATE", "PROXY_LOGIN")
@@ -27,6 +32,47 @@ def digest(reference: str, timeout: float = TIMEOUT) -> str:
     Raises RolloutError IMAGE_MISSING; REGISTRY_LOGIN, REGISTRY_RATE_LIMIT, REGISTRY_CERTIFICATE or
     PROXY_LOGIN for what the registry, or the proxy before it, says; REGISTRY_UNREACHABLE for no answer.
     """
+    return f"sha256:{hashlib.sha256(_asked(reference, timeout)).hexdigest()}"
+
+
+def layers(wanted: Iterable[str], timeout: float = TIMEOUT) -> dict[str, dict[str, int]]:
+    """What has to be fetched of images: {reference: {digest: bytes}}, without those that cannot be told.
+
+    wanted: references. timeout: seconds for each. Of an image for several kinds of machines that of the
+    master's own counts, or the first. What `digest` has asked for a reference by digest is not asked again.
+    """
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        names = list(dict.fromkeys(wanted))
+        found = dict(zip(names, pool.map(lambda name: _layers(name, timeout), names), strict=True))
+    return {name: some for name, some in found.items() if some}
+
+
+def _layers(reference: str, timeout: float) -> dict[str, int]:
+    try:
+        told = json.loads(_manifest(reference, timeout))
+        if "manifests" in told:  # a list of images for several kinds of machines
+            own = [one for one in told["manifests"] if _is_of_this_machine(one)] or told["manifests"]
+            told = json.loads(_manifest(str(references.parse(reference).pinned(own[0]["digest"])), timeout))
+        return {one["digest"]: int(one["size"]) for one in (told["config"], *told["layers"])}
+    except (RolloutError, ValueError, LookupError, TypeError, AttributeError):
+        return {}  # of an older form, which tells no sizes; what is missing is refused elsewhere
+
+
+def _is_of_this_machine(entry: Mapping[str, Any]) -> bool:
+    machines = {"x86_64": "amd64", "aarch64": "arm64"}
+    wanted = machines.get(platform.machine(), platform.machine())
+    return (entry.get("platform") or {}).get("architecture") == wanted
+
+
+def _manifest(reference: str, timeout: float) -> bytes:
+    """As `_asked`, of what is known already where a digest names it."""
+    parsed = references.parse(reference)
+    known = _MANIFESTS.get(str(parsed.pinned(parsed.digest))) if parsed.digest else None
+    return known or _asked(reference, timeout)
+
+
+def _asked(reference: str, timeout: float) -> bytes:
+    """The manifest of an image, or its list, as the registry has it. Raises as `digest`."""
     parsed = references.parse(reference)
     name = parsed.pinned(parsed.digest) if parsed.digest else parsed
     command = ["skopeo", *_options(), "inspect", "--raw", f"docker://{name}"]
@@ -46,7 +92,9 @@ def digest(reference: str, timeout: float = TIMEOUT) -> str:
             raise RolloutError(reason, f"{reference}: is not in the registry")
         known = reason if reason in (*_OF_ALL, "REGISTRY_LOGIN") else "REGISTRY_UNREACHABLE"
         raise RolloutError(known, f"{parsed.registry}: {text}")
-    return f"sha256:{hashlib.sha256(answer.stdout).hexdigest()}"
+    if parsed.digest and parsed.digest == f"sha256:{hashlib.sha256(answer.stdout).hexdigest()}":
+        _MANIFESTS[str(name)] = answer.stdout
+    return answer.stdout
 
 
 def exists(reference: str, timeout: float = TIMEOUT) -> bool:

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import salt.cache
 import salt.config
 
-from openstack_rollout.cloud import agents, cinder, ironic, octavia, verification
+from openstack_rollout.cloud import agents, cinder, ironic, octavia, standing, verification
 from openstack_rollout.cloud.api import Cloud
 from openstack_rollout.declared import facts, reading
 from openstack_rollout.declared.facts import VirtualAddresses
 from openstack_rollout.declared.model import Model
 from openstack_rollout.drains import risk_report
 from openstack_rollout.drains.kinds import Drains
+from openstack_rollout.drains.live_migrate import LiveMigrate
 from openstack_rollout.drains.standby import require_whole_clusters
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.on_salt import interrupts, master_pillar, registry, shares
+from openstack_rollout.on_salt import caller, interrupts, master_pillar, readiness, registry, shares
 from openstack_rollout.on_salt.ask import SaltAsk
 from openstack_rollout.on_salt.cache_store import CacheStore
+from openstack_rollout.on_salt.fleet import SaltFleet
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.lock import Lock
 from openstack_rollout.rollout.consent import Nobody, Terminal
-from openstack_rollout.rollout.fleet import Fleet
-from openstack_rollout.rollout.ports import Ports
+from openstack_rollout.rollout.ports import Ports, Standing
 from openstack_rollout.rollout.reboots import Reboots
 
 #: What tells what the services of a type work on; the types are those of rollout/gates.py.
@@ -45,7 +47,7 @@ def master_options(opts: Mapping[str, Any]) -> dict[str, Any]:
     return dict(salt.config.master_config(opts["conf_file"]))
 
 
-def ports(opts: Mapping[str, Any], fleet: Fleet, terminal: Terminal | None = None) -> Ports:
+def ports(opts: Mapping[str, Any], fleet: SaltFleet, terminal: Terminal | None = None) -> Ports:
     """All ports over a fleet. opts (dict): of master_options. terminal: the one that runs a run."""
     return Ports(
         fleet=fleet,
@@ -61,6 +63,11 @@ def ports(opts: Mapping[str, Any], fleet: Fleet, terminal: Terminal | None = Non
         clusters=lambda nodes: require_whole_clusters(SaltAsk(opts), nodes),
         addresses=lambda nodes: _addresses(SaltAsk(opts), nodes),
         in_hand=lambda model, kind, *nodes: _WORK[kind](Cloud(model.cloud, retry_timeout=0), *nodes),
+        caller=caller.caller,
+        readiness=partial(readiness.ask, fleet),
+        layers=registry.layers,
+        standing=_standing,
+        server_groups=lambda model, nodes: LiveMigrate(model).apart(nodes),
         terminal=terminal or Nobody(),
         interrupted=interrupts.asked,
         agents=lambda model, *of: agents.wait_until_renewed(Cloud(model.cloud), *of),
@@ -95,6 +102,11 @@ def _addresses(ask: SaltAsk, nodes: Sequence[str]) -> dict[str, VirtualAddresses
     answers = ask.ask(nodes, "virtual_addresses.found", timeout=5)
     told = {node: facts.virtual_addresses(one.value) for node, one in answers.items() if not one.error}
     return {node: one for node, one in told.items() if one}
+
+
+def _standing(model: Model, nodes: Sequence[str]) -> list[Standing]:
+    """How the services of nodes stand in OpenStack."""
+    return [Standing(*one) for one in standing.of_nodes(Cloud(model.cloud, retry_timeout=0), nodes)]
 
 
 def _verify(model: Model, computes: Sequence[str], gateways: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.asked import Asked
 from openstack_rollout.records.drain_record import DrainRecord
-from openstack_rollout.records.run_record import UNFINISHED, NodeRecord, Run
+from openstack_rollout.records.run_record import UNFINISHED, Called, NodeRecord, Run
 
 BANK = "openstack/rollout"
 RUNS = f"{BANK}/runs"
@@ -115,15 +115,16 @@ class Journal:
         self._store = _OneAtATime(store)
         self._clock = clock
 
-    def create(
+    def create(  # noqa: PLR0917
         self,
         target: str,
         orchestration: str,
         stages: Iterable[str],
         owner: dict[str, Any],
         asked: Asked | None = None,
+        accepted: dict[str, Called] | None = None,
     ) -> Run:
-        """Open a run and make it the current one; returns its record."""
+        """Open a run and make it the current one; returns its record. asked, accepted: as of Run."""
         now = self._clock()
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
         run = Run(
@@ -135,6 +136,7 @@ class Journal:
             updated=now,
             owner=owner,
             asked=asked or Asked(),
+            accepted=accepted or {},
         )
         self._forget_old_runs()
         self.save(run)

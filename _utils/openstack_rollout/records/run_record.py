@@ -14,6 +14,7 @@ from openstack_rollout.records.asked import Asked, Question
 from openstack_rollout.records.planned import Plan
 
 VERSION = 1
+MOST_BEGUN = 50  # of those who had a run go on
 
 
 class RunState(StrEnum):
@@ -51,6 +52,25 @@ class NodeState(StrEnum):
     DONE = "done"
     SKIPPED = "skipped"
     FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who called a command: the user, the terminal ("" without one), the job of Salt's scheduler ("" for
+    none).
+    """
+
+    user: str = ""
+    terminal: str = ""
+    schedule: str = ""
+
+
+@dataclass(frozen=True)
+class Called:
+    """By whom and when (seconds since the epoch) something was asked of a run."""
+
+    by: Caller = Caller()
+    at: float = 0.0
 
 
 @dataclass
@@ -97,6 +117,9 @@ class Run:
         addresses: Virtual address → the nodes that may hold it, as far as they were seen in this run.
         verified: What the cloud was tried out with at the end, one line.
         finished: When it completed.
+        begun: Who began it, and who had it go on, the latest of them.
+        accepted: Condition → who accepted it for this run.
+        conditions: Condition → what was seen of it before the run began, or went on, where something was.
         version: Of this form of the record.
     """
 
@@ -119,11 +142,18 @@ class Run:
     addresses: dict[str, list[str]] = field(default_factory=dict)
     verified: str = ""
     finished: float | None = None
+    begun: list[Called] = field(default_factory=list)
+    accepted: dict[str, Called] = field(default_factory=dict)
+    conditions: dict[str, dict[str, Any]] = field(default_factory=dict)
     version: int = VERSION
 
     def of_stage(self, name: str) -> StageRecord:
         """How far a stage is; a new record for one that has none."""
         return self.stage.setdefault(name, StageRecord())
+
+    def begin(self, called: Called) -> None:
+        """Note who begins it, or has it go on."""
+        self.begun = [*self.begun, called][-MOST_BEGUN:]
 
 
 @dataclass

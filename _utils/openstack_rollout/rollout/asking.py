@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from openstack_rollout.declared.problems import shown, suggestion
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.asked import Asked
 from openstack_rollout.records.run_record import Run
-from openstack_rollout.rollout import breakpoints, stops
+from openstack_rollout.rollout import breakpoints, conditions, stops
 from openstack_rollout.rollout.consent import LEVELS
 
 
@@ -20,13 +20,15 @@ class Given:
     """What an operator gave with a command; None: nothing.
 
     limit (str): a compound target. until (str): a stage, or stage:role. confirm (str): one of consent.LEVELS.
-    break_ (dict): moment of hooks, or stage:moment → compound target.
+    break_ (dict): moment of hooks, or stage:moment → compound target. accept: names of conditions
+    (conditions.CONDITIONS) that are accepted for the run.
     """
 
     limit: str | None = None
     until: str | None = None
     confirm: str | None = None
     break_: Mapping[str, str] | None = None
+    accept: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         """Raise RolloutError WRONG_ARGUMENT for what cannot be meant."""
@@ -40,6 +42,7 @@ class Given:
             raise RolloutError("WRONG_ARGUMENT", f"confirm: {shown(self.confirm)} is none{near}")
         if wrong := breakpoints.problem(self.break_ or {}):
             raise RolloutError("WRONG_ARGUMENT", f"break: {wrong}")
+        conditions.accepted(self.accept or ())
 
     def said(self) -> dict[str, Any]:
         """What was given, by its key in the pillar of an orchestration."""

@@ -13,13 +13,23 @@ from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.asked import Asked
 from openstack_rollout.records.planned import Plan
-from openstack_rollout.rollout import asking, breakpoints, gone, occupancy, plan, preconditions, status, stops
+from openstack_rollout.rollout import (
+    asking,
+    breakpoints,
+    gone,
+    plan,
+    preflight,
+    status,
+    stops,
+)
 from openstack_rollout.rollout import limit as limits
 from openstack_rollout.rollout.asking import Given
+from openstack_rollout.rollout.conditions import Preflight
 from openstack_rollout.rollout.limit import Limit
 from openstack_rollout.rollout.membership import Measured, Membership
 from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.rollout.run import UPDATE
+from openstack_rollout.rollout.situation import Situation
 from openstack_rollout.vocabulary import STAGES
 
 #: Node ids, stage → {node id: what would change there}.
@@ -119,18 +129,8 @@ def _as_a_run_begins(  # noqa: PLR0917
     limit: Limit,
 ) -> tuple[Measured, RolloutError | None]:
     """What a run would begin with, without the nodes that it would leave out; or why it would not begin."""
-    try:
-        ports.lock.refuse_others()
-        unfinished = ports.journal.unfinished()
-        preconditions.refuse_beside(unfinished, UPDATE, STAGES)
-        preconditions.refuse_changed_target(unfinished, releases.target(model))
-        own = preconditions.before_a_run(model, members, limit.inside(measured), STAGES, ports)
-        limits.refuse_out_of_order(members, limit, measured, STAGES)
-        found = limit.whole(own, measured)
-        seen = limit.closed(found)
-        preconditions.refuse_undrainable(members, seen.nodes, STAGES, drains)
-        occupancy.refuse(model, members, seen.nodes, STAGES, drains)
-        preconditions.refuse_broken_clusters(seen, STAGES, ports, touch=False)
-    except RolloutError as error:
-        return measured, error
-    return found, None
+    of = model, members, measured, STAGES, ports, drains, ports.journal.unfinished()
+    now = Situation(*of, limit=limit)
+    first = preflight.in_the_way(ports, model, UPDATE, STAGES)
+    error = Preflight((first, *preflight.check(now).findings)).error()
+    return (measured, error) if error else (now.measured, None)

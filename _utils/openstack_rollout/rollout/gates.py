@@ -141,7 +141,7 @@ def of_round(  # noqa: PLR0917
     return gates
 
 
-def refuse(  # noqa: PLR0917
+def refuse_addresses(  # noqa: PLR0917
     model: Model,
     members: Membership,
     measured: Measured,
@@ -150,21 +150,33 @@ def refuse(  # noqa: PLR0917
     unfinished: Run | None,
     halted: Halted,
 ) -> None:
-    """Raise the RolloutError for which stages may not begin: an address that is not on one node alone, an API
-    that cannot be asked what services work on.
+    """Raise VIRTUAL_ADDRESS_AT_RISK where an address of nodes that stages change is not on one node alone.
 
     unfinished: the run that goes on, if any. halted: asked meanwhile; what it returns is raised.
     """
     found = measured.nodes
-    touched = [node for node, one in found.items() if one.open(stages)]
     before = unfinished.addresses if unfinished else {}
     shared = addresses.known(before, found, model.ignore_addresses)
-    addresses.require(members, measured, touched, shared, ports, halted)
+    addresses.require(members, measured, _touched(measured, stages), shared, ports, halted)
+
+
+def refuse_unasked(  # noqa: PLR0917
+    model: Model,
+    members: Membership,
+    measured: Measured,
+    stages: Sequence[str],
+    ports: Ports,
+    halted: Halted,
+) -> None:
+    """Raise the RolloutError of an API that cannot be asked what services work on which stages stop.
+
+    halted: asked meanwhile; what it returns is raised.
+    """
     rounds = [Round(stage) for stage in stages]
     asked = set()
-    for node in touched:
+    for node in _touched(measured, stages):
         for round_ in rounds:
-            for kind in _stops(model, members, found[node], round_):
+            for kind in _stops(model, members, measured.nodes[node], round_):
                 if kind not in asked:
                     unhindered(partial(ports.in_hand, model, kind, node, members.ids), halted)
                     asked.add(kind)
@@ -184,6 +196,10 @@ def wait_for_work(model: Model, members: Membership, node: str, ports: Ports) ->
             if time.monotonic() >= deadline:
                 raise error
             time.sleep(ASK_AGAIN)
+
+
+def _touched(measured: Measured, stages: Sequence[str]) -> list[str]:
+    return [node for node, one in measured.nodes.items() if one.open(stages)]
 
 
 def _settling(_: str) -> float:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from openstack_rollout.declared.facts import VirtualAddresses
 from openstack_rollout.declared.model import Model
+from openstack_rollout.declared.readiness import Readiness
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.lock import Lock
+from openstack_rollout.records.run_record import Caller
 from openstack_rollout.rollout.consent import Nobody, Terminal
-from openstack_rollout.rollout.fleet import Fleet
+from openstack_rollout.rollout.fleet import Fleet, Halted
 from openstack_rollout.rollout.reboots import Reboots
 
 Registry = Callable[[Mapping[str, str]], list[tuple[str, str]]]
@@ -26,9 +28,47 @@ Addresses = Callable[[Sequence[str]], Mapping[str, VirtualAddresses]]
 
 InHand = Callable[[Model, str, str, Sequence[str]], list[str]]
 
+Layers = Callable[[Sequence[str]], Mapping[str, Mapping[str, int]]]
+
 Agents = Callable[[Model, str, Sequence[str], float], str]
 
 Risks = Callable[[Model, Mapping[str, Sequence[str]]], dict[str, Any]]
+
+
+class Heard(NamedTuple):
+    """What a node told of its readiness; when it was asked, and when its answer was heard, by the master's
+    clock (seconds since the epoch).
+    """
+
+    told: Readiness
+    asked: float
+    heard: float
+
+
+class Readied(NamedTuple):
+    """What nodes told of their readiness (by id), and why the others did not: node id → (reason, message)."""
+
+    nodes: Mapping[str, Heard]
+    failures: Mapping[str, tuple[str, str]]
+
+
+class Standing(NamedTuple):
+    """How a service, or an agent, of a node stands in OpenStack: its binary, whether it tells of itself,
+    whether an operator lets it be used, and why not.
+    """
+
+    node: str
+    binary: str
+    up: bool
+    enabled: bool
+    reason: str = ""
+
+
+AskStanding = Callable[[Model, Sequence[str]], Sequence[Standing]]
+
+ServerGroups = Callable[[Model, Sequence[str]], Mapping[str, Collection[str]]]
+
+AskReadiness = Callable[[Mapping[str, float], Mapping[str, Any], Halted], Readied]
 
 
 @dataclass
@@ -45,8 +85,12 @@ class Ports:
     service of a node works on now, a name each; by its type (of gates.WORKERS), the node's id and those of
     all nodes; raises RolloutError API_UNREACHABLE. agents: waits until agents of a node (their names) tell
     OpenStack of themselves, for some seconds at most, and tells what; raises RolloutError SERVICE_FAILED.
-    terminal: the one that runs a run. interrupted: whether somebody typed Ctrl-C in it. clock: seconds since
-    the epoch, for what is written down. monotonic: seconds that no step of the clock moves, for every wait.
+    readiness: asks nodes ({id: seconds without a sign of life}) for readiness.report with some arguments.
+    layers: what the registry says has to be fetched of images, {image: {digest: bytes}}. standing: how the
+    services of nodes stand in OpenStack. server_groups: node → the groups of its servers. caller: tells who
+    called this command. terminal: the one that runs a run. interrupted: whether somebody typed Ctrl-C in it.
+    clock: seconds since the epoch, for what is written down. monotonic: seconds that no step of the clock
+    moves, for every wait.
     """
 
     fleet: Fleet
@@ -64,6 +108,11 @@ class Ports:
     clusters: Clusters = lambda _: None
     addresses: Addresses = lambda _: {}
     in_hand: InHand = lambda _model, _kind, _node, _nodes: []
+    caller: Callable[[], Caller] = Caller
+    readiness: AskReadiness = lambda _silences, _asking, _halted: Readied({}, {})
+    layers: Layers = lambda _: {}
+    standing: AskStanding = lambda _model, _nodes: []
+    server_groups: ServerGroups = lambda _model, _nodes: {}
     terminal: Terminal = field(default_factory=Nobody)
     interrupted: Callable[[], bool] = lambda: False
     agents: Agents = lambda _model, _node, _agents, _seconds: ""

@@ -20,35 +20,14 @@ from openstack_rollout.vocabulary import in_order
 CONTROL_PLANE = "control_plane"  # the stage that changes members of clusters
 
 
-def before_a_run(
-    model: Model, members: Membership, measured: Measured, stages: Sequence[str], ports: Ports
-) -> Measured:
-    """Raise the RolloutError under which a run of these stages may not begin.
-
-    Returns what was measured. Nodes that are in the way, as many as the budget of their role allows, are
-    among its failures: they are left out and named, and none stops the others by its answer.
-    """
-    members.refuse_over_budget(measured.failures)
-    # A node between releases may run parts of the last run's target, whatever became of that run.
-    last = ports.journal.latest()
-    assumed = last.target if last else None
-
-    def newer(nodes: Mapping[str, Compared]) -> None:
-        refuse_downgrade(model, {node: one.deployed or assumed for node, one in nodes.items()})
-
-    measured = _leaving_out(members, measured, newer)
-    refuse_forgotten_images(model, ports.journal.tracked_custom_images() or None)
-    refuse_out_of_order(stages[0], measured.nodes)
-    measured = _leaving_out(members, measured, lambda nodes: _refuse_by_release_checks(nodes, stages))
-    measured = _leaving_out(members, measured, lambda nodes: _refuse_by_settings(nodes, stages))
-    found = measured.nodes.values()
-    wanted = {name: image for one in found for name, image in images_to_pull(one, stages)}
+def refuse_missing_images(nodes: Mapping[str, Compared], stages: Sequence[str], ports: Ports) -> None:
+    """Raise IMAGE_MISSING, or REGISTRY_…, where the registry has not every image that nodes lack."""
+    wanted = {name: image for one in nodes.values() for name, image in images_to_pull(one, stages)}
     missing = ports.registry(wanted) if wanted else []
     if missing:
         reason, line = missing[0]
         more = f" (and {len(missing) - 1} more: salt-run release.check)" if missing[1:] else ""
         raise RolloutError(reason, line + more)
-    return measured
 
 
 def refuse_broken_clusters(measured: Measured, stages: Sequence[str], ports: Ports, *, touch: bool) -> None:
@@ -70,10 +49,12 @@ def refuse_broken_clusters(measured: Measured, stages: Sequence[str], ports: Por
     )
 
 
-def _leaving_out(
+def leaving_out(
     members: Membership, measured: Measured, refuse: Callable[[Mapping[str, Compared]], None]
 ) -> Measured:
-    """Take the nodes out that `refuse` names, unless they are more than the budget of a role allows."""
+    """What was measured, with the nodes among its failures that `refuse` names: none stops the others by its
+    answer. Raises as it where they are more than the budget of a role allows.
+    """
     try:
         refuse(measured.nodes)
     except RolloutError as error:
@@ -136,12 +117,12 @@ def refuse_forgotten_images(model: Model, tracked: Mapping[str, Any] | None) -> 
     )
 
 
-def _refuse_by_release_checks(nodes: Mapping[str, Compared], stages: Sequence[str]) -> None:
+def refuse_by_release_checks(nodes: Mapping[str, Compared], stages: Sequence[str]) -> None:
     """Raise RELEASE_CHECK while something is not so that the release asks for before its services move."""
     _refuse("RELEASE_CHECK", {node: one.checks for node, one in nodes.items()}, stages)
 
 
-def _refuse_by_settings(nodes: Mapping[str, Compared], stages: Sequence[str]) -> None:
+def refuse_by_settings(nodes: Mapping[str, Compared], stages: Sequence[str]) -> None:
     """Raise SET_BY_OPERATOR while operators have set something for which these stages would wait."""
     _refuse("SET_BY_OPERATOR", {node: one.settings for node, one in nodes.items()}, stages)
 

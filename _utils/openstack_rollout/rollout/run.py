@@ -14,19 +14,19 @@ from openstack_rollout.declared import releases, words
 from openstack_rollout.declared.model import Model
 from openstack_rollout.errors import RolloutError, one_line
 from openstack_rollout.records.lock import me
-from openstack_rollout.records.run_record import Run, RunState, StageRecord, StageState
+from openstack_rollout.records.run_record import Called, Run, RunState, StageRecord, StageState
 from openstack_rollout.rollout import (
     addresses,
     asking,
     breakpoints,
     control,
-    gates,
     gone,
     halting,
     heartbeats,
     occupancy,
     plan,
     preconditions,
+    preflight,
     procedure,
     restoration,
     run_log,
@@ -44,6 +44,7 @@ from openstack_rollout.rollout.plan import Planner
 from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.rollout.questions import unhindered
 from openstack_rollout.rollout.run_log import RunLog
+from openstack_rollout.rollout.situation import Situation
 from openstack_rollout.rollout.stage_walk import StageWalk
 from openstack_rollout.rollout.stops import Stops
 from openstack_rollout.rollout.trying_out import is_updated, try_out
@@ -78,6 +79,8 @@ class Rollout:
         refusal opens no run and touches nothing.
         """
         stages = list(stages)
+        called = Called(self._ports.caller(), self._clock())
+        accepted = dict.fromkeys(given.accept or (), called)
         self._lock.acquire()
         try:
             unfinished = self._journal.unfinished()
@@ -99,14 +102,13 @@ class Rollout:
             halted = self._halted(unfinished)
             follows = SYSTEM in stages or releases.wants_newest(model, target)
             measured = members.measure(self._fleet, members.ids, refresh=follows, halted=halted)
-            own = preconditions.before_a_run(model, members, limit.inside(measured), stages, self._ports)
-            limits.refuse_out_of_order(members, limit, measured, stages)
-            measured = limit.whole(own, measured)
-            seen, drains = limit.closed(measured), self._engines.drains(model)
-            unhindered(lambda: preconditions.refuse_undrainable(members, seen.nodes, stages, drains), halted)
-            occupancy.refuse(model, members, seen.nodes, stages, drains)
-            preconditions.refuse_broken_clusters(seen, stages, self._ports, touch=True)
-            gates.refuse(model, members, seen, stages, self._ports, unfinished, halted)
+            if unfinished is not None:
+                accepted = unfinished.accepted = {**unfinished.accepted, **accepted}
+            drains = self._engines.drains(model)
+            of = model, members, measured, stages, self._ports, drains, unfinished, halted
+            now = Situation(*of, touch=True, limit=limit)
+            found = preflight.require(now, accepted)
+            measured = now.measured
         except RolloutError as error:
             self._ending.end(unfinished, error)
             raise
@@ -114,9 +116,10 @@ class Rollout:
             self._lock.release()
             raise
         asked = limit.noted(asked)
-        run = unfinished or self._journal.create(target, orchestration, stages, me(), asked)
+        run = unfinished or self._journal.create(target, orchestration, stages, me(), asked, accepted)
         with self._ending.of(run):
-            run.gone, run.asked = missing, asked
+            run.begin(called)
+            run.gone, run.asked, run.conditions = missing, asked, found.told
             content = {stage: model.content[stage] for stage in stages}
             if run.content not in ({}, content):
                 self._journal.forget_confirmed(run.id)  # it was a yes to something else

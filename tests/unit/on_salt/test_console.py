@@ -103,6 +103,20 @@ def test_seconds_have_to_be_a_number(value):
     assert f"wait: {value!r} is not a number of seconds" in watch(wait=value)["Error"]
 
 
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [(None, []), ("a", ["a"]), ("a, b,c", ["a", "b", "c"]), (["a", "b"], ["a", "b"])],
+)
+def test_a_list_of_words_is_read_with_commas_or_as_a_list(value, names):
+    assert console.names("accept", value) == names
+
+
+@pytest.mark.parametrize("value", [True, 3, {"a": 1}, "a,,b", "", [1], [["a"]]])
+def test_a_list_of_words_has_nothing_else_in_it(value):
+    with pytest.raises(RolloutError, match=r"^WRONG_ARGUMENT: accept: "):
+        console.names("accept", value)
+
+
 def test_seconds_are_read_and_a_default_is_left():
     assert (watch(3), watch(wait=0.5), watch(wait=None), watch()) == (3.0, 0.5, None, 60)
 

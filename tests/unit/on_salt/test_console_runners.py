@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import inspect
 from pathlib import Path
 
 import pytest
+from salt.utils.state import check_result
 
 from openstack_rollout.on_salt.refusal import Refusal
 from tests.unit.loading import load
@@ -72,3 +75,35 @@ def test_a_failed_orchestration_says_what_its_failed_step_said(rollout, answer, 
     with pytest.raises(Refusal) as refused:
         rollout.run()
     assert str(refused.value) == line
+
+
+def test_what_is_accepted_goes_to_the_orchestration_by_its_pillar(rollout, monkeypatch):
+    asked = {}
+
+    def orchestrate(name, **more):
+        asked.update(more, name=name)
+        return {"retcode": 1, "data": {"master": ["it ends here"]}}
+
+    rollout.__salt__ = {"state.orchestrate": orchestrate}
+    with pytest.raises(Refusal):
+        rollout.run(accept="failed_units, clocks")
+    assert asked == {"name": "orch.update", "pillar": {"accept": ["failed_units", "clocks"]}}
+    asked.clear()
+    with pytest.raises(Refusal):
+        rollout.run()
+    assert asked == {"name": "orch.update", "pillar": {}}
+
+
+def test_a_preflight_that_refuses_is_exit_status_1_and_one_that_does_not_is_no_failed_step(
+    rollout, monkeypatch
+):
+    verdict = "refuse"
+    data = {"preflight": {"verdict": verdict, "name": "lab"}, "conditions": {"nodes": {"seen": ["x"]}}}
+    monkeypatch.setattr(rollout, "SaltFleet", lambda opts: contextlib.nullcontext())
+    monkeypatch.setattr(rollout.wiring, "ports", lambda *_: None)
+    monkeypatch.setattr(rollout.preflight_command, "report", lambda *_: copy.deepcopy(data))
+    refused = rollout.preflight()["data"]
+    assert refused["retcode"] == 1 and not check_result(refused)
+    data["preflight"]["verdict"] = "warn"
+    warned = rollout.preflight()["data"]
+    assert "retcode" not in warned and check_result(warned)
