@@ -11,7 +11,7 @@ CLI Example:
     salt-run rollout.status --out=json
 """
 
-from openstack_rollout.screens import preflight, survey, tables
+from openstack_rollout.screens import history, preflight, survey, tables
 
 
 def output(data, **kwargs):
@@ -34,4 +34,6 @@ def output(data, **kwargs):
         return data["Error"]
     if "conditions" in data:
         return preflight.text(data)
+    if "history" in data or "compared" in data:
+        return history.text(data)
     return survey.text(data) if "survey" in data else tables.text(data)

@@ -27,6 +27,7 @@ from openstack_rollout.on_salt.returns import changes_of
 from openstack_rollout.on_salt.terminal import SaltRunTerminal
 from openstack_rollout.records.journal import plain as _plain
 from openstack_rollout.rollout import asking, control, dry_run, gone, preflight_command, restoration
+from openstack_rollout.rollout import history as histories
 from openstack_rollout.rollout import status as standing
 from openstack_rollout.rollout.asking import NOTHING, Given
 from openstack_rollout.rollout.membership import Membership
@@ -485,6 +486,75 @@ def report(run_id=None):
         salt-run rollout.report
     """
     return {"data": control.report(wiring.journal(_opts()), run_id), "outputter": "rollout"}
+
+
+@console.command(last=console.count)
+def history(last=histories.SHOWN):
+    """The latest runs, the newest first: what each was for, how it ended, who had it begin, from which
+    terminal or job of Salt's scheduler, and what was accepted for it.
+
+    last
+        How many runs.
+
+    Returns {history, kept: how many runs are kept}. A run that cannot be read is named with the reason.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run rollout.history
+        salt-run rollout.history 5 --out=json
+    """
+    return {"data": histories.history(wiring.journal(_opts()), last), "outputter": "rollout"}
+
+
+@console.command(first=console.text, second=console.text)
+def compare(first, second):
+    """Two runs side by side: stages with their times, nodes with another outcome, and those that took longest
+    beyond what they took before.
+
+    first
+        A run's identifier (`rollout.history`).
+
+    second
+        That of the run to compare it with.
+
+    Returns {compared, stages, nodes, slower}. Refuses under NO_RUN.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run rollout.compare 20261128-230054-c785 20261129-080112-5af0
+    """
+    return {"data": histories.compare(wiring.journal(_opts()), first, second), "outputter": "rollout"}
+
+
+@console.command(keep=console.count, days=console.count)
+def prune(keep=None, days=None):
+    """Forget old runs. That is done by itself, too, as `openstack:history` says, when a run begins.
+
+    keep
+        How many of the newest runs stay; all by default.
+
+    days
+        After how many days no run stays; by default the age does not count.
+
+    The run that was opened last stays anyway, and so does one that left nodes drained.
+
+    Returns {pruned: identifiers, kept: how many are left}. Refuses under WRONG_ARGUMENT where neither is
+    given, RUN_IN_PROGRESS while a run has the lock.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run rollout.prune keep=20
+        salt-run rollout.prune days=90
+    """
+    opts = _opts()
+    wiring.lock(opts).refuse_others()
+    return histories.pruned(wiring.journal(opts), keep, days, time.time())
 
 
 @console.command(timeout=console.seconds, wait=console.seconds)

@@ -30,7 +30,7 @@ from openstack_rollout.declared.policies import DISTURBING, Policies
 from openstack_rollout.declared.releases import Release, distinct
 from openstack_rollout.declared.roles import Roles
 from openstack_rollout.declared.services import Entry, ServiceEntry
-from openstack_rollout.declared.settings import Ovs, Packages, Preflight, Pulls, System, Verification
+from openstack_rollout.declared.settings import History, Ovs, Packages, Preflight, Pulls, System, Verification
 from openstack_rollout.vocabulary import ROLES, Stage
 
 _Moments = Annotated[dict[Moment, Hooks], BeforeValidator(without_nulls)]
@@ -75,6 +75,8 @@ class Model(Strict):
     """Packages that move with the services."""
     pulls: Pulls = Pulls()
     """Images that nodes pull."""
+    history: History = History()
+    """What is kept of runs that ended."""
     preflight: Preflight = Preflight()
     """What is looked at before a run begins."""
     services: dict[ServiceName, ServiceEntry | None] = {}

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from openstack_rollout.declared.base import Strict
 from openstack_rollout.declared.names import Line, PackageGlob, PathGlob, WholeNumber
-from openstack_rollout.declared.policies import Seconds
+from openstack_rollout.declared.policies import Count, Seconds
 from openstack_rollout.vocabulary import AcceptableCondition
 
 Days = Annotated[int, WholeNumber(0, 3650)]
@@ -75,6 +75,15 @@ class Preflight(Strict):
     at anyway."""
     room_left: Mebibytes = 1024
     """MiB that should be left on a file system once images and packages are there; less is warned of."""
+
+
+class History(Strict):
+    """What is kept of runs that ended (`rollout.history`)."""
+
+    runs: Count = 50
+    """Runs that are kept, the newest; older ones are forgotten when a run begins."""
+    days: Days = 0
+    """Days after which a run is forgotten although fewer are kept; 0: never."""
 
 
 class Verification(Strict):

@@ -131,6 +131,17 @@ def mapping(name: str, value: Any) -> dict[str, Any] | None:
     return value
 
 
+def count(name: str, value: Any) -> int | None:
+    """Read an argument that is a whole number from 1. None stays None.
+
+    name (str): the argument's. value: as Salt read it off the command line. Raises RolloutError
+    WRONG_ARGUMENT for anything else.
+    """
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise RolloutError("WRONG_ARGUMENT", f"{name}: {value!r} is not a whole number from 1")
+    return value
+
+
 def names(name: str, value: Any) -> list[str]:
     """Read an argument that is a list of words: NAME,NAME or a YAML list. None is no word.
 

@@ -6,6 +6,7 @@ are seconds since the epoch. Operators' requests have keys of their own and neve
 
 from __future__ import annotations
 
+import calendar
 import hashlib
 import secrets
 import threading
@@ -28,7 +29,8 @@ REQUESTS = f"{BANK}/requests"
 CONFIRMED = f"{BANK}/confirmed"
 SKIPPED = f"{BANK}/skipped"
 DRAINS = f"{BANK}/drains"  # of no run: a drained node outlives the run that drained it
-KEPT_RUNS = 50
+
+_STAMP = "%Y%m%d-%H%M%S"  # at the beginning of a run's id
 
 T = TypeVar("T", Run, NodeRecord, DrainRecord)
 F = TypeVar("F")
@@ -126,7 +128,7 @@ class Journal:
     ) -> Run:
         """Open a run and make it the current one; returns its record. asked, accepted: as of Run."""
         now = self._clock()
-        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
+        stamp = time.strftime(_STAMP, time.gmtime(now))
         run = Run(
             id=f"{stamp}-{secrets.token_hex(2)}",
             target=target,
@@ -138,7 +140,6 @@ class Journal:
             asked=asked or Asked(),
             accepted=accepted or {},
         )
-        self._forget_old_runs()
         self.save(run)
         self._store.store(BANK, "current", run.id)
         return run
@@ -165,6 +166,30 @@ class Journal:
     def run_ids(self) -> list[str]:
         """All run ids that are kept, oldest first."""
         return sorted(set(self._store.list(RUNS)))
+
+    def prune(self, keep: int, before: float | None = None) -> list[str]:
+        """Forget old runs with all that is kept of them; returns their ids.
+
+        keep (int): how many of the newest stay, at least the one that was opened last. before: of those, none
+        that was opened before that time (seconds since the epoch) stays. A run that left nodes drained stays.
+        """
+        ids = self.run_ids()
+        stay = {self._told(_CURRENT, BANK, "current"), *(one.run for one in self.all_drained().values())}
+        old = set(ids[: -max(1, keep)])
+        if before is not None:
+            old |= {run_id for run_id in ids if (opened := opened_at(run_id)) is not None and opened < before}
+        pruned = [run_id for run_id in ids if run_id in old - stay]
+        for run_id in pruned:
+            self.forget(run_id)
+        return pruned
+
+    def forget(self, run_id: str) -> None:
+        """Forget a run with all that is kept of it."""
+        for bank in (f"{RUNS}/{run_id}/nodes", *(f"{one}/{run_id}" for one in (RUNS, CONFIRMED, SKIPPED))):
+            self._store.flush(bank)
+        for bank in (REQUESTS, RUNS):
+            if run_id in self._store.list(bank):
+                self._store.flush(bank, run_id)
 
     def node(self, run_id: str, node: str) -> NodeRecord | None:
         """What a run did to one node."""
@@ -291,13 +316,13 @@ class Journal:
             return True
         return False
 
-    def _forget_old_runs(self) -> None:
-        for run_id in self.run_ids()[:-KEPT_RUNS]:
-            self._store.flush(f"{RUNS}/{run_id}/nodes")
-            self._store.flush(f"{RUNS}/{run_id}")
-            self._store.flush(f"{CONFIRMED}/{run_id}")
-            self._store.flush(f"{SKIPPED}/{run_id}")
-            self._store.flush(RUNS, run_id)
+
+def opened_at(run_id: str) -> float | None:
+    """When a run was opened, by its id (seconds since the epoch); None for an id that does not say it."""
+    try:
+        return float(calendar.timegm(time.strptime(run_id.rpartition("-")[0], _STAMP)))
+    except ValueError:
+        return None
 
 
 def plain(record: T) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from openstack_rollout.records.planned import Plan
 
 VERSION = 1
 MOST_BEGUN = 50  # of those who had a run go on
+MOST_STEPS = 400  # that are kept of a node
 
 
 class RunState(StrEnum):
@@ -190,3 +191,10 @@ class NodeRecord:
     message: str = ""
     history: list[Step] = field(default_factory=list)
     version: int = VERSION
+
+    def add(self, step: Step) -> None:
+        """Note a step that ended. Of very many, the oldest that failed or did nothing are forgotten first."""
+        self.history.append(step)
+        if len(self.history) > MOST_STEPS:
+            idle = (number for number, one in enumerate(self.history) if one.outcome != "done")
+            del self.history[next(idle, 0)]

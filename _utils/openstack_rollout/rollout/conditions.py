@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from openstack_rollout.errors import RolloutError
+from openstack_rollout.errors import RolloutError, one_line
 
 Verdict = Literal["ok", "warn", "refuse", "accepted"]
 #: From the one that stops nothing to the one that stops a run.
@@ -159,7 +159,9 @@ class Finding:
 
     def plain(self) -> dict[str, Any]:
         """For programs: {"asks", "verdict", "seen", "remedy", "nodes", "acceptable"}."""
-        lines = [one.text for one in sorted(self.seen, key=lambda one: -VERDICTS.index(one.verdict))]
+        lines = [
+            one_line(one.text) for one in sorted(self.seen, key=lambda one: -VERDICTS.index(one.verdict))
+        ]
         more = [f"and {len(lines) - _LINES} more"] if len(lines) > _LINES else []
         return {
             "asks": CONDITIONS[self.condition].asks,

@@ -9,7 +9,7 @@ from openstack_rollout.errors import REASONS, RolloutError
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.lock import Lock
 from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, RunState, StageState
-from openstack_rollout.rollout import asking, breakpoints, consent, stops
+from openstack_rollout.rollout import asking, breakpoints, consent, history, stops
 from openstack_rollout.rollout.asking import NOTHING, Given
 from openstack_rollout.vocabulary import by_role
 
@@ -152,6 +152,9 @@ def report(journal: Journal, run_id: str | None = None) -> dict[str, Any]:
         "gone": run.gone,
         "limit": run.asked.limit,
         "until": run.asked.until,
+        "begun": [history.who(one) for one in run.begun],
+        "accepted": {name: history.who(one) for name, one in run.accepted.items()},
+        "conditions": run.conditions,
     }
     return {"run": summary, "stages": stages, "nodes": nodes}
 

@@ -38,7 +38,7 @@ class NodeLog:
             setattr(record, name, value)
         record.role, record.zone = node.role, node.zone
         if ended:
-            record.history.append(ended)
+            record.add(ended)
         self._journal.save_node(self._run.id, node.id, record)
         return record
 

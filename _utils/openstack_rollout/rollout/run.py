@@ -23,6 +23,7 @@ from openstack_rollout.rollout import (
     gone,
     halting,
     heartbeats,
+    history,
     occupancy,
     plan,
     preconditions,
@@ -118,6 +119,7 @@ class Rollout:
         asked = limit.noted(asked)
         run = unfinished or self._journal.create(target, orchestration, stages, me(), asked, accepted)
         with self._ending.of(run):
+            history.prune(self._journal, model, self._clock())
             run.begin(called)
             run.gone, run.asked, run.conditions = missing, asked, found.told
             content = {stage: model.content[stage] for stage in stages}

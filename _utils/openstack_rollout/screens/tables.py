@@ -159,17 +159,17 @@ def report(data: Mapping[str, Any]) -> str:
     """The text of rollout.report: stages with durations, then every node's steps."""
     run = data["run"]
     head = f"run {run['id']}: {title_of(run)}, {run['state']}"
-    head += f" after {_seconds(run['seconds'])}"
+    head += f" after {length(run['seconds'])}"
     if run["reason"]:
         head += f"\n{run['reason']}: {run['message']}\n{run['remedy']}"
-    head = "\n".join([head, *gone(run["gone"])])
+    head = "\n".join([head, *_who(run), *gone(run["gone"])])
     stages = table(
         ("STAGE", "STATE", "TIME", "NODES"),
         [
             (
                 name,
                 stage["state"],
-                _seconds(stage["seconds"]),
+                length(stage["seconds"]),
                 ", ".join(f"{count} {state}" for state, count in stage["counts"].items()),
             )
             for name, stage in data["stages"].items()
@@ -178,12 +178,26 @@ def report(data: Mapping[str, Any]) -> str:
     steps = table(
         ("NODE", "STAGE", "STEP", "TIME", "OUTCOME"),
         [
-            (name, step["stage"], step["step"], _seconds(step["seconds"]), step["outcome"])
+            (name, step["stage"], step["step"], length(step["seconds"]), step["outcome"])
             for name, node in data["nodes"].items()
             for step in node["steps"]
         ],
     )
     return "\n\n".join((head, stages, steps))
+
+
+def who(called: Mapping[str, Any]) -> str:
+    """Who asked something of a run, and when: a record of history.who."""
+    where = f"schedule {called['schedule']}" if called["schedule"] else called["terminal"] or "no terminal"
+    at = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(called["at"]))
+    return f"{called['user'] or 'somebody'} ({where}), {at}"
+
+
+def _who(run: Mapping[str, Any]) -> list[str]:
+    """Who had a run begin and go on, what was accepted for it, and what was warned of."""
+    lines = [f"{'gone on' if number else 'begun'} by {who(one)}" for number, one in enumerate(run["begun"])]
+    lines += [f"accepted: {name}, by {who(one)}" for name, one in run["accepted"].items()]
+    return [*lines, *(f"{name}: {line}" for name, one in run["conditions"].items() for line in one["seen"])]
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -216,6 +230,7 @@ def _reason(node: Mapping[str, Any]) -> str:
     return f"{node['reason']}: {node['message']}" if node["reason"] else ""
 
 
-def _seconds(seconds: float) -> str:
+def length(seconds: float) -> str:
+    """A time that something took."""
     minutes, rest = divmod(seconds, 60)
     return f"{minutes:.0f} min {rest:.0f} s" if minutes else f"{rest:.1f} s"

@@ -170,3 +170,10 @@ def test_an_argument_that_python_does_not_let_be_called_so():
     wrong = stop(**{"break": "cmp1"})
     assert wrong["retcode"] == 2 and "break: 'cmp1' is no mapping: '{key: value}'" in wrong["Error"]
     assert "did you mean break" in stop(brek={})["Error"]
+
+
+@pytest.mark.parametrize("value", ["3", 0, -1, True, 1.5, [1]])
+def test_a_count_is_a_whole_number_from_1(value):
+    with pytest.raises(RolloutError, match=r"^WRONG_ARGUMENT: keep: .* is not a whole number from 1"):
+        console.count("keep", value)
+    assert (console.count("keep", 3), console.count("keep", None)) == (3, None)

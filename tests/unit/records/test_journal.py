@@ -1,3 +1,4 @@
+import json
 import re
 from dataclasses import replace
 
@@ -6,8 +7,8 @@ import salt.cache
 
 from openstack_rollout.errors import REASONS, RolloutError
 from openstack_rollout.records.drain_record import DrainRecord
-from openstack_rollout.records.journal import BANK, DRAINS, KEPT_RUNS, REQUESTS, RUNS, Journal
-from openstack_rollout.records.run_record import NodeRecord, NodeState, RunState
+from openstack_rollout.records.journal import BANK, DRAINS, REQUESTS, RUNS, Journal
+from openstack_rollout.records.run_record import MOST_STEPS, NodeRecord, NodeState, RunState, Step
 from tests.unit.simulated_fleet import MemoryStore
 
 
@@ -16,6 +17,21 @@ def journal():
     return Journal(MemoryStore(), lambda: 1_000_000.0)
 
 
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def dated():
+    """A journal, and its clock."""
+    clock = Clock()
+    return Journal(MemoryStore(), clock), clock
+
+
+DAY = 86_400
 DONE = NodeRecord("compute", state=NodeState.DONE)
 
 
@@ -68,12 +84,73 @@ def test_requests_do_not_touch_the_run(journal):
     assert journal.requested(run.id) is None
 
 
-def test_old_runs_are_forgotten(journal):
-    first = create(journal)
-    journal.save_node(first.id, "cmp1", DONE)
-    for _ in range(KEPT_RUNS + 1):
-        create(journal)
-    assert len(journal.run_ids()) == KEPT_RUNS + 1
+def opened(journal, clock, *days):
+    """Runs that were opened on these days, by their ids."""
+    found = []
+    for day in days:
+        clock.now = day * DAY
+        run = create(journal)
+        journal.save_node(run.id, "cmp1", DONE)
+        journal.ask(run.id, "pause")
+        journal.skip(run.id, "cmp2")
+        journal.confirm(run.id, ["ovn"])
+        found.append(run.id)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("keep", "before", "stay"),
+    [
+        (3, None, [2, 3, 4]),
+        (1, None, [4]),
+        (0, None, [4]),
+        (99, None, [0, 1, 2, 3, 4]),
+        (99, 25 * DAY, [2, 3, 4]),
+        (2, 25 * DAY, [3, 4]),
+        (99, 99 * DAY, [4]),
+    ],
+)
+def test_old_runs_are_forgotten_by_count_and_by_age(dated, keep, before, stay):
+    journal, clock = dated
+    runs = opened(journal, clock, 10, 20, 30, 40, 50)
+    gone = journal.prune(keep, before)
+    assert journal.run_ids() == [runs[number] for number in stay]
+    assert gone == [one for one in runs if one not in journal.run_ids()]
+    assert journal.latest().id == runs[-1]
+
+
+def test_nothing_of_a_forgotten_run_is_left(dated):
+    journal, clock = dated
+    first, _ = opened(journal, clock, 10, 20)
+    journal.prune(1)
+    assert first not in json.dumps(journal._store._inner.banks)
+
+
+def test_a_run_that_left_a_node_drained_stays(dated):
+    journal, clock = dated
+    first, second, third = opened(journal, clock, 10, 20, 30)
+    journal.save_drained(DrainRecord("cmp1", "compute", "live_migrate", first, "ovs"))
+    assert journal.prune(1, 99 * DAY) == [second] and journal.run_ids() == [first, third]
+
+
+def test_a_run_whose_record_cannot_be_read_is_forgotten_all_the_same(dated):
+    journal, clock = dated
+    first, second = opened(journal, clock, 10, 20)
+    journal._store.store(RUNS, first, {"version": 99})
+    assert journal.prune(1) == [first] and journal.run_ids() == [second]
+
+
+def test_the_steps_that_are_kept_of_a_node_are_bounded_and_what_was_done_stays():
+    record = NodeRecord()
+    record.add(Step("ovn", "apply", 0.0, 1.0, "done"))
+    for number in range(3 * MOST_STEPS):
+        record.add(Step("services", "apply", number, number + 1.0, "SERVICE_FAILED: x"))
+    record.add(Step("services", "apply", 0.0, 1.0, "done"))
+    assert len(record.history) == MOST_STEPS
+    assert [one.stage for one in record.history if one.outcome == "done"] == ["ovn", "services"]
+    for number in range(2 * MOST_STEPS):
+        record.add(Step("ovs", "apply", number, number + 1.0, "done"))
+    assert len(record.history) == MOST_STEPS and record.history[-1].started == 2 * MOST_STEPS - 1
 
 
 def test_tracked_custom_images(journal):
