@@ -105,11 +105,18 @@ class Rollout:
             measured = members.measure(self._fleet, members.ids, refresh=follows, halted=halted)
             if unfinished is not None:
                 accepted = unfinished.accepted = {**unfinished.accepted, **accepted}
-            drains = self._engines.drains(model)
-            of = model, members, measured, stages, self._ports, drains, unfinished, halted
+            of = (
+                model,
+                members,
+                measured,
+                stages,
+                self._ports,
+                self._engines.drains(model),
+                unfinished,
+                halted,
+            )
             now = Situation(*of, touch=True, limit=limit)
-            found = preflight.require(now, accepted)
-            measured = now.measured
+            found, measured = preflight.require(now, accepted), now.measured
         except RolloutError as error:
             self._ending.end(unfinished, error)
             raise
