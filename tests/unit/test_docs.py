@@ -49,6 +49,8 @@ NOT_OURS = {
     "ERROR",
     "KOLLA_CONFIG_STRATEGY",
     "MIGRATING",
+    "OS_DIST_UPGRADE",
+    "OS_UPGRADE",
     "REASON",
     "SCHED_RR",
     "SHUTOFF",
