@@ -124,6 +124,11 @@ class Seen:
     error: RolloutError | None = None
 
 
+def refusing(reason: str, text: str, node: str) -> Seen:
+    """What refuses a run because of a node, under a reason of its own."""
+    return Seen("refuse", text, (node,), RolloutError(reason, text, [node]))
+
+
 @dataclass(frozen=True)
 class Finding:
     """What was found of a condition (its name): all that was seen."""
@@ -153,9 +158,12 @@ class Finding:
         refused = [one for one in self.seen if one.verdict == "refuse"]
         if len(refused) == 1 and refused[0].error:
             return refused[0].error
+        reasons = {one.error.reason if one.error else "PREFLIGHT_REFUSED" for one in refused}
+        reason = reasons.pop() if len(reasons) == 1 else "PREFLIGHT_REFUSED"
         nodes = dict.fromkeys(node for one in refused for node in one.nodes)
-        text = f"{self.condition}: {'; '.join(one.text for one in refused)}. {self.remedy}"
-        return RolloutError("PREFLIGHT_REFUSED", text.rstrip(". "), nodes)
+        what = "" if reason != "PREFLIGHT_REFUSED" else f". {self.remedy}"
+        text = f"{self.condition}: {'; '.join(one.text for one in refused)}{what}"
+        return RolloutError(reason, text.rstrip(". "), nodes)
 
     def plain(self) -> dict[str, Any]:
         """For programs: {"asks", "verdict", "seen", "remedy", "nodes", "acceptable"}."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from openstack_rollout.declared.readiness import Readiness, Store
 from openstack_rollout.errors import one_line, some
 from openstack_rollout.records.drain_record import BY_HAND
-from openstack_rollout.rollout.conditions import Seen
+from openstack_rollout.rollout.conditions import Seen, refusing
 from openstack_rollout.rollout.ports import Heard
 from openstack_rollout.rollout.situation import Situation
 from openstack_rollout.vocabulary import SERVICE_STAGES, in_order
@@ -39,7 +39,7 @@ def room(now: Situation) -> Iterator[Seen]:
             free, wants = _free(told, system), " and ".join(what[system])
             line = f"{node}: {system} has {_mib(free)} free, {wants} need {_mib(need)}"
             if need > free:
-                yield Seen("refuse", line, (node,))
+                yield refusing("DISK_FULL", line, node)
             elif free - need < now.model.preflight.room_left * _MIB:
                 yield Seen("warn", line, (node,))
             files = _files(told, system)
@@ -60,7 +60,7 @@ def boot_room(now: Situation) -> Iterator[Seen]:
             continue
         line = f"{node}: {here.system} has {_mib(here.free)} free, a kernel needs {_mib(told.boot)}"
         if here.free < told.boot:
-            yield Seen("refuse", line, (node,))
+            yield refusing("BOOT_NOT_READY", line, node)
         elif here.free < 2 * told.boot:  # an initial RAM disk is made beside the one that it replaces
             yield Seen("warn", line, (node,))
 

@@ -43,7 +43,7 @@ def check(now: Situation, accepted: Mapping[str, Any] | None = None) -> Prefligh
     known = accepted or {}
     for name, ask in ASKED.items():
         one = conditions.found(name, _asked(name, ask, now, known), known)
-        now.refused = now.refused or one.verdict == "refuse"
+        now.refused |= {name} if one.verdict == "refuse" else set()
         findings.append(one)
     return Preflight(tuple(findings))
 
@@ -70,6 +70,8 @@ def in_the_way(ports: Ports, model: Model, orchestration: str, stages: Sequence[
 
 
 def _asked(name: str, ask: Ask, now: Situation, accepted: Mapping[str, Any]) -> list[Seen]:
+    if needed := now.refused.intersection(NEEDS.get(name, ())):
+        return [Seen("warn", f"is not looked at while {', '.join(sorted(needed))} refuses")]
     seen = _seen(lambda: ask(now))
     if name in now.model.preflight.refuse:
         seen = [replace(one, verdict="refuse") if one.verdict == "warn" else one for one in seen]
@@ -158,9 +160,18 @@ def _work(now: Situation) -> Iterator[Seen]:
 
 def _set_by_hand(now: Situation) -> Iterator[Seen]:
     yield from node_conditions.set_by_hand(now)
-    yield from cloud_conditions.switched_off(now)
+    if now.refused.isdisjoint(NEEDS["openstack_agents"]):
+        yield from cloud_conditions.switched_off(now)
 
 
+#: Conditions that ask again what another one has asked: who does not answer that one is not asked twice.
+NEEDS = {
+    "room": ("images",),
+    "hypervisors": ("drains",),
+    "openstack_agents": ("drains", "hypervisors"),
+    "capacity": ("drains", "hypervisors"),
+    "server_groups": ("drains", "hypervisors"),
+}
 #: Those that are judged of each node by itself.
 OF_NODES: dict[str, Ask] = {
     "readiness": node_conditions.readiness,

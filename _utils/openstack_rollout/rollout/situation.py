@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from openstack_rollout.declared.comparison import Compared
 from openstack_rollout.declared.model import Model
 from openstack_rollout.drains.kinds import Drains
-from openstack_rollout.errors import RolloutError, one_line
+from openstack_rollout.errors import one_line
 from openstack_rollout.records.planned import Plan
 from openstack_rollout.records.run_record import Run
 from openstack_rollout.rollout import plan, preconditions
@@ -29,7 +29,8 @@ class Situation:
     the failures of `measured` meanwhile. stages: of the run. ports, drains: the world. unfinished: the run
     that goes on, if any. halted: asked meanwhile; what it returns is raised. touch: whether a member of a
     cluster may put right what a change that died has left. always: whether nodes are asked for their
-    readiness although nothing is to be done. limit: of the nodes that the run may touch.
+    readiness although nothing is to be done. limit: of the nodes that the run may touch. refused: the
+    conditions that stop the run, of those that were looked at.
     """
 
     model: Model
@@ -43,7 +44,7 @@ class Situation:
     touch: bool = False
     always: bool = False
     limit: Limit = NO_LIMIT
-    refused: bool = field(default=False, init=False)
+    refused: set[str] = field(default_factory=set, init=False)
 
     @property
     def own(self) -> Measured:
@@ -108,18 +109,18 @@ class Situation:
         """The same, where nodes that refuse are left out as far as the budget of their roles allows."""
         found = list(seen)
         refusing = [one for one in found if one.verdict == "refuse"]
-        nodes = {node: one.text for one in refusing for node in one.nodes if node in self.measured.nodes}
-        if not nodes or not all(one.nodes for one in refusing):
+        failures = {
+            node: (one.error.reason if one.error else "PREFLIGHT_REFUSED", one.text)
+            for one in refusing
+            for node in one.nodes
+            if node in self.own.nodes
+        }
+        all_failures = {**self.own.failures, **failures}
+        if not failures or not all(one.nodes for one in refusing) or self.members.over_budget(all_failures):
             return found
-
-        def refuse(_: Mapping[str, Compared]) -> None:
-            raise RolloutError("PREFLIGHT_REFUSED", "; ".join(nodes.values()), nodes)
-
-        try:
-            named = list(self.without(refuse))
-        except RolloutError:
-            return found
-        return [*named, *(one for one in found if one.verdict != "refuse")]
+        rest = {node: one for node, one in self.own.nodes.items() if node not in failures}
+        self.measured = self.limit.whole(Measured(rest, all_failures), self.measured)
+        return [*left_out(failures), *(one for one in found if one.verdict != "refuse")]
 
 
 def left_out(failures: Mapping[str, tuple[str, str]]) -> Iterator[Seen]:

@@ -100,6 +100,17 @@ def test_a_drain_that_cannot_tell_what_it_can_spare_refuses(master):
     assert found(master, "capacity")[0] == "refuse"
 
 
+def test_an_api_that_does_not_answer_is_asked_once(master):
+    def fails(model, nodes):
+        master.asked += 1
+        raise RolloutError("API_UNREACHABLE", "cloud openstack: compute services: no route")
+
+    told = preflight_command.report(replace(master.ports(), standing=fails))["conditions"]
+    assert (told["hypervisors"]["verdict"], master.asked) == ("refuse", 1)
+    assert told["capacity"]["seen"] == ["is not looked at while hypervisors refuses"]
+    assert told["set_by_hand"]["verdict"] == "ok"
+
+
 @pytest.mark.parametrize(
     ("batch", "reboot", "verdict"), [(1, "always", "ok"), (2, "never", "warn"), (2, "always", "refuse")]
 )

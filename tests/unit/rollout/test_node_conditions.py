@@ -247,7 +247,7 @@ def test_a_node_that_refuses_is_left_out_within_the_budget_of_its_role(master, c
     assert found(master, "room")[0] == "warn"
     assert refusal(master.update).reason == "FAILURE_BUDGET"
     assert master.run.state == "incomplete" and "compute1" not in {node for _, node in cloud.applied}
-    assert master.journal.node(master.run.id, "compute1").reason == "PREFLIGHT_REFUSED"
+    assert master.journal.node(master.run.id, "compute1").reason == "DISK_FULL"
     assert ("system", "compute2") in cloud.applied
 
 
@@ -255,8 +255,24 @@ def test_without_a_budget_it_refuses_the_run(master, cloud):
     for room in master.told["compute1"]["rooms"].values():
         room["free"] = MIB
     error = refusal(master.update)
-    assert error.reason == "PREFLIGHT_REFUSED" and error.message.startswith(
-        "room: compute1: / has 1 MiB free"
-    )
+    assert error.reason == "DISK_FULL" and error.message.startswith("compute1: / has 1 MiB free")
     master.rollout().begin(given=Given(accept=["room"]))
     assert master.run.accepted
+
+
+def test_a_registry_that_does_not_answer_is_not_asked_for_sizes(master):
+    asked = []
+    master.missing = [("REGISTRY_UNREACHABLE", "registry.example: no answer within 90 s")]
+    ports = replace(master.ports(), layers=lambda images: asked.append(images) or {})
+    told = preflight_command.report(ports)["conditions"]
+    assert told["images"]["verdict"] == "refuse"
+    assert asked == []
+    assert told["room"]["seen"] == ["is not looked at while images refuses"]
+
+
+def test_two_nodes_without_room_are_one_refusal_under_its_reason(master):
+    for name in ("compute1", "compute2"):
+        for room in master.told[name]["rooms"].values():
+            room["free"] = MIB
+    error = refusal(master.update)
+    assert (error.reason, error.nodes) == ("DISK_FULL", ("compute1", "compute2"))
