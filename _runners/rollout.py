@@ -118,8 +118,8 @@ def survey(nodes=None, output=None, version=FOUND, silence=STATUS_SILENCE):
     return {"data": data, "outputter": "rollout"}
 
 
-@console.command(limit=console.text, until=console.text)
-def plan(limit=None, until=None):
+@console.command(limit=console.text, until=console.text, break_=console.mapping)
+def plan(limit=None, until=None, break_=None):
     """What an update would do: node states applied with test=True, the order of the nodes, what would be
     refused.
 
@@ -129,6 +129,9 @@ def plan(limit=None, until=None):
 
     until
         Where it would stop, as for `rollout.run`.
+
+    break
+        Where nodes would rest, as for `rollout.run`.
 
     Returns the plan. Where the update would be refused, the plan says so, and the exit status is 1.
 
@@ -140,7 +143,7 @@ def plan(limit=None, until=None):
         salt-run rollout.plan limit='gtw*'
         salt-run rollout.plan --out=json
     """
-    opts, given = _opts(), Given(limit, until)
+    opts, given = _opts(), Given(limit, until, break_=break_)
     with SaltFleet(opts) as fleet:
         model = wiring.model(opts)
         members = Membership.of(model, fleet)
