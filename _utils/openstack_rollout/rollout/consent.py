@@ -66,15 +66,22 @@ class Consents:
 
     def given(self) -> set[str]:
         """The keys of questions to which somebody said yes, in the terminal too."""
-        for verb, node in self._terminal.heard() if self._run.questions else ():
+        asked = self._run.questions
+        for verb, node in self._terminal.heard() if asked else ():
+            about = [one for one in asked.values() if not node or node in one.nodes]
             if verb == "confirm":
-                keys = [key for one in self._run.questions.values() for key in keys_of(one, node)]
-                self._journal.confirm(self._run.id, keys)
-            elif verb == "skip":
-                self._journal.skip(self._run.id, node)
-            else:
+                self._journal.confirm(self._run.id, [key for one in about for key in keys_of(one, node)])
+            elif verb != "skip":
                 self._journal.ask(self._run.id, verb)
+            elif about:
+                self._journal.skip(self._run.id, node)
+            if not any(keys_of(one, node) for one in about):  # it was nothing that is asked
+                self._terminal.show(next(iter(asked.values())))
         return self._journal.confirmed(self._run.id)
+
+    def skipped(self) -> set[str]:
+        """The nodes that somebody does not want to go in this run."""
+        return self._journal.skipped(self._run.id)
 
     def ask(self, question: Question) -> None:
         """Ask, once: the question stands until it is withdrawn, or asked of other nodes."""
@@ -142,7 +149,8 @@ class Gate:
         if may:
             self.close()
         elif self._before in ("stage", "role"):
-            self._ask(self._of_all, [self._key("")])
+            skipped = self._consents.skipped()
+            self._ask([node for node in self._of_all if node not in skipped], [self._key("")])
         elif self._before == "node":
             self._ask(waiting[:1], [self._key(waiting[0])])
         elif not away:

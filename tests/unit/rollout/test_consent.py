@@ -293,3 +293,27 @@ def test_answers_typed_in_the_terminal_that_runs_it(cloud, master, monkeypatch):
     assert refusal(lambda: master.update(confirm="node")).reason == "PAUSED_BY_OPERATOR"
     assert sitting.shown == [["gateway1"], ["compute1"], ["compute2"], ["compute3"]]
     assert cloud.applied == [("services", "gateway1"), ("services", "compute2")]
+
+
+def test_another_node_typed_in_the_terminal_is_asked_again(cloud, master, monkeypatch):
+    sitting = Sitting(
+        ("skip", "compute9"), ("confirm", "../compute1"), ("confirm", "gateway1"), ("pause", "")
+    )
+    ports = master.ports
+    monkeypatch.setattr(master, "ports", lambda: vars(made := ports()).update(terminal=sitting) or made)
+    assert refusal(lambda: master.update(confirm="node")).reason == "PAUSED_BY_OPERATOR"
+    assert sitting.shown == [["gateway1"]] * 3 + [["compute1"]]
+    assert master.journal.skipped(master.run.id) == set()
+
+
+def test_a_node_that_is_left_out_is_not_among_those_that_a_yes_to_its_role_lets_go(cloud, master):
+    def answer(question):
+        if "compute2" in question.nodes and question.role == "compute":
+            control.skip(master.journal, master.lock, "compute2")
+        else:
+            control.confirm(master.journal, master.lock)
+
+    operator = Operator(master, answer)
+    refusal(lambda: master.update(confirm="role"))
+    asked = [one[3] for one in operator.asked if one[1:3] == ("services", "compute")]
+    assert asked == [COMPUTES, ["compute1", "compute3"]]
