@@ -1,5 +1,5 @@
-"""Shows what `rollout.status`, `.plan`, `.preflight`, `.report`, `.survey` and `workload.risks` return as
-tables.
+"""Shows what `rollout.status`, `.plan`, `.preflight`, `.report`, `.survey`, `release.import` and
+`workload.risks` return, as tables.
 
 `--out=json` has the same facts. A wrong use of any runner function is shown as its line alone.
 
@@ -11,7 +11,7 @@ CLI Example:
     salt-run rollout.status --out=json
 """
 
-from openstack_rollout.screens import history, preflight, survey, tables
+from openstack_rollout.screens import history, preflight, release_import, survey, tables
 
 
 def output(data, **kwargs):
@@ -36,4 +36,6 @@ def output(data, **kwargs):
         return preflight.text(data)
     if "history" in data or "compared" in data:
         return history.text(data)
+    if "imported" in data:
+        return release_import.text(data)
     return survey.text(data) if "survey" in data else tables.text(data)

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import yaml
 
+from openstack_rollout.declared import importing as judging
 from openstack_rollout.declared import reading, references, releases, warnings
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.on_salt import adoption, console, master_pillar, registry
-from openstack_rollout.on_salt.refusal import refusal_of_all
+from openstack_rollout.on_salt import adoption, console, importing, master_pillar, registry, surveying
+from openstack_rollout.on_salt.refusal import Refusal, refusal_of_all
+from openstack_rollout.screens import release_import
 
-__func_alias__ = {"list_": "list"}
+__func_alias__ = {"list_": "list", "import_": "import"}
 
 console.hide_salts_own_messages()
 
@@ -82,6 +84,69 @@ def check(minion=None, online=True):
         "problems": [],
         "warnings": [*warnings.of(model), *of_adoption],
     }
+
+
+@console.command(
+    source=console.text,
+    version=console.text,
+    output=console.text,
+    pin=console.flag,
+    skip=console.names,
+    follows=console.text,
+)
+def import_(source, version=None, *, output=None, pin=True, skip=None, follows=None):
+    """Releases from where releases come from, told by content: what is taken, and what is not and why.
+
+    source
+        The path of a file on the master: a ClusterServiceVersion or Deployment of the OpenStack operator, an
+        OpenStackVersion (each entry of its containerImageVersionDefaults is a release), a list of images as
+        kolla or TripleO have it, TripleO's parameters, image keys, or a release file such as the release as
+        found. Or docker://registry/namespace:tag, where images have the names of the shipped tables.
+
+    version
+        What the release is called; of a source with several releases, which one is meant. By default what the
+        source says, or the one tag of its images.
+
+    output
+        A folder, or a file that ends in .sls, to write the release to. Nothing is overwritten.
+
+    pin
+        True or False. False leaves tags as they are, and asks no registry for digests.
+
+    skip
+        Image keys, or names of the source, that are left out: a list, or with commas; globs too.
+
+    follows
+        A version that the oldest of these releases is newer than, where its name does not tell.
+
+    Returns {imported, source, notes, releases, custom, written}: of each release version, taken, copied,
+    skipped, repaired, repeated, latest, missing, changes and the release itself; custom: the custom images
+    of an OpenStackVersion. Nothing is guessed: it refuses under RELEASE_REFUSED what is doubled with
+    different images, malformed, or not to be ordered; under WRONG_ARGUMENT, IMAGE_MISSING or REGISTRY_…; and,
+    after all was told and written, under RELEASE_INCOMPLETE where an enabled service lacks its image.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run release.import /root/clusterserviceversion.yaml
+        salt-run release.import /root/openstackversion.yaml output=/srv/pillar/openstack/releases
+        salt-run release.import docker://registry.example/kolla:2025.1-ubuntu-noble
+    """
+    model = _model()[0]
+    read = importing.read(model, source)
+    found, custom = judging.read(model, read, version, skip or (), follows)
+    files = importing.paths(found, output) if output else []
+    surveying.refuse_existing(files)
+    if pin:
+        importing.pin(model, found, custom)
+    data = importing.report(model, source, read, found, custom)
+    texts = [judging.file_text(one, read.kind) for one in found]
+    data["written"] = surveying.write_new(dict(zip(files, texts, strict=True))) if files else []
+    if lacks := importing.lacks(data):
+        refusal = refusal_of_all(lacks)
+        raise Refusal(f"{release_import.text(data)}\n\n{refusal}", refusal.status)
+    return {"data": data, "outputter": "rollout"}
 
 
 @console.command(output=console.text)

@@ -11,7 +11,7 @@ from openstack_rollout.node.errors import NodeError
 def staged(name, image):
     """Have this image run, or wait for the next boot. Nothing reboots.
 
-    name (str): any text. image (str): a reference, the release's `os_container_image`.
+    name (str): any text. image (str): a reference, the release's `bootc_os_container_image`.
 
     The reason of a failure is IMAGE_PULL_FAILED or NODE_ERROR.
 

@@ -30,6 +30,15 @@ RAISED = {
     ),
     "UNKNOWN_TARGET": Raised("The target is not set, or is no release of the catalogue.", BEFORE_RUN),
     "EMPTY_CATALOGUE": Raised("There is no release at all.", BEFORE_RUN),
+    "RELEASE_REFUSED": Raised(
+        "A source of releases is none, names an image twice with different references, or a malformed one; or"
+        " nothing tells where its release stands in the catalogue's order.",
+        NOTHING,
+    ),
+    "RELEASE_INCOMPLETE": Raised(
+        "An imported release has no image for an enabled service. Where output= was given, it is written.",
+        NOTHING,
+    ),
     "DOWNGRADE_REFUSED": Raised(
         "A node runs a newer release than the target, or one of which nothing tells whether it is newer.",
         LEFT_OUT,

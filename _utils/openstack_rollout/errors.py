@@ -13,6 +13,14 @@ REASONS = {
     "INVALID_PILLAR": "Correct the pillar key that the message names, then run again.",
     "UNKNOWN_TARGET": "Set openstack:target_version to a release of the catalogue (salt-run release.list).",
     "EMPTY_CATALOGUE": "Add a release file under pillar/openstack/releases/.",
+    "RELEASE_REFUSED": (
+        "Correct the source of the release that the message names, or leave a name of it out (skip=); then"
+        " import again: nothing was written."
+    ),
+    "RELEASE_INCOMPLETE": (
+        "Add the images that the message names to the release, or disable their services in the pillar; then"
+        " salt-run release.check."
+    ),
     "DOWNGRADE_REFUSED": (
         "Set openstack:target_version to the deployed release or a newer one, or say of the releases which is"
         " newer."

@@ -416,6 +416,7 @@ openstack:
     - agent_image
     - ansibleee_image
     - apache_image
+    - bootc_os_container_image
     - ironic_python_agent_image
     - ksm_image
     - net_utils_image

@@ -16,7 +16,8 @@ from .registry_storage import Layer, Storage
 
 _GROUPS = {
     "": "agent ansibleee apache glance_api horizon keystone_api ksm mariadb net_utils neutron_api "
-    "openstack_client openstack_network_exporter os_container placement_api rabbitmq telemetry_node_exporter",
+    "openstack_client openstack_network_exporter bootc_os_container placement_api rabbitmq "
+    "telemetry_node_exporter",
     "aodh": "api evaluator listener notifier",
     "barbican": "api keystone_listener worker",
     "ceilometer": "central compute ipmi notification sgcore mysqld_exporter",

@@ -49,8 +49,6 @@ NOT_OURS = {
     "ERROR",
     "KOLLA_CONFIG_STRATEGY",
     "MIGRATING",
-    "OS_DIST_UPGRADE",
-    "OS_UPGRADE",
     "REASON",
     "SCHED_RR",
     "SHUTOFF",

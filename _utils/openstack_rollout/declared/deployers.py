@@ -89,6 +89,11 @@ def _unit(value: str) -> str:
     return "" if value.count(PLACE) == 1 else f"{shown(value)} needs {PLACE} once, for the container's name"
 
 
+def _form(value: str) -> str:
+    return "" if value.count(PLACE) == 1 else f"{shown(value)} needs {PLACE} once, for the name of the table"
+
+
+FORM = Text(r"[a-z0-9._*{}-]+", f"has to be a name with {PLACE} in it, or a glob of *", 128, _form)
 UNIT = Text(
     r"[A-Za-z0-9_.@{}-]+\.service",
     f"has to be a unit's name with .service, and {PLACE} for the container's name",
@@ -96,6 +101,10 @@ UNIT = Text(
     _unit,
 )
 GLOB = Text(r"[A-Za-z0-9_.*?-]+", "has to be a container's name, or a glob of * and ?", 128)
+KEY_GLOB = Text(r"[A-Za-z0-9_*?-]+", "has to be an image key, or a glob of * and ?", 128)
+REPOSITORY = Text(
+    r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*", "has to be the last part of an image's name: a-z, 0-9, ., _ and -", 128
+)
 #: A registry of images that only the node itself has.
 REGISTRY = Text(r"[A-Za-z0-9][A-Za-z0-9.:-]*", "has to be a registry's name", 255)
 
@@ -150,8 +159,16 @@ class Deployer(Strict):
     """Containers that the catalogue has no service type for."""
     image_keys: dict[Word, KnownImageKey] = {}
     """Its image keys that are called otherwise here."""
-    skipped: _Names = []
-    """Its image keys that no service of a node, and no release, has."""
+    skipped: list[Annotated[str, KEY_GLOB]] = []
+    """Globs of its image keys that no service of a node, and no release, has."""
+    copied: dict[KnownImageKey, KnownImageKey] = {}
+    """Image key → the one whose image it has, where a list of images has none for it."""
+    repositories: Annotated[
+        dict[KnownImageKey, Annotated[str, REPOSITORY]], BeforeValidator(without_nulls)
+    ] = {}
+    """Image key → the last part of the name of its image in a registry."""
+    repository_forms: list[Annotated[str, FORM]] = []
+    """How else it calls them: {} stands for the name of the table, * for anything."""
 
     @property
     def glob(self) -> str:
@@ -188,6 +205,19 @@ class Deployer(Strict):
         """The Pacemaker bundle that a container is a replica of, "" where it is none."""
         match = _BUNDLE.fullmatch(container)
         return match["bundle"] if match and match["bundle"] in self.bundles else ""
+
+    def skips(self, key: str) -> bool:
+        """Whether an image key is one that no release here has."""
+        return any(fnmatchcase(key, glob) for glob in self.skipped)
+
+    def keys_of(self, repository: str) -> list[str]:
+        """The image keys whose image has this as the last part of its name."""
+        names = {repository}
+        for form in self.repository_forms:
+            before, _, after = (re.escape(part).replace(r"\*", ".*") for part in form.partition(PLACE))
+            if match := re.fullmatch(f"{before}(.+?){after}", repository):
+                names.add(match[1])
+        return [key for key, name in self.repositories.items() if name in names]
 
     def runs_once(self, container: str) -> bool:
         """Whether a container does something once and ends."""

@@ -249,13 +249,13 @@ Backend = Annotated[str, Text(_NAME, f"a back end's name {_WORDS}")]
 ImageKey = Annotated[str, Text(_NAME, f"an image key {_WORDS}")]
 ServiceType = Annotated[str, Defined("types", "service type")]
 KnownImageKey = Annotated[ImageKey, Defined("image_keys", "image key")]
+RELEASE = Text(
+    r"[0-9A-Za-z][0-9A-Za-z.+_-]*",
+    "a release's name has letters, digits, ., +, _ and - only, and begins with a letter or a digit",
+    more=_release,
+)
 #: A release's name, and what names one.
-ReleaseName = Annotated[
-    str,
-    Text(r"[0-9A-Za-z][0-9A-Za-z.+_-]*",
-         "a release's name has letters, digits, ., +, _ and - only, and begins with a letter or a digit",
-         more=_release),
-]  # fmt: skip
+ReleaseName = Annotated[str, RELEASE]
 #: As the package managers of both families spell names; Debian's may have an architecture.
 PACKAGE = Text(
     r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(?::[a-z0-9-]+)?",

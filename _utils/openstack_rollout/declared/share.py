@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from openstack_rollout.declared.services import Service
 
 ALWAYS_EXCLUDED = ("kernel", "kernel-core", "openvswitch*")
-#: The image that a bootc host's whole system is.
-OS_IMAGE = "os_container_image"
+#: The image that a bootc host's whole system is; os_container_image carries a disk image for provisioning.
+OS_IMAGE = "bootc_os_container_image"
 DEFAULT_OS_FAMILY = "RedHat"
 
 Matches = Callable[[str], bool]

@@ -215,10 +215,10 @@ def _by_day(one: _Name, other: _Name) -> int | None:
 
 
 def _kind(number: int) -> str:
-    """What a number is: one that counts, a year, or a point of time."""
+    """What a number is: one that counts, or a point of time."""
     if _day(number):
         return f"time of {len(str(number))} digits"
-    return "year" if number in _YEARS else "count"
+    return "count"
 
 
 def _day(number: int) -> datetime.date | None:

@@ -160,6 +160,17 @@ def names(name: str, value: Any) -> list[str]:
     return words
 
 
+def flag(name: str, value: Any) -> bool:
+    """Read an argument that is True or False.
+
+    name (str): the argument's. value: as Salt read it off the command line. Raises RolloutError
+    WRONG_ARGUMENT.
+    """
+    if not isinstance(value, bool):
+        raise RolloutError("WRONG_ARGUMENT", f"{name}: {value!r} is neither True nor False")
+    return value
+
+
 def _arguments(
     function: Callable[..., Any],
     parameters: Sequence[inspect.Parameter],

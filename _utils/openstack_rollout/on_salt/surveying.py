@@ -97,10 +97,11 @@ def refuse_to_overwrite(folder: Path, version: str) -> None:
 
     Raises RolloutError WRONG_ARGUMENT.
     """
-    _refuse_existing([folder / found_pillar.PAGE, folder / found_pillar.release_path(version)])
+    refuse_existing([folder / found_pillar.PAGE, folder / found_pillar.release_path(version)])
 
 
-def _refuse_existing(paths: Iterable[Path]) -> None:
+def refuse_existing(paths: Iterable[Path]) -> None:
+    """Raise RolloutError WRONG_ARGUMENT where a file is there that would be written."""
     for path in paths:
         if path.exists() or path.is_symlink():
             raise RolloutError("WRONG_ARGUMENT", f"output: {path} exists, nothing is overwritten")
@@ -111,7 +112,7 @@ def write_new(texts: Mapping[Path, str]) -> list[str]:
 
     texts: path → text. Raises RolloutError WRONG_ARGUMENT.
     """
-    _refuse_existing(texts)
+    refuse_existing(texts)
     made: list[Path] = []
     try:
         for path, text in texts.items():

@@ -364,7 +364,7 @@ def test_a_host_with_a_bootc_stand_in_gets_the_release_s_image_and_is_rebooted_i
     cloud.exec(
         "cmp1", ["install", "-m", "755", "/dev/stdin", "/usr/local/bin/bootc"], stdin=BOOTC.read_text()
     )
-    wanted = cloud.releases["1.0.0"]["images"]["os_container_image"]
+    wanted = cloud.releases["1.0.0"]["images"]["bootc_os_container_image"]
     packages, before = proof.installed(cloud, "cmp1"), boots(cloud)
     page(cloud, depth="dist_upgrade", reboot="when_required")
     operator.update(cloud, "orch.system")

@@ -26,6 +26,9 @@ DEPLOYER = {
     "unknown": ["tgtd"],
     "image_keys": {"theirs": "nova_compute_image"},
     "skipped": ["test_image"],
+    "copied": {"glance_api_image": "nova_compute_image"},
+    "repositories": {"nova_compute_image": "nova-compute"},
+    "repository_forms": ["*-source-{}"],
 }
 CHECK = {
     "service": "rabbitmq",

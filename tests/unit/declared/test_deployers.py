@@ -44,8 +44,21 @@ def test_every_key_of_rhosos_images_is_known_renamed_or_skipped():
     table, keys = MODEL.deployers["edpm"], listed("rhoso_images")
     assert len(keys) == 92
     known = MODEL.catalogue.image_keys
-    fates = {key: [key in known, key in table.image_keys, key in table.skipped] for key in keys}
+    fates = {key: [key in known, key in table.image_keys, table.skips(key)] for key in keys}
     assert {key: found for key, found in fates.items() if sum(found) != 1} == {}
+
+
+def test_the_names_of_images_are_those_of_rhosos_list_and_tell_their_keys():
+    table = MODEL.deployers["edpm"]
+    assert table.keys_of("openstack-neutron-server") == ["neutron_api_image"]
+    assert table.keys_of("openstack-nova-novncproxy-rhel9") == ["nova_novnc_image"]
+    assert table.keys_of("neutron-server") == table.keys_of("openstack-neutron") == []
+    kolla = MODEL.deployers["kolla"]
+    assert (
+        kolla.keys_of("heat-api-cfn") == kolla.keys_of("ubuntu-source-heat-api-cfn") == ["heat_cfnapi_image"]
+    )
+    assert kolla.keys_of("mariadb-server") == ["mariadb_image"]
+    assert kolla.keys_of("fluentd") == []
 
 
 @pytest.mark.parametrize("deployer", MODEL.deployers)
@@ -107,6 +120,15 @@ def test_the_legacy_units_of_the_catalogue_are_units_that_a_deployer_has():
                                    " begins with a letter or a digit"),
         ("bundles/x", "nov", "bundles:x: 'nov' is no known service type, did you mean nova?"),
         ("image_keys/x", "nov", "image_keys:x: 'nov' is no known image key"),
+        ("skipped", ["a b"], "skipped:0: 'a b': has to be an image key, or a glob of * and ?"),
+        ("copied", {"nova_compute_image": "nov"}, "copied:nova_compute_image: 'nov' is no known image key"),
+        ("copied", {"nova_compute_imag": "nova_compute_image"},
+         "copied:nova_compute_imag: 'nova_compute_imag' is no known image key, did you mean"
+         " nova_compute_image?"),
+        ("repositories", {"nova_compute_image": "a/b"},
+         "repositories:nova_compute_image: 'a/b': has to be the last part of an image's name: a-z, 0-9, ., _"
+         " and -"),
+        ("repository_forms", ["x-*"], "repository_forms:0: 'x-*' needs {} once, for the name of the table"),
         ("unknown", ["x", "x"], "unknown: names 'x' twice"),
         ("once", ["a/b"], "once:0: 'a/b': has to be a container's name, or a glob of * and ?"),
     ],

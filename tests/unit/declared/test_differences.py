@@ -217,7 +217,7 @@ IMAGE = f"registry.example/os@{digest(NEW)}"
 )
 def test_a_bootc_host_is_at_its_image_and_its_packages_are_those_of_the_image(booted, staged, open_):
     openstack = valid()
-    openstack["releases"][NEW]["images"]["os_container_image"] = IMAGE
+    openstack["releases"][NEW]["images"]["bootc_os_container_image"] = IMAGE
     facts = told(openstack=openstack, bootc={"booted": booted, "digest": None, "staged": staged})
     facts["packages"]["curl"] = ["other"]
     found = compared(facts, openstack=openstack)

@@ -29,7 +29,7 @@ watcher_{api,applier,decision_engine}
 """
 # An OpenStackVersion knows only OVN; these are of clouds with neutron's own agents, and of kolla-ansible's.
 MORE_KEYS = """
-neutron_{l3_agent,openvswitch_agent}
+neutron_{l3_agent,openvswitch_agent} bootc_os_container
 blazar_{api,manager} cyborg_{api,conductor} designate_sink gnocchi_{api,metricd,statsd}
 magnum_{api,conductor} manila_data masakari_{api,engine} mistral_{api,engine,event_engine,executor}
 nova_{serialproxy,spicehtml5proxy} octavia_driver_agent skyline_{apiserver,console}
@@ -442,7 +442,7 @@ def test_how_the_system_stage_goes_about_it():
     openstack = valid()
     openstack["system"] = {"packages": "release", "kpatch": True, "reboot": "always", "exclude": ["a*"]}
     openstack["policies"] = {"compute": {"reboot_occupied": True}}
-    image = reference("os_container_image", NEW)
+    image = reference("bootc_os_container_image", NEW)
     system = desired(node("compute"), openstack)["system"]
     assert (system["others"], system["kpatch"], system["reboot"], system["accept"]) == (
         False,

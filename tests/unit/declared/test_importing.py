@@ -1,0 +1,137 @@
+"""What an imported release lacks, changes and is written as, and what becomes of tags."""
+
+from __future__ import annotations
+
+import yaml
+
+from openstack_rollout.declared import importing, reading
+from openstack_rollout.declared.sources import telling
+from openstack_rollout.errors import RolloutError
+from tests.unit import cloud_pillar
+from tests.unit.cloud_pillar import NEW, digest, valid
+
+REGISTRY = "registry.example"
+
+
+def imported(images, version="1.0.2", openstack=None, follows=None):
+    model = cloud_pillar.model(openstack)
+    found, _ = importing.read(
+        model, telling.read(yaml.safe_dump(images, sort_keys=False)), version, (), follows
+    )
+    return model, found[0]
+
+
+def of_release(change=None):
+    images = {**valid()["releases"][NEW]["images"], **(change or {})}
+    return {key: value for key, value in images.items() if value is not None}
+
+
+def test_what_enabled_services_lack_is_told_by_key():
+    model, one = imported(of_release({"nova_compute_image": None, "magnum_api_image": None}))
+    assert importing.missing(model, one.content()["images"], "1.0.2") == {"nova_compute_image": ["nova"]}
+    openstack = {**valid(), "custom_images": {"nova_compute_image": f"{REGISTRY}/hot@{digest(NEW)}"}}
+    model, one = imported(of_release({"nova_compute_image": None}), openstack=openstack)
+    assert importing.missing(model, one.content()["images"], "1.0.2") == {}
+
+
+def test_a_back_end_is_served_by_the_default_of_its_map():
+    openstack = valid()
+    openstack["services"] = {
+        "volume": {"type": "cinder-volume", "backend": "pure", "container": "volume", "enabled": True}
+    }
+    model, one = imported(
+        of_release({"cinder_volume_images": {"other": f"{REGISTRY}/x:1"}}), openstack=openstack
+    )
+    assert importing.missing(model, one.content()["images"], "1.0.2") == {"cinder_volume_images": ["volume"]}
+    model, one = imported(
+        of_release({"cinder_volume_images": {"default": f"{REGISTRY}/x:1"}}), openstack=openstack
+    )
+    assert importing.missing(model, one.content()["images"], "1.0.2") == {}
+
+
+def test_what_changes_is_told_since_the_release_before():
+    change = {"nova_compute_image": f"{REGISTRY}/nova:2", "magnum_api_image": None}
+    model, one = imported(of_release(change), version="1.0.2")
+    before = valid()["releases"][NEW]["images"]["nova_compute_image"]
+    assert importing.changes(model, None, one) == {
+        "since": NEW,
+        "changed": {"nova_compute_image": [before, f"{REGISTRY}/nova:2"]},
+        "added": [],
+        "gone": ["magnum_api_image"],
+    }
+    _, between = imported(of_release(), version="1.0.0.post1")
+    assert importing.changes(model, None, between)["since"] == "1.0.0"
+    _, oldest = imported(of_release(), version="0.9")
+    assert importing.changes(model, None, oldest) == {"since": "", "changed": {}, "added": [], "gone": []}
+    assert importing.changes(model, oldest, one)["since"] == "0.9"
+
+
+def test_a_name_that_cannot_be_ordered_says_whom_it_follows():
+    model, one = imported(of_release(), version="flamingo", follows=NEW)
+    assert importing.changes(model, None, one)["since"] == NEW
+    assert one.content()["follows"] == NEW
+
+
+def test_what_is_written_is_a_release_of_the_catalogue():
+    _, one = imported(of_release(), version="2026.1-ubuntu-noble")
+    text = importing.file_text(one, "image keys")
+    assert text.startswith("#!yaml\n")
+    openstack = valid()
+    openstack["releases"] |= yaml.safe_load(text)["openstack"]["releases"]
+    openstack["target_version"] = "2026.1-ubuntu-noble"
+    assert reading.reasons(openstack)[0] == []
+    assert cloud_pillar.model(openstack).ordered == ["1.0.0", NEW, "2026.1-ubuntu-noble"]
+
+
+def test_a_version_that_yaml_would_read_as_a_number_is_written_in_quotes():
+    _, one = imported(of_release(), version="2.0")
+    assert list(yaml.safe_load(importing.file_text(one, "x"))["openstack"]["releases"]) == ["2.0"]
+
+
+def test_tags_become_digests_and_what_nobody_needs_is_left_out_where_it_has_none():
+    missing = RolloutError("IMAGE_MISSING", "r.example/ksm:1: is not in the registry")
+    images = {
+        "nova_compute_image": "r.example/nova:1",
+        "ksm_image": "r.example/ksm:1",
+        "heat_api_image": f"r.example/heat@{digest(NEW)}",
+        "neutron_api_image": "r.example/neutron:1",
+    }
+    model, one = imported(images)
+    assert importing.tags(one.taken) == ["r.example/nova:1", "r.example/ksm:1", "r.example/neutron:1"]
+    answers = {
+        "r.example/nova:1": digest("1"),
+        "r.example/neutron:1": digest("2"),
+        "r.example/ksm:1": missing,
+    }
+    assert importing.pin(model, one.taken, answers) == []
+    assert one.content()["images"] == {
+        "heat_api_image": f"r.example/heat@{digest(NEW)}",
+        "infra_dnsmasq_image": f"r.example/neutron@{digest('2')}",
+        "neutron_api_image": f"r.example/neutron@{digest('2')}",
+        "nova_compute_image": f"r.example/nova@{digest('1')}",
+    }
+    assert one.taken.skipped == [
+        {
+            "name": "ksm_image",
+            "why": "unpinned",
+            "detail": "IMAGE_MISSING: r.example/ksm:1: is not in the registry",
+        }
+    ]
+
+
+def test_what_is_needed_and_has_no_digest_is_a_problem_each():
+    model, one = imported({"nova_compute_image": "r.example/nova:1", "glance_api_image": "down.example/g:1"})
+    answers = {
+        "r.example/nova:1": RolloutError("IMAGE_MISSING", "r.example/nova:1: is not in the registry"),
+        "down.example/g:1": RolloutError("REGISTRY_UNREACHABLE", "down.example: no answer"),
+    }
+    assert importing.pin(model, one.taken, answers) == [
+        ("IMAGE_MISSING", "nova_compute_image: r.example/nova:1: is not in the registry"),
+        ("REGISTRY_UNREACHABLE", "down.example: no answer"),
+    ]
+
+
+def test_a_release_that_is_there_already_is_told():
+    model = cloud_pillar.model()
+    assert importing.same(model, "1.0.1") == importing.same(model, "1.0.1.0") == NEW
+    assert importing.same(model, "1.0.2") == ""
