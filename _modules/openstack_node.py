@@ -45,7 +45,8 @@ def desired(stage: str | None = None) -> dict:
     moves for all (node/sharing.py).
 
     Returns the share; `refused` is None, or {"reason", "message"} where the master refuses what is declared,
-    or the run is for another target: nothing else counts then.
+    the run is for another target, or no run has resolved a tag yet: nothing else counts then. With test=True
+    a tag is no refusal.
     A node that no role matches has no stages. Without a target there is the system stage alone.
 
     CLI Example:
@@ -56,6 +57,8 @@ def desired(stage: str | None = None) -> dict:
     """
     try:
         found = shares.of_stage(__pillar__, stage)
+        if stage and not __opts__.get("test"):
+            shares.refuse_tags(found)
         return {**found, **_here(found), "packaged": sharing.together(found["packaged"]), "refused": None}
     except NodeError as error:
         refused = {"reason": error.reason, "message": error.text}

@@ -6,6 +6,7 @@ with 0 when the work is done, 1 when it was refused or the run paused, 2 for wro
 """
 
 import time
+from functools import partial
 from pathlib import Path
 
 import salt.utils.event
@@ -16,6 +17,7 @@ from openstack_rollout.on_salt import (
     interrupts,
     master_pillar,
     orchestrating,
+    registry,
     surveying,
     watching,
     wiring,
@@ -26,7 +28,7 @@ from openstack_rollout.on_salt.refusal import Refusal
 from openstack_rollout.on_salt.returns import changes_of
 from openstack_rollout.on_salt.terminal import SaltRunTerminal
 from openstack_rollout.records.journal import plain as _plain
-from openstack_rollout.rollout import asking, control, dry_run, gone, preflight_command, restoration
+from openstack_rollout.rollout import asking, control, dry_run, gone, preflight_command, restoration, tags
 from openstack_rollout.rollout import history as histories
 from openstack_rollout.rollout import status as standing
 from openstack_rollout.rollout.asking import NOTHING, Given
@@ -60,7 +62,9 @@ def status(silence=STATUS_SILENCE):
     opts = _opts()
     journal = wiring.journal(opts)
     with SaltFleet(opts, answers_within=STATUS_WITHIN) as fleet:
-        model = wiring.model(opts)
+        declared = wiring.model(opts)
+        looked = tags.look(declared, journal.tags(), partial(registry.digests, timeout=STATUS_SILENCE))
+        model = tags.recorded(declared, journal)
         members = Membership.of(model, fleet)
         measured = members.measure(fleet, members.ids, silence=float(silence))
         run = journal.latest()
@@ -70,7 +74,15 @@ def status(silence=STATUS_SILENCE):
         missing = gone.since(run, records, members, fleet)
         asked = (journal.requested(run.id) if run else "") or ""
         data = standing.status(
-            model, members, measured, found, records, drained=drained, gone=missing, asked=asked
+            model,
+            members,
+            measured,
+            found,
+            records,
+            drained=drained,
+            gone=missing,
+            asked=asked,
+            tags=looked,
         )
     return {"data": data, "outputter": "rollout"}
 

@@ -50,6 +50,14 @@ RAISED = {
         "A condition of `rollout.preflight` refuses that has no reason of its own, and was not accepted.",
         BEFORE_RUN,
     ),
+    "TAG_MOVED": Raised(
+        "The registry has another digest for the tag of a custom image than it had when the last run began."
+        " rollout.status and rollout.plan tell it; no run is refused for it.",
+        NOTHING,
+    ),
+    "TAG_UNRESOLVED": Raised(
+        "A state is applied by hand, and a custom image has a tag that no run has resolved yet.", NOTHING
+    ),
     "RUN_IN_PROGRESS": Raised("A live process on this master has the lock.", NOTHING),
     "RUN_UNFINISHED": Raised(
         "A run of other stages is paused, or its process is gone; this one would have closed it.", NOTHING

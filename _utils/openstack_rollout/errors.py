@@ -32,6 +32,14 @@ REASONS = {
         "Do what the message says of the condition; or accept it for this run, where that is allowed"
         " (accept=NAME, salt-run rollout.preflight tells)."
     ),
+    "TAG_MOVED": (
+        "Nothing has to be done: the next run takes what the tag is now. Write a digest where the image shall"
+        " stay as it is."
+    ),
+    "TAG_UNRESOLVED": (
+        "Begin a run (salt-run rollout.run), which resolves tags for all nodes; or write a digest in place of"
+        " the tag."
+    ),
     "RUN_IN_PROGRESS": "Wait for the run that holds the lock, or stop it (salt-run rollout.pause).",
     "RUN_UNFINISHED": (
         "Go on with that run (salt-run rollout.resume), or end it (salt-run rollout.abort); then run again."

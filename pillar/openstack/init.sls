@@ -8,6 +8,7 @@ openstack:
   # `default` serves the back ends that neither this map nor the release names.
   # They stay as they are when target_version changes, so an update to a new release is refused until they are renewed,
   # or keep_custom_images_for says that they are meant to stay for that release.
+  # By tag too: a run resolves it when it begins, for all nodes alike; what moved since is told (TAG_MOVED).
   custom_images: {}
   #  glance_api_image: registry.example/glance-api@sha256:...
   #  cinder_volume_images:

@@ -23,6 +23,7 @@ from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.lock import Lock
+from openstack_rollout.rollout import tags
 from openstack_rollout.rollout.asking import Given
 from openstack_rollout.rollout.fleet import Answers, StepResult
 from openstack_rollout.rollout.ports import Ports
@@ -283,7 +284,7 @@ class SimulatedFleet:
             message = f"openstack:target_version is {self.cloud.target}, the run is for {context.target}"
             self._push(1.0, StepResult(node, jid, False, "TARGET_CHANGED", message))
             return
-        now = self.cloud.content
+        now = self._master.content()
         if any(now[name] != found for name, found in context.content.items()) and step != "verify":
             self._push(1.0, StepResult(node, jid, False, "TARGET_CHANGED", "edited since the run began"))
             return
@@ -418,6 +419,7 @@ class Master:
         self.journal = Journal(self.store, cloud.clock)
         self.lock = Lock(folder / "lock")
         self.missing = []  # what the registry lacks
+        self.tags = {}  # reference by tag -> its digest in the registry, or an error
         self.risks = lambda model, roles: {}
         self.verification = lambda model, computes, gateways: ""
         self.before_poll = lambda: None
@@ -430,7 +432,8 @@ class Master:
             journal=self.journal,
             lock=self.lock,
             pillar=lambda: self.cloud.model,
-            content=lambda: self.cloud.content,
+            content=self.content,
+            digests=lambda wanted: {reference: self.tags[reference] for reference in wanted},
             registry=lambda images: self.missing,
             clock=self.cloud.clock,
             monotonic=lambda: self.cloud.now,
@@ -439,6 +442,13 @@ class Master:
             risks=self.risks,
             drains=lambda model: Drains(model, None, {DRAIN: lambda *made_of: self.drain}),
         )
+
+    def content(self):
+        """What the shares of nodes are made of: with what the last run took for tags."""
+        if not self.journal.tags():
+            return self.cloud.content
+        taken = tags.recorded(self.cloud.model, self.journal).custom_images
+        return _content_of(json.dumps({**self.cloud.openstack, "custom_images": taken}))
 
     def rollout(self):
         return Rollout(self.ports())

@@ -16,16 +16,11 @@ from openstack_rollout.declared.problems import (
     not_a_key,
     not_a_string,
     raise_all,
-    shown,
     suggestion,
 )
 from openstack_rollout.declared.services import BACKEND_MAPS
 
 Images = dict[str, str | dict[str, str]]
-_NO_DIGEST = (
-    "has no digest, and nodes compare digests: write NAME@sha256:... in place of the tag"
-    " (skopeo inspect docker://NAME:TAG shows it)"
-)
 
 
 def of_release(value: Any, info: ValidationInfo) -> Images:
@@ -34,14 +29,14 @@ def of_release(value: Any, info: ValidationInfo) -> Images:
 
 
 def custom(value: Any, info: ValidationInfo) -> Images:
-    """The operator's images: by digest, and of services alone. Raises Wrong."""
+    """The operator's images, of services alone: by tag too, which each run resolves when it begins (tags.py).
+    Raises Wrong.
+    """
     context = info.context or {}
-    return _checked(value, context.get("image_keys"), context.get("auxiliary") or (), pinned=True)
+    return _checked(value, context.get("image_keys"), context.get("auxiliary") or ())
 
 
-def _checked(
-    value: Any, known: Collection[str] | None, refused: Collection[str] = (), pinned: bool = False
-) -> Images:
+def _checked(value: Any, known: Collection[str] | None, refused: Collection[str] = ()) -> Images:
     if not isinstance(value, Mapping):
         raise Wrong(not_a("a mapping of image keys to images", value))
     lines: list[tuple[Path, str]] = []
@@ -53,35 +48,35 @@ def _checked(
         elif key in refused:
             lines.append(((key,), "no service of a node uses it"))
         else:
-            lines += [((key, *more), text) for more, text in _image(key, image, pinned)]
+            lines += [((key, *more), text) for more, text in _image(key, image)]
     raise_all(lines)
     return {key: dict(image) if isinstance(image, Mapping) else image for key, image in value.items()}
 
 
-def _image(key: str, value: Any, pinned: bool) -> list[tuple[Path, str]]:
+def _image(key: str, value: Any) -> list[tuple[Path, str]]:
     if key not in BACKEND_MAPS:
-        text = _reference(value, pinned)
+        text = _reference(value)
         return [((), text)] if text else []
     if not isinstance(value, Mapping):
         return [((), not_a("a mapping of back ends, such as default, to images", value))]
     lines: list[tuple[Path, str]] = []
     for backend, reference in value.items():
         text = NAME.problem(backend) if isinstance(backend, str) else not_a_key(backend)
-        if text := text or _reference(reference, pinned):
+        if text := text or _reference(reference):
             lines.append(((backend,), text))
     return lines
 
 
-def _reference(value: Any, pinned: bool) -> str:
+def _reference(value: Any) -> str:
     if isinstance(value, Mapping | list):
         return not_a("an image", value)
     if not isinstance(value, str):
         return not_a_string(value)
     try:
-        found = references.parse(value)
+        references.parse(value)
     except ValueError as error:
         return str(error)
-    return f"{shown(value)} {_NO_DIGEST}" if pinned and not found.digest else ""
+    return ""
 
 
 _SCHEMA = WithJsonSchema(

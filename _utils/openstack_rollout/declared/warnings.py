@@ -41,7 +41,7 @@ def _custom_images(model: Model) -> Iterator[str]:
         elif key in BACKEND_MAPS and backend != "default" and (key, backend) not in backends:
             yield f"{here}: no enabled service has this back end"
         if references.digest_of(reference) is None:
-            yield f"{here}: has no digest, nodes may get different images"
+            yield f"{here}: is a tag: each run takes what it is when it begins, for all nodes"
     kept = model.keep_custom_images_for
     if kept is not None and kept not in model.releases:
         yield f"openstack:keep_custom_images_for: {shown(kept)} is not a release, it has no effect"

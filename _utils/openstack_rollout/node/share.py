@@ -42,6 +42,18 @@ def of(pillar: Mapping[str, Any]) -> dict[str, Any]:
     return dict(share)
 
 
+def refuse_tags(share: Mapping[str, Any]) -> None:
+    """Raise NodeError TAG_UNRESOLVED where a service has an image by tag: nodes would get different ones.
+
+    share (dict): of `of_stage`.
+    """
+    by_tag = [one["image"] for one in share["services"] if "@" not in one["image"]]
+    if by_tag:
+        raise NodeError(
+            "TAG_UNRESOLVED", f"openstack:custom_images: no run has resolved {', '.join(by_tag)} yet"
+        )
+
+
 def of_stage(pillar: Mapping[str, Any], stage: str | None) -> dict[str, Any]:
     """The share, narrowed to a stage: its services (of the round that a run names), packages and new images.
 

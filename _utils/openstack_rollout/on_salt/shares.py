@@ -12,13 +12,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import salt.cache
 import salt.loader
 
-from openstack_rollout.declared import reading, share
+from openstack_rollout.declared import reading, share, tags
 from openstack_rollout.declared.model import Model
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.node.share import KEY
 from openstack_rollout.on_salt import master_pillar
+from openstack_rollout.on_salt.cache_store import CacheStore
+from openstack_rollout.records.journal import Journal
 
 #: Seconds that a model is kept where another ext_pillar adds to it: no file tells when that changes.
 KEPT_BESIDE_OTHERS = 60
@@ -31,6 +34,9 @@ class _Kept:
     files: dict[str, tuple[int, ...]]
     made: float
     model: Model
+    pinned: tuple[dict[str, str], Model] | None = (
+        None  # what the last run took for tags, and the model with it
+    )
     refused: tuple[str, str] | None = None  # reason and message: an error would keep its callers' frames
 
 
@@ -70,11 +76,19 @@ def declared(opts: Mapping[str, Any]) -> Model:
         try:
             kept = _Kept(files, time.monotonic(), reading.read(master_pillar.compiled_pillar(opts)))
         except RolloutError as error:
-            kept = _Kept(files, time.monotonic(), Model(), (error.reason, error.message))
+            kept = _Kept(files, time.monotonic(), Model(), refused=(error.reason, error.message))
         _kept[key] = kept
     if kept.refused:
         raise RolloutError(*kept.refused)
-    return kept.model
+    return _with_tags(kept, opts) if tags.of(kept.model) else kept.model
+
+
+def _with_tags(kept: _Kept, opts: Mapping[str, Any]) -> Model:
+    """The model with what the last run took for tags."""
+    digests = Journal(CacheStore(salt.cache.factory(opts))).tags()
+    if kept.pinned is None or kept.pinned[0] != digests:
+        kept.pinned = digests, tags.pinned(kept.model, digests)
+    return kept.pinned[1]
 
 
 def _files(opts: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:

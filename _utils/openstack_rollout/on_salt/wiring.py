@@ -70,6 +70,7 @@ def ports(opts: Mapping[str, Any], fleet: SaltFleet, terminal: Terminal | None =
         server_groups=lambda model, nodes: LiveMigrate(model).apart(nodes),
         terminal=terminal or Nobody(),
         interrupted=interrupts.asked,
+        digests=registry.digests,
         agents=lambda model, *of: agents.wait_until_renewed(Cloud(model.cloud), *of),
     )
 

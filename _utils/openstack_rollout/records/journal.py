@@ -62,7 +62,15 @@ class TrackedImages:
     custom_images: dict[str, str | dict[str, str]]
 
 
+@dataclass
+class Tags:
+    """What tags of custom images were when a run began: reference → digest."""
+
+    digests: dict[str, str]
+
+
 _REQUEST, _TRACKED, _ANSWER = TypeAdapter(Request), TypeAdapter(TrackedImages), TypeAdapter(Answer)
+_TAGS = TypeAdapter(Tags)
 _CURRENT = TypeAdapter(Annotated[str, Field(min_length=1)])
 
 
@@ -269,6 +277,16 @@ class Journal:
         tracked = self._told(_TRACKED, BANK, "custom_images")
         return vars(tracked) if tracked else {}
 
+    def record_tags(self, digests: dict[str, str]) -> None:
+        """Remember what tags of custom images are for all nodes: reference → digest."""
+        if digests != self.tags():
+            self._store.store(BANK, "tags", {"digests": digests})
+
+    def tags(self) -> dict[str, str]:
+        """What tags of custom images were when the last run began: reference → digest."""
+        found = self._told(_TAGS, BANK, "tags")
+        return found.digests if found else {}
+
     def repair(self) -> list[str]:
         """Drop what cannot be read, and nothing else. Returns what that was.
 
@@ -293,6 +311,8 @@ class Journal:
             dropped += [f"an answer to run {run_id}"] * len(answers)
         if self._lost(BANK, "custom_images", lambda _: self.tracked_custom_images()):
             dropped.append("the custom images of the last update")
+        if self._lost(BANK, "tags", lambda _: self.tags()):
+            dropped.append("what the tags of custom images were")
         if self._lost(BANK, "current", lambda _: self.latest()):
             dropped.append("which run was the last one")
         return dropped

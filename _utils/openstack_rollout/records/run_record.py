@@ -116,6 +116,7 @@ class Run:
         gone: Nodes that the run before knew and that were no accepted minions when this one began: node id →
             {"role", "key"}.
         addresses: Virtual address → the nodes that may hold it, as far as they were seen in this run.
+        tags: What tags of custom images were when it began: reference → digest.
         verified: What the cloud was tried out with at the end, one line.
         finished: When it completed.
         begun: Who began it, and who had it go on, the latest of them.
@@ -141,6 +142,7 @@ class Run:
     content: dict[str, str] = field(default_factory=dict)
     gone: dict[str, dict[str, str]] = field(default_factory=dict)
     addresses: dict[str, list[str]] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
     verified: str = ""
     finished: float | None = None
     begun: list[Called] = field(default_factory=list)

@@ -21,6 +21,7 @@ from openstack_rollout.rollout import (
     preflight,
     status,
     stops,
+    tags,
 )
 from openstack_rollout.rollout import limit as limits
 from openstack_rollout.rollout.asking import Given
@@ -41,12 +42,14 @@ def dry_run(model: Model, ports: Ports, predict: Predict, given: Given = asking.
 
     predict: applies a stage's node state with test=True. given: what an operator would give with the
     update; a run that would go on keeps its own. Returns {"target", "refused", "prefetch", "stages", "gone",
-    "remedy", "workloads", "nodes", "boots", "failures", "limit", "until"}: refused is the line under which
-    the update would not begin, or None; stages the tree of records.planned; gone as of gone.since; workloads
-    what workload.risks says of the nodes that will be drained, or None; boots what is wrong, or cannot be
-    told, of the next boot of nodes that may be rebooted. Raises RolloutError NO_NODES, and WRONG_ARGUMENT.
+    "tags", "remedy", "workloads", "nodes", "boots", "failures", "limit", "until"}: refused is the line under
+    which the update would not begin, or None; stages the tree of records.planned; gone as of gone.since; tags
+    those of custom images, as of tags.Tag; workloads what workload.risks says of the nodes that will be drained, or
+    None; boots what is wrong, or cannot be told, of the next boot of nodes that may be rebooted. Raises
+    RolloutError NO_NODES, and WRONG_ARGUMENT.
     """
     releases.target(model)  # an update needs one
+    model, looked, refused = _with_tags(model, ports)
     drains = ports.drains(model)
     members = Membership.of(model, ports.fleet)
     measured = members.measure(ports.fleet, members.ids)
@@ -54,7 +57,7 @@ def dry_run(model: Model, ports: Ports, predict: Predict, given: Given = asking.
     limit = limits.of(asked, members, ports.fleet)
     stops.refuse_unknown(asked, STAGES, members)
     measured, refusal = _as_a_run_begins(model, members, measured, ports, drains, limit)
-    refusal = error or refusal
+    refusal = error or refused or refusal
     found = measured.nodes
     breaks = breakpoints.of(asked, members, ports.fleet)
     planned = plan.of_run(model, members, found, drains, limit=limit, breaks=breaks)
@@ -72,6 +75,7 @@ def dry_run(model: Model, ports: Ports, predict: Predict, given: Given = asking.
     return {
         **planned.plain(),
         "gone": gone.since(last, records, members, ports.fleet),
+        "tags": tags.told(looked),
         "refused": str(refusal) if refusal else None,
         "remedy": refusal.remedy if refusal else "",
         "workloads": _workloads(model, ports, planned, members, drains),
@@ -81,6 +85,19 @@ def dry_run(model: Model, ports: Ports, predict: Predict, given: Given = asking.
         "until": asked.until,
         "failures": {name: f"{reason}: {message}" for name, (reason, message) in measured.failures.items()},
     }
+
+
+def _with_tags(model: Model, ports: Ports) -> tuple[Model, list[tags.Tag], RolloutError | None]:
+    """The model with what a run would take for tags, all of these, and why a run would not begin for them."""
+    known = ports.journal.tags()
+    looked = tags.look(model, known, ports.digests)
+    unfinished = ports.journal.unfinished()
+    if unfinished is not None and unfinished.orchestration == UPDATE:
+        return tags.recorded(model, ports.journal), looked, None
+    try:
+        return tags.taken(model, looked), looked, None
+    except RolloutError as error:
+        return tags.recorded(model, ports.journal), looked, error
 
 
 def _boots(planned: Plan, found: Mapping[str, Compared]) -> dict[str, list[dict[str, str]]]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.run_record import Run, RunState, StageState
-from openstack_rollout.rollout import restoration
+from openstack_rollout.rollout import restoration, tags
 from openstack_rollout.rollout.engines import Engines
 from openstack_rollout.rollout.membership import Membership
 from openstack_rollout.rollout.ports import Ports
@@ -21,7 +22,7 @@ class Ending:
         self._fleet = ports.fleet
         self._journal = ports.journal
         self._lock = ports.lock
-        self._pillar = ports.pillar
+        self._pillar = partial(tags.declared, ports)
         self._engines = engines
         self._log = log
 

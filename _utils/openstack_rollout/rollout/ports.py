@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from openstack_rollout.declared.facts import VirtualAddresses
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.readiness import Readiness
 from openstack_rollout.drains.kinds import Drains
+from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.lock import Lock
 from openstack_rollout.records.run_record import Caller
@@ -29,6 +30,8 @@ Addresses = Callable[[Sequence[str]], Mapping[str, VirtualAddresses]]
 InHand = Callable[[Model, str, str, Sequence[str]], list[str]]
 
 Layers = Callable[[Sequence[str]], Mapping[str, Mapping[str, int]]]
+
+Digests = Callable[[Iterable[str]], Mapping[str, str | RolloutError]]
 
 Agents = Callable[[Model, str, Sequence[str], float], str]
 
@@ -89,6 +92,7 @@ class Ports:
     layers: what the registry says has to be fetched of images, {image: {digest: bytes}}. standing: how the
     services of nodes stand in OpenStack. server_groups: node → the groups of its servers. caller: tells who
     called this command. terminal: the one that runs a run. interrupted: whether somebody typed Ctrl-C in it.
+    digests: references → the digest that the registry has of each, or the error in its place.
     clock: seconds since the epoch, for what is written down. monotonic: seconds that no step of the clock
     moves, for every wait.
     """
@@ -115,4 +119,5 @@ class Ports:
     server_groups: ServerGroups = lambda _model, _nodes: {}
     terminal: Terminal = field(default_factory=Nobody)
     interrupted: Callable[[], bool] = lambda: False
+    digests: Digests = lambda _: {}
     agents: Agents = lambda _model, _node, _agents, _seconds: ""

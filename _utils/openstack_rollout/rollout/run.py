@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from openstack_rollout.declared import releases, words
@@ -32,6 +33,7 @@ from openstack_rollout.rollout import (
     restoration,
     run_log,
     stops,
+    tags,
 )
 from openstack_rollout.rollout import limit as limits
 from openstack_rollout.rollout.asking import Given
@@ -64,7 +66,7 @@ class Rollout:
         self._fleet = ports.fleet
         self._journal = ports.journal
         self._lock = ports.lock
-        self._pillar = ports.pillar
+        self._pillar = partial(tags.declared, ports)
         self._clock = ports.clock
         self._monotonic = ports.monotonic
         self._log = RunLog(ports.journal, ports.fleet, ports.clock)
@@ -91,7 +93,7 @@ class Rollout:
             self._lock.release()
             raise
         try:
-            model = self._pillar()
+            model, digests = tags.for_run(self._ports, unfinished, orchestration, stages)
             target = releases.wanted(model, stages)
             preconditions.refuse_changed_target(unfinished, target)
             members = Membership.of(model, self._fleet)
@@ -124,11 +126,13 @@ class Rollout:
             self._lock.release()
             raise
         asked = limit.noted(asked)
+        # Before the run is there: what is not recorded yet is taken anew by whoever begins one.
+        self._journal.record_tags(digests)
         run = unfinished or self._journal.create(target, orchestration, stages, me(), asked, accepted)
         with self._ending.of(run):
             history.prune(self._journal, model, self._clock())
             run.begin(called)
-            run.gone, run.asked, run.conditions = missing, asked, found.told
+            run.gone, run.asked, run.conditions, run.tags = missing, asked, found.told, digests
             content = {stage: model.content[stage] for stage in stages}
             if run.content not in ({}, content):
                 self._journal.forget_confirmed(run.id)  # it was a yes to something else

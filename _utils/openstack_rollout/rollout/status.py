@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -16,6 +16,7 @@ from openstack_rollout.records.drain_record import DrainRecord
 from openstack_rollout.records.journal import plain
 from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, RunState, StageState
 from openstack_rollout.rollout.membership import Measured, Membership
+from openstack_rollout.rollout.tags import Tag, told
 from openstack_rollout.vocabulary import STAGES, in_order
 
 # States of a run whose nodes' fates still matter.
@@ -32,12 +33,14 @@ def status(
     drained: Mapping[str, DrainRecord],
     gone: Mapping[str, Mapping[str, str]],
     asked: str = "",
+    tags: Sequence[Tag] = (),
 ) -> dict[str, Any]:
     """Everything that rollout.status tells.
 
     measured: of Membership.measure. run, records: of the journal, None and {} before the
     first. drained: the records of drained nodes. gone: nodes of the last run that are no minions any more.
-    asked: what an operator asked of the run (pause, abort) that has not taken effect yet.
+    asked: what an operator asked of the run (pause, abort) that has not taken effect yet. tags: those of
+    custom images.
     """
     target = releases.wanted(model)
     nodes = {}
@@ -60,6 +63,7 @@ def status(
         },
         "nodes": nodes,
         "gone": dict(gone),
+        "tags": told(tags),
         "drained": {
             node: {key: value for key, value in plain(drained[node]).items() if key != "data"}
             for node in in_order(drained)

@@ -18,6 +18,8 @@ _CAUSES = {
     "phased": "not for this machine yet,",
     "dependencies": "what it needs cannot come",
 }
+_SO = {"TAG_MOVED": ": the next run takes it"}
+_UNTOLD = ": whether it moved cannot be told"
 UNKNOWN = "unknown"  # the cause of a doubt about a boot that only a plan tells
 
 
@@ -29,7 +31,7 @@ def text(data: Mapping[str, Any]) -> str:
         return risks(data)
     if "prefetch" in data:
         text = plan.text(data, risks(data["workloads"]) if data["workloads"] else "")
-        return "\n".join([text, *gone(data["gone"])])
+        return "\n".join([text, *gone(data["gone"]), *tags(data.get("tags", ()))])
     return report(data)
 
 
@@ -90,7 +92,18 @@ def status(data: Mapping[str, Any]) -> str:
             trouble.append(f"{name}: new configuration files to merge: {', '.join(node['configuration'])}")
     trouble += [drained(name, record) for name, record in data["drained"].items()]
     trouble += gone(data["gone"])
+    trouble += tags(data.get("tags", ()))
     return "\n\n".join([*parts, *(["\n".join(trouble)] if trouble else [])])
+
+
+def tags(found: Iterable[Mapping[str, str]]) -> list[str]:
+    """The lines of tags of custom images that moved, or of which nobody can tell."""
+    return [
+        f"{one['reason']}: openstack:custom_images:{one['name']}: {one['message']}"
+        + _SO.get(one["reason"], _UNTOLD)
+        for one in found
+        if one["reason"]
+    ]
 
 
 def stale(name: str, switch: Mapping[str, Any]) -> str:

@@ -311,9 +311,8 @@ MISTAKES = [
     ),
     (
         "custom_images/nova_compute_image",
-        "registry.example/nova:hotfix",
-        "custom_images:nova_compute_image: 'registry.example/nova:hotfix' has no digest, and nodes compare"
-        " digests: write NAME@sha256:... in place of the tag (skopeo inspect docker://NAME:TAG shows it)",
+        "registry.example/nova",
+        "custom_images:nova_compute_image: 'registry.example/nova': needs a digest or a tag",
     ),
     (
         "custom_images/nova_compute_image",

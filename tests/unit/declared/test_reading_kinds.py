@@ -128,7 +128,7 @@ BOUNDED = [
     "services/nova/health/timeout", "service_defaults/order",
 ]  # fmt: skip
 REFERENCES = [
-    "registry.example/x:1", "registry.example/x", "registry.example/x:latest", f" {GOOD}", f"{GOOD} ",
+    "registry.example/x", "registry.example/x:", f" {GOOD}", f"{GOOD} ",
     f"{GOOD}\n", "--x",
     "registry.example/x@sha256:" + "A" * 64, "docker://" + GOOD, GOOD.replace("/x", "/\u200bx"),
     "registry.example/" + "x" * 9000, GOOD.replace("example/", "example:65536/"), GOOD.replace("example/",

@@ -366,3 +366,14 @@ def test_a_release_that_asks_for_what_a_node_cannot_tell_is_refused():
     facts = node(given, **measuring({"rabbitmq": NOVA | {"image_id": "id"}}, local)).facts()
     line = "rabbitmq_cluster.feature_flags: this node has no such function"
     assert compared(facts, CONTROLLER, openstack).checks == {"control_plane": [line]}
+
+
+def test_a_tag_that_no_run_has_resolved_is_refused_where_something_would_be_applied():
+    """Each node would take what the tag is at that moment; a prediction may name it."""
+    openstack = valid() | {"custom_images": {"nova_compute_image": "registry.example/nova:fix"}}
+    own = node(pillar(openstack=openstack))
+    refused = own.desired("services")["refused"]
+    assert refused["reason"] == "TAG_UNRESOLVED" and "registry.example/nova:fix" in refused["message"]
+    assert own.desired("system")["refused"] is None
+    own.__opts__["test"] = True
+    assert own.desired("services")["refused"] is None

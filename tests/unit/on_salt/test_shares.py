@@ -11,7 +11,9 @@ import pytest
 from openstack_rollout.declared import share
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.on_salt import master_pillar, shares
-from tests.unit.cloud_pillar import NEW, OLD, model, node, valid
+from openstack_rollout.records.journal import Journal
+from tests.unit.cloud_pillar import NEW, OLD, digest, model, node, valid
+from tests.unit.simulated_fleet import MemoryStore
 
 
 @pytest.fixture
@@ -52,6 +54,25 @@ class Master:
 
     def of(self, minion_id="cmp1", **grains):
         return shares.share_of({**self.opts, "grains": grains}, minion_id)
+
+
+def test_a_tag_is_for_every_node_what_the_last_run_took(master, monkeypatch):
+    store, tag = MemoryStore(), "registry.example/fix:1"
+    monkeypatch.setattr(shares, "CacheStore", lambda cache: store)
+    monkeypatch.setattr(shares.salt.cache, "factory", lambda opts: None)
+    master.openstack["custom_images"] = {"nova_compute_image": tag}
+
+    def image():
+        services = master.of()["openstack_node"]["services"]
+        return next(one["image"] for one in services if one["name"] == "nova")
+
+    assert image() == tag
+    contents = {master.of()["openstack_node"]["content"]["services"]}
+    for version in (OLD, NEW):
+        Journal(store).record_tags({tag: digest(version)})
+        assert image() == f"registry.example/fix@{digest(version)}"
+        contents.add(master.of()["openstack_node"]["content"]["services"])
+    assert len(contents) == 3 and master.compiled == 1
 
 
 def test_a_share_is_what_the_model_says(master):

@@ -159,6 +159,19 @@ def test_tracked_custom_images(journal):
     assert journal.tracked_custom_images()["version"] == "1.0.0"
 
 
+def test_what_tags_of_custom_images_were():
+    store = MemoryStore()
+    journal = Journal(store)
+    journal.record_tags({})
+    assert journal.tags() == {} and store.list(BANK) == [], "nothing is written where nobody has tags"
+    journal.record_tags({"r.example/x:1": "sha256:a"})
+    assert Journal(store).tags() == {"r.example/x:1": "sha256:a"}
+    store.store(BANK, "tags", {"digests": 5})
+    assert damaged(journal.tags).startswith("openstack/rollout/tags in the master's cache is damaged")
+    assert journal.repair() == ["what the tags of custom images were"]
+    assert journal.tags() == {}
+
+
 def test_a_record_of_another_version_is_refused_in_one_line():
     store = MemoryStore()
     journal = Journal(store, lambda: 1_000_000.0)
