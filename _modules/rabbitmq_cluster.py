@@ -81,6 +81,29 @@ def feature_flags(container: str = "rabbitmq", enabled: list[str] | None = None)
     ]
 
 
+def stable_flags(container: str = "rabbitmq") -> list[str]:
+    """The feature flags that are stable and not on, without which a newer RabbitMQ does not start: a check,
+    which changes nothing.
+
+    container (str): its name.
+
+    Returns one line for each. Raises CommandExecutionError when the broker does not answer.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' rabbitmq_cluster.stable_flags
+    """
+    found = _json(container, "rabbitmqctl", "list_feature_flags", "name", "state", "stability")
+    return [
+        f"RabbitMQ's stable feature flag {row['name']} is {row['state']}: rabbitmqctl enable_feature_flag"
+        f" {row['name']}"
+        for row in _flag_rows(found)
+        if row["stability"] == "stable" and row["state"] != "enabled"
+    ]
+
+
 def may_stop(container: str = "rabbitmq", patience: float = PATIENCE) -> dict | None:
     """Make sure that the cluster can spare this node: all run, none is cut off, no queue loses its quorum or
     its only synchronised copy.
@@ -337,8 +360,11 @@ def _name(container: str) -> str:
 
 
 def _flags(found: dict | list) -> dict[str, str]:
-    rows = found if isinstance(found, list) else found.get("feature_flags", ())
-    return {row["name"]: str(row["state"]) for row in rows}
+    return {row["name"]: str(row["state"]) for row in _flag_rows(found)}
+
+
+def _flag_rows(found: dict | list) -> list[dict]:
+    return found if isinstance(found, list) else list(found.get("feature_flags", ()))
 
 
 def _json(container: str, program: str, *arguments: str):

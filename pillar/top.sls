@@ -7,5 +7,7 @@ base:
     - openstack.services
     - openstack.packaged
     - openstack.deployers
+    # Known traps, asked before services move: openstack/checks.sls. The images have to have the programs that it names.
+    # - openstack.checks
     - openstack.releases*
     - openstack

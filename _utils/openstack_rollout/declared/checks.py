@@ -6,6 +6,7 @@ while nothing is updated. Its first argument is the container of the service.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from openstack_rollout.declared.names import NAME
 from openstack_rollout.declared.problems import Path, not_a, not_a_key, not_a_string, shown, suggestion
 
 Accepts = Callable[[Any], str]
+_STATUS = re.compile(r"[a-z]+-status")
 _MOST = 100  # names of a list
 
 
@@ -37,7 +39,25 @@ def names(value: Any) -> str:
     return next(filter(None, texts), "")
 
 
-CHECKS: dict[str, Check] = {"rabbitmq_cluster.feature_flags": Check(("rabbitmq",), {"enabled": names})}
+def status_program(value: Any) -> str:
+    """What is wrong with the name of a project's own program, "" for nothing."""
+    if not isinstance(value, str):
+        return not_a_string(value)
+    return "" if _STATUS.fullmatch(value) else f"{shown(value)} is no program such as nova-status"
+
+
+CHECKS: dict[str, Check] = {
+    "rabbitmq_cluster.feature_flags": Check(("rabbitmq",), {"enabled": names}),
+    "rabbitmq_cluster.stable_flags": Check(("rabbitmq",), {}),
+    "openstack_status.upgrade_check": Check(
+        (
+            *("nova-conductor", "nova-api", "placement", "cinder-api", "cinder-scheduler", "neutron"),
+            *("keystone", "glance", "heat-api", "heat-engine", "ironic-api", "ironic-conductor"),
+            *("manila-api", "octavia-api", "designate-central", "barbican-api", "watcher-api"),
+        ),
+        {"program": status_program},
+    ),
+}
 
 
 def problems(

@@ -27,7 +27,7 @@ from openstack_rollout.declared.names import (
 )
 from openstack_rollout.declared.own_policies import PoliciesOfRoles
 from openstack_rollout.declared.policies import DISTURBING, Policies
-from openstack_rollout.declared.releases import Release, distinct
+from openstack_rollout.declared.releases import Check, Release, distinct
 from openstack_rollout.declared.roles import Roles
 from openstack_rollout.declared.services import Entry, ServiceEntry
 from openstack_rollout.declared.settings import History, Ovs, Packages, Preflight, Pulls, System, Verification
@@ -89,6 +89,9 @@ class Model(Strict):
     """Image keys that a release may hold although no service of a node runs them."""
     deployers: dict[Word, Deployer] = {}
     """What other deployers call their units and containers, for a survey, by the deployer's name."""
+    checks: list[Check] = []
+    """What is asked of every node whose service is about to move, with every release, before anything is
+    touched."""
     releases: Annotated[dict[ReleaseName, Release], AfterValidator(distinct)] = {}
     """The catalogue of releases, by version."""
 

@@ -122,7 +122,9 @@ def desired(model: Model, version: str, where: Place) -> dict[str, Any]:
         "services": services,
         "packaged": packaged,
         "checks": [
-            one.model_dump() for one in release.checks if any(s["type"] == one.service for s in services)
+            one.model_dump()
+            for one in (*model.checks, *release.checks)
+            if any(s["type"] == one.service for s in services)
         ],
         "packages": packages,
         "exclude": [*essential_excludes(model), *own],

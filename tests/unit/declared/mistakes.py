@@ -403,7 +403,19 @@ MISTAKES = [
     (
         "releases/1.0.1/checks",
         [{"service": "rabbitmq", "call": "system.reboot"}],
-        "releases:1.0.1:checks:0:call: 'system.reboot' is no check, there is rabbitmq_cluster.feature_flags",
+        "releases:1.0.1:checks:0:call: 'system.reboot' is no check, there is rabbitmq_cluster.feature_flags,"
+        " rabbitmq_cluster.stable_flags, openstack_status.upgrade_check",
+    ),
+    (
+        "checks",
+        [
+            {
+                "service": "placement",
+                "call": "openstack_status.upgrade_check",
+                "arguments": {"program": "rm -rf"},
+            }
+        ],
+        "checks:0:arguments:program: 'rm -rf' is no program such as nova-status",
     ),
     ("target_version", 1.0, f"target_version: 1.0 is a number: {FRACTION}"),
     ("target_version", 0, "target_version: 0 is a number: put it in quotes"),

@@ -57,6 +57,7 @@ def small():
         "name": "lab",
         "cloud": "lab",
         "keep_custom_images_for": NEW,
+        "checks": [CHECK],
         "custom_images": {"nova_compute_image": GOOD, "cinder_volume_images": {"pure": GOOD}},
         "zones": {"az1": "cmp1", "az2": "L@cmp2,cmp3"},
         "verification": {"enabled": True, "image": "cirros", "timeout": 60},

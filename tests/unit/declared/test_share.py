@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 
-from openstack_rollout.declared import share
+from openstack_rollout.declared import reading, share
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.services import BACKEND_MAPS
 from openstack_rollout.errors import RolloutError
-from tests.unit.cloud_pillar import NEW, OLD, digest, model, node, reference, valid
+from tests.unit.cloud_pillar import NEW, OLD, PILLAR, digest, model, node, reference, valid
 
 # SPEC §1: the keys of a release, as an OpenStackVersion has them.
 SPEC_KEYS = """
@@ -415,6 +416,15 @@ def test_a_share_has_the_checks_of_its_own_services():
     check = {"service": "rabbitmq", "call": "rabbitmq_cluster.feature_flags", "arguments": {"enabled": ["a"]}}
     openstack["releases"][NEW]["checks"] = [check]
     assert share.share(model(openstack), node("controller"))["checks"] == [check]
+    assert share.share(model(openstack), node("compute"))["checks"] == []
+
+
+def test_a_share_has_the_checks_of_all_releases_too():
+    shipped = yaml.safe_load((PILLAR / "checks.sls").read_text(encoding="utf-8"))["openstack"]["checks"]
+    openstack = {**valid(), "checks": shipped}
+    assert reading.reasons(openstack)[0] == []
+    asked = [one["call"] for one in share.share(model(openstack), node("controller"))["checks"]]
+    assert "rabbitmq_cluster.stable_flags" in asked and asked.count("openstack_status.upgrade_check") == 3
     assert share.share(model(openstack), node("compute"))["checks"] == []
 
 

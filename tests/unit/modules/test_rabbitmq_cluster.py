@@ -345,6 +345,19 @@ def test_a_node_that_is_back_while_another_is_away_is_told_apart(tmp_path, runni
         module.after_start(NAME, token, 30)
 
 
+def test_stable_feature_flags_that_are_off_are_told(tmp_path):
+    broker = Broker()
+    broker.cluster["feature_flags"] = [
+        {"name": "khepri_db", "state": "disabled", "stability": "experimental"},
+        {"name": "quorum_queue", "state": "enabled", "stability": "stable"},
+        {"name": "stream_filtering", "state": "disabled", "stability": "stable"},
+    ]
+    (line,) = guard(broker, tmp_path).stable_flags(NAME)
+    assert line.startswith(
+        "RabbitMQ's stable feature flag stream_filtering is disabled: rabbitmqctl enable_feat"
+    )
+
+
 def test_a_feature_flag_that_a_release_needs_is_asked_for(tmp_path):
     module = guard(Broker(), tmp_path)
     assert module.feature_flags(NAME, ["quorum_queue"]) == []
