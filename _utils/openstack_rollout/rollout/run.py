@@ -82,8 +82,7 @@ class Rollout:
         refusal opens no run and touches nothing.
         """
         stages = list(stages)
-        called = Called(self._ports.caller(), self._clock())
-        accepted = dict.fromkeys(given.accept or (), called)
+        accepted = dict.fromkeys(given.accept or (), called := Called(self._ports.caller(), self._clock()))
         self._lock.acquire()
         try:
             unfinished = self._journal.unfinished()
@@ -107,16 +106,8 @@ class Rollout:
             measured = members.measure(self._fleet, members.ids, refresh=follows, halted=halted)
             if unfinished is not None:
                 accepted = unfinished.accepted = {**unfinished.accepted, **accepted}
-            of = (
-                model,
-                members,
-                measured,
-                stages,
-                self._ports,
-                self._engines.drains(model),
-                unfinished,
-                halted,
-            )
+            drains = self._engines.drains(model)
+            of = model, members, measured, stages, self._ports, drains, unfinished, halted
             now = Situation(*of, touch=True, limit=limit)
             found, measured = preflight.require(now, accepted), now.measured
         except RolloutError as error:
