@@ -6,12 +6,20 @@ module only reads, renames and removes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import salt.utils.path
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import definitions, docker_api, docker_definition, pulling, storage, waiting
+from openstack_rollout.node import (
+    definitions,
+    docker_api,
+    docker_definition,
+    first_look,
+    pulling,
+    storage,
+    waiting,
+)
 from openstack_rollout.node import images as stored
 from openstack_rollout.node.errors import NodeError
 
@@ -31,13 +39,17 @@ def __virtual__():
     return True
 
 
-def containers() -> dict[str, dict]:
+def containers(known: bool = False) -> dict[str, dict]:
     """Every container of docker on the node, running or not.
+
+    known (bool): what this job knows already counts, for a first look (node/first_look.py), never for a
+    proof.
 
     Returns {name: {"id": str, "running": bool, "image_id": str, "image": the reference it was created of,
     "healthy": True | False | None, "health_check": bool, "labels": dict, "exit_code": int, "restarts": how
-    often docker has restarted it by itself}}; healthy is None where the container has no health check or has
-    not answered one yet. Where docker was not started since the node's boot there are none.
+    often docker has restarted it by itself, "pid": of its first process, 0 where none runs}}; healthy is None
+    where the container has no health check or has not answered one yet. Where docker was not started since
+    the node's boot there are none.
 
     Raises CommandExecutionError when docker does not answer.
 
@@ -49,10 +61,29 @@ def containers() -> dict[str, dict]:
     """
     if not docker_api.serves():
         return {}
+    if known:
+        return _memory().containers(containers, _some)
     with docker_api.talking() as client:
         # A container may be removed between the two calls.
         told = [docker_api.found(client, entry["Id"]) for entry in client.containers(all=True)]
-    return {entry["Name"].lstrip("/"): _container(entry) for entry in told if entry}
+    return _memory().whole({entry["Name"].lstrip("/"): _container(entry) for entry in told if entry})
+
+
+def container(name: str, known: bool = False) -> dict | None:
+    """One container, as `containers` tells of it; None when there is none of that name.
+
+    name (str): the container's. known (bool): as for `containers`. Raises CommandExecutionError when docker
+    does not answer.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' docker_engine.container nova_compute
+    """
+    if not docker_api.serves():
+        return None
+    return _memory().container(name, containers, _some) if known else _some([name]).get(name)
 
 
 def runs(container: str) -> bool:
@@ -73,11 +104,11 @@ def runs(container: str) -> bool:
     return bool(told and told["State"]["Running"])
 
 
-def image_ids(references: Iterable[str], images: Mapping[str, Iterable[str]] | None = None) -> dict[str, str]:
+def image_ids(references: Iterable[str], known: bool = False) -> dict[str, str]:
     """The ids of those images that are local.
 
-    references (list): image references with a digest; a tag beside the digest does not count. images (dict):
-    as `local_images` gives them, where the caller has them already.
+    references (list): image references with a digest; a tag beside the digest does not count. known (bool):
+    as for `containers`; what is not known to be local is looked for anew.
 
     Returns {reference: image id}, without those that would have to be pulled.
     Raises CommandExecutionError when docker does not answer.
@@ -88,13 +119,15 @@ def image_ids(references: Iterable[str], images: Mapping[str, Iterable[str]] | N
 
         salt 'cmp1' docker_engine.image_ids '["registry.example/nova-compute@sha256:…"]'
     """
-    return stored.ids(references, images or local_images())
+    wanted = list(references)
+    found = stored.ids(wanted, local_images(known=True)) if known else {}
+    return found if found.keys() >= set(wanted) else stored.ids(wanted, local_images())
 
 
-def local_images() -> dict[str, list[str]]:
+def local_images(known: bool = False) -> dict[str, list[str]]:
     """Every local image: {its id: [repository@digest, …]}.
 
-    Raises CommandExecutionError when docker does not answer.
+    known (bool): as for `containers`. Raises CommandExecutionError when docker does not answer.
 
     CLI Example:
 
@@ -104,8 +137,9 @@ def local_images() -> dict[str, list[str]]:
     """
     if not docker_api.serves():
         return {}
-    with docker_api.talking() as client:
-        told = client.images(all=True)
+    if not known:
+        _memory().forget_images()
+    told = _memory().images(_listed)
     return {docker_api.plain_id(entry["Id"]): list(entry.get("RepoDigests") or ()) for entry in told}
 
 
@@ -125,6 +159,7 @@ def pull(reference: str) -> str:
         salt 'cmp1' docker_engine.pull registry.example/nova-compute@sha256:…
     """
     plain, stall = stored.without_tag(reference), pulling.stall_timeout(__pillar__)
+    _memory().forget_images()
     with docker_api.talking() as client:
         storage.require_room(client.info()["DockerRootDir"], reference)
         try:
@@ -248,6 +283,7 @@ def remove_image(image: str) -> None:
 
         salt 'cmp1' docker_engine.remove_image registry.example/nova-compute@sha256:…
     """
+    _memory().forget_images()
     with docker_api.talking() as client:
         try:
             client.remove_image(stored.without_tag(image))
@@ -268,6 +304,7 @@ def rename(container: str, name: str) -> None:
 
         salt 'cmp1' docker_engine.rename nova_compute nova_compute-legacy
     """
+    _memory().forget(container, name)
     with docker_api.talking() as client:
         client.rename(container, name)
 
@@ -283,6 +320,7 @@ def remove(container: str) -> None:
 
         salt 'cmp1' docker_engine.remove nova_compute-legacy
     """
+    _memory().forget(container)
     with docker_api.talking() as client:
         if docker_api.found(client, container):
             client.stop(container, timeout=_STOPS_IN)
@@ -302,7 +340,27 @@ def _container(entry: dict) -> dict:
         "labels": config.get("Labels") or {},
         "exit_code": state.get("ExitCode", 0),
         "restarts": entry.get("RestartCount", 0),
+        "pid": int(state.get("Pid") or 0),
     }
+
+
+def _some(names: list[str]) -> dict[str, dict]:
+    """What docker tells of containers by their names, now."""
+    with docker_api.talking() as client:
+        told = [docker_api.found(client, name) for name in names]
+    found = {entry["Name"].lstrip("/"): _container(entry) for entry in told if entry}
+    # A name may be the beginning of another one's id.
+    return _memory().some(names, {name: found[name] for name in names if name in found})
+
+
+def _listed() -> list[dict]:
+    """docker's own list of its images."""
+    with docker_api.talking() as client:
+        return client.images(all=True)
+
+
+def _memory() -> first_look.FirstLook:
+    return first_look.FirstLook(__context__, "docker_engine")
 
 
 def _health_command(config: dict) -> list[str]:

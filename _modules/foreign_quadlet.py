@@ -47,7 +47,7 @@ def carried() -> dict[str, dict]:
         salt 'cmp1' foreign_quadlet.carried
     """
     found: dict[str, dict] = {}
-    there = __salt__["podman.containers"]()
+    there = __salt__["podman.containers"](known=True)
     for folder in reversed(_FOLDERS):
         for file in sorted(folder.rglob(f"*{_SUFFIX}")) if folder.is_dir() else ():
             images = _said(file, _IMAGE, 2)
@@ -94,7 +94,7 @@ def prepare(container: str, image: str) -> dict:
     if made.replace(was, image) != new:
         raise _refused(f"{container}: with the new image {file} would make another unit")
     token = {"unit": found["unit"], "engine": _ENGINE, "file": str(file), "was": was, "image": image}
-    runs = container in __salt__["podman.containers"]()
+    runs = __salt__["podman.container"](container) is not None
     return {**token, "definition": __salt__["podman.definition"](container) if runs else None}
 
 
@@ -144,7 +144,7 @@ def put_back(container: str, token: dict) -> None:
     if token["definition"] is None:
         __salt__["quadlet.stop"](token["unit"])
         return
-    now = __salt__["podman.containers"]().get(container)
+    now = __salt__["podman.container"](container)
     other = __salt__["podman.image_ids"]([token["image"]]).get(token["image"])
     if now is None or not now["running"] or now["image_id"] == other:
         __salt__["quadlet.restart"](token["unit"])

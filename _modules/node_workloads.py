@@ -62,7 +62,7 @@ def stateful(fresh: bool = False, share: dict | None = None) -> dict[str, list[s
 
     def called(identity: str) -> str:
         if not names:
-            names.update({one["id"]: name for name, one in engines.containers(__salt__).items()})
+            names.update({one["id"]: name for name, one in engines.containers(__salt__, known=True).items()})
         return names.get(identity, "")
 
     return services.found(_ROOT, bool(share.get("control_plane")), share.get("harmless", ()), called)

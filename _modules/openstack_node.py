@@ -99,6 +99,7 @@ def facts(fresh: bool = False, refresh: bool = False) -> dict:
     """
     share = shares.of(fresh_pillar.fresh(__opts__, __grains__) if fresh else __pillar__)
     try:
+        engines.containers(__salt__)  # as they are now, whatever this job knew of them: all below goes by it
         known = carriers.carried(__salt__)
         if refresh and _follows_repositories(share):
             __salt__["system_packages.refresh"](share["lock_timeout"])
@@ -130,7 +131,7 @@ def _called(known: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 def _measured(share: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) -> dict:
     """The node as it is: containers, packages, switch, data path, and why it needs a reboot."""
     called = _called(known)
-    there = {called.get(name, name): one for name, one in engines.containers(__salt__).items()}
+    there = {called.get(name, name): one for name, one in engines.containers(__salt__, known=True).items()}
     installed = __salt__["package_set.installed"]()
     local = engines.local_images(__salt__)
     switch = __salt__["ovs.switch"]()
@@ -227,7 +228,9 @@ def _container(one: Mapping[str, Any], local: Mapping[str, Iterable[str]]) -> di
 
 def _carried(known: Mapping[str, Mapping[str, Any]], local: Mapping[str, Iterable[str]]) -> dict[str, dict]:
     """How the containers are run that a carrier knows."""
-    named = __salt__["podman.named_images"]() if "podman.named_images" in __salt__ else {}
+    units = sorted({one["unit"] for one in known.values() if one["unit"]})
+    masked = __salt__["quadlet.masked"](*units) if units else []
+    named = __salt__["podman.named_images"](known=True) if "podman.named_images" in __salt__ else {}
 
     def defined(one: Mapping[str, Any]) -> str | None:
         # Elsewhere the container itself is all that is started again.
@@ -239,7 +242,7 @@ def _carried(known: Mapping[str, Mapping[str, Any]], local: Mapping[str, Iterabl
             "unit": one["unit"],
             "image": one["image"],
             "digests": _digests(local.get(defined(one) or "", ())),
-            "masked": bool(one["unit"]) and __salt__["quadlet.masked"](one["unit"]),
+            "masked": one["unit"] in masked,
         }
         for name, one in known.items()
     }

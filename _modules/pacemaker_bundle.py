@@ -104,7 +104,7 @@ def prepare(container: str, image: str) -> dict:
         "held": pacemaker.free_for(found, name, found["node"]),
         "tag": bundle["image"],
         "next": _image_id(image),
-        "previous": __salt__["podman.containers"]()[container]["image_id"],
+        "previous": __salt__["podman.container"](container)["image_id"],
     }
 
 
@@ -143,7 +143,7 @@ def put_back(container: str, token: dict) -> None:
     __salt__["podman.tag"](token["previous"], token["tag"])
     _hold(token)
     try:
-        there = __salt__["podman.containers"]().get(container)
+        there = __salt__["podman.container"](container)
         if there and there["image_id"] != token["previous"]:
             _stop(token)
         pacemaker_tools.forget_failures(__salt__, token["bundle"], token["node"])
@@ -224,7 +224,7 @@ def _by_name() -> dict[str, dict]:
         name: _record(match["bundle"], engine, one["image"])
         for engine, module in _ENGINES.items()
         if f"{module}.containers" in __salt__
-        for name, one in __salt__[f"{module}.containers"]().items()
+        for name, one in __salt__[f"{module}.containers"](known=True).items()
         if (match := _NAME.fullmatch(name)) and match["engine"] == engine
     }
 
@@ -317,7 +317,7 @@ def _require_runs(container: str, image_id: str) -> None:
     """Raise NodeError CONTAINER_EXITED unless the container runs an image, and goes on for a moment."""
 
     def ended() -> bool:
-        now = __salt__["podman.containers"]().get(container)
+        now = __salt__["podman.container"](container)
         return not now or not now["running"] or now["image_id"] != image_id
 
     if _STEPS.until(ended, _STAYS_UP):

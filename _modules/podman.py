@@ -7,7 +7,7 @@ them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import salt.utils.path
 from salt.exceptions import CommandExecutionError
@@ -15,6 +15,7 @@ from salt.exceptions import CommandExecutionError
 from openstack_rollout.node import (
     commands,
     definitions,
+    first_look,
     layers,
     podman_inspect,
     podman_pull,
@@ -36,14 +37,17 @@ def __virtual__():
     return (False, "podman is not installed")
 
 
-def containers() -> dict[str, dict]:
+def containers(known: bool = False) -> dict[str, dict]:
     """Every container of the node, running or not.
+
+    known (bool): what this job knows already counts, for a first look (node/first_look.py), never for a
+    proof.
 
     Returns {name: {"id": str, "running": bool, "started": whether it ever was, "image_id": str, "image": the
     reference it was created of, "healthy": True | False | None, "health_check": bool, "labels": dict,
     "exit_code": int, "restarts": how often podman itself started it again, "by_command": whether podman's
-    command line created it}}; healthy is None where the container has no health check or has not answered one
-    yet.
+    command line created it, "pid": of its first process, 0 where none runs}}; healthy is None where the
+    container has no health check or has not answered one yet.
 
     Raises CommandExecutionError when podman does not answer.
 
@@ -53,22 +57,33 @@ def containers() -> dict[str, dict]:
 
         salt 'cmp1' podman.containers
     """
+    if known:
+        return _memory().containers(containers, _some)
     names = [name for entry in _json(["ps", "--all", "--format", "json"]) for name in entry["Names"][:1]]
-    if not names:
-        return {}
     # A container may be removed between the two calls: podman then still answers for the others.
-    found = podman_inspect.run(__salt__, "container", names)
-    try:
-        return {entry["Name"]: _container(entry) for entry in json.loads(found.stdout or "[]")}
-    except ValueError as error:
-        raise CommandExecutionError(f"podman container inspect: {found.complaint(lines=_WHY)}") from error
+    return _memory().whole(_inspected(names)[0] if names else {})
 
 
-def image_ids(references: Iterable[str], images: Mapping[str, Iterable[str]] | None = None) -> dict[str, str]:
+def container(name: str, known: bool = False) -> dict | None:
+    """One container, as `containers` tells of it; None when there is none of that name.
+
+    name (str): the container's. known (bool): as for `containers`. Raises CommandExecutionError when podman
+    does not answer.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' podman.container nova_compute
+    """
+    return _memory().container(name, containers, _some) if known else _some([name]).get(name)
+
+
+def image_ids(references: Iterable[str], known: bool = False) -> dict[str, str]:
     """The ids of those images that are local.
 
-    references (list): image references with a digest; a tag beside the digest does not count. images (dict):
-    as `local_images` gives them, where the caller has them already.
+    references (list): image references with a digest; a tag beside the digest does not count. known (bool):
+    as for `containers`; what is not known to be local is looked for anew.
 
     Returns {reference: image id}, without those that would have to be pulled.
     Raises CommandExecutionError when podman does not answer.
@@ -79,13 +94,15 @@ def image_ids(references: Iterable[str], images: Mapping[str, Iterable[str]] | N
 
         salt 'cmp1' podman.image_ids '["registry.example/nova-compute@sha256:…"]'
     """
-    return stored.ids(references, images or local_images())
+    wanted = list(references)
+    found = stored.ids(wanted, local_images(known=True)) if known else {}
+    return found if found.keys() >= set(wanted) else stored.ids(wanted, local_images())
 
 
-def local_images() -> dict[str, list[str]]:
+def local_images(known: bool = False) -> dict[str, list[str]]:
     """Every local image: {its id: [repository@digest, …]}.
 
-    Raises CommandExecutionError when podman does not answer.
+    known (bool): as for `containers`. Raises CommandExecutionError when podman does not answer.
 
     CLI Example:
 
@@ -94,16 +111,16 @@ def local_images() -> dict[str, list[str]]:
         salt 'cmp1' podman.local_images
     """
     found: dict[str, list[str]] = {}
-    for entry in _json(["images", "--all", "--digests", "--format", "json"]):
+    for entry in _listed(known):
         # An image is listed once for each of its names.
         found.setdefault(entry["Id"].removeprefix("sha256:"), []).extend(entry.get("RepoDigests") or ())
     return found
 
 
-def named_images() -> dict[str, str]:
+def named_images(known: bool = False) -> dict[str, str]:
     """What each name of a local image stands for: {repository:tag or repository@digest: id of the image}.
 
-    Raises CommandExecutionError when podman does not answer.
+    known (bool): as for `containers`. Raises CommandExecutionError when podman does not answer.
 
     CLI Example:
 
@@ -112,7 +129,7 @@ def named_images() -> dict[str, str]:
         salt 'cmp1' podman.named_images
     """
     found: dict[str, str] = {}
-    for entry in _json(["images", "--all", "--digests", "--format", "json"]):
+    for entry in _listed(known):
         names = (*(entry.get("Names") or ()), *(entry.get("RepoDigests") or ()))
         found |= dict.fromkeys(names, entry["Id"].removeprefix("sha256:"))
     return found
@@ -133,7 +150,8 @@ def pull(reference: str) -> str:
 
         salt 'cmp1' podman.pull registry.example/nova-compute@sha256:…
     """
-    return podman_pull.pull(__salt__, reference, pulling.stall_timeout(__pillar__))
+    _memory().forget_images()
+    return podman_pull.pull(reference, pulling.stall_timeout(__pillar__), _places())
 
 
 def definition(container: str, key: str = "") -> dict:
@@ -175,7 +193,7 @@ def require_startable(image: str) -> None:
         folders = [one for key in ("UpperDir", "LowerDir") for one in (data.get(key) or "").split(":") if one]
         if said := layers.missing(folders):
             raise NodeError("IMAGE_DAMAGED", f"{image} cannot be read: {said}")
-    storage.require_room(_checked(["info", "--format", "{{.Store.GraphRoot}}"]).strip(), f"{image} to start")
+    storage.require_room(_places()[0], f"{image} to start")
 
 
 def remove_image(image: str) -> None:
@@ -193,6 +211,7 @@ def remove_image(image: str) -> None:
     identity = image_ids([image]).get(image)
     if identity is None:
         return
+    _memory().forget_images()
     if users := sorted(name for name, one in containers().items() if one["image_id"] == identity):
         raise NodeError(
             "IMAGE_DAMAGED", f"{image} is damaged, and cannot be pulled anew under {', '.join(users)}"
@@ -246,6 +265,7 @@ def rename(container: str, name: str) -> None:
 
         salt 'cmp1' podman.rename nova_compute nova_compute-legacy
     """
+    _memory().forget(container, name)
     _checked(["rename", container, name])
 
 
@@ -276,6 +296,7 @@ def tag(image_id: str, reference: str) -> None:
 
         salt 'ctl1' podman.tag 822a33d68470 cluster.common.tag/haproxy:pcmklatest
     """
+    _memory().forget_images()
     _checked(["tag", image_id, reference])
 
 
@@ -290,6 +311,7 @@ def untag(reference: str) -> None:
 
         salt 'ctl1' podman.untag cluster.common.tag/haproxy:pcmklatest-previous
     """
+    _memory().forget_images()
     if image_id := tagged(reference):
         _checked(["untag", image_id, reference])
 
@@ -305,6 +327,7 @@ def remove(container: str) -> None:
 
         salt 'cmp1' podman.remove edpm_nova_compute
     """
+    _memory().forget(container)
     _checked(["rm", "--force", "--ignore", "--time", "30", container])
 
 
@@ -324,7 +347,44 @@ def _container(entry: dict) -> dict:
         "exit_code": state.get("ExitCode", 0),
         "restarts": entry.get("RestartCount", 0),
         "by_command": bool(config.get("CreateCommand")),
+        "pid": int(state.get("Pid") or 0),
     }
+
+
+def _inspected(names: list[str]) -> tuple[dict[str, dict], commands.Result]:
+    """What podman tells of containers, those that it knows; and how its command ended."""
+    done = podman_inspect.run(__salt__, "container", names)
+    try:
+        told = json.loads(done.stdout or "[]")
+    except ValueError as error:
+        raise CommandExecutionError(f"podman container inspect: {done.complaint(lines=_WHY)}") from error
+    return {entry["Name"]: _container(entry) for entry in told}, done
+
+
+def _some(names: list[str]) -> dict[str, dict]:
+    """What podman tells of containers by their names, now."""
+    told, done = _inspected(names)
+    found = {name: told[name] for name in names if name in told}  # a name may be the beginning of an id
+    if done.retcode and len(found) < len(names):
+        # Whether they are gone, or podman does not answer, its list tells.
+        there = containers()
+        return {name: there[name] for name in names if name in there}
+    return _memory().some(names, found)
+
+
+def _listed(known: bool) -> list[dict]:
+    """podman's own list of its images."""
+    if not known:
+        _memory().forget_images()
+    return _memory().images(lambda: _json(["images", "--all", "--digests", "--format", "json"]))
+
+
+def _places() -> tuple[str, str]:
+    return _memory().once("places", lambda: podman_pull.places(__salt__))
+
+
+def _memory() -> first_look.FirstLook:
+    return first_look.FirstLook(__context__, "podman")
 
 
 def _json(arguments: list[str]) -> list:

@@ -33,7 +33,7 @@ def carried() -> dict[str, dict]:
 
         salt 'ctl1' podman_command.carried
     """
-    units, there = starting_units.of(__salt__, "podman"), __salt__["podman.containers"]()
+    units, there = starting_units.of(__salt__, "podman"), __salt__["podman.containers"](known=True)
     return {
         name: {
             "unit": units[name],

@@ -314,18 +314,22 @@ def ended(unit: str) -> str | None:
     return f"{state.get('SubState')}, {state.get('Result')}, status {state.get('ExecMainStatus')}"
 
 
-def masked(unit: str) -> bool:
-    """Whether an operator has masked a unit, so that nothing starts it.
+def masked(*units: str) -> list[str]:
+    """Those of some units that an operator has masked, so that nothing starts them.
 
-    unit (str): its name. Raises CommandExecutionError when systemd does not answer.
+    units (str): their names. Raises CommandExecutionError when systemd does not answer.
 
     CLI Example:
 
     .. code-block:: bash
 
-        salt 'cmp1' quadlet.masked edpm_nova_compute.service
+        salt 'cmp1' quadlet.masked edpm_nova_compute.service edpm_iscsid.service
     """
-    return _systemctl("show", unit, "--property=LoadState", "--value").strip() == "masked"
+    if not units:
+        return []
+    # systemd answers in the order of the question, a line and an empty one for each unit.
+    states = _systemctl("show", *units, "--property=LoadState", "--value").split()
+    return [unit for unit, state in zip(units, states, strict=True) if state == "masked"]
 
 
 def log(unit: str, since: float, lines: int = 12) -> str:

@@ -90,8 +90,8 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
             raise NodeError(
                 "DEFINITION_REFUSED", f"{container}: a container of ours needs podman, install it"
             )
-        now = __salt__["podman.containers"]().get(container)
-        there = now or engines.containers(__salt__).get(container)
+        now = __salt__["podman.container"](container, known=True)
+        there = now or engines.containers(__salt__, known=True).get(container)
         own_container.refuse_foreign(__salt__, container, there, legacy)
         one = Container(
             name=container,
@@ -165,14 +165,14 @@ def at_image(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
         how = {"guard": guard, "timeout": timeout, "turn": turn}
         begun = replacements.pending(container)
         if begun and not __opts__["test"]:
-            now = __salt__[f"{begun['engine']}.containers"]().get(container)
+            now = __salt__[f"{begun['engine']}.container"](container)
             one = found_container.described(container, begun, now, **how)
             found_container.settle(__salt__, one, image, begun)
         record = carriers.carried(__salt__).get(container)
         asked = Asked(__salt__, name, container, image, test=__opts__["test"])
         if early := asked.answer(record, begun, one_shot=one_shot):
             return early
-        now = __salt__[f"{record['engine']}.containers"]().get(container)
+        now = __salt__[f"{record['engine']}.container"](container, known=True)
         one = found_container.described(container, record, now, **how)
         reasons = [*because, *found_container.reasons(__salt__, one, image, now)]
         if not reasons:
@@ -230,7 +230,7 @@ def image_present(name, image, counts=True):
     """
     try:
         used = engines.used(__salt__)
-        lacking = [one for one in used if not __salt__[f"{one}.image_ids"]([image])]
+        lacking = [one for one in used if not __salt__[f"{one}.image_ids"]([image], known=True)]
         changes = {"image": {"old": None, "new": image}} if counts else {}
         if __opts__["test"] and lacking:
             return answers.answer(name, None if counts else True, f"{image} would be pulled", changes)
@@ -347,11 +347,11 @@ def _own_is_startable(container, image, wanted, legacy_units):
     """Whether a container of ours is due to be started. Raises NodeError where it could not be."""
     if "podman.containers" not in __salt__:
         return False  # its own state says so
-    now = __salt__["podman.containers"]().get(container)
+    now = __salt__["podman.container"](container, known=True)
     if not own_container.reasons(__salt__, container, image, wanted, now):
         return False
     legacy = __salt__["legacy_unit.present"](legacy_units)
-    there = now or engines.containers(__salt__).get(container)
+    there = now or engines.containers(__salt__, known=True).get(container)
     own_container.refuse_foreign(__salt__, container, there, legacy)
     own_container.prove(__salt__, container, wanted["text"], legacy)
     return True

@@ -26,7 +26,8 @@ class Carrier(Protocol):
     """
 
     def carried(self) -> dict[str, dict]:
-        """The containers of the node that are run this way.
+        """The containers of the node that are run this way. It is a first look: what the job knows already of
+        containers counts (`containers(known=True)` of an engine).
 
         Returns {container: {"unit": name, "" where none runs it, "engine": execution module that tells of
         it, "image": reference that its definition starts, "journal": whether the unit's journal has its
@@ -57,7 +58,7 @@ class Carrier(Protocol):
 def carried(salt: Mapping[str, Any]) -> dict[str, dict]:
     """Every container of the node that a carrier knows to run: {container: its record, and "carrier"}.
 
-    salt (dict): the caller's `__salt__`.
+    What the job knows already of containers counts. salt (dict): the caller's `__salt__`.
     """
     found: dict[str, dict] = {}
     for carrier in reversed(CARRIERS):

@@ -77,7 +77,7 @@ def pull(salt: Mapping[str, Any], engine: str, image: str) -> bool:
     salt (dict): the caller's `__salt__`. engine (str): the execution module. image (str): reference with a
     digest. Returns whether it was pulled. Raises NodeError: of a pull, IMAGE_DAMAGED, DISK_FULL.
     """
-    lacking = not salt[f"{engine}.image_ids"]([image])
+    lacking = not salt[f"{engine}.image_ids"]([image], known=True)
     if lacking:
         pulling.pull(salt, engine, image)
     try:
@@ -132,7 +132,7 @@ def prove(salt: Mapping[str, Any], one: Container, image: str, since: float) -> 
         guarding.require_no_copy(one.name, progress(), float(one.timeout))
         limit = f"within {one.timeout} s"
         raise NodeError("CONTAINER_UNHEALTHY", f"{one.name} was not healthy {limit}{log(salt, one, since)}")
-    now = salt[f"{one.engine}.containers"]().get(one.name) or {"image_id": None}
+    now = salt[f"{one.engine}.container"](one.name) or {"image_id": None}
     wanted = salt[f"{one.engine}.image_ids"]([image]).get(image)
     if wanted is None or now["image_id"] != wanted:
         raise NodeError(
@@ -162,7 +162,7 @@ def ended(salt: Mapping[str, Any], engine: str, unit: str, container: str) -> st
     """
     if unit:
         return salt["quadlet.ended"](unit)
-    now = salt[f"{engine}.containers"]().get(container)
+    now = salt[f"{engine}.container"](container)
     if now is None:
         return "it is gone"
     if now["restarts"]:  # it runs at this moment, perhaps, but not for long

@@ -26,14 +26,15 @@ def loaded(salt: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def containers(salt: Mapping[str, Any]) -> dict[str, dict]:
+def containers(salt: Mapping[str, Any], *, known: bool = False) -> dict[str, dict]:
     """Every container of the node, as the engines' `containers` tell; of two with one name the one that runs.
 
-    salt (dict): the caller's `__salt__`. Raises CommandExecutionError when an engine does not answer.
+    salt (dict): the caller's `__salt__`. known (bool): what this job knows already counts, for a first look.
+    Raises CommandExecutionError when an engine does not answer.
     """
     found: dict[str, dict] = {}
     for engine in loaded(salt):
-        for name, one in salt[f"{engine}.containers"]().items():
+        for name, one in salt[f"{engine}.containers"](known=known).items():
             if name not in found or one["running"]:
                 found[name] = one
     return found
@@ -48,17 +49,18 @@ def runs(salt: Mapping[str, Any], name: str) -> bool:
     if commands.is_unit(name):
         state = commands.run(salt, ["systemctl", "show", "--property=ActiveState", "--value", name]).stdout
         return state.strip() in _UP
-    return bool((containers(salt).get(name) or {}).get("running"))
+    return any((salt[f"{engine}.container"](name) or {}).get("running") for engine in loaded(salt))
 
 
-def local_images(salt: Mapping[str, Any]) -> dict[str, list[str]]:
+def local_images(salt: Mapping[str, Any], *, known: bool = False) -> dict[str, list[str]]:
     """Every local image of the node: {its id: [repository@digest, …]}.
 
-    salt (dict): the caller's `__salt__`. Raises CommandExecutionError when an engine does not answer.
+    salt (dict): the caller's `__salt__`. known (bool): as for `containers`. Raises CommandExecutionError when
+    an engine does not answer.
     """
     found: dict[str, list[str]] = {}
     for engine in loaded(salt):
-        for identity, names in salt[f"{engine}.local_images"]().items():
+        for identity, names in salt[f"{engine}.local_images"](known=known).items():
             found[identity] = sorted({*found.get(identity, ()), *names})
     return found
 
@@ -69,4 +71,4 @@ def used(salt: Mapping[str, Any]) -> list[str]:
     salt (dict): the caller's `__salt__`. Raises CommandExecutionError when an engine does not answer.
     """
     there = loaded(salt)
-    return [engine for engine in there if salt[f"{engine}.containers"]()] or there[:1]
+    return [engine for engine in there if salt[f"{engine}.containers"](known=True)] or there[:1]

@@ -37,7 +37,7 @@ def reasons(salt: Mapping[str, Any], one: Container, image: str, now: Mapping[st
     salt (dict): the caller's `__salt__`. image (str): the one that it has to run. now (dict): what its engine
     tells of it, None where it does not exist.
     """
-    wanted = salt[f"{one.engine}.image_ids"]([image]).get(image)
+    wanted = salt[f"{one.engine}.image_ids"]([image], known=True).get(image)
     found = []
     if now is None or wanted is None or now["image_id"] != wanted:
         found.append("its image differs")
@@ -55,7 +55,7 @@ def is_startable(salt: Mapping[str, Any], container: str, image: str) -> bool:
     record = carriers.carried(salt).get(container)
     if record is None or record["carrier"] not in carriers.DEFINING:
         return False
-    now = salt[f"{record['engine']}.containers"]().get(container)
+    now = salt[f"{record['engine']}.container"](container, known=True)
     one = described(container, record, now, guard=guards.NONE, timeout=0, turn=False)
     if not reasons(salt, one, image, now) or salt["quadlet.masked"](one.unit):
         return False  # what is masked is left alone
@@ -172,7 +172,7 @@ def replace(
 def _is_anothers(salt: Mapping[str, Any], one: Container, begun: Mapping[str, Any]) -> bool:
     """Whether the container that has the name is neither of the two of a replacement."""
     ids = begun.get("previous"), begun.get("next")
-    now = salt[f"{one.engine}.containers"]().get(one.name)
+    now = salt[f"{one.engine}.container"](one.name)
     # The replicas of a bundle, and what a quadlet runs, are told by their images.
     return bool(now and begun["carrier"] in _BY_ID and now["id"] not in ids)
 

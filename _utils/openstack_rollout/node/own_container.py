@@ -33,7 +33,7 @@ def reasons(  # noqa: PLR0917 - what is wanted, and what is
     if now is None:
         return ["it does not exist"]
     found = []
-    image_id = salt["podman.image_ids"]([image]).get(image)
+    image_id = salt["podman.image_ids"]([image], known=True).get(image)
     if image_id is None or now["image_id"] != image_id:
         found.append("its image differs")
     label = now["labels"].get(salt["quadlet.label"]())

@@ -32,16 +32,16 @@ _PREFIX = "openstack-rollout-pull-"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def pull(salt: Mapping[str, Any], reference: str, stall: float) -> str:
+def pull(reference: str, stall: float, place: tuple[str, str]) -> str:
     """Pull an image by its digest, for as long as it gets on.
 
-    salt (dict): the caller's `__salt__`. reference (str): registry/repository@sha256:… stall (float): seconds
-    without progress after which the pull is ended.
+    reference (str): registry/repository@sha256:… stall (float): seconds without progress after which the pull
+    is ended. place: of `places`.
 
     Returns the id of the image. Raises NodeError as podman.pull does.
     """
     plain = images.without_tag(reference)
-    store, scratch = _places(salt)
+    store, scratch = place
     _require_room(plain, reference, store, scratch, stall)
     with _own_folder(scratch) as folder:
         command = ["podman", "pull", "--quiet", "--retry", "1", "--retry-delay", "1s", plain]
@@ -57,8 +57,11 @@ def pull(salt: Mapping[str, Any], reference: str, stall: float) -> str:
     return done.stdout.split()[-1].removeprefix("sha256:")
 
 
-def _places(salt: Mapping[str, Any]) -> tuple[str, str]:
-    """Where podman keeps images, and where it downloads them to."""
+def places(salt: Mapping[str, Any]) -> tuple[str, str]:
+    """Where podman keeps images, and where it downloads them to: its configuration, which it is slow to tell.
+
+    salt (dict): the caller's `__salt__`. Raises CommandExecutionError.
+    """
     told = commands.checked(salt, ["podman", "info", "--format", "json"], lines=_WHY)
     try:
         store = json.loads(told)["store"]

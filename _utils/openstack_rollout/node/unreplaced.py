@@ -51,7 +51,7 @@ class Asked:
 
     def _absent(self) -> dict:
         """Of a container that nobody here knows to run, or that is not here."""
-        if self._container in engines.containers(self._salt):
+        if self._container in engines.containers(self._salt, known=True):
             return self._same(f"{self._container} is left alone: how it is run is not known here")
         tag = (
             self._salt[f"{_BUNDLES}.spare_tag"](self._container)
@@ -75,7 +75,7 @@ class Asked:
     def _defined(self, record: _Record) -> dict:
         """Of a container that runs once: its definition names the image, and nothing is started."""
         engine, carrier = record["engine"], record["carrier"]
-        named = self._salt[f"{engine}.named_images"]().get(record["image"])
+        named = self._salt[f"{engine}.named_images"](known=True).get(record["image"])
         if record["image"] == self._image or (named and named == self._local(engine)):
             return self._same(f"{self._container} is defined with {self._image}")
         if carrier not in carriers.DEFINING:
@@ -89,7 +89,7 @@ class Asked:
         return self._change(True, f"{self._container} is defined with {self._image}", changes)
 
     def _local(self, engine: str) -> str:
-        return self._salt[f"{engine}.image_ids"]([self._image]).get(self._image, "")
+        return self._salt[f"{engine}.image_ids"]([self._image], known=True).get(self._image, "")
 
     def _same(self, comment: str) -> dict:
         return answers.answer(self._name, True, comment)

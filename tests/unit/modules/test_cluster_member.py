@@ -62,7 +62,8 @@ class Node:
         functions |= {
             "openstack_node.guarded": lambda: GUARDED,
             "saltutil.is_running": lambda pattern: [{"fun": "state.sls"}] if self.applies else [],
-            "podman.containers": lambda: {name: {"running": name not in self.stopped} for name in GUARDED},
+            "podman.containers": dict,
+            "podman.container": lambda name: {"running": name not in self.stopped},
             "pacemaker.status": lambda: self.pacemaker,
         }
         found = load("modules", "cluster_member", salt=functions, grains={"id": "ctl1"})

@@ -18,7 +18,8 @@ def node(tmp_path):
 
         def __init__(self):
             salt = {
-                "podman.containers": lambda: self.there,
+                "podman.containers": lambda known: self.there,
+                "podman.container": self.there.get,
                 "podman.image_ids": lambda images: {"new": "id-new"},
                 "quadlet.reload": lambda: self.did.append("reload"),
                 "quadlet.restart": lambda unit: self.did.append(f"restart {unit}"),

@@ -71,7 +71,7 @@ def test_a_service_of_the_catalogue_is_known_by_its_containers_name(tmp_path):
     share = {"control_plane": False, "harmless": ["glance_api", "nova-*"]}
     asked = []
 
-    def containers():
+    def containers(known):
         asked.append(1)
         return {"glance_api": {"id": IDS[0], "running": True}, "wiki": {"id": IDS[1], "running": True}}
 

@@ -47,8 +47,8 @@ def measuring(containers, local=None, **functions):
     local = local or {}
     ids = {one: image_id for image_id, some in local.items() for one in some}
     return {
-        "podman.containers": lambda: containers,
-        "podman.local_images": lambda: local,
+        "podman.containers": lambda known=False: containers,
+        "podman.local_images": lambda known=False: local,
         "podman.image_ids": lambda references, local: {one: ids[one] for one in references if one in ids},
         "quadlet.managed": lambda: {name: f"{name}.service" for name in containers},
         "package_set.installed": lambda: {"curl": [f"7-{NEW}"], "secret-tool": ["1"]},
@@ -206,6 +206,30 @@ def test_facts_measure_and_carry_no_secrets():
     }
 
 
+def test_facts_are_of_now_and_ask_once_for_all():
+    asked, units = [], []
+
+    def containers(known=False):
+        asked.append(known)
+        return {"nova_compute": NOVA}
+
+    def masked(*names):
+        units.append(names)
+        return [names[0]]
+
+    one = {"engine": "podman", "image": "x", "journal": True}
+    known = {"nova_compute": {**one, "unit": "nova.service"}, "iscsid": {**one, "unit": "iscsid.service"}}
+    functions = {"podman.containers": containers, "quadlet.masked": masked}
+    carrier = {"foreign_quadlet.carried": lambda: known}
+    facts = node(**measuring({}, **functions, **carrier)).facts()
+    assert asked[0] is False and set(asked[1:]) == {True}
+    assert units == [("iscsid.service", "nova.service")]
+    assert {name: one["masked"] for name, one in facts["carried"].items()} == {
+        "nova_compute": False,
+        "iscsid": True,
+    }
+
+
 def test_an_image_of_several_names_has_each_digest_once_and_is_local_by_reference():
     wanted = reference("nova_compute_image", NEW)
     local = {"id-nova": [f"elsewhere.example/nova@{digest(NEW)}", wanted]}
@@ -250,7 +274,7 @@ def test_facts_can_ask_the_master_for_a_fresh_share(on_master):
 
 
 def test_a_node_that_cannot_tell_is_an_error():
-    def fail():
+    def fail(known=False):
         raise CommandExecutionError("podman ps: cannot open storage")
 
     with pytest.raises(NodeError, match=r"^NODE_ERROR: podman ps"):

@@ -101,8 +101,9 @@ def guard(node, folder, wants=NEW):
         "cmd.run_all": node,
         "cmd.has_exec": lambda name: True,
         "datapath.record": lambda: node.ran.append(["datapath.record"]),
-        "podman.containers": lambda: {NAME: {"running": node.running, "image_id": "id-old"}},
-        "podman.local_images": lambda: {"id-old": [OLD], "id-new": [NEW]},
+        "podman.containers": lambda known=False: {NAME: {"running": node.running, "image_id": "id-old"}},
+        "podman.container": lambda name: {"running": node.running},
+        "podman.local_images": lambda known=False: {"id-old": [OLD], "id-new": [NEW]},
     }
     module = load("modules", "ovn_controller", salt=salt, pillar=pillar)
     module._STEPS = steps(folder)

@@ -32,7 +32,8 @@ class Cluster(Commands):
         return {
             "cmd.run_all": self,
             "cmd.has_exec": lambda name: True,
-            "podman.containers": lambda: {HERE: dict(self.container)} if self.container else {},
+            "podman.containers": lambda known: {HERE: dict(self.container)} if self.container else {},
+            "podman.container": lambda name: dict(self.container) if self.container else None,
             "podman.image_ids": lambda names: {name: name for name in names if name in (OLD, NEW, BROKEN)},
             "podman.definition": lambda name: {"key": "k", "values": {}},
             "podman.tag": self.tag,

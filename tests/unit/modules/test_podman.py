@@ -70,6 +70,7 @@ def test_containers_tell_what_runs_and_how_well():
         "exit_code": 0,
         "restarts": 2,
         "by_command": False,
+        "pid": 0,
     }
     assert found["old"]["running"] is False and found["old"]["labels"] == {}
     assert found["new"]["healthy"] is None

@@ -120,6 +120,13 @@ def test_a_unit_that_ended_is_seen_also_when_systemd_started_it_again(quadlet, s
     assert bool(quadlet.ended("nova.service")) is ended
 
 
+def test_what_is_masked_is_asked_for_all_units_at_once():
+    commands = Commands({"systemctl show": "loaded\n\nmasked\n\nnot-found\n"})
+    module = load("modules", "quadlet", salt={"cmd.run_all": commands})
+    assert module.masked("a.service", "b.service", "c.service") == ["b.service"]
+    assert len(commands.ran) == 1 and module.masked() == [] and len(commands.ran) == 1
+
+
 def test_the_log_begins_within_the_second_of_the_start():
     commands = Commands({"journalctl": "cannot start\n"})
     module = load("modules", "quadlet", salt={"cmd.run_all": commands})

@@ -21,7 +21,7 @@ def proven(now):
         name="keystone", unit="", guard="none", timeout=5, checked=False, running=True, engine="docker_engine"
     )
     salt = {
-        "docker_engine.containers": lambda: {"keystone": now} if now else {},
+        "docker_engine.container": lambda name: now,
         "docker_engine.image_ids": lambda references: {IMAGE: "id"},
     }
     container_change.prove(salt, one, IMAGE, time.time() - 60)
@@ -70,7 +70,7 @@ def carried_out(progress, moves=0, late=None):
         "unit_hold.hold": lambda units: None,
         "unit_hold.release": lambda units: None,
         "podman.healthy": lambda name: next(healthy),
-        "podman.containers": lambda: {"db": RUNS},
+        "podman.container": lambda name: RUNS,
         "podman.image_ids": lambda references: {IMAGE: "id"},
         "podman.log": lambda name, since: "",
     }

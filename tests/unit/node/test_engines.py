@@ -13,8 +13,9 @@ def salt(run=None, **found):
     """The functions of a node with these engines: {engine: its containers}."""
     functions = {"cmd.run_all": run or Commands()}
     for engine, there in found.items():
-        functions[f"{engine}.containers"] = lambda there=there: there
-        functions[f"{engine}.local_images"] = lambda engine=engine: {"id": ["both"], engine: []}
+        functions[f"{engine}.containers"] = lambda known=False, there=there: there
+        functions[f"{engine}.container"] = lambda name, there=there: there.get(name)
+        functions[f"{engine}.local_images"] = lambda known, engine=engine: {"id": ["both"], engine: []}
     if "docker_engine" in found:
         there = found["docker_engine"]
         functions["docker_engine.runs"] = lambda name: there.get(name, {"running": False})["running"]

@@ -28,6 +28,7 @@ class Node:
         self.did = []
         self.salt = {
             "docker_engine.containers": lambda: {"keystone": now, **(beside or {})},
+            "docker_engine.container": {"keystone": now, **(beside or {})}.get,
             "docker_engine.image_ids": lambda references: {IMAGE: "id"},
             "docker_engine.healthy": lambda container: now["healthy"],
             "docker_engine.log": lambda container, since: "",

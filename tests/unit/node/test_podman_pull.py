@@ -34,7 +34,7 @@ def pull(tmp_path, scratch, monkeypatch):
         monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
         store = {"graphRoot": str(tmp_path), "imageCopyTmpDir": str(scratch)}
         salt = {"cmd.run_all": Commands({"podman info": json.dumps({"store": store})})}
-        return podman_pull.pull(salt, REFERENCE, stall)
+        return podman_pull.pull(REFERENCE, stall, podman_pull.places(salt))
 
     return run
 

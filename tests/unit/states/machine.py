@@ -78,10 +78,13 @@ class Machine:
         load, fragment = self.units.get(command[2], ("not-found", ""))
         return {"retcode": 0, "stdout": f"LoadState={load}\nFragmentPath={fragment}\n", "stderr": ""}
 
-    def podman_containers(self):
+    def podman_containers(self, known=False):
         return {name: dict(entry) for name, entry in self.containers.items()}
 
-    def podman_image_ids(self, references):
+    def podman_container(self, name, known=False):
+        return self.podman_containers().get(name)
+
+    def podman_image_ids(self, references, known=False):
         return {reference: f"id-of-{reference}" for reference in references if reference in self.local}
 
     def podman_pull(self, reference):
