@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from salt.exceptions import CommandExecutionError
@@ -93,10 +94,10 @@ def may_stop(container: str = "ovn_controller", patience: float = PATIENCE) -> d
     return {"chassis": found["name"], "wait_key": found["wait_key"], "wait": found["wait"], **noted}
 
 
-def before_stop(container: str) -> dict:
+def before_stop(container: str, hold: Callable[[], None] | None = None) -> dict:
     """Have the running controller exit, in such a way that its flows stay.
 
-    container (str): its name. Its unit must not start it again.
+    container (str): its name. hold (callable): keeps its unit from starting it again.
 
     Returns the token for `after_start` and `undo`, {} on a node that is no chassis.
     Raises NodeError as `may_stop`; nothing was touched then.
@@ -116,6 +117,8 @@ def before_stop(container: str) -> dict:
     token["set"] = str(ovn_chassis.wait_for(longest))
     _STEPS.begin(container, token)
     _set(token["wait_key"], token["set"])
+    if hold:
+        hold()
     _ask_to_exit(container)
     return token
 

@@ -79,10 +79,10 @@ def may_stop(container: str, patience: float = PATIENCE) -> dict | None:
     return _STEPS.spare(container, _answering(look), patience, every=_POLL)
 
 
-def before_stop(container: str) -> dict:
-    """As `may_stop`; then ask the server to exit. Its unit must not start it again.
+def before_stop(container: str, hold: Callable[[], None] | None = None) -> dict:
+    """As `may_stop`; then ask the server to exit.
 
-    container (str): its name.
+    container (str): its name. hold (callable): keeps its unit from starting it again.
 
     Returns the token for `after_start`, {} without a cluster. Raises NodeError QUORUM_AT_RISK; nothing was
     touched.
@@ -96,6 +96,8 @@ def before_stop(container: str) -> dict:
     token = may_stop(container) or {}
     if token:
         _STEPS.begin(container, token)
+        if hold:
+            hold()
         _appctl(container, token["control"], "exit")
         _STEPS.until(lambda: _control(container) is None, _ENDS_IN, 0.1)
     return token

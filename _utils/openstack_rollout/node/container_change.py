@@ -6,6 +6,7 @@ ours, or a carrier.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -214,9 +215,10 @@ def _take_out_of_service(salt: Mapping[str, Any], one: Container, units: list[st
     """
     if one.guard == guards.NONE or not one.running:
         return guarded(salt, one.guard, "pending", one.name)
-    salt["unit_hold.hold"](units)
+    # A hold, and its end, have systemd read all of its units again.
+    hold = [functools.partial(salt["unit_hold.hold"], units)] if one.guard in guards.ENDING else []
     try:
-        return guarded(salt, one.guard, "before_stop", one.name)
+        return guarded(salt, one.guard, "before_stop", one.name, *hold)
     except BaseException:
         salt["unit_hold.release"](units)
         guarded(salt, one.guard, "undo", one.name, None)

@@ -6,6 +6,7 @@ Salt, since the master reads the list as well.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 PATIENCE = 60  # seconds for a cluster that is about to be whole again
@@ -56,17 +57,27 @@ class Guard(Protocol):
         """The token of a change that was begun and not finished, None when there is none."""
 
 
+class EndingGuard(Guard, Protocol):
+    """A guard that has its container end by itself."""
+
+    def before_stop(self, container: str, hold: Callable[[], None] | None = None) -> dict:
+        """As a guard's. hold (callable): keeps the container's unit from starting it again; called right
+        before it is asked to end, and only then.
+        """
+
+
 class Listed(NamedTuple):
     """One guard of the list.
 
     name: of its execution module. is_member: what it guards is a member of a cluster. has_clients: whose
-    clients have to leave it before its node goes down. has_settings: whether it tells, by `settings`, what an
-    operator has set for which another image would wait.
+    clients have to leave it before its node goes down. ends_it: it is an EndingGuard. has_settings: whether
+    it tells, by `settings`, what an operator has set for which another image would wait.
     """
 
     name: str
     is_member: bool = False
     has_clients: bool = False
+    ends_it: bool = False
     has_settings: bool = False
 
 
@@ -74,14 +85,15 @@ NONE = "none"  # a service without a guard
 PACEMAKER = "pacemaker"
 GUARDS = (
     Listed(NONE),
-    Listed("ovn_controller", has_settings=True),
+    Listed("ovn_controller", ends_it=True, has_settings=True),
     Listed("rabbitmq_cluster", is_member=True, has_clients=True),
     Listed("galera", is_member=True, has_clients=True),
-    Listed("ovsdb_cluster", is_member=True),
+    Listed("ovsdb_cluster", is_member=True, ends_it=True),
     Listed(PACEMAKER),
 )
 GUARD_NAMES = tuple(guard.name for guard in GUARDS)
 MEMBERS = tuple(guard.name for guard in GUARDS if guard.is_member)
+ENDING = tuple(guard.name for guard in GUARDS if guard.ends_it)
 WITH_SETTINGS = tuple(guard.name for guard in GUARDS if guard.has_settings)
 WITH_CLIENTS = tuple(guard.name for guard in GUARDS if guard.has_clients)
 

@@ -129,11 +129,11 @@ def test_a_change_leaves_the_operators_setting_as_it_was(tmp_path, wait):
 
 def test_a_controller_leaves_by_itself_and_only_once_its_flows_are_safe(tmp_path):
     node = Node()
-    guard(node, tmp_path).before_stop(NAME)
+    guard(node, tmp_path).before_stop(NAME, lambda: node.ran.append(["hold"]))
     lines = node.lines()
     (leave,) = [index for index, line in enumerate(lines) if line.endswith("exit --restart")]
     (safe,) = [index for index, line in enumerate(lines) if "external_ids:" in line and " set " in line]
-    assert lines.index("datapath.record") < safe < leave
+    assert lines.index("datapath.record") < safe < lines.index("hold") < leave
     assert not [line for line in lines if "systemctl" in line]
 
 

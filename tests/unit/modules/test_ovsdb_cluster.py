@@ -88,8 +88,9 @@ def guard(server, folder):
 def test_a_member_leaves_by_itself_and_is_back(tmp_path):
     server = Server()
     module = guard(server, tmp_path)
-    token = module.before_stop(NAME)
-    assert not server.runs and token == {"control": CONTROL, "self": "1f3c", "servers": 3}
+    held = []
+    token = module.before_stop(NAME, lambda: held.append(server.runs))
+    assert held == [True] and not server.runs and token == {"control": CONTROL, "self": "1f3c", "servers": 3}
     server.runs = True
     assert module.after_start(NAME, token, 30) == "follower again, one of 3" and module.pending(NAME) is None
 
@@ -161,7 +162,9 @@ def test_a_database_without_a_cluster_is_not_guarded(tmp_path):
     server = Server()
     server.state = {}
     module = guard(server, tmp_path)
-    assert module.status(NAME) is None and module.before_stop(NAME) == {} and server.runs
+    held = []
+    assert module.status(NAME) is None and module.before_stop(NAME, lambda: held.append(1)) == {}
+    assert server.runs and not held
 
 
 def test_a_database_that_has_no_cluster_says_so(tmp_path):

@@ -67,7 +67,6 @@ def carried_out(progress, moves=0, late=None):
         "galera.after_start": after_start,
         "galera.progress": seen,
         "galera.undo": lambda name, token: did.append("undo"),
-        "unit_hold.hold": lambda units: None,
         "unit_hold.release": lambda units: None,
         "podman.healthy": lambda name: next(healthy),
         "podman.container": lambda name: RUNS,

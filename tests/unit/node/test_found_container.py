@@ -93,7 +93,6 @@ def test_a_next_one_that_runs_and_is_not_sound_is_taken_away_under_its_guard_and
     sick = {**RUNS, "health_check": True, "healthy": False}
     assert Node(sick).settle(UNIT, **GUARDED) == [
         "controller_turn.take",
-        "unit_hold.hold",
         "galera.before_stop",
         "docker_container.put_back",
         "unit_hold.release",

@@ -15,6 +15,7 @@ from tests.unit.loading import load
 CHECKOUT = Path(__file__).resolve().parents[3]
 CONTRACT = {name: one for name, one in vars(guards.Guard).items()
             if inspect.isfunction(one) and not name.startswith("_")}  # fmt: skip
+ENDING = {"before_stop": guards.EndingGuard.before_stop}
 MODULES = [name for name in guards.GUARD_NAMES if name != guards.NONE]
 
 
@@ -33,8 +34,9 @@ def test_the_contract_is_the_six_functions():
 @pytest.mark.parametrize("name", MODULES)
 def test_a_guard_keeps_the_contract(name, function):
     found = getattr(load("modules", name), function)
-    assert shape(found) == shape(CONTRACT[function])
-    for one in inspect.signature(CONTRACT[function]).parameters.values():
+    contract = (CONTRACT | (ENDING if name in guards.ENDING else {}))[function]
+    assert shape(found) == shape(contract)
+    for one in inspect.signature(contract).parameters.values():
         if one.default is not inspect.Parameter.empty:
             assert inspect.signature(found).parameters[one.name].default == one.default
     assert "CLI Example" in found.__doc__
@@ -45,6 +47,7 @@ def test_the_list_is_told_in_its_order_and_none_is_first():
         "none", "ovn_controller", "rabbitmq_cluster", "galera", "ovsdb_cluster", "pacemaker",
     )  # fmt: skip
     assert set(guards.MEMBERS) == {"galera", "rabbitmq_cluster", "ovsdb_cluster"}
+    assert set(guards.ENDING) == {"ovn_controller", "ovsdb_cluster"}
     assert set(guards.WITH_CLIENTS) == {"galera", "rabbitmq_cluster"}
 
 

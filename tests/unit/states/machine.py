@@ -20,9 +20,10 @@ class Guard:
         names = ("before_stop", "after_start", "undo", "pending", "progress")
         return {f"ovn_controller.{name}": getattr(self, name) for name in names}
 
-    def before_stop(self, container):
+    def before_stop(self, container, hold):
         if self.refuses:
             raise NodeError("OVN_NOT_CAUGHT_UP", "nothing was touched")
+        hold()
         self.machine.did.append(f"leave {container}, held {sorted(self.machine.held)}")
         self.machine.containers.pop(container)
         self.token = {"before": "stop"}

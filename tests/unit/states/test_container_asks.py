@@ -38,16 +38,18 @@ class Node:
                 module.FOLDER = self.root / "quadlets"
             if room == "unit_hold":
                 module.FOLDER = self.root / "held"
+        salt |= {f"pacemaker.{name}": lambda *_: None for name in ("pending", "undo", "progress")}
+        salt |= {"pacemaker.before_stop": lambda name: {}, "pacemaker.after_start": lambda *_: ""}
         salt["podman.pull"] = lambda reference: reference
         return salt
 
     def state(self, test=False):
         return load("states", "container", salt=self.functions(), opts={"test": test})
 
-    def converge(self, identity, **how):
+    def converge(self, identity, guard="none", **how):
         """What the states of a stage answer, one for each container."""
         state = self.state(**how)
-        return [state.running(name, image(name, identity), health=HEALTH) for name in NAMES]
+        return [state.running(name, image(name, identity), health=HEALTH, guard=guard) for name in NAMES]
 
     def __call__(self, command, **_):
         self.ran.append(command)
@@ -136,6 +138,14 @@ def test_a_job_that_changes_all_asks_once_and_then_of_the_one_that_changed(node)
     assert counted["podman info"] == 1
     assert counted["systemctl restart"] == n
     assert {one["Image"] for one in node.there.values()} == {NEW + name for name in NAMES}
+
+
+@pytest.mark.parametrize("guard", ["none", "pacemaker"])
+def test_systemd_reads_its_units_again_only_where_one_was_written(node, guard):
+    node.converge(OLD, guard=guard)
+    assert not node.counted()["systemctl daemon-reload"]
+    node.converge(NEW, guard=guard)
+    assert node.counted()["systemctl daemon-reload"] == len(NAMES)
 
 
 def test_a_container_that_dies_while_others_change_is_seen(node):

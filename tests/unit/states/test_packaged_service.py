@@ -60,7 +60,9 @@ class Node:
         for guard in ("galera", "ovsdb_cluster"):
             salt |= {
                 f"{guard}.pending": lambda name: self.pending,
-                f"{guard}.before_stop": lambda name: self.done.append(("leaves", name)) or {"begun": 1},
+                f"{guard}.before_stop": lambda name, *hold: (
+                    self.done.append(("leaves", name)) or {"begun": 1}
+                ),
                 f"{guard}.after_start": lambda name, token, timeout: self.done.append(("back",)) or "back",
                 f"{guard}.undo": lambda name, token: self.done.append(("undo", token)),
             }
