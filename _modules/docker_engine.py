@@ -86,22 +86,19 @@ def container(name: str, known: bool = False) -> dict | None:
     return _memory().container(name, containers, _some) if known else _some([name]).get(name)
 
 
-def runs(container: str) -> bool:
-    """Whether docker has a container of that name, and it runs.
+def process(container: str) -> int:
+    """The id of a container's first process, as the node sees it; 0 when it does not run.
 
-    container (str): its name. Raises CommandExecutionError when docker does not answer.
+    container (str): its name. What this job knows already counts as long as that process runs. Raises
+    CommandExecutionError when docker does not answer.
 
     CLI Example:
 
     .. code-block:: bash
 
-        salt 'cmp1' docker_engine.runs nova_compute
+        salt 'cmp1' docker_engine.process nova_compute
     """
-    if not docker_api.serves():
-        return False
-    with docker_api.talking() as client:
-        told = docker_api.found(client, container)
-    return bool(told and told["State"]["Running"])
+    return _memory().process(container, containers, _some) if docker_api.serves() else 0
 
 
 def image_ids(references: Iterable[str], known: bool = False) -> dict[str, str]:

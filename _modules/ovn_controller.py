@@ -8,21 +8,28 @@ before is recorded until it is caught up, so that the next run can finish the ch
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import commands, engines, images, ovn_chassis, ovsdb, southbound, waiting
+from openstack_rollout.node import (
+    commands,
+    control_socket,
+    engines,
+    images,
+    ovn_chassis,
+    ovsdb,
+    southbound,
+    unit_processes,
+    waiting,
+)
 from openstack_rollout.node import share as shares
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.guarding import Look, Steps
 from openstack_rollout.node.guards import PATIENCE
 
 _STEPS = Steps()
-_PROC = Path("/proc")
 _PROTOCOLS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
 _ENDS_IN = 15  # seconds for a controller that was asked to exit
 _POLL = 0.5
@@ -359,23 +366,13 @@ def _chassis() -> dict | None:
 
 def _ask_to_exit(container: str) -> None:
     """Ask the controller to exit; one that does not is stopped by its unit, and its flows stay as well."""
-
-    def ended() -> bool:
-        return not engines.runs(__salt__, container)
-
     _ask(container, "exit", "--restart")
-    _STEPS.until(ended, _ENDS_IN, 0.1)
+    _STEPS.until(lambda: not engines.runs(__salt__, container), _ENDS_IN, 0.1)
 
 
 def _age(container: str) -> float | None:
-    """Seconds since the container was started, by the kernel's uptime, which no clock change moves."""
-    pid = commands.main_process(__salt__, container)
-    try:
-        started = (_PROC / pid / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
-        uptime = (_PROC / "uptime").read_text(encoding="utf-8").split()[0]
-    except (OSError, IndexError):
-        return None
-    return float(uptime) - int(started) / os.sysconf("SC_CLK_TCK")
+    """Seconds since the container was started."""
+    return unit_processes.age(commands.main_process(__salt__, container))
 
 
 def _set(key: str, value: str | None) -> None:
@@ -397,5 +394,4 @@ def _ofctl(verb: str, *arguments: str) -> str:
 
 def _ask(container: str, *command: str) -> str:
     """What the controller answers, "" when it does not."""
-    appctl = ["ovn-appctl", "--timeout=10", "-t", "ovn-controller", *command]
-    return commands.in_container(__salt__, container, appctl).stdout
+    return control_socket.ask_ovn(__salt__, container, "ovn-controller", *command).stdout

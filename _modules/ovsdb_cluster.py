@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import clusters, commands, ovsdb_schema
+from openstack_rollout.node import clusters, commands, control_socket, ovsdb_schema
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.guarding import Look, Steps
 from openstack_rollout.node.guards import PATIENCE
@@ -264,5 +264,4 @@ def _control(container: str) -> str | None:
 
 
 def _appctl(container: str, control: str, *command: str) -> commands.Result:
-    appctl = ["ovs-appctl", "--timeout=10", "-t", control, *command]
-    return commands.in_container(__salt__, container, appctl)
+    return control_socket.ask(__salt__, container, control, *command)

@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterable
 
 import salt.utils.path
-from salt.exceptions import CommandExecutionError
 
 from openstack_rollout.node import (
     commands,
@@ -27,7 +26,6 @@ from openstack_rollout.node.errors import NodeError
 
 _WHY = 3  # lines at the end of podman's output that say why it failed
 _LONGEST = 2000
-_NEVER_STARTED = ("created", "configured", "initialized")
 
 
 def __virtual__():
@@ -61,7 +59,7 @@ def containers(known: bool = False) -> dict[str, dict]:
         return _memory().containers(containers, _some)
     names = [name for entry in _json(["ps", "--all", "--format", "json"]) for name in entry["Names"][:1]]
     # A container may be removed between the two calls: podman then still answers for the others.
-    return _memory().whole(_inspected(names)[0] if names else {})
+    return _memory().whole(podman_inspect.records(__salt__, names)[0] if names else {})
 
 
 def container(name: str, known: bool = False) -> dict | None:
@@ -77,6 +75,21 @@ def container(name: str, known: bool = False) -> dict | None:
         salt 'cmp1' podman.container nova_compute
     """
     return _memory().container(name, containers, _some) if known else _some([name]).get(name)
+
+
+def process(container: str) -> int:
+    """The id of a container's first process, as the node sees it; 0 when it does not run.
+
+    container (str): its name. What this job knows already counts as long as that process runs. Raises
+    CommandExecutionError when podman does not answer.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' podman.process nova_compute
+    """
+    return _memory().process(container, containers, _some)
 
 
 def image_ids(references: Iterable[str], known: bool = False) -> dict[str, str]:
@@ -331,39 +344,9 @@ def remove(container: str) -> None:
     _checked(["rm", "--force", "--ignore", "--time", "30", container])
 
 
-def _container(entry: dict) -> dict:
-    state, config = entry["State"], entry.get("Config") or {}
-    health = (state.get("Health") or {}).get("Status")
-    test = (config.get("Healthcheck") or {}).get("Test") or ["NONE"]
-    return {
-        "id": entry["Id"],
-        "running": bool(state["Running"]),
-        "started": state.get("Status") not in _NEVER_STARTED,
-        "image_id": entry["Image"].removeprefix("sha256:"),
-        "image": entry.get("ImageName") or "",
-        "healthy": {"healthy": True, "unhealthy": False}.get(health),
-        "health_check": test[0] != "NONE",
-        "labels": config.get("Labels") or {},
-        "exit_code": state.get("ExitCode", 0),
-        "restarts": entry.get("RestartCount", 0),
-        "by_command": bool(config.get("CreateCommand")),
-        "pid": int(state.get("Pid") or 0),
-    }
-
-
-def _inspected(names: list[str]) -> tuple[dict[str, dict], commands.Result]:
-    """What podman tells of containers, those that it knows; and how its command ended."""
-    done = podman_inspect.run(__salt__, "container", names)
-    try:
-        told = json.loads(done.stdout or "[]")
-    except ValueError as error:
-        raise CommandExecutionError(f"podman container inspect: {done.complaint(lines=_WHY)}") from error
-    return {entry["Name"]: _container(entry) for entry in told}, done
-
-
 def _some(names: list[str]) -> dict[str, dict]:
     """What podman tells of containers by their names, now."""
-    told, done = _inspected(names)
+    told, done = podman_inspect.records(__salt__, names)
     found = {name: told[name] for name in names if name in told}  # a name may be the beginning of an id
     if done.retcode and len(found) < len(names):
         # Whether they are gone, or podman does not answer, its list tells.

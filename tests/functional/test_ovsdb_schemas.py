@@ -40,7 +40,7 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture
 def guard(cluster, tmp_path):
-    module = load("modules", "ovsdb_cluster", salt={"cmd.run_all": cluster.run_all}, grains={"id": "ctl"})
+    module = load("modules", "ovsdb_cluster", salt=cluster.functions(), grains={"id": "ctl"})
     module._STEPS = guarding.Steps(tmp_path)
     return module
 

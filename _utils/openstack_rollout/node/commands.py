@@ -22,6 +22,7 @@ NOTHING_RESTARTED = {"NEEDRESTART_SUSPEND": "1", "NEEDRESTART_MODE": "l"}
 #: The environment in which a package manager asks nothing, restarts nothing, and answers in English.
 UNATTENDED = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C", **NOTHING_RESTARTED}
 UNIT = ".service"
+_ENGINES = ("docker_engine", "podman")  # the modules that tell of containers
 _NAMED = 6  # words of a command that an error message repeats
 _LONGEST = 300  # characters of a program's complaint that an error message repeats
 _NOT_THERE = 125  # podman's exit status for a container that does not run; docker has none of its own
@@ -173,6 +174,10 @@ def processes(salt: Mapping[str, Any], container: str) -> str:
     """
     if is_unit(container):
         return unit_processes.command_lines(container)
+    process = main_process(salt, container)
+    told = unit_processes.of_container(process) if process else ""
+    if told is not None:
+        return told
     engine = _engine(salt, container)
     columns = {"podman": ["args"], "docker": ["-eo", "pid,args"]}
     return run(salt, [engine, "top", container, *columns[engine]]).stdout if engine else ""
@@ -186,12 +191,8 @@ def main_process(salt: Mapping[str, Any], container: str) -> str:
     if is_unit(container):
         told = run(salt, ["systemctl", "show", "--property=MainPID", "--value", container]).stdout.strip()
         return "" if told == "0" else told
-    engine = _engine(salt, container)
-    return (
-        run(salt, [engine, "inspect", "--format", "{{.State.Pid}}", container]).stdout.strip()
-        if engine
-        else ""
-    )
+    running = (salt[f"{engine}.process"](container) for engine in _ENGINES if f"{engine}.process" in salt)
+    return next((str(process) for process in running if process), "")
 
 
 def _telling(printed: str) -> list[str]:
@@ -200,6 +201,6 @@ def _telling(printed: str) -> list[str]:
 
 def _engine(salt: Mapping[str, Any], container: str) -> str | None:
     """The program of the engine that runs a container; None where there is docker alone, and it does not."""
-    if "docker_engine.runs" in salt and salt["docker_engine.runs"](container):
+    if "docker_engine.process" in salt and salt["docker_engine.process"](container):
         return "docker"
-    return "podman" if "podman.containers" in salt or "docker_engine.runs" not in salt else None
+    return "podman" if "podman.containers" in salt or "docker_engine.process" not in salt else None

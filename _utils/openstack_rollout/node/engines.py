@@ -49,7 +49,7 @@ def runs(salt: Mapping[str, Any], name: str) -> bool:
     if commands.is_unit(name):
         state = commands.run(salt, ["systemctl", "show", "--property=ActiveState", "--value", name]).stdout
         return state.strip() in _UP
-    return any((salt[f"{engine}.container"](name) or {}).get("running") for engine in loaded(salt))
+    return any(salt[f"{engine}.process"](name) for engine in loaded(salt))
 
 
 def local_images(salt: Mapping[str, Any], *, known: bool = False) -> dict[str, list[str]]:

@@ -82,8 +82,7 @@ class FirstLook:
         known = self._known.get("containers")
         if known is None:
             return everything().get(name)
-        counts = name in known and name not in self._known["changed"] and known[name][0]["running"]
-        if counts and self._lasts(name, health=True):
+        if name in known and name not in self._known["changed"] and self._lasts(name, health=True):
             return known[name][0]
         return some([name]).get(name)
 
@@ -93,6 +92,25 @@ class FirstLook:
         ask (callable): has the engine list them.
         """
         return self.once("images", ask)
+
+    def process(
+        self,
+        name: str,
+        everything: Callable[[], _Records],
+        some: Callable[[list[str]], _Records],
+    ) -> int:
+        """The id of the first process of a container, as long as it runs; 0 when none does.
+
+        name, everything, some: as for `container`.
+        """
+        known = self._known.get("containers")
+        if known is None:
+            one = everything().get(name)
+        elif name in known and name not in self._known["changed"] and self._lasts(name):
+            one = known[name][0]
+        else:
+            one = some([name]).get(name)
+        return one["pid"] if one and one["running"] else 0
 
     def once(self, what: str, ask: Callable[[], Any]) -> Any:
         """What does not change while a job runs, such as an engine's configuration.
@@ -124,7 +142,7 @@ class FirstLook:
     def _lasts(self, name: str, *, health: bool = False) -> bool:
         """Whether a container still runs the same process, and its health is no older than it may be."""
         one, began, told = self._known["containers"][name]
-        if not began or _began(one.get("pid")) != began:
+        if not one["running"] or not began or _began(one.get("pid")) != began:
             return False
         if not health or not one["health_check"]:
             return True

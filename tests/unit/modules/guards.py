@@ -8,6 +8,11 @@ from types import SimpleNamespace
 from openstack_rollout.node import waiting
 from openstack_rollout.node.guarding import Steps
 
+#: the id of no process: the kernel has none that high
+NOBODY = 2**22 + 1
+#: what a guard asks of an engine: its container runs, and its socket is not reached from the node
+REACHED_BY_EXEC = {"podman.process": lambda name: NOBODY, "cmd.has_exec": lambda name: True}
+
 
 def steps(folder):
     """The steps of a guard, with their records in that folder."""

@@ -63,7 +63,7 @@ class Node:
             "openstack_node.guarded": lambda: GUARDED,
             "saltutil.is_running": lambda pattern: [{"fun": "state.sls"}] if self.applies else [],
             "podman.containers": dict,
-            "podman.container": lambda name: {"running": name not in self.stopped},
+            "podman.process": lambda name: name not in self.stopped,
             "pacemaker.status": lambda: self.pacemaker,
         }
         found = load("modules", "cluster_member", salt=functions, grains={"id": "ctl1"})

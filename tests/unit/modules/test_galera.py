@@ -9,7 +9,7 @@ from salt.exceptions import CommandExecutionError
 
 from openstack_rollout.node.errors import NodeError
 from tests.unit.loading import Commands, load
-from tests.unit.modules.guards import clock, steps
+from tests.unit.modules.guards import NOBODY, REACHED_BY_EXEC, clock, steps
 
 NAME = "mariadb"
 HOSTS = ("10.88.0.11", "10.88.0.12", "10.88.0.13")
@@ -42,8 +42,8 @@ class Cluster(Commands):
         found = super().__call__(command, **options)
         if command[0] == "journalctl":
             return found | {"stdout": self.journal}
-        if command[1] in ("top", "inspect"):
-            return found | {"stdout": self.processes if command[1] == "top" else "42"}
+        if command[1] == "top":
+            return found | {"stdout": self.processes}
         host = next((word.partition("=")[2] for word in command if word.startswith("--host=")), "")
         if host in self.errors:
             code, said = self.errors[host]
@@ -60,7 +60,7 @@ class Cluster(Commands):
 
 
 def guard(cluster, folder):
-    module = load("modules", "galera", salt={"cmd.run_all": cluster}, grains={"id": "ctl1"})
+    module = load("modules", "galera", salt=REACHED_BY_EXEC | {"cmd.run_all": cluster}, grains={"id": "ctl1"})
     module.time, module._STEPS = clock(), steps(folder)
     return module
 
@@ -227,7 +227,7 @@ def fed(tmp_path):
     cluster.processes = f"mariadbd --user=mysql\n{SCRIPT}"
     module = guard(cluster, tmp_path / "records")
     module._PROC = tmp_path
-    data = tmp_path / "42/root/srv/db"
+    data = tmp_path / f"{NOBODY}/root/srv/db"
     (data / "nova").mkdir(parents=True)
     (data / "sst_in_progress").touch()
     (data / "ibdata1").write_bytes(b"x" * 9000)

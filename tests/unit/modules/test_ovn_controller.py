@@ -11,7 +11,7 @@ from openstack_rollout.node import ovn_chassis
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.vocabulary import SHARE_VERSION
 from tests.unit.loading import Commands, load
-from tests.unit.modules.guards import steps
+from tests.unit.modules.guards import NOBODY, steps
 
 NAME = "ovn_controller"
 OPERATORS = "3000"
@@ -102,7 +102,7 @@ def guard(node, folder, wants=NEW):
         "cmd.has_exec": lambda name: True,
         "datapath.record": lambda: node.ran.append(["datapath.record"]),
         "podman.containers": lambda known=False: {NAME: {"running": node.running, "image_id": "id-old"}},
-        "podman.container": lambda name: {"running": node.running},
+        "podman.process": lambda name: NOBODY if node.running else 0,
         "podman.local_images": lambda known=False: {"id-old": [OLD], "id-new": [NEW]},
     }
     module = load("modules", "ovn_controller", salt=salt, pillar=pillar)

@@ -7,7 +7,7 @@ from salt.exceptions import CommandExecutionError
 
 from openstack_rollout.node.errors import NodeError
 from tests.unit.loading import Commands, load
-from tests.unit.modules.guards import steps
+from tests.unit.modules.guards import REACHED_BY_EXEC, steps
 
 NAME = "ovn_nb_db"
 CONTROL = "/run/ovn/ovnnb_db.ctl"
@@ -80,7 +80,9 @@ class Server(Commands):
 
 
 def guard(server, folder):
-    module = load("modules", "ovsdb_cluster", salt={"cmd.run_all": server}, grains={"id": "ctl1"})
+    module = load(
+        "modules", "ovsdb_cluster", salt=REACHED_BY_EXEC | {"cmd.run_all": server}, grains={"id": "ctl1"}
+    )
     module._STEPS = steps(folder)
     return module
 

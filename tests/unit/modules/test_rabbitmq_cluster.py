@@ -9,7 +9,7 @@ from salt.exceptions import CommandExecutionError
 
 from openstack_rollout.node.errors import NodeError
 from tests.unit.loading import Commands, load
-from tests.unit.modules.guards import clock, steps
+from tests.unit.modules.guards import REACHED_BY_EXEC, clock, steps
 
 NAME = "rabbitmq"
 NODES = ["rabbit@ctl1", "rabbit@ctl2", "rabbit@ctl3"]
@@ -73,7 +73,9 @@ class Broker(Commands):
 
 
 def guard(broker, folder):
-    module = load("modules", "rabbitmq_cluster", salt={"cmd.run_all": broker}, grains={"id": "ctl1"})
+    module = load(
+        "modules", "rabbitmq_cluster", salt=REACHED_BY_EXEC | {"cmd.run_all": broker}, grains={"id": "ctl1"}
+    )
     module.time, module._STEPS = clock(), steps(folder)
     return module
 

@@ -136,3 +136,32 @@ def test_the_processes_of_a_unit_are_those_of_its_control_group(tmp_path, monkey
     monkeypatch.setattr(unit_processes, "PROC", tmp_path)
     told = commands.processes({"cmd.run_all": Commands()}, "mariadb.service")
     assert told.splitlines() == [f"/usr/sbin/p{pid} --a b" for pid in (10, 11, 12)]
+
+
+ID = "ab" * 32
+
+
+@pytest.mark.parametrize(
+    ("own", "below"),
+    [
+        (f"0::/system.slice/db.service/libpod-payload-{ID}", "/init.scope"),
+        (f"0::/machine.slice/libpod-{ID}.scope/container", ""),
+        (f"0::/docker/{ID}", "/below"),
+        (f"12:cpu:/x\n1:name=systemd:/system.slice/docker-{ID}.scope", ""),
+    ],
+)
+def test_the_processes_of_a_container_are_told_by_the_kernel_and_take_no_engine(
+    tmp_path, monkeypatch, own, below
+):
+    groups = {10: own, 11: own + below, 12: own.replace(ID, "cd" * 32), 13: "0::/system.slice/db.service"}
+    for pid, group in groups.items():
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "cgroup").write_text(f"{group}\n")
+        (tmp_path / str(pid) / "cmdline").write_bytes(f"/usr/sbin/p{pid}\0".encode())
+    monkeypatch.setattr(unit_processes, "PROC", tmp_path)
+    run = Commands({"podman top db args": "of podman"})
+    salt = {"cmd.run_all": run, "podman.process": lambda name: 10}
+    assert commands.processes(salt, "db").splitlines() == ["/usr/sbin/p10", "/usr/sbin/p11"]
+    assert not run.ran
+    salt["podman.process"] = lambda name: 13  # without a group of its own
+    assert commands.processes(salt, "db") == "of podman"

@@ -7,6 +7,7 @@ from salt.exceptions import CommandExecutionError
 
 from openstack_rollout.node import commands, docker_api, engines
 from tests.unit.loading import Commands
+from tests.unit.modules.guards import NOBODY
 
 
 def salt(run=None, **found):
@@ -15,10 +16,10 @@ def salt(run=None, **found):
     for engine, there in found.items():
         functions[f"{engine}.containers"] = lambda known=False, there=there: there
         functions[f"{engine}.container"] = lambda name, there=there: there.get(name)
+        functions[f"{engine}.process"] = lambda name, there=there: (
+            NOBODY if there.get(name, {"running": False})["running"] else 0
+        )
         functions[f"{engine}.local_images"] = lambda known, engine=engine: {"id": ["both"], engine: []}
-    if "docker_engine" in found:
-        there = found["docker_engine"]
-        functions["docker_engine.runs"] = lambda name: there.get(name, {"running": False})["running"]
     return functions
 
 
@@ -75,8 +76,10 @@ def test_a_command_goes_to_the_engine_that_runs_the_container():
     assert lines == ["docker top db -eo pid,args"]
     _, lines = ran(lambda functions: commands.processes(functions, "db"), podman=runs)
     assert lines == ["podman top db args"]
-    _, lines = ran(lambda functions: commands.main_process(functions, "db"), docker_engine=runs)
-    assert lines == ["docker inspect --format {{.State.Pid}} db"]
+    assert ran(lambda functions: commands.processes(functions, "db"), podman=stopped) == ("", [])
+    both = {"docker_engine": runs, "podman": stopped}
+    assert ran(lambda functions: commands.main_process(functions, "db"), **both) == (str(NOBODY), [])
+    assert ran(lambda functions: commands.main_process(functions, "db"), podman=stopped) == ("", [])
 
 
 @pytest.mark.parametrize(("state", "runs"), [("active", True), ("activating", True), ("failed", False)])

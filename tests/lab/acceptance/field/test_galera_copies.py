@@ -74,7 +74,7 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture
 def guard(cluster, tmp_path):
-    module = load("modules", "galera", salt={"cmd.run_all": cluster.run_all}, grains={"id": "ctl2"})
+    module = load("modules", "galera", salt=cluster.functions(), grains={"id": "ctl2"})
     module._STEPS = guarding.Steps(tmp_path)
     return module
 
@@ -124,8 +124,11 @@ def one(cluster):
     found = Container(name="two", unit="", guard="galera", timeout=LIMIT, checked=True, running=True)
     salt = {
         "podman.healthy": lambda name: state(cluster, "two") == "Synced",
-        "podman.containers": lambda: {
-            "two": {"running": bool(cluster.pids("two")), "restarts": 0, "exit_code": 0, "image_id": "id"}
+        "podman.container": lambda name: {
+            "running": bool(cluster.pids(name)),
+            "restarts": 0,
+            "exit_code": 0,
+            "image_id": "id",
         },
         "podman.image_ids": lambda references: dict.fromkeys(references, "id"),
     }
@@ -158,7 +161,7 @@ def test_a_copy_that_stands_still_is_named_and_left_alone(cluster, guard):
             container_change.prove(salt, container, "image", time.time())
         with pytest.raises(NodeError) as refused:
             guard.may_stop("two", 1)
-        other = load("modules", "galera", salt={"cmd.run_all": cluster.run_all}, grains={"id": "ctl1"})
+        other = load("modules", "galera", salt=cluster.functions(), grains={"id": "ctl1"})
         with pytest.raises(NodeError) as others:
             other.may_stop("one", 1)
         guard.undo("two", token)

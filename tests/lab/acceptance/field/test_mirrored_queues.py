@@ -74,7 +74,7 @@ def brokers(root, tmp_path_factory):
 
 @pytest.fixture
 def guard(brokers, tmp_path):
-    module = load("modules", "rabbitmq_cluster", salt={"cmd.run_all": brokers.run_all}, grains={"id": "ctl"})
+    module = load("modules", "rabbitmq_cluster", salt=brokers.functions(), grains={"id": "ctl"})
     module._STEPS = guarding.Steps(tmp_path)
     return module
 
