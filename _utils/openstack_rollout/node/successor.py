@@ -39,21 +39,20 @@ def prepare(
     if there[container]["running"]:
         starting_units.require_active(salt, unit, container)
     before = salt["podman.definition"](container)
-    _remove(salt, name)
+    _remove(salt, there.get(name))
     arguments = _with_its_volumes(salt, container, create(name))
     done = commands.run(salt, ["podman", *arguments], secret=True)
     if done.retcode:
-        _remove(salt, name)
+        _remove(salt, salt["podman.container"](name))
         raise NodeError(
             "DEFINITION_REFUSED", f"{container}: podman does not create it: {done.complaint(lines=1)}"
         )
     try:
         definitions.require_same(container, before, salt["podman.definition"](name, before["key"]))
     except CommandExecutionError:
-        _remove(salt, name)
+        _remove(salt, salt["podman.container"](name))
         raise
-    there = salt["podman.containers"]()
-    ids = {"previous": there[container]["id"], "next": there[name]["id"]}
+    ids = {"previous": there[container]["id"], "next": salt["podman.container"](name)["id"]}
     return {"unit": unit, "engine": ENGINE, "definition": before, "ran": there[container]["running"], **ids}
 
 
@@ -65,16 +64,16 @@ def replace(salt: Mapping[str, Any], container: str, token: Mapping[str, Any]) -
     unit, previous = token["unit"], token["previous"]
     try:
         # The names change while it runs still, so that one restart is all that its service is without.
-        if _runs(salt, previous) and not unit_stop.by_id(salt, unit, container, previous):
+        if _runs(salt, container, previous) and not unit_stop.by_id(salt, unit, container, previous):
             salt["quadlet.stop"](unit)
-            _require_ended(salt, container, unit, previous)
+            _require_ended(salt, container, container, unit, previous)
         salt["podman.rename"](previous, f"{container}{PREVIOUS}")
         salt["podman.rename"](token["next"], container)
         salt["quadlet.restart"](unit)
         time.sleep(_STARTS_IN)
     finally:
         unit_stop.forget(salt, unit)
-    _require_ended(salt, container, unit, previous)
+    _require_ended(salt, container, f"{container}{PREVIOUS}", unit, previous)
 
 
 def put_back(salt: Mapping[str, Any], container: str, token: Mapping[str, Any]) -> None:
@@ -111,14 +110,14 @@ def accept(salt: Mapping[str, Any], container: str, token: Mapping[str, Any]) ->
     CommandExecutionError when podman cannot remove it.
     """
     unit_stop.forget(salt, token["unit"])
-    _remove(salt, f"{container}{PREVIOUS}", token["previous"])
+    _remove_own(salt, f"{container}{PREVIOUS}", token["previous"])
 
 
 def discard(salt: Mapping[str, Any], container: str, token: Mapping[str, Any]) -> None:
     """Remove what a replacement made and kept beside the container that has the name. As `accept`."""
     unit_stop.forget(salt, token["unit"])
-    _remove(salt, f"{container}{NEXT}", token["next"])
-    _remove(salt, f"{container}{PREVIOUS}", token["previous"])
+    _remove_own(salt, f"{container}{NEXT}", token["next"])
+    _remove_own(salt, f"{container}{PREVIOUS}", token["previous"])
 
 
 def _refuse_in_the_way(container: str, there: Mapping[str, Mapping[str, Any]]) -> None:
@@ -143,17 +142,25 @@ def _with_its_volumes(salt: Mapping[str, Any], container: str, arguments: list[s
     return [*arguments[:options], *kept, *arguments[options:]]
 
 
-def _require_ended(salt: Mapping[str, Any], container: str, unit: str, identity: str) -> None:
-    if _runs(salt, identity):
+def _require_ended(salt: Mapping[str, Any], container: str, name: str, unit: str, identity: str) -> None:
+    if _runs(salt, name, identity):
         raise CommandExecutionError(f"{unit} did not stop the {container} that ran before")
 
 
-def _runs(salt: Mapping[str, Any], identity: str) -> bool:
-    return any(one["id"] == identity and one["running"] for one in salt["podman.containers"]().values())
+def _runs(salt: Mapping[str, Any], name: str, identity: str) -> bool:
+    """Whether the container that is meant runs, under the name that it has by now."""
+    found = salt["podman.container"](name)
+    return bool(found and found["id"] == identity and found["running"])
 
 
-def _remove(salt: Mapping[str, Any], name: str, wanted: str = "") -> None:
-    """Remove a container of ours by its name, where it is the one that is meant."""
-    found = salt["podman.containers"]().get(name)
-    if found and (found["id"] == wanted if wanted else not found["running"]):
+def _remove(salt: Mapping[str, Any], found: Mapping[str, Any] | None) -> None:
+    """Remove what a `prepare` has made, and nobody has started."""
+    if found and not found["running"]:
+        salt["podman.remove"](found["id"])
+
+
+def _remove_own(salt: Mapping[str, Any], name: str, wanted: str) -> None:
+    """Remove a container by its name, where it is the one that is meant."""
+    found = salt["podman.container"](name)
+    if found and found["id"] == wanted:
         salt["podman.remove"](found["id"])

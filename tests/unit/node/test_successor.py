@@ -38,12 +38,13 @@ class Podman:
     """What `prepare` and `replace` ask of podman and systemd; `did` is what was done, in order."""
 
     def __init__(self, active="active", **others):
-        self.did, self.active = [], active
+        self.did, self.active, self.listed = [], active, 0
         one = {"id": "old", "running": True, "started": True}
         self.there = {"keystone": one, **others}
         self.inspected = [{"Mounts": [{"Type": "volume", "Name": "f" * 64, "Destination": "/data"}]}]
         self.salt = {
-            "podman.containers": lambda: self.there,
+            "podman.containers": self._all,
+            "podman.container": self.there.get,
             "podman.definition": lambda name, key="": {"key": "k", "values": {}},
             "podman.rename": lambda one, name: self.did.append(f"rename {one} {name}"),
             "podman.remove": lambda one: self.did.append(f"remove {one}"),
@@ -53,6 +54,10 @@ class Podman:
                 for name in ("stop", "restart", "reload")
             },
         }
+
+    def _all(self):
+        self.listed += 1
+        return self.there
 
     def _run(self, command, **_):
         answer = ""
@@ -75,7 +80,7 @@ class Podman:
 
 def test_a_volume_that_nobody_named_stays_with_its_container():
     podman = Podman()
-    assert podman.prepare()["next"] == "new"
+    assert podman.prepare()["next"] == "new" and podman.listed == 1
     assert podman.did == [f"podman create --volume={'f' * 64}:/data --name=keystone-next image"]
 
 
@@ -106,4 +111,4 @@ def test_a_unit_that_does_not_stop_its_container_gets_no_second_one(monkeypatch)
     podman = Podman()
     with pytest.raises(CommandExecutionError, match="did not stop the keystone"):
         successor.replace(podman.salt, "keystone", TOKEN)
-    assert podman.did == ["stop"]
+    assert podman.did == ["stop"] and podman.listed == 0
