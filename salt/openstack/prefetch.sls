@@ -28,26 +28,28 @@
     - failhard: True
 {%- endfor %}
 {%- set packaged = node.packaged | selectattr("stage", "in", asked) | rejectattr("moved_with") | list %}
+{%- set moving = {} %}
+{%- set sets = [] %}
 {%- for service in packaged %}
 {%- set newest = service.newest and salt["packaged_service.newer"](service.libraries, service.newest.depth, service.newest.kept) or {} %}
-{%- set moving = dict(newest, **service.packages) %}
-{{ ("prefetch packages of service " ~ service.name) | json }}:
+{%- do moving.update({service.name: dict(newest, **service.packages)}) %}
+{%- do sets.append({"packages": moving[service.name], "stage": service.stage}) %}
+{%- endfor %}
+{%- for stage in stages %}
+{%- do sets.append({"packages": node.packages[stage], "stage": stage}) %}
+{%- endfor %}
+{%- if sets %}
+prefetch packages:
   package_set.downloaded:
-    - packages: {{ moving | json }}
-    - stage: {{ service.stage | json }}
+    - sets: {{ sets | json }}
     - failhard: True
+{%- endif %}
+{%- for service in packaged %}
 {{ ("prefetch the way back of service " ~ service.name) | json }}:
   packaged_service.kept:
     - name: {{ service.name | json }}
-    - packages: {{ moving | json }}
+    - packages: {{ moving[service.name] | json }}
     - exclude: {{ node.held_back | json }}
-    - failhard: True
-{%- endfor %}
-{%- for stage in stages %}
-prefetch packages of {{ stage }}:
-  package_set.downloaded:
-    - packages: {{ node.packages[stage] | json }}
-    - stage: {{ stage | json }}
     - failhard: True
 {%- endfor %}
 {%- set others = "system" in asked and "system" in node.stages and node.system.others and not salt["bootc.status"]() %}

@@ -73,6 +73,78 @@ def test_downloaded_is_needed_only_for_what_will_move_and_is_not_there():
     assert fetched == [{"a": "1-2", "b": "1-2"}]  # all that one transaction will move, resolved as one
 
 
+class Cache:
+    """The cache of a package manager: what was fetched, and by which calls."""
+
+    def __init__(self, refused=(), apart=()):
+        self.refused, self.apart = refused, apart  # apart: files that a set needs only by itself
+        self.asked, self.there = [], set()
+
+    def functions(self):
+        return {
+            "package_set.changes": lambda packages, stage: {"install": dict(packages), "remove": []},
+            "package_set.missing_downloads": self.missing,
+            "package_set.download": self.download,
+        }
+
+    def missing(self, packages):
+        extra = {name: "1" for name, of in self.apart if [*packages] == of}
+        return {name: one for name, one in (packages | extra).items() if (name, one) not in self.there}
+
+    def download(self, packages):
+        self.asked.append(sorted(packages))
+        if sorted(packages) in self.refused:
+            raise NodeError("PACKAGE_DOWNLOAD_FAILED", f"no way to {packages}")
+        missing = self.missing(packages)
+        self.there |= set(missing.items())
+        return {name: {"new": one} for name, one in missing.items()}
+
+
+SETS = [{"packages": {name: "1"}, "stage": stage} for name, stage in (("a", "services"), ("b", "ovs"))]
+
+
+def test_sets_are_fetched_by_one_call():
+    cache = Cache()
+    predicted = state("package_set", True, **cache.functions()).downloaded("x", sets=SETS)
+    assert predicted["result"] is None and not cache.asked
+    answer = state("package_set", **cache.functions()).downloaded("x", sets=SETS)
+    assert answer["result"] is True and set(answer["changes"]) == {"a", "b"} == set(predicted["changes"])
+    assert cache.asked == [["a", "b"]]
+    again = state("package_set", **cache.functions()).downloaded("x", sets=SETS)
+    assert (again["result"], again["changes"], len(cache.asked)) == (True, {}, 1)
+
+
+def test_sets_that_want_other_versions_of_a_package_are_fetched_one_by_one():
+    cache = Cache()
+    other = [*SETS, {"packages": {"a": "2"}, "stage": "system"}]
+    assert state("package_set", **cache.functions()).downloaded("x", sets=other)["result"] is True
+    assert cache.asked == [["a", "b"], ["a"]]
+    assert cache.there == {("a", "1"), ("a", "2"), ("b", "1")}
+
+
+def test_sets_that_are_no_one_transaction_are_fetched_each_by_itself():
+    cache = Cache(refused=[["a", "b"]])
+    assert state("package_set", **cache.functions()).downloaded("x", sets=SETS)["result"] is True
+    assert cache.asked == [["a", "b"], ["a"], ["b"]]
+    failing = Cache(refused=[["a", "b"], ["b"]])
+    answer = state("package_set", **failing.functions()).downloaded("x", sets=SETS)
+    assert answer["result"] is False and answer["reason"] == "PACKAGE_DOWNLOAD_FAILED"
+
+
+def test_a_repository_that_does_not_answer_is_not_asked_for_each_set():
+    cache = Cache()
+    functions = cache.functions() | {"package_set.download": fail("REPOSITORY_BROKEN")}
+    assert state("package_set", **functions).downloaded("x", sets=SETS)["reason"] == "REPOSITORY_BROKEN"
+
+
+def test_what_a_set_needs_only_when_it_moves_by_itself_is_fetched_too():
+    cache = Cache(apart=[("lib", ["b"])])
+    predicted = state("package_set", True, **cache.functions()).downloaded("x", sets=SETS)
+    assert set(predicted["changes"]) == {"a", "b", "lib"}
+    assert state("package_set", **cache.functions()).downloaded("x", sets=SETS)["result"] is True
+    assert cache.asked == [["a", "b"], ["b"]] and ("lib", "1") in cache.there
+
+
 def test_failures_keep_their_word():
     todo = {"install": WANTED, "remove": []}
     functions = {
