@@ -156,7 +156,7 @@ def _measured(share: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) 
         "openvswitch": __salt__["ovs.status"](),
         "switch": switch and {key: switch[key] for key in ("running", "installed", "stale")},
         "datapath": __salt__["datapath.health"](),
-        "reboot": __salt__["reboot_needed.evidence"](reboots),
+        "reboot": __salt__["reboot_needed.evidence"](reboots, switch),
         "stateful": __salt__["node_workloads.stateful"](share=share),
         "virtual_addresses": __salt__["virtual_addresses.found"](),
         "reboot_without_effect": __salt__["reboot_needed.without_effect"](),

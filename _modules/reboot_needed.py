@@ -29,12 +29,13 @@ Items = Mapping[str, Collection[str]]
 _LISTED = re.compile(r"^\s*\* (\S+)$", re.M)
 
 
-def evidence(thorough: bool = True) -> list[str]:
+def evidence(thorough: bool = True, switch: dict | None = None) -> list[str]:
     """Why this node needs a reboot: one line each, "NAME: what was found"; empty when it needs none.
 
     Without what an earlier reboot did not remove: see `without_effect`.
 
-    thorough (bool): also look for the last of these names, which takes a second.
+    thorough (bool): also look for the last of these names, which takes a second. switch (dict): what
+    `ovs.switch` tells now, where the caller has asked already.
 
     The names: `kernel` (a newer one is installed than runs), `reboot-required` (Debian's file), `marker` (a
     file in /run/openstack-rollout/reboot.d or /etc/openstack-rollout/reboot.d), `bootc` (an image is staged),
@@ -47,7 +48,7 @@ def evidence(thorough: bool = True) -> list[str]:
 
         salt 'cmp1' reboot_needed.evidence
     """
-    return _told(_parted(_found(thorough), _known(), of_them=False))
+    return _told(_parted(_found(thorough, switch), _known(), of_them=False))
 
 
 def without_effect() -> list[str]:
@@ -180,13 +181,13 @@ def _boot_id() -> str:
     return _BOOT_ID.read_text(encoding="utf-8").strip()
 
 
-def _found(thorough: bool = True) -> Found:
+def _found(thorough: bool = True, switch: dict | None = None) -> Found:
     found = {
         _KERNEL: _kernel(),
         "reboot-required": _required(),
         "marker": _markers(),
         "bootc": _image(),
-        "switch": _switch(),
+        "switch": _switch(switch or __salt__["ovs.switch"]()),
         "libraries": _each(__salt__["stale_services.unsafe"]()),
     }
     if thorough:
@@ -237,8 +238,7 @@ def _image() -> dict[str, str]:
     return {staged: f"{staged} is staged"} if staged else {}
 
 
-def _switch() -> dict[str, str]:
-    switch = __salt__["ovs.switch"]()
+def _switch(switch: dict | None) -> dict[str, str]:
     if not switch or not switch["stale"]:
         return {}
     return {switch["installed"]: f"{switch['running']} runs, {switch['installed']} is installed"}

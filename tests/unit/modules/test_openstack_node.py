@@ -55,7 +55,7 @@ def measuring(containers, local=None, **functions):
         "ovs.status": lambda: None,
         "ovs.switch": lambda: None,
         "datapath.health": list,
-        "reboot_needed.evidence": lambda thorough: [],
+        "reboot_needed.evidence": lambda thorough, switch: [],
         "boot_loader.next_boot": lambda: READY,
         "reboot_needed.without_effect": list,
         "node_workloads.stateful": lambda share: {},

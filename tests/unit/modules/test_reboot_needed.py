@@ -46,6 +46,13 @@ def test_a_node_that_is_as_it_booted_has_no_evidence(node):
     assert node(running="5.14.0-2.el9.x86_64").evidence() == []
 
 
+def test_the_switch_is_not_asked_again_where_the_caller_has_asked(node):
+    module = node(running="5.14.0-2.el9.x86_64")
+    del module.__salt__["ovs.switch"]
+    told = {"running": "3.4.0", "installed": "3.5.0", "stale": True}
+    assert module.evidence(switch=told) == ["switch: 3.4.0 runs, 3.5.0 is installed"]
+
+
 def test_each_evidence_has_its_name(node, tmp_path):
     (tmp_path / "reboot-required").touch()
     (tmp_path / "reboot-required.pkgs").write_text("linux-base\nlinux-base\n")
