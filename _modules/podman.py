@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable
 
 import salt.utils.path
+from salt.exceptions import CommandExecutionError
 
 from openstack_rollout.node import (
     commands,
@@ -348,11 +349,14 @@ def _some(names: list[str]) -> dict[str, dict]:
     """What podman tells of containers by their names, now."""
     told, done = podman_inspect.records(__salt__, names)
     found = {name: told[name] for name in names if name in told}  # a name may be the beginning of an id
-    if done.retcode and len(found) < len(names):
-        # Whether they are gone, or podman does not answer, its list tells.
-        there = containers()
-        return {name: there[name] for name in names if name in there}
+    if done.retcode and not all(name in found or _is_absent(name) for name in names):
+        raise CommandExecutionError(f"podman container inspect: {done.complaint(lines=_WHY)}")
     return _memory().some(names, found)
+
+
+def _is_absent(name: str) -> bool:
+    """Whether podman says that there is no such container; it has an exit status of its own for that."""
+    return _podman(["container", "exists", name]).retcode == 1
 
 
 def _listed(known: bool) -> list[dict]:

@@ -91,6 +91,42 @@ def test_a_container_that_went_between_the_two_calls_is_left_out():
     assert list(module.containers()) == ["nova"]
 
 
+GONE = {"retcode": 125, "stdout": "[]", "stderr": "Error: no such container nova"}
+
+
+def test_one_container_is_asked_about_alone():
+    module, commands = podman({"podman container inspect": json.dumps([inspected("nova")])})
+    assert module.container("nova")["running"] and module.container("no") is None  # the beginning of an id
+    assert commands.lines() == ["podman container inspect nova", "podman container inspect no"]
+
+
+def test_a_container_that_is_not_there_is_told_from_a_podman_that_does_not_answer():
+    answers = {"podman container inspect": GONE, "podman container exists": {"retcode": 1}}
+    module, _ = podman(answers)
+    assert module.container("nova") is None and module.process("nova") == 0
+    broken, _ = podman({**answers, "podman container exists": {"retcode": 125}})
+    with pytest.raises(
+        CommandExecutionError, match="podman container inspect: Error: no such container nova"
+    ):
+        broken.container("nova")
+
+
+def test_what_we_change_is_not_known_any_more():
+    entries = [inspected("nova"), inspected("old")]
+    listed = json.dumps([{"Names": [one["Name"]]} for one in entries])
+    answers = {"podman ps": listed, "podman container inspect": json.dumps(entries), "podman images": "[]"}
+    module, commands = podman(answers)
+    for _ in range(2):
+        module.containers(known=True), module.local_images(known=True)
+    assert commands.lines().count("podman ps --all --format json") == 1
+    module.rename("nova", "older")
+    commands.answers["podman container inspect"] = json.dumps([inspected("older"), inspected("old")])
+    assert module.containers(known=True).keys() == {"older", "old"}
+    module.tag("1" * 64, "local/x:1")
+    module.local_images(known=True)
+    assert sum(line.startswith("podman images") for line in commands.lines()) == 2
+
+
 def test_no_containers_at_all():
     module, commands = podman({"podman ps": "[]"})
     assert module.containers() == {}
