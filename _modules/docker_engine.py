@@ -117,8 +117,11 @@ def image_ids(references: Iterable[str], known: bool = False) -> dict[str, str]:
         salt 'cmp1' docker_engine.image_ids '["registry.example/nova-compute@sha256:…"]'
     """
     wanted = list(references)
-    found = stored.ids(wanted, local_images(known=True)) if known else {}
-    return found if found.keys() >= set(wanted) else stored.ids(wanted, local_images())
+    if known and _memory().knows_images():
+        found = stored.ids(wanted, local_images(known=True))
+        if found.keys() >= set(wanted):
+            return found
+    return stored.ids(wanted, local_images())
 
 
 def local_images(known: bool = False) -> dict[str, list[str]]:

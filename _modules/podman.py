@@ -109,8 +109,13 @@ def image_ids(references: Iterable[str], known: bool = False) -> dict[str, str]:
         salt 'cmp1' podman.image_ids '["registry.example/nova-compute@sha256:…"]'
     """
     wanted = list(references)
-    found = stored.ids(wanted, local_images(known=True)) if known else {}
-    return found if found.keys() >= set(wanted) else stored.ids(wanted, local_images())
+    if known and _memory().knows_images():
+        found = stored.ids(wanted, local_images(known=True))
+        if found.keys() >= set(wanted):
+            return found
+    if not known and len(wanted) == 1 and (identity := tagged(stored.without_tag(wanted[0]))):
+        return {wanted[0]: identity}  # podman is quicker to tell of one than of all
+    return stored.ids(wanted, local_images())
 
 
 def local_images(known: bool = False) -> dict[str, list[str]]:

@@ -121,6 +121,10 @@ class FirstLook:
             self._known[what] = ask()
         return self._known[what]
 
+    def knows_images(self) -> bool:
+        """Whether the engine has listed its images since they changed."""
+        return "images" in self._known
+
     def forget_images(self) -> None:
         """The images, or their names, have changed."""
         self._known.pop("images", None)

@@ -81,6 +81,9 @@ class Node:
         return json.dumps({"store": {"graphRoot": str(self.root)}})
 
     def _podman_image(self, words):
+        name, identity = re.search(r"/(\w+)@sha256:(\w+)", words[-1]).groups()
+        if words[:2] == ["inspect", "{{.Id}}"]:
+            return f"sha256:{identity}{name}\n"
         return "[{}]" if words[0] == "inspect" else str(self.root)
 
     def _podman_container(self, words):
@@ -135,7 +138,7 @@ def test_a_job_that_changes_all_asks_once_and_then_of_the_one_that_changed(node)
     counted, n = node.counted(), len(NAMES)
     # One inspection of all; then one for the proof of each: which image it runs.
     assert counted["podman ps"] == 1 and counted["podman container inspect"] == 1 + n
-    assert counted["podman info"] == 1
+    assert counted["podman info"] == counted["podman images"] == 1
     assert counted["systemctl restart"] == n
     assert {one["Image"] for one in node.there.values()} == {NEW + name for name in NAMES}
 
