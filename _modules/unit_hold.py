@@ -32,10 +32,11 @@ def hold(units: Iterable[str]) -> None:
     __salt__["quadlet.reload"]()
 
 
-def release(units: Iterable[str]) -> None:
+def release(units: Iterable[str], reload: bool = True) -> None:
     """End the hold of units; those that are not held are left alone.
 
-    units (list): their names, with or without `.service`. Raises CommandExecutionError when systemd or the
+    units (list): their names, with or without `.service`. reload (bool): False where the caller has systemd
+    read its units again in any case, before it starts one. Raises CommandExecutionError when systemd or the
     disk refuses.
 
     CLI Example:
@@ -54,7 +55,8 @@ def release(units: Iterable[str]) -> None:
                 file.parent.rmdir()
     except OSError as error:
         raise CommandExecutionError(f"{FOLDER}: {error}") from error
-    __salt__["quadlet.reload"]()
+    if reload:
+        __salt__["quadlet.reload"]()
 
 
 def _files(units: Iterable[str]) -> list[Path]:

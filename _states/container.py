@@ -340,6 +340,7 @@ def _steps(one, image, text, legacy):
         lambda: container_change.prove(__salt__, one, image, since),
         lambda: _restore(container, one.unit, aside, legacy, ours),
         accept,
+        reloads=True,
     )
 
 

@@ -43,12 +43,16 @@ class Container(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """How it is changed: `replace` and `prove` raise, `put_back` returns a sentence, `accept` ends it."""
+    """How it is changed: `replace` and `prove` raise, `put_back` returns a sentence, `accept` ends it.
+
+    reloads: whether `replace` has systemd read its units again before it starts the container.
+    """
 
     replace: Callable[[], None]
     prove: Callable[[], None]
     put_back: Callable[[], str]
     accept: Callable[[], None]
+    reloads: bool = False
 
 
 def carry_out(
@@ -183,6 +187,8 @@ def _carry_out(salt: Mapping[str, Any], one: Container, steps: Steps, restore: b
     token = _take_out_of_service(salt, one, units)
     done = copies = False
     try:
+        if steps.reloads:  # then once is enough: what was held has ended by now
+            salt["unit_hold.release"](units, reload=False)
         steps.replace()
         salt["unit_hold.release"](units)
         steps.prove()
@@ -190,6 +196,8 @@ def _carry_out(salt: Mapping[str, Any], one: Container, steps: Steps, restore: b
         done = True
     except CommandExecutionError as error:
         salt["unit_hold.release"](units)
+        if steps.reloads and one.guard in guards.ENDING:
+            salt["quadlet.reload"]()  # whether `replace` came as far as that is not known
         reason = errors.reason_of(error)
         copies = reason == _COPIES
         if reason == _OTHERS_AWAY:

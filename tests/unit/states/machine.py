@@ -115,6 +115,9 @@ class Machine:
         self.did.append(f"rename {container} {name}")
         self.containers[name] = self.containers.pop(container)
 
+    def quadlet_reload(self):
+        self.reloaded = True
+
     def quadlet_label(self):
         return LABEL
 
@@ -157,7 +160,7 @@ class Machine:
     def unit_hold_hold(self, units):
         self.held |= set(units)
 
-    def unit_hold_release(self, units):
+    def unit_hold_release(self, units, reload=True):
         self.held -= set(units)
 
     def quadlet_remove(self, container):

@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 
 from openstack_rollout.node import first_look, quadlet_generator, storage
+from openstack_rollout.records import state_file
 from tests.unit.loading import load
 
 NAMES = [f"service_{number}" for number in range(14)]
@@ -149,6 +150,35 @@ def test_systemd_reads_its_units_again_only_where_one_was_written(node, guard):
     assert not node.counted()["systemctl daemon-reload"]
     node.converge(NEW, guard=guard)
     assert node.counted()["systemctl daemon-reload"] == len(NAMES)
+
+
+def test_a_unit_that_is_held_costs_systemd_one_reading_more(node):
+    state = node.state()
+    hold, salt = [], state.__salt__
+    salt["ovn_controller.before_stop"] = lambda name, held: hold.append(held())
+    salt |= {f"ovn_controller.{name}": lambda *_: None for name in ("pending", "progress", "undo")}
+    salt["ovn_controller.after_start"] = lambda *_: ""
+    answer = state.running(NAMES[0], image(NAMES[0], NEW), health=HEALTH, guard="ovn_controller")
+    assert answer["result"] is True and hold and not list((node.root / "held").rglob("*.conf"))
+    lines = [" ".join(command[:2]) for command in node.ran if command[0] == "systemctl"]
+    assert lines.count("systemctl daemon-reload") == 2
+    # The hold is over by the last of them.
+    assert lines.index("systemctl restart") > max(i for i, one in enumerate(lines) if one.endswith("reload"))
+
+
+def test_a_hold_is_over_for_systemd_too_when_the_next_container_cannot_be_written(node, monkeypatch):
+    state = node.state()
+    state.__salt__["ovn_controller.before_stop"] = lambda name, held: held()
+    state.__salt__ |= {f"ovn_controller.{name}": lambda *_: None for name in ("pending", "progress", "undo")}
+    state.__salt__["ovn_controller.after_start"] = lambda *_: ""
+    monkeypatch.setattr(state_file, "replace", full)
+    answer = state.running(NAMES[0], image(NAMES[0], NEW), health=HEALTH, guard="ovn_controller")
+    assert answer["result"] is False and not list((node.root / "held").rglob("*.conf"))
+    assert [" ".join(command) for command in node.ran].count("systemctl daemon-reload") == 2
+
+
+def full(*_):
+    raise OSError(28, "No space left on device")
 
 
 def test_a_container_that_dies_while_others_change_is_seen(node):
