@@ -105,7 +105,7 @@ def image_ids(references: Iterable[str], known: bool = False) -> dict[str, str]:
     """The ids of those images that are local.
 
     references (list): image references with a digest; a tag beside the digest does not count. known (bool):
-    as for `containers`; what is not known to be local is looked for anew.
+    as for `containers`.
 
     Returns {reference: image id}, without those that would have to be pulled.
     Raises CommandExecutionError when docker does not answer.
@@ -116,12 +116,7 @@ def image_ids(references: Iterable[str], known: bool = False) -> dict[str, str]:
 
         salt 'cmp1' docker_engine.image_ids '["registry.example/nova-compute@sha256:…"]'
     """
-    wanted = list(references)
-    if known and _memory().knows_images():
-        found = stored.ids(wanted, local_images(known=True))
-        if found.keys() >= set(wanted):
-            return found
-    return stored.ids(wanted, local_images())
+    return stored.ids(references, local_images(known))
 
 
 def local_images(known: bool = False) -> dict[str, list[str]]:
@@ -159,7 +154,6 @@ def pull(reference: str) -> str:
         salt 'cmp1' docker_engine.pull registry.example/nova-compute@sha256:…
     """
     plain, stall = stored.without_tag(reference), pulling.stall_timeout(__pillar__)
-    _memory().forget_images()
     with docker_api.talking() as client:
         storage.require_room(client.info()["DockerRootDir"], reference)
         try:
@@ -176,7 +170,9 @@ def pull(reference: str) -> str:
             complaint = " ".join(errors[-1].split())
             reason = stored.pull_failure(complaint)
             raise NodeError(reason, f"{reference}: {complaint}")
-        return docker_api.plain_id(client.inspect_image(plain)["Id"])
+        identity = docker_api.plain_id(client.inspect_image(plain)["Id"])
+    _memory().pulled({"Id": identity, "RepoDigests": [plain]})
+    return identity
 
 
 def healthy(container: str) -> bool:

@@ -97,7 +97,7 @@ def image_ids(references: Iterable[str], known: bool = False) -> dict[str, str]:
     """The ids of those images that are local.
 
     references (list): image references with a digest; a tag beside the digest does not count. known (bool):
-    as for `containers`; what is not known to be local is looked for anew.
+    as for `containers`.
 
     Returns {reference: image id}, without those that would have to be pulled.
     Raises CommandExecutionError when podman does not answer.
@@ -109,13 +109,9 @@ def image_ids(references: Iterable[str], known: bool = False) -> dict[str, str]:
         salt 'cmp1' podman.image_ids '["registry.example/nova-compute@sha256:…"]'
     """
     wanted = list(references)
-    if known and _memory().knows_images():
-        found = stored.ids(wanted, local_images(known=True))
-        if found.keys() >= set(wanted):
-            return found
     if not known and len(wanted) == 1 and (identity := tagged(stored.without_tag(wanted[0]))):
         return {wanted[0]: identity}  # podman is quicker to tell of one than of all
-    return stored.ids(wanted, local_images())
+    return stored.ids(wanted, local_images(known))
 
 
 def local_images(known: bool = False) -> dict[str, list[str]]:
@@ -169,8 +165,9 @@ def pull(reference: str) -> str:
 
         salt 'cmp1' podman.pull registry.example/nova-compute@sha256:…
     """
-    _memory().forget_images()
-    return podman_pull.pull(reference, pulling.stall_timeout(__pillar__), _places())
+    identity = podman_pull.pull(reference, pulling.stall_timeout(__pillar__), _places())
+    _memory().pulled({"Id": identity, "RepoDigests": [stored.without_tag(reference)]})
+    return identity
 
 
 def definition(container: str, key: str = "") -> dict:

@@ -121,9 +121,13 @@ class FirstLook:
             self._known[what] = ask()
         return self._known[what]
 
-    def knows_images(self) -> bool:
-        """Whether the engine has listed its images since they changed."""
-        return "images" in self._known
+    def pulled(self, image: dict[str, Any]) -> None:
+        """An image has come.
+
+        image (dict): as the engine lists it.
+        """
+        if "images" in self._known:
+            self._known["images"].append(image)
 
     def forget_images(self) -> None:
         """The images, or their names, have changed."""

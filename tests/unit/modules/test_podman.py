@@ -111,6 +111,15 @@ def test_a_container_that_is_not_there_is_told_from_a_podman_that_does_not_answe
         broken.container("nova")
 
 
+def test_what_was_pulled_is_known_without_another_list(pulling):
+    module, _ = pulling(out="4" * 64)
+    module.__salt__["cmd.run_all"].answers["podman images"] = "[]"
+    assert module.image_ids([REFERENCE], known=True) == {}
+    module.pull(REFERENCE)
+    assert module.image_ids([REFERENCE], known=True) == {REFERENCE: "4" * 64}
+    assert sum(line.startswith("podman images") for line in module.__salt__["cmd.run_all"].lines()) == 1
+
+
 def test_what_we_change_is_not_known_any_more():
     entries = [inspected("nova"), inspected("old")]
     listed = json.dumps([{"Names": [one["Name"]]} for one in entries])

@@ -123,6 +123,9 @@ def test_images_are_listed_once_and_again_after_a_change(engine):
     listed = []
     for _ in range(2):
         engine.look.images(lambda: listed.append(1) or ["image"])
+    engine.look.pulled("new")
+    assert engine.look.images(list) == ["image", "new"]
     engine.look.forget_images()
+    engine.look.pulled("newer")
     assert engine.look.images(lambda: listed.append(1) or ["image"]) == ["image"]
     assert len(listed) == 2
