@@ -38,6 +38,14 @@ class Node:
         )
         return json.loads(done.stdout)["local"]
 
+    def commands(self, function: str, *arguments: str) -> list[list[str]]:
+        """The programs that salt-call starts for an execution function, each with its arguments."""
+        record = "/run/commands.json"
+        python = self.out(["sh", "-c", "head -1 $(command -v salt-call)"]).removeprefix("#!").split()
+        counted = f"{settings.CHECKOUT_IN_NODE}/tests/functional/counted_call.py"
+        self.exec([*python, counted, record, "--out=quiet", function, *arguments], timeout=300)
+        return [json.loads(line)["command"] for line in self.out(["cat", record]).splitlines()]
+
     def refusal(self, function: str, *arguments: str) -> str:
         """What an execution function of Salt says when it fails, as it has to."""
         done = self.exec(["salt-call", "--log-level=error", function, *arguments], check=False, timeout=300)

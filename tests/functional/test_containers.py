@@ -44,6 +44,14 @@ def test_the_second_time_nothing_happens(node):
     assert node.started() == before
 
 
+@pytest.mark.parametrize("function", ["state.apply", "openstack_node.facts"])
+def test_a_job_that_finds_nothing_to_do_asks_podman_once(node, function):
+    ran = [" ".join(command[:3]) for command in node.commands(function)]
+    asked = sorted(line for line in ran if line.startswith("podman "))
+    assert [line.split()[1] for line in asked] == ["container", "images", "ps"], asked
+    assert not [line for line in ran if line.startswith("systemctl daemon-reload")]
+
+
 def test_only_the_container_with_a_new_image_is_started_again(node, page):
     before = node.started()
     node.edit(custom_images={METADATA: node.images["hotfix"]})
