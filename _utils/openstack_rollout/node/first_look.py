@@ -8,6 +8,7 @@ is asked about again.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, MutableMapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 _KEY = "openstack_rollout.first_look."
+_OF = "process"
 _PROC = Path("/proc")
 #: Seconds that a passed health check counts: engines ask for it no oftener, unless they are told to.
 HEALTHY_FOR = 30.0
@@ -29,7 +31,9 @@ class FirstLook:
     """
 
     def __init__(self, context: MutableMapping[str, Any], engine: str, clock: ModuleType = time):
-        self._known = context.setdefault(f"{_KEY}{engine}", {})
+        self._known = context.setdefault(f"{_KEY}{engine}", {_OF: os.getpid()})
+        if self._known[_OF] != os.getpid():  # of the process that this job was forked from
+            self._known = context[f"{_KEY}{engine}"] = {_OF: os.getpid()}
         self._clock = clock
 
     def whole(self, told: _Records) -> _Records:

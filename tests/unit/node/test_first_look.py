@@ -67,6 +67,19 @@ def test_another_job_knows_nothing(engine, tmp_path):
     assert other.container("nova") and other.asked == ["all"]
 
 
+def test_a_job_does_not_go_by_what_the_process_knew_that_it_was_forked_from(tmp_path, engine, monkeypatch):
+    context = {}
+    first = Engine(tmp_path, context)
+    first.there = engine.there
+    first.containers()
+    forked = Engine(tmp_path, context)
+    assert forked.containers() and not forked.asked
+    monkeypatch.setattr(first_look.os, "getpid", lambda: -1)
+    forked = Engine(tmp_path, context)
+    forked.there = engine.there
+    assert forked.containers() and forked.asked == ["all"]
+
+
 def test_the_one_that_was_started_anew_is_asked_about_again_and_no_other(engine):
     engine.containers()
     engine.end("nova")
