@@ -45,8 +45,8 @@ def dry_run(model: Model, ports: Ports, predict: Predict, given: Given = asking.
     "tags", "remedy", "workloads", "nodes", "boots", "failures", "limit", "until"}: refused is the line under
     which the update would not begin, or None; stages the tree of records.planned; gone as of gone.since; tags
     those of custom images, as of tags.Tag; workloads what workload.risks says of the nodes that will be
-    drained, or None; boots what is wrong, or cannot be told, of the next boot of nodes that may be rebooted. Raises
-    RolloutError NO_NODES, and WRONG_ARGUMENT.
+    drained, or None; boots what is wrong, or cannot be told, of the next boot of nodes that may be
+    rebooted. Raises RolloutError NO_NODES, and WRONG_ARGUMENT.
     """
     releases.target(model)  # an update needs one
     model, looked, refused = _with_tags(model, ports)
