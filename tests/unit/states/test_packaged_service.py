@@ -60,9 +60,7 @@ class Node:
         for guard in ("galera", "ovsdb_cluster"):
             salt |= {
                 f"{guard}.pending": lambda name: self.pending,
-                f"{guard}.before_stop": lambda name, *hold: (
-                    self.done.append(("leaves", name)) or {"begun": 1}
-                ),
+                f"{guard}.before_stop": lambda name, hold=None: self.leaves(name, hold),
                 f"{guard}.after_start": lambda name, token, timeout: self.done.append(("back",)) or "back",
                 f"{guard}.undo": lambda name, token: self.done.append(("undo", token)),
             }
@@ -118,6 +116,12 @@ class Node:
     def restart(self, units):
         self.done.append(("restart", list(units)))
         self.stale = []
+
+    def leaves(self, name, hold):
+        if hold:
+            hold()
+        self.done.append(("leaves", name))
+        return {"begun": 1}
 
     def settled(self, units, timeout, since, guard):
         if self.broken and self.installed["api"] in self.broken:
@@ -366,11 +370,11 @@ def test_who_answered_before_a_run_that_died_has_to_answer_after_it():
 def test_all_of_its_units_are_held_while_the_first_is_ended_and_restart_at_once():
     units = {"api.service": "active", "worker.service": "active", "off.service": "disabled"}
     node = Node(units=units)
-    assert node.state(guard="galera", units=list(units))["result"] is True
+    assert node.state(guard="ovsdb_cluster", units=list(units))["result"] is True
     assert node.held == [["api.service", "worker.service"]]
     assert ("restart", ["api.service", "worker.service"]) in node.done
     more = Node(units=units | {"off.service": "inactive"})
-    more.state(guard="galera", units=list(units))
+    more.state(guard="ovsdb_cluster", units=list(units))
     assert more.held == [["api.service", "off.service", "worker.service"]]  # who stands on others comes first
 
 
