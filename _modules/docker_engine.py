@@ -169,7 +169,8 @@ def pull(reference: str) -> str:
         if errors:
             complaint = " ".join(errors[-1].split())
             reason = stored.pull_failure(complaint)
-            raise NodeError(reason, f"{reference}: {complaint}")
+            left_alone = stored.retry_after(complaint)
+            raise NodeError(reason, f"{reference}: {complaint}", retry_after=left_alone)
         identity = docker_api.plain_id(client.inspect_image(plain)["Id"])
     _memory().pulled({"Id": identity, "RepoDigests": [plain]})
     return identity

@@ -49,14 +49,14 @@ def run(function: str, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | Non
     """
     module, dot, _ = function.partition(".")
     if function not in _FUNCTIONS and not (dot and module in _MODULES):
-        return _failure("NODE_ERROR", f"{function} is not one of the functions that the master asks")
+        return _failure(f"{function} is not one of the functions that the master asks", "NODE_ERROR")
     if function not in __salt__:
         brings = f"salt '{__grains__['id']}' saltutil.sync_all brings it"
-        return _failure("", f"{function} is not available: {brings}")
+        return _failure(f"{function} is not available: {brings}")
     try:
         return {"value": __salt__[function](*args, **(kwargs or {})), "minion": minion()}
     except (CommandExecutionError, RolloutError) as error:
-        return _failure(errors.reason_of(error), errors.text_of(error))
+        return _failure(errors.text_of(error), **errors.record_of(error))
 
 
 def minion() -> dict:
@@ -75,6 +75,6 @@ def minion() -> dict:
     return {"boot": processes.boot(), "started": processes.started(pid)}
 
 
-def _failure(reason: str, message: str) -> dict:
+def _failure(message: str, reason: str = "", **more: Any) -> dict:
     __context__["retcode"] = 1
-    return {"reason": reason, "message": message, "minion": minion()}
+    return {"reason": reason, "message": message, **more, "minion": minion()}

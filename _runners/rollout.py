@@ -20,6 +20,7 @@ from openstack_rollout.on_salt import (
     registry,
     surveying,
     watching,
+    windows,
     wiring,
 )
 from openstack_rollout.on_salt.fleet import SaltFleet
@@ -73,16 +74,15 @@ def status(silence=STATUS_SILENCE):
         drained = journal.all_drained()
         missing = gone.since(run, records, members, fleet)
         asked = (journal.requested(run.id) if run else "") or ""
+        opens = wiring.openings(opts, model).opening
+        estimate = control.estimate(journal, run, records, time.time(), opens) if run else None
         data = standing.status(
-            model,
-            members,
-            measured,
-            found,
-            records,
+            *(model, members, measured, found, records),
             drained=drained,
             gone=missing,
             asked=asked,
             tags=looked,
+            estimate=estimate,
         )
     return {"data": data, "outputter": "rollout"}
 
@@ -268,9 +268,17 @@ def begin(  # noqa: PLR0917
     confirm=console.text,
     break_=console.mapping,
     accept=console.names,
+    wait=console.flag,
 )
 def run(  # noqa: PLR0917
-    stage=None, limit=None, until=None, confirm=None, break_=None, accept=None, pillar_keys=()
+    stage=None,
+    limit=None,
+    until=None,
+    confirm=None,
+    break_=None,
+    accept=None,
+    wait=False,
+    pillar_keys=(),
 ):
     """The whole update, or one stage, which must not be out of order.
 
@@ -297,6 +305,8 @@ def run(  # noqa: PLR0917
     accept
         NAME,NAME: conditions (`rollout.preflight`) that are accepted for this run, with who and when in its
         record.
+    wait
+        Whether to wait where a window is closed, and to go on when it opens. Without it the run pauses.
 
     Returns the run with its state. When it is refused or pauses, it ends with one line under its reason.
 
@@ -310,12 +320,17 @@ def run(  # noqa: PLR0917
         salt-run rollout.run until=ovn confirm=node
         salt-run rollout.run control_plane break='{before_apply: ctl1}'
         salt-run rollout.run accept=installers,clocks
+        salt-run rollout.run wait=True
     """
     given = Given(limit, until, confirm, break_, accept)
     if stage is None:
-        return _orchestrate(UPDATE, given)
+        return windows.go_through(_opts, wait, lambda: _orchestrate(UPDATE, given))
+    asking.refuse_misspelt(pillar_keys, lambda: master_pillar.compiled_pillar(_opts()))
+    return windows.go_through(_opts, wait, lambda: _stage(stage, given))
+
+
+def _stage(stage, given):
     opts = _opts()
-    asking.refuse_misspelt(pillar_keys, lambda: master_pillar.compiled_pillar(opts))
     with SaltFleet(opts) as fleet:
         return Rollout(_ports(opts, fleet)).stage(stage, given)
 
@@ -363,8 +378,12 @@ def pause():
     confirm=console.text,
     break_=console.mapping,
     accept=console.names,
+    only=console.text,
+    wait=console.flag,
 )
-def resume(limit=None, until=None, confirm=None, break_=None, accept=None):
+def resume(  # noqa: PLR0917
+    limit=None, until=None, confirm=None, break_=None, accept=None, only=None, wait=False
+):
     """Go on with the run that is paused, by its own orchestration.
 
     limit
@@ -382,6 +401,12 @@ def resume(limit=None, until=None, confirm=None, break_=None, accept=None):
 
     accept
         As for `rollout.run`, beside what was accepted for it before.
+    only
+        A reason: go on only where the run is paused under that one, for Salt's scheduler. Under
+        WINDOW_CLOSED, only where the window is open. Else nothing happens, which is no failure.
+
+    wait
+        As for `rollout.run`.
 
     Returns {run, state} when the run is completed, or one line when a running one goes on by itself: it only
     had to forget that it should pause, or waited for a yes, which this is. Refuses under NO_RUN when there is
@@ -393,12 +418,17 @@ def resume(limit=None, until=None, confirm=None, break_=None, accept=None):
 
         salt-run rollout.resume
         salt-run rollout.resume until=services:gateway
+        salt-run rollout.resume only=WINDOW_CLOSED
     """
     opts, accepting = _opts(), Given(accept=accept)
+    if only and (nothing := windows.nothing_to_do(opts, only)):
+        return nothing
     orchestration = control.to_resume(
         wiring.journal(opts), wiring.lock(opts), Given(limit, until, confirm, break_)
     )
-    return _orchestrate(orchestration, accepting) if orchestration else "the run goes on"
+    if not orchestration:
+        return "the run goes on"
+    return windows.go_through(_opts, wait, lambda: _orchestrate(orchestration, accepting))
 
 
 @console.command(node=console.text)
@@ -628,7 +658,11 @@ def _watch(opts, screens, timeout, wait):
         board = screens.Board(_plain(found), records)
         with screens.Screen(board) as screen:
             screen.show(f"run {found.id}: {tables.title_of(board.run)}")
-            watching.follow(bus, board, screen, until, lambda: watching.as_found(journal.run(found.id), lock))
+            watching.follow(
+                *(bus, board, screen, until),
+                lambda: watching.as_found(journal.run(found.id), lock),
+                lambda run: control.estimate(journal, run, journal.nodes(run.id), time.time()),
+            )
     return board.run
 
 

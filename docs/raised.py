@@ -89,6 +89,11 @@ RAISED = {
         "A node does not answer, and a minion of its name was turned away: its key is not the accepted one.",
         "Nothing on this node.",
     ),
+    "SLOW": Raised(
+        "A step of a node takes more than three times what it took there as a rule, and more than 30 s. Told"
+        " by an event and `rollout.status`; the run goes on.",
+        NOTHING,
+    ),
     "NODE_ERROR": Raised("A node could not do what it was asked, for a reason that has no word.", STEP_ONLY),
     "SHARE_VERSION": Raised(
         "A node's modules are of another version of this program than the master's.",
@@ -343,6 +348,18 @@ RAISED = {
         "In a run: nodes in flight go on, no other starts; the next run waits for them.",
     ),
     "WRONG_ARGUMENT": Raised("A command was given an argument that makes no sense.", NOTHING),
+    "WINDOW_CLOSED": Raised(
+        "The next node is not expected to end before the window of its role closes (or it is closed).",
+        "Nodes that are done stay done, those that were in flight finished. No other started.",
+    ),
+    "WINDOW_TOO_SHORT": Raised(
+        "The next node is not expected to end in any window of the 400 days to come.",
+        "Nodes that are done stay done, those that were in flight finished. No other started.",
+    ),
+    "CALENDAR_UNREADABLE": Raised(
+        "The calendar of a window cannot be read, or is none, when a node is about to start.",
+        "Nodes that are done stay done, those that were in flight finished. No other started.",
+    ),
     "FAILURE_BUDGET": Raised(
         "The run went to its end, and nodes within the budget had failed on the way.",
         "All other nodes are updated. The run's state is `incomplete`.",

@@ -62,6 +62,10 @@ REASONS = {
         "Find out on the node what the step waited for, or raise the limit that the message names; then run"
         " again."
     ),
+    "SLOW": (
+        "Nothing is ended for that. See on the node what the step works on; it is ended at its limit"
+        " (openstack:policies:ROLE:limits)."
+    ),
     "NODE_ERROR": "Read the node's message, mend it, then run again.",
     "SHARE_VERSION": "Run salt NODE saltutil.sync_all, then run again.",
     "FACTS_INVALID": (
@@ -227,6 +231,15 @@ REASONS = {
         " again."
     ),
     "WRONG_ARGUMENT": "Correct the argument that the message names.",
+    "WINDOW_CLOSED": (
+        "Wait for the window (salt-run rollout.resume wait=True, or Salt's scheduler), or change the one that"
+        " the message names, then run again."
+    ),
+    "WINDOW_TOO_SHORT": (
+        "Make the window that the message names longer, or have the nodes take less time (no drain, smaller"
+        " steps); then run again."
+    ),
+    "CALENDAR_UNREADABLE": "Bring the calendar back that the message names, or mend it; then run again.",
     "FAILURE_BUDGET": "Mend the nodes that failed, then run again.",
     "PAUSED_BY_OPERATOR": "Go on with salt-run rollout.resume.",
     "GATED": "Look at what is done, then go on with salt-run rollout.resume.",
@@ -254,6 +267,21 @@ REASONS = {
         "Report it with the traceback in the master's log; running again goes on from what is measured."
     ),
 }
+
+
+#: Reasons of failures that pass by themselves, as a rule: what failed is tried again, a few times. The record
+#: of a failure may say otherwise of itself.
+TRANSIENT = frozenset(
+    (
+        "REGISTRY_UNREACHABLE",
+        "REGISTRY_RATE_LIMIT",
+        "PACKAGE_DOWNLOAD_FAILED",
+        "REPOSITORY_BROKEN",
+        "PACKAGE_LOCKED",
+        "API_UNREACHABLE",
+        "NODE_SILENT",
+    )
+)
 
 
 class RolloutError(Exception):

@@ -36,7 +36,8 @@ openstack:
 
   # How a role is updated. These are the defaults of each role.
   #   batch         nodes in flight together: a number, or a percentage of the role's nodes
-  #   max_failures  nodes that may fail before no other node starts and the run pauses
+  #   max_failures  nodes that may fail before no other node starts and the run pauses: a number, or a percentage
+  #   on_failure    pause; quarantine: a node that failed is set aside, and the run goes on without it
   #   canary        nodes that go first, and have to succeed before the rest starts
   #   soak          seconds to wait after the canaries
   #   per_zone      nodes in flight in one zone, 0: no limit
@@ -45,6 +46,8 @@ openstack:
   #                 move_routers, for computes also live_migrate and require_empty (through OpenStack's API:
   #                 docs/explanation/drains.md),
   #                 for controllers also standby (of Pacemaker, before the system stage). Controllers: batch is 1
+  #   window        when its nodes may be touched, in place of openstack:window
+  #                 (docs/how-to/time-and-failures.md)
   #   silence       seconds without a sign of life after which a node counts as failed
   policies:
     controller: {batch: 1}

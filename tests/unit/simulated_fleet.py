@@ -25,7 +25,7 @@ from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.lock import Lock
 from openstack_rollout.rollout import tags
 from openstack_rollout.rollout.asking import Given
-from openstack_rollout.rollout.fleet import Answers, StepResult
+from openstack_rollout.rollout.fleet import Answers, NothingDue, StepResult
 from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.rollout.reboots import Reboots
 from openstack_rollout.rollout.run import Rollout
@@ -404,10 +404,10 @@ class NoReboots(Reboots):
         pass
 
     def minion(self, node):
-        return "nothing of Salt was due"
+        return NothingDue("nothing of Salt was due")
 
     def reboot(self, node, role, drained, taken=()):
-        return "no reboot is needed"
+        return NothingDue("no reboot is needed")
 
 
 class Master:

@@ -47,6 +47,8 @@ FOREIGN = {
     "packaging": {"declared"},
     "pydantic_core": {"declared"},
     "rich": {"screens"},
+    "icalendar": {"on_salt"},
+    "recurring_ical_events": {"on_salt"},
     "docker": {"node"},
     "dnf": {"node"},
     "ask_dnf": {"node"},  # by a program that stands beside it, on dnf's own Python

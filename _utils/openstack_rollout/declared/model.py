@@ -31,6 +31,7 @@ from openstack_rollout.declared.releases import Check, Release, distinct
 from openstack_rollout.declared.roles import Roles
 from openstack_rollout.declared.services import Entry, ServiceEntry
 from openstack_rollout.declared.settings import History, Ovs, Packages, Preflight, Pulls, System, Verification
+from openstack_rollout.declared.windows import Window
 from openstack_rollout.vocabulary import ROLES, Stage
 
 _Moments = Annotated[dict[Moment, Hooks], BeforeValidator(without_nulls)]
@@ -54,6 +55,8 @@ class Model(Strict):
     """Failure domains: compound targets, for per_zone."""
     policies: PoliciesOfRoles = Field(default=Policies(), validate_default=True)
     """How each role is updated."""
+    window: Window | None = None
+    """When nodes may be touched; at any time by default."""
     ignore_addresses: list[Address] = []
     """Virtual addresses of keepalived that may be on any number of nodes, such as one that two sites have."""
     ignore_services: list[ServiceGlob] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import GetJsonSchemaHandler, PlainValidator, PrivateAttr, WithJsonSchema
 from pydantic_core import CoreSchema
@@ -12,6 +12,7 @@ from pydantic_core import CoreSchema
 from openstack_rollout.declared.base import Strict
 from openstack_rollout.declared.names import NAME, TARGET, WholeNumber
 from openstack_rollout.declared.problems import Path, Wrong, not_a, not_a_string, raise_all, shown
+from openstack_rollout.declared.windows import Window
 from openstack_rollout.vocabulary import ROLES, Stage
 
 NO_DRAIN = "none"
@@ -20,6 +21,9 @@ CLOUD_DRAINS = ("live_migrate", "require_empty", "move_routers")
 #: Stages that disturb a node's data path or its servers; the others need nothing moved.
 DISTURBING = ("services", "ovs", "system")
 BATCH_HELP = "give a number of nodes from 1, or a percentage from 1% to 100%"
+FAILURES_HELP = "give a number of nodes from 0 to 10000, or a percentage from 0% to 100%"
+#: What of a role may be set aside where nothing is said of it.
+SET_ASIDE = "10%"
 #: More nodes than any cloud has in one role, and more seconds than any step of a run may take.
 NODES = 10_000
 HOUR = 3_600
@@ -96,7 +100,30 @@ Groups = Annotated[
 ]
 One = Annotated[int, PlainValidator(_batch_of_controllers), WithJsonSchema({"type": "integer", "const": 1})]
 Nodes = Annotated[int, WholeNumber(0, NODES)]
+
+
+def _failures(value: Any) -> int | str:
+    if isinstance(value, str) and (value == "0%" or _PERCENTAGE.fullmatch(value)):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= NODES:
+        return value
+    raise Wrong(f"{shown(value)} is not allowed: {FAILURES_HELP}")
+
+
+Failures = Annotated[
+    int | str,
+    PlainValidator(_failures),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": NODES},
+                {"type": "string", "pattern": f"^(?:0%|{_PERCENTAGE.pattern})$"},
+            ]
+        }
+    ),
+]
 Count = Annotated[int, WholeNumber(1, NODES)]
+Retries = Annotated[int, WholeNumber(0, 20)]
 Pause = Annotated[int, WholeNumber(0, MONTH)]
 Seconds = Annotated[int, WholeNumber(1, MONTH)]
 Gib = Annotated[int, WholeNumber(1, 1_000_000)]
@@ -139,8 +166,13 @@ class Policy(Strict):
 
     batch: Batch = 1
     """Nodes in flight together: a number, or a percentage of the role's nodes."""
-    max_failures: Nodes = 0
-    """Nodes that may fail before no other node starts and the run pauses."""
+    max_failures: Failures = 0
+    """Nodes that may fail before no other node starts and the run pauses: a number, or a percentage of the
+    role's nodes, rounded down. With on_failure: quarantine, 10% (and one at least) where nothing is said."""
+    on_failure: Literal["pause", "quarantine"] = "pause"
+    """What becomes of a node that failed, within max_failures. pause: it is left out, and the run ends as
+    incomplete. quarantine: it is set aside, drained if it was, and the run ends as completed with open
+    ends."""
     canary: Nodes = 0
     """Nodes that go first, alone, and have to succeed before the rest starts."""
     soak: Pause = 0
@@ -156,6 +188,11 @@ class Policy(Strict):
     """How workloads leave a node before it is touched."""
     silence: Seconds = 60
     """Seconds without a sign of life after which a node counts as lost."""
+    retries: Retries = 3
+    """How often a step is taken again on a node that failed for what passes by itself: a registry, package
+    repository or API that does not answer, a lock of the package manager."""
+    retry_delay: Seconds = 30
+    """Seconds until it is taken again; twice as many each time, and as many as the server asks for."""
     limits: StepLimits = StepLimits()
     """Seconds that each step may take."""
     bare_metal_timeout: Pause = 1800
@@ -166,8 +203,25 @@ class Policy(Strict):
     it is stopped; 0: they are not asked. Nor are they where no drain speaks to OpenStack."""
     confirm: Literal["never", "stage", "role", "wave", "node"] = "never"
     """Before what of these nodes a run waits for an operator's yes (rollout.confirm)."""
+    window: Window | None = None
+    """When its nodes may be touched, in place of openstack:window; the blackout dates of that stay."""
     reboot_occupied: bool = False
     """Whether a node may be rebooted that was neither drained nor is empty."""
+
+    _of: int = PrivateAttr(default=0)
+
+    def for_nodes(self, count: int) -> Self:
+        """The same, of a role that has so many nodes."""
+        found = self.model_copy()
+        found._of = count
+        return found
+
+    @property
+    def tolerated(self) -> int:
+        """How many of the role's nodes may fail (see for_nodes)."""
+        if self.on_failure == "quarantine" and "max_failures" not in self.model_fields_set:
+            return max(1, _share(SET_ASIDE, self._of))
+        return _share(self.max_failures, self._of)
 
     @property
     def drains_before(self) -> frozenset[str] | None:
@@ -181,6 +235,8 @@ class ControllerPolicy(Policy):
 
     batch: One = 1
     """Controllers in flight together: always one."""
+    on_failure: Literal["pause"] = "pause"
+    """What becomes of a controller that failed: the run pauses; the others are needed."""
     drain: Literal["none", "standby"] = "none"
     """How workloads leave a controller: none, or standby of Pacemaker."""
 
@@ -287,10 +343,15 @@ class Policies(Strict):
         return any(self.of(role).drain in CLOUD_DRAINS for role in self.roles)
 
 
+def _share(value: int | str, count: int) -> int:
+    """A number of nodes; of a percentage the part of count, rounded down."""
+    return value if isinstance(value, int) else count * int(value[:-1]) // 100
+
+
 def batch_size(batch: int | str, count: int) -> int:
     """How many of count nodes may be in flight: a percentage is rounded down, and is never less than one.
 
     batch (int or str): 2 or "10%". Raises ValueError for anything that is neither.
     """
     allowed = _batch(batch)
-    return allowed if isinstance(allowed, int) else max(1, count * int(allowed[:-1]) // 100)
+    return allowed if isinstance(allowed, int) else max(1, _share(allowed, count))

@@ -87,7 +87,9 @@ def _keys_at(place: Path, model: type[BaseModel]) -> tuple[str, ...]:
     found: Any = model
     for part in place:
         found = _below(found, part)
-    return tuple(found.model_fields) if isinstance(found, type) and issubclass(found, BaseModel) else ()
+    if not (isinstance(found, type) and issubclass(found, BaseModel)):
+        return ()
+    return tuple(field.alias or name for name, field in found.model_fields.items())
 
 
 def _below(annotation: Any, part: Any) -> Any:

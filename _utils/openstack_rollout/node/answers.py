@@ -1,7 +1,7 @@
 """How states answer: the one place that makes their return.
 
-A failure has its error's reason as a field of its own, `reason`, beside the keys that Salt asks for. Salt
-hands such a key on to whoever asked for the run.
+A failure has its error's reason as a field of its own, `reason`, beside the keys that Salt asks for, and what
+else is to be known of it (node/errors.py). Salt hands such keys on to whoever asked for the run.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from openstack_rollout.node.errors import reason_of
+from openstack_rollout.node.errors import record_of
 
 
 def answer(
@@ -28,8 +28,7 @@ def failed(name: str, error: BaseException, changes: Mapping[str, Any] | None = 
 
     name (str): of the state. error: what was raised. changes (dict): what was changed nevertheless.
     """
-    reason = reason_of(error)
-    return answer(name, False, str(error), changes) | ({"reason": reason} if reason else {})
+    return answer(name, False, str(error), changes) | record_of(error)
 
 
 def to_come(packages: Mapping[str, str]) -> dict[str, dict[str, str]]:

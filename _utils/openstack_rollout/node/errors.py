@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.errors import REASONS, RolloutError
+from openstack_rollout.errors import REASONS, TRANSIENT, RolloutError
 
 
 class NodeError(CommandExecutionError):
     """What execution modules raise under a named reason.
 
-    reason (str): a word of errors.REASONS. message (str): what is wrong and where.
+    reason (str): a word of errors.REASONS. message (str): what is wrong and where. transient (bool): whether
+    it passes by itself; by default as its reason says. retry_after (float): seconds for which a server wants
+    to be left alone.
 
     As a string it is "REASON: message", which is what `salt` and `salt-call` show.
     """
 
-    def __init__(self, reason: str, message: str):
+    def __init__(self, reason: str, message: str, transient: bool | None = None, retry_after: float = 0.0):
         if reason not in REASONS:
             raise ValueError(f"{reason} is not one of the named reasons")
         self.reason = reason
         self.text = message
+        self.transient = reason in TRANSIENT if transient is None else transient
+        self.retry_after = retry_after
         super().__init__(f"{reason}: {message}")
 
-    def __reduce__(self) -> tuple[type[NodeError], tuple[str, str]]:
-        return type(self), (self.reason, self.text)
+    def __reduce__(self) -> tuple[type[NodeError], tuple[str, str, bool, float]]:
+        return type(self), (self.reason, self.text, self.transient, self.retry_after)
+
+
+def record_of(error: BaseException | None) -> dict[str, Any]:
+    """What programs are told of an error beside its message: {} where it has no reason.
+
+    error: any exception, or None. Returns {"reason"}; with "transient", where it is otherwise with this error
+    than as a rule with its reason, and "retry_after" where a server said so.
+    """
+    reason = reason_of(error)
+    found: dict[str, Any] = {"reason": reason} if reason else {}
+    if isinstance(error, NodeError):
+        found |= {"transient": error.transient} if error.transient != (reason in TRANSIENT) else {}
+        found |= {"retry_after": error.retry_after} if error.retry_after else {}
+    return found
 
 
 def reason_of(error: BaseException | None) -> str:
@@ -49,4 +69,6 @@ def reworded(error: CommandExecutionError, text: str) -> CommandExecutionError:
 
     error: the one whose reason counts. text (str): the new message.
     """
-    return NodeError(error.reason, text) if isinstance(error, NodeError) else CommandExecutionError(text)
+    if not isinstance(error, NodeError):
+        return CommandExecutionError(text)
+    return NodeError(error.reason, text, error.transient, error.retry_after)

@@ -62,6 +62,9 @@ _NAMED = re.compile(
     r"(?<![\w./:-])(?:\w+://)?(?:[\w-]+(?:\.[\w-]+)+|[\w-]+(?=:\d)|\[[0-9a-f:]+\]|localhost)(?::\d+)?"
     r"/[^\s\"'),]*?(?=:?(?:[\s\"'),]|$))"
 )
+# What registries ask for, and what engines tell of it: Retry-After: 30, retry-after: 612.5µs, retry after 2m.
+_RETRY_AFTER = re.compile(r"retry[- _]after\"?[:=]? ?\"?(\d+(?:\.\d+)?) ?(µs|us|ms|m(?!s)|h)?", re.I)
+_UNITS = {"µs": 1e-6, "us": 1e-6, "ms": 1e-3, "m": 60.0, "h": 3600.0}
 _TAG = re.compile(r":[^/:@]+(?=@)")
 
 
@@ -83,6 +86,15 @@ def ids(references: Iterable[str], images: Mapping[str, Iterable[str]]) -> dict[
     local = {name: image_id for image_id, names in images.items() for name in names}
     found = {reference: local.get(without_tag(reference)) for reference in references}
     return {reference: image_id for reference, image_id in found.items() if image_id}
+
+
+def retry_after(complaint: str) -> float:
+    """Seconds for which a registry wants to be left alone, 0 where it does not say so.
+
+    complaint (str): what the engine says.
+    """
+    found = _RETRY_AFTER.search(complaint)
+    return float(found[1]) * _UNITS.get((found[2] or "").lower(), 1.0) if found else 0.0
 
 
 def pull_failure(complaint: str) -> str:

@@ -18,6 +18,11 @@ _SAYS_WHAT_IS_WRONG = re.compile(
     r"|^killed by signal|Status code|Public key for \S+ is not|Failing package is|dpkg: error",
 )
 _SETTING = re.compile(r"\s*(?:\[[\w.:-]+\]$|[\w.-]+ ?=)")
+# Of a repository that is broken, what stays so: somebody has to mend its address, or what it holds.
+_STAYS = re.compile(
+    r"Status code:? 4(?!08|29)\d\d\b|\b404  Not Found|a Release file|Cache-only enabled but no cache"
+    r"|There are no enabled repo|Cannot find a valid baseurl"
+)
 _LONGEST = 400
 _SILENT = "it did not say why"
 # The first that matches counts.
@@ -87,7 +92,8 @@ def classified(text: str, reason: str) -> NodeError:
     text (str): what it printed. reason (str): a word of errors.REASONS, where none of the patterns matches.
     """
     found = next((word for word, pattern in _REASONS if pattern.search(text)), reason)
-    return NodeError(found, line(text))
+    transient = False if found == "REPOSITORY_BROKEN" and _STAYS.search(text) else None
+    return NodeError(found, line(text), transient)
 
 
 def line(text: str) -> str:

@@ -53,7 +53,7 @@ def pull(reference: str, stall: float, place: tuple[str, str]) -> str:
         if reason == "DISK_FULL":
             free = [f"{now.system} has {now.free} bytes free" for now in map(storage.room, {store, scratch})]
             complaint = f"{'; '.join(sorted(free))}: {complaint}"
-        raise NodeError(reason, f"{reference}: {complaint}")
+        raise NodeError(reason, f"{reference}: {complaint}", retry_after=images.retry_after(complaint))
     return done.stdout.split()[-1].removeprefix("sha256:")
 
 

@@ -14,6 +14,7 @@ from openstack_rollout.node.errors import NodeError
 # Seconds until a registry is asked again that has had enough of pulls. Each node adds its own part of that,
 # so that those which were refused together do not ask together again.
 _BACK_OFF = (15, 45, 120)
+_LONGEST = 300  # seconds that a registry may ask for here; whoever asked for the pull can wait longer
 
 
 STALL_TIMEOUT = 120  # seconds without progress after which a pull is ended
@@ -39,6 +40,7 @@ def pull(salt: Mapping[str, Any], engine: str, image: str) -> None:
             salt[f"{engine}.pull"](image)
             return
         except NodeError as error:
-            if error.reason != "REGISTRY_RATE_LIMIT" or wait is None:
+            if error.reason != "REGISTRY_RATE_LIMIT" or wait is None or error.retry_after > _LONGEST:
                 raise
-            time.sleep(wait * (1 + zlib.crc32(socket.gethostname().encode()) % 100 / 100))
+            part = 1 + zlib.crc32(socket.gethostname().encode()) % 100 / 100
+            time.sleep(max(wait, error.retry_after) * part)

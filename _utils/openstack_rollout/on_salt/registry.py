@@ -8,18 +8,21 @@ import os
 import platform
 import re
 import subprocess
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from openstack_rollout.declared import references
-from openstack_rollout.errors import RolloutError
+from openstack_rollout.errors import TRANSIENT, RolloutError
 from openstack_rollout.node import images
 
 TIMEOUT = 90  # seconds; skopeo asks a registry that limits requests again for about a minute
 AT_ONCE = 8
 #: manifests by reference; one that a digest names never changes
 _MANIFESTS: dict[str, bytes] = {}
+#: Seconds until a registry is asked again that did not answer, or has had enough of questions.
+AGAIN_AFTER = (1.0, 2.0, 4.0)
 _RECORD = re.compile(r'\blevel=\w+ msg="(.*)"$')
 #: what a registry says of all its images alike: the others are not asked for
 _OF_ALL = ("REGISTRY_UNREACHABLE", "REGISTRY_RATE_LIMIT", "REGISTRY_CERTIFICATE", "PROXY_LOGIN")
@@ -28,7 +31,8 @@ _OF_ALL = ("REGISTRY_UNREACHABLE", "REGISTRY_RATE_LIMIT", "REGISTRY_CERTIFICATE"
 def digest(reference: str, timeout: float = TIMEOUT) -> str:
     """The digest (`sha256:…`) of an image in its registry: of its manifest, or manifest list.
 
-    reference (str): the image's. timeout: seconds.
+    reference (str): the image's. timeout: seconds for each of a few tries: what passes by itself is asked
+    again, anything else is not.
     Raises RolloutError IMAGE_MISSING; REGISTRY_LOGIN, REGISTRY_RATE_LIMIT, REGISTRY_CERTIFICATE or
     PROXY_LOGIN for what the registry, or the proxy before it, says; REGISTRY_UNREACHABLE for no answer.
     """
@@ -72,7 +76,23 @@ def _manifest(reference: str, timeout: float) -> bytes:
 
 
 def _asked(reference: str, timeout: float) -> bytes:
-    """The manifest of an image, or its list, as the registry has it. Raises as `digest`."""
+    """The manifest of an image, or its list, as the registry has it, asked a few times. Raises as digest."""
+    for wait in AGAIN_AFTER:
+        try:
+            return _asked_once(reference, timeout)
+        except RolloutError as error:
+            if error.reason not in TRANSIENT:
+                raise
+        time.sleep(wait)
+    try:
+        return _asked_once(reference, timeout)
+    except RolloutError as error:
+        tries = f" (asked {len(AGAIN_AFTER) + 1} times)" if error.reason in TRANSIENT else ""
+        raise RolloutError(error.reason, error.message + tries) from error
+
+
+def _asked_once(reference: str, timeout: float) -> bytes:
+    """As _asked, once."""
     parsed = references.parse(reference)
     name = parsed.pinned(parsed.digest) if parsed.digest else parsed
     command = ["skopeo", *_options(), "inspect", "--raw", f"docker://{name}"]

@@ -15,12 +15,15 @@ class CallResult(NamedTuple):
     """What a node answered to rollout_call.run.
 
     value: what the function returned, None when it failed. reason (str): a word of errors.REASONS, empty for
-    an error without one. message (str): the error, empty when there is a value.
+    an error without one. message (str): the error, empty when there is a value. transient, retry_after: as of
+    StepResult.
     """
 
     value: Any
     reason: str = ""
     message: str = ""
+    transient: bool | None = None
+    retry_after: float = 0.0
 
 
 def read_call(node: str, answer: Any) -> CallResult:
@@ -31,7 +34,8 @@ def read_call(node: str, answer: Any) -> CallResult:
     if isinstance(answer, Mapping) and "value" in answer:
         return CallResult(answer["value"])
     if isinstance(answer, Mapping) and "message" in answer:
-        return CallResult(None, _reason(answer), str(answer["message"]) or "it failed without a word")
+        said = str(answer["message"]) or "it failed without a word"
+        return CallResult(None, _reason(answer), said, *_passing(answer))
     text = error_text(answer)
     if text.endswith("is not available."):
         text = f"{text[:-1]}: salt '{node}' saltutil.sync_all brings it."
@@ -49,7 +53,7 @@ def facts_result(node: str, jid: str, answer: Any) -> StepResult:
         why = f"the facts are no mapping: {found.value!r:.200}"
         return StepResult(node, jid, False, "FACTS_INVALID", why)
     if found.message:
-        return StepResult(node, jid, False, found.reason or "NODE_ERROR", found.message)
+        return _failed(node, jid, found, "NODE_ERROR")
     return StepResult(node, jid, True, data=dict(found.value))
 
 
@@ -61,7 +65,7 @@ def hooks_result(node: str, jid: str, answer: Any) -> StepResult:
     """
     found = read_call(node, answer)
     if found.message:
-        return StepResult(node, jid, False, found.reason or "HOOK_FAILED", found.message)
+        return _failed(node, jid, found, "HOOK_FAILED")
     hooks = found.value.get("hooks", {}) if isinstance(found.value, Mapping) else {}
     return StepResult(node, jid, True, message="; ".join(f"{name}: {how}" for name, how in hooks.items()))
 
@@ -83,7 +87,8 @@ def state_result(node: str, jid: str, answer: Any) -> StepResult:
     comment = first.get("comment")
     text = " ".join(comment) if isinstance(comment, list) else str(comment)
     if reason := _reason(first):
-        return StepResult(node, jid, False, reason, text.removeprefix(f"{reason}: "))
+        found = CallResult(None, reason, text.removeprefix(f"{reason}: "), *_passing(first))
+        return _failed(node, jid, found, reason)
     name = first.get("__id__") or first.get("name") or "a state"
     return StepResult(node, jid, False, "APPLY_FAILED", f"{name}: {text}")
 
@@ -125,6 +130,23 @@ def _reason(answer: Mapping[str, Any]) -> str:
     """The answer's reason. Empty when it has none, or one that this master does not know."""
     reason = str(answer.get("reason"))
     return reason if reason in REASONS else ""
+
+
+def _passing(answer: Mapping[str, Any]) -> tuple[bool | None, float]:
+    """What a failure says of itself: whether it passes, None for nothing; how long a server is left alone."""
+    transient, seconds = answer.get("transient"), answer.get("retry_after")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
+        seconds = 0.0
+    return transient if isinstance(transient, bool) else None, float(seconds)
+
+
+def _failed(node: str, jid: str, found: CallResult, reason: str) -> StepResult:
+    """The step that failed so. reason (str): where it has none of its own."""
+    return StepResult(
+        *(node, jid, False, found.reason or reason, found.message),
+        transient=found.transient,
+        retry_after=found.retry_after,
+    )
 
 
 def _run_number(state: Any) -> int:

@@ -12,6 +12,7 @@ from openstack_rollout.records.lock import Lock
 from openstack_rollout.records.run_record import Run, RunState
 
 CHECK_ENGINE_EVERY = 5
+ESTIMATE_EVERY = 30  # seconds: it reads the records of all nodes
 
 
 class Board(Protocol):
@@ -34,13 +35,21 @@ class Screen(Protocol):
         """Show it."""
 
 
-def follow(bus: Any, board: Board, screen: Screen, until: float, current: Callable[[], Run]) -> None:
+def follow(  # noqa: PLR0917
+    bus: Any,
+    board: Board,
+    screen: Screen,
+    until: float,
+    current: Callable[[], Run],
+    left: Callable[[Run], Mapping[str, Any] | None] = lambda _: None,
+) -> None:
     """Feed events to the board until the run ends, also when its process ends without an event.
 
     bus: the master's events. until: the monotonic time at which to end anyway. current: reads the run's
-    record, as `as_found` does.
+    record, as `as_found` does. left: how long the rest of the run takes, as of control.estimate.
     """
     check = time.monotonic() + CHECK_ENGINE_EVERY
+    estimate = 0.0
     while not board.ended and time.monotonic() < until:
         event = bus.get_event(wait=1, tag=f"openstack/rollout/{board.run['id']}/", full=True)
         if event:
@@ -49,6 +58,9 @@ def follow(bus: Any, board: Board, screen: Screen, until: float, current: Callab
             check = time.monotonic() + CHECK_ENGINE_EVERY
             now = current()
             board.run.update(state=now.state.value, reason=now.reason, message=now.message)
+            if time.monotonic() >= estimate:
+                estimate = time.monotonic() + ESTIMATE_EVERY
+                board.run["estimate"] = left(now)
             if now.state is RunState.INTERRUPTED:
                 screen.show(f"run {now.id}: {now.message}")
                 return

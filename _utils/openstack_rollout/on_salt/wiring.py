@@ -20,13 +20,22 @@ from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.drains.live_migrate import LiveMigrate
 from openstack_rollout.drains.standby import require_whole_clusters
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.on_salt import caller, interrupts, master_pillar, readiness, registry, shares
+from openstack_rollout.on_salt import (
+    calendars,
+    caller,
+    interrupts,
+    master_pillar,
+    readiness,
+    registry,
+    shares,
+)
 from openstack_rollout.on_salt.ask import SaltAsk
 from openstack_rollout.on_salt.cache_store import CacheStore
 from openstack_rollout.on_salt.fleet import SaltFleet
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.lock import Lock
 from openstack_rollout.rollout.consent import Nobody, Terminal
+from openstack_rollout.rollout.openings import Openings
 from openstack_rollout.rollout.ports import Ports, Standing
 from openstack_rollout.rollout.reboots import Reboots
 
@@ -71,6 +80,7 @@ def ports(opts: Mapping[str, Any], fleet: SaltFleet, terminal: Terminal | None =
         terminal=terminal or Nobody(),
         interrupted=interrupts.asked,
         digests=registry.digests,
+        events=calendars.events,
         agents=lambda model, *of: agents.wait_until_renewed(Cloud(model.cloud), *of),
     )
 
@@ -86,6 +96,14 @@ def model(opts: Mapping[str, Any]) -> Model:
     if missing:
         raise RolloutError("INVALID_PILLAR", missing[0])
     return found
+
+
+def openings(opts: Mapping[str, Any], declared: Model | None = None) -> Openings:
+    """The windows of what is declared.
+
+    opts (dict): of master_options. declared: what is; read anew by default. Raises as `model`.
+    """
+    return Openings(declared or model(opts), calendars.events)
 
 
 def journal(opts: Mapping[str, Any]) -> Journal:

@@ -11,7 +11,7 @@ import hashlib
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Literal, Protocol, TypeVar, cast
@@ -29,6 +29,7 @@ REQUESTS = f"{BANK}/requests"
 CONFIRMED = f"{BANK}/confirmed"
 SKIPPED = f"{BANK}/skipped"
 DRAINS = f"{BANK}/drains"  # of no run: a drained node outlives the run that drained it
+DURATIONS = f"{BANK}/durations"  # of all runs, by what took them: a node, or a role
 
 _STAMP = "%Y%m%d-%H%M%S"  # at the beginning of a run's id
 
@@ -72,6 +73,7 @@ class Tags:
 _REQUEST, _TRACKED, _ANSWER = TypeAdapter(Request), TypeAdapter(TrackedImages), TypeAdapter(Answer)
 _TAGS = TypeAdapter(Tags)
 _CURRENT = TypeAdapter(Annotated[str, Field(min_length=1)])
+_TOOK = TypeAdapter(dict[str, list[Annotated[float, Field(ge=0, allow_inf_nan=False)]]])
 
 
 class Store(Protocol):
@@ -286,6 +288,27 @@ class Journal:
         """What tags of custom images were when the last run began: reference → digest."""
         found = self._told(_TAGS, BANK, "tags")
         return found.digests if found else {}
+
+    def durations(self, of: str, name: str) -> dict[str, list[float]]:
+        """What steps took: their name → seconds, the latest last. What cannot be read counts as unknown.
+
+        of (str): node or role. name (str): of one of them.
+        """
+        try:
+            return self._told(_TOOK, DURATIONS, f"{of}:{name}") or {}
+        except RolloutError:
+            return {}  # no update is held up for an estimate
+
+    def save_durations(self, of: str, name: str, took: dict[str, list[float]]) -> None:
+        """Write what steps took. of, name: as of `durations`."""
+        self._store.store(DURATIONS, f"{of}:{name}", took)
+
+    def forget_durations(self, of: str, known: Collection[str]) -> None:
+        """Forget those of nodes (or roles) that are not among the known ones. of: as of `durations`."""
+        kept = {f"{of}:{name}" for name in known}
+        for key in self._store.list(DURATIONS):
+            if key.startswith(f"{of}:") and key not in kept:
+                self._store.flush(DURATIONS, key)
 
     def repair(self) -> list[str]:
         """Drop what cannot be read, and nothing else. Returns what that was.

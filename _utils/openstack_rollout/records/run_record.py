@@ -25,6 +25,7 @@ class RunState(StrEnum):
     PAUSED = "paused"
     COMPLETED = "completed"
     INCOMPLETE = "incomplete"
+    OPEN_ENDS = "completed_with_open_ends"
     ABORTED = "aborted"
     INTERRUPTED = "interrupted"
 
@@ -94,6 +95,19 @@ class StageRecord:
 
 
 @dataclass
+class Closed:
+    """For what a run waits that paused as WINDOW_CLOSED: a node of a role that takes so many seconds at a
+    stage (or prefetch), and when it may start, None where nobody knows.
+    """
+
+    node: str
+    role: str
+    stage: str
+    seconds: float
+    opens: float | None
+
+
+@dataclass
 class Run:
     """One update.
 
@@ -111,6 +125,7 @@ class Run:
         message: What is wrong and where, for people.
         stage: Name of a stage, or `prefetch` → how far it is.
         plan: What was planned when it began, None before that.
+        planned: When that was.
         asked: What it is asked to keep to, such as a limit.
         questions: What it asks an operator at the moment, by the first of the keys that a yes confirms.
         gone: Nodes that the run before knew and that were no accepted minions when this one began: node id →
@@ -118,6 +133,9 @@ class Run:
         addresses: Virtual address → the nodes that may hold it, as far as they were seen in this run.
         tags: What tags of custom images were when it began: reference → digest.
         verified: What the cloud was tried out with at the end, one line.
+        open_ends: Nodes that are set aside at its end: node id → {"role", "stage", "step", "reason",
+            "message", "drained"}.
+        closed: What a run waits for that is paused as WINDOW_CLOSED.
         finished: When it completed.
         begun: Who began it, and who had it go on, the latest of them.
         accepted: Condition → who accepted it for this run.
@@ -137,6 +155,7 @@ class Run:
     message: str = ""
     stage: dict[str, StageRecord] = field(default_factory=dict)
     plan: Plan | None = None
+    planned: float = 0.0
     asked: Asked = field(default_factory=Asked)
     questions: dict[str, Question] = field(default_factory=dict)
     content: dict[str, str] = field(default_factory=dict)
@@ -144,6 +163,8 @@ class Run:
     addresses: dict[str, list[str]] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     verified: str = ""
+    open_ends: dict[str, dict[str, Any]] = field(default_factory=dict)
+    closed: Closed | None = None
     finished: float | None = None
     begun: list[Called] = field(default_factory=list)
     accepted: dict[str, Called] = field(default_factory=dict)
@@ -163,7 +184,8 @@ class Run:
 class Step:
     """A step that ended on a node.
 
-    outcome: `done`, or the reason and the message it failed with. said: what a step that is done tells.
+    outcome: `done`, or the reason and the message it failed with. said: what a step that is done tells. slow:
+    seconds that it takes as a rule, where it took far longer; else 0.
     """
 
     stage: str
@@ -173,12 +195,17 @@ class Step:
     outcome: str
     said: str = ""
     round: str = ""
+    slow: float = 0.0
 
 
 @dataclass
 class NodeRecord:
     """What a run did to one node, and what it is doing: in which round of a stage, at which step, as which
     job of Salt.
+
+    slow: seconds that the step under way takes as a rule, where it takes far longer; else 0. tries: stage,
+    round and step → how often it failed for what passes by itself. again: when that step is taken again.
+    quarantined: it failed, and the run goes on without it.
     """
 
     role: str = ""
@@ -192,6 +219,10 @@ class NodeRecord:
     reason: str = ""
     message: str = ""
     history: list[Step] = field(default_factory=list)
+    slow: float = 0.0
+    tries: dict[str, int] = field(default_factory=dict)
+    again: float = 0.0
+    quarantined: bool = False
     version: int = VERSION
 
     def add(self, step: Step) -> None:

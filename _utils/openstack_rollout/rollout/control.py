@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from openstack_rollout.declared.problems import shown
 from openstack_rollout.errors import REASONS, RolloutError
+from openstack_rollout.records.durations import Durations
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.lock import Lock
-from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, RunState, StageState
+from openstack_rollout.records.run_record import UNFINISHED, NodeRecord, NodeState, Run, RunState, StageState
 from openstack_rollout.rollout import asking, breakpoints, consent, history, stops
 from openstack_rollout.rollout.asking import NOTHING, Given
+from openstack_rollout.rollout.estimate import Estimate, Opens, at_once
 from openstack_rollout.vocabulary import by_role
 
 
@@ -25,9 +28,11 @@ def pause(journal: Journal, lock: Lock) -> dict[str, Any]:
         answer = _answer(journal, run, "pausing")  # first: a request takes effect soon
         journal.ask(run.id, "pause")
         return answer
-    if run.state is RunState.RUNNING:
+    waits = run.state is RunState.PAUSED and run.reason == "WINDOW_CLOSED"
+    if run.state is RunState.RUNNING or waits:
+        was = "it waited for its window" if waits else "its process was gone"
         run.state, run.reason = RunState.PAUSED, "PAUSED_BY_OPERATOR"
-        run.message = "its process was gone when a pause was asked for"
+        run.message = f"{was} when a pause was asked for"
         journal.save(run)
     return _answer(journal, run, run.state.value)
 
@@ -155,8 +160,20 @@ def report(journal: Journal, run_id: str | None = None) -> dict[str, Any]:
         "begun": [history.who(one) for one in run.begun],
         "accepted": {name: history.who(one) for name, one in run.accepted.items()},
         "conditions": run.conditions,
+        "open_ends": run.open_ends,
+        "estimate": estimate(journal, run, records, latest),
     }
     return {"run": summary, "stages": stages, "nodes": nodes}
+
+
+def estimate(
+    journal: Journal, run: Run, records: Mapping[str, NodeRecord], now: float, opens: Opens = at_once
+) -> dict[str, Any] | None:
+    """How long the rest of a run takes, as of Estimate.of_run; None of one that does not go on.
+
+    records: what it did to its nodes. now (float): seconds since the epoch. opens: as of Estimate.
+    """
+    return Estimate(Durations(journal), opens).of_run(run, records, now) if run.state in UNFINISHED else None
 
 
 def _node_report(record: NodeRecord) -> dict[str, Any]:
@@ -166,6 +183,7 @@ def _node_report(record: NodeRecord) -> dict[str, Any]:
             "round": step.round,
             "step": step.step,
             "seconds": round(step.finished - step.started, 1),
+            "slow": step.slow,
             "outcome": ": ".join(filter(None, (step.outcome, step.said))),
         }
         for step in record.history

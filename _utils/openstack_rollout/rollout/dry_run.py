@@ -12,6 +12,7 @@ from openstack_rollout.declared.policies import CLOUD_DRAINS
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.asked import Asked
+from openstack_rollout.records.durations import Durations
 from openstack_rollout.records.planned import Plan
 from openstack_rollout.rollout import (
     asking,
@@ -26,8 +27,10 @@ from openstack_rollout.rollout import (
 from openstack_rollout.rollout import limit as limits
 from openstack_rollout.rollout.asking import Given
 from openstack_rollout.rollout.conditions import Preflight
+from openstack_rollout.rollout.estimate import Estimate
 from openstack_rollout.rollout.limit import Limit
 from openstack_rollout.rollout.membership import Measured, Membership
+from openstack_rollout.rollout.openings import Openings
 from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.rollout.run import UPDATE
 from openstack_rollout.rollout.situation import Situation
@@ -42,11 +45,11 @@ def dry_run(model: Model, ports: Ports, predict: Predict, given: Given = asking.
 
     predict: applies a stage's node state with test=True. given: what an operator would give with the
     update; a run that would go on keeps its own. Returns {"target", "refused", "prefetch", "stages", "gone",
-    "tags", "remedy", "workloads", "nodes", "boots", "failures", "limit", "until"}: refused is the line under
-    which the update would not begin, or None; stages the tree of records.planned; gone as of gone.since; tags
-    those of custom images, as of tags.Tag; workloads what workload.risks says of the nodes that will be
-    drained, or None; boots what is wrong, or cannot be told, of the next boot of nodes that may be
-    rebooted. Raises RolloutError NO_NODES, and WRONG_ARGUMENT.
+    "tags", "remedy", "workloads", "nodes", "boots", "failures", "limit", "until", "estimate"}: refused is the
+    line under which the update would not begin, or None; stages the tree of records.planned; gone as of
+    gone.since; tags those of custom images, as of tags.Tag; workloads what workload.risks says of the nodes
+    that will be drained, or None; boots what is wrong, or cannot be told, of the next boot of nodes that may
+    be rebooted; estimate as of Estimate.of_plan. Raises RolloutError NO_NODES, and WRONG_ARGUMENT.
     """
     releases.target(model)  # an update needs one
     model, looked, refused = _with_tags(model, ports)
@@ -70,10 +73,14 @@ def dry_run(model: Model, ports: Ports, predict: Predict, given: Given = asking.
             for name, changes in predict(taking_part, stage).items():
                 if changes:
                     nodes[name][stage] = changes
+    durations = Durations(ports.journal)
+    openings = Openings(model, ports.events, ports.clock, ports.monotonic)
+    roles = {name: members.node(name).role for name in planned.prefetch}
     last = ports.journal.latest()
     records = ports.journal.nodes(last.id) if last else {}
     return {
         **planned.plain(),
+        "estimate": Estimate(durations, openings.opening).of_plan(planned, ports.clock(), roles),
         "gone": gone.since(last, records, members, ports.fleet),
         "tags": tags.told(looked),
         "refused": str(refusal) if refusal else None,

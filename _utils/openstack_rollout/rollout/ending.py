@@ -11,6 +11,7 @@ from openstack_rollout.records.run_record import Run, RunState, StageState
 from openstack_rollout.rollout import restoration, tags
 from openstack_rollout.rollout.engines import Engines
 from openstack_rollout.rollout.membership import Membership
+from openstack_rollout.rollout.openings import WindowClosed
 from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.rollout.run_log import RunLog
 
@@ -57,6 +58,7 @@ class Ending:
             incomplete = RunState.INCOMPLETE if error.reason == "FAILURE_BUDGET" else RunState.PAUSED
             run.state = RunState.ABORTED if aborted else incomplete
             run.reason, run.message = error.reason, error.message
+            run.closed = error.closed if isinstance(error, WindowClosed) else None
             for record in run.stage.values():
                 if record.state is StageState.RUNNING:
                     record.state = StageState(run.state.value)

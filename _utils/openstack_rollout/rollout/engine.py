@@ -15,22 +15,25 @@ from openstack_rollout.declared.comparison import Compared
 from openstack_rollout.declared.policies import Policy
 from openstack_rollout.declared.rounds import Round
 from openstack_rollout.errors import RolloutError, one_line
+from openstack_rollout.records.durations import Durations
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.planned import PlannedNode, PlannedRole
 from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, Trial
-from openstack_rollout.rollout import breakpoints, halting, judging
+from openstack_rollout.rollout import adoption, breakpoints, halting, judging, quarantine
 from openstack_rollout.rollout.admission import Apart, Capacity, Pass, admitted
 from openstack_rollout.rollout.breakpoints import Resting
 from openstack_rollout.rollout.consent import Consents
 from openstack_rollout.rollout.fleet import Context, Fleet, StepResult
 from openstack_rollout.rollout.node_log import NodeLog
+from openstack_rollout.rollout.openings import ANY_TIME, Closes
+from openstack_rollout.rollout.pace import Pace
 from openstack_rollout.rollout.questions import unhindered
-from openstack_rollout.rollout.time_limits import MOVES, TimeLimits
+from openstack_rollout.rollout.retries import Retries, forgotten
+from openstack_rollout.rollout.time_limits import TimeLimits, patience, silence
 from openstack_rollout.rollout.window import Node, Window
 
-POLL = 1.0
-DEFAULT_SILENCE = 60.0
-_OF_ITS_LIMIT = 0.9
+POLL = 1.0  # seconds
+_AFRESH = {"state": NodeState.IN_FLIGHT, "slow": 0.0, "again": 0.0}
 
 #: A node's id, its answer → what it is.
 Compare = Callable[[str, Any], Compared]
@@ -44,7 +47,8 @@ class Engine:
     fleet (Fleet), journal (Journal), run (its record), policies (role → Policy), compare: what a node is, by
     its id and its answer (raises RolloutError), clock, monotonic: as of Ports, unedited: raises RolloutError
     when the run is for something else than what is declared now; asked before each node. interrupted: as of
-    Ports. consents: whom it asks.
+    Ports. consents: whom it asks. closed: why a node may not start now that takes so many seconds at a stage,
+    None when it may.
     """
 
     def __init__(  # noqa: PLR0917
@@ -59,6 +63,7 @@ class Engine:
         unedited: Callable[[], None],
         interrupted: Callable[[], bool],
         consents: Consents,
+        closed: Closes,
     ):
         self._fleet = fleet
         self._journal = journal
@@ -72,7 +77,10 @@ class Engine:
         self.consents = consents
         self._resting = Resting(consents)
         self._left_out: set[str] = set()
+        self._closed = closed
         self._log = NodeLog(fleet, journal, run, clock)
+        self._pace = Pace(Durations(journal), self._log)
+        self._retries = Retries(policies, self._log, clock, monotonic)
         self._boots: dict[str, str] = {}
         self._agents: dict[str, Mapping[str, Mapping[str, str]]] = {}
 
@@ -151,9 +159,15 @@ class Engine:
     def budget_error(self, stage: str, role: str) -> RolloutError | None:
         """The reason to pause when more nodes of a role failed than its policy allows."""
         failed = judging.counted(self.failures(role))
-        if len(failed) <= self._policies[role].max_failures:
+        if len(failed) <= self._policies[role].tolerated:
             return None
         return judging.because(stage, failed, max(failed, key=lambda node: failed[node].history[-1].finished))
+
+    def set_aside(self, stage: str) -> list[str]:
+        """Set the nodes aside that failed, as the policy of their role says; returns their ids."""
+        known = [record.role for record in self._log.records.values()]
+        over = {role: bool(self.budget_error(stage, role)) for role in {*known} & self._policies.keys()}
+        return quarantine.set_aside(self._log, self._policies, lambda role: over[role])
 
     def requested(self) -> RolloutError | None:
         """What an operator asked of this run, as the error that ends it."""
@@ -162,8 +176,7 @@ class Engine:
 
     def is_in_flight(self, node: str) -> bool:
         """Whether a step of this run is under way on a node, as far as anybody knows."""
-        record = self._log.records.get(node)
-        return record is not None and record.state is NodeState.IN_FLIGHT
+        return node in adoption.under_way(self._log.records)
 
     def adopt(self, leaving: bool = False) -> list[str]:
         """Wait for the jobs that an engine of this run left on nodes; returns the nodes that had one.
@@ -171,33 +184,15 @@ class Engine:
         leaving: not to wait long for what runs on a node. How they ended is history: the nodes are measured
         afterwards. Raises RolloutError when an operator asks the run to stop meanwhile.
         """
-        in_flight = {
-            name: record for name, record in self._log.records.items() if record.state is NodeState.IN_FLIGHT
-        }
-        adopted = list(in_flight)
-        for name in [name for name, record in in_flight.items() if breakpoints.rests(record)]:
-            self._log.note(_node(name, in_flight.pop(name)), state=NodeState.WAITING)
-        for name, record in in_flight.items():
-            self._fleet.adopt(name, record.step, record.stage, record.jid, self._silence(record.role))
         limits = TimeLimits(self._fleet, self._policies, self._monotonic)
-        while in_flight:
-            if halt := self.requested():
-                raise halting.left(halt, in_flight)
-            limits.look(in_flight)
-            leaves = leaving and limits.stop({})
-            if leaves and not any(record.step in MOVES for record in in_flight.values()):
-                break
-            for result in limits.taken(in_flight, in_flight):
-                record = in_flight.pop(result.node)
-                outcome = "done" if result.succeeded else f"{result.reason}: {one_line(result.message)}"
-                ended = self._log.ended(record.stage, record.round, record.step, record.started, outcome)
-                self._log.note(_node(result.node, record), ended, jid="", state=NodeState.WAITING)
-        return adopted
+        return adoption.adopt(self._fleet, self._log, limits, self._policies, self.requested, leaving)
 
-    def retry(self) -> None:
-        """Give the nodes that failed earlier in this run another chance."""
-        for name, record in self.failures().items():
-            self._log.note(_node(name, record), state=NodeState.WAITING)
+    def retry(self, paused_for: str) -> None:
+        """Give the nodes that failed earlier in this run another chance.
+
+        paused_for (str): as of quarantine.retry.
+        """
+        quarantine.retry(self._log, self.failures(), paused_for)
 
     def _take(
         self, pass_: Pass, role: str, nodes: Iterable[PlannedNode], tolerated: int | None = None
@@ -222,12 +217,18 @@ class Engine:
         while True:
             asked = self._asked()
             halt = halt or asked
-            if halt is None:
-                try:
+            try:
+                if halting.is_request(asked):
+                    self._retries.leave(in_flight)
+                for node in self._retries.due():
+                    self._begin(pass_, node, steps[node.id], self._log.records[node.id].step, in_flight)
+                if halt is None:
                     self._release(pass_, waiting, in_flight, steps)
                     self._admit(pass_, waiting, in_flight, steps)
-                except RolloutError as error:
-                    halt = error
+                records = adoption.under_way({name: self._log.records[name] for name in in_flight})
+                self._pace.look(in_flight, records, limits.took)
+            except RolloutError as error:
+                halt = halt or error
             if not in_flight:
                 if halt:
                     raise halt
@@ -238,16 +239,33 @@ class Engine:
             if halting.is_request(asked) and limits.stop(active):
                 raise halting.left(asked, in_flight)
             for result in limits.taken(in_flight, self._log.records):
-                node = in_flight[result.node]
-                try:
-                    if limits.was_stopped(result):
-                        del in_flight[node.id]
-                        self._log.note(node, jid="", state=NodeState.WAITING)
-                    elif not self._take_in(pass_, node, steps[node.id], result, in_flight):
-                        halt = self._over_budget(pass_, node, tolerated) or halt
-                except RolloutError as error:  # of the journal: its other steps are not begun any more
-                    in_flight.pop(node.id, None)
-                    halt = halt or error
+                halt = self._ended(pass_, steps[result.node], result, limits, in_flight, tolerated, halt)
+
+    def _ended(  # noqa: PLR0917
+        self,
+        pass_: Pass,
+        steps: Sequence[str],
+        result: StepResult,
+        limits: TimeLimits,
+        in_flight: dict[str, Node],
+        tolerated: int | None,
+        halt: RolloutError | None,
+    ) -> RolloutError | None:
+        """Take in the end of a step; returns why no other node starts, halt where that did not change."""
+        node = in_flight[result.node]
+        try:
+            if limits.was_stopped(result):
+                del in_flight[node.id]
+                self._log.note(node, jid="", state=NodeState.WAITING)
+                return halt
+            if result.succeeded:
+                self._pace.ended(node.id, self._log.records[node.id], limits.took(result.jid), result.idle)
+            if self._take_in(pass_, node, steps, result, in_flight):
+                return halt
+            return self._over_budget(pass_, node, tolerated) or halt
+        except RolloutError as error:  # of the journal: its other steps are not begun any more
+            in_flight.pop(node.id, None)
+            return halt or error
 
     def _release(
         self,
@@ -292,6 +310,7 @@ class Engine:
         else:
             next_ = admitted(pass_, waiting, in_flight)
         for node in next_:
+            self._require_open(pass_.round_, node, steps[node.id])
             if steps[node.id] != ("restore",):
                 self._unedited()  # before its workloads leave, not only when it is to change
             waiting.remove(node)
@@ -299,20 +318,27 @@ class Engine:
             self._begin(pass_, node, steps[node.id], steps[node.id][0], in_flight)
 
     def _under_way(self, nodes: Collection[str], halt: RolloutError | None) -> dict[str, NodeRecord]:
-        """The records of nodes in flight that do not rest. Raises why the run ends where all others do."""
+        """The records of nodes that a job is under way on. Raises why the run ends where all others rest."""
         found = {node: one for node in nodes if not breakpoints.rests(one := self._log.records[node])}
         if halt and nodes and not found:
             raise halting.left(halt, nodes, "resting at a breakpoint")
-        return found
+        return adoption.under_way(found)
+
+    def _require_open(self, round_: Round, node: Node, steps: Sequence[str]) -> None:
+        """Raise RolloutError when a node would not end before its window closes, as far as is known."""
+        if not ANY_TIME.issuperset(steps):
+            seconds = self._pace.at_most(node, round_.stage, round_.name, steps)
+            if why := self._closed(node, round_.stage, seconds):
+                raise why
 
     def _begin(
         self, pass_: Pass, node: Node, steps: Sequence[str], step: str, in_flight: dict[str, Node]
     ) -> None:
         jid = self._fleet.new_job()
         round_ = pass_.round_
-        where = {"stage": round_.stage, "round": round_.name, "step": step, "jid": jid}
+        where: dict[str, Any] = {"stage": round_.stage, "round": round_.name, "step": step, "jid": jid}
         try:
-            record = self._log.note(node, None, **where, state=NodeState.IN_FLIGHT, started=self._clock())
+            record = self._log.note(node, None, **where, **_AFRESH, started=self._clock())
         except RolloutError:
             in_flight.pop(node.id)  # what the journal does not have is not started
             raise
@@ -328,9 +354,11 @@ class Engine:
         context = Context(
             *(run.id, run.target, tuple(run.stages), services, False, run.content, boot),
             agents=tuple(sorted(set(agents))),
-            patience=self._patience(node.role, step),
+            patience=patience(self._policies, node.role, step),
         )
-        self._fleet.start(node.id, step, round_.stage, jid, self._silence(node.role), context=context)
+        self._fleet.start(
+            node.id, step, round_.stage, jid, silence(self._policies, node.role), context=context
+        )
 
     def _take_in(
         self,
@@ -346,6 +374,11 @@ class Engine:
         reason, message = result.reason, result.message
         if result.succeeded and step == "verify":
             reason, message = self._proven(round_, node, result)
+        if not result.succeeded:
+            failed = f"{reason or 'NODE_ERROR'}: {one_line(message, reason)}"
+            ended = self._log.ended(round_.stage, round_.name, step, record.started, failed)
+            if self._retries.takes(node, result, ended, in_flight):
+                return True
         if reason or not result.succeeded:
             del in_flight[node.id]
             self._log.fail(node, round_, step, reason or "NODE_ERROR", message, in_flight)
@@ -354,17 +387,19 @@ class Engine:
             self._boots.pop(node.id, None)
         said = one_line(message)
         ended = replace(self._log.ended(round_.stage, round_.name, step, record.started, "done"), said=said)
+        tries = forgotten(record)
         following = steps.index(step) + 1
         if following < len(steps):
-            record = self._log.note(node, ended)
+            record = self._log.note(node, ended, tries=tries)
             self._log.announce(node, replace(record, message=said), step, "succeeded", in_flight)
             self._begin(pass_, node, steps, steps[following], in_flight)
         else:
             del in_flight[node.id]
-            record = self._log.note(node, ended, jid="", state=NodeState.DONE)
+            record = self._log.note(node, ended, jid="", tries=tries, state=NodeState.DONE)
             self._log.announce(node, replace(record, message=said), step, "succeeded", in_flight)
             if node.id in self._left_out:
                 self._leave_out(pass_, node, in_flight)
+            self._pace.left(node)
         return True
 
     def _proven(self, round_: Round, node: Node, result: StepResult) -> tuple[str, str]:
@@ -383,6 +418,7 @@ class Engine:
         if reason in judging.OF_ALL:
             tolerated = -1
         if tolerated is None:
+            self.set_aside(pass_.round_.stage)
             return self.budget_error(pass_.round_.stage, node.role)
         failed = judging.counted(self.failures(node.role))
         return judging.because(pass_.round_.stage, failed, node.id) if len(failed) > tolerated else None
@@ -398,16 +434,3 @@ class Engine:
         zones = {node: record.zone for node, record in self._log.records.items()}
         canaries = [PlannedNode(node, zones.get(node), ("verify",)) for node in planned.proving]
         self._take(Pass(round_, Window(len(canaries))), role, canaries, tolerated=0)
-
-    def _patience(self, role: str, step: str) -> float:
-        """What of a step's limit it may wait, so that it ends by itself and says what it waited for."""
-        policy = self._policies.get(role)
-        return _OF_ITS_LIMIT * policy.limits.of(step) if policy else DEFAULT_SILENCE
-
-    def _silence(self, role: str) -> float:
-        policy = self._policies.get(role)
-        return policy.silence if policy else DEFAULT_SILENCE
-
-
-def _node(name: str, record: NodeRecord) -> Node:
-    return Node(name, record.role, record.zone)

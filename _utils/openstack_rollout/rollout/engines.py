@@ -13,6 +13,7 @@ from openstack_rollout.rollout.consent import Consents
 from openstack_rollout.rollout.engine import Engine
 from openstack_rollout.rollout.master_steps import MasterSteps
 from openstack_rollout.rollout.membership import Membership
+from openstack_rollout.rollout.openings import Current, Openings
 from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.rollout.run_log import RunLog
 
@@ -50,7 +51,13 @@ class Engines:
             lambda: preconditions.refuse_edited(run, ports.content()),
             ports.interrupted,
             self._consents(run),
+            Current(model, self.openings, ports.pillar, ports.monotonic).refusal,
         )
+
+    def openings(self, model: Model) -> Openings:
+        """The windows of what is declared."""
+        ports = self._ports
+        return Openings(model, ports.events, ports.clock, ports.monotonic)
 
     def _consents(self, run: Run) -> Consents:
         """What asks for a run, and hears."""

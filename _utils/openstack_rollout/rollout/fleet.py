@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from openstack_rollout.errors import RolloutError
+from openstack_rollout.errors import TRANSIENT, RolloutError
 
 #: Why nobody is to wait any longer, None: go on.
 Halted = Callable[[], RolloutError | None]
@@ -22,7 +22,8 @@ def never() -> None:
 @dataclass(frozen=True)
 class StepResult:
     """How a step ended on a node: reason (a named word) and message when it failed, data (dict) as the step
-    returns it.
+    returns it, idle: it had nothing to do. transient: whether the failure passes by itself, None: as its
+    reason says. retry_after: seconds for which a server wants to be left alone.
     """
 
     node: str
@@ -31,6 +32,20 @@ class StepResult:
     reason: str = ""
     message: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
+    idle: bool = False
+    transient: bool | None = None
+    retry_after: float = 0.0
+
+    @property
+    def passes(self) -> bool:
+        """Whether the failure passes by itself."""
+        return self.reason in TRANSIENT if self.transient is None else self.transient
+
+
+class NothingDue(str):
+    """The line of a step that had nothing to do: what it took says nothing of the next time."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)

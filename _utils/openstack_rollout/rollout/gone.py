@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from openstack_rollout.records.durations import Durations
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.run_record import NodeRecord, Run
 from openstack_rollout.rollout.fleet import Fleet
@@ -21,6 +22,7 @@ def for_run(
 ) -> dict[str, dict[str, str]]:
     """The nodes that a run names when it begins, or goes on with an unfinished one; none of them twice."""
     last = journal.latest()
+    Durations(journal).forget_others(members.accepted, members.roles)
     found = since(last, journal.nodes(last.id) if last else {}, members, fleet)
     told = last.gone if last and unfinished is None else {}
     return {node: one for node, one in found.items() if node not in told}

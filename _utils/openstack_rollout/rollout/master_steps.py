@@ -18,7 +18,15 @@ from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.drain_record import DrainRecord, DrainState
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.rollout.drain_steps import DrainSteps
-from openstack_rollout.rollout.fleet import Answers, Context, Fleet, Halted, StepResult, never
+from openstack_rollout.rollout.fleet import (
+    Answers,
+    Context,
+    Fleet,
+    Halted,
+    NothingDue,
+    StepResult,
+    never,
+)
 from openstack_rollout.rollout.reboots import Reboots
 
 #: A node, a stage (any of them when left out) → its roles.
@@ -27,6 +35,14 @@ SYSTEM = "system"  # the stage that may reboot nodes
 TOGETHER = 16  # threads that work at a time; more nodes than that wait for one
 LOOK_EVERY = 0.5
 _INTERRUPTED = {"drain": "DRAIN_FAILED", "restore": "RESTORE_FAILED", "heartbeat": "SERVICE_FAILED"}
+
+
+class _AsItWas(RolloutError):
+    """A step failed on its node, and nothing else explains it. result: how it ended."""
+
+    def __init__(self, result: StepResult):
+        super().__init__(result.reason or "NODE_ERROR", result.message)
+        self.result = result
 
 
 class MasterSteps:
@@ -145,7 +161,7 @@ class MasterSteps:
     def _cause(self, failed: StepResult, boot_id: str, silence: float) -> Callable[[DrainRecord], str]:
         def cause(place: DrainRecord) -> str:
             if not self._reboots.rebooted_since(place.node, boot_id, silence):
-                raise RolloutError(failed.reason or "NODE_ERROR", failed.message)
+                raise _AsItWas(failed)
             was = f"{failed.reason}: {failed.message}"
             raise RolloutError("NODE_REBOOTED", f"somebody rebooted it in the middle of the step ({was})")
 
@@ -180,7 +196,11 @@ class MasterSteps:
     ) -> None:
         try:
             with places:
-                outcome = StepResult(place.node, jid, True, message=move(place))
+                said = move(place)
+                idle = isinstance(said, NothingDue)
+                outcome = StepResult(place.node, jid, True, message=str(said), idle=idle)
+        except _AsItWas as error:
+            outcome = error.result
         except RolloutError as error:
             outcome = StepResult(place.node, jid, False, error.reason, error.message)
         except BaseException as error:  # a thread that dies without a word would leave its node in flight

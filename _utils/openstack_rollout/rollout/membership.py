@@ -74,7 +74,7 @@ class Membership:
         of_node: dict[str, str | None] = {
             node: zone for zone in sorted(zones, reverse=True) for node in zones[zone]
         }
-        policies = {role: model.policies.of(role) for role in roles}
+        policies = {role: model.policies.of(role).for_nodes(len(nodes)) for role, nodes in roles.items()}
         groups = {
             role: _groups(role, policy, roles[role], zones, accepted, fleet)
             for role, policy in policies.items()
@@ -196,7 +196,7 @@ class Membership:
         """The failed nodes of the first role that has more of them than its policy allows."""
         for role, nodes in self.roles.items():
             failed = [node for node in nodes if node in failures]
-            if len(failed) > self.policies[role].max_failures:
+            if len(failed) > self.policies[role].tolerated:
                 return failed
         return []
 

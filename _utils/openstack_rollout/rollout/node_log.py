@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from openstack_rollout.declared.rounds import Round
@@ -38,7 +39,8 @@ class NodeLog:
             setattr(record, name, value)
         record.role, record.zone = node.role, node.zone
         if ended:
-            record.add(ended)
+            record.add(replace(ended, slow=record.slow))
+            record.slow = 0.0
         self._journal.save_node(self._run.id, node.id, record)
         return record
 
@@ -77,6 +79,22 @@ class NodeLog:
         self, node: Node, record: NodeRecord, step: str, status: str, in_flight: Mapping[str, Node]
     ) -> None:
         """Fire an event of a node's step. status (str): started, succeeded, failed or skipped."""
+        self.tell(node, record, step, status, record.reason, record.message, in_flight)
+
+    def tell(  # noqa: PLR0917
+        self,
+        node: Node,
+        record: NodeRecord,
+        step: str,
+        status: str,
+        reason: str,
+        message: str,
+        in_flight: Mapping[str, Node],
+    ) -> None:
+        """Fire an event of a node's step, with a reason and a message that are not the record's.
+
+        status (str): as of announce, or slow.
+        """
         self._fleet.announce(
             f"openstack/rollout/{self._run.id}/{record.stage}/{node.id}/{step}",
             {
@@ -88,8 +106,8 @@ class NodeLog:
                 "zone": node.zone,
                 "step": step,
                 "status": status,
-                "reason": record.reason,
-                "message": record.message,
+                "reason": reason,
+                "message": message,
                 "in_flight": [other.id for other in in_flight.values() if other.role == node.role],
             },
         )

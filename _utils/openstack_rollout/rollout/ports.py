@@ -17,6 +17,7 @@ from openstack_rollout.records.lock import Lock
 from openstack_rollout.records.run_record import Caller
 from openstack_rollout.rollout.consent import Nobody, Terminal
 from openstack_rollout.rollout.fleet import Fleet, Halted
+from openstack_rollout.rollout.openings import Events, no_calendar
 from openstack_rollout.rollout.reboots import Reboots
 
 Registry = Callable[[Mapping[str, str]], list[tuple[str, str]]]
@@ -92,7 +93,8 @@ class Ports:
     layers: what the registry says has to be fetched of images, {image: {digest: bytes}}. standing: how the
     services of nodes stand in OpenStack. server_groups: node → the groups of its servers. caller: tells who
     called this command. terminal: the one that runs a run. interrupted: whether somebody typed Ctrl-C in it.
-    digests: references → the digest that the registry has of each, or the error in its place.
+    digests: references → the digest that the registry has of each, or the error in its place. events: the
+    events of a calendar; raises RolloutError CALENDAR_UNREADABLE.
     clock: seconds since the epoch, for what is written down. monotonic: seconds that no step of the clock
     moves, for every wait.
     """
@@ -121,3 +123,4 @@ class Ports:
     interrupted: Callable[[], bool] = lambda: False
     digests: Digests = lambda _: {}
     agents: Agents = lambda _model, _node, _agents, _seconds: ""
+    events: Events = no_calendar

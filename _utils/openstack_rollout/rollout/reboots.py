@@ -18,6 +18,7 @@ from openstack_rollout.declared.comparison import Comparison
 from openstack_rollout.declared.model import Model
 from openstack_rollout.drains.contract import Answer, Ask
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.rollout.fleet import NothingDue
 
 LOOK_EVERY = 2.0
 ANSWER_WITHIN = 10
@@ -56,7 +57,7 @@ class Reboots:
         """
         why = self._value(node, "reboot_needed.evidence", SOON)
         if self.wanted != "always" and not why:
-            return "no reboot is needed"
+            return NothingDue("no reboot is needed")
         if not self._may_go_as_it_is(role):
             self._refuse_occupied(node, why, drained, taken)
         self.refuse_unready(node)
@@ -112,7 +113,7 @@ class Reboots:
                 raise RolloutError("MINION_FAILED", message.strip(), [node])
             self._clock.sleep(LOOK_EVERY)
         if state["state"] == "none":
-            return "nothing of Salt was due"
+            return NothingDue("nothing of Salt was due")
         wrong = state["message"] or _other_version(state["running"], state["installed"])
         if wrong:
             raise RolloutError("MINION_FAILED", f"{node}: {wrong}", [node])

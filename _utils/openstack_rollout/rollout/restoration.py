@@ -48,14 +48,19 @@ def restore(
         engine.take(stage, "restore", [members.node(node) for node in nodes], TOGETHER, failures)
 
 
-def still_drained(journal: Journal, measured: Measured | None = None, limit: Limit = NO_LIMIT) -> str:
+def still_drained(
+    journal: Journal,
+    measured: Measured | None = None,
+    limit: Limit = NO_LIMIT,
+    aside: Collection[str] = (),
+) -> str:
     """The nodes that are still drained, each with the reason, as one line; empty when there are none.
 
-    limit: those outside of it were none of the run's affairs.
+    limit: those outside of it were none of the run's affairs. aside: those that are to stay so.
     """
     lines = []
     drained = drained_by_runs(journal)
-    for node, record in ((node, drained[node]) for node in limit.of(drained)):
+    for node, record in ((node, drained[node]) for node in limit.of(drained) if node not in aside):
         failure = (measured.failures if measured else {}).get(node)
         unhealthy = (
             words.differences(measured.nodes[node].health) if measured and node in measured.nodes else []

@@ -30,6 +30,7 @@ from openstack_rollout.rollout import (
     preconditions,
     preflight,
     procedure,
+    quarantine,
     restoration,
     run_log,
     stops,
@@ -196,6 +197,7 @@ class Rollout:
             engine.adopt()
             return None
         self._lock.assign(unfinished.id)
+        paused_for = unfinished.reason
         # Before the wait: what an operator asks from now on is meant for this engine.
         self._journal.clear_request(unfinished.id)
         unfinished.state, unfinished.reason, unfinished.message = RunState.RUNNING, "", ""
@@ -205,7 +207,7 @@ class Rollout:
         engine.adopt()
         goes_on = _going_on(unfinished, orchestration) is not None
         if goes_on:
-            engine.retry()
+            engine.retry(paused_for)
             # A stage that was skipped by an old measurement has to be measured again.
             unfinished.stage = {
                 name: record
@@ -222,13 +224,16 @@ class Rollout:
         self._lock.assign(run.id)
         self._log.announce(run, "-", "-", "run", "started")
         engine = self._engines.of(run, model, members)
-        own, nodes = limit.inside(measured), measured.nodes
-        engine.know(nodes)
-        for node, (reason, message) in own.failures.items():
+        engine.know(measured.nodes)
+        for node, (reason, message) in limit.inside(measured).failures.items():
             engine.leave_out(members.node(node), PREFETCH, reason, message)
+        engine.set_aside(PREFETCH)
+        failed = engine.failures()
+        nodes = {node: one for node, one in measured.nodes.items() if node not in failed}
         drains = self._engines.drains(model)
+        own = limit.inside(Measured(nodes, measured.failures))
         again = preconditions.to_drain(members, own.nodes, run.stages, drains)
-        keep = {node for some in again.values() for node in some}
+        keep = {*failed, *(node for some in again.values() for node in some)}
         if model.policies.speak_to_openstack:
             heartbeats.ask_again(engine, members, own.nodes)
         restoration.restore(engine, self._journal, members, own, keep)
@@ -236,6 +241,7 @@ class Rollout:
         run.plan = unhindered(
             lambda: plan.of_run(model, members, nodes, drains, run.stages, limit, breaks), engine.requested
         )
+        run.planned = self._clock()
         self._journal.save(run)
         if not run.plan.prefetch:
             self._log.skipped(run, own.nodes)
@@ -278,7 +284,7 @@ class Rollout:
         was_done = before is not None and before.state is StageState.DONE
         earlier = replace(before) if before is not None else StageRecord()
         self._log.mark(run, stage, StageState.RUNNING, earlier.started or self._clock())
-        self._log.announce(run, stage, "-", "stage", "started")
+        self._log.stage_started(run, stage, self._engines.openings(model).opening)
         drains = self._engines.drains(model)
         unhindered(lambda: preconditions.refuse_undrainable(members, seen, [stage], drains), engine.requested)
         occupancy.refuse(model, members, seen, [stage], drains)
@@ -319,7 +325,9 @@ class Rollout:
         fresh = {node: why for node, why in wrong.items() if node not in excluded}
         for node, (reason, message) in fresh.items():
             engine.leave_out(members.node(node), "finish", reason, message)
-        if fresh:
+        engine.set_aside("finish")
+        aside = {node: one for node, one in quarantine.of(engine.records).items() if node in wrong}
+        if fresh := {node: why for node, why in fresh.items() if node not in aside}:
             node, (reason, message) = next(iter(fresh.items()))
             raise RolloutError(reason, f"{node} is not at {run.target}: {one_line(message, reason)}", fresh)
         restoration.restore(engine, self._journal, members, own, wrong)
@@ -327,18 +335,19 @@ class Rollout:
         whole = run.orchestration == UPDATE and limit is NO_LIMIT
         if run.target and (whole or not (measured.failures or differs)):
             self._journal.track_custom_images(run.target, model.custom_images)
-        drained = restoration.still_drained(self._journal, own, limit)
-        if excluded:
+        drained = restoration.still_drained(self._journal, own, limit, aside)
+        if excluded := {node: record for node, record in excluded.items() if node not in aside}:
             named = ", ".join(f"{node} ({record.reason})" for node, record in sorted(excluded.items()))
             also = f"; still drained: {drained}" if drained else ""
             raise RolloutError("FAILURE_BUDGET", f"run {run.id} ended without {named}{also}", excluded)
         if drained:
             raise RolloutError("STILL_DRAINED", drained, restoration.drained_by_runs(self._journal))
-        updated = {node for node, record in engine.records.items() if is_updated(record)}
+        records = {node: record for node, record in engine.records.items() if node not in aside}
+        updated = {node for node, record in records.items() if is_updated(record)}
         shared = addresses.known(run.addresses, measured.nodes, model.ignore_addresses)
         addresses.require(members, measured, updated, shared, self._ports, engine.requested)
-        try_out(run, model, engine, self._ports)
-        run.state, run.reason, run.message = RunState.COMPLETED, "", ""
+        try_out(run, model, records, engine.requested, self._ports)
+        quarantine.end(run, aside, self._journal.all_drained())
         run.finished = self._clock()
         self._journal.save(run)
         self._lock.release()
@@ -349,6 +358,7 @@ class Rollout:
             error = engine.budget_error(stage, role)
             if error:
                 raise error
+        engine.set_aside(stage)
 
     def _halted(self, run: Run | None) -> Halted:
         """What an operator asks of a run that goes on; of one that is not opened, only Ctrl-C is heard."""

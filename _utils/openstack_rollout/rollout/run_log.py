@@ -8,10 +8,12 @@ from typing import Any
 
 from openstack_rollout.declared.comparison import Compared
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.records.durations import Durations
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.planned import PlannedStage
 from openstack_rollout.records.run_record import NodeRecord, Run, StageRecord, StageState
 from openstack_rollout.rollout import plan
+from openstack_rollout.rollout.estimate import Estimate, Opens
 from openstack_rollout.rollout.fleet import Fleet
 
 
@@ -74,6 +76,12 @@ class RunLog:
             f"openstack/rollout/{run.id}/{stage}/{node}/{step}",
             {"run": run.id, "stage": stage, "node": node, "step": step, "status": status, **about},
         )
+
+    def stage_started(self, run: Run, stage: str, opens: Opens) -> None:
+        """Say that a stage starts, and when the run is expected to end. opens: as of Estimate."""
+        records = self._journal.nodes(run.id)
+        estimate = Estimate(Durations(self._journal), opens).of_run(run, records, self._clock())
+        self.announce(run, stage, "-", "stage", "started", estimate=estimate)
 
     def changed(self, run: Run, planned: PlannedStage) -> None:
         """Say what is planned otherwise than when the run began."""

@@ -20,7 +20,9 @@ from openstack_rollout.rollout.tags import Tag, told
 from openstack_rollout.vocabulary import STAGES, in_order
 
 # States of a run whose nodes' fates still matter.
-_OF_INTEREST = (RunState.RUNNING, RunState.PAUSED, RunState.INTERRUPTED, RunState.INCOMPLETE)
+_OF_INTEREST = (RunState.RUNNING, RunState.PAUSED, RunState.INTERRUPTED, RunState.INCOMPLETE,
+                RunState.OPEN_ENDS)  # fmt: skip
+_OVER = (RunState.COMPLETED, RunState.OPEN_ENDS)
 
 
 def status(
@@ -34,13 +36,15 @@ def status(
     gone: Mapping[str, Mapping[str, str]],
     asked: str = "",
     tags: Sequence[Tag] = (),
+    estimate: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything that rollout.status tells.
 
     measured: of Membership.measure. run, records: of the journal, None and {} before the
     first. drained: the records of drained nodes. gone: nodes of the last run that are no minions any more.
     asked: what an operator asked of the run (pause, abort) that has not taken effect yet. tags: those of
-    custom images.
+    custom images. estimate: how long the rest of the run takes, as of Estimate.of_run; None where nobody
+    works on one.
     """
     target = releases.wanted(model)
     nodes = {}
@@ -53,7 +57,7 @@ def status(
         "target": target,
         "available": releases.available(model),
         "deployed": versions.pop() if len(versions) == 1 else None,
-        "run": _run(run, asked),
+        "run": _run(run, asked, estimate),
         "roles": {
             role: {
                 "at_target": sum(target in ("", nodes[name]["deployed"]) for name in names),
@@ -80,10 +84,10 @@ def _node(role: str, name: str, measured: Measured, record: NodeRecord) -> dict[
     if failure:
         state = "silent" if reason == "NODE_SILENT" else "error"
     elif record.state in (NodeState.IN_FLIGHT, NodeState.FAILED):
-        state = record.state.value
+        state = "quarantined" if record.quarantined else record.state.value
     else:
         state = "at_target" if at_target else "pending"
-    here = state in ("in_flight", "failed")
+    here = state in ("in_flight", "failed", "quarantined")
     return {
         "role": role,
         "zone": node.zone if node else record.zone,
@@ -91,6 +95,7 @@ def _node(role: str, name: str, measured: Measured, record: NodeRecord) -> dict[
         "stage": record.stage if here else "",
         "round": record.round if here else "",
         "step": record.step if here else "",
+        "slow": record.slow if here else 0.0,
         "reason": reason,
         "message": message,
         **_measured(node),
@@ -129,7 +134,7 @@ def doubt(one: Doubt) -> dict[str, str]:
     return {"cause": one.cause.value, "have": one.have, "want": one.want, "text": words.doubt(one)}
 
 
-def _run(run: Run | None, asked: str) -> dict[str, Any] | None:
+def _run(run: Run | None, asked: str, estimate: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if run is None:
         return None
     here = (StageState.RUNNING.value, run.state.value)
@@ -143,7 +148,9 @@ def _run(run: Run | None, asked: str) -> dict[str, Any] | None:
         "limit": run.asked.limit,
         "until": run.asked.until,
         "questions": [asdict(one) for one in run.questions.values()],
-        "stage": current[-1] if current and run.state is not RunState.COMPLETED else "",
+        "estimate": estimate,
+        "opens": run.closed.opens if run.closed and run.reason == "WINDOW_CLOSED" else None,
+        "stage": current[-1] if current and run.state not in _OVER else "",
         "reason": run.reason,
         "message": run.message,
         "remedy": REASONS.get(run.reason, ""),

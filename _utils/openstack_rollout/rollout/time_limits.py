@@ -17,6 +17,8 @@ LEAVE_AFTER = 15.0
 HARMLESS = ("prefetch",)
 #: Steps of the master's own threads that move workloads.
 MOVES = ("drain", "restore")
+DEFAULT_SILENCE = 60.0  # seconds, for a role that is declared no more
+_OF_ITS_LIMIT = 0.9
 #: Seconds between two looks. The rest counts for no step: the engine was held up, and returns are unread.
 _LONGEST_LOOK = 60.0
 
@@ -75,6 +77,10 @@ class TimeLimits:
                 late = self._late.get(result.jid)
                 yield replace(result, message=f"{late}; {result.message}") if late else result
 
+    def took(self, jid: str) -> float:
+        """The seconds that a job took by now."""
+        return self._took.get(jid, 0.0) + min(self._monotonic() - self._looked, _LONGEST_LOOK)
+
     def was_stopped(self, result: StepResult) -> bool:
         """Whether a step ended since it was harmless to end it: its node did not fail."""
         return result.jid in self._stopped and not result.succeeded
@@ -82,3 +88,13 @@ class TimeLimits:
     def _limit(self, record: NodeRecord) -> float:
         policy = self._policies.get(record.role)
         return (policy.limits if policy else StepLimits()).of(record.step)
+
+
+def patience(policies: Mapping[str, Policy], role: str, step: str) -> float:
+    """What of a step's limit it may wait, so that it ends by itself and says what it waited for."""
+    return _OF_ITS_LIMIT * policies[role].limits.of(step) if role in policies else DEFAULT_SILENCE
+
+
+def silence(policies: Mapping[str, Policy], role: str) -> float:
+    """Seconds that a node of a role may give no sign of life in a step."""
+    return policies[role].silence if role in policies else DEFAULT_SILENCE

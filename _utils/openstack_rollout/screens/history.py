@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from openstack_rollout.screens import tables
+from openstack_rollout.screens import tables, times
 
 
 def text(data: Mapping[str, Any]) -> str:
@@ -65,7 +65,7 @@ def _first(begun: Sequence[Mapping[str, Any]] | None) -> str:
 
 
 def _length(seconds: float | None) -> str:
-    return "" if seconds is None else tables.length(seconds)
+    return "" if seconds is None else times.took(seconds)
 
 
 def _change(pair: Sequence[float | None]) -> str:

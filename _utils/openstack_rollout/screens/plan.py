@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from openstack_rollout.errors import some
+from openstack_rollout.screens import times
 
 _REBOOTS = {"when_required": "where required", "always": "always"}
 _WAVES = 12  # lines of waves of a role; of more, the number is given
@@ -24,6 +25,7 @@ def text(data: Mapping[str, Any], workloads: str = "") -> str:
         lines.append(f"prefetch: {', '.join(data['prefetch'])}")
     for stage in stages:
         lines += ["", stage["stage"], *_stage(stage)]
+    lines += _times(data.get("estimate"))
     if not stages:
         lines.append("no node needs anything")
     lines += [
@@ -45,6 +47,18 @@ def text(data: Mapping[str, Any], workloads: str = "") -> str:
 def limited(limit: str | None) -> str:
     """What is said of a limit behind a run's title."""
     return f", limited to {limit}" if limit else ""
+
+
+def _times(estimate: Mapping[str, Any] | None) -> list[str]:
+    """How long all of it is expected to take, each stage, and each of its roles."""
+    if not estimate or not estimate["stages"]:
+        return []
+    whole = f"{times.took(estimate['seconds'])}{times.begins(estimate)}{times.assumed(estimate)}"
+    lines = ["", f"estimated time: {whole}"]
+    for stage, one in estimate["stages"].items():
+        roles = ", ".join(f"{role} {times.took(seconds)}" for role, seconds in one["roles"].items())
+        lines.append(f"  {stage}: {times.took(one['seconds'])}{roles and f' ({roles})'}")
+    return lines
 
 
 def _boots(boots: Mapping[str, Sequence[Mapping[str, str]]]) -> list[str]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from openstack_rollout.screens import plan, questions
+from openstack_rollout.screens import plan, questions, times
 from openstack_rollout.vocabulary import STAGES
 
 _CAUSES = {
@@ -67,6 +67,7 @@ def status(data: Mapping[str, Any]) -> str:
         for name, node in data["nodes"].items()
         for line in (*filter(None, [_reason(node)]), *node["health"])
     ]
+    trouble += [f"{name}: {times.slow(node)}" for name, node in data["nodes"].items() if node.get("slow")]
     trouble += [stale(name, node["switch"]) for name, node in data["nodes"].items() if _is_stale(node)]
     trouble += [
         f"{name}: needs a reboot: {'; '.join(node['reboot'])}"
@@ -140,6 +141,15 @@ def gone(nodes: Mapping[str, Mapping[str, str]]) -> list[str]:
     ]
 
 
+def open_ends(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A line for each node that a run left open."""
+    return [
+        f"{name}: quarantined at {one['stage']}/{one['step']}{', drained' if one['drained'] else ''}:"
+        f" {one['reason']}: {one['message']}"
+        for name, one in nodes.items()
+    ]
+
+
 def risks(data: Mapping[str, Any]) -> str:
     """The text of workload.risks: a line for each server and router, its risks below it."""
     parts = []
@@ -172,17 +182,19 @@ def report(data: Mapping[str, Any]) -> str:
     """The text of rollout.report: stages with durations, then every node's steps."""
     run = data["run"]
     head = f"run {run['id']}: {title_of(run)}, {run['state']}"
-    head += f" after {length(run['seconds'])}"
+    head += f" after {times.took(run['seconds'])}"
+    if left := times.ends(run):
+        head += f", {left}"
     if run["reason"]:
         head += f"\n{run['reason']}: {run['message']}\n{run['remedy']}"
-    head = "\n".join([head, *_who(run), *gone(run["gone"])])
+    head = "\n".join([head, *_who(run), *gone(run["gone"]), *open_ends(run.get("open_ends") or {})])
     stages = table(
         ("STAGE", "STATE", "TIME", "NODES"),
         [
             (
                 name,
                 stage["state"],
-                length(stage["seconds"]),
+                times.took(stage["seconds"]),
                 ", ".join(f"{count} {state}" for state, count in stage["counts"].items()),
             )
             for name, stage in data["stages"].items()
@@ -191,7 +203,7 @@ def report(data: Mapping[str, Any]) -> str:
     steps = table(
         ("NODE", "STAGE", "STEP", "TIME", "OUTCOME"),
         [
-            (name, step["stage"], step["step"], length(step["seconds"]), step["outcome"])
+            (name, step["stage"], step["step"], _took(step), step["outcome"])
             for name, node in data["nodes"].items()
             for step in node["steps"]
         ],
@@ -229,6 +241,8 @@ def _run_lines(run: Mapping[str, Any] | None) -> list[str]:
     place = f" at {run['stage']}" if run["stage"] else ""
     asked = f", asked to {run['asked']}" if run["asked"] else ""
     line = f"run {run['id']}: {title_of(run)}, {run['state']}{place}{asked}"
+    if left := times.ends(run):
+        line += f", {left}"
     if run["reason"]:
         asks = [questions.text(one) for one in run.get("questions", ())]
         return ["\n".join((line, f"{run['reason']}: {run['message']}", run["remedy"], *asks))]
@@ -243,7 +257,6 @@ def _reason(node: Mapping[str, Any]) -> str:
     return f"{node['reason']}: {node['message']}" if node["reason"] else ""
 
 
-def length(seconds: float) -> str:
-    """A time that something took."""
-    minutes, rest = divmod(seconds, 60)
-    return f"{minutes:.0f} min {rest:.0f} s" if minutes else f"{rest:.1f} s"
+def _took(step: Mapping[str, Any]) -> str:
+    usual = f" SLOW ({times.took(step['slow'])} as a rule)" if step.get("slow") else ""
+    return times.took(step["seconds"]) + usual

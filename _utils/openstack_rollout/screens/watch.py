@@ -16,16 +16,19 @@ from rich.table import Table
 from rich.text import Text
 
 from openstack_rollout.errors import REASONS
+from openstack_rollout.screens import times
 from openstack_rollout.screens.tables import title_of
 from openstack_rollout.vocabulary import PREFETCH, by_role
 
-ENDED = ("completed", "incomplete", "paused", "aborted")
+ENDED = ("completed", "completed_with_open_ends", "incomplete", "paused", "aborted")
 _MARKS = {
     "done": ("done", "green"),
     "skipped": ("skipped", "dim"),
     "failed": ("failed", "bold red"),
     "waiting": ("waiting", "dim"),
 }
+#: Events that end no step, and what stands before their reason.
+_TOLD = {"slow": "", "retrying": "{} retrying: ", "quarantined": "quarantined: "}
 _QUIET = {"done", "skipped", "waiting"}
 _FRAME = 7  # lines of a terminal that are not nodes: title, head, borders, "and n more", the cursor's
 _TROUBLE = 5  # messages shown while the run goes on
@@ -70,6 +73,11 @@ class Board:
             self._set(node, stage, "failed")
             self.reasons[node] = f"{data['reason']}: {data['message']}"
             return f"{where}: {node}: {step} failed: {self.reasons[node]}"
+        if status in _TOLD:
+            if status == "quarantined":
+                self._set(node, stage, "failed")
+            self.reasons[node] = f"{data['reason']}: {data['message']}"
+            return f"{where}: {node}: {_TOLD[status].format(step)}{self.reasons[node]}"
         if status == "skipped":
             self._set(node, stage, "skipped")
             return f"{stage}: {node}: done already"
@@ -89,8 +97,9 @@ class Board:
         height (int): the terminal's lines. Where more nodes are than fit, those in flight or failed are shown
         first. Once the run has ended, everything is shown.
         """
-        title = f"{title_of(self.run)}: {self.run['state']}"
         stopped = self.run["state"] != "running"
+        left = "" if stopped else times.ends(self.run)
+        title = f"{title_of(self.run)}: {', '.join(filter(None, (self.run['state'], left)))}"
         trouble = [f"{node}: {self.reasons[node]}" for node in by_role(self.roles) if node in self.reasons]
         lines_free = (
             None if stopped or height is None else max(1, height - _FRAME - min(len(trouble), _TROUBLE))
@@ -129,7 +138,9 @@ class Board:
         if data["step"] == "plan":
             return f"{data['stage']}: the plan changed: {'; '.join(data['changes'])}"
         if data["step"] == "stage":
-            return f"{data['stage']}: {data['status']}"
+            self.run["estimate"] = data.get("estimate")
+            left = times.ends(self.run)
+            return f"{data['stage']}: {data['status']}{left and f' ({left})'}"
         why = f": {self.run['reason']}: {self.run['message']}" if self.run["reason"] else ""
         return f"run {self.run['id']}: {self.run['state']}{why}"
 

@@ -1,6 +1,7 @@
 """Batches and defaults of a role."""
 
 import pytest
+from pydantic import ValidationError
 
 from openstack_rollout.declared import policies
 from openstack_rollout.declared.policies import ComputePolicy, ControllerPolicy, GatewayPolicy, Policies
@@ -94,3 +95,37 @@ def test_groups_of_a_role_of_the_operators_own():
         "policies": {"network": {"groups": ["az7"]}},
     }
     assert "policies:network:groups: 'az7' is no zone" in pillars.lines(openstack)[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "count", "tolerated"),
+    [
+        ({}, 100, 0),
+        ({"max_failures": 3}, 100, 3),
+        ({"max_failures": "10%"}, 25, 2),
+        ({"max_failures": "10%"}, 9, 0),
+        ({"max_failures": "100%"}, 9, 9),
+        ({"max_failures": "0%"}, 9, 0),
+        ({"on_failure": "quarantine"}, 100, 10),
+        ({"on_failure": "quarantine"}, 5, 1),
+        ({"on_failure": "quarantine", "max_failures": 0}, 100, 0),
+        ({"on_failure": "quarantine", "max_failures": "5%"}, 100, 5),
+    ],
+)
+def test_how_many_nodes_of_a_role_may_fail(said, count, tolerated):
+    policy = Policies.model_validate({"compute": said}).of("compute")
+    assert policy.for_nodes(count).tolerated == tolerated
+
+
+@pytest.mark.parametrize("said", ["101%", "-1%", "1.5%", "5", "5 %", "%", "", -1, 10_001, 1.5, True, [], {}])
+def test_thresholds_that_are_none(said):
+    with pytest.raises(ValidationError, match="number of nodes from 0 to 10000, or a percentage from 0%"):
+        Policies.model_validate({"compute": {"max_failures": said}})
+
+
+def test_a_controller_is_never_set_aside():
+    with pytest.raises(ValidationError, match="on_failure"):
+        Policies.model_validate({"controller": {"on_failure": "quarantine"}})
+    assert (
+        Policies.model_validate({"storage": {"on_failure": "quarantine"}}).storage.on_failure == "quarantine"
+    )

@@ -8,6 +8,7 @@ import pytest
 from salt.exceptions import CommandExecutionError
 
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.node import errors
 from openstack_rollout.node.errors import NodeError, reason_of, reworded, text_of
 
 
@@ -46,3 +47,28 @@ def test_an_error_told_with_more_words_keeps_its_reason():
     assert str(reworded(NodeError("OVS_FAILED", "away"), "away, and back")) == "OVS_FAILED: away, and back"
     plain = reworded(CommandExecutionError("away"), "away, and back")
     assert not isinstance(plain, NodeError) and str(plain) == "away, and back"
+
+
+@pytest.mark.parametrize(
+    ("error", "record"),
+    [
+        (NodeError("OVS_FAILED", "x"), {"reason": "OVS_FAILED"}),
+        (NodeError("PACKAGE_LOCKED", "x"), {"reason": "PACKAGE_LOCKED"}),
+        (NodeError("REPOSITORY_BROKEN", "x", False), {"reason": "REPOSITORY_BROKEN", "transient": False}),
+        (
+            NodeError("REGISTRY_RATE_LIMIT", "x", retry_after=30.0),
+            {"reason": "REGISTRY_RATE_LIMIT", "retry_after": 30.0},
+        ),
+        (CommandExecutionError("x"), {}),
+        (None, {}),
+    ],
+)
+def test_what_programs_are_told_of_an_error(error, record):
+    assert errors.record_of(error) == record
+
+
+def test_what_is_known_of_an_error_stays_when_it_is_told_with_more_words_or_sent():
+    error = NodeError("REPOSITORY_BROKEN", "x", False, 5.0)
+    for same in (reworded(error, "y"), pickle.loads(pickle.dumps(error))):
+        assert (same.transient, same.retry_after) == (False, 5.0)
+    assert NodeError("PACKAGE_LOCKED", "x").transient and not NodeError("OVS_FAILED", "x").transient

@@ -83,3 +83,21 @@ REJECTED = "copying system image from manifest list: Source image rejected: "
 )  # fmt: skip
 def test_why_a_pull_failed_is_told_by_what_the_engine_says(said, reason):
     assert images.pull_failure(said) == reason
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("toomanyrequests: retry-after: 612.5µs, allowed: 44000/minute", 612.5e-6),
+        ("429 Too Many Requests, Retry-After: 30", 30),
+        ('{"retry_after": "90"}', 90),
+        ("Retry-After:120s", 120),
+        ("please retry after 2m", 120),
+        ("retry-after: 1h", 3600),
+        ("retry-after: 250ms", 0.25),
+        ("toomanyrequests: You have reached your pull rate limit", 0),
+        ("Retry-After: Wed, 21 Oct 2026 07:28:00 GMT", 0),
+    ],
+)
+def test_for_how_long_a_registry_wants_to_be_left_alone(said, seconds):
+    assert images.retry_after(said) == pytest.approx(seconds)

@@ -150,3 +150,22 @@ Last metadata expiration check: 0:01:15 ago on Sat Nov 21 10:11:47 2026.
 def test_what_a_package_manager_says_in_any_case_is_not_told(said, told):
     error = package_errors.classified(said, FAILED)
     assert (error.reason, error.text) == (FAILED, told)
+
+
+@pytest.mark.parametrize(
+    ("said", "transient"),
+    [
+        ("  - Status code: 503 for https://cdn.example/repomd.xml (IP: 10.0.0.1)", True),
+        ("  - Status code: 429 for https://cdn.example/repomd.xml (IP: 10.0.0.1)", True),
+        ("  - Status code: 404 for https://cdn.example/repomd.xml (IP: 10.0.0.1)", False),
+        ("  - Curl error (7): Couldn't connect to server for https://cdn.example/repomd.xml", True),
+        ('Error: There are no enabled repositories in "/etc/yum.repos.d".', False),
+        ("E: Failed to fetch http://x/Packages  Hash Sum mismatch", True),
+        ("E: Failed to fetch http://x/Packages  404  Not Found [IP: 10.0.0.1 80]", False),
+        ("E: The repository 'http://x stable Release' does not have a Release file.", False),
+        ("E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 1 (apt)", True),
+        ("Error: GPG check FAILED", False),
+    ],
+)
+def test_what_of_a_repository_passes_by_itself_is_said_by_the_record(said, transient):
+    assert package_errors.classified(said, FAILED).transient is transient

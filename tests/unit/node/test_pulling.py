@@ -48,3 +48,22 @@ def test_it_is_not_asked_for_ever_and_anything_else_fails_at_once(waited):
     with pytest.raises(NodeError, match="REGISTRY_LOGIN"):
         pulling.pull(engine("REGISTRY_LOGIN")[0], "podman", IMAGE)
     assert waited == []
+
+
+def test_a_registry_that_says_for_how_long_is_left_alone_so_long_and_not_for_hours(waited):
+    left = [NodeError("REGISTRY_RATE_LIMIT", "x", retry_after=200.0)]
+
+    def pull(image):
+        if left:
+            raise left.pop()
+
+    pulling.pull({"podman.pull": pull}, "podman", IMAGE)
+    assert 200 <= waited[0] <= 400
+
+    def refuses(image):
+        raise NodeError("REGISTRY_RATE_LIMIT", "x", retry_after=7200.0)
+
+    waited.clear()
+    with pytest.raises(NodeError) as refused:
+        pulling.pull({"podman.pull": refuses}, "podman", IMAGE)
+    assert waited == [] and refused.value.retry_after == 7200

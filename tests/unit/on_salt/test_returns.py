@@ -124,3 +124,24 @@ def test_a_node_without_our_modules_is_told_how_to_get_them():
     outcome = facts_result("cmp1", "1", "'rollout_call.run' is not available.")
     assert outcome.reason == "NODE_ERROR"
     assert outcome.message.endswith("is not available: salt 'cmp1' saltutil.sync_all brings it.")
+
+
+@pytest.mark.parametrize(
+    ("said", "passes", "seconds"),
+    [
+        ({"reason": "PACKAGE_LOCKED"}, True, 0),  # of a node of an older version
+        ({"reason": "PACKAGE_LOCKED", "transient": False}, False, 0),
+        ({"reason": "PACKAGE_FAILED"}, False, 0),
+        ({"reason": "REGISTRY_RATE_LIMIT", "retry_after": 30}, True, 30),
+        ({"reason": "REGISTRY_RATE_LIMIT", "transient": "yes", "retry_after": "soon"}, True, 0),
+        ({"reason": "REGISTRY_RATE_LIMIT", "retry_after": float("nan")}, True, 0),
+        ({"reason": "REGISTRY_RATE_LIMIT", "retry_after": -5}, True, 0),
+        ({"reason": "REGISTRY_RATE_LIMIT", "retry_after": float("inf")}, True, 0),
+        ({"reason": ""}, False, 0),
+    ],
+)
+def test_whether_a_failure_passes_is_a_field_of_it(said, passes, seconds):
+    of_call = facts_result("cmp1", "1", {"message": "REGISTRY_UNREACHABLE: a text", **said})
+    of_state = state_result("cmp1", "1", {"a": {**state(0, False, "PACKAGE_LOCKED: a text"), **said}})
+    for outcome in (of_call, of_state):
+        assert (outcome.passes, outcome.retry_after) == (passes, seconds)

@@ -31,5 +31,7 @@ def downloaded(name):
 
 
 def _failed(told):
-    """As answers.failed makes it; told: "REASON: what is wrong"."""
+    """As answers.failed makes it; told: "REASON: what is wrong", or all fields of such an answer."""
+    if isinstance(told, dict):
+        return {"result": False, **told}
     return {"result": False, "comment": told, "reason": told.partition(": ")[0]}

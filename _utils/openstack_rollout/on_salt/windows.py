@@ -1,0 +1,37 @@
+"""Going on with a run whose window was closed: for the functions that operators and schedulers call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.on_salt import wiring
+from openstack_rollout.on_salt.refusal import Refusal
+from openstack_rollout.rollout import reopening
+
+T = TypeVar("T")
+
+
+def go_through(opts: Callable[[], Mapping[str, Any]], wait: bool, go: Callable[[], T]) -> T:
+    """Go through a run; with `wait` again and again, as long as it pauses for its window alone.
+
+    opts: the master's options, read anew. go: goes through it, or on with it. Raises what that raises, and
+    RolloutError as reopening.wait.
+    """
+    while True:
+        try:
+            return go()
+        except (Refusal, RolloutError):
+            if not (wait and reopening.waiting(wiring.journal(opts()))):
+                raise
+        reopening.wait(wiring.journal(opts()), lambda: wiring.openings(opts()), time.time, time.sleep)
+
+
+def nothing_to_do(opts: Mapping[str, Any], reason: str) -> str:
+    """Why there is nothing to go on with for who waits for a reason alone, as reopening.nothing_to_do.
+
+    opts (dict): of master_options. reason (str): under which the run has to be paused.
+    """
+    return reopening.nothing_to_do(wiring.journal(opts), reason, lambda: wiring.openings(opts), time.time())

@@ -1,0 +1,103 @@
+"""How long each step takes on each node, remembered over runs: what estimates and windows are made of.
+
+Of a node the latest few are kept, of a role some more for the nodes that never took the step: the size stays
+bounded. Nothing is measured by the time of day, so no step of a clock is in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from statistics import median
+from typing import NamedTuple
+
+from openstack_rollout.records.journal import Journal
+
+NODE, ROLE = "node", "role"
+#: Values that are kept of a step of a node, and of a role; and steps of one of them.
+OF_NODE, OF_ROLE, STEPS = 9, 45, 500
+#: A step that takes so many times what it usually does is slow.
+SLOW = 3.0
+#: Seconds that are never slow, however little a step takes as a rule.
+NEVER_SLOW = 30.0
+#: From so many values on, the longest of them says how long a step may take.
+_ENOUGH = 5
+#: What is added to that.
+_MARGIN = 1.25
+#: Seconds that steps are taken for of which nothing is known yet, those of hooks as any other step.
+ASSUMED = {"prefetch": 300.0, "drain": 1200.0, "apply": 600.0, "minion": 60.0, "reboot": 600.0,
+           "heartbeat": 60.0, "verify": 30.0, "restore": 1200.0}  # fmt: skip
+_ANY = 60.0
+
+
+class Place(NamedTuple):
+    """A step of a node (its id) of a role, in a stage, and in a round of it."""
+
+    node: str
+    role: str
+    stage: str
+    round: str
+    step: str
+
+    @property
+    def key(self) -> str:
+        """Under which it is remembered."""
+        return "/".join(filter(None, (self.stage, self.round, self.step)))
+
+
+class Durations:
+    """What steps took. journal (Journal): where that is kept."""
+
+    def __init__(self, journal: Journal):
+        self._journal = journal
+        self._known: dict[tuple[str, str], dict[str, list[float]]] = {}
+
+    def took(self, place: Place, seconds: float) -> None:
+        """Remember what a step took that succeeded, until `keep` writes it."""
+        for of, name, most in ((NODE, place.node, OF_NODE), (ROLE, place.role, OF_ROLE)):
+            known = self._of(of, name)
+            # What was measured last stands last, so that what nobody takes any more is dropped first.
+            known[place.key] = [*known.pop(place.key, []), round(seconds, 1)][-most:]
+            for key in list(known)[:-STEPS]:
+                del known[key]
+
+    def keep(self, node: str, role: str) -> None:
+        """Write what is known of a node and of its role. Raises RolloutError JOURNAL_FAILED."""
+        self._journal.save_durations(NODE, node, self._of(NODE, node))
+        self._journal.save_durations(ROLE, role, self._of(ROLE, role))
+
+    def forget_others(self, nodes: Collection[str], roles: Collection[str]) -> None:
+        """Forget nodes and roles that are no more."""
+        self._journal.forget_durations(NODE, nodes)
+        self._journal.forget_durations(ROLE, roles)
+
+    def usual(self, place: Place) -> float | None:
+        """Seconds that a step takes as a rule: the median of the node, or of its role; None if unknown."""
+        values = self._values(place, 1)
+        return median(values) if values else None
+
+    def expected(self, place: Place) -> float:
+        """Seconds that a step takes as a rule, assumed where nothing is known."""
+        known = self.usual(place)
+        return ASSUMED.get(place.step, _ANY) if known is None else known
+
+    def at_most(self, place: Place) -> float:
+        """Seconds in which a step is expected to end: the longest that it took of late, and a quarter more.
+
+        While little is known it is several times what it took, and not less than what is assumed. What was
+        far longer than usual counts when it was so twice.
+        """
+        values = sorted(self._values(place, OF_NODE))
+        if len(values) < _ENOUGH:
+            return max(SLOW * max(values, default=0.0), ASSUMED.get(place.step, _ANY))
+        alone = values[-1] > SLOW * median(values) and values[-1] > SLOW * values[-2]
+        return _MARGIN * (values[-2] if alone else values[-1])
+
+    def _values(self, place: Place, enough: int) -> list[float]:
+        """What is known of a step: of the node alone where it took it often enough, else of its role too."""
+        own = self._of(NODE, place.node).get(place.key, [])
+        return own if len(own) >= enough else [*own, *self._of(ROLE, place.role).get(place.key, [])]
+
+    def _of(self, of: str, name: str) -> dict[str, list[float]]:
+        if (of, name) not in self._known:
+            self._known[of, name] = self._journal.durations(of, name)
+        return self._known[of, name]

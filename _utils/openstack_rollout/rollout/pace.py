@@ -1,0 +1,68 @@
+"""How fast nodes take their steps: remembered for the runs that follow, and told where one is slow.
+
+Nothing is ended for being slow: limits do that (time_limits.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from openstack_rollout.records.durations import NEVER_SLOW, SLOW, Durations, Place
+from openstack_rollout.records.run_record import NodeRecord
+from openstack_rollout.rollout.breakpoints import is_break
+from openstack_rollout.rollout.node_log import NodeLog
+from openstack_rollout.rollout.window import Node
+
+
+class Pace:
+    """Watches what the steps of a run take.
+
+    durations (Durations), log: what the run did to its nodes.
+    """
+
+    def __init__(self, durations: Durations, log: NodeLog):
+        self._durations = durations
+        self._log = log
+        self._told: set[str] = set()
+
+    def look(
+        self,
+        in_flight: Mapping[str, Node],
+        under_way: Mapping[str, NodeRecord],
+        took: Callable[[str], float],
+    ) -> None:
+        """Tell of the steps that are slow now, each once.
+
+        in_flight: node id → node. under_way: their records. took: job → seconds. Raises RolloutError
+        JOURNAL_FAILED.
+        """
+        for name, record in under_way.items():
+            seconds = took(record.jid)
+            if seconds <= NEVER_SLOW or record.jid in self._told:
+                continue
+            usual = self._durations.usual(place(name, record))
+            if usual is not None and seconds > SLOW * usual:
+                self._told.add(record.jid)
+                node = in_flight[name]
+                message = f"{record.step} takes {seconds:.0f} s by now, and {usual:.0f} s as a rule"
+                self._log.note(node, None, slow=usual)
+                self._log.tell(node, record, record.step, "slow", "SLOW", message, in_flight)
+
+    def ended(self, node: str, record: NodeRecord, seconds: float, idle: bool) -> None:
+        """Remember what a step took that succeeded. idle: it had nothing to do, which tells nothing."""
+        if not idle:
+            self._durations.took(place(node, record), seconds)
+
+    def at_most(self, node: Node, stage: str, round_: str, steps: Iterable[str]) -> float:
+        """Seconds in which steps of a node are expected to end, one after the other."""
+        places = (Place(node.id, node.role, stage, round_, step) for step in steps if not is_break(step))
+        return sum(map(self._durations.at_most, places))
+
+    def left(self, node: Node) -> None:
+        """Write what is known of a node that left. Raises RolloutError JOURNAL_FAILED."""
+        self._durations.keep(node.id, node.role)
+
+
+def place(node: str, record: NodeRecord) -> Place:
+    """Where a node (its id) is, by its record."""
+    return Place(node, record.role, record.stage, record.round, record.step)
