@@ -90,9 +90,10 @@ PAGES = {"commands.md": commands, "reasons.md": reasons}
 def functions(room: str) -> set[str]:
     """The names, `module.function`, that Salt's loader makes of a folder's public functions."""
     return {
-        f"{path.stem}.{name}"
+        f"{_name(path, tree)}.{name}"
         for path in sorted((CHECKOUT / room).glob("*.py"))
-        for name, _ in _public(ast.parse(path.read_text(encoding="utf-8")))
+        for tree in [ast.parse(path.read_text(encoding="utf-8"))]
+        for name, _ in _public(tree)
     }
 
 
@@ -126,14 +127,25 @@ def _public(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
             yield aliases.get(node.name, node.name), node
 
 
+def _name(path: Path, tree: ast.Module) -> str:
+    """What Salt calls a file: several may have one virtual name."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__virtualname__":
+            return str(ast.literal_eval(node.value))
+    return path.stem
+
+
 def _module(path: Path, shown: str) -> list[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     found = list(_public(tree))
     if not found:
         return []
-    text = ["", f"### {path.stem}", "", *_markdown(ast.get_docstring(tree) or "")]
+    module = _name(path, tree)
+    text = []
+    if module == path.stem:  # others of its name follow it
+        text = ["", f"### {path.stem}", "", *_markdown(ast.get_docstring(tree) or "")]
     for name, node in found:
-        called = shown.format(name=f"{path.stem}.{name}")
+        called = shown.format(name=f"{module}.{name}")
         text += ["", f"#### `{called}`", ""]
         if arguments := _arguments(path, tree, node):
             text += [f"Arguments: {arguments}", ""]

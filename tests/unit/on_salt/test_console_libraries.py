@@ -38,7 +38,7 @@ def test_every_runner_loads_without_rich_and_openstacksdk():
 
 @pytest.fixture
 def runner(monkeypatch):
-    """The rollout runner where rich cannot be imported."""
+    """The runner that watches, where rich cannot be imported."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "rich"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delitem(sys.modules, "openstack_rollout.screens.watch", raising=False)
@@ -46,7 +46,7 @@ def runner(monkeypatch):
 
     monkeypatch.delattr(openstack_rollout.screens, "watch", raising=False)
     monkeypatch.setitem(sys.modules, "rich", None)
-    return load("runners", "rollout")
+    return load("runners", "rollout_status")
 
 
 def test_without_rich_watch_says_in_one_line_what_to_install(runner):

@@ -37,6 +37,13 @@ def rollout(monkeypatch):
     return runner
 
 
+@pytest.fixture
+def shown(monkeypatch):
+    runner = load("runners", "rollout_status")
+    monkeypatch.setattr(runner, "_opts", dict)
+    return runner
+
+
 @pytest.mark.parametrize(
     ("state", "reason", "line"),
     [
@@ -45,17 +52,17 @@ def rollout(monkeypatch):
         ("aborted", "ABORTED", "aborted. Ended on request; run again to start anew."),
     ],
 )
-def test_watching_a_run_that_does_not_complete_is_exit_status_1(rollout, monkeypatch, state, reason, line):
-    monkeypatch.setattr(rollout, "_watch", lambda *_: {"state": state, "reason": reason})
+def test_watching_a_run_that_does_not_complete_is_exit_status_1(shown, monkeypatch, state, reason, line):
+    monkeypatch.setattr(shown, "_watch", lambda *_: {"state": state, "reason": reason})
     with pytest.raises(Refusal) as refused:
-        rollout.watch()
+        shown.watch()
     assert str(refused.value) == line
 
 
 @pytest.mark.parametrize("state", ["completed", "running"])
-def test_watching_a_run_that_is_well_is_exit_status_0(rollout, monkeypatch, state):
-    monkeypatch.setattr(rollout, "_watch", lambda *_: {"state": state, "reason": ""})
-    assert rollout.watch() == state
+def test_watching_a_run_that_is_well_is_exit_status_0(shown, monkeypatch, state):
+    monkeypatch.setattr(shown, "_watch", lambda *_: {"state": state, "reason": ""})
+    assert shown.watch() == state
 
 
 @pytest.mark.parametrize(
@@ -95,15 +102,15 @@ def test_what_is_accepted_goes_to_the_orchestration_by_its_pillar(rollout, monke
 
 
 def test_a_preflight_that_refuses_is_exit_status_1_and_one_that_does_not_is_no_failed_step(
-    rollout, monkeypatch
+    shown, monkeypatch
 ):
     verdict = "refuse"
     data = {"preflight": {"verdict": verdict, "name": "lab"}, "conditions": {"nodes": {"seen": ["x"]}}}
-    monkeypatch.setattr(rollout, "SaltFleet", lambda opts: contextlib.nullcontext())
-    monkeypatch.setattr(rollout.wiring, "ports", lambda *_: None)
-    monkeypatch.setattr(rollout.preflight_command, "report", lambda *_: copy.deepcopy(data))
-    refused = rollout.preflight()["data"]
+    monkeypatch.setattr(shown, "SaltFleet", lambda opts: contextlib.nullcontext())
+    monkeypatch.setattr(shown.wiring, "ports", lambda *_: None)
+    monkeypatch.setattr(shown.preflight_command, "report", lambda *_: copy.deepcopy(data))
+    refused = shown.preflight()["data"]
     assert refused["retcode"] == 1 and not check_result(refused)
     data["preflight"]["verdict"] = "warn"
-    warned = rollout.preflight()["data"]
+    warned = shown.preflight()["data"]
     assert "retcode" not in warned and check_result(warned)
