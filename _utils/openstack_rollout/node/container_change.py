@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import errors, guarding, guards, pulling, storage, waiting
+from openstack_rollout.node import commands, errors, guarding, guards, pulling, storage, waiting
 from openstack_rollout.node.errors import NodeError
 
 _COPIES = "COPY_STALLED"
@@ -223,10 +223,13 @@ def _take_out_of_service(salt: Mapping[str, Any], one: Container, units: list[st
     """
     if one.guard == guards.NONE or not one.running:
         return guarded(salt, one.guard, "pending", one.name)
+    hold = functools.partial(salt["unit_hold.hold"], units)
     # A hold, and its end, have systemd read all of its units again.
-    hold = [functools.partial(salt["unit_hold.hold"], units)] if one.guard in guards.ENDING else []
+    its_own = [hold] if one.guard in guards.ENDING else []
+    if not its_own and commands.is_unit(one.name):
+        hold()  # the files of what is packages are about to change
     try:
-        return guarded(salt, one.guard, "before_stop", one.name, *hold)
+        return guarded(salt, one.guard, "before_stop", one.name, *its_own)
     except BaseException:
         salt["unit_hold.release"](units)
         guarded(salt, one.guard, "undo", one.name, None)
