@@ -51,8 +51,6 @@ def ics(body=BODY):
 
 @pytest.fixture(autouse=True)
 def forget(monkeypatch):
-    pytest.importorskip("icalendar")
-    pytest.importorskip("recurring_ical_events")
     monkeypatch.setattr(calendars, "_read", {})
 
 
