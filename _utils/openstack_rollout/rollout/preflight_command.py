@@ -8,7 +8,7 @@ from typing import Any
 from openstack_rollout.declared import releases
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.run_record import Called
-from openstack_rollout.rollout import asking, preflight
+from openstack_rollout.rollout import asking, preflight, tags
 from openstack_rollout.rollout import limit as limits
 from openstack_rollout.rollout.asking import Given
 from openstack_rollout.rollout.conditions import VERDICTS, Preflight
@@ -35,10 +35,10 @@ def report(ports: Ports, stage: str | None = None, given: Given = asking.NOTHING
     accepted = dict.fromkeys(given.accept or (), called)
     stages: Sequence[str] = STAGES if stage is None else (stage,)
     orchestration = UPDATE if stage is None else f"orch.{stage}"
-    model = ports.pillar()
+    unfinished = ports.journal.unfinished()
+    model = tags.expected(ports, unfinished, orchestration, stages)
     target = releases.wanted(model, stages)
     first = preflight.in_the_way(ports, model, orchestration, stages)
-    unfinished = ports.journal.unfinished()
     goes_on = unfinished if unfinished and unfinished.orchestration == orchestration else None
     asked = asking.of_run(given, goes_on)
     members = Membership.of(model, ports.fleet)

@@ -99,3 +99,13 @@ def for_run(
     model = tags.pinned(model, kept)
     looked = look(model, {}, ports.digests)  # of what is left
     return taken(model, looked), {**kept, **{one.reference: one.now for one in looked}}
+
+
+def expected(ports: Ports, unfinished: Run | None, orchestration: str, stages: Collection[str]) -> Model:
+    """The model that a run would begin with; where a registry does not tell what a tag is, that of the last
+    run: whoever asks for the images then says so. Arguments as of `for_run`.
+    """
+    try:
+        return for_run(ports, unfinished, orchestration, stages)[0]
+    except RolloutError:
+        return declared(ports)

@@ -141,6 +141,16 @@ def test_a_tag_that_the_registry_does_not_have_is_refused_before_anything_is_tou
     assert "whether it moved cannot be told" in tables.text(measured(master))
 
 
+def test_conditions_are_looked_at_with_what_a_run_would_take(master):
+    model = tags.expected(master.ports(), None, "orch.update", ["services"])
+    assert model.custom_images == {"services_image": f"registry.example/fix@{AT_TARGET}"}
+    master.tags[TAG] = RolloutError("REGISTRY_UNREACHABLE", "registry.example: no answer")
+    assert tags.expected(master.ports(), None, "orch.update", ["services"]).custom_images == {
+        "services_image": TAG
+    }
+    assert master.journal.tags() == {}
+
+
 def test_a_refused_run_takes_nothing(cloud, master):
     master.update()
     master.tags[TAG] = OTHER
