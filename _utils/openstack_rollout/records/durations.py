@@ -95,7 +95,13 @@ class Durations:
     def _values(self, place: Place, enough: int) -> list[float]:
         """What is known of a step: of the node alone where it took it often enough, else of its role too."""
         own = self._of(NODE, place.node).get(place.key, [])
-        return own if len(own) >= enough else [*own, *self._of(ROLE, place.role).get(place.key, [])]
+        if len(own) >= enough:
+            return own
+        others = list(self._of(ROLE, place.role).get(place.key, []))
+        for seconds in own:
+            if seconds in others:
+                others.remove(seconds)
+        return [*own, *others]
 
     def _of(self, of: str, name: str) -> dict[str, list[float]]:
         if (of, name) not in self._known:
