@@ -127,6 +127,7 @@ def test_one_that_does_not_start_goes_back_though_the_repository_has_only_the_ne
 def test_one_that_no_longer_listens_or_answers_goes_back_as_well(node, story, number, how, why):
     was = story.versions()
     story.aim("1.0.5", packaged.publish(node, number, story.debian, **{how: "svc-api"}))
+    node.converge("openstack.prefetch")
     said = node.failure("openstack.services")
     assert said.startswith("SERVICE_FAILED: ") and why in said and "back at" in said
     assert story.versions() == was and all(packaged.runs(node, name) for name in NAMES)
