@@ -27,6 +27,7 @@ from openstack_rollout.node.errors import NodeError
 
 _WHY = 3  # lines at the end of podman's output that say why it failed
 _LONGEST = 2000
+_LOOKS = 3  # at containers of which podman tells two things
 
 
 def __virtual__():
@@ -349,11 +350,16 @@ def remove(container: str) -> None:
 
 def _some(names: list[str]) -> dict[str, dict]:
     """What podman tells of containers by their names, now."""
-    told, done = podman_inspect.records(__salt__, names)
-    found = {name: told[name] for name in names if name in told}  # a name may be the beginning of an id
-    if done.retcode and not all(name in found or _is_absent(name) for name in names):
-        raise CommandExecutionError(f"podman container inspect: {done.complaint(lines=_WHY)}")
-    return _memory().some(names, found)
+    for _ in range(_LOOKS):
+        told, done = podman_inspect.records(__salt__, names)
+        found = {name: told[name] for name in names if name in told}  # a name may be the beginning of an id
+        # One that its unit makes anew is not there for a moment.
+        lost = [name for name in names if name not in found and not _is_absent(name)] if done.retcode else []
+        if not lost:
+            return _memory().some(names, found)
+    raise CommandExecutionError(
+        f"podman container inspect {' '.join(lost)}: {done.complaint(lines=len(names))}"
+    )
 
 
 def _is_absent(name: str) -> bool:
