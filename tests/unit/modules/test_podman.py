@@ -106,9 +106,21 @@ def test_a_container_that_is_not_there_is_told_from_a_podman_that_does_not_answe
     assert module.container("nova") is None and module.process("nova") == 0
     broken, _ = podman({**answers, "podman container exists": {"retcode": 125}})
     with pytest.raises(
-        CommandExecutionError, match="podman container inspect: Error: no such container nova"
+        CommandExecutionError, match="podman container inspect nova: Error: no such container nova"
     ):
         broken.container("nova")
+
+
+def test_a_container_that_is_made_anew_between_two_looks_is_looked_at_again():
+    commands = Commands({"podman container inspect": GONE})
+
+    def answer(command, **options):
+        if command[:3] == ["podman", "container", "exists"]:  # it is there by now
+            commands.answers["podman container inspect"] = json.dumps([inspected("nova")])
+        return commands(command, **options)
+
+    module = load("modules", "podman", salt={"cmd.run_all": answer})
+    assert module.container("nova")["running"]
 
 
 def test_what_was_pulled_is_known_without_another_list(pulling):
