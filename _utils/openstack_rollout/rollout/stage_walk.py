@@ -12,9 +12,10 @@ from openstack_rollout.declared.rounds import Round
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.asked import Coming
+from openstack_rollout.records.durations import Durations, Place
 from openstack_rollout.records.planned import PlannedNode, PlannedRole, PlannedStage
 from openstack_rollout.records.run_record import Run, Trial
-from openstack_rollout.rollout import gates, occupancy
+from openstack_rollout.rollout import breakpoints, gates, occupancy
 from openstack_rollout.rollout.admission import Capacity
 from openstack_rollout.rollout.consent import NEVER, Gate
 from openstack_rollout.rollout.drain_steps import LiveApart, shared_capacity
@@ -130,4 +131,13 @@ class StageWalk:
             words.differences(round_.open(one), one),
             role.drain if "drain" in node.steps else NO_DRAIN,
             role.reboot if "reboot" in node.steps else "never",
+            self._usual(name, role.role, node),
         )
+
+    def _usual(self, name: str, role: str, node: PlannedNode) -> float | None:
+        """Seconds that what comes on a node takes as a rule; None where a step of it was never measured."""
+        durations = Durations(self._ports.journal)  # anew: it keeps what it has read
+        steps = [step for step in node.steps if not breakpoints.is_break(step)]
+        took = [durations.usual(Place(node.id, role, self._planned.stage, name, step)) for step in steps]
+        known = [seconds for seconds in took if seconds is not None]
+        return sum(known) if len(known) == len(steps) else None

@@ -317,3 +317,17 @@ def test_a_node_that_is_left_out_is_not_among_those_that_a_yes_to_its_role_lets_
     refusal(lambda: master.update(confirm="role"))
     asked = [one[3] for one in operator.asked if one[1:3] == ("services", "compute")]
     assert asked == [COMPUTES, ["compute1", "compute3"]]
+
+
+def test_a_question_tells_how_long_it_takes_once_that_is_known(cloud, master):
+    expected = []
+
+    def look(question):
+        expected.append([one.seconds for one in question.comes])
+        control.confirm(master.journal, master.lock)
+
+    Operator(master, look)
+    master.rollout().stage("services", Given(confirm="node"))
+    assert expected[:2] == [[None], [None]] and expected[-1] == [
+        31.0
+    ]  # apply and verify, of its role by then
