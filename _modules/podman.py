@@ -353,8 +353,9 @@ def _some(names: list[str]) -> dict[str, dict]:
     for _ in range(_LOOKS):
         told, done = podman_inspect.records(__salt__, names)
         found = {name: told[name] for name in names if name in told}  # a name may be the beginning of an id
+        known = found.keys() | {one["id"] for one in told.values()}  # what was renamed is asked for by its id
         # One that its unit makes anew is not there for a moment.
-        lost = [name for name in names if name not in found and not _is_absent(name)] if done.retcode else []
+        lost = [name for name in names if name not in known and not _is_absent(name)] if done.retcode else []
         if not lost:
             return _memory().some(names, found)
     raise CommandExecutionError(

@@ -123,6 +123,19 @@ def test_a_container_that_is_made_anew_between_two_looks_is_looked_at_again():
     assert module.container("nova")["running"]
 
 
+def test_one_that_was_renamed_may_be_asked_for_by_its_id():
+    entry = inspected("nova")
+    answers = {
+        "podman ps": json.dumps([{"Names": ["nova"]}]),
+        "podman container inspect": GONE | {"stdout": json.dumps([entry])},
+        f"podman container exists {entry['Id']}": {"retcode": 0},
+    }
+    module, _ = podman(answers)
+    module.containers(known=True)
+    module.rename(entry["Id"], "nova")
+    assert module.containers(known=True).keys() == {"nova"}
+
+
 def test_what_was_pulled_is_known_without_another_list(pulling):
     module, _ = pulling(out="4" * 64)
     module.__salt__["cmd.run_all"].answers["podman images"] = "[]"
