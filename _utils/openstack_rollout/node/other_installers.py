@@ -73,6 +73,8 @@ _LOOKS = re.compile(
     r"unattended-upgrade-shutdown|--wait-for-signal|\s(?:--simulate|-s|--dry-run|--print-uris|--assumeno"
     r"|--download-only|--downloadonly)(?:\s|$)"
 )
+#: Programs that have others run in another place.
+_ELSEWHERE = re.compile(r"^(?:\S*/)?(?:ssh|nsenter|chroot|machinectl|podman|docker|systemd-nspawn)\s")
 
 
 def found(salt: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -95,7 +97,7 @@ def _at_work() -> Iterator[dict[str, str]]:
         if _namespace(process) != own:
             continue  # of a container, which changes itself
         words = raw.replace(b"\0", b" ").decode(errors="replace").strip()
-        if not words or _LOOKS.search(words):
+        if not words or _LOOKS.search(words) or _ELSEWHERE.match(words):
             continue
         for program in _PROGRAMS:
             if program.words.search(words):

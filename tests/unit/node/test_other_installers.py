@@ -68,6 +68,8 @@ def test_an_installer_at_work_is_told_by_its_name(node, words, name, kind):
         ["vim", "/etc/ansible/hosts"],
         ["less", "upgrade.txt"],
         ["salt-call", "test.ping"],
+        ["ssh", "cmp7", "salt-call", "state.apply"],
+        ["nsenter", "--target=77", "--all", "--", "salt-call", "state.apply"],
         ["/usr/bin/python3", "/usr/bin/salt-minion"],
         ["grep", "puppet", "/var/log/messages"],
     ],
