@@ -76,7 +76,8 @@ def test_a_run_of_another_stage_is_refused_while_an_update_is_paused(cloud):
     run = cloud.json("rollout.status")["run"]
     said = paused(cloud, "state.orchestrate", "orch.system")
     assert f"RUN_UNFINISHED: run {run['id']} (orch.update) is paused" in said
-    assert cloud.json("rollout.status")["run"] == run
+    after = cloud.json("rollout.status")["run"]
+    assert after | {"estimate": None} == run | {"estimate": None}  # which goes by the clock
     cloud.node("cmp1", at=cloud.at("cmp1"))
     done = cloud.run("rollout.resume")
     assert done.returncode == 0 and run["id"] in done.stdout, done.stdout
