@@ -43,7 +43,9 @@ def test_a_system_run_does_not_close_a_paused_update(cloud):
     assert refused.returncode != 0 and f"RUN_UNFINISHED: run {paused['id']} " in refused.stdout, (
         refused.stdout
     )
-    assert proof.fingerprint(cloud) == before and operator.status(cloud)["run"] == paused
+    after = operator.status(cloud)["run"]
+    assert proof.fingerprint(cloud) == before
+    assert after | {"estimate": None} == paused | {"estimate": None}  # which goes by the clock
     cloud.add_release(VERSION, like=operator.FIRST)
     done = cloud.master(["salt-run", "rollout.resume"], check=False, timeout=operator.PATIENCE)
     assert done.returncode == 0 and paused["id"] in done.stdout, done.stdout
