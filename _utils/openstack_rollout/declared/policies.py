@@ -72,17 +72,20 @@ def _batch_of_controllers(value: Any) -> int:
     return 1
 
 
+def _number_or_share(least: int, share: str) -> dict[str, Any]:
+    """The JSON schema of a number of nodes, or a percentage of them by its pattern."""
+    return {
+        "anyOf": [
+            {"type": "integer", "minimum": least, "maximum": NODES},
+            {"type": "string", "pattern": f"^(?:{share})$"},
+        ]
+    }
+
+
 Batch = Annotated[
     int | str,
     PlainValidator(_batch),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 1, "maximum": NODES},
-                {"type": "string", "pattern": f"^(?:{_PERCENTAGE.pattern})$"},
-            ]
-        }
-    ),
+    WithJsonSchema(_number_or_share(1, _PERCENTAGE.pattern)),
 ]
 _NAMED: dict[str, Any] = {"type": "string", "pattern": f"^{NAME.pattern}$", "maxLength": NAME.longest}
 _TARGET: dict[str, Any] = {"type": "string", "pattern": f"^{TARGET.pattern}$", "maxLength": TARGET.longest}
@@ -113,14 +116,7 @@ def _failures(value: Any) -> int | str:
 Failures = Annotated[
     int | str,
     PlainValidator(_failures),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 0, "maximum": NODES},
-                {"type": "string", "pattern": f"^(?:0%|{_PERCENTAGE.pattern})$"},
-            ]
-        }
-    ),
+    WithJsonSchema(_number_or_share(0, f"0%|{_PERCENTAGE.pattern}")),
 ]
 Count = Annotated[int, WholeNumber(1, NODES)]
 Retries = Annotated[int, WholeNumber(0, 20)]

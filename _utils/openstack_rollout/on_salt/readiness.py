@@ -9,7 +9,7 @@ from openstack_rollout.declared import readiness
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.on_salt.fleet import SaltFleet
 from openstack_rollout.on_salt.jobs import Call
-from openstack_rollout.on_salt.returns import read_call
+from openstack_rollout.on_salt.returns import heard
 from openstack_rollout.rollout.fleet import Halted, never
 from openstack_rollout.rollout.ports import Heard, Readied
 
@@ -33,14 +33,8 @@ def ask(
     failures: dict[str, tuple[str, str]] = {}
     patient = {node: max(silence, _LEAST) for node, silence in silences.items()}
     for ended in fleet.ask(patient, call, halted, within=WITHIN) if patient else ():
-        answer = read_call(ended.node, ended.answer)
-        if ended.reason:
-            failures[ended.node] = ended.reason, ended.message
-        elif answer.message:
-            failures[ended.node] = answer.reason or "NODE_ERROR", answer.message
-        else:
-            try:
-                nodes[ended.node] = Heard(readiness.read(ended.node, answer.value), ended.asked, ended.heard)
-            except RolloutError as error:
-                failures[ended.node] = error.reason, error.message
+        try:
+            nodes[ended.node] = Heard(heard(ended, readiness.read), ended.asked, ended.heard)
+        except RolloutError as error:
+            failures[ended.node] = error.reason, error.message
     return Readied(nodes, failures)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
-from openstack_rollout.errors import REASONS
+from openstack_rollout.errors import REASONS, RolloutError
+from openstack_rollout.on_salt.jobs import Ended
 from openstack_rollout.rollout.fleet import StepResult
 
 _TEMPLATE = "\n---\n"  # what Salt puts before the text of a template, which may hold secrets
+
+Told = TypeVar("Told")
 
 
 class CallResult(NamedTuple):
@@ -40,6 +43,20 @@ def read_call(node: str, answer: Any) -> CallResult:
     if text.endswith("is not available."):
         text = f"{text[:-1]}: salt '{node}' saltutil.sync_all brings it."
     return CallResult(None, "", text)
+
+
+def heard(ended: Ended, read: Callable[[str, Any], Told]) -> Told:
+    """What a node that was asked by rollout_call.run has told.
+
+    ended: its job. read (callable): checks the answer of a node (its id). Raises RolloutError with why
+    nothing is known, and what `read` raises.
+    """
+    answer = read_call(ended.node, ended.answer)
+    if ended.reason:
+        raise RolloutError(ended.reason, ended.message, [ended.node])
+    if answer.message:
+        raise RolloutError(answer.reason or "NODE_ERROR", answer.message, [ended.node])
+    return read(ended.node, answer.value)
 
 
 def facts_result(node: str, jid: str, answer: Any) -> StepResult:

@@ -13,7 +13,7 @@ from openstack_rollout.declared.model import Model
 from openstack_rollout.errors import RolloutError, some
 from openstack_rollout.on_salt.fleet import SaltFleet
 from openstack_rollout.on_salt.jobs import Call
-from openstack_rollout.on_salt.returns import read_call
+from openstack_rollout.on_salt.returns import heard
 
 _EVERY = "*"
 
@@ -55,16 +55,10 @@ def survey(model: Model, fleet: SaltFleet, nodes: str | None, silence: float) ->
     told: dict[str, deployed.Deployed] = {}
     silent: dict[str, tuple[str, str]] = {}
     for ended in fleet.ask(dict.fromkeys(asked, silence), call):
-        answer = read_call(ended.node, ended.answer)
-        if ended.reason:
-            silent[ended.node] = ended.reason, ended.message
-        elif answer.message:
-            silent[ended.node] = answer.reason or "NODE_ERROR", answer.message
-        else:
-            try:
-                told[ended.node] = deployed.read(ended.node, answer.value)
-            except RolloutError as error:
-                silent[ended.node] = error.reason, error.message
+        try:
+            told[ended.node] = heard(ended, deployed.read)
+        except RolloutError as error:
+            silent[ended.node] = error.reason, error.message
     for name in asked:
         if name not in told and name not in silent:
             silent[name] = "NODE_SILENT", "no answer"
