@@ -31,8 +31,8 @@ AGENTS = {
 
 
 class _Program(NamedTuple):
-    """A program that changes nodes: what it is called, and how the words of its command look, joined by
-    spaces. packages: whether it moves packages alone.
+    """A program that changes nodes: what it is called, and how its command begins (words joined by spaces).
+    packages: whether it moves packages alone.
     """
 
     name: str
@@ -40,29 +40,30 @@ class _Program(NamedTuple):
     packages: bool = False
 
 
-_RUN_BY = r"(?:\S*/)?(?:python\S*\s+(?:-\S+\s+)*)?(?:\S*/)?"
+#: What may stand before a program's own name: its folder, and interpreters or shells with their options. A
+#: name anywhere else is what another program works on (an editor, a search, a log that is followed).
+_RUN_BY = r"^(?:(?:\S*/)?(?:(?:platform-)?python|ruby|perl|sh\b|bash|dash)\S*\s+(?:-\S+\s+)*)*(?:\S*/)?"
 _PROGRAMS = (
     _Program(
-        "ansible", re.compile(r"AnsiballZ_|/ansible-tmp-|(?:^|[\s/])ansible-(?:playbook|runner|pull)(?:\s|$)")
+        "ansible",
+        re.compile(rf"{_RUN_BY}(?:AnsiballZ_|ansible-tmp-\S*/|ansible-(?:playbook|runner|pull)(?:\s|$))"),
     ),
-    _Program("puppet", re.compile(r"(?:^|[\s/])puppet apply\b|^puppet agent: applying")),
-    _Program("chef", re.compile(r"(?:^|[\s/])(?:chef|cinc)-(?:client|solo)\b(?!.*--daemonize)")),
-    _Program("cfengine", re.compile(r"(?:^|[\s/])cf-agent\b")),
+    _Program("puppet", re.compile(rf"{_RUN_BY}(?:puppet apply\b|puppet agent: applying)")),
+    _Program("chef", re.compile(rf"{_RUN_BY}(?:chef|cinc)-(?:client|solo)(?![\w.-])(?!.*--daemonize)")),
+    _Program("cfengine", re.compile(rf"{_RUN_BY}cf-agent(?:\s|$)")),
     _Program(
-        "salt-call", re.compile(r"(?:^|[\s/])salt-call\b.*\bstate\.(?:apply|sls|highstate|high|single)\b")
+        "salt-call", re.compile(rf"{_RUN_BY}salt-call\s.*\bstate\.(?:apply|sls|highstate|high|single)\b")
     ),
-    _Program("os-net-config", re.compile(r"(?:^|[\s/])os-net-config\b")),
-    _Program(
-        "unattended-upgrades", re.compile(r"(?:^|[\s/])unattended-upgrades?\b(?!-shutdown)"), packages=True
-    ),
-    _Program("dnf-automatic", re.compile(r"(?:^|[\s/])dnf5?-automatic\b"), True),
+    _Program("os-net-config", re.compile(rf"{_RUN_BY}os-net-config(?:\s|$)")),
+    _Program("unattended-upgrades", re.compile(rf"{_RUN_BY}unattended-upgrades?(?:\s|$)"), packages=True),
+    _Program("dnf-automatic", re.compile(rf"{_RUN_BY}dnf5?-automatic(?:\s|$)"), packages=True),
     _Program(
         "package manager",
         re.compile(
-            rf"^{_RUN_BY}(?:apt|apt-get|aptitude|dnf|dnf-3|dnf5|yum|zypper)\s+(?:-\S+\s+)*"
+            rf"{_RUN_BY}(?:apt|apt-get|aptitude|dnf|dnf-3|dnf5|yum|zypper)\s+(?:-\S+\s+)*"
             r"(?:install|remove|purge|erase|upgrade|dist-upgrade|full-upgrade|update|downgrade|reinstall|swap"
             r"|distro-sync|autoremove)\b"
-            rf"|^{_RUN_BY}(?:rpm\s+(?:-[Uie]|--install|--upgrade|--erase)"
+            rf"|{_RUN_BY}(?:rpm\s+(?:-[Uie]|--install|--upgrade|--erase)"
             r"|dpkg\s+(?:\S+\s+)*(?:-i|-r|-P|--install|--configure|--unpack|--remove|--purge)(?:\s|$))"
         ),
         packages=True,
@@ -70,7 +71,8 @@ _PROGRAMS = (
 )
 #: Words with which such a program only waits, looks or fetches.
 _LOOKS = re.compile(
-    r"unattended-upgrade-shutdown|--wait-for-signal|\s(?:--simulate|-s|--dry-run|--print-uris|--assumeno"
+    r"unattended-upgrade-shutdown|--wait-for-signal|\bapt(?:-get|itude)?\s(?:.*\s)?-s(?:\s|$)"
+    r"|\s(?:--simulate|--dry-run|--print-uris|--assumeno"
     r"|--download-only|--downloadonly)(?:\s|$)"
 )
 #: Programs that have others run in another place.
