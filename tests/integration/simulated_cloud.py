@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -48,8 +49,8 @@ class SimulatedCloud:
 
     def stop(self):
         """Stop every daemon."""
-        for daemon in (*self.minions.values(), self.master):
-            daemon.terminate()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda daemon: daemon.terminate(), (*self.minions.values(), self.master)))
 
     def declared(self):
         """The operator's page as it is."""
@@ -154,7 +155,7 @@ class Events:
 
     def __init__(self, config):
         self._bus = salt.utils.event.get_master_event(config, config["sock_dir"], listen=True)
-        self._bus.connect_pub()
+        assert self._bus.connect_pub(), "the master's bus of events is not there"
         self.seen = []
 
     def __enter__(self):
@@ -163,19 +164,28 @@ class Events:
     def __exit__(self, *_):
         self._bus.destroy()
 
-    def until(self, timeout=PATIENCE, **wanted):
-        """Wait for an event with that data; every event up to it is kept in `seen`."""
-        end = time.monotonic() + timeout
+    def until(self, run, **wanted):
+        """Wait for an event of a run with that data; every event up to it is kept in `seen`.
+
+        A run that ended before it came tells what it said: its event will not come any more.
+        """
+        end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            event = self._bus.get_event(wait=1, tag="openstack/rollout/", full=True)
+            ended = run.poll() is not None
+            event = self._next()
             if event:
                 self.seen.append(event["data"])
                 if wanted.items() <= event["data"].items():
                     return event["data"]
-        raise AssertionError(f"no event {wanted} within {timeout} s; the last were {self.seen[-5:]}")
+            elif ended:
+                raise AssertionError(f"the run ended without an event {wanted}: {run.communicate()[0]}")
+        raise AssertionError(f"no event {wanted} within {PATIENCE} s; the last were {self.seen[-5:]}")
 
     def drain(self):
         """Take in what is there."""
-        while event := self._bus.get_event(wait=1, tag="openstack/rollout/", full=True):
+        while event := self._next():
             self.seen.append(event["data"])
         return self.seen
+
+    def _next(self):
+        return self._bus.get_event(wait=1, tag="openstack/rollout/", full=True, auto_reconnect=True)

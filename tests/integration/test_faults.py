@@ -43,7 +43,7 @@ def test_a_minion_that_is_held_up_is_waited_for(cloud):
     cloud.fresh(cmp1={"seconds": {"ovn": 10}}, policies=PATIENT)
     with cloud.events() as events:
         update = cloud.popen("state.orchestrate", "orch.ovn")
-        events.until(stage="ovn", node="cmp1", step="apply", status="started")
+        events.until(update, stage="ovn", node="cmp1", step="apply", status="started")
         cloud.until_begun("cmp1", "ovn")
         cloud.hold_up("cmp1", 45)
         output, _ = update.communicate(timeout=PATIENCE)
@@ -56,7 +56,7 @@ def test_a_release_that_is_edited_in_mid_stage_stops_before_the_next_node(cloud)
     cloud.fresh(cmp1=slow, cmp2=slow, policies=tolerant)
     with cloud.events() as events:
         update = cloud.popen("state.orchestrate", "orch.ovn")
-        events.until(stage="ovn", node="cmp1", step="apply", status="started")
+        events.until(update, stage="ovn", node="cmp1", step="apply", status="started")
         cloud.until_begun("cmp1", "ovn")  # it has read its pillar
         releases = cloud.declared()["releases"]
         releases["1.0.1"]["images"]["ovn_image"] = releases["1.0.2"]["images"]["ovn_image"]
@@ -88,7 +88,7 @@ def test_a_full_cache_of_the_master_lets_those_in_flight_finish(cloud):
     cloud.fresh(cmp1=slow, cmp2=slow, policies=PATIENT)
     with cloud.events() as events:
         update = cloud.popen("state.orchestrate", "orch.ovn")
-        events.until(stage="ovn", node="cmp1", step="apply", status="started")
+        events.until(update, stage="ovn", node="cmp1", step="apply", status="started")
         cloud.until_begun("cmp1", "ovn")
         with fills(Path(cloud.master.config["cachedir"])):
             output, _ = update.communicate(timeout=PATIENCE)
@@ -133,7 +133,7 @@ def test_a_run_is_known_by_its_process_when_the_clock_is_stepped(cloud, tmp_path
     )
     with cloud.events() as events:
         update = cloud.popen("state.orchestrate", "orch.ovn")
-        events.until(stage="ovn", node="cmp1", step="apply", status="started")
+        events.until(update, stage="ovn", node="cmp1", step="apply", status="started")
         # What a clock that is stepped moves for every other process: the time at which the machine booted.
         stepped = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /proc/stat && exec "$@"', str(stat)]
         second = subprocess.run(

@@ -4,21 +4,9 @@ from __future__ import annotations
 
 import signal
 
-import pytest
-
-from tests.integration.simulated_cloud import PATIENCE, SimulatedCloud
+from tests.integration.simulated_cloud import PATIENCE
 
 PATIENT = {"policies": {role: {"silence": 60} for role in ("controller", "compute")}}
-
-
-@pytest.fixture(scope="module")
-def cloud(salt_factories, tmp_path_factory):
-    cloud = SimulatedCloud(salt_factories, tmp_path_factory.mktemp("pillar"))
-    try:
-        cloud.start()
-        yield cloud
-    finally:
-        cloud.stop()
 
 
 def test_a_limit_by_command_and_by_the_pillar_of_an_orchestration(cloud):
@@ -65,7 +53,7 @@ def test_a_run_waits_for_a_yes_also_when_it_was_killed_meanwhile(cloud):
     waits = {"step": "gate", "status": "waiting", "reason": "CONFIRMATION"}
     with cloud.events() as events:
         update = cloud.popen("rollout.run", "ovn", "confirm=node")
-        events.until(**waits)
+        events.until(update, **waits)
         status = cloud.run("rollout.status").stdout
         assert "CONFIRMATION: a yes is waited for before ovn, compute, node: cmp1" in status
         assert "  cmp1: apply > verify\n" in status
@@ -73,11 +61,11 @@ def test_a_run_waits_for_a_yes_also_when_it_was_killed_meanwhile(cloud):
         update.wait()
         assert [cloud.at(name) for name in ("cmp1", "cmp2")] == [{}, {}]
         update = cloud.popen("rollout.resume")
-        events.until(**waits)
+        events.until(update, **waits)
         answer = cloud.json("rollout.confirm")
         assert answer["confirmed"] == ["a yes is waited for before ovn, compute, node: cmp1"]
-        events.until(node="cmp1", step="verify", status="succeeded")
-        events.until(**waits)
+        events.until(update, node="cmp1", step="verify", status="succeeded")
+        events.until(update, **waits)
         update.send_signal(signal.SIGINT)
         output, _ = update.communicate(timeout=PATIENCE)
     assert (
@@ -95,7 +83,7 @@ def test_ctrl_c_once_lets_the_node_in_flight_finish(cloud):
     cloud.fresh(cmp1={"seconds": {"ovn": 20}}, **PATIENT)
     with cloud.events() as events:
         update = cloud.popen("state.orchestrate", "orch.ovn")
-        events.until(stage="ovn", node="cmp1", step="apply", status="started")
+        events.until(update, stage="ovn", node="cmp1", step="apply", status="started")
         update.send_signal(signal.SIGINT)
         output, _ = update.communicate(timeout=PATIENCE)
     assert (

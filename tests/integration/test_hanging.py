@@ -4,22 +4,8 @@ from __future__ import annotations
 
 import time
 
-import pytest
-
-from tests.integration.simulated_cloud import REPO, SimulatedCloud
-
 HANGS = 3600  # seconds; far more than any test waits
 SECONDS = 300  # in which a request has to take effect, also on a busy machine
-
-
-@pytest.fixture(scope="module")
-def cloud(salt_factories, tmp_path_factory):
-    cloud = SimulatedCloud(salt_factories, tmp_path_factory.mktemp("pillar"), REPO / "_utils")
-    try:
-        cloud.start()
-        yield cloud
-    finally:
-        cloud.stop()
 
 
 def policies(**limits):
@@ -44,7 +30,7 @@ def test_a_prefetch_that_hangs_is_ended_on_its_node_on_request(cloud):
     cloud.fresh(cmp1={"seconds": {"prefetch": HANGS}}, policies=policies())
     with cloud.events() as events:
         update = cloud.popen("rollout.run", "ovn")
-        events.until(node="cmp1", step="prefetch", status="started")
+        events.until(update, node="cmp1", step="prefetch", status="started")
         assert running(cloud, "cmp1")
         assert cloud.json("rollout.abort")["in_flight"] == ["cmp1"]
         update.communicate(timeout=SECONDS)
@@ -60,7 +46,7 @@ def test_an_apply_that_hangs_is_left_in_flight_and_the_next_run_waits_for_it(clo
     cloud.fresh(cmp1={"seconds": {"ovn": HANGS}}, policies=policies(apply=10))
     with cloud.events() as events:
         update = cloud.popen("rollout.run", "ovn")
-        events.until(stage="ovn", node="cmp1", step="apply", status="started")
+        events.until(update, stage="ovn", node="cmp1", step="apply", status="started")
         (job,) = running(cloud, "cmp1")
         cloud.json("rollout.pause")
         update.communicate(timeout=SECONDS)

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from openstack_rollout.on_salt import wiring
-from tests.integration.simulated_cloud import NODES, SimulatedCloud
-
-
-@pytest.fixture(scope="module")
-def cloud(salt_factories, tmp_path_factory):
-    one = SimulatedCloud(salt_factories, tmp_path_factory.mktemp("pillar"))
-    one.start()
-    yield one
-    one.stop()
+from tests.integration.simulated_cloud import NODES
 
 
 def looked(cloud, *arguments):

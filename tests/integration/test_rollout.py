@@ -167,7 +167,7 @@ def test_a_stopped_minion_is_silent_until_it_is_back(cloud):
     cloud.fresh(cmp1={"seconds": {"ovn": 30}})
     with cloud.events() as events:
         update = cloud.popen("state.orchestrate", "orch.ovn")
-        events.until(stage="ovn", node="cmp1", step="apply", status="started")
+        events.until(update, stage="ovn", node="cmp1", step="apply", status="started")
         cloud.minions["cmp1"].terminate()
         output, _ = update.communicate(timeout=PATIENCE)
     assert update.returncode == 1
@@ -186,7 +186,7 @@ def test_one_engine_at_a_time_and_a_killed_one_is_followed_up(cloud):
     cloud.fresh(cmp1={"seconds": {"ovn": 10}})
     with cloud.events() as events:
         update = cloud.popen("state.orchestrate", "orch.ovn")
-        running = events.until(stage="ovn", node="cmp1", step="apply", status="started")
+        running = events.until(update, stage="ovn", node="cmp1", step="apply", status="started")
         second = cloud.run("state.orchestrate", "orch.ovn")
         assert second.returncode == 1
         assert f"RUN_IN_PROGRESS: run {running['run']} holds the lock: process {update.pid}" in second.stdout
@@ -207,7 +207,7 @@ def test_a_minion_restarted_in_the_middle_of_its_job_is_noticed_before_the_silen
     cloud.fresh(cmp1={"seconds": {"ovn": 60}}, policies={"compute": {"silence": 20}})
     with cloud.events() as events:
         update = cloud.popen("state.orchestrate", "orch.ovn")
-        events.until(stage="ovn", node="cmp1", step="apply", status="started")
+        events.until(update, stage="ovn", node="cmp1", step="apply", status="started")
         time.sleep(1)
         cloud.minions["cmp1"].terminate()
         cloud.minions["cmp1"].start()
@@ -221,13 +221,13 @@ def test_pause_and_abort_reach_a_running_engine(cloud):
     cloud.fresh(cmp1={"seconds": {"ovn": 4}}, cmp2={"seconds": {"ovn": 4}})
     with cloud.events() as events:
         update = cloud.popen("rollout.run", "ovn")
-        events.until(stage="ovn", node="cmp1", step="apply", status="started")
+        events.until(update, stage="ovn", node="cmp1", step="apply", status="started")
         assert cloud.json("rollout.pause")["in_flight"] == ["cmp1"]
         output, _ = update.communicate(timeout=PATIENCE)
         assert update.returncode == 1 and output.strip().startswith("PAUSED_BY_OPERATOR: ")
         assert cloud.at("cmp1")["ovn"] == "1.0.1" and "ovn" not in cloud.at("cmp2")
         update = cloud.popen("rollout.resume")
-        events.until(stage="ovn", node="cmp2", step="apply", status="started")
+        events.until(update, stage="ovn", node="cmp2", step="apply", status="started")
         assert cloud.json("rollout.abort")["state"] == "aborting"
         output, _ = update.communicate(timeout=PATIENCE)
     assert update.returncode == 1 and output.strip().startswith("ABORTED: ")

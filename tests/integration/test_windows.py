@@ -5,19 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
-from tests.integration.simulated_cloud import PATIENCE, REPO, SimulatedCloud
-
-
-@pytest.fixture(scope="module")
-def cloud(salt_factories, tmp_path_factory):
-    cloud = SimulatedCloud(salt_factories, tmp_path_factory.mktemp("pillar"), REPO / "_utils")
-    try:
-        cloud.start()
-        yield cloud
-    finally:
-        cloud.stop()
+from tests.integration.simulated_cloud import PATIENCE
 
 
 def window(opens, closes):
@@ -73,7 +61,7 @@ def test_a_lock_that_passes_is_waited_for_and_what_stays_is_not(cloud):
     cloud.fresh(cmp1={"fail": {"ovn": "PACKAGE_LOCKED: apt works"}}, policies=policies)
     with cloud.events() as events:
         update = cloud.popen("rollout.run", "ovn")
-        told = events.until(stage="ovn", node="cmp1", step="apply", status="retrying")
+        told = events.until(update, stage="ovn", node="cmp1", step="apply", status="retrying")
         assert told["reason"] == "PACKAGE_LOCKED"
         cloud.node("cmp1")
         output, _ = update.communicate(timeout=PATIENCE)
