@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib.util
 import re
 from pathlib import Path
@@ -173,27 +172,3 @@ def test_every_suite_that_is_named_exists():
     for page in PAGES:
         named = set(re.findall(r"SUITE=([a-z_]+)", page.read_text(encoding="utf-8")))
         assert named <= suites, (name_of(page), named - suites)
-
-
-def test_the_fields_of_events_are_those_that_are_fired():
-    """Each field in the tables of events.md is a word of the engine's own source, and the other way round."""
-    text = (DOCS / "reference" / "events.md").read_text(encoding="utf-8")
-    documented = set(re.findall(r"^\| `([a-z_]+)` \|", text, re.M))
-    assert documented == fired_fields()
-
-
-_CALLED = ("self._log.announce", "self.announce")
-
-
-def fired_fields():
-    """What rollout/ hands to `announce`: the keys of dictionaries, and what callers add."""
-    fields = set()
-    for path in (CHECKOUT / "_utils/openstack_rollout/rollout").glob("*.py"):
-        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(function, ast.FunctionDef) and "self._fleet.announce(" in ast.unparse(function):
-                for node in ast.walk(function):
-                    if isinstance(node, ast.Dict):
-                        fields |= {key.value for key in node.keys if isinstance(key, ast.Constant)}
-            elif isinstance(function, ast.Call) and ast.unparse(function.func) in _CALLED:
-                fields |= {keyword.arg for keyword in function.keywords}
-    return fields

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
+from openstack_rollout.records.events import PREFIX
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.lock import Lock
 from openstack_rollout.records.run_record import Run, RunState
@@ -51,7 +52,7 @@ def follow(  # noqa: PLR0917
     check = time.monotonic() + CHECK_ENGINE_EVERY
     estimate = 0.0
     while not board.ended and time.monotonic() < until:
-        event = bus.get_event(wait=1, tag=f"openstack/rollout/{board.run['id']}/", full=True)
+        event = bus.get_event(wait=1, tag=f"{PREFIX}/{board.run['id']}/", full=True)
         if event:
             screen.show(board.take(event["data"]))
         if time.monotonic() >= check:

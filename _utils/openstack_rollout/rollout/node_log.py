@@ -8,6 +8,7 @@ from typing import Any
 
 from openstack_rollout.declared.rounds import Round
 from openstack_rollout.errors import one_line
+from openstack_rollout.records.events import NodeEvent, NodeStatus
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, Step
 from openstack_rollout.rollout.fleet import Fleet
@@ -76,9 +77,9 @@ class NodeLog:
         self.announce(node, record, step, "failed", in_flight)
 
     def announce(
-        self, node: Node, record: NodeRecord, step: str, status: str, in_flight: Mapping[str, Node]
+        self, node: Node, record: NodeRecord, step: str, status: NodeStatus, in_flight: Mapping[str, Node]
     ) -> None:
-        """Fire an event of a node's step. status (str): started, succeeded, failed or skipped."""
+        """Fire an event of a node's step, with the reason and the message of its record."""
         self.tell(node, record, step, status, record.reason, record.message, in_flight)
 
     def tell(  # noqa: PLR0917
@@ -86,28 +87,24 @@ class NodeLog:
         node: Node,
         record: NodeRecord,
         step: str,
-        status: str,
+        status: NodeStatus,
         reason: str,
         message: str,
         in_flight: Mapping[str, Node],
     ) -> None:
-        """Fire an event of a node's step, with a reason and a message that are not the record's.
-
-        status (str): as of announce, or slow.
-        """
-        self._fleet.announce(
-            f"openstack/rollout/{self._run.id}/{record.stage}/{node.id}/{step}",
-            {
-                "run": self._run.id,
-                "stage": record.stage,
-                "round": record.round,
-                "node": node.id,
-                "role": node.role,
-                "zone": node.zone,
-                "step": step,
-                "status": status,
-                "reason": reason,
-                "message": message,
-                "in_flight": [other.id for other in in_flight.values() if other.role == node.role],
-            },
+        """Fire an event of a node's step, with a reason and a message that are not the record's."""
+        event = NodeEvent(
+            run=self._run.id,
+            stage=record.stage,
+            round=record.round,
+            node=node.id,
+            role=node.role,
+            zone=node.zone,
+            step=step,
+            status=status,
+            reason=reason,
+            message=message,
+            in_flight=[other.id for other in in_flight.values() if other.role == node.role],
+            at=self._clock(),
         )
+        self._fleet.announce(event.tag, event.plain())

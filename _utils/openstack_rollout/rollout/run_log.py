@@ -9,6 +9,7 @@ from typing import Any
 from openstack_rollout.declared.comparison import Compared
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.durations import Durations
+from openstack_rollout.records.events import OF_RUN
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.planned import PlannedStage
 from openstack_rollout.records.run_record import NodeRecord, Run, StageRecord, StageState
@@ -68,14 +69,13 @@ class RunLog:
         event.
         """
         about = {
+            **{"run": run.id, "stage": stage, "node": node, "step": step, "status": status},
             **{"target": run.target, "orchestration": run.orchestration},
             **{"state": run.state.value, "reason": run.reason, "message": run.message},
             **more,
         }
-        self._fleet.announce(
-            f"openstack/rollout/{run.id}/{stage}/{node}/{step}",
-            {"run": run.id, "stage": stage, "node": node, "step": step, "status": status, **about},
-        )
+        event = OF_RUN[step](at=self._clock(), **about)
+        self._fleet.announce(event.tag, event.plain())
 
     def stage_started(self, run: Run, stage: str, opens: Opens) -> None:
         """Say that a stage starts, and when the run is expected to end. opens: as of Estimate."""
