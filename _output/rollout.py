@@ -32,6 +32,8 @@ def output(data, **kwargs):
     """
     if "Error" in data:
         return data["Error"]
+    if "text" in data:
+        return data["text"]
     if "conditions" in data:
         return preflight.text(data)
     if "history" in data or "compared" in data:

@@ -1,15 +1,23 @@
 """Earlier runs: one of them, all of them, two compared, and which are forgotten."""
 
+import json
 import time
+from functools import partial
 
+from openstack_rollout.errors import RolloutError
 from openstack_rollout.on_salt import (
     console,
+    output_file,
+    watching,
     wiring,
 )
-from openstack_rollout.rollout import control
 from openstack_rollout.rollout import history as histories
+from openstack_rollout.rollout.account import account
+from openstack_rollout.screens import markdown, masking, tables
 
 __virtualname__ = "rollout"
+
+_MODE = 0o640  # of a report: names of nodes and of people are nobody else's affair
 
 console.hide_salts_own_messages()
 
@@ -18,20 +26,53 @@ def __virtual__():
     return __virtualname__
 
 
-@console.command(run_id=console.text)
-def report(run_id=None):
-    """What a run did, stage by stage and node by node, and how long it took.
+@console.command(run_id=console.text, format=console.text, output=console.text)
+def report(run_id=None, format="text", output=None):
+    """What a run did, stage by stage and node by node: how long it took beside what was expected, versions
+    before and after, pauses, failures with their remedy, who began it and what was accepted, what is left.
 
     run_id
         A run's identifier; the last run by default.
+
+    format
+        text; markdown; json; or html, one file that needs nothing else, for a screen or for paper. It has a
+        timeline of the nodes on top of the tables.
+
+    output
+        The file to write it into, whose folder is there; a file of that name is replaced. By default it is
+        printed.
+
+    What looks like a secret in a message is left out. Returns the report, or {written, run, format} where a
+    file was written. Refuses with one line under NO_RUN or WRONG_ARGUMENT.
 
     CLI Example:
 
     .. code-block:: bash
 
         salt-run rollout.report
+        salt-run rollout.report 20261128-230054-c785 --out=json
+        salt-run rollout.report format=html output=/srv/reports/update.html
     """
-    return {"data": control.report(wiring.journal(_opts()), run_id), "outputter": "rollout"}
+    if format not in _FORMATS:
+        raise RolloutError("WRONG_ARGUMENT", f"format: {format!r} is none of {', '.join(_FORMATS)}")
+    path = output_file.wanted(output) if output else None
+    opts = _opts()
+    found = partial(watching.as_found, lock=wiring.lock(opts))
+    data = masking.masked(account(wiring.journal(opts), run_id, found))
+    if path is None and format in ("text", "json"):
+        return {"data": data, "outputter": "rollout" if format == "text" else "json"}
+    text = _FORMATS[format](data, time.time())
+    if path is None:
+        return {"data": {"text": text}, "outputter": "rollout"}
+    written = output_file.write(path, text, _MODE)
+    told = {"text": f"written: {written}", "written": written, "run": data["run"]["id"], "format": format}
+    return {"data": told, "outputter": "rollout"}
+
+
+def _html(data, made):
+    from openstack_rollout.screens import html  # noqa: PLC0415 - nothing else needs jinja2's templates
+
+    return html.render(data, made)
 
 
 @console.command(last=console.count)
@@ -101,6 +142,14 @@ def prune(keep=None, days=None):
     opts = _opts()
     wiring.lock(opts).refuse_others()
     return histories.pruned(wiring.journal(opts), keep, days, time.time())
+
+
+_FORMATS = {
+    "text": lambda data, _made: tables.report(data) + "\n",
+    "json": lambda data, _made: json.dumps(data, indent=2, ensure_ascii=False) + "\n",
+    "markdown": markdown.render,
+    "html": _html,
+}
 
 
 def _opts():

@@ -43,7 +43,7 @@ FOREIGN = {
     "openstack": {"cloud"},
     "keystoneauth1": {"cloud"},
     "yaml": {"declared", "_runners"},
-    "jinja2": {"declared"},
+    "jinja2": {"declared", "screens"},
     "packaging": {"declared"},
     "pydantic_core": {"declared"},
     "rich": {"screens"},

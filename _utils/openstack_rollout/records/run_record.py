@@ -12,9 +12,10 @@ from typing import Any
 
 from openstack_rollout.records.asked import Asked, Question
 from openstack_rollout.records.planned import Plan
+from openstack_rollout.records.snapshot import Snapshot
 
 VERSION = 1
-MOST_BEGUN = 50  # of those who had a run go on
+MOST_BEGUN = 50  # of those who had a run go on, and of the times that it stopped
 MOST_STEPS = 400  # that are kept of a node
 
 
@@ -73,6 +74,16 @@ class Called:
 
     by: Caller = Caller()
     at: float = 0.0
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """When a run stopped (seconds since the epoch), as what, and why."""
+
+    at: float
+    state: RunState
+    reason: str
+    message: str
 
 
 @dataclass
@@ -139,6 +150,9 @@ class Run:
         finished: When it completed.
         begun: Who began it, and who had it go on, the latest of them.
         accepted: Condition → who accepted it for this run.
+        stopped: The times that it stopped, the latest of them; a process that was killed wrote none.
+        expected: How long it was expected to take when it began, as of Estimate.of_run; None where nothing
+            was to do.
         conditions: Condition → what was seen of it before the run began, or went on, where something was.
         version: Of this form of the record.
     """
@@ -169,6 +183,8 @@ class Run:
     begun: list[Called] = field(default_factory=list)
     accepted: dict[str, Called] = field(default_factory=dict)
     conditions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    stopped: list[Stopped] = field(default_factory=list)
+    expected: dict[str, Any] | None = None
     version: int = VERSION
 
     def of_stage(self, name: str) -> StageRecord:
@@ -179,13 +195,17 @@ class Run:
         """Note who begins it, or has it go on."""
         self.begun = [*self.begun, called][-MOST_BEGUN:]
 
+    def stop(self, at: float) -> None:
+        """Note that it stops now, as what it says of itself. at: seconds since the epoch."""
+        self.stopped = [*self.stopped, Stopped(at, self.state, self.reason, self.message)][-MOST_BEGUN:]
+
 
 @dataclass
 class Step:
     """A step that ended on a node.
 
     outcome: `done`, or the reason and the message it failed with. said: what a step that is done tells. slow:
-    seconds that it takes as a rule, where it took far longer; else 0.
+    seconds that it takes as a rule, where it took far longer; else 0. reason: under which it failed, else "".
     """
 
     stage: str
@@ -196,6 +216,7 @@ class Step:
     said: str = ""
     round: str = ""
     slow: float = 0.0
+    reason: str = ""
 
 
 @dataclass
@@ -205,7 +226,8 @@ class NodeRecord:
 
     slow: seconds that the step under way takes as a rule, where it takes far longer; else 0. tries: stage,
     round and step → how often it failed for what passes by itself. again: when that step is taken again.
-    quarantined: it failed, and the run goes on without it.
+    quarantined: it failed, and the run goes on without it. before, after: what it was before the run touched
+    it, and when it was measured last.
     """
 
     role: str = ""
@@ -223,6 +245,8 @@ class NodeRecord:
     tries: dict[str, int] = field(default_factory=dict)
     again: float = 0.0
     quarantined: bool = False
+    before: Snapshot | None = None
+    after: Snapshot | None = None
     version: int = VERSION
 
     def add(self, step: Step) -> None:

@@ -44,7 +44,7 @@ def adopt(  # noqa: PLR0917
         for result in limits.taken(in_flight, in_flight):
             record = in_flight.pop(result.node)
             outcome = "done" if result.succeeded else f"{result.reason}: {one_line(result.message)}"
-            ended = log.ended(record.stage, record.round, record.step, record.started, outcome)
+            ended = log.ended(record.stage, record.round, record.step, record.started, outcome, result.reason)
             log.note(node_of(result.node, record), ended, jid="", state=NodeState.WAITING)
     return adopted
 

@@ -182,8 +182,12 @@ def _node_report(record: NodeRecord) -> dict[str, Any]:
             "stage": step.stage,
             "round": step.round,
             "step": step.step,
+            "started": step.started,
+            "finished": step.finished,
             "seconds": round(step.finished - step.started, 1),
             "slow": step.slow,
+            "failed": step.outcome not in ("done", "skipped"),
+            "reason": step.reason,
             "outcome": ": ".join(filter(None, (step.outcome, step.said))),
         }
         for step in record.history

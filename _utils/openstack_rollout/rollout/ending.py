@@ -23,6 +23,7 @@ class Ending:
         self._fleet = ports.fleet
         self._journal = ports.journal
         self._lock = ports.lock
+        self._clock = ports.clock
         self._pillar = partial(tags.declared, ports)
         self._engines = engines
         self._log = log
@@ -63,6 +64,7 @@ class Ending:
                 if record.state is StageState.RUNNING:
                     record.state = StageState(run.state.value)
             self._journal.clear_request(run.id)
+            run.stop(self._clock())
             self._journal.save(run)
             if aborted:
                 self.restore_drained(run)

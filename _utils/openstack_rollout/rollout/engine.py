@@ -128,9 +128,15 @@ class Engine:
         return True
 
     def know(self, measured: Mapping[str, Compared]) -> None:
-        """Remember nodes' agents, and their boots: a step that fails in another one was cut off."""
+        """Remember what nodes are, and their boots: a step that fails in another one was cut off."""
+        self._log.know(measured)
         self._boots.update({node: one.boot_id for node, one in measured.items()})
         self._agents.update({node: one.agents for node, one in measured.items()})
+
+    def conclude(self, measured: Mapping[str, Compared]) -> None:
+        """Write down what nodes are at the end of the run. Raises RolloutError JOURNAL_FAILED."""
+        self._log.know(measured)
+        self._log.conclude()
 
     def take(self, stage: str, step: str, nodes: Iterable[Node], together: int, failures: int | None) -> None:
         """Take nodes through one step, outside of the plan of a stage: prefetch, or restore.
@@ -375,8 +381,9 @@ class Engine:
         if result.succeeded and step == "verify":
             reason, message = self._proven(round_, node, result)
         if not result.succeeded:
-            failed = f"{reason or 'NODE_ERROR'}: {one_line(message, reason)}"
-            ended = self._log.ended(round_.stage, round_.name, step, record.started, failed)
+            why = reason or "NODE_ERROR"
+            failed = f"{why}: {one_line(message, reason)}"
+            ended = self._log.ended(round_.stage, round_.name, step, record.started, failed, why)
             if self._retries.takes(node, result, ended, in_flight):
                 return True
         if reason or not result.succeeded:
@@ -407,6 +414,7 @@ class Engine:
         try:
             compared = self._compare(node.id, result.data)
             self._boots[node.id] = compared.boot_id
+            self._log.know({node.id: compared})
         except RolloutError as error:
             return error.reason, error.message
         return judging.verdict(compared, round_.open(compared), self._run.target)

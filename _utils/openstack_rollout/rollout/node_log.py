@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from openstack_rollout.declared.comparison import Compared
 from openstack_rollout.declared.rounds import Round
 from openstack_rollout.errors import one_line
 from openstack_rollout.records.events import NodeEvent, NodeStatus
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, Step
+from openstack_rollout.records.snapshot import Snapshot
+from openstack_rollout.rollout import snapshots
 from openstack_rollout.rollout.fleet import Fleet
 from openstack_rollout.rollout.window import Node
 
@@ -27,6 +30,19 @@ class NodeLog:
         self._run = run
         self._clock = clock
         self.records = journal.nodes(run.id)
+        self._measured: dict[str, Snapshot] = {}
+
+    def know(self, measured: Mapping[str, Compared]) -> None:
+        """Remember what nodes are; it is written with what is noted of each next."""
+        now = self._clock()
+        self._measured.update({node: snapshots.taken(one, now) for node, one in measured.items()})
+
+    def conclude(self) -> None:
+        """Write what nodes are that are otherwise than was written. Raises RolloutError JOURNAL_FAILED."""
+        for name in list(self._measured):
+            record = self.records.get(name)
+            if record and not self._measured[name].same(record.after):
+                self.note(Node(name, record.role, record.zone))
 
     def note(self, node: Node, ended: Step | None = None, **changes: Any) -> NodeRecord:
         """Write what changed of a node's record, and the step that ended; only a failure keeps its reason.
@@ -39,15 +55,21 @@ class NodeLog:
         for name, value in changes.items():
             setattr(record, name, value)
         record.role, record.zone = node.role, node.zone
+        if found := self._measured.pop(node.id, None):
+            record.before, record.after = record.before or found, found
         if ended:
             record.add(replace(ended, slow=record.slow))
             record.slow = 0.0
         self._journal.save_node(self._run.id, node.id, record)
         return record
 
-    def ended(self, stage: str, round_: str, step: str, started: float, outcome: str) -> Step:
-        """A step that ends now. started (float): seconds since the epoch. outcome (str): done, or why not."""
-        return Step(stage, step, started, self._clock(), outcome, round=round_)
+    def ended(  # noqa: PLR0917
+        self, stage: str, round_: str, step: str, started: float, outcome: str, reason: str = ""
+    ) -> Step:
+        """A step that ends now. started (float): seconds since the epoch. outcome (str): done, or why not.
+        reason (str): under which it failed.
+        """
+        return Step(stage, step, started, self._clock(), outcome, round=round_, reason=reason)
 
     def skip(self, node: Node, stage: str) -> None:
         """Note that a node is measured to be done with a stage."""
@@ -67,7 +89,7 @@ class NodeLog:
         """Note that a step failed on a node. step (str): "measure" for a node that no step was begun on."""
         message = one_line(message, reason)
         began = self._clock() if step == "measure" else self.records[node.id].started
-        ended = self.ended(round_.stage, round_.name, step, began, f"{reason}: {message}")
+        ended = self.ended(round_.stage, round_.name, step, began, f"{reason}: {message}", reason)
         record = self.note(
             node,
             ended,

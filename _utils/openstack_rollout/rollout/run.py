@@ -248,6 +248,8 @@ class Rollout:
             for name in in_order(own.nodes):
                 engine.skip(members.node(name), run.stages[-1])
             return
+        roles = {node: members.node(node).role for node in run.plan.prefetch}
+        self._log.expect(run, roles, self._engines.openings(model).opening)
         self._log.mark(run, PREFETCH, StageState.RUNNING, self._clock())
         for step in procedure.steps(PREFETCH):
             needing = [members.node(node) for node in run.plan.prefetch]
@@ -315,6 +317,7 @@ class Rollout:
         engine = self._engines.of(run, model, members)
         limit = limits.of(run.asked, members, self._fleet)
         measured = members.measure(self._fleet, members.ids, halted=engine.requested)
+        engine.conclude(measured.nodes)
         own = limit.inside(measured)
         wrong = dict(own.failures)
         for node, one in own.nodes.items():

@@ -77,6 +77,15 @@ class RunLog:
         event = OF_RUN[step](at=self._clock(), **about)
         self._fleet.announce(event.tag, event.plain())
 
+    def expect(self, run: Run, roles: Mapping[str, str], opens: Opens) -> None:
+        """Note how long a run is expected to take as it begins.
+
+        roles: node → its role. opens: as of Estimate.
+        """
+        if run.expected is None and run.plan is not None:
+            walk = Estimate(Durations(self._journal), opens)
+            run.expected = walk.of_plan(run.plan, self._clock(), roles)
+
     def stage_started(self, run: Run, stage: str, opens: Opens) -> None:
         """Say that a stage starts, and when the run is expected to end. opens: as of Estimate."""
         records = self._journal.nodes(run.id)
