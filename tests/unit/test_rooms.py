@@ -47,6 +47,7 @@ FOREIGN = {
     "packaging": {"declared"},
     "pydantic_core": {"declared"},
     "rich": {"screens"},
+    "prometheus_client": {"screens"},
     "icalendar": {"on_salt"},
     "recurring_ical_events": {"on_salt"},
     "docker": {"node"},

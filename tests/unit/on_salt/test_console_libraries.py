@@ -1,4 +1,4 @@
-"""What a master can do that lacks rich, openstacksdk or both."""
+"""What a master can do that lacks rich, prometheus-client, openstacksdk or all of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ sys.path[:0] = ["_utils", "."]
 
 class Missing(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"rich", "openstack", "keystoneauth1", "os_service_types"}:
+        libraries = {"rich", "prometheus_client", "openstack", "keystoneauth1", "os_service_types"}
+        if name.partition(".")[0] in libraries:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Missing())
@@ -31,7 +32,7 @@ load("pillar", "openstack_rollout")
 """
 
 
-def test_every_runner_loads_without_rich_and_openstacksdk():
+def test_every_runner_loads_without_libraries_that_few_functions_need():
     assert "rollout" in RUNNERS
     subprocess.run([sys.executable, "-c", PROGRAM, *RUNNERS], cwd=CHECKOUT, check=True)
 
@@ -59,3 +60,16 @@ def test_a_failing_import_of_another_library_is_not_taken_for_rich(runner, monke
     monkeypatch.setitem(sys.modules, "openstack_rollout.screens.tables", None)
     with pytest.raises(Refusal, match=r"^INTERNAL_ERROR: ModuleNotFoundError: .*tables"):
         runner.watch()
+
+
+def test_without_prometheus_client_metrics_says_in_one_line_what_to_install(monkeypatch):
+    import openstack_rollout.screens
+
+    for name in [name for name in sys.modules if name.partition(".")[0] == "prometheus_client"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "openstack_rollout.screens.metrics", raising=False)
+    monkeypatch.delattr(openstack_rollout.screens, "metrics", raising=False)
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    said = r"^LIBRARY_MISSING: .* \(salt-pip install prometheus-client\)\. [^\n]*$"
+    with pytest.raises(Refusal, match=said):
+        load("runners", "rollout_metrics").metrics()

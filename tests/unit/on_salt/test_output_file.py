@@ -93,3 +93,40 @@ def test_no_secret_of_a_message_is_in_any_form(runner, tmp_path, monkeypatch):
         runner.report(format=form, output=str(tmp_path / form))
         assert "hunter2" not in (tmp_path / form).read_text(encoding="utf-8")
     assert "hunter2" not in str(runner.report())
+
+
+@pytest.fixture
+def metrics(runner, monkeypatch):
+    """The runner's metrics over the same journal."""
+    measuring = load("runners", "rollout_metrics")
+    monkeypatch.setattr(measuring.wiring, "master_options", dict)
+    return measuring
+
+
+def test_metrics_are_written_for_another_user_to_read(metrics, tmp_path):
+    path = tmp_path / "rollout.prom"
+    assert metrics.metrics(output=str(path))["data"]["written"] == str(path)
+    assert path.stat().st_mode & 0o777 == 0o644 and path.read_text().endswith("# EOF\n")
+    assert metrics.metrics()["data"]["text"].startswith("# HELP openstack_rollout_run_info ")
+
+
+def test_metrics_are_written_again_and_again(metrics, tmp_path, monkeypatch):
+    path, slept = tmp_path / "rollout.prom", []
+
+    def sleep(seconds):
+        slept.append((seconds, path.read_text()))
+        path.unlink()
+        if len(slept) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(metrics.time, "sleep", sleep)
+    with pytest.raises(Refusal):
+        metrics.metrics(output=str(path), every=15)
+    assert [seconds for seconds, _ in slept] == [15.0] * 3 and all(text for _, text in slept)
+
+
+def test_metrics_that_cannot_be_are_refused(metrics, tmp_path):
+    there = str(tmp_path / "rollout.prom")
+    for wrong in ({"every": 5}, {"output": there, "every": 0}, {"output": f"{there}.txt"},
+                  {"output": str(tmp_path / "no" / "rollout.prom")}):  # fmt: skip
+        assert metrics.metrics(**wrong)["Error"].startswith("WRONG_ARGUMENT: "), wrong
