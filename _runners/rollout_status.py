@@ -24,7 +24,7 @@ from openstack_rollout.rollout import control, dry_run, gone, preflight_command,
 from openstack_rollout.rollout import status as standing
 from openstack_rollout.rollout.asking import Given
 from openstack_rollout.rollout.membership import Membership
-from openstack_rollout.screens import tables
+from openstack_rollout.screens import feed, tables
 
 __virtualname__ = "rollout"
 
@@ -206,7 +206,11 @@ def preflight(stage=None, limit=None, accept=None):
 
 @console.command(timeout=console.seconds, wait=console.seconds)
 def watch(timeout=None, wait=60):
-    """Show the progress of the run until it ends: a live table in a terminal, else lines.
+    """Show the progress of the run until it ends: a live table in a terminal, else lines. When it is expected
+    to end, what waits and why are below the table, which fits 80 columns.
+
+    With --out=json it is a stream for programs, a line each: {"watched": the run and its nodes}, each event
+    (docs/reference/events.md) as it comes, {"ended": the run}, and last the state, or why it stopped.
 
     timeout
         Seconds after which watching ends anyway. Without it, watching ends with the run.
@@ -224,9 +228,10 @@ def watch(timeout=None, wait=60):
         salt-run rollout.watch
         salt-run rollout.watch timeout=600
     """
-    screens = _watch_screens()
+    as_json = __opts__.get("output") == "json"
+    screens = (feed.Feed, feed.Stream) if as_json else _watch_screens()
     try:
-        watched = _watch(_opts(), screens, timeout, wait)
+        watched = _watch(_opts(), *screens, timeout, wait)
     except (KeyboardInterrupt, SystemExit):  # Salt makes the second of Ctrl-C
         return "watching has ended, the run goes on"
     if watched is None:
@@ -237,17 +242,17 @@ def watch(timeout=None, wait=60):
 
 
 def _watch_screens():
-    """screens.watch, which alone needs rich. Raises RolloutError LIBRARY_MISSING without it."""
+    """The board and the screen that need rich, alone. Raises RolloutError LIBRARY_MISSING without it."""
     try:
         from openstack_rollout.screens import watch as screens  # noqa: PLC0415 - nothing else may need rich
     except ImportError as error:
         if (error.name or "").partition(".")[0] != "rich":
             raise
         raise RolloutError("LIBRARY_MISSING", "rollout.watch needs rich (salt-pip install rich)") from error
-    return screens
+    return screens.Board, screens.Screen
 
 
-def _watch(opts, screens, timeout, wait):
+def _watch(opts, board_of, screen_of, timeout, wait):
     """Show a run until it ends; its record as the screen last knew it, None when there was no run."""
     journal, lock = wiring.journal(opts), wiring.lock(opts)
     until = time.monotonic() + float(timeout) if timeout else float("inf")
@@ -257,8 +262,8 @@ def _watch(opts, screens, timeout, wait):
         if found is None:
             return None
         records = {node: _plain(record) for node, record in journal.nodes(found.id).items()}
-        board = screens.Board(_plain(found), records)
-        with screens.Screen(board) as screen:
+        board = board_of(_plain(found), records)
+        with screen_of(board) as screen:
             screen.show(f"run {found.id}: {tables.title_of(board.run)}")
             watching.follow(
                 *(bus, board, screen, until),

@@ -58,7 +58,10 @@ def follow(  # noqa: PLR0917
         if time.monotonic() >= check:
             check = time.monotonic() + CHECK_ENGINE_EVERY
             now = current()
-            board.run.update(state=now.state.value, reason=now.reason, message=now.message)
+            questions = {key: vars(one) for key, one in now.questions.items()}
+            board.run.update(
+                state=now.state.value, reason=now.reason, message=now.message, questions=questions
+            )
             if time.monotonic() >= estimate:
                 estimate = time.monotonic() + ESTIMATE_EVERY
                 board.run["estimate"] = left(now)

@@ -127,6 +127,7 @@ class GateEvent(_OfRun):
 
     step: Literal["gate"] = "gate"
     status: Literal["waiting"]
+    nodes: Annotated[list[str], Field(description="Those that wait, as far as it is about nodes.")]
 
 
 #: What the run itself fires, by the last part of its tag.

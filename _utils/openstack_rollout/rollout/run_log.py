@@ -103,7 +103,8 @@ class RunLog:
         """What says why a node waits before it goes."""
 
         def tell(why: RolloutError) -> None:
-            self.announce(run, stage, "-", "gate", "waiting", reason=why.reason, message=why.message)
+            told = {"reason": why.reason, "message": why.message, "nodes": list(why.nodes)}
+            self.announce(run, stage, "-", "gate", "waiting", **told)
 
         return tell
 

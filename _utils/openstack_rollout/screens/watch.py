@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from rich.box import HEAVY_HEAD, SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -17,10 +18,10 @@ from rich.text import Text
 
 from openstack_rollout.errors import REASONS
 from openstack_rollout.screens import times
+from openstack_rollout.screens.feed import ENDED
 from openstack_rollout.screens.tables import title_of
 from openstack_rollout.vocabulary import PREFETCH, by_role
 
-ENDED = ("completed", "completed_with_open_ends", "incomplete", "paused", "aborted")
 _MARKS = {
     "done": ("done", "green"),
     "skipped": ("skipped", "dim"),
@@ -31,7 +32,10 @@ _MARKS = {
 _TOLD = {"slow": "", "retrying": "{} retrying: ", "quarantined": "quarantined: "}
 _QUIET = {"done", "skipped", "waiting"}
 _FRAME = 7  # lines of a terminal that are not nodes: title, head, borders, "and n more", the cursor's
-_TROUBLE = 5  # messages shown while the run goes on
+_TROUBLE = 5  # messages shown while the run goes on, and of what waits
+#: Where a terminal is narrow: what stages are called, and the widest cell.
+_SHORT = {"control_plane": "control"}
+_CELL = 9
 
 
 class Board:
@@ -46,6 +50,7 @@ class Board:
         self.cells: dict[str, dict[str, str]] = {}
         self.reasons: dict[str, str] = {}
         self.roles: dict[str, str] = {}
+        self._waits: list[dict[str, Any]] = []
         for node, record in records.items():
             self.roles[node] = record["role"]
             for entry in record["history"]:
@@ -69,6 +74,8 @@ class Board:
         where = f"{stage} ({data['round']})" if data.get("round") else stage
         self.roles[node] = data["role"]
         self.reasons.pop(node, None)
+        if status == "started":
+            self._waits = [one for one in self._waits if one["nodes"] and node not in one["nodes"]]
         if status == "failed":
             self._set(node, stage, "failed")
             self.reasons[node] = f"{data['reason']}: {data['message']}"
@@ -91,26 +98,39 @@ class Board:
         """Whether the run stopped."""
         return self.run["state"] in ENDED
 
-    def render(self, height: int | None = None) -> Group:
-        """The board for rich: a table of nodes and stages, and below it what is wrong.
+    @property
+    def waits(self) -> list[str]:
+        """What waits, since when as far as that was seen, and why; nothing of a run that stopped."""
+        if self.run["state"] != "running":
+            return []
+        told = {(one["reason"], one["message"]): one["at"] for one in self._waits}
+        if questions := self.run.get("questions"):
+            key = self.run["reason"], self.run["message"]
+            told = {key: min(one["since"] for one in questions.values()), **told}
+        return [
+            f"waits{'' if at is None else f' since {_clock(at)}'}: {reason}: {message}"
+            for (reason, message), at in told.items()
+        ]
 
-        height (int): the terminal's lines. Where more nodes are than fit, those in flight or failed are shown
-        first. Once the run has ended, everything is shown.
+    def render(self, height: int | None = None, width: int | None = None) -> Group:
+        """The board for rich: a table of nodes and stages, when the run is expected to end, what waits and
+        why, and what is wrong.
+
+        height, width (int): the terminal's lines and columns. Where more nodes are than fit, those in flight
+        or failed are shown first. Once the run has ended, everything is shown.
         """
         stopped = self.run["state"] != "running"
-        left = "" if stopped else times.ends(self.run)
-        title = f"{title_of(self.run)}: {', '.join(filter(None, (self.run['state'], left)))}"
         trouble = [f"{node}: {self.reasons[node]}" for node in by_role(self.roles) if node in self.reasons]
+        left = [] if stopped else [times.ends(self.run)]
+        waits = self.waits[-_TROUBLE:]
+        above = [*filter(None, left), *waits]
         lines_free = (
-            None if stopped or height is None else max(1, height - _FRAME - min(len(trouble), _TROUBLE))
+            None
+            if stopped or height is None
+            else max(1, height - _FRAME - _lines(above, width) - min(len(trouble), _TROUBLE))
         )
-        table = Table(title=title, title_justify="left")
-        for column in ("node", *self.columns):
-            table.add_column(column)
         shown = self._shown(lines_free)
-        for node in shown:
-            marks = [self.cells[node].get(column, "") for column in self.columns]
-            table.add_row(node, *(Text(*_MARKS.get(mark, (mark, "yellow"))) for mark in marks))
+        table = self._table(shown, width)
         lines = [f"and {len(self.cells) - len(shown)} more"] if len(shown) < len(self.cells) else []
         lines += trouble if stopped else trouble[-_TROUBLE:]
         if stopped and self.run["reason"]:
@@ -121,7 +141,29 @@ class Board:
         texts = [
             Text(line, no_wrap=not stopped, overflow="fold" if stopped else "ellipsis") for line in lines
         ]
-        return Group(table, *filter(None, texts))
+        # What waits and why is never cut off.
+        return Group(table, *map(Text, above), *filter(None, texts))
+
+    def _table(self, shown: list[str], width: int | None) -> Table:
+        """The table of some nodes; one that would be wider than the terminal has short words and no frame."""
+        marks = {node: [self.cells[node].get(column, "") for column in self.columns] for node in shown}
+        widest = [
+            max([len(name), *(len(marks[node][number]) for node in shown)])
+            for number, name in enumerate(self.columns)
+        ]
+        whole = sum(widest) + max(map(len, ("node", *shown))) + 3 * (len(widest) + 1) + 1
+        narrow = width is not None and whole > width
+        title = Text(f"{title_of(self.run)}: {self.run['state']}", overflow="ellipsis", no_wrap=True)
+        table = Table(title=title, title_justify="left", box=SIMPLE_HEAD if narrow else HEAVY_HEAD,
+                      padding=(0, 1, 0, 0) if narrow else (0, 1))  # fmt: skip
+        table.add_column("node", no_wrap=narrow, overflow="ellipsis", min_width=4)
+        for column in self.columns:
+            called = _SHORT.get(column, column) if narrow else column
+            table.add_column(called, no_wrap=narrow, overflow="ellipsis", max_width=_CELL if narrow else None)
+        names = _short(shown) if narrow else {node: node for node in shown}
+        for node in shown:
+            table.add_row(names[node], *(Text(*_MARKS.get(mark, (mark, "yellow"))) for mark in marks[node]))
+        return table
 
     def _shown(self, lines: int | None) -> list[str]:
         """The nodes that fit into so many lines, in their order."""
@@ -133,10 +175,12 @@ class Board:
 
     def _take_run(self, data: Mapping[str, Any]) -> str:
         if data["step"] == "gate":
+            self._waits.append({"nodes": (), "at": None, **data})
             return f"{data['stage']}: waits: {data['reason']}: {data['message']}"
         self.run.update({key: data[key] for key in ("state", "reason", "message") if key in data})
         if data["step"] == "plan":
             return f"{data['stage']}: the plan changed: {'; '.join(data['changes'])}"
+        self._waits.clear()
         if data["step"] == "stage":
             self.run["estimate"] = data.get("estimate")
             left = times.ends(self.run)
@@ -172,6 +216,21 @@ class Screen:
     def show(self, line: str | None) -> None:
         """Show what the board knows now. line (str): tells of the last event; None shows no line."""
         if self._live:
-            self._live.update(self._board.render(self._console.height))
+            self._live.update(self._board.render(self._console.height, self._console.width))
         elif line:
             self._console.print(f"{time.strftime('%H:%M:%S')} {line}", soft_wrap=True, markup=False)
+
+
+def _short(nodes: list[str]) -> dict[str, str]:
+    """What to call nodes where room is scarce: by their host's name, where that tells them apart."""
+    hosts = {node: node.partition(".")[0] for node in nodes}
+    return hosts if len(set(hosts.values())) == len(nodes) else {node: node for node in nodes}
+
+
+def _lines(texts: list[str], width: int | None) -> int:
+    """How many lines of a terminal they take."""
+    return sum(-(-len(text) // width) if width else 1 for text in texts)
+
+
+def _clock(at: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(at))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import inspect
+import sys
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,12 @@ def test_a_preflight_that_refuses_is_exit_status_1_and_one_that_does_not_is_no_f
     data["preflight"]["verdict"] = "warn"
     warned = shown.preflight()["data"]
     assert "retcode" not in warned and check_result(warned)
+
+
+def test_watching_as_json_needs_no_rich_and_streams(shown, monkeypatch):
+    used = []
+    monkeypatch.setattr(shown, "_watch", lambda _opts, *screens, **_: used.append(screens[:2]))
+    monkeypatch.setattr(shown, "__opts__", {"output": "json"})
+    monkeypatch.setitem(sys.modules, "rich", None)
+    shown.watch()
+    assert used == [(shown.feed.Feed, shown.feed.Stream)]

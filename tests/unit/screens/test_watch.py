@@ -5,6 +5,7 @@ from rich.console import Console
 
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.journal import plain
+from openstack_rollout.rollout import control
 from openstack_rollout.screens.watch import Board, Screen
 from tests.unit.simulated_fleet import Cloud, Master
 
@@ -64,7 +65,7 @@ def test_a_table_in_a_terminal(paused):
 
 def drawn(board, height=40, width=100):
     console = Console(file=io.StringIO(), width=width, height=height, force_terminal=False)
-    console.print(board.render(height))
+    console.print(board.render(height, width))
     return console.file.getvalue().splitlines()
 
 
@@ -101,3 +102,77 @@ def test_of_more_nodes_than_a_terminal_has_lines_those_that_matter_are_shown(pau
     lines = drawn(board, height=20)
     assert len(lines) <= 20 and any("compute77" in line for line in lines)
     assert any("and 87 more" in line for line in lines)
+
+
+def waiting(board, nodes, message="compute2: volumes are worked on", at=0.0):
+    place = {"run": board.run["id"], "stage": "ovn", "node": "-", "step": "gate", "status": "waiting"}
+    return board.take({**place, "reason": "WORK_IN_HAND", "message": message, "nodes": nodes, "at": at})
+
+
+def starts(board, node):
+    place = {"node": node, "role": "compute", "stage": "ovn", "step": "apply", "status": "started"}
+    board.take({**place, "run": board.run["id"]})
+
+
+def test_what_waits_and_why_is_told_until_it_goes(paused):
+    board = Board({**plain(paused.run), "state": "running"}, {})
+    said = waiting(board, ["compute2"])
+    assert said == "ovn: waits: WORK_IN_HAND: compute2: volumes are worked on"
+    starts(board, "compute1")
+    (line,) = [line for line in drawn(board) if line.startswith("waits since ")]
+    assert line.endswith("WORK_IN_HAND: compute2: volumes are worked on")
+    starts(board, "compute2")
+    assert not [line for line in drawn(board) if line.startswith("waits")]
+
+
+def test_a_question_that_a_late_watcher_finds_is_told(tmp_path):
+    master = Master(Cloud(controller=1, compute=2), tmp_path)
+    seen = []
+
+    def look():
+        if master.run and master.run.questions:
+            board = Board(plain(master.run), nodes(master))
+            seen.append(" ".join(drawn(board)))
+            control.confirm(master.journal, master.lock)
+
+    master.before_poll = look
+    master.update(confirm="stage")
+    assert "waits since" in seen[0] and "CONFIRMATION: a yes is waited for before ovn" in seen[0]
+
+
+def test_the_estimated_end_has_a_line_of_its_own(paused):
+    board = Board({**plain(paused.run), "state": "running"}, nodes(paused))
+    board.run["estimate"] = {"seconds": 5400.0, "end": 1_796_000_000.0, "assumed": True}
+    (line,) = [line for line in drawn(board, width=80) if line.startswith("about 1 h 30 min left")]
+    assert "until 2026-11-30 00:53 UTC" in line
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_it_fits_a_narrow_terminal_and_every_word_is_there_without_a_colour(paused, width):
+    board = Board({**plain(paused.run), "state": "running"}, {})
+    for number in (1, 2):
+        name = f"compute-{number:03}.rack-7.cloud.example.net"
+        place = {"node": name, "role": "compute", "run": board.run["id"]}
+        for stage in ("prefetch", "ovn"):
+            board.take({**place, "stage": stage, "step": "verify", "status": "succeeded"})
+        board.take({**place, "stage": "control_plane", "step": "heartbeat", "status": "started"})
+        failed = {"status": "failed", "reason": "OVS_FAILED", "message": "a long story " * 20}
+        board.take({**place, "stage": "services", "step": "apply", **failed})
+    board.run["estimate"] = {"seconds": 5400.0, "end": 1_796_000_000.0, "assumed": True}
+    waiting(board, [], "something that takes many words to say; " * 5)
+    lines = drawn(board, width=width)
+    assert all(len(line) <= width for line in lines)
+    assert " ".join(" ".join(lines).split()).count("something that takes many words to say;") == 5
+    if width == 80:
+        (row,) = [line for line in lines if "compute-002" in line and "heartbeat" in line]
+        assert row.split() == ["compute-002", "done", "done", "heartbeat", "failed"]
+        for head in ("prefetch", "ovn", "control", "services", "ovs", "system"):
+            assert any(head in line.split() for line in lines), head
+
+
+def test_names_that_differ_behind_the_first_dot_only_stay_whole(paused):
+    board = Board({**plain(paused.run), "state": "running"}, {})
+    for name in ("cmp.a", "cmp.b"):
+        starts(board, name)
+    shown = " ".join(drawn(board, width=60))
+    assert "cmp.a" in shown and "cmp.b" in shown
