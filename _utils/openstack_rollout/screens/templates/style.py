@@ -102,13 +102,20 @@ footer { color: var(--soft); font-size: 13px; padding: 8px 4px; }
     --finish: #c9c3b1; --drain: #fff3b8; --restore: #dff3ff; --reboot: #3a4356; --failed: #c62f3b; --rests: #ffffff; --pause: #e7e9ee;
   }
   @page { size: A4 landscape; margin: 12mm; }
+  /* A pattern is a picture in a PDF, each time: tens of megabytes. On paper the letters are beside the colours. */
+  .k-prefetch { fill: var(--prefetch); } .k-control_plane { fill: var(--control); } .k-services { fill: var(--services); }
+  .k-ovs { fill: var(--ovs); } .k-system { fill: var(--system); } .k-finish { fill: var(--finish); }
+  .k-drain { fill: var(--drain); } .k-restore { fill: var(--restore); } .pause { fill: var(--pause); }
   * { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
   body { max-width: none; padding: 0; font-size: 11px; }
   table { font-size: 10px; }
   nav, .skip { display: none; }
   section { border: 0; border-top: 1px solid var(--line); border-radius: 0; padding: 8px 0; margin: 8px 0; }
   .wide { overflow: visible; max-height: none; }
+  #timeline { break-before: page; }
   .timeline { min-width: 0; }
+  .timeline:not(.small) { max-height: 132mm; }
+  .note, .legend { font-size: 10px; }
   thead { display: table-header-group; }
   tr, .verdict, .facts div { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
