@@ -96,6 +96,7 @@ def test_it_can_be_printed_read_by_keyboard_and_in_the_dark(data):
     style = html.render(data, 0.0)
     assert "@media print" in style and "prefers-color-scheme: dark" in style
     assert page.values("tabindex") == ["0"] * page.values("role").count("region")
+    assert "<th></th>" not in style, "a head says what is below it, also to who hears it"
     assert page.values("lang") == ["en"] and "#verdict" in page.values("href")
 
 

@@ -93,7 +93,7 @@ TEXT = """\
 <section id="pauses" aria-labelledby="h-pauses">
   <h2 id="h-pauses">Pauses</h2>
   <table>
-    <thead><tr><th></th><th>From</th><th>To</th><th class="n">For</th><th>Why</th></tr></thead>
+    <thead><tr><th>Pause</th><th>From</th><th>To</th><th class="n">For</th><th>Why</th></tr></thead>
     <tbody>
     {% for one in pauses %}
     <tr><th scope="row">{{ one.name }}</th><td class="t">{{ one.from }}</td><td class="t">{{ one.to }}</td><td class="n">{{ one.took }}</td><td>{{ one.why }}</td></tr>
@@ -173,7 +173,7 @@ TEXT = """\
   {% for one in sets %}
   <h3 id="{{ one.name }}">{{ one.name }}: {{ named(one.nodes) }}</h3>
   <table class="versions">
-    <thead><tr><th>What</th><th>Name</th><th>Before</th><th>After</th><th></th></tr></thead>
+    <thead><tr><th>What</th><th>Name</th><th>Before</th><th>After</th><th>Differs</th></tr></thead>
     <tbody>
     {% for kind, subject, have, want, differs in one.rows %}
     <tr{% if not differs %} class="same"{% endif %}><td>{{ kind }}</td><th scope="row">{{ subject }}</th><td>{{ have }}</td><td>{{ want }}</td><td>{{ "changed" if differs else "the same" }}</td></tr>

@@ -29,7 +29,7 @@ a:focus-visible, [tabindex]:focus-visible { outline: 3px solid var(--link); outl
 h1 { font-size: 26px; line-height: 1.25; margin: 0; }
 h1 .what { font-weight: 400; }
 h2 { font-size: 19px; margin: 0 0 12px; }
-h3 { font-size: 15px; margin: 20px 0 8px; }
+h3 { font-size: 15px; margin: 20px 0 8px; scroll-margin-top: 60px; }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 18px 20px; margin: 16px 0; scroll-margin-top: 52px; }
 .verdict { display: flex; gap: 18px; align-items: flex-start; padding: 20px; border-radius: 8px; border: 1px solid; border-left-width: 8px; }
 .verdict .sign { font-size: 34px; line-height: 1; width: 44px; text-align: center; font-weight: 700; }
