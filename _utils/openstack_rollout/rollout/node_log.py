@@ -56,7 +56,9 @@ class NodeLog:
             setattr(record, name, value)
         record.role, record.zone = node.role, node.zone
         if found := self._measured.pop(node.id, None):
-            record.before, record.after = record.before or found, found
+            if all(step.step == "measure" for step in record.history):  # else the run has been at it before
+                record.before = record.before or found
+            record.after = found
         if ended:
             record.add(replace(ended, slow=record.slow))
             record.slow = 0.0

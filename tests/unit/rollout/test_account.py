@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from openstack_rollout.errors import REASONS, RolloutError
-from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.run_record import Caller, RunState
 from openstack_rollout.rollout.account import account
 from tests.unit.simulated_fleet import DRAIN, Cloud, Master
@@ -136,20 +135,34 @@ def test_who_began_and_what_was_accepted(master):
     assert told["begun"][0]["user"] == told["accepted"]["failed_units"]["user"] == "alice"
 
 
-def test_a_journal_of_before_is_read(master):
-    master.update()
-    bank = f"openstack/rollout/runs/{master.run.id}/nodes"
-    store = master.store
+def aged(master):
+    """Make the journal one that an older version wrote."""
+    bank, store = f"openstack/rollout/runs/{master.run.id}/nodes", master.store
     for key in store.list(bank):
         old = store.fetch(bank, key)
-        for name in ("before", "after"):
-            del old[name]
+        del old["before"], old["after"]
         for step in old["history"]:
             del step["reason"]
         store.store(bank, key, old)
     old = store.fetch("openstack/rollout/runs", master.run.id)
     del old["stopped"], old["expected"]
     store.store("openstack/rollout/runs", master.run.id, old)
-    told = account(Journal(store, master.cloud.clock))
+
+
+def test_a_journal_of_before_is_read(master):
+    master.update()
+    aged(master)
+    told = account(master.journal)
     assert {one["after"] for one in told["nodes"].values()} == {None}
     assert {one["expected"] for one in told["stages"].values()} == {None}
+
+
+def test_what_a_run_of_before_had_changed_is_not_taken_for_what_was_there(master):
+    master.cloud.nodes["compute1"].faults["services/apply"] = "CONTAINER_EXITED"
+    with pytest.raises(RolloutError):
+        master.update()
+    aged(master)
+    master.cloud.nodes["compute1"].faults.clear()
+    master.update()
+    told = account(master.journal)["nodes"]["compute1"]
+    assert told["before"] is None and told["after"]["release"] == "1.0.1"
