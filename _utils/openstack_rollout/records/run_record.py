@@ -153,6 +153,7 @@ class Run:
         stopped: The times that it stopped, the latest of them; a process that was killed wrote none.
         expected: How long it was expected to take when it began, as of Estimate.of_run; None where nothing
             was to do.
+        windows: Role → when its window is open (from, to), as was declared when the run began or went on.
         conditions: Condition → what was seen of it before the run began, or went on, where something was.
         version: Of this form of the record.
     """
@@ -185,6 +186,7 @@ class Run:
     conditions: dict[str, dict[str, Any]] = field(default_factory=dict)
     stopped: list[Stopped] = field(default_factory=list)
     expected: dict[str, Any] | None = None
+    windows: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     version: int = VERSION
 
     def of_stage(self, name: str) -> StageRecord:

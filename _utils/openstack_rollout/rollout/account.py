@@ -26,13 +26,13 @@ def account(
     run_id (str): the last run by default. found: the run as it is found now, e.g. interrupted. Returns
     {"run", "stages", "nodes", "failures", "left"}; times are seconds since the epoch. Of the run also "ended"
     (None while it is under way), "latest", "pauses" ({"from", "to", "state", "reason", "message"}, to None
-    for one that lasts), "expected" (when it began, as of Estimate), "verified", "left_out". Of a stage
-    "started", "finished", "paused" (the seconds of it in which the run stood still), "expected" (seconds,
-    None where nobody knew). Of a node "reason", "message", "remedy", "quarantined", "before", "after" (as of
-    Snapshot, None where nothing was written), "versions" ({"kind", "subject", "have", "want"}: of all that a
-    release has, before and after). failures: {"node", "stage", "round", "step", "at", "reason", "outcome",
-    "remedy", "open"} in the order of time. left: {"node", "kind", "subject", "have", "want"}. Raises
-    RolloutError NO_RUN.
+    for one that lasts), "windows" ({"roles", "from", "to"}: when they were open in its time), "expected"
+    (when it began, as of Estimate), "verified", "left_out". Of a stage "started", "finished", "paused" (the
+    seconds of it in which the run stood still), "expected" (seconds, None where nobody knew). Of a node
+    "reason", "message", "remedy", "quarantined", "before", "after" (as of Snapshot, None where nothing was
+    written), "versions" ({"kind", "subject", "have", "want"}: of all that a release has, before and after).
+    failures: {"node", "stage", "round", "step", "at", "reason", "outcome", "remedy", "open"} in the order of
+    time. left: {"node", "kind", "subject", "have", "want"}. Raises RolloutError NO_RUN.
     """
     data = control.report(journal, run_id)
     run = journal.run(data["run"]["id"])
@@ -48,6 +48,7 @@ def account(
         "ended": None if going else latest,
         "latest": latest,
         "pauses": list(_pauses(run, records, latest)),
+        "windows": list(_windows(run, latest)),
         "tags": dict(run.tags),
     }
     for name, stage in data["stages"].items():
@@ -99,6 +100,17 @@ def _pauses(run: Run, records: Mapping[str, NodeRecord], latest: float) -> Itera
         last = [one for one in run.stopped if not run.begun or one.at >= run.begun[-1].at]
         told = _why(last[-1]) if last else {"state": run.state.value, "reason": run.reason, "message": ""}
         yield {"from": last[-1].at if last else latest, "to": None, **told}
+
+
+def _windows(run: Run, latest: float) -> Iterator[dict[str, Any]]:
+    """When windows were open while the run was: those of several roles at once are one."""
+    found: dict[tuple[float, float], list[str]] = {}
+    for role, windows in run.windows.items():
+        for since, until in windows:
+            if until > run.created and since < latest:
+                found.setdefault((since, until), []).append(role)
+    for since, until in sorted(found):
+        yield {"roles": found[since, until], "from": since, "to": until}
 
 
 def _within(pauses: Iterable[Mapping[str, Any]], since: float, until: float, latest: float) -> float:

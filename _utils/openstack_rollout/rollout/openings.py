@@ -112,6 +112,17 @@ class Openings:
                     return start
         return None
 
+    def ahead(self, role: str, now: float) -> list[Interval]:
+        """When the window of a role is open, now and in the days to come; nothing of a role that has none, or
+        whose calendar cannot be read.
+        """
+        if (self._own(role) or self._model.window) is None:
+            return []
+        try:
+            return [one for one in self._intervals(role, now, _AHEAD[0]) if one[1] > now]
+        except RolloutError:
+            return []  # whoever wants to start a node is told
+
     def _closing(self, role: str, now: float) -> float | None:
         """When the window closes that is open, None while it is not."""
         found = self._intervals(role, now, _AHEAD[0])

@@ -249,7 +249,7 @@ class Rollout:
                 engine.skip(members.node(name), run.stages[-1])
             return
         roles = {node: members.node(node).role for node in run.plan.prefetch}
-        self._log.expect(run, roles, self._engines.openings(model).opening)
+        self._log.expect(run, roles, self._engines.openings(model))
         self._log.mark(run, PREFETCH, StageState.RUNNING, self._clock())
         for step in procedure.steps(PREFETCH):
             needing = [members.node(node) for node in run.plan.prefetch]

@@ -16,6 +16,9 @@ from openstack_rollout.records.run_record import NodeRecord, Run, StageRecord, S
 from openstack_rollout.rollout import plan
 from openstack_rollout.rollout.estimate import Estimate, Opens
 from openstack_rollout.rollout.fleet import Fleet
+from openstack_rollout.rollout.openings import Openings
+
+_MOST_WINDOWS = 100  # of a role
 
 
 class RunLog:
@@ -77,14 +80,19 @@ class RunLog:
         event = OF_RUN[step](at=self._clock(), **about)
         self._fleet.announce(event.tag, event.plain())
 
-    def expect(self, run: Run, roles: Mapping[str, str], opens: Opens) -> None:
-        """Note how long a run is expected to take as it begins.
+    def expect(self, run: Run, roles: Mapping[str, str], openings: Openings) -> None:
+        """Note how long a run is expected to take as it begins, and the windows of its roles.
 
-        roles: node → its role. opens: as of Estimate.
+        roles: node → its role.
         """
+        now = self._clock()
         if run.expected is None and run.plan is not None:
-            walk = Estimate(Durations(self._journal), opens)
-            run.expected = walk.of_plan(run.plan, self._clock(), roles)
+            walk = Estimate(Durations(self._journal), openings.opening)
+            run.expected = walk.of_plan(run.plan, now, roles)
+        for role in sorted({*roles.values()}):
+            over = [one for one in run.windows.get(role, ()) if one[1] <= now]
+            if found := [*over, *openings.ahead(role, now)]:
+                run.windows[role] = found[-_MOST_WINDOWS:]
 
     def stage_started(self, run: Run, stage: str, opens: Opens) -> None:
         """Say that a stage starts, and when the run is expected to end. opens: as of Estimate."""

@@ -129,6 +129,11 @@ def pauses(run: Mapping[str, Any]) -> list[dict[str, str]]:
     ]
 
 
+def windows(run: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """The windows in which nodes could start: from, to, of which roles."""
+    return [(moment(one["from"]), moment(one["to"]), ", ".join(one["roles"])) for one in run["windows"]]
+
+
 def left(data: Mapping[str, Any]) -> list[tuple[str, Sequence[str]]]:
     """What is left: a sentence each, with the nodes that it is true of."""
     nodes: dict[str, list[str]] = {}

@@ -56,6 +56,7 @@ def render(data: Mapping[str, Any], made: float) -> str:
         drawing=drawn,
         legend=[(kind, timeline.LETTERS[kind], _KINDS.get(kind, kind)) for kind in drawn["kinds"]],
         pauses=account.pauses(run),
+        windows=account.windows(run),
         failures=account.failures(data),
         left=account.left(data),
         rows=account.node_rows(data, sets),

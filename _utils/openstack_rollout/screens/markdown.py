@@ -33,6 +33,8 @@ def _lines(data: Mapping[str, Any], made: float) -> Iterator[str]:
     yield from _part("Stages", head, _rows(stages, keys))
     head = ("", "From", "To", "For", "Why")
     yield from _part("Pauses", head, _rows(account.pauses(run), ("name", "from", "to", "took", "why")))
+    if run["windows"]:
+        yield from _part("Windows in which nodes could start", ("From", "To", "Roles"), account.windows(run))
     head = ("When", "Node", "Where", "What", "What to do", "Now")
     keys = ("at", "node", "where", "outcome", "remedy", "became")
     yield from _part("Failures", head, _rows(account.failures(data), keys))

@@ -89,7 +89,7 @@ class Scale:
 def drawing(data: Mapping[str, Any]) -> dict[str, Any]:
     """The timeline of an account.
 
-    Returns {"width", "height", "labels", "ticks": [(x, words)], "pauses": [(x, width)], "stages":
+    Returns {"width", "height", "labels", "ticks": [(x, words)], "pauses", "windows": [(x, width)], "stages":
     [Bar], "groups": [{"role", "count", "y", "rows"}], "small", "kinds": what is drawn}. A row is {"node",
     "y", "height", "named", "bars", "state"}.
     """
@@ -120,6 +120,13 @@ def drawing(data: Mapping[str, Any]) -> dict[str, Any]:
         "ticks": [(x, _clock(at)) for x, at in scale.ticks()],
         "pauses": [
             (scale.x(since), round(max(scale.x(until) - scale.x(since), 2.0), 1)) for since, until in pauses
+        ],
+        "windows": [
+            (scale.x(since), round(scale.x(until) - scale.x(since), 1))
+            for since, until in (
+                (max(one["from"], begin), min(one["to"], scale.end)) for one in run["windows"]
+            )
+            if until > since
         ],
         "stages": list(_stages(nodes, scale)),
         "groups": groups,

@@ -135,6 +135,30 @@ def test_who_began_and_what_was_accepted(master):
     assert told["begun"][0]["user"] == told["accepted"]["failed_units"]["user"] == "alice"
 
 
+def test_windows_are_those_that_were_declared_when_it_began_or_went_on(master):
+    hour = 3600
+    master.update()
+    assert account(master.journal)["run"]["windows"] == []
+    for node in master.cloud.nodes.values():
+        node.at = dict.fromkeys(node.at, "1.0.0")
+    master.cloud.now = 20 * 86400 + 13 * hour
+    master.cloud.openstack["window"] = {"from": "13:00", "to": "14:00"}
+    master.cloud.policy("gateway", window={"from": "15:00", "to": "19:00"})
+    with pytest.raises(RolloutError, match="WINDOW_CLOSED"):
+        master.update()
+    master.cloud.now = 20 * 86400 + 15 * hour
+    master.cloud.openstack["window"] = {"from": "13:00", "to": "20:00"}
+    master.update()
+    day = 20 * 86400
+    told = [(one["roles"], (one["from"] - day) / hour, (one["to"] - day) / hour)
+            for one in account(master.journal)["run"]["windows"]]  # fmt: skip
+    assert told == [
+        (["compute", "controller"], 13, 14),
+        (["compute", "controller"], 13, 20),
+        (["gateway"], 15, 19),
+    ]
+
+
 def aged(master):
     """Make the journal one that an older version wrote."""
     bank, store = f"openstack/rollout/runs/{master.run.id}/nodes", master.store
@@ -145,7 +169,7 @@ def aged(master):
             del step["reason"]
         store.store(bank, key, old)
     old = store.fetch("openstack/rollout/runs", master.run.id)
-    del old["stopped"], old["expected"]
+    del old["stopped"], old["expected"], old["windows"]
     store.store("openstack/rollout/runs", master.run.id, old)
 
 

@@ -106,6 +106,14 @@ def test_the_templates_go_wherever_the_program_goes():
     assert {path.suffix for path in package.rglob("*") if path.is_file()} <= {".py", ".pyc"}
 
 
+def test_windows_are_drawn_and_named(data):
+    assert "window" not in Page(html.render(data, 0.0)).values("class")
+    begin, end = data["run"]["created"], data["run"]["latest"]
+    data["run"]["windows"] = [{"roles": ["compute", EVIL], "from": begin - 3600, "to": (begin + end) / 2}]
+    page = Page(html.render(data, 0.0))
+    assert page.values("class").count("window") == 2 and f"compute, {' '.join(EVIL.split())}" in page.text
+
+
 def test_a_thousand_nodes(data):
     some = list(data["nodes"].items())
     data["nodes"] = {f"{name}-{number}": node for number in range(167) for name, node in some}

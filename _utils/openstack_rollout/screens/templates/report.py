@@ -78,6 +78,7 @@ TEXT = """\
     {% for kind, letter, called in legend %}
     <li><svg width="22" height="16" aria-hidden="true"><rect width="22" height="16" rx="2" class="k-{{ kind }}"/><text x="11" y="12" text-anchor="middle" class="l-{{ kind }}">{{ letter }}</text></svg> {{ called }}</li>
     {% endfor %}
+    {% if windows %}<li><svg width="22" height="16" aria-hidden="true"><rect y="6" width="22" height="4" class="window"/></svg> a window was open, where the line above the stages is</li>{% endif +%}
     {% if pauses %}<li><svg width="22" height="16" aria-hidden="true"><rect width="22" height="16" class="pause"/></svg> the run stood still (P1, …){{ ", its window was closed (W1, …)" if "WINDOW_CLOSED" in run.pauses | map(attribute="reason") }}</li>{% endif +%}
   </ul>
   <div class="wide{{ " tall" if drawing.small }}" tabindex="0" role="region" aria-labelledby="h-timeline">
@@ -97,6 +98,20 @@ TEXT = """\
     <tbody>
     {% for one in pauses %}
     <tr><th scope="row">{{ one.name }}</th><td class="t">{{ one.from }}</td><td class="t">{{ one.to }}</td><td class="n">{{ one.took }}</td><td>{{ one.why }}</td></tr>
+    {% endfor %}
+    </tbody>
+  </table>
+</section>
+{% endif %}
+
+{% if windows %}
+<section id="windows" aria-labelledby="h-windows">
+  <h2 id="h-windows">Windows in which nodes could start</h2>
+  <table>
+    <thead><tr><th>From</th><th>To</th><th>Roles</th></tr></thead>
+    <tbody>
+    {% for since, until, roles in windows %}
+    <tr><td class="t">{{ since }}</td><td class="t">{{ until }}</td><td>{{ roles }}</td></tr>
     {% endfor %}
     </tbody>
   </table>

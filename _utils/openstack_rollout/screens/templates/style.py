@@ -91,6 +91,7 @@ svg .l-failed { fill: #ffffff; }
 .k-restore { fill: url(#p-restore) var(--restore); stroke: var(--ink); stroke-width: .5; }
 .k-reboot { fill: var(--reboot); } .k-failed { fill: var(--failed); }
 .k-rests { fill: var(--rests); stroke: var(--reboot); stroke-width: 1; stroke-dasharray: 2 1; }
+.window { fill: var(--good); }
 .pause { fill: url(#p-pause) var(--pause); opacity: .85; }
 footer { color: var(--soft); font-size: 13px; padding: 8px 4px; }
 @media print {

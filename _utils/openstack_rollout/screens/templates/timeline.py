@@ -24,6 +24,9 @@ TEXT = """\
 {% for x, words in drawing.ticks %}
 <path class="tick" d="M{{ x }} 14V{{ drawing.height }}"/><text class="time" x="{{ x }}" y="11" text-anchor="middle">{{ words }}</text>
 {% endfor %}
+{% for x, width in drawing.windows %}
+<rect class="window" x="{{ x }}" y="14.5" width="{{ width }}" height="3.5"/>
+{% endfor %}
 {% for x, width in drawing.pauses %}
 <rect class="pause" x="{{ x }}" y="18" width="{{ width }}" height="{{ drawing.height - 18 }}"/><text class="halt" x="{{ x + width / 2 }}" y="33.5" text-anchor="middle">{{ pauses[loop.index0].name }}</text>
 {% endfor %}
