@@ -19,7 +19,7 @@ _ROWS = ((40, 22.0), (150, 14.0))
 _SMALL = 4.0
 _NAMED_EVERY = 10  # rows, where they are small
 _PAUSE_FROM, _PAUSE = 0.06, 36.0  # part of the time from which on a pause is cut short, and its width then
-_TICKS = 9
+_TICKS, _EDGE = 9, 18.0  # ticks at most, and how far the last is from the edge: its words have a width
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800)
 #: Parts of the time that steps of a stage may be apart to be one bar: of a node, of all nodes.
 _JOINED, _OF_ALL = 0.004, 0.03
@@ -80,7 +80,8 @@ class Scale:
         at, last = (self.begin // step + 1) * step, -WIDTH
         while at <= self.end:
             hidden = any(since < at < until for since, until in self.cut)
-            if not hidden and self.x(at) - last >= WIDTH / _TICKS / 2:
+            room = self.x(at) - last >= WIDTH / _TICKS / 2 and self.x(at) <= WIDTH - _EDGE
+            if room and not hidden:
                 last = self.x(at)
                 yield last, at
             at += step
