@@ -360,6 +360,21 @@ RAISED = {
         "The calendar of a window cannot be read, or is none, when a node is about to start.",
         "Nodes that are done stay done, those that were in flight finished. No other started.",
     ),
+    "ALERT_FIRING": Raised(
+        "A gate of a role (openstack:policies:ROLE:gates) found an alert that fires: before the run, before"
+        " more nodes went, or while canaries soaked.",
+        "Before the run: nothing. Else nodes that were in flight finished, no other started.",
+    ),
+    "ANALYSIS_FAILED": Raised(
+        "A gate of a role found a value of its query that is not good, oftener than its `failure_limit`.",
+        "As for ALERT_FIRING.",
+    ),
+    "ANALYSIS_INCONCLUSIVE": Raised(
+        "A gate of a role told nothing within its `timeout`: no data, NaN, a server that does not answer, or"
+        " answers what makes no sense. Where that cannot pass by itself (a login that is refused, a query"
+        " that is none), at once.",
+        "As for ALERT_FIRING.",
+    ),
     "FAILURE_BUDGET": Raised(
         "The run went to its end, and nodes within the budget had failed on the way.",
         "All other nodes are updated. The run's state is `incomplete`.",

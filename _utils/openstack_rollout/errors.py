@@ -240,6 +240,18 @@ REASONS = {
         " steps); then run again."
     ),
     "CALENDAR_UNREADABLE": "Bring the calendar back that the message names, or mend it; then run again.",
+    "ALERT_FIRING": (
+        "Mend what the alert that the message names says; or silence it in Alertmanager, where it may be"
+        " so; then go on with salt-run rollout.resume."
+    ),
+    "ANALYSIS_FAILED": (
+        "Mend what the query that the message names measures, or correct the gate in the pillar; then go on"
+        " with salt-run rollout.resume."
+    ),
+    "ANALYSIS_INCONCLUSIVE": (
+        "Have the monitoring tell what the message names (the server, its certificate, the login, the query),"
+        " or correct the gate in the pillar; then go on with salt-run rollout.resume."
+    ),
     "FAILURE_BUDGET": "Mend the nodes that failed, then run again.",
     "PAUSED_BY_OPERATOR": "Go on with salt-run rollout.resume.",
     "GATED": "Look at what is done, then go on with salt-run rollout.resume.",

@@ -15,6 +15,7 @@ from openstack_rollout.declared.catalogue import Catalogue
 from openstack_rollout.declared.deployers import Deployer
 from openstack_rollout.declared.hooks import Hooks, Moment
 from openstack_rollout.declared.images import CustomImages
+from openstack_rollout.declared.monitoring import Monitoring
 from openstack_rollout.declared.names import (
     Address,
     ImageKey,
@@ -53,6 +54,8 @@ class Model(Strict):
     mapping that says its plane."""
     zones: dict[ZoneName, Target] = {}
     """Failure domains: compound targets, for per_zone."""
+    monitoring: Monitoring = Monitoring()
+    """The servers that gates of policies ask."""
     policies: PoliciesOfRoles = Field(default=Policies(), validate_default=True)
     """How each role is updated."""
     window: Window | None = None

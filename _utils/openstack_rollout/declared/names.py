@@ -177,7 +177,7 @@ def _glob(text: str) -> str:
     return targets.classes(text)
 
 
-def _printed(text: str) -> str:
+def printed(text: str) -> str:
     """Lines of text: a zero-width or a control character is none that an operator saw."""
     return _one_line(text.replace("\n", " ").replace("\t", " "))
 
@@ -297,12 +297,12 @@ SlsName = Annotated[
     Text(r"[A-Za-z0-9_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_][A-Za-z0-9_-]*)*",
          "has to be an SLS as Salt names it: dots between the folders, no path, no .sls", 256),
 ]  # fmt: skip
-Argument = Annotated[str, Text(r"[^\x00]+", "has a NUL in it", 65_536, _printed)]
+Argument = Annotated[str, Text(r"[^\x00]+", "has a NUL in it", 65_536, printed)]
 PROGRAM = Text(r"[^\x00]+", "has a NUL in it", 1024, _program)
 Line = Annotated[str, Text(r"\S(?:.*\S)?", "has to be one line, without blanks around it", 255, _one_line)]
 #: An argument that is written into a unit file.
 UnitArgument = Annotated[str, Text(r".+", "has to be one line", 1024, _unit_argument)]
-Note = Annotated[str, Text(r"[^\x00]+", "has a NUL in it", 4096, _printed)]
+Note = Annotated[str, Text(r"[^\x00]+", "has a NUL in it", 4096, printed)]
 Address = Annotated[str, Text(r"[0-9A-Fa-f.:]+", "has to be an IP address, without a prefix", more=_address)]
 TARGET = Text(r"[ -~]+", "a target has printable ASCII characters only", 1_000_000, _target)
 Target = Annotated[str, TARGET]

@@ -10,6 +10,7 @@ from pydantic import GetJsonSchemaHandler, PlainValidator, PrivateAttr, WithJson
 from pydantic_core import CoreSchema
 
 from openstack_rollout.declared.base import Strict
+from openstack_rollout.declared.gates import Gates
 from openstack_rollout.declared.names import NAME, TARGET, WholeNumber
 from openstack_rollout.declared.problems import Path, Wrong, not_a, not_a_string, raise_all, shown
 from openstack_rollout.declared.windows import Window
@@ -201,6 +202,9 @@ class Policy(Strict):
     """Before what of these nodes a run waits for an operator's yes (rollout.confirm)."""
     window: Window | None = None
     """When its nodes may be touched, in place of openstack:window; the blackout dates of that stay."""
+    gates: Gates = {}
+    """What has to hold before one of these nodes goes, as Prometheus and Alertmanager see it, by name: asked
+    before the run, before each wave, and during a soak."""
     reboot_occupied: bool = False
     """Whether a node may be rebooted that was neither drained nor is empty."""
 

@@ -120,6 +120,7 @@ def _mapping(value: Mapping[str, Any]) -> str:
 _KINDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "$ref": lambda value: "mapping of its own, below",
     "boolean": lambda value: "`true`, `false`",
+    "number": lambda value: "number",
     "integer": lambda value: f"{value['minimum']} to {value['maximum']}",
     "string": lambda value: "string",
     "array": lambda value: f"list of {_type(value.get('items'))}",

@@ -25,6 +25,7 @@ from openstack_rollout.on_salt import (
     caller,
     interrupts,
     master_pillar,
+    monitors,
     readiness,
     registry,
     shares,
@@ -81,6 +82,7 @@ def ports(opts: Mapping[str, Any], fleet: SaltFleet, terminal: Terminal | None =
         interrupted=interrupts.asked,
         digests=registry.digests,
         events=calendars.events,
+        monitor=partial(monitors.SaltMonitor, opts),
         agents=lambda model, *of: agents.wait_until_renewed(Cloud(model.cloud), *of),
     )
 

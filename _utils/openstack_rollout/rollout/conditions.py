@@ -99,6 +99,7 @@ CONDITIONS: dict[str, Condition] = {
         "Have the drain keep them apart (openstack:policies:ROLE:drain: live_migrate), or set batch: 1.",
         acceptable=True,
     ),
+    "gates": Condition("the monitoring has nothing against it (openstack:policies:ROLE:gates)"),
     "pending_reboots": Condition(
         "no node needs a reboot already",
         "Nothing, where openstack:system:reboot has the run reboot it; else reboot it in time.",

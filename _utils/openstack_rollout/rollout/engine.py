@@ -96,12 +96,15 @@ class Engine:
         replan: Replan,
         capacity: Capacity | None = None,
         apart: Apart | None = None,
+        *,
+        soaking: Callable[[], None] = lambda: None,
     ) -> bool:
         """Take a role through a round as planned: canaries one by one, a soak, then the rest.
 
         round_: what it goes through. replan: the role's plan at the moment; it is asked again when a canary
-        was excluded, for a successor. Returns whether there was anything to do. Raises RolloutError when the
-        run must pause or end; nodes in flight have finished by then.
+        was excluded, for a successor. soaking: called while canaries soak; raises why the run pauses.
+        Returns whether there was anything to do. Raises RolloutError when the run must pause or end; nodes in
+        flight have finished by then.
         """
         trial = self._run.of_stage(round_.stage).trials.setdefault(role, Trial())
         planned = replan(trial)
@@ -118,7 +121,7 @@ class Engine:
             tried |= {node.id for node in first}
             planned = replan(trial)  # an excluded canary has proven nothing: another takes its place
         if planned is not None and planned.soak and not trial.soaked:
-            self._soak(round_, role, planned)
+            self._soak(round_, role, planned, soaking)
         trial.soaked = True
         self._journal.save(self._run)
         planned = replan(trial)
@@ -431,13 +434,14 @@ class Engine:
         failed = judging.counted(self.failures(node.role))
         return judging.because(pass_.round_.stage, failed, node.id) if len(failed) > tolerated else None
 
-    def _soak(self, round_: Round, role: str, planned: PlannedRole) -> None:
+    def _soak(self, round_: Round, role: str, planned: PlannedRole, soaking: Callable[[], None]) -> None:
         """Let the canaries run for a while, then measure them once more."""
         until = self._monotonic() + planned.soak
         while self._monotonic() < until:
             halt = self.requested()
             if halt:
                 raise halt
+            soaking()
             self._fleet.poll(min(POLL, max(0.0, until - self._monotonic())))
         zones = {node: record.zone for node, record in self._log.records.items()}
         canaries = [PlannedNode(node, zones.get(node), ("verify",)) for node in planned.proving]

@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 
 from openstack_rollout.declared.facts import VirtualAddresses
 from openstack_rollout.declared.model import Model
+from openstack_rollout.declared.monitoring import Monitoring
 from openstack_rollout.declared.readiness import Readiness
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.monitoring.contract import Monitor, NoAnswer
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.lock import Lock
 from openstack_rollout.records.run_record import Caller
@@ -75,6 +77,11 @@ ServerGroups = Callable[[Model, Sequence[str]], Mapping[str, Collection[str]]]
 AskReadiness = Callable[[Mapping[str, float], Mapping[str, Any], Halted], Readied]
 
 
+def no_monitor(_: Monitoring) -> Monitor:
+    """Nobody asks a monitoring. Raises NoAnswer."""
+    raise NoAnswer("nothing asks a monitoring here", passes=False)
+
+
 @dataclass
 class Ports:
     """The ports by name.
@@ -94,7 +101,7 @@ class Ports:
     services of nodes stand in OpenStack. server_groups: node → the groups of its servers. caller: tells who
     called this command. terminal: the one that runs a run. interrupted: whether somebody typed Ctrl-C in it.
     digests: references → the digest that the registry has of each, or the error in its place. events: the
-    events of a calendar; raises RolloutError CALENDAR_UNREADABLE.
+    events of a calendar; raises RolloutError CALENDAR_UNREADABLE. monitor: the cloud's own monitoring.
     clock: seconds since the epoch, for what is written down. monotonic: seconds that no step of the clock
     moves, for every wait.
     """
@@ -124,3 +131,4 @@ class Ports:
     digests: Digests = lambda _: {}
     agents: Agents = lambda _model, _node, _agents, _seconds: ""
     events: Events = no_calendar
+    monitor: Callable[[Monitoring], Monitor] = no_monitor

@@ -15,6 +15,7 @@ from openstack_rollout.declared.comparison import Compared
 from openstack_rollout.declared.model import Model
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.rollout import (
+    analysis,
     cloud_conditions,
     conditions,
     gates,
@@ -158,6 +159,13 @@ def _work(now: Situation) -> Iterator[Seen]:
     yield from ()
 
 
+def _gates(now: Situation) -> Iterator[Seen]:
+    roles = (role for node in now.touched for role in now.members.roles_of(node))
+    asked = analysis.of_roles(now.model, roles, now.ports)
+    for error in analysis.refusals(asked, lambda: now.ports.fleet.poll(1.0), now.halted):
+        yield Seen("refuse", str(error), error=error)
+
+
 def _set_by_hand(now: Situation) -> Iterator[Seen]:
     yield from node_conditions.set_by_hand(now)
     if now.refused.isdisjoint(NEEDS["openstack_agents"]):
@@ -204,4 +212,5 @@ ASKED: dict[str, Ask] = {
     "openstack_agents": cloud_conditions.agents,
     "capacity": cloud_conditions.capacity,
     "server_groups": cloud_conditions.server_groups,
+    "gates": _gates,
 }

@@ -17,7 +17,7 @@ Answer = TypeVar("Answer")
 LOOK_EVERY = 0.5  # seconds
 
 
-class _Question(Generic[Answer]):
+class Inquiry(Generic[Answer]):
     """A question under way in a thread: a daemon, which ends with the process when nobody waits any more."""
 
     def __init__(self, ask: Callable[[], Answer]):
@@ -52,7 +52,7 @@ def unhindered(ask: Callable[[], Answer], halted: Halted) -> Answer:
     ask: takes no arguments, and may be left at any moment. halted: asked every half second; what it returns
     is raised. Raises what `ask` raises.
     """
-    question = _Question(ask)
+    question = Inquiry(ask)
     while not question.ended(LOOK_EVERY):
         if halt := halted():
             raise halt

@@ -15,7 +15,7 @@ from openstack_rollout.records.asked import Coming
 from openstack_rollout.records.durations import Durations, Place
 from openstack_rollout.records.planned import PlannedNode, PlannedRole, PlannedStage
 from openstack_rollout.records.run_record import Run, Trial
-from openstack_rollout.rollout import breakpoints, gates, occupancy
+from openstack_rollout.rollout import analysis, breakpoints, gates, occupancy
 from openstack_rollout.rollout.admission import Capacity
 from openstack_rollout.rollout.consent import NEVER, Gate
 from openstack_rollout.rollout.drain_steps import LiveApart, shared_capacity
@@ -84,6 +84,9 @@ class StageWalk:
         monotonic, members, found = self._ports.monotonic, self._members, self._found
         nodes = [node.id for node in role.nodes]
         waits = gates.of_round(self._model, members, found, round_, self._run, self._ports, self._tell)
+        of_roles = (one for node in nodes for one in members.roles_of(node, stage))
+        watch = analysis.watch(self._model, of_roles, self._ports, self._tell)
+        waits += [(watch, nodes)] if watch else []
         capacity = shared_capacity(members, self._drains, stage, nodes, monotonic, waits)
         for why in occupancy.why_apart(role.one_of_a_kind, found):
             self._tell(why)
@@ -98,7 +101,8 @@ class StageWalk:
                 planned = replan(trial)
                 return planned and planned.only(group)
 
-            touched = self._engine.execute(round_, role.role, of_group, gate or capacity, apart) or touched
+            of = round_, role.role, of_group, gate or capacity, apart
+            touched = self._engine.execute(*of, soaking=watch.soak if watch else _nothing) or touched
         if gate:
             gate.close()  # not when it ends otherwise: what a paused run asked may still be answered
         return touched
@@ -141,3 +145,7 @@ class StageWalk:
         took = [durations.usual(Place(node.id, role, self._planned.stage, name, step)) for step in steps]
         known = [seconds for seconds in took if seconds is not None]
         return sum(known) if len(known) == len(steps) else None
+
+
+def _nothing() -> None:
+    """Nothing is looked at while canaries soak."""

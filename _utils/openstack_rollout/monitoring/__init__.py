@@ -1,0 +1,1 @@
+"""A cloud's own monitoring: Prometheus and Alertmanager, by their HTTP interfaces."""
