@@ -375,6 +375,11 @@ RAISED = {
         " that is none), at once.",
         "As for ALERT_FIRING.",
     ),
+    "SILENCE_FAILED": Raised(
+        "A silence of a node's alerts (openstack:policies:ROLE:alert_silences) could not be made, prolonged"
+        " or removed. It is told by an event; no run stops for it.",
+        NOTHING,
+    ),
     "FAILURE_BUDGET": Raised(
         "The run went to its end, and nodes within the budget had failed on the way.",
         "All other nodes are updated. The run's state is `incomplete`.",

@@ -252,6 +252,10 @@ REASONS = {
         "Have the monitoring tell what the message names (the server, its certificate, the login, the query),"
         " or correct the gate in the pillar; then go on with salt-run rollout.resume."
     ),
+    "SILENCE_FAILED": (
+        "Nothing is stopped for that. Silence the node's alerts in Alertmanager by hand; a silence that could"
+        " not be removed ends by itself."
+    ),
     "FAILURE_BUDGET": "Mend the nodes that failed, then run again.",
     "PAUSED_BY_OPERATOR": "Go on with salt-run rollout.resume.",
     "GATED": "Look at what is done, then go on with salt-run rollout.resume.",

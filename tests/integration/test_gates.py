@@ -1,15 +1,20 @@
-"""Gates of a real Prometheus and a real Alertmanager, in a run of salt-run with real minions."""
+"""Gates and silences of a real Prometheus and a real Alertmanager, in a run of salt-run with real minions."""
 
 from __future__ import annotations
 
+import time
+
+import psutil
 import pytest
 
 from tests.integration.monitoring_servers import PASSWORD, Servers
 from tests.integration.simulated_cloud import PATIENCE, REPO, SimulatedCloud
 
+RULES = {"CloudOnFire": "cloud_on_fire > 0", "HostDown": "host_down > 0"}
 CALM = {"alerts": ['severity="critical"'], "interval": 1}
 ERRORS = {"query": "cloud_errors", "at_most": 0.01, "interval": 1, "timeout": 5}
 SLOW = {"seconds": {"ovn": 12}}
+DOWN = {"matchers": ['instance="{node}"', "alertname=~HostDown|AgentDown"], "ends_within": 15}
 
 
 class Watched(SimulatedCloud):
@@ -17,11 +22,12 @@ class Watched(SimulatedCloud):
 
     servers: Servers
 
-    def fresh(self, gates, **keys):
-        """As of SimulatedCloud; all is quiet in the monitoring."""
+    def fresh(self, gates, silences=None, **keys):
+        """As of SimulatedCloud; all is quiet in the monitoring. gates, silences: of both roles."""
         self.servers.metrics = {"cloud_on_fire": 0, "cloud_errors": 0}
         self.servers.until(lambda: not self.servers.alerts(), "an alert stays")
-        policies = {role: {"silence": 120, "gates": gates} for role in ("controller", "compute")}
+        policy = {"silence": 120, "gates": gates, "alert_silences": silences or {}}
+        policies = dict.fromkeys(("controller", "compute"), policy)
         super().fresh(policies=policies, monitoring=self.servers.declared, **keys)
 
     def _configuration(self):
@@ -36,7 +42,7 @@ class Watched(SimulatedCloud):
 @pytest.fixture(scope="module")
 def cloud(salt_factories, tmp_path_factory):
     cloud = Watched(salt_factories, tmp_path_factory.mktemp("pillar"), REPO / "_utils")
-    cloud.servers = Servers(tmp_path_factory.mktemp("monitoring"), {"CloudOnFire": "cloud_on_fire > 0"})
+    cloud.servers = Servers(tmp_path_factory.mktemp("monitoring"), RULES)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("ALERTMANAGER_PASSWORD", PASSWORD)
         try:
@@ -96,3 +102,62 @@ def test_a_wrong_login_is_named_without_the_password(cloud, monkeypatch):
     refused = cloud.run("rollout.run", "ovn")
     assert refused.returncode == 1 and refused.stdout.startswith("ANALYSIS_INCONCLUSIVE: "), refused.stdout
     assert "401" in refused.stdout and "a-wrong-one" not in refused.stdout + refused.stderr
+
+
+def test_a_silence_hides_what_its_node_causes_and_nothing_else(cloud):
+    cloud.fresh({"calm": CALM}, {"down": DOWN}, cmp1=SLOW)
+    with cloud.events() as events:
+        update = cloud.popen("rollout.run", "ovn")
+        events.until(update, stage="ovn", node="cmp1", step="apply", status="started")
+        (silence,) = silences_of(cloud, "cmp1")
+        assert {(one["name"], one["value"]) for one in silence["matchers"]} == {
+            ("instance", "cmp1"),
+            ("alertname", "HostDown|AgentDown"),
+        }
+        cloud.servers.metrics['host_down{instance="cmp1"}'] = 1
+        cloud.servers.until(
+            lambda: cloud.servers.alerts().get("HostDown") == "suppressed", "it is not silenced"
+        )
+        events.until(update, stage="ovn", node="cmp1", step="apply", status="succeeded")
+        cloud.servers.metrics.pop('host_down{instance="cmp1"}')
+        output, _ = update.communicate(timeout=PATIENCE)
+    assert cloud.servers.silences() == []
+    assert update.returncode == 0 or "HostDown" in output, output  # it may take a second to resolve
+    cloud.servers.until(lambda: not cloud.servers.alerts(), "it does not resolve")
+    assert update.returncode == 0 or cloud.run("rollout.resume").returncode == 0
+    told = cloud.json("rollout.report")["nodes"]["cmp1"]["silences"]
+    assert told[0]["id"] == silence["id"] and all(one["ended"] for one in told)
+
+
+def test_silences_of_a_killed_engine_end_by_themselves_and_the_next_one_knows(cloud):
+    cloud.fresh({}, {"down": DOWN}, cmp1={"seconds": {"ovn": 40}})
+    with cloud.events() as events:
+        update = cloud.popen("rollout.run", "ovn")
+        events.until(update, stage="ovn", node="cmp1", step="apply", status="started")
+        (left,) = silences_of(cloud, "cmp1")
+        time.sleep(10)
+        (prolonged,) = silences_of(cloud, "cmp1")
+        assert prolonged["id"] == left["id"] and prolonged["endsAt"] > left["endsAt"]
+    kill(update)
+    cloud.servers.until(lambda: not cloud.servers.silences(), "it does not end by itself")
+    assert cloud.run("rollout.run", "ovn").returncode == 0
+    assert cloud.servers.silences() == [] and cloud.at("cmp2") == {"ovn": "1.0.1"}
+    told = cloud.json("rollout.report")["nodes"]["cmp1"]["silences"]
+    assert left["id"] in [one["id"] for one in told] and all(one["ended"] for one in told)
+
+
+def silences_of(cloud, node):
+    """The silences of a node; those of a node in flight come within a moment."""
+    cloud.servers.until(
+        lambda: [one for one in cloud.servers.silences() if f": {node} is" in one["comment"]], ""
+    )
+    return [one for one in cloud.servers.silences() if f": {node} is" in one["comment"]]
+
+
+def kill(update):
+    """End salt-run with all its processes, as kill -9 does."""
+    processes = [psutil.Process(update.pid), *psutil.Process(update.pid).children(recursive=True)]
+    for one in processes:
+        one.kill()
+    psutil.wait_procs(processes)
+    update.communicate()

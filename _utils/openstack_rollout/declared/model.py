@@ -55,7 +55,7 @@ class Model(Strict):
     zones: dict[ZoneName, Target] = {}
     """Failure domains: compound targets, for per_zone."""
     monitoring: Monitoring = Monitoring()
-    """The servers that gates of policies ask."""
+    """The servers that gates of policies ask, and that silence alerts."""
     policies: PoliciesOfRoles = Field(default=Policies(), validate_default=True)
     """How each role is updated."""
     window: Window | None = None

@@ -87,7 +87,7 @@ class Server(Strict):
 
 
 class Monitoring(Strict):
-    """The cloud's own monitoring, for the gates of policies; nothing asks it where no policy has any."""
+    """The cloud's own monitoring, for the gates and silences of policies alone."""
 
     prometheus: Server | None = None
     """Prometheus, or what speaks its query API (Thanos, Mimir, VictoriaMetrics)."""

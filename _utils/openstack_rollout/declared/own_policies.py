@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import ValidationError, ValidationInfo, ValidatorFunctionWrapHandler, WrapValidator
 
-from openstack_rollout.declared import gates, roles, translation
+from openstack_rollout.declared import gates, roles, silences, translation
 from openstack_rollout.declared.base import without_nulls
 from openstack_rollout.declared.policies import Policies, Policy
 from openstack_rollout.declared.problems import Path, raise_all, shown, suggestion
@@ -50,6 +50,7 @@ def _in_known_zones(policies: Policies, info: ValidationInfo) -> Policies:
     raise_all(lines)
     if "monitoring" in info.data:
         gates.refuse_unasked(policies, info.data["monitoring"])
+        silences.refuse_unasked(policies, info.data["monitoring"])
     return policies
 
 

@@ -13,6 +13,7 @@ from openstack_rollout.declared.base import Strict
 from openstack_rollout.declared.gates import Gates
 from openstack_rollout.declared.names import NAME, TARGET, WholeNumber
 from openstack_rollout.declared.problems import Path, Wrong, not_a, not_a_string, raise_all, shown
+from openstack_rollout.declared.silences import Silences
 from openstack_rollout.declared.windows import Window
 from openstack_rollout.vocabulary import ROLES, Stage
 
@@ -205,6 +206,8 @@ class Policy(Strict):
     gates: Gates = {}
     """What has to hold before one of these nodes goes, as Prometheus and Alertmanager see it, by name: asked
     before the run, before each wave, and during a soak."""
+    alert_silences: Silences = {}
+    """Alerts that are silenced for each of these nodes while it is in flight, by name."""
     reboot_occupied: bool = False
     """Whether a node may be rebooted that was neither drained nor is empty."""
 

@@ -17,6 +17,7 @@ from openstack_rollout.records.snapshot import Snapshot
 VERSION = 1
 MOST_BEGUN = 50  # of those who had a run go on, and of the times that it stopped
 MOST_STEPS = 400  # that are kept of a node
+MOST_SILENCES = 100
 
 
 class RunState(StrEnum):
@@ -222,6 +223,18 @@ class Step:
 
 
 @dataclass
+class Silenced:
+    """Alerts of a node that were silenced: what the policy calls that (role:name), its id in Alertmanager,
+    from when to when; None while nobody knows that it ended.
+    """
+
+    name: str
+    id: str
+    begun: float
+    ended: float | None = None
+
+
+@dataclass
 class NodeRecord:
     """What a run did to one node, and what it is doing: in which round of a stage, at which step, as which
     job of Salt.
@@ -229,7 +242,7 @@ class NodeRecord:
     slow: seconds that the step under way takes as a rule, where it takes far longer; else 0. tries: stage,
     round and step → how often it failed for what passes by itself. again: when that step is taken again.
     quarantined: it failed, and the run goes on without it. before, after: what it was before the run touched
-    it, and when it was measured last.
+    it, and when it was measured last. silences: of its alerts, the latest of them.
     """
 
     role: str = ""
@@ -249,6 +262,7 @@ class NodeRecord:
     quarantined: bool = False
     before: Snapshot | None = None
     after: Snapshot | None = None
+    silences: list[Silenced] = field(default_factory=list)
     version: int = VERSION
 
     def add(self, step: Step) -> None:

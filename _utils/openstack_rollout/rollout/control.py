@@ -192,7 +192,9 @@ def _node_report(record: NodeRecord) -> dict[str, Any]:
         }
         for step in record.history
     ]
-    return {"role": record.role, "zone": record.zone, "state": record.state.value, "steps": steps}
+    silences = [vars(one) for one in record.silences]
+    about = {"role": record.role, "zone": record.zone, "state": record.state.value}
+    return {**about, "steps": steps, "silences": silences}
 
 
 def _unfinished(journal: Journal) -> Run:

@@ -29,6 +29,7 @@ from openstack_rollout.rollout.openings import ANY_TIME, Closes
 from openstack_rollout.rollout.pace import Pace
 from openstack_rollout.rollout.questions import unhindered
 from openstack_rollout.rollout.retries import Retries, forgotten
+from openstack_rollout.rollout.silencing import NoSilencing, Silencer
 from openstack_rollout.rollout.time_limits import TimeLimits, patience, silence
 from openstack_rollout.rollout.window import Node, Window
 
@@ -48,7 +49,7 @@ class Engine:
     its id and its answer (raises RolloutError), clock, monotonic: as of Ports, unedited: raises RolloutError
     when the run is for something else than what is declared now; asked before each node. interrupted: as of
     Ports. consents: whom it asks. closed: why a node may not start now that takes so many seconds at a stage,
-    None when it may.
+    None when it may. silencing: silences alerts that nodes in flight are expected to cause.
     """
 
     def __init__(  # noqa: PLR0917
@@ -64,6 +65,7 @@ class Engine:
         interrupted: Callable[[], bool],
         consents: Consents,
         closed: Closes,
+        silencing: Silencer | None = None,
     ):
         self._fleet = fleet
         self._journal = journal
@@ -78,7 +80,8 @@ class Engine:
         self._resting = Resting(consents)
         self._left_out: set[str] = set()
         self._closed = closed
-        self._log = NodeLog(fleet, journal, run, clock)
+        self._silencing = silencing or NoSilencing()
+        self._log = NodeLog(fleet, journal, run, clock, self._silencing.noted)
         self._pace = Pace(Durations(journal), self._log)
         self._retries = Retries(policies, self._log, clock, monotonic)
         self._boots: dict[str, str] = {}
@@ -194,7 +197,8 @@ class Engine:
         afterwards. Raises RolloutError when an operator asks the run to stop meanwhile.
         """
         limits = TimeLimits(self._fleet, self._policies, self._monotonic)
-        return adoption.adopt(self._fleet, self._log, limits, self._policies, self.requested, leaving)
+        with self._silencing.resumed(self._log):
+            return adoption.adopt(self._fleet, self._log, limits, self._policies, self.requested, leaving)
 
     def retry(self, paused_for: str) -> None:
         """Give the nodes that failed earlier in this run another chance.
@@ -215,6 +219,12 @@ class Engine:
 
         tolerated (int): failures that this pass may have; the budget of each node's role when None.
         """
+        with self._silencing.kept(self._log):
+            self._slide(pass_, nodes, tolerated)
+
+    def _slide(
+        self, pass_: Pass, nodes: Sequence[tuple[Node, tuple[str, ...]]], tolerated: int | None
+    ) -> None:
         steps = {node.id: some for node, some in nodes}
         waiting = [node for node, _ in nodes]
         in_flight: dict[str, Node] = {}
@@ -224,6 +234,7 @@ class Engine:
             self._log.note(node, None, **where, step="", jid="", state=NodeState.WAITING)
         limits = TimeLimits(self._fleet, self._policies, self._monotonic)
         while True:
+            self._silencing.look(self._log)
             asked = self._asked()
             halt = halt or asked
             try:

@@ -8,7 +8,7 @@ from openstack_rollout.declared.model import Model
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.run_record import Run
-from openstack_rollout.rollout import gates, preconditions
+from openstack_rollout.rollout import gates, preconditions, silencing
 from openstack_rollout.rollout.consent import Consents
 from openstack_rollout.rollout.engine import Engine
 from openstack_rollout.rollout.master_steps import MasterSteps
@@ -52,6 +52,7 @@ class Engines:
             ports.interrupted,
             self._consents(run),
             Current(model, self.openings, ports.pillar, ports.monotonic).refusal,
+            silencing.of(run, model, members, ports),
         )
 
     def openings(self, model: Model) -> Openings:

@@ -22,13 +22,22 @@ class NodeLog:
     """Writes down and announces what becomes of the nodes of one run.
 
     fleet: whose bus the events go to, journal (Journal), run (its record), clock (seconds since the epoch).
+    noted: called with a node's id and its record whenever that was written.
     """
 
-    def __init__(self, fleet: Fleet, journal: Journal, run: Run, clock: Callable[[], float]):
+    def __init__(
+        self,
+        fleet: Fleet,
+        journal: Journal,
+        run: Run,
+        clock: Callable[[], float],
+        noted: Callable[[str, NodeRecord], None] = lambda *_: None,
+    ):
         self._fleet = fleet
         self._journal = journal
         self._run = run
         self._clock = clock
+        self._noted = noted
         self.records = journal.nodes(run.id)
         self._measured: dict[str, Snapshot] = {}
 
@@ -63,6 +72,7 @@ class NodeLog:
             record.add(replace(ended, slow=record.slow))
             record.slow = 0.0
         self._journal.save_node(self._run.id, node.id, record)
+        self._noted(node.id, record)
         return record
 
     def ended(  # noqa: PLR0917

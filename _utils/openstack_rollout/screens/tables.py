@@ -208,14 +208,27 @@ def report(data: Mapping[str, Any]) -> str:
             for step in node["steps"]
         ],
     )
-    return "\n\n".join((head, stages, steps))
+    return "\n\n".join((head, stages, steps, *silences(data["nodes"])))
+
+
+def silences(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A table of the alerts that were silenced for nodes, none where none were. nodes: of a report."""
+    rows = [
+        (name, one["name"], _at(one["begun"]), _at(one["ended"]), one["id"])
+        for name, node in nodes.items()
+        for one in node.get("silences", ())
+    ]
+    return [table(("NODE", "SILENCED", "FROM", "TO", "ID"), rows)] if rows else []
+
+
+def _at(moment: float | None) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(moment)) if moment else "ends by itself"
 
 
 def who(called: Mapping[str, Any]) -> str:
     """Who asked something of a run, and when: a record of history.who."""
     where = f"schedule {called['schedule']}" if called["schedule"] else called["terminal"] or "no terminal"
-    at = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(called["at"]))
-    return f"{called['user'] or 'somebody'} ({where}), {at}"
+    return f"{called['user'] or 'somebody'} ({where}), {_at(called['at'])}"
 
 
 def _who(run: Mapping[str, Any]) -> list[str]:

@@ -29,7 +29,7 @@ _MARKS = {
     "waiting": ("waiting", "dim"),
 }
 #: Events that end no step, and what stands before their reason.
-_TOLD = {"slow": "", "retrying": "{} retrying: ", "quarantined": "quarantined: "}
+_TOLD = {"slow": "", "retrying": "{} retrying: ", "quarantined": "quarantined: ", "not_silenced": ""}
 _QUIET = {"done", "skipped", "waiting"}
 _FRAME = 7  # lines of a terminal that are not nodes: title, head, borders, "and n more", the cursor's
 _TROUBLE = 5  # messages shown while the run goes on, and of what waits
