@@ -26,6 +26,7 @@ AcceptableCondition = Literal[
     "hypervisors",
     "capacity",
     "server_groups",
+    "notifications",
 ]
 
 STAGES: tuple[str, ...] = get_args(Stage)

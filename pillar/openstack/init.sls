@@ -49,10 +49,17 @@ openstack:
   #   window        when its nodes may be touched, in place of openstack:window
   #                 (docs/how-to/time-and-failures.md)
   #   silence       seconds without a sign of life after which a node counts as failed
+  #   gates         queries of Prometheus and alerts of Alertmanager that have to be well before nodes go;
+  #   alert_silences  alerts that are silenced for a node while it is in flight (docs/how-to/ask-the-monitoring.md)
   policies:
     controller: {batch: 1}
     gateway: {batch: 1}
     compute: {batch: 1, max_failures: 0, canary: 0, soak: 0, per_zone: 0, drain: none, silence: 60}
+
+  # Whom gates ask, and who is told of what becomes of a run (docs/how-to/tell-people.md). Secrets by Salt's sdb alone.
+  # monitoring:
+  #   prometheus: {address: 'https://prometheus.example:9090', token: 'sdb://vault/monitoring/token'}
+  # notifications: {to: ['sdb://vault/rollout/mail']}
 
   # Packages that move together with the services; everything else, except Open vSwitch, waits for the system stage.
   # exclude: never moved with the services (kernel, kernel-core and openvswitch* never are).

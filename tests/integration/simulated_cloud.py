@@ -136,6 +136,7 @@ class SimulatedCloud:
     def _configuration(self):
         return {
             "auto_accept": True,
+            "osenv": {"driver": "env"},  # a profile of sdb
             "file_roots": {"base": [str(REPO / "tests/integration/roots"), str(REPO / "etc/roots")]},
             "pillar_roots": {"base": [str(self.pillar)]},
             "pillar_dirs": [str(REPO / "_pillar")],

@@ -30,9 +30,6 @@ class Watched(SimulatedCloud):
         policies = dict.fromkeys(("controller", "compute"), policy)
         super().fresh(policies=policies, monitoring=self.servers.declared, **keys)
 
-    def _configuration(self):
-        return {**super()._configuration(), "osenv": {"driver": "env"}}
-
     def burn(self):
         """Have an alert fire."""
         self.servers.metrics["cloud_on_fire"] = 1

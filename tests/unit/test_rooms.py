@@ -52,6 +52,7 @@ FOREIGN = {
     "pydantic_core": {"declared"},
     "rich": {"screens"},
     "prometheus_client": {"screens"},
+    "apprise": {"on_salt"},
     "icalendar": {"on_salt"},
     "recurring_ical_events": {"on_salt"},
     "docker": {"node"},

@@ -26,6 +26,7 @@ from openstack_rollout.declared.names import (
     Word,
     ZoneName,
 )
+from openstack_rollout.declared.notifications import Notifications
 from openstack_rollout.declared.own_policies import PoliciesOfRoles
 from openstack_rollout.declared.policies import DISTURBING, Policies
 from openstack_rollout.declared.releases import Check, Release, distinct
@@ -60,6 +61,8 @@ class Model(Strict):
     """How each role is updated."""
     window: Window | None = None
     """When nodes may be touched; at any time by default."""
+    notifications: Notifications = Notifications()
+    """Who is told of what becomes of a run; nobody by default."""
     ignore_addresses: list[Address] = []
     """Virtual addresses of keepalived that may be on any number of nodes, such as one that two sites have."""
     ignore_services: list[ServiceGlob] = []

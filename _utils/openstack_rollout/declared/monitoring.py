@@ -11,16 +11,9 @@ from pydantic import PlainValidator, WithJsonSchema, model_validator
 from openstack_rollout.declared.base import Strict
 from openstack_rollout.declared.names import Line, Text, WholeNumber
 from openstack_rollout.declared.problems import Wrong
+from openstack_rollout.declared.secrets import Secret
 
-_SECRET = re.compile(r"sdb://[A-Za-z0-9_.-]+/[!-~]+")
 _LONGEST = 1000
-
-
-def _secret(value: Any) -> str:
-    """The address of a secret. What stands there instead may be the secret itself: no line shows it."""
-    if isinstance(value, str) and len(value) <= _LONGEST and _SECRET.fullmatch(value):
-        return value
-    raise Wrong("has to be the sdb:// address of a secret, such as sdb://vault/monitoring/token, not itself")
 
 
 def _address(value: Any) -> str:
@@ -42,9 +35,6 @@ def _address(value: Any) -> str:
     return text.rstrip("/")
 
 
-Secret = Annotated[
-    str, PlainValidator(_secret), WithJsonSchema({"type": "string", "pattern": f"^{_SECRET.pattern}$"})
-]
 Address = Annotated[
     str, PlainValidator(_address), WithJsonSchema({"type": "string", "pattern": "^https?://[!-~]+$"})
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import salt.key
 import salt.utils.minions
@@ -28,6 +28,16 @@ DENIED_SILENCE = 15.0  # seconds, where it is likely that nobody will answer
 FACTS = Call("rollout_call.run", ("openstack_node.facts",), {"kwargs": {"fresh": True}}, again=True)
 
 
+class Listener(Protocol):
+    """Hears the data of events."""
+
+    def heard(self, event: Mapping[str, Any]) -> None:
+        """Take in an event."""
+
+    def close(self) -> None:
+        """Nothing more comes."""
+
+
 class SaltFleet:
     """Implements rollout.fleet.Fleet. A context manager, since it listens on the master's event bus.
 
@@ -41,11 +51,15 @@ class SaltFleet:
         self._jobs = SaltJobs(opts)
         self._steps: dict[str, str] = {}
         self._endings: dict[str, str] = {}
+        #: Who else hears what is announced, and is waited for at the end.
+        self.listener: Listener | None = None
 
     def __enter__(self) -> SaltFleet:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self.listener:
+            self.listener.close()
         self._jobs.close()
 
     def members(self, target: str) -> list[str]:
@@ -179,6 +193,8 @@ class SaltFleet:
     def announce(self, tag: str, data: dict[str, Any]) -> None:
         """Fire an event with a tag (str) and data on the master's bus."""
         self._jobs.fire(tag, data)
+        if self.listener:
+            self.listener.heard(data)
 
 
 def _call(step: str, stage: str, context: Context) -> Call:

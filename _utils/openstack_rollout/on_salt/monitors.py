@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
-
-import salt.utils.sdb
 
 from openstack_rollout.declared.monitoring import Monitoring, Server
 from openstack_rollout.monitoring.contract import (
@@ -18,8 +15,7 @@ from openstack_rollout.monitoring.contract import (
     NoAnswer,
     Sample,
 )
-
-_one_at_a_time = threading.Lock()  # Salt's loader mixes up two calls at once
+from openstack_rollout.on_salt import sdb_secrets
 
 
 class SaltMonitor:
@@ -72,16 +68,10 @@ class SaltMonitor:
         return self._known[name]
 
     def _secret(self, server: str, key: str, address: str | None) -> str:
-        """What Salt's sdb has at an address, "" for none. No message has it in it."""
+        """A secret, "" for none."""
         if address is None:
             return ""
-        where = f"openstack:monitoring:{server}:{key}: {address}"
         try:
-            with _one_at_a_time:
-                found = salt.utils.sdb.sdb_get(address, dict(self._opts), strict=True)
-        except Exception as error:  # of whatever driver; what it says may be the secret
-            raise NoAnswer(f"{where} cannot be read ({type(error).__name__})") from None
-        text = found.rstrip("\r\n") if isinstance(found, str) else ""
-        if not text or text == address:
-            raise NoAnswer(f"{where} is no text, or has no value", passes=False)
-        return text
+            return sdb_secrets.read(self._opts, f"openstack:monitoring:{server}:{key}", address)
+        except sdb_secrets.Unreadable as error:
+            raise NoAnswer(str(error), error.passes) from None

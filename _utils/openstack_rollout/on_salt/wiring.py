@@ -26,6 +26,7 @@ from openstack_rollout.on_salt import (
     interrupts,
     master_pillar,
     monitors,
+    notifying,
     readiness,
     registry,
     shares,
@@ -59,11 +60,19 @@ def master_options(opts: Mapping[str, Any]) -> dict[str, Any]:
 
 def ports(opts: Mapping[str, Any], fleet: SaltFleet, terminal: Terminal | None = None) -> Ports:
     """All ports over a fleet. opts (dict): of master_options. terminal: the one that runs a run."""
+    read: list[Model] = []
+    cache = partial(_cache, opts)
+    fleet.listener = notifying.Notifier(opts, cache, lambda: read[-1] if read else None)
+
+    def declared() -> Model:
+        read[:] = [model(opts)]
+        return read[-1]
+
     return Ports(
         fleet=fleet,
         journal=journal(opts),
         lock=lock(opts),
-        pillar=lambda: model(opts),
+        pillar=declared,
         content=lambda: shares.declared(opts).content,
         registry=registry.problems,
         drains=lambda model: Drains(model, SaltAsk(opts)),
@@ -83,6 +92,7 @@ def ports(opts: Mapping[str, Any], fleet: SaltFleet, terminal: Terminal | None =
         digests=registry.digests,
         events=calendars.events,
         monitor=partial(monitors.SaltMonitor, opts),
+        untold=partial(notifying.problems, opts),
         agents=lambda model, *of: agents.wait_until_renewed(Cloud(model.cloud), *of),
     )
 
@@ -110,12 +120,16 @@ def openings(opts: Mapping[str, Any], declared: Model | None = None) -> Openings
 
 def journal(opts: Mapping[str, Any]) -> Journal:
     """The journal in the master's cache. opts (dict): of master_options."""
-    return Journal(CacheStore(salt.cache.factory(opts)))
+    return Journal(_cache(opts))
 
 
 def lock(opts: Mapping[str, Any]) -> Lock:
     """The lock of the one run that a master may have. opts (dict): of master_options."""
     return Lock(os.path.join(opts["cachedir"], "openstack_rollout.lock"))
+
+
+def _cache(opts: Mapping[str, Any]) -> CacheStore:
+    return CacheStore(salt.cache.factory(opts))
 
 
 def _addresses(ask: SaltAsk, nodes: Sequence[str]) -> dict[str, VirtualAddresses]:

@@ -100,6 +100,11 @@ CONDITIONS: dict[str, Condition] = {
         acceptable=True,
     ),
     "gates": Condition("the monitoring has nothing against it (openstack:policies:ROLE:gates)"),
+    "notifications": Condition(
+        "people can be told of what becomes of the run",
+        "Install apprise (salt-pip install apprise), or mend what the line names of openstack:notifications.",
+        acceptable=True,
+    ),
     "pending_reboots": Condition(
         "no node needs a reboot already",
         "Nothing, where openstack:system:reboot has the run reboot it; else reboot it in time.",

@@ -102,6 +102,7 @@ class Ports:
     called this command. terminal: the one that runs a run. interrupted: whether somebody typed Ctrl-C in it.
     digests: references → the digest that the registry has of each, or the error in its place. events: the
     events of a calendar; raises RolloutError CALENDAR_UNREADABLE. monitor: the cloud's own monitoring.
+    untold: why somebody could not be told of what becomes of a run.
     clock: seconds since the epoch, for what is written down. monotonic: seconds that no step of the clock
     moves, for every wait.
     """
@@ -132,3 +133,4 @@ class Ports:
     agents: Agents = lambda _model, _node, _agents, _seconds: ""
     events: Events = no_calendar
     monitor: Callable[[Monitoring], Monitor] = no_monitor
+    untold: Callable[[Model], Sequence[str]] = lambda _: ()

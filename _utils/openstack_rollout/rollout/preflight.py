@@ -166,6 +166,11 @@ def _gates(now: Situation) -> Iterator[Seen]:
         yield Seen("refuse", str(error), error=error)
 
 
+def _notifications(now: Situation) -> Iterator[Seen]:
+    for line in now.ports.untold(now.model):
+        yield Seen("warn", line)
+
+
 def _set_by_hand(now: Situation) -> Iterator[Seen]:
     yield from node_conditions.set_by_hand(now)
     if now.refused.isdisjoint(NEEDS["openstack_agents"]):
@@ -213,4 +218,5 @@ ASKED: dict[str, Ask] = {
     "capacity": cloud_conditions.capacity,
     "server_groups": cloud_conditions.server_groups,
     "gates": _gates,
+    "notifications": _notifications,
 }

@@ -1,0 +1,21 @@
+{#- A message to a chat, or to whatever takes JSON, of the runs that pause or end.
+
+In the master's configuration:
+
+    rollout_secrets: {driver: env}        # any driver of sdb; with this one, WEBHOOK is in the master's environment
+    reactor:
+      - openstack/rollout/*/-/-/run: [/srv/openstack-rollout/etc/reactor/webhook.sls]
+#}
+{%- if data['status'] in ('paused', 'incomplete', 'aborted', 'succeeded') %}
+{%- set text = 'run %s: %s'|format(data['run'], data['state']) %}
+{%- if data['reason'] %}
+{%- set text = '%s, %s: %s'|format(text, data['reason'], data['message']) %}
+{%- endif %}
+tell of the run:
+  runner.http.query:
+    - args:
+      - url: {{ salt['sdb.get']('sdb://rollout_secrets/WEBHOOK', strict=True)|yaml_dquote }}
+      - method: POST
+      - header_dict: {Content-Type: application/json}
+      - data: {{ {'text': text}|json|yaml_dquote }}
+{%- endif %}
