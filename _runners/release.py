@@ -3,18 +3,24 @@
 Touches no node. The work is done in `openstack_rollout`; here its answers become what salt-run prints.
 """
 
-import os
-import tempfile
-from pathlib import Path
-
 import yaml
 
 from openstack_rollout.declared import importing as judging
 from openstack_rollout.declared import reading, references, releases, warnings
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.on_salt import adoption, console, importing, master_pillar, registry, surveying
+from openstack_rollout.on_salt import (
+    adoption,
+    console,
+    importing,
+    master_pillar,
+    output_file,
+    registry,
+    surveying,
+)
 from openstack_rollout.on_salt.refusal import Refusal, refusal_of_all
 from openstack_rollout.screens import release_import
+
+_MODE = 0o644  # of a release file
 
 __func_alias__ = {"list_": "list", "import_": "import"}
 
@@ -172,6 +178,7 @@ def pin(version, output=None):
     if not isinstance(version, str):
         message = f"version: {version!r} is a number: put it in quotes: \"'{version}'\""
         raise RolloutError("WRONG_ARGUMENT", message)
+    path = output_file.wanted(output) if output else None
     content = releases.get(_model()[0], version).model_dump(exclude_unset=True, exclude_none=True)
     images = {name: reference for name, _, reference in releases.references_of(content.get("images", {}))}
     digests = registry.digests(images.values())
@@ -182,8 +189,8 @@ def pin(version, output=None):
             raise RolloutError(answer.reason, f"{path}: {answer.message}")
         images[name] = str(references.parse(reference).pinned(answer))
     pinned = {"openstack": {"releases": {version: {**content, "images": _nested(images)}}}}
-    if output:
-        _write(Path(output), yaml.safe_dump(pinned, sort_keys=False, width=200))
+    if path:
+        output_file.write(path, yaml.safe_dump(pinned, sort_keys=False, width=200), _MODE)
     return pinned
 
 
@@ -220,16 +227,3 @@ def _nested(images):
         else:
             result[key] = reference
     return result
-
-
-def _write(path, text):
-    try:
-        handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        Path(draft).chmod(0o644)
-        Path(draft).replace(path)
-    except OSError as error:
-        raise RolloutError(
-            "WRONG_ARGUMENT", f"output: {path}: cannot be written: {error.strerror}"
-        ) from error
