@@ -163,9 +163,8 @@ def pull(reference: str) -> str:
         except docker_api.APIError as error:
             errors = [docker_api.said(error)]
         except docker_api.StoodStill as error:
-            raise NodeError(
-                "REGISTRY_UNREACHABLE", f"{reference}: docker told nothing for {stall:g} s, {error}"
-            ) from error
+            waited = f"{reference}: docker told nothing for {stall:g} s, {error}"
+            raise NodeError("REGISTRY_UNREACHABLE", waited, waited=True) from error
         if errors:
             complaint = " ".join(errors[-1].split())
             reason = stored.pull_failure(complaint)

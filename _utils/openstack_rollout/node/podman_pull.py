@@ -86,7 +86,7 @@ def _run(
         waited = f"nothing came for {stall:g} s, {ended.moved} bytes before that, and the pull was ended"
         if ended.peers:
             text = f"{reference}: {waited}; it waited for {', '.join(ended.peers)}"
-            raise NodeError("REGISTRY_UNREACHABLE", text) from ended
+            raise NodeError("REGISTRY_UNREACHABLE", text, waited=True) from ended
         # Without a connection it is not the registry that podman waits for.
         text = f"{reference}: {waited}; it waited for the node's storage, or another podman"
         raise NodeError("IMAGE_PULL_FAILED", text) from ended

@@ -18,8 +18,8 @@ class CallResult(NamedTuple):
     """What a node answered to rollout_call.run.
 
     value: what the function returned, None when it failed. reason (str): a word of errors.REASONS, empty for
-    an error without one. message (str): the error, empty when there is a value. transient, retry_after: as of
-    StepResult.
+    an error without one. message (str): the error, empty when there is a value. transient, retry_after,
+    waited: as of StepResult.
     """
 
     value: Any
@@ -27,6 +27,7 @@ class CallResult(NamedTuple):
     message: str = ""
     transient: bool | None = None
     retry_after: float = 0.0
+    waited: bool = False
 
 
 def read_call(node: str, answer: Any) -> CallResult:
@@ -149,12 +150,15 @@ def _reason(answer: Mapping[str, Any]) -> str:
     return reason if reason in REASONS else ""
 
 
-def _passing(answer: Mapping[str, Any]) -> tuple[bool | None, float]:
-    """What a failure says of itself: whether it passes, None for nothing; how long a server is left alone."""
+def _passing(answer: Mapping[str, Any]) -> tuple[bool | None, float, bool]:
+    """What a failure says of itself: whether it passes, None for nothing; how long a server is left alone;
+    whether it was waited for.
+    """
     transient, seconds = answer.get("transient"), answer.get("retry_after")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
         seconds = 0.0
-    return transient if isinstance(transient, bool) else None, float(seconds)
+    known = transient if isinstance(transient, bool) else None
+    return known, float(seconds), answer.get("waited") is True
 
 
 def _failed(node: str, jid: str, found: CallResult, reason: str) -> StepResult:
@@ -163,6 +167,7 @@ def _failed(node: str, jid: str, found: CallResult, reason: str) -> StepResult:
         *(node, jid, False, found.reason or reason, found.message),
         transient=found.transient,
         retry_after=found.retry_after,
+        waited=found.waited,
     )
 
 

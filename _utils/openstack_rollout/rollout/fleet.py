@@ -23,7 +23,8 @@ def never() -> None:
 class StepResult:
     """How a step ended on a node: reason (a named word) and message when it failed, data (dict) as the step
     returns it, idle: it had nothing to do. transient: whether the failure passes by itself, None: as its
-    reason says. retry_after: seconds for which a server wants to be left alone.
+    reason says. retry_after: seconds for which a server wants to be left alone. waited: it was waited for
+    already, as long as a setting allows.
     """
 
     node: str
@@ -35,6 +36,7 @@ class StepResult:
     idle: bool = False
     transient: bool | None = None
     retry_after: float = 0.0
+    waited: bool = False
 
     @property
     def passes(self) -> bool:

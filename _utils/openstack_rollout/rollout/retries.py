@@ -91,7 +91,7 @@ class Retries:
         policy = self._policies.get(role)
         if policy is None or not result.passes or step not in _STEPS:
             return 0
-        return min(1, policy.retries) if result.reason == _SILENT else policy.retries
+        return min(1, policy.retries) if result.waited or result.reason == _SILENT else policy.retries
 
     def _wait(self, node: Node, tries: int, result: StepResult) -> float:
         """Seconds until the next try: twice as long each time, and as long as the server wants at least.

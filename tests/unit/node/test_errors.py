@@ -59,6 +59,10 @@ def test_an_error_told_with_more_words_keeps_its_reason():
             NodeError("REGISTRY_RATE_LIMIT", "x", retry_after=30.0),
             {"reason": "REGISTRY_RATE_LIMIT", "retry_after": 30.0},
         ),
+        (
+            NodeError("REGISTRY_UNREACHABLE", "x", waited=True),
+            {"reason": "REGISTRY_UNREACHABLE", "waited": True},
+        ),
         (CommandExecutionError("x"), {}),
         (None, {}),
     ],
@@ -68,7 +72,7 @@ def test_what_programs_are_told_of_an_error(error, record):
 
 
 def test_what_is_known_of_an_error_stays_when_it_is_told_with_more_words_or_sent():
-    error = NodeError("REPOSITORY_BROKEN", "x", False, 5.0)
+    error = NodeError("REPOSITORY_BROKEN", "x", False, 5.0, True)
     for same in (reworded(error, "y"), pickle.loads(pickle.dumps(error))):
-        assert (same.transient, same.retry_after) == (False, 5.0)
+        assert (same.transient, same.retry_after, same.waited) == (False, 5.0, True)
     assert NodeError("PACKAGE_LOCKED", "x").transient and not NodeError("OVS_FAILED", "x").transient

@@ -59,7 +59,7 @@ def test_a_registry_that_never_answers_is_named_and_nothing_is_left(pull, scratc
         port = server.getsockname()[1]
         waits = f"socket.create_connection(('127.0.0.1', {port})).recv(1)"
         error = refused(pull, f"{DOWNLOADS}\n{waits}")
-    assert error.reason == "REGISTRY_UNREACHABLE" and f"127.0.0.1:{port}" in error.text
+    assert error.reason == "REGISTRY_UNREACHABLE" and f"127.0.0.1:{port}" in error.text and error.waited
     assert list(scratch.iterdir()) == []
 
 

@@ -144,4 +144,13 @@ def test_whether_a_failure_passes_is_a_field_of_it(said, passes, seconds):
     of_call = facts_result("cmp1", "1", {"message": "REGISTRY_UNREACHABLE: a text", **said})
     of_state = state_result("cmp1", "1", {"a": {**state(0, False, "PACKAGE_LOCKED: a text"), **said}})
     for outcome in (of_call, of_state):
-        assert (outcome.passes, outcome.retry_after) == (passes, seconds)
+        assert (outcome.passes, outcome.retry_after) == (passes, seconds) and not outcome.waited
+
+
+@pytest.mark.parametrize(
+    ("said", "waited"), [({"waited": True}, True), ({"waited": "yes"}, False), ({}, False)]
+)
+def test_whether_a_failure_was_waited_for_is_a_field_of_it(said, waited):
+    of_call = facts_result("cmp1", "1", {"message": "a text", "reason": "REGISTRY_UNREACHABLE", **said})
+    failed = {**state(0, False, "a text"), "reason": "REGISTRY_UNREACHABLE", **said}
+    assert [one.waited for one in (of_call, state_result("cmp1", "1", {"a": failed}))] == [waited] * 2

@@ -142,6 +142,12 @@ def test_the_record_of_a_failure_says_that_it_stays(cloud, master, asking):
     assert refusal(master.update).reason == "REPOSITORY_BROKEN" and told(cloud) == []
 
 
+def test_what_was_waited_for_is_tried_once_more(cloud, master, asking):
+    asking(waited=True)
+    cloud.nodes["compute2"].faults["prefetch"] = "REGISTRY_UNREACHABLE"
+    assert refusal(master.update).reason == "REGISTRY_UNREACHABLE" and len(told(cloud)) == 1
+
+
 def test_a_minion_that_comes_back_costs_no_pause_and_one_that_is_dead_is_asked_once_more(cloud, master):
     cloud.policy("compute", silence=20)
     cloud.nodes["compute2"].faults["services/apply"] = "silent"
