@@ -12,7 +12,6 @@ import pytest
 @pytest.fixture
 def posted(monkeypatch):
     """What apprise sends to an address that sdb has: {"title", "message"} each."""
-    pytest.importorskip("apprise")
     found = []
 
     class Handler(BaseHTTPRequestHandler):

@@ -21,7 +21,9 @@ PREFIX = "openstack/rollout"
 #: What stands for the node, or the stage, where an event is of none.
 NONE: Literal["-"] = "-"
 
-NodeStatus = Literal["started", "succeeded", "failed", "skipped", "slow", "retrying", "quarantined"]
+NodeStatus = Literal[
+    "started", "succeeded", "failed", "skipped", "slow", "retrying", "quarantined", "not_silenced"
+]
 Reason = Annotated[str, Field(pattern="^([A-Z][A-Z_]*)?$")]
 State = Literal["running", "paused", "completed", "completed_with_open_ends", "incomplete", "aborted"]
 

@@ -57,6 +57,7 @@ def render(data: Mapping[str, Any], made: float) -> str:
         legend=[(kind, timeline.LETTERS[kind], _KINDS.get(kind, kind)) for kind in drawn["kinds"]],
         pauses=account.pauses(run),
         windows=account.windows(run),
+        silences=tables.silenced(nodes),
         failures=account.failures(data),
         left=account.left(data),
         rows=account.node_rows(data, sets),

@@ -49,6 +49,9 @@ def _lines(data: Mapping[str, Any], made: float) -> Iterator[str]:
         rows = [(*row[:-1], "changed" if row[-1] else "the same") for row in one.rows]
         title = f"Versions {one.name}: {account.named(one.nodes)}"
         yield from _part(title, ("What", "Name", "Before", "After", ""), rows)
+    if silences := tables.silenced(nodes):
+        head = ("Node", "Alerts", "From", "To", "Silence")
+        yield from _part("Alerts that were silenced", head, silences)
     yield from _part("Who, and what was accepted", ("What", "Who and when"), account.people(run))
     seen = [(name, verdict, "; ".join(lines)) for name, verdict, lines in account.conditions(run)]
     yield from _part("Seen before the run", ("Condition", "Verdict", "What was seen"), seen)

@@ -213,12 +213,17 @@ def report(data: Mapping[str, Any]) -> str:
 
 def silences(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """A table of the alerts that were silenced for nodes, none where none were. nodes: of a report."""
-    rows = [
+    rows = silenced(nodes)
+    return [table(("NODE", "SILENCED", "FROM", "TO", "ID"), rows)] if rows else []
+
+
+def silenced(nodes: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, str, str, str]]:
+    """The alerts that were silenced: node, what its policy calls them, from, to, the silence's identifier."""
+    return [
         (name, one["name"], _at(one["begun"]), _at(one["ended"]), one["id"])
         for name, node in nodes.items()
-        for one in node.get("silences", ())
+        for one in node["silences"]
     ]
-    return [table(("NODE", "SILENCED", "FROM", "TO", "ID"), rows)] if rows else []
 
 
 def _at(moment: float | None) -> str:

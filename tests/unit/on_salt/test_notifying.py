@@ -128,7 +128,6 @@ def test_a_run_waits_for_nobody(opts, monkeypatch):
 
 
 def test_what_is_wrong_is_seen_before_a_run(opts, monkeypatch, caplog):
-    pytest.importorskip("apprise")
     assert notifying.problems(opts, Model()) == []
     assert notifying.problems(opts, declared()) == []
     for nonsense in (f"nonsense-{SECRET}", f"slack://{SECRET}", f"nothing://{SECRET}"):
@@ -148,7 +147,6 @@ def test_a_master_without_apprise_says_so(opts, monkeypatch):
 
 
 def test_apprise_itself_sends_it(opts, monkeypatch):
-    pytest.importorskip("apprise")
     posted = []
 
     class Handler(BaseHTTPRequestHandler):

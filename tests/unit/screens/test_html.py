@@ -106,6 +106,15 @@ def test_the_templates_go_wherever_the_program_goes():
     assert {path.suffix for path in package.rglob("*") if path.is_file()} <= {".py", ".pyc"}
 
 
+def test_silenced_alerts_are_named_where_there_are_any(data):
+    assert "silenced" not in Page(html.render(data, 0.0)).text
+    silence = {"name": EVIL, "id": "3f9", "begun": data["run"]["created"], "ended": None}
+    data["nodes"]["compute1"]["silences"] = [silence]
+    page = Page(html.render(data, 0.0))
+    assert "Alerts that were silenced" in page.text and " ".join(EVIL.split()) in page.text
+    assert "ends by itself" in page.text and "script" not in page.tags
+
+
 def test_windows_are_drawn_and_named(data):
     assert "window" not in Page(html.render(data, 0.0)).values("class")
     begin, end = data["run"]["created"], data["run"]["latest"]

@@ -19,7 +19,10 @@ def test_it_tells_what_the_page_tells(tmp_path):
 
 
 def test_every_table_is_one_and_what_comes_from_elsewhere_is_text(tmp_path):
-    text = markdown.render(poisoned(updated(tmp_path, controller=1, compute=3)), 0.0)
+    data = poisoned(updated(tmp_path, controller=1, compute=3))
+    data["nodes"]["compute1"]["silences"] = [{"name": EVIL, "id": "3f9", "begun": 1.0, "ended": 2.0}]
+    text = markdown.render(data, 0.0)
+    assert "## Alerts that were silenced" in text
     tokens = parsed(text)
     inside = [child.type for token in tokens for child in token.children or ()]
     assert not {"html_block"} & {token.type for token in tokens}

@@ -37,6 +37,7 @@ TEXT = """\
   <a href="#left">What is left ({{ left | length }})</a>
   <a href="#nodes">Nodes ({{ rows | length }})</a>
   <a href="#versions">Versions</a>
+  {% if silences %}<a href="#silences">Silenced alerts ({{ silences | length }})</a>{% endif +%}
   <a href="#people">Who and what was accepted</a>
 </nav>
 <main>
@@ -197,6 +198,20 @@ TEXT = """\
   </table>
   {% endfor %}
 </section>
+
+{% if silences %}
+<section id="silences" aria-labelledby="h-silences">
+  <h2 id="h-silences">Alerts that were silenced</h2>
+  <table>
+    <thead><tr><th>Node</th><th>Alerts</th><th>From</th><th>To</th><th>Silence</th></tr></thead>
+    <tbody>
+    {% for node, name, since, until, identity in silences %}
+    <tr><td>{{ node }}</td><td>{{ name }}</td><td class="t">{{ since }}</td><td class="t">{{ until }}</td><td>{{ identity }}</td></tr>
+    {% endfor %}
+    </tbody>
+  </table>
+</section>
+{% endif %}
 
 <section id="people" aria-labelledby="h-people">
   <h2 id="h-people">Who, and what was accepted</h2>
