@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import platform
 import re
@@ -32,7 +33,7 @@ def digest(reference: str, timeout: float = TIMEOUT) -> str:
     """The digest (`sha256:…`) of an image in its registry: of its manifest, or manifest list.
 
     reference (str): the image's. timeout: seconds for each of a few tries: what passes by itself is asked
-    again, anything else is not.
+    again, anything else is not; nor who was waited for that long.
     Raises RolloutError IMAGE_MISSING; REGISTRY_LOGIN, REGISTRY_RATE_LIMIT, REGISTRY_CERTIFICATE or
     PROXY_LOGIN for what the registry, or the proxy before it, says; REGISTRY_UNREACHABLE for no answer.
     """
@@ -76,19 +77,22 @@ def _manifest(reference: str, timeout: float) -> bytes:
 
 
 def _asked(reference: str, timeout: float) -> bytes:
-    """The manifest of an image, or its list, as the registry has it, asked a few times. Raises as digest."""
-    for wait in AGAIN_AFTER:
+    """The manifest of an image, or its list, as the registry has it, asked a few times. Raises as digest.
+
+    None begins once as long has passed as one answer may take: that registry has been waited for.
+    """
+    until = time.monotonic() + timeout
+    for tries, wait in enumerate((*AGAIN_AFTER, math.inf), 1):
         try:
             return _asked_once(reference, timeout)
         except RolloutError as error:
             if error.reason not in TRANSIENT:
                 raise
+            if time.monotonic() + wait > until:
+                asked = f" (asked {tries} times)" if tries > 1 else ""
+                raise RolloutError(error.reason, error.message + asked) from error
         time.sleep(wait)
-    try:
-        return _asked_once(reference, timeout)
-    except RolloutError as error:
-        tries = f" (asked {len(AGAIN_AFTER) + 1} times)" if error.reason in TRANSIENT else ""
-        raise RolloutError(error.reason, error.message + tries) from error
+    raise AssertionError("the last time returns or raises")
 
 
 def _asked_once(reference: str, timeout: float) -> bytes:

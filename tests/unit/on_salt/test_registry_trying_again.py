@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -96,3 +97,14 @@ def test_a_registry_that_stays_down_is_asked_a_few_times(served):
         registry.digest(f"{served.name}/ovn:1")
     assert refused.value.reason == "REGISTRY_UNREACHABLE" and "asked 4 times" in refused.value.message
     assert served.asked == 4
+
+
+def test_a_registry_that_never_answers_is_waited_for_once(monkeypatch):
+    run, calls = registry.subprocess.run, []
+    monkeypatch.setattr(
+        registry.subprocess, "run", lambda *words, **more: calls.append(words) or run(*words, **more)
+    )
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        name = f"127.0.0.1:{server.getsockname()[1]}"
+        ((reason, line),) = registry.problems({"ovn_image": f"{name}/ovn@{DIGEST}"}, timeout=1.0)
+    assert reason == "REGISTRY_UNREACHABLE" and "no answer within 1 s" in line and len(calls) == 1
