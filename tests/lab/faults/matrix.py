@@ -90,6 +90,7 @@ class Row:
     fault: str
     expected: list[str]
     reason: str = ""
+    status: int = 0  # of the command
     noticed: float = 0.0  # seconds from the fault to the end of the command
     lost: list[str] = field(default_factory=list)  # containers that ran before and did not afterwards
     next_run: str = ""
@@ -123,7 +124,7 @@ class Matrix:
         case = Case(self.lab, self._aim(fault))
         before, running = proof.fingerprint(self.lab), _running(self.lab)
         try:
-            said, status, row.noticed = self._meet(fault, case)
+            said, row.status, row.noticed = self._meet(fault, case)
             row.reason = _reason(self.lab, said)
             row.lost = _lost(running, _running(self.lab), fault.hit)
             after = proof.fingerprint(self.lab, _up(self.lab))
@@ -133,7 +134,7 @@ class Matrix:
         print(f"\n== {fault.name}: {row.reason or 'went through'} after {row.noticed:.0f} s\n{said[-1500:]}")
         write(row)
         row.next_run = self._converge(case)
-        wrong = _wrong(fault, row, status, said, touched)
+        wrong = _wrong(fault, row, said, touched)
         row.verdict = "; ".join(wrong) or RIGHT
         write(row)
         assert not wrong, f"{row}\n{said[-_SAID:]}"
@@ -189,16 +190,16 @@ class Matrix:
         return f"at {case.version} in {time.monotonic() - began:.0f} s: {did}"
 
 
-def _wrong(fault: Fault, row: Row, status: int, said: str, touched: list[str]) -> list[str]:
+def _wrong(fault: Fault, row: Row, said: str, touched: list[str]) -> list[str]:
     """What of a row is not as it should be."""
     named = row.reason in fault.reasons if fault.reasons else not row.reason and fault.by_salt in said
-    ended = (status != 0) == bool(fault.reasons or fault.by_salt)
+    ended = (row.status != 0) == bool(fault.reasons or fault.by_salt)
     found = {
         "a traceback": "Traceback" in said,
         f"lost {', '.join(row.lost)}": bool(row.lost),
         f"touched {', '.join(touched)}": bool(touched),
         f"{row.reason or 'no reason'} for {' or '.join(row.expected) or 'none'}": not named,
-        f"ended with {status}": not ended,
+        f"ended with {row.status}": not ended,
         f"took {row.noticed:.0f} s of {fault.limit:.0f}": row.noticed > fault.limit,
     }
     return [what for what, true in found.items() if true]

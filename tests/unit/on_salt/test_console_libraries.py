@@ -37,16 +37,21 @@ def test_every_runner_loads_without_libraries_that_few_functions_need():
     subprocess.run([sys.executable, "-c", PROGRAM, *RUNNERS], cwd=CHECKOUT, check=True)
 
 
+def take_away(monkeypatch, library, screen):
+    """Have a library not be there, and the screen that needs it be imported anew."""
+    import openstack_rollout.screens
+
+    for name in [name for name in sys.modules if name.partition(".")[0] == library]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, f"openstack_rollout.screens.{screen}", raising=False)
+    monkeypatch.delattr(openstack_rollout.screens, screen, raising=False)
+    monkeypatch.setitem(sys.modules, library, None)
+
+
 @pytest.fixture
 def runner(monkeypatch):
     """The runner that watches, where rich cannot be imported."""
-    for name in [name for name in sys.modules if name.partition(".")[0] == "rich"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delitem(sys.modules, "openstack_rollout.screens.watch", raising=False)
-    import openstack_rollout.screens
-
-    monkeypatch.delattr(openstack_rollout.screens, "watch", raising=False)
-    monkeypatch.setitem(sys.modules, "rich", None)
+    take_away(monkeypatch, "rich", "watch")
     return load("runners", "rollout_status")
 
 
@@ -63,13 +68,7 @@ def test_a_failing_import_of_another_library_is_not_taken_for_rich(runner, monke
 
 
 def test_without_prometheus_client_metrics_says_in_one_line_what_to_install(monkeypatch):
-    import openstack_rollout.screens
-
-    for name in [name for name in sys.modules if name.partition(".")[0] == "prometheus_client"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delitem(sys.modules, "openstack_rollout.screens.metrics", raising=False)
-    monkeypatch.delattr(openstack_rollout.screens, "metrics", raising=False)
-    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    take_away(monkeypatch, "prometheus_client", "metrics")
     said = r"^LIBRARY_MISSING: .* \(salt-pip install prometheus-client\)\. [^\n]*$"
     with pytest.raises(Refusal, match=said):
         load("runners", "rollout_metrics").metrics()

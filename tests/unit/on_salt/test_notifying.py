@@ -122,8 +122,9 @@ def test_what_cannot_be_sent_is_tried_again_and_then_logged_without_the_secret(o
 
 def test_a_run_waits_for_nobody(opts, monkeypatch):
     monkeypatch.setattr(notifying, "LEAVES_AFTER", 0.1)
-    forever = threading.Event()
-    hear(notifier(opts, lambda *_: forever.wait(20)), PAUSED)
+    forever, ended = threading.Event(), []
+    hear(notifier(opts, lambda *_: ended.append(forever.wait(20))), PAUSED)
+    assert ended == []
     forever.set()
 
 
