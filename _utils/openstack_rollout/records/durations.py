@@ -23,10 +23,12 @@ NEVER_SLOW = 30.0
 _ENOUGH = 5
 #: What is added to that.
 _MARGIN = 1.25
-#: Seconds that steps are taken for of which nothing is known yet, those of hooks as any other step.
+#: Seconds in which steps are taken to end of which nothing is known yet, those of hooks as any other step.
 ASSUMED = {"prefetch": 300.0, "drain": 1200.0, "apply": 600.0, "minion": 60.0, "reboot": 600.0,
            "heartbeat": 60.0, "verify": 30.0, "restore": 1200.0}  # fmt: skip
 _ANY = 60.0
+#: Of that, what they are taken for as a rule: who waits for a time needs no reserve.
+_AS_A_RULE = 0.2
 
 
 class Place(NamedTuple):
@@ -76,9 +78,23 @@ class Durations:
         return median(values) if values else None
 
     def expected(self, place: Place) -> float:
-        """Seconds that a step takes as a rule, assumed where nothing is known."""
-        known = self.usual(place)
-        return ASSUMED.get(place.step, _ANY) if known is None else known
+        """Seconds that a step takes as a rule; of one never taken what its like took elsewhere, else assumed.
+
+        Its like is the same step in other stages and rounds of the node, or of its role: a first update has
+        measured some of them long before it ends.
+        """
+        if (known := self.usual(place)) is not None:
+            return known
+        for of, name in ((NODE, place.node), (ROLE, place.role)):
+            like = [
+                seconds
+                for key, values in self._of(of, name).items()
+                if key.rpartition("/")[2] == place.step
+                for seconds in values
+            ]
+            if like:
+                return median(like)
+        return _AS_A_RULE * ASSUMED.get(place.step, _ANY)
 
     def at_most(self, place: Place) -> float:
         """Seconds in which a step is expected to end: the longest that it took of late, and a quarter more.

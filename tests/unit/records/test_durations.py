@@ -35,7 +35,20 @@ def test_a_node_that_never_took_a_step_takes_as_long_as_its_role(journal):
     assert known.usual(APPLY._replace(node="cmp2")) == 50
     assert known.usual(APPLY._replace(node="gtw1", role="gateway")) is None
     assert known.usual(APPLY._replace(stage="ovn")) is known.usual(APPLY._replace(round="nova")) is None
-    assert known.expected(APPLY._replace(stage="ovn")) == durations.ASSUMED["apply"]
+
+
+def test_a_step_that_nobody_took_takes_as_long_as_its_like_elsewhere(journal):
+    known = taught(journal, APPLY, 40, 60, 50)
+    assert known.expected(APPLY._replace(stage="ovn", node="cmp2")) == 50
+    assert known.expected(APPLY._replace(stage="control_plane", round="keystone")) == 50
+
+
+def test_what_nobody_took_anywhere_is_assumed_without_the_reserve_of_a_window(journal):
+    verify = APPLY._replace(step="verify")
+    known = taught(journal, APPLY, 40)
+    assert 0 < known.expected(verify) < known.at_most(verify) == durations.ASSUMED["verify"]
+    other = APPLY._replace(node="gtw1", role="gateway")
+    assert 0 < known.expected(other) < known.at_most(other) == durations.ASSUMED["apply"]
 
 
 def test_its_own_times_count_and_not_those_of_its_role(journal):
