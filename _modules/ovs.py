@@ -109,7 +109,8 @@ def update(install: Mapping[str, str], remove: Sequence[str] = (), unit: str | N
     """Move Open vSwitch's packages without their scripts; the switch goes on running.
 
     install (dict): {name: version}. remove (list): packages of the previous stream, or name-version of a
-    package's other versions. unit (str): the service, which is enabled and active afterwards in every case.
+    package's other versions. unit (str): the service, which is enabled and active afterwards in every case
+    where there is one: a controller has libraries of Open vSwitch, and no switch.
 
     Returns {name: {"old", "new"}} of every package that moved.
     Raises NodeError PACKAGE_DOWNLOAD_FAILED, PACKAGE_FAILED or OVS_FAILED.
@@ -120,11 +121,12 @@ def update(install: Mapping[str, str], remove: Sequence[str] = (), unit: str | N
 
         salt 'cmp1' ovs.update '{openvswitch3.5: 3.5.0-1, rhosp-openvswitch: 3.5-1}' '[openvswitch3.4]'
     """
-    before = switch_pid()
+    before, had = switch_pid(), status(unit)
     try:
         moved = __salt__["ovs_packages.move"](install, remove)
     finally:
-        ensure_service(unit)
+        if had or status(unit):
+            ensure_service(unit)
     if before and switch_pid() != before:
         raise NodeError("OVS_FAILED", f"ovs-vswitchd was restarted: {before} became {switch_pid()}")
     return moved

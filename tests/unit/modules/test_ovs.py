@@ -123,6 +123,12 @@ def test_a_node_without_the_service():
     assert ovs(commands).status() is None
 
 
+def test_a_node_with_libraries_and_no_switch_gets_none():
+    commands = Commands({"systemctl show": "Id=a\nLoadState=not-found\nUnitFileState=\nActiveState=inactive"})
+    assert list(ovs(commands).update({"python3-openvswitch": "3.1.0-2"})) == ["moved"]
+    assert not [line for line in commands.lines() if " enable" in line or " start" in line]
+
+
 def test_debians_service_has_its_own_name():
     assert ovs(Host(), os_family="Debian").unit() == "openvswitch-switch.service"
 

@@ -43,6 +43,8 @@ from openstack_rollout.node import packages
             {"x-openvswitch": "5", "openvswitch3.5": "5"},
             ["openvswitch3.4"],
         ),
+        # a controller's bindings need no switch
+        ("ovs", {"openvswitch3.5": "5"}, {"python3-openvswitch": ["3"]}, {}, []),
         # a transaction that broke after it had taken the old stream away
         (
             "ovs",
