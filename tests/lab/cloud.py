@@ -289,7 +289,7 @@ class Lab:
 
     def _material(self) -> _Material:
         """What the cache holds, made when it lacks it."""
-        if self._made is None and self.profile == settings.PACKAGES:
+        if self._made is None and self.profile in settings.PACKAGED:
             self._made = self._packaged_material()
         if self._made is None:
             root = base.ensure()
@@ -307,12 +307,20 @@ class Lab:
         return self._made
 
     def _packaged_material(self) -> _Material:
-        """That of machines whose services are packages. Their releases have no image."""
+        """That of machines whose services are packages; beside them those whose services are containers.
+
+        Where all services are packages, the releases have no image.
+        """
         root = base.ensure(base.PACKAGED)
         layers = packaged_layers.ensure(root)
         repository = packaged_repository.ensure(root, layers)
         by_role = {role: [layer, root] for role, layer in layers.items()}
         by_role["controller"].insert(0, packaged_databases.ensure(root, layers["controller"]))
+        if self.profile == settings.BOTH:
+            other = base.ensure()
+            rpms = packages.ensure(other)
+            by_role["compute"] = [*([rpms.layer] if rpms.layer else []), other]
+            return [rpms, repository], images.ensure(other), by_role
         none = images.Images(self.home / "images", {version: {} for version in settings.RELEASES}, {}, None)
         return [repository], none, by_role
 
@@ -332,7 +340,7 @@ class Lab:
         services.write(self.home, pictures.storage, [one.place for one in repositories])
         if self.profile == settings.OPENSTACK:
             configuration.write_clouds(self.home / CLOUDS)
-        if self.profile == settings.PACKAGES:
+        if self.profile in settings.PACKAGED:
             configuration.write_clouds(self.home / CLOUDS, packaged_configuration.KEYSTONE)
         for version in settings.RELEASES:
             packaged = _by_family([one.releases[version] for one in repositories])

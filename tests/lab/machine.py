@@ -64,7 +64,7 @@ def main(home: Path, name: str) -> None:
             more.append(_CLUSTER_FILES)
         if cloud["profile"] == settings.CEPH:
             more.append(_CEPH_FILES)
-        if cloud["profile"] == settings.PACKAGES:
+        if cloud["profile"] in settings.PACKAGED and node.debian:
             more += [_PACKAGED_FILES, *([_CLUSTER_FILES] if node.role == "controller" else [])]
         _configure(root, node, nodes, more)
     while True:

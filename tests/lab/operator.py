@@ -23,7 +23,7 @@ def install(lab: Lab, version: str) -> None:
     has none. An update finds them running.
     """
     lab.set_pillar(target_version=version)
-    if lab.profile == settings.PACKAGES:
+    if lab.profile in settings.PACKAGED:
         packaged.build(lab)  # its machines have the packages already
     if lab.profile == settings.CONTROLLERS:
         pacemaker.build(lab)  # the services reach each other by the VIP

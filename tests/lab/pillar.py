@@ -54,7 +54,8 @@ def initial_page(profile: str) -> dict:
         # Without a kernel module every switch of the lab is a userspace one.
         "ovs": {"userspace": "accept"},
         "services": initial_services(profile),
-        **({} if profile == settings.PACKAGES else {"service_defaults": _OWN_IMAGES}),
+        # what an image says of itself is no default of a package
+        **({} if profile in settings.PACKAGED else {"service_defaults": _OWN_IMAGES}),
     }
 
 
@@ -62,8 +63,8 @@ def initial_services(profile: str) -> dict:
     """What every page of the lab says of the catalogue: what its network stands on."""
     if profile == settings.OPENSTACK:
         return openstack.services()
-    if profile == settings.PACKAGES:
-        return packaged.services()
+    if profile in settings.PACKAGED:
+        return packaged.services(both=profile == settings.BOTH)
     if profile == settings.CONTROLLERS:
         return clusters.services()
     if not any(node.role == "controller" for node in settings.PROFILES[profile]):

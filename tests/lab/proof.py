@@ -76,11 +76,18 @@ _CONTROLLERS = {
     }
 }
 
+#: of a compute in a cloud whose controllers are of packages: it has no OVN
+_BESIDE_PACKAGES = {
+    container: key for container, key in CONTAINERS["cmp"].items() if not container.startswith("ovn_")
+}
+
 
 def containers(lab: Lab, node: str) -> dict[str, str]:
     """container → image key, of what has to run on a node of the lab's profile."""
-    if lab.profile == settings.PACKAGES:
+    if lab.profile in settings.PACKAGED and lab.nodes[node].debian:
         return {}
+    if lab.profile == settings.BOTH:
+        return _BESIDE_PACKAGES
     return {settings.OPENSTACK: _OPENSTACK, settings.CONTROLLERS: _CONTROLLERS}.get(lab.profile, CONTAINERS)[
         node[:3]
     ]
@@ -151,7 +158,7 @@ def assert_node_at(lab: Lab, node: str, version: str) -> str:
     digests = {
         container: wanted["images"][key].partition("@")[2] for container, key in containers(lab, node).items()
     }
-    running = running_digests(lab, node) if lab.profile != settings.PACKAGES else {}
+    running = running_digests(lab, node) if digests else {}
     assert running == digests, f"{node} runs {running}, release {version} has {digests}"
     packages = installed(lab, node)
     for name, number in numbers.items():
@@ -160,7 +167,7 @@ def assert_node_at(lab: Lab, node: str, version: str) -> str:
                 f"{node}: {name} is {packages[name]}, release {version} has {number}"
             )
     managed = sum(bool(number) and name in packages for name, number in numbers.items())
-    if lab.profile == settings.PACKAGES and lab.nodes[node].role == "controller":  # it has no switch
+    if lab.profile in settings.PACKAGED and lab.nodes[node].role == "controller":  # it has no switch
         return f"{node}: {managed} packages at their versions"
     unit = "openvswitch-switch.service" if lab.nodes[node].debian else "openvswitch.service"
     for question in ("is-enabled", "is-active"):

@@ -94,6 +94,10 @@ DEBIAN = "debian"
 SYSTEM = "system"
 #: the profile whose services are Debian packages under their own units
 PACKAGES = "packages"
+#: the profile whose controllers are of such packages, and whose computes run containers
+BOTH = "both"
+#: the profiles with services that are packages: those of their Debian machines
+PACKAGED = (PACKAGES, BOTH)
 #: the profile of three storage nodes with a real Ceph, and a compute that is its client
 CEPH = "ceph"
 PROFILES = {
@@ -108,4 +112,5 @@ PROFILES = {
     CONTROLLERS: _nodes(3, 0, 0),
     CEPH: _nodes(0, 0, 1, storage=3),
     PACKAGES: _nodes(3, 2, 3, debian=("ctl1", "ctl2", "ctl3", "gtw1", "gtw2", "cmp1", "cmp2", "cmp3")),
+    BOTH: _nodes(3, 0, 2, debian=("ctl1", "ctl2", "ctl3")),
 }

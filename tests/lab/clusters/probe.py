@@ -16,12 +16,12 @@ from tests.lab.openstack import material
 from . import configuration
 
 #: a second, through the VIP: what leaves the machine room for the clusters that they are to try
-CALLS = {settings.CONTROLLERS: 8, settings.PACKAGES: 4}
+CALLS = {settings.CONTROLLERS: 8, settings.PACKAGES: 4, settings.BOTH: 4}
 _APIS = {"memcached": 11211, "keystone": 5000, "placement": 8778, "glance": 9292}
 #: what listens on each controller beside its database and its broker
 _LISTENERS = {
     settings.CONTROLLERS: {**_APIS, "northbound": 6641, "southbound": 6642},
-    settings.PACKAGES: {**_APIS, "nova": 8774, "neutron": 9696},
+    **{one: {**_APIS, "nova": 8774, "neutron": 9696} for one in settings.PACKAGED},
 }
 #: API → what is asked of it, but for keystone's tokens
 _PATHS = {

@@ -40,7 +40,7 @@ class Api:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         user = Password(
-            auth_url=packaged.KEYSTONE if lab.profile == settings.PACKAGES else configuration.KEYSTONE,
+            auth_url=packaged.KEYSTONE if lab.profile in settings.PACKAGED else configuration.KEYSTONE,
             username="admin",
             password=configuration.PASSWORD,
             project_name="admin",
@@ -60,7 +60,12 @@ class Api:
         Raises:
             LabError: Some are not; the message has what the API says.
         """
-        computes = {node.name for node in self.lab.nodes.values() if node.role == "compute"}
+        # beside packaged controllers a compute's container is a stand-in, which no API knows
+        computes = {
+            node.name
+            for node in self.lab.nodes.values()
+            if node.role == "compute" and self.lab.profile != settings.BOTH
+        }
         gateways = {node.name for node in self.lab.nodes.values() if node.role == "gateway"}
         wanted = {("nova-compute", host) for host in computes} | {
             *(("neutron-openvswitch-agent", host) for host in computes | gateways),

@@ -129,7 +129,7 @@ class _Database:
     def bindings(self) -> dict[str, list[str]]:
         """Each router: name -> the hosts of the agents that have it. Raises OSError without an answer."""
         if self._client is None:
-            inside = () if self._lab.profile == settings.PACKAGES else _INSIDE
+            inside = () if self._lab.profile in settings.PACKAGED else _INSIDE
             command = self._lab.exec_command("ctl1", [*inside, *_CLIENT, "neutron"])
             self._client = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True

@@ -50,8 +50,8 @@ def stopped(lab: Lab) -> set[tuple[str, str]]:
 
 
 def nodes(lab: Lab, role: str) -> list[str]:
-    """The machines of a role."""
-    return [node.name for node in lab.nodes.values() if node.role == role]
+    """The machines of a role whose services are packages."""
+    return [node.name for node in lab.nodes.values() if node.role == role and node.debian]
 
 
 def found_database(lab: Lab, timeout: float = 180) -> None:

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from .. import half_transaction, operator, proof, settings
-from ..agreement import assert_agreed
-from ..clusters import pacemaker
-from ..clusters.probe import Probe
-from ..events import EventLog
-from ..openstack.api import Api
-from ..openstack.reach import Reach
-from ..openstack.witness import Witness
-from ..packaged import cluster, page, releases, repository, units
+from tests.lab import half_transaction, operator, proof, settings
+from tests.lab.agreement import assert_agreed
+from tests.lab.clusters import pacemaker
+from tests.lab.clusters.probe import Probe
+from tests.lab.events import EventLog
+from tests.lab.openstack.api import Api
+from tests.lab.openstack.reach import Reach
+from tests.lab.openstack.witness import Witness
+from tests.lab.packaged import cluster, page, releases, repository, units
 
 LAB_PROFILE = settings.PACKAGES
 # Eight machines share two cores: the first test has the whole update, and what is made before it.
