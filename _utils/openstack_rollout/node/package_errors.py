@@ -15,6 +15,7 @@ from openstack_rollout.node.errors import NodeError
 _SAYS_WHAT_IS_WRONG = re.compile(
     r"\b(?:Error|Problem)(?: \d+)?: *\S|\bE: |nothing provides|conflicts with|No match for"
     r"|No package \S+ avail|(?:Curl|GPG|OpenPGP|Checksum) .*(?:error|failed|check)"
+    r"|^\S+ : (?:(?:Pre-?)?Depends|Conflicts|Breaks): "  # of a set that cannot come together, by apt
     r"|^killed by signal|Status code|Public key for \S+ is not|Failing package is|dpkg: error",
 )
 _SETTING = re.compile(r"\s*(?:\[[\w.:-]+\]$|[\w.-]+ ?=)")

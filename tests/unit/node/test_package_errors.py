@@ -152,6 +152,20 @@ def test_what_a_package_manager_says_in_any_case_is_not_told(said, told):
     assert (error.reason, error.text) == (FAILED, told)
 
 
+def test_a_set_that_cannot_come_together_is_told_with_who_needs_what():
+    said = """\
+The following packages have unmet dependencies:
+ ieee-data : Depends: wget but it is not installable or
+                      curl but it is not installable
+E: Unable to correct problems, you have held broken packages.
+"""
+    told = package_errors.classified(said, FAILED).text
+    assert told == (
+        "ieee-data : Depends: wget but it is not installable or; E: Unable to correct problems, you have held"
+        " broken packages."
+    )
+
+
 @pytest.mark.parametrize(
     ("said", "transient"),
     [
