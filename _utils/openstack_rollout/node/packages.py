@@ -70,7 +70,7 @@ def changes(
     if stage == "ovs":
         parts: set[str | None] = {match["part"] for match in map(_OVS_STREAM.match, installed) if match}
         if any(name.endswith("-openvswitch") and not name.startswith("python") for name in installed):
-            # The wrapper needs a switch, also when a broken transaction took the old one away; bindings do not.
+            # The wrapper needs a switch, also when a broken transaction took the old one away; bindings not.
             parts.add(None)
         streams = {name: match for name in packages if (match := _OVS_STREAM.match(name)) and match["stream"]}
         wanted |= {name: packages[name] for name, match in streams.items() if match["part"] in parts}
