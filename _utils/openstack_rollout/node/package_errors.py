@@ -18,6 +18,8 @@ _SAYS_WHAT_IS_WRONG = re.compile(
     r"|^\S+ : (?:(?:Pre-?)?Depends|Conflicts|Breaks): "  # of a set that cannot come together, by apt
     r"|^killed by signal|Status code|Public key for \S+ is not|Failing package is|dpkg: error",
 )
+# A set that cannot come together does not tomorrow either.
+_NO_PLAN = re.compile(r"you have held broken packages|nothing provides|conflicts with")
 _SETTING = re.compile(r"\s*(?:\[[\w.:-]+\]$|[\w.-]+ ?=)")
 # Of a repository that is broken, what stays so: somebody has to mend its address, or what it holds.
 _STAYS = re.compile(
@@ -93,8 +95,8 @@ def classified(text: str, reason: str) -> NodeError:
     text (str): what it printed. reason (str): a word of errors.REASONS, where none of the patterns matches.
     """
     found = next((word for word, pattern in _REASONS if pattern.search(text)), reason)
-    transient = False if found == "REPOSITORY_BROKEN" and _STAYS.search(text) else None
-    return NodeError(found, line(text), transient)
+    stays = {"REPOSITORY_BROKEN": _STAYS, reason: _NO_PLAN}.get(found)
+    return NodeError(found, line(text), False if stays and stays.search(text) else None)
 
 
 def line(text: str) -> str:

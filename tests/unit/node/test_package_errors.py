@@ -183,3 +183,14 @@ E: Unable to correct problems, you have held broken packages.
 )
 def test_what_of_a_repository_passes_by_itself_is_said_by_the_record(said, transient):
     assert package_errors.classified(said, FAILED).transient is transient
+
+
+def test_a_set_that_cannot_come_together_is_not_tried_again():
+    for said in (
+        "E: Unable to correct problems, you have held broken packages.",
+        "Error: \n Problem: cannot install both a-1 and a-2\n  - nothing provides b >= 2 needed by a-2",
+        "Error: \n Problem: package a-2 conflicts with b provided by b-1",
+    ):
+        assert package_errors.classified(said, "PACKAGE_DOWNLOAD_FAILED").transient is False, said
+    passing = package_errors.classified("it did not arrive whole", "PACKAGE_DOWNLOAD_FAILED")
+    assert passing.transient is True
