@@ -50,10 +50,15 @@ def installed(profile: str) -> Iterator[Lab]:
 
 
 def update(
-    lab: Lab, orchestration: str = "orch.update", check: bool = True, timeout: float = PATIENCE
+    lab: Lab, orchestration: str = "orch.update", check: bool = True, timeout: float = PATIENCE, **given: str
 ) -> subprocess.CompletedProcess:
-    """`salt-run state.orchestrate`; with check, a failed update raises with what it printed."""
-    done = lab.master(["salt-run", "state.orchestrate", orchestration], check=False, timeout=timeout)
+    """`salt-run state.orchestrate`; with check, a failed update raises with what it printed.
+
+    given: what the operator says of this run, e.g. limit="ctl1".
+    """
+    said = [f"pillar={json.dumps(given)}"] if given else []
+    command = ["salt-run", "state.orchestrate", orchestration, *said]
+    done = lab.master(command, check=False, timeout=timeout)
     assert not check or done.returncode == 0, done.stdout + done.stderr
     return done
 

@@ -251,9 +251,9 @@ def test_a_second_run_changes_nothing(cloud, story):
     assert (versions(cloud), units.invocations(cloud)) == (before, ran)
 
 
-def failed(cloud) -> str:
+def failed(cloud, **given: str) -> str:
     """What a control plane stage says that has to fail."""
-    done = operator.update(cloud, "orch.control_plane", check=False)
+    done = operator.update(cloud, "orch.control_plane", check=False, **given)
     assert done.returncode != 0, done.stdout
     return done.stdout + done.stderr
 
@@ -308,13 +308,25 @@ def test_dpkg_killed_the_next_run_mends_it(cloud, story, point):
     cloud.exec("ctl1", ["truncate", "--size=0", "/var/log/dpkg.log"])
     word = f"{point}:all {newer[point.split()[-1]]}" if "half-installed" not in point else f"{point}:all"
     half_transaction.arm(cloud, "ctl1", "/var/log/dpkg.log", word)
-    said = failed(cloud)
+    said = failed(cloud, limit="ctl1")
     killed = half_transaction.disarm(cloud, "ctl1")
     assert "dpkg" in killed and "ctl1" in said, said
+    operator.update(cloud, "orch.control_plane", limit="ctl1")
+    assert_placement(cloud, ["ctl1"], newer)
+
+
+def test_the_other_controllers_follow(cloud, story):
+    target = operator.status(cloud)["target"]
     operator.update(cloud, "orch.control_plane")
-    for node in CONTROLLERS:
+    wanted = {name: cloud.releases[target]["packages"][name] for name in PLACEMENT}
+    assert_placement(cloud, CONTROLLERS, wanted)
+
+
+def assert_placement(cloud, nodes, wanted: dict[str, str]) -> None:
+    """Its packages are these, whole, and it runs."""
+    for node in nodes:
         found = proof.installed(cloud, node)
-        assert {name: found[name] for name in newer} == {name: [new] for name, new in newer.items()}
+        assert {name: found[name] for name in wanted} == {name: [new] for name, new in wanted.items()}
         assert cloud.exec(node, ["dpkg", "--audit"]).stdout == ""
         assert cloud.exec(node, ["systemctl", "is-active", "placement-api"]).stdout.strip() == "active"
 
