@@ -259,11 +259,11 @@ def failed(cloud, **given: str) -> str:
 
 
 def test_a_package_that_would_remove_another_is_refused_before_anything_moves(cloud, story):
-    releases.publish(cloud, "1.0.2", "1.0.1", ["glance-api"], Conflicts="python3-openstackclient")
+    releases.publish(cloud, "1.0.2", "1.0.1", ["glance-api"], Conflicts="debconf-utils")
     cloud.set_pillar(target_version="1.0.2", policies=POLICIES)
     before, ran = versions(cloud), units.invocations(cloud)
     said = failed(cloud)
-    assert "PACKAGE_REMOVAL" in said and "python3-openstackclient" in said, said
+    assert "PACKAGE_REMOVAL" in said and "debconf-utils" in said, said
     assert (versions(cloud), units.invocations(cloud)) == (before, ran)
     cloud.master(["salt-run", "rollout.abort"], check=False)
 
