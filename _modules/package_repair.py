@@ -83,8 +83,8 @@ def due(stage: str, packages: Iterable[str] = (), exclude: Sequence[str] = ()) -
     """What a stage has to mend: {name: what of it is not as it must be}.
 
     stage (str): `system` mends everything but Open vSwitch's and Salt's own packages, which others do; any
-    other stage mends its packages. packages (list): those of the stage. exclude (list): globs of packages
-    that must not move.
+    other stage mends its packages. packages (list): names and globs of those of the stage. exclude (list):
+    globs of packages that must not move.
 
     Raises NodeError PACKAGE_FAILED when it cannot be told.
 

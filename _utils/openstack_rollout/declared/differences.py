@@ -168,6 +168,7 @@ def _all(wanted: Mapping[str, Any], facts: Facts) -> Iterator[Difference]:
         yield from _of_container(service, facts)
     for service in wanted["packaged"]:
         yield from _of_packaged(service, facts)
+    yield from _half_services(wanted["packaged"], facts)
     if facts.bootc:
         # The packages of a bootc host are those of its image; one that is staged waits for a reboot alone.
         image, coming = (wanted.get("system") or {}).get("os_image"), facts.bootc.staged or facts.bootc.booted
@@ -233,6 +234,18 @@ def _of_packaged(service: Mapping[str, Any], facts: Facts) -> Iterator[Differenc
         yield Difference(stage, Kind.SERVICE_STALE, name, None, list(record.stale))
     elif stopped := sorted(unit for unit, state in record.units.items() if state == "inactive"):
         yield Difference(stage, Kind.SERVICE_STOPPED, name, stopped)
+
+
+def _half_services(services: Iterable[Mapping[str, Any]], facts: Facts) -> Iterator[Difference]:
+    """What a killed transaction left of services that are packages, and of their libraries.
+
+    Such a service counts as here: dpkg does not call installed what it has half done.
+    """
+    globs: dict[str, list[str]] = {}
+    for one in services:
+        globs.setdefault(one["stage"], []).extend([*one["packages"], *one["own"], *one["libraries"]])
+    for stage, some in globs.items():
+        yield from _unfinished(stage, packages.to_mend(stage, some, _broken(facts)), facts)
 
 
 def _newer_libraries(services: Iterable[Mapping[str, Any]], facts: Facts) -> Iterator[Difference]:

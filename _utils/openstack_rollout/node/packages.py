@@ -113,14 +113,15 @@ def to_mend(
     """Of the packages that a killed transaction left half done, those that a stage has to mend.
 
     stage (str): `system` mends all but Salt's own packages, which move apart from all others; another stage
-    mends its own. packages: those of the stage. broken: the names. exclude (list): globs of packages that
-    must not move. Open vSwitch's are the business of the stage `ovs` alone, without their scripts.
+    mends its own. packages: names and globs of those of the stage. broken: the names. exclude (list): globs
+    of packages that must not move. Open vSwitch's are the business of the stage `ovs` alone, without their
+    scripts.
     """
     own = set(packages)
     return {
         name
         for name in broken
-        if (stage == "system" or name in own)
+        if (stage == "system" or matches(name, own))
         and not of_the_switch(name)
         and name not in MINION_PACKAGES
         and not matches(name, exclude)

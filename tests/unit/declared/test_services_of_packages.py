@@ -269,6 +269,17 @@ def test_what_differs():
     assert kinds(facts(here=False, units={})) == []
 
 
+@pytest.mark.parametrize("name", ["keystone", "keystone-doc", "python3-keystone"])
+def test_what_is_half_installed_is_mended_by_its_stage_though_nothing_is_installed(name):
+    told = facts(here=False, units={})
+    told["packages"].pop("keystone")
+    told["unfinished"] = {"doubles": {}, "half": {name: "2:22", "bash": "5"}, "unknown": ""}
+    found = differences.differences(desired(), read("node1", told))["control_plane"]
+    assert [(one.kind, one.subject) for one in found if one.kind == Kind.PACKAGE_HALF] == [
+        (Kind.PACKAGE_HALF, name)
+    ]
+
+
 def test_newer_libraries_are_of_its_stage_beside_the_release():
     told = read("node1", facts(newer={"python3-keystone": "2:23"}))
     found = [one for one in differences.beside_the_release(desired(), told) if one.stage == "control_plane"]
