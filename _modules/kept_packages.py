@@ -6,6 +6,7 @@ The files come from the package manager's cache, else from a repository while th
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 
 from salt.exceptions import CommandExecutionError
@@ -35,10 +36,16 @@ def due(service: str, packages: Mapping[str, str], exclude: Sequence[str] = ()) 
     return {"keep": {name: wanted[name] for name in found if name not in missing}, "missing": missing}
 
 
-def keep(service: str, packages: Mapping[str, str], exclude: Sequence[str] = ()) -> dict[str, dict]:
+def keep(
+    service: str,
+    packages: Mapping[str, str],
+    exclude: Sequence[str] = (),
+    patience: float | None = None,
+) -> dict[str, dict]:
     """Have the versions that a service has on the node, as files, and no others.
 
-    service (str), packages (dict), exclude (list): as for `due`, which says what is kept.
+    service (str), packages (dict), exclude (list): as for `due`, which says what is kept. patience (float):
+    seconds that looking for the files may take; what was not found by then is missing. None: no limit.
 
     Returns {"kept": {name: version} of what was not kept before, "missing": {name: why it cannot be kept}}.
     Raises NodeError DISK_FULL, or NODE_ERROR.
@@ -49,12 +56,13 @@ def keep(service: str, packages: Mapping[str, str], exclude: Sequence[str] = ())
 
         salt 'ctl1' kept_packages.keep nova-api '{nova-api: "2:26.2.2-1~deb12u3"}'
     """
-    before, wanted, found = _looked(service, packages, exclude)
+    until = float("inf") if patience is None else time.monotonic() + patience
+    before, wanted, found = _looked(service, packages, exclude, until)
     if not wanted:
         return {"kept": {}, "missing": {}}
     fetch = {name: wanted[name] for name, one in found.items() if not (one.path or one.why)}
     if fetch:
-        found |= _fetched(service, fetch)
+        found |= _fetched(service, fetch, until)
     there = {name: Source(path) for name, path in before.files.items() if name in wanted}
     taken = kept_packages.take(service, wanted, there | found)
     kept_packages.write(
@@ -131,7 +139,7 @@ def forget(service: str) -> None:
 
 
 def _looked(
-    service: str, packages: Mapping[str, str], exclude: Sequence[str]
+    service: str, packages: Mapping[str, str], exclude: Sequence[str], until: float = float("inf")
 ) -> tuple[Kept, dict[str, str], dict[str, Source]]:
     """What is kept that still counts, the versions to keep, and where the files are that are not kept yet."""
     there = __salt__["package_set.installed"]()
@@ -145,24 +153,24 @@ def _looked(
     files = {name: path for name, path in before.files.items() if name in same}
     # Where a version was that is no longer installed cannot be found out.
     lost = {name: Source("", why) for name, why in before.missing.items() if begun and name in same}
-    found = _sources({name: one for name, one in wanted.items() if name not in {*files, *lost}}) | lost
+    found = _sources({name: one for name, one in wanted.items() if name not in {*files, *lost}}, until) | lost
     return before._replace(files=files, begun=begun), wanted, found
 
 
-def _sources(packages: Mapping[str, str]) -> dict[str, Source]:
+def _sources(packages: Mapping[str, str], until: float) -> dict[str, Source]:
     """Where their files are. Who cannot be asked has none."""
     if not packages:
         return {}
     try:
-        return _manager().sources(__salt__, packages, _own())
+        return _manager().sources(__salt__, packages, _own(), until=until)
     except CommandExecutionError as error:
         return dict.fromkeys(packages, Source("", errors.text_of(error)))
 
 
-def _fetched(service: str, packages: Mapping[str, str]) -> dict[str, Source]:
+def _fetched(service: str, packages: Mapping[str, str], until: float) -> dict[str, Source]:
     folder = kept_packages.folder(service)
     try:
-        return _manager().fetched(__salt__, packages, _own(), folder)
+        return _manager().fetched(__salt__, packages, _own(), folder, until=until)
     except CommandExecutionError as error:
         return dict.fromkeys(packages, Source("", errors.text_of(error)))
 

@@ -18,6 +18,7 @@ from openstack_rollout.node import (
     found_container,
     fresh_pillar,
     images,
+    kept_files,
     packages,
     replacements,
     sharing,
@@ -42,7 +43,8 @@ def desired(stage: str | None = None) -> dict:
     `openstack_rollout`), `packages` to that stage's {name: version}, and adds `images`: the references which
     that stage is the first to need. Each service has `here`: false where it is found, and not on this node or
     not known how it is run; then its image is not needed. Of those of `packaged` that share a unit the first
-    moves for all (node/sharing.py).
+    moves for all (node/sharing.py). It has
+    `restored`: its configuration files that go back to what they were before the run that is undone.
 
     Returns the share; `refused` is None, or {"reason", "message"} where the master refuses what is declared,
     the run is for another target, or no run has resolved a tag yet: nothing else counts then. With test=True
@@ -115,8 +117,13 @@ def _here(share: Mapping[str, Any]) -> dict:
     found = any(one["definition"] == "found" for one in share["services"])
     known = carriers.carried(__salt__) if found else {}
     there = {*known, *_called(known).values()}
+    undone = (share.get("rollback") or {}).get("of")
     services = [
-        {**one, "here": one["definition"] != "found" or one["container"] in there}
+        {
+            **one,
+            "here": one["definition"] != "found" or one["container"] in there,
+            "restored": [path for path in one["config_files"] if undone and kept_files.former(undone, path)],
+        }
         for one in share["services"]
     ]
     needed = {one["image"] for one in services if one["here"]}
@@ -223,6 +230,7 @@ def _container(one: Mapping[str, Any], local: Mapping[str, Iterable[str]]) -> di
         "labels": labels,
         "unit": labels.get(_UNIT),
         "exit_code": one.get("exit_code"),
+        "names": sorted(local.get(one["image_id"], ())),
     }
 
 

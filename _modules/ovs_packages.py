@@ -11,7 +11,14 @@ from collections.abc import Collection, Mapping, Sequence
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import apt, held_services, package_errors, transactions, updaters
+from openstack_rollout.node import (
+    apt,
+    held_services,
+    kept_packages,
+    package_errors,
+    transactions,
+    updaters,
+)
 from openstack_rollout.node import packages as comparing
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.node.packages import OVS_PACKAGES
@@ -103,7 +110,7 @@ def _by_apt(install: Mapping[str, str], remove: Sequence[str]) -> dict:
 def _refuse_others(install: Mapping[str, str], erase: Collection[str]) -> None:
     """Refuse a transaction that would move anything but Open vSwitch."""
     try:
-        plan = apt.simulated(__salt__, apt.wanted(install, erase))
+        plan = apt.simulated(__salt__, apt.wanted(install, erase, kept_packages.at_hand(install)))
     except CommandExecutionError as error:
         raise package_errors.classified(str(error), "PACKAGE_FAILED") from error
     others = [name for name in plan.moving if not comparing.of_the_switch(name)]

@@ -19,6 +19,7 @@ from openstack_rollout.node import (
     apt,
     commands,
     dnf_transaction,
+    kept_packages,
     package_errors,
     transactions,
     updaters,
@@ -176,6 +177,7 @@ def missing_downloads(packages: Mapping[str, str]) -> dict[str, str]:
 
         salt 'cmp1' package_set.missing_downloads '{openstack-selinux: 0.8.41-1}'
     """
+    packages = {name: one for name, one in packages.items() if name not in kept_packages.at_hand(packages)}
     if not packages:
         return {}
     ask = apt.unfetched if _is_apt() else dnf_transaction.unfetched
@@ -238,8 +240,11 @@ def _prepared(
     *,
     setopt: Sequence[str] = (),
     erase: Collection[str] = (),
+    files: Mapping[str, str] | None = None,
     **more: Any,
 ) -> comparing.Transaction:
+    # What a run had before is on the node: a rollback needs no repository.
+    more["files"] = {**kept_packages.at_hand(packages), **(files or {})}
     if _is_apt():
         return apt.prepared(__salt__, packages, erase=erase, **more)
     return dnf_transaction.prepared(__salt__, packages, _own(), setopt=setopt, **more)

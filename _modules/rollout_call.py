@@ -29,6 +29,7 @@ _MODULES = (
     "reboot_needed",
     "rollout_hooks",
     "rollout_job",
+    "way_back",
 )
 
 

@@ -19,7 +19,7 @@ from openstack_rollout.on_salt.fleet import SaltFleet
 from openstack_rollout.on_salt.refusal import REFUSED as _REFUSED
 from openstack_rollout.on_salt.refusal import Refusal
 from openstack_rollout.on_salt.returns import changes_of
-from openstack_rollout.records.journal import plain as _plain
+from openstack_rollout.records.stored import plain as _plain
 from openstack_rollout.rollout import control, dry_run, gone, preflight_command, tags
 from openstack_rollout.rollout import status as standing
 from openstack_rollout.rollout.asking import Given
@@ -78,6 +78,7 @@ def status(silence=STATUS_SILENCE):
             asked=asked,
             tags=looked,
             estimate=estimate,
+            rollback=journal.way_back.in_force() if model.backs is not None else None,
         )
     return {"data": data, "outputter": "rollout"}
 

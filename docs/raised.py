@@ -43,6 +43,15 @@ RAISED = {
         "A node runs a newer release than the target, or one of which nothing tells whether it is newer.",
         LEFT_OUT,
     ),
+    "ROLLED_BACK": Raised(
+        "An update, or a stage, was asked for, and nodes are held at what they were before it by a rollback.",
+        NOTHING,
+    ),
+    "IRREVERSIBLE": Raised(
+        "A rollback was asked for of what cannot go back: a migration that ran, what is declared"
+        " irreversible, a kernel in use, a package that is nowhere any more, nodes that a later run moved.",
+        BEFORE_RUN,
+    ),
     "CUSTOM_IMAGES_UNCHANGED": Raised(
         "The target is a new one, and all custom images are still those of the last update.", BEFORE_RUN
     ),

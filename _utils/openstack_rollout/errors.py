@@ -23,7 +23,15 @@ REASONS = {
     ),
     "DOWNGRADE_REFUSED": (
         "Set openstack:target_version to the deployed release or a newer one, or say of the releases which is"
-        " newer."
+        " newer. To undo a run: salt-run rollout.rollback."
+    ),
+    "ROLLED_BACK": (
+        "Set openstack:target_version to the release that the nodes went back to, or to another one. To go to"
+        " the same one again: salt-run rollout.end_rollback."
+    ),
+    "IRREVERSIBLE": (
+        "Nothing was touched. Mend forward: a newer release, or a hotfix (openstack:custom_images). Or leave"
+        " the nodes, or the stages, that the message names out (limit, stages)."
     ),
     "CUSTOM_IMAGES_UNCHANGED": (
         "Renew openstack:custom_images, or name this target in openstack:keep_custom_images_for."

@@ -60,7 +60,30 @@ prefetch what is newer of the system:
     - kept: {{ node.system.kept | json }}
     - failhard: True
 {%- endif %}
-{%- if not images and not stages and not others and not packaged %}
+{%- set rendered = namespace(paths=[]) %}
+{%- for service in node.services if service.stage in asked and service.config == "rerender" %}
+{%- set rendered.paths = rendered.paths + (service.config_files | sort) %}
+{%- endfor %}
+{%- set run = pillar.get("openstack_rollout", {}).get("run") %}
+{%- set touched = pillar.get("openstack_rollout", {}).get("moved", false) %}
+{%- set moved = namespace(packages={}) %}
+{%- for service in packaged %}
+{%- set moved.packages = dict(moved.packages, **moving[service.name]) %}
+{%- endfor %}
+{#- A rollback needs what the run that it undoes has kept. #}
+{%- if run and not (node.rollback | default({})) and not salt["bootc.status"]() %}
+prefetch the way back of the run:
+  way_back.kept:
+    - name: {{ run | json }}
+    - stages: {{ dict(node.packages | dictsort | selectattr("0", "in", stages)) | json }}
+    - also: {{ moved.packages | json }}
+    - depth: {{ (node.system.depth if others else none) | json }}
+    - kept: {{ (node.system.kept if others else []) | json }}
+    - exclude: {{ node.held_back | json }}
+    - files: {{ rendered.paths | json }}
+    - touched: {{ touched | json }}
+{%- endif %}
+{%- if not images and not stages and not others and not packaged and not run %}
 {{ nothing("prefetch") }}
 {%- endif %}
 {%- endif %}

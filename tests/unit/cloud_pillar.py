@@ -141,6 +141,7 @@ def facts_at(openstack, version, where, name="node1", **changes):
                 "labels": {},
                 "unit": service["unit"],
                 "exit_code": 0,
+                "names": [service["image"]],
             }
             for service in wanted["services"]
         },

@@ -18,16 +18,18 @@ from fnmatch import fnmatch
 import pytest
 
 from openstack_rollout.declared import facts
+from openstack_rollout.declared.kept import Kept
 from openstack_rollout.declared.model import Model
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.lock import Lock
-from openstack_rollout.rollout import tags
+from openstack_rollout.rollout import in_force, tags
 from openstack_rollout.rollout.asking import Given
 from openstack_rollout.rollout.fleet import Answers, NothingDue, StepResult
 from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.rollout.reboots import Reboots
+from openstack_rollout.rollout.rollback import Asked, Rollback
 from openstack_rollout.rollout.run import Rollout
 from tests.unit.cloud_pillar import QUIET
 
@@ -154,6 +156,7 @@ class Cloud:
         self.ended = []
         self.nodes = {}
         self.openstack = pillar(target, nodes)
+        self.journal = None  # of the master, whose rollback in force nodes' shares know
         for role, count in nodes.items():
             for number in range(1, count + 1):
                 node = SimulatedNode(
@@ -193,6 +196,18 @@ class Cloud:
     def model(self):
         """What is declared now."""
         return Model.model_validate(self.openstack)
+
+    def wanted(self, name, stage):
+        """What a node's share wants of a stage: a version."""
+        rollback = self.journal and in_force.of_node(self.model, self.journal, name)
+        if not rollback:
+            return self.target or NEWEST
+        back = rollback.node
+        assert back and stage in back["stages"], f"{name} was to be left alone in {stage}"
+        if stage in PACKAGES:
+            return back["packages"].get(PACKAGES[stage], self.nodes[name].at[stage])
+        found = back["images"][stage]
+        return next(one for one in VERSIONS if found.endswith(digest(stage, one)))
 
     def facts_of(self, name):
         """What a node tells."""
@@ -304,7 +319,7 @@ class SimulatedFleet:
         if step == "apply":
             self.cloud.applied.append((stage, node))
             if fault != "lie":
-                state.at[stage] = self.cloud.target or NEWEST
+                state.at[stage] = self.cloud.wanted(node, stage)
         self._push(1.0 if step == "verify" else seconds, StepResult(node, jid, True))
 
     def adopt(self, node, step, stage, jid, silence):
@@ -416,7 +431,7 @@ class Master:
     def __init__(self, cloud, folder):
         self.cloud = cloud
         self.store = MemoryStore()
-        self.journal = Journal(self.store, cloud.clock)
+        self.journal = cloud.journal = Journal(self.store, cloud.clock)
         self.lock = Lock(folder / "lock")
         self.missing = []  # what the registry lacks
         self.tags = {}  # reference by tag -> its digest in the registry, or an error
@@ -425,13 +440,14 @@ class Master:
         self.before_poll = lambda: None
         self.drain = SimulatedDrain(cloud)
         self.reboots = lambda model: NoReboots(model, None)
+        self.told = {}  # what nodes tell of their way back, by node id
 
     def ports(self):
         return Ports(
             fleet=SimulatedFleet(self),
             journal=self.journal,
             lock=self.lock,
-            pillar=lambda: self.cloud.model,
+            pillar=lambda: in_force.turned(self.cloud.model, self.journal),
             content=self.content,
             digests=lambda wanted: {reference: self.tags[reference] for reference in wanted},
             registry=lambda images: self.missing,
@@ -441,7 +457,17 @@ class Master:
             reboots=self.reboots,
             risks=self.risks,
             drains=lambda model: Drains(model, None, {DRAIN: lambda *made_of: self.drain}),
+            way_back=self.way_back,
         )
+
+    def way_back(self, run, nodes):
+        silent = {node: ("NODE_SILENT", "no answer") for node in nodes if self.cloud.nodes[node].silent}
+        told = {
+            node: Kept(**{"schema": 1, "known": True, **self.told.get(node, {})})
+            for node in nodes
+            if node not in silent
+        }
+        return told, silent
 
     def content(self):
         """What the shares of nodes are made of: with what the last run took for tags."""
@@ -452,6 +478,13 @@ class Master:
 
     def rollout(self):
         return Rollout(self.ports())
+
+    def roll_back(self, run=None, **asked):
+        """What orch/rollback.sls does."""
+        Rollback(self.ports()).begin(Asked(run, **asked))
+        for stage in ("system", "ovs", "services", "control_plane", "ovn"):
+            self.rollout().stage(stage)
+        return self.rollout().finish()
 
     def update(self, **given):
         """What orch/update.sls does: every step with a rollout of its own, in one process."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from openstack_rollout.declared import differences, next_boot, releases, remarks, share
+from openstack_rollout.declared import differences, next_boot, releases, remarks, share, way_back
 from openstack_rollout.declared.completeness import DECLARED
 from openstack_rollout.declared.differences import Difference, Kind
 from openstack_rollout.declared.next_boot import Doubt
@@ -41,9 +41,9 @@ class Compared:
     the release asks for and is not so. settings: stage → what an operator has set for which the stage would
     wait. notes: {"kind", "subject", "detail"} of what is beside the catalogue. agents: stage → service →
     what OpenStack calls its agent, of those that are packages and run here. packaged: name → type, of the
-    services that are packages and run here. os_family: of its
-    distribution. boot_id: of the boot in which it was measured. next_boot: why the next may not start what is
-    wanted.
+    services that are packages and run here. os_family: of its distribution. boot_id: of the boot in which it
+    was measured. next_boot: why the next may not start what is wanted. former: what a rollback would bring
+    back of what comes next (way_back).
     """
 
     id: str
@@ -72,6 +72,7 @@ class Compared:
     os_family: str = ""
     boot_id: str = ""
     settings: dict[str, list[str]] = field(default_factory=dict)
+    former: dict[str, Any] = field(default_factory=dict)
 
     def open(self, stages: Iterable[str]) -> list[Difference]:
         """What differs in these stages."""
@@ -87,6 +88,7 @@ class Comparison:
         self._versions = list(reversed(releases.versions(model)))
         self._versions.sort(key=lambda version: version != model.target_version)
         self._releases = _releases_by_digest(model)
+        self._references = _references_by_digest(model)
 
     @property
     def target(self) -> str:
@@ -103,9 +105,16 @@ class Comparison:
         deployed = self.deployed(facts, where)
         # What is told of services, where no release is wanted, is that of the release that runs.
         own = wanted if target or deployed is None else self._of(deployed, where) or wanted
+        runs = self._of(deployed, where) or wanted if deployed else wanted
+        former = way_back.of(wanted, runs, facts, deployed, self._references)
+        former["irreversible"] = releases.get(self._model, target).irreversible
+        if self._model.backs is not None:
+            back = self._model.backs.get(facts.id)  # whose migrations are no more its own
+            wanted = own = way_back.desired(self._model, wanted, where, back, self._of)
         stages = {stage: list(found) for stage, found in differences.differences(wanted, facts).items()}
+        going_back = self._model.backs is not None
         for one in differences.beside_the_release(wanted, facts):
-            if one.stage in stages:
+            if one.stage in stages and not (going_back and one.kind == Kind.MIGRATION):
                 stages[one.stage].append(one)
         return Compared(
             id=facts.id,
@@ -134,6 +143,7 @@ class Comparison:
             os_family=facts.os_family,
             boot_id=facts.boot_id,
             settings=remarks.settings(wanted, facts, stages),
+            former=former,
         )
 
     def deployed(self, facts: Facts, where: Place) -> str | None:
@@ -247,6 +257,13 @@ def _renews_minion(open_ends: Iterable[Difference], facts: Facts) -> bool:
     pinned = any(one.kind in moving and one.subject in MINION_PACKAGES for one in open_ends)
     begun = any(one.kind == Kind.MINION for one in open_ends)
     return pinned or begun or any(name in facts.newer.upgrade for name in MINION_PACKAGES)
+
+
+def _references_by_digest(model: Model) -> dict[str, str]:
+    """The reference that a release has of a digest, a newer release's before an older one's."""
+    some = [*(model.releases[one].images for one in releases.versions(model)), model.custom_images]
+    found = (reference for images in some for _, _, reference in releases.references_of(images))
+    return {digest: reference for reference in found if (digest := digest_of(reference))}
 
 
 def _releases_by_digest(model: Model) -> dict[str, str]:

@@ -29,7 +29,8 @@ _Versions = dict[_Name, _Name]
 
 class Container(_Record):
     """A container: whether it runs and is healthy (None: not known), the id and the digests of its image, the
-    labels of those who deploy, and its unit. exit_code: with which it ended last, None: not known.
+    labels of those who deploy, and its unit. exit_code: with which it ended last, None: not known. names: of
+    its image, with a digest.
     """
 
     running: bool
@@ -39,6 +40,7 @@ class Container(_Record):
     labels: dict[_Name, _Text]
     unit: _Text | None
     exit_code: int | None = None
+    names: _Names = []
 
 
 class Carried(_Record):

@@ -70,6 +70,8 @@ class Migration(Hook):
 
     stage: Stage
     """The stage that it belongs to."""
+    reversible: bool = False
+    """Whether what ran before works with what it leaves: else a run in which it ran cannot be rolled back."""
 
 
 def _unique(some: list[Hook]) -> list[Hook]:

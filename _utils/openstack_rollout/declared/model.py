@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 
 from openstack_rollout.declared import content, releases, version_order
 from openstack_rollout.declared import roles as of_roles
@@ -103,6 +103,20 @@ class Model(Strict):
     touched."""
     releases: Annotated[dict[ReleaseName, Release], AfterValidator(distinct)] = {}
     """The catalogue of releases, by version."""
+    _backs: Mapping[str, Mapping[str, Any]] | None = PrivateAttr(default=None)
+
+    @property
+    def backs(self) -> Mapping[str, Mapping[str, Any]] | None:
+        """What nodes have to be in place of the target (records.way_back.Back), by node id, while a rollback
+        is in force: the others are left alone. None without one.
+        """
+        return self._backs
+
+    def turned(self, backs: Mapping[str, Mapping[str, Any]] | None) -> Model:
+        """The same, with a rollback in force, or with none."""
+        found = self.model_copy()
+        found._backs = backs
+        return found
 
     @cached_property
     def catalogue(self) -> Catalogue:

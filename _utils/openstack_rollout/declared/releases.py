@@ -145,6 +145,8 @@ class Release(Strict):
     """What an operator should know before updating to it."""
     checks: list[Check] = []
     """What is asked of every node whose service is about to move, before anything is touched."""
+    irreversible: bool = False
+    """Whether nodes that were brought to it cannot go back: a rollback of such a run is refused."""
 
 
 def distinct(releases: dict[str, Release]) -> dict[str, Release]:

@@ -50,7 +50,8 @@ class Round:
 def of_stage(
     model: Model, version: str, stage: str, nodes: int, families: Collection[str] = ()
 ) -> list[Round]:
-    """The rounds of a stage at a release, in their order; one without a name where there is no order to keep.
+    """The rounds of a stage at a release, in their order (the opposite one while a rollback is in force); one
+    without a name where there is no order to keep.
 
     model (Model): what is declared. version (str): the release. nodes (int): how many have the stage open;
     one alone goes through all of it in the catalogue's order. families: those of the nodes' distributions:
@@ -60,6 +61,7 @@ def of_stage(
         return [Round(stage)]
     entries = [one for one in model.catalogue.of_node(model.known_roles, version) if one.stage == stage]
     groups = _groups(entries, families)
+    groups = groups if model.backs is None else groups[::-1]
     named = [frozenset(one.container for one in group if one.deploy == "container") for group in groups]
     return [
         Round(

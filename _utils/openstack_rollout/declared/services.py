@@ -227,6 +227,10 @@ class Entry(Strict):
     """Units of earlier installers that ran it, without .service; removed, since two may not run it."""
     enabled: bool | None = None
     """Whether it is there at all."""
+    irreversible: bool | None = None
+    """Whether it cannot go back once it has moved, such as one that migrates what it stores: a rollback of a
+    run that moved it is refused.
+    """
 
 
 class ServiceEntry(Entry):
@@ -266,6 +270,7 @@ class Service(Strict):
     guard: str = "none"
     legacy_units: list[str] = []
     enabled: bool = False
+    irreversible: bool = False
 
     @property
     def image_key(self) -> tuple[str, str | None]:

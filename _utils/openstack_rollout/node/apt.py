@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
+import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -125,15 +127,21 @@ def unfetched(salt: Mapping[str, Any], install: Mapping[str, str], own: str) -> 
     }
 
 
-def sources(salt: Mapping[str, Any], install: Mapping[str, str], own: str) -> dict[str, packages.Source]:
+def sources(
+    salt: Mapping[str, Any], install: Mapping[str, str], own: str, *, until: float = math.inf
+) -> dict[str, packages.Source]:
     """Where the files of packages are to be had, at the versions that are installed. Nothing is fetched.
 
     salt (dict): the caller's `__salt__`. install (dict): {name: version}. own (str): the node's architecture.
+    until (float): by time.monotonic(), when it is no longer looked for files.
     """
     told = commands.run(salt, ["apt-config", "shell", "PLACE", "Dir::Cache::archives/d"]).stdout
     cache = Path(*(word.partition("=")[2] for word in shlex.split(told)[:1]))
     found = {}
     for name, version in install.items():
+        if time.monotonic() > until:
+            found[name] = packages.Source("", packages.NO_TIME)
+            continue
         path = _cached(salt, cache, name, version, own)
         why = "" if path else _refused(_download(salt, name, version, ["--print-uris"]))
         found[name] = packages.Source(path, why)
@@ -141,14 +149,17 @@ def sources(salt: Mapping[str, Any], install: Mapping[str, str], own: str) -> di
 
 
 def fetched(
-    salt: Mapping[str, Any], install: Mapping[str, str], own: str, folder: str
+    salt: Mapping[str, Any], install: Mapping[str, str], own: str, folder: str, *, until: float = math.inf
 ) -> dict[str, packages.Source]:
     """As `sources`, once what only a repository has is fetched into a folder.
 
-    salt, install, own: as for `sources`. folder (str): its path.
+    salt, install, own, until: as for `sources`. folder (str): its path.
     """
     found = {}
     for name, version in install.items():
+        if time.monotonic() > until:
+            found[name] = packages.Source("", packages.NO_TIME)
+            continue
         why = _refused(_download(salt, name, version, folder=folder))
         path = "" if why else _cached(salt, Path(folder), name, version, own)
         found[name] = packages.Source(path, why or ("" if path else "it did not arrive whole"))

@@ -6,6 +6,7 @@ Its answers are records; nothing of what dnf prints for people is read.
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import time
 from collections.abc import Collection, Mapping
@@ -29,11 +30,11 @@ _REASONS = {
 }
 
 
-def ask(salt: Mapping[str, Any], question: Mapping[str, Any]) -> dict[str, Any]:
+def ask(salt: Mapping[str, Any], question: Mapping[str, Any], *, longest: float = math.inf) -> dict[str, Any]:
     """What dnf's library answers.
 
     salt (dict): the caller's `__salt__`. question (dict): as `ask_dnf` describes: {"ask": state or resolve,
-    …}.
+    …}. longest (float): seconds that the answer may take, where that is less than otherwise.
 
     Returns the answer; a lock of dnf's is waited for, a minute at most.
     Raises NodeError REPOSITORY_BROKEN, PACKAGE_LOCKED, or another reason of the package manager's.
@@ -41,18 +42,16 @@ def ask(salt: Mapping[str, Any], question: Mapping[str, Any]) -> dict[str, Any]:
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            return _asked(salt, question)
+            return _asked(salt, question, min(longest, _LONGEST))
         except NodeError as error:
             if error.reason != "PACKAGE_LOCKED" or time.monotonic() > deadline:
                 raise
         time.sleep(_LOOK_EVERY)
 
 
-def _asked(salt: Mapping[str, Any], question: Mapping[str, Any]) -> dict[str, Any]:
+def _asked(salt: Mapping[str, Any], question: Mapping[str, Any], longest: float) -> dict[str, Any]:
     command = [*_python(), "-I", str(_OTHERS.get(question["ask"], _PROGRAM))]
-    result = commands.run(
-        salt, command, env=commands.UNATTENDED, stdin=json.dumps(question), timeout=_LONGEST
-    )
+    result = commands.run(salt, command, env=commands.UNATTENDED, stdin=json.dumps(question), timeout=longest)
     try:
         said = json.loads(result.stdout)
     except ValueError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -81,17 +83,25 @@ def unfetched(salt: Mapping[str, Any], install: Mapping[str, str], own: str) -> 
 
 
 def sources(
-    salt: Mapping[str, Any], install: Mapping[str, str], own: str, fetch: bool = False
+    salt: Mapping[str, Any],
+    install: Mapping[str, str],
+    own: str,
+    *,
+    fetch: bool = False,
+    until: float = math.inf,
 ) -> dict[str, packages.Source]:
     """Where the files of packages are to be had, at the versions that are installed.
 
     salt (dict): the caller's `__salt__`. install (dict): {name: version}. own (str): the node's architecture.
-    fetch (bool): fetch what only a repository has into dnf's cache. Raises NodeError, as dnf_library.ask.
+    fetch (bool): fetch what only a repository has into dnf's cache. until (float): by time.monotonic(), when
+    it is no longer looked for files. Raises NodeError, as dnf_library.ask.
     """
+    if (left := until - time.monotonic()) <= 0:
+        return dict.fromkeys(install, packages.Source("", packages.NO_TIME))
     names = sorted({_parted(name)[0] for name in install})
     question = {"ask": "sources", "packages": names, "fetch": fetch, "setopt": list(SETTINGS)}
     found = {}
-    for one in dnf_library.ask(salt, question)["packages"]:
+    for one in dnf_library.ask(salt, question, longest=left)["packages"]:
         name = _name(one, own)
         if packages.plain(install.get(name, "")) == packages.plain(one["version"]):
             found[name] = _source(salt, one, fetch)
@@ -99,13 +109,13 @@ def sources(
 
 
 def fetched(
-    salt: Mapping[str, Any], install: Mapping[str, str], own: str, folder: str
+    salt: Mapping[str, Any], install: Mapping[str, str], own: str, folder: str, *, until: float = math.inf
 ) -> dict[str, packages.Source]:
     """As `sources`, once what only a repository has is fetched: into dnf's cache, and no other folder.
 
-    salt, install, own: as for `sources`. folder (str): where apt would put it.
+    salt, install, own, until: as for `sources`. folder (str): where apt would put it.
     """
-    return sources(salt, install, own, fetch=True)
+    return sources(salt, install, own, fetch=True, until=until)
 
 
 def _source(salt: Mapping[str, Any], one: Mapping[str, Any], fetch: bool) -> packages.Source:

@@ -1,7 +1,8 @@
 """The packages that a service had before its last move, kept on the node: the way back needs no repository.
 
 A folder for each service, with the files and a record of them. It is dropped as soon as the service is proven
-at its new version, so that at most one earlier version of what moved is kept.
+at its new version, so that at most one earlier version of what moved is kept. One more is of the whole run
+that moved packages last (OF_THE_RUN).
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from openstack_rollout.records.state_file import StateFile
 
 FOLDER = Path("/var/lib/openstack-rollout/packages")
 _RECORD = "kept.json"
+#: What a whole run keeps, in place of a service's name: all that it moves, until another run moves something.
+OF_THE_RUN = ".run"
 
 
 class Kept(NamedTuple):
@@ -94,6 +97,17 @@ def take(service: str, packages: Mapping[str, str], sources: Mapping[str, Source
         raise _refused(error) from error
     missing = {name: sources[name].why or "it could not be fetched" for name in packages if name not in files}
     return Kept(dict(packages), files, missing)
+
+
+def at_hand(packages: Mapping[str, str]) -> dict[str, str]:
+    """The files that the last run kept of packages at these versions: {name: path}.
+
+    packages (dict): {name: version}.
+    """
+    kept = of(OF_THE_RUN)
+    return {
+        name: path for name, path in kept.files.items() if kept.packages.get(name) == packages.get(name, "")
+    }
 
 
 def drop(service: str) -> None:

@@ -26,6 +26,10 @@ Meets = Callable[[str, str], bool]
 Compare = Callable[[str, str], int | None]
 
 
+#: Why a file was not kept that it was not looked for any more.
+NO_TIME = "there was no time left to look for it"
+
+
 class Source(NamedTuple):
     """Where the file of an installed package is to be had, of the very version that is installed.
 

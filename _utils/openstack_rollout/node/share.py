@@ -76,6 +76,12 @@ def of_stage(pillar: Mapping[str, Any], stage: str | None) -> dict[str, Any]:
             "TARGET_CHANGED",
             f"openstack:target_version is now {whole['target']!r}, the run is for {wanted!r}",
         )
+    here, undone = (whole.get("rollback") or {}).get("of", ""), run.get("rollback", "")
+    if run and here != undone:
+        held = f"is to go back from run {here}" if here else "belongs to the target"
+        raise NodeError(
+            "TARGET_CHANGED", f"this node {held}, the run {'undoes ' + undone if undone else 'does not'}"
+        )
     declared = whole.get("content", {})
     edited = [name for name, found in run.get("content", {}).items() if declared.get(name) != found]
     if edited:

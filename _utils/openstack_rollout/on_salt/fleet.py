@@ -208,6 +208,7 @@ def _call(step: str, stage: str, context: Context) -> Call:
         return Call("rollout_call.run", ("rollout_hooks.run",), {"args": [stage, step]})
     sls = "prefetch" if step == "prefetch" else stage
     run = {
+        **{"run": context.run, "rollback": context.rollback, "moved": context.moved},
         **{"target": context.target, "content": dict(context.content)},
         **{"stages": list(context.stages), "drained": context.drained},
     }

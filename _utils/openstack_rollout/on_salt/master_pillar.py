@@ -14,6 +14,7 @@ import salt.pillar
 from openstack_rollout.declared import rendering
 from openstack_rollout.declared.model import Model
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.node.share import KEY
 
 _SUFFIX = "_master"
 
@@ -54,6 +55,15 @@ def _named_sls(model: Model) -> Iterator[tuple[str, str]]:
         for number, hook in enumerate(release.migrations):
             if hook.sls:
                 yield f"openstack:releases:{version}:migrations:{number}:sls", hook.sls
+
+
+def handed_out(opts: Mapping[str, Any]) -> dict[str, Any]:
+    """What an orchestration may have in its pillar though no operator gave it: the master's own, and the
+    share of a master whose id has no suffix.
+
+    opts (dict): the master's configuration. Raises RolloutError as `compiled_pillar`.
+    """
+    return {KEY: None, **compiled_pillar(opts)}
 
 
 def compiled_pillar(opts: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from openstack_rollout.on_salt.refusal import Refusal
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.rollout import control
-from openstack_rollout.rollout.asking import NOTHING, Given
+from openstack_rollout.rollout.asking import NOTHING
+
+
+class Said(Protocol):
+    """What an operator gave with a command: asking.Given, or rollback.Asked."""
+
+    def said(self) -> dict[str, Any]:
+        """By its key in the pillar of an orchestration."""
 
 
 def run(
     orchestrate: Callable[..., Mapping[str, Any]],
     journal: Journal,
     orchestration: str,
-    given: Given = NOTHING,
+    given: Said = NOTHING,
 ) -> dict[str, Any]:
     """Run an orchestration; returns what became of its run.
 

@@ -15,13 +15,14 @@ from typing import Any
 import salt.cache
 import salt.loader
 
-from openstack_rollout.declared import reading, share, tags
+from openstack_rollout.declared import reading, share, tags, way_back
 from openstack_rollout.declared.model import Model
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.node.share import KEY
 from openstack_rollout.on_salt import master_pillar
 from openstack_rollout.on_salt.cache_store import CacheStore
 from openstack_rollout.records.journal import Journal
+from openstack_rollout.rollout import in_force
 
 #: Seconds that a model is kept where another ext_pillar adds to it: no file tells when that changes.
 KEPT_BESIDE_OTHERS = 60
@@ -43,6 +44,7 @@ class _Kept:
 # A worker of the master makes many pillars; the loader keeps this module between them.
 _kept: dict[str, _Kept] = {}
 _matchers: dict[str, Any] = {}
+_journals: dict[str, Journal] = {}
 
 
 def share_of(opts: Mapping[str, Any], minion_id: str) -> dict[str, Any]:
@@ -59,6 +61,9 @@ def share_of(opts: Mapping[str, Any], minion_id: str) -> dict[str, Any]:
             return _match(opts, target, minion_id)
 
         where = share.place(model, matches, grains.get("os_family"))
+        rollback = in_force.of_node(model, _journal(opts), minion_id)
+        if rollback is not None:
+            return {KEY: way_back.share_of(model, where, matches, rollback)}
         return {KEY: share.share(model, where, matches)}
     except RolloutError as error:
         return {KEY: {"refused": {"reason": error.reason, "message": error.message}}}
@@ -117,6 +122,15 @@ def _files(opts: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
 def _seconds_kept(opts: Mapping[str, Any]) -> float:
     others = {name for one in opts.get("ext_pillar") or () for name in one} - {"openstack_rollout", "git"}
     return KEPT_BESIDE_OTHERS if others else float("inf")
+
+
+def _journal(opts: Mapping[str, Any]) -> Journal:
+    """The journal in the master's cache; Salt's loader behind it costs more than a share."""
+    key = str(opts["cachedir"])
+    if key not in _journals:
+        own = {name: value for name, value in opts.items() if name not in ("grains", "pillar")}
+        _journals[key] = Journal(CacheStore(salt.cache.factory(own)))
+    return _journals[key]
 
 
 def _match(opts: Mapping[str, Any], target: str, minion_id: str) -> bool:

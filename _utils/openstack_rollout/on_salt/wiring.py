@@ -30,12 +30,14 @@ from openstack_rollout.on_salt import (
     readiness,
     registry,
     shares,
+    way_back,
 )
 from openstack_rollout.on_salt.ask import SaltAsk
 from openstack_rollout.on_salt.cache_store import CacheStore
 from openstack_rollout.on_salt.fleet import SaltFleet
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.lock import Lock
+from openstack_rollout.rollout import in_force
 from openstack_rollout.rollout.consent import Nobody, Terminal
 from openstack_rollout.rollout.openings import Openings
 from openstack_rollout.rollout.ports import Ports, Standing
@@ -94,20 +96,21 @@ def ports(opts: Mapping[str, Any], fleet: SaltFleet, terminal: Terminal | None =
         monitor=partial(monitors.SaltMonitor, opts),
         untold=partial(notifying.problems, opts),
         agents=lambda model, *of: agents.wait_until_renewed(Cloud(model.cloud), *of),
+        way_back=lambda run, nodes: way_back.ask(fleet, run, nodes),
     )
 
 
 def model(opts: Mapping[str, Any]) -> Model:
-    """What is declared, read anew.
+    """What is declared, read anew, with the rollback in force.
 
     opts (dict): of master_options. Raises RolloutError INVALID_PILLAR, … as reading.read does, and for an SLS
-    that the file server does not have.
+    that the file server does not have; JOURNAL_DAMAGED.
     """
     found = reading.read(master_pillar.compiled_pillar(opts))
     missing = master_pillar.missing_sls(opts, found)
     if missing:
         raise RolloutError("INVALID_PILLAR", missing[0])
-    return found
+    return in_force.turned(found, journal(opts))
 
 
 def openings(opts: Mapping[str, Any], declared: Model | None = None) -> Openings:

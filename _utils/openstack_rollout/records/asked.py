@@ -11,7 +11,8 @@ class Asked:
 
     Attributes:
         limit: A compound target, "" for the whole cloud: no other node is touched.
-        nodes: The ids that it meant when the run began; None before that, and without a limit.
+        nodes: The ids that it meant when the run began; None before that, and without a limit. Of a rollback:
+            those that go back.
         until: A stage, or stage:role, after which the run stops; "" for none.
         confirm: Before what it waits for a yes (never, stage, role, wave, node), "" as the policies say.
         breaks: Moment of hooks, or stage:moment → a compound target: the nodes that rest there.

@@ -9,19 +9,20 @@ from __future__ import annotations
 import calendar
 import hashlib
 import secrets
-import threading
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Literal, Protocol, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.asked import Asked
 from openstack_rollout.records.drain_record import DrainRecord
 from openstack_rollout.records.run_record import UNFINISHED, Called, NodeRecord, Run
+from openstack_rollout.records.stored import ABSENT, OneAtATime, Store, plain, read, valid
+from openstack_rollout.records.ways_back import WaysBack
 
 BANK = "openstack/rollout"
 RUNS = f"{BANK}/runs"
@@ -33,10 +34,7 @@ DURATIONS = f"{BANK}/durations"  # of all runs, by what took them: a node, or a 
 
 _STAMP = "%Y%m%d-%H%M%S"  # at the beginning of a run's id
 
-T = TypeVar("T", Run, NodeRecord, DrainRecord)
 F = TypeVar("F")
-_FORMS: dict[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (Run, NodeRecord, DrainRecord)}
-_ABSENT: dict[str, Any] = {}  # what a store has for a key that is not there
 
 
 @dataclass
@@ -76,46 +74,6 @@ _CURRENT = TypeAdapter(Annotated[str, Field(min_length=1)])
 _TOOK = TypeAdapter(dict[str, list[Annotated[float, Field(ge=0, allow_inf_nan=False)]]])
 
 
-class Store(Protocol):
-    """The part of salt.cache that the journal uses."""
-
-    def store(self, bank: str, key: str, data: Any) -> None:
-        """Write one key."""
-
-    def fetch(self, bank: str, key: str) -> Any:
-        """Read one key, {} when it is not there."""
-
-    def list(self, bank: str) -> Iterable[str]:
-        """The keys of a bank."""
-
-    def flush(self, bank: str, key: str | None = None) -> Any:
-        """Remove a key, or the whole bank."""
-
-
-class _OneAtATime:
-    """A store for several threads: Salt's loader, behind salt.cache, mixes up two calls at once."""
-
-    def __init__(self, store: Store):
-        self._inner = store
-        self._lock = threading.Lock()
-
-    def store(self, bank: str, key: str, data: Any) -> None:
-        with self._lock:
-            self._inner.store(bank, key, data)
-
-    def fetch(self, bank: str, key: str) -> Any:
-        with self._lock:
-            return self._inner.fetch(bank, key)
-
-    def list(self, bank: str) -> Iterable[str]:
-        with self._lock:
-            return self._inner.list(bank)
-
-    def flush(self, bank: str, key: str | None = None) -> Any:
-        with self._lock:
-            return self._inner.flush(bank, key)
-
-
 class Journal:
     """Runs, their nodes, drained nodes, requests of operators, custom images of the last completed update.
 
@@ -124,8 +82,9 @@ class Journal:
     """
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.time):
-        self._store = _OneAtATime(store)
+        self._store = OneAtATime(store)
         self._clock = clock
+        self.way_back = WaysBack(self._store)
 
     def create(  # noqa: PLR0917
         self,
@@ -135,8 +94,13 @@ class Journal:
         owner: dict[str, Any],
         asked: Asked | None = None,
         accepted: dict[str, Called] | None = None,
+        *,
+        rollback: str = "",
+        gone: dict[str, dict[str, str]] | None = None,
     ) -> Run:
-        """Open a run and make it the current one; returns its record. asked, accepted: as of Run."""
+        """Open a run and make it the current one; returns its record. asked, accepted, rollback, gone: as of
+        Run.
+        """
         now = self._clock()
         stamp = time.strftime(_STAMP, time.gmtime(now))
         run = Run(
@@ -149,6 +113,8 @@ class Journal:
             owner=owner,
             asked=asked or Asked(),
             accepted=accepted or {},
+            rollback=rollback,
+            gone=gone or {},
         )
         self.save(run)
         self._store.store(BANK, "current", run.id)
@@ -161,7 +127,7 @@ class Journal:
 
     def run(self, run_id: str) -> Run | None:
         """The record of a run, None when there is none of that id."""
-        return _read(Run, self._store.fetch(RUNS, run_id), f"run {run_id}")
+        return read(Run, self._store.fetch(RUNS, run_id), f"run {run_id}")
 
     def latest(self) -> Run | None:
         """The run that was opened last, whatever its state."""
@@ -195,6 +161,7 @@ class Journal:
 
     def forget(self, run_id: str) -> None:
         """Forget a run with all that is kept of it."""
+        self.way_back.forget(run_id)
         for bank in (f"{RUNS}/{run_id}/nodes", *(f"{one}/{run_id}" for one in (RUNS, CONFIRMED, SKIPPED))):
             self._store.flush(bank)
         for bank in (REQUESTS, RUNS):
@@ -203,7 +170,7 @@ class Journal:
 
     def node(self, run_id: str, node: str) -> NodeRecord | None:
         """What a run did to one node."""
-        return _read(NodeRecord, self._store.fetch(f"{RUNS}/{run_id}/nodes", node), f"{node} in run {run_id}")
+        return read(NodeRecord, self._store.fetch(f"{RUNS}/{run_id}/nodes", node), f"{node} in run {run_id}")
 
     def nodes(self, run_id: str) -> dict[str, NodeRecord]:
         """What a run did to its nodes, by node id."""
@@ -217,7 +184,7 @@ class Journal:
 
     def drained(self, node: str) -> DrainRecord | None:
         """What was taken away from a node, None when nothing was."""
-        return _read(DrainRecord, self._store.fetch(DRAINS, node), f"the drain of {node}")
+        return read(DrainRecord, self._store.fetch(DRAINS, node), f"the drain of {node}")
 
     def all_drained(self) -> dict[str, DrainRecord]:
         """What was taken away from nodes, by node id."""
@@ -322,8 +289,10 @@ class Journal:
             read = partial(self.node, run_id)
             nodes = self._store.list(bank)
             dropped += [f"{node} in run {run_id}" for node in nodes if self._lost(bank, node, read)]
+            dropped += self.way_back.repair_run(run_id, self._lost)
             if self._lost(RUNS, run_id, self.run):
                 self._store.flush(bank)
+                self.way_back.forget(run_id)
                 dropped.append(f"run {run_id}")
             if self._lost(REQUESTS, run_id, self.requested):
                 dropped.append(f"the request to run {run_id}")
@@ -336,6 +305,7 @@ class Journal:
             dropped.append("the custom images of the last update")
         if self._lost(BANK, "tags", lambda _: self.tags()):
             dropped.append("what the tags of custom images were")
+        dropped += self.way_back.repair(self._lost)
         if self._lost(BANK, "current", lambda _: self.latest()):
             dropped.append("which run was the last one")
         return dropped
@@ -346,7 +316,7 @@ class Journal:
     def _told(self, form: TypeAdapter[F], bank: str, key: str) -> F | None:
         """What a key has, by its form; None where it is not there."""
         data = self._store.fetch(bank, key)
-        return None if data == _ABSENT else _valid(form, data, f"{bank}/{key} in the master's cache")
+        return None if data == ABSENT else valid(form, data, f"{bank}/{key} in the master's cache")
 
     def _lost(self, bank: str, key: str, read: Callable[[str], Any]) -> bool:
         """Whether a key cannot be read; it is dropped then."""
@@ -366,32 +336,3 @@ def opened_at(run_id: str) -> float | None:
         return float(calendar.timegm(time.strptime(run_id.rpartition("-")[0], _STAMP)))
     except ValueError:
         return None
-
-
-def plain(record: T) -> dict[str, Any]:
-    """A record as plain data, as it is stored and printed."""
-    return dict(_FORMS[type(record)].dump_python(record, mode="json"))
-
-
-def _read(kind: type[T], data: Any, what: str) -> T | None:
-    if data == _ABSENT:
-        return None
-    if not isinstance(data, dict):
-        raise RolloutError("JOURNAL_DAMAGED", f"{what} is no record")
-    wanted, found = kind.version, data.get("version")
-    if found != wanted:
-        raise RolloutError(
-            "JOURNAL_VERSION", f"{what} is kept as version {found or 'none'}, this program reads {wanted}"
-        )
-    return cast("T", _valid(_FORMS[kind], data, what))
-
-
-def _valid(form: TypeAdapter[F], data: Any, what: str) -> F:
-    try:
-        return form.validate_python(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise RolloutError(
-            "JOURNAL_DAMAGED", f"{what} is damaged{where and f' at {where}'}: {first['msg']}"
-        ) from error

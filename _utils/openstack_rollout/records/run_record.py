@@ -18,6 +18,7 @@ VERSION = 1
 MOST_BEGUN = 50  # of those who had a run go on, and of the times that it stopped
 MOST_STEPS = 400  # that are kept of a node
 MOST_SILENCES = 100
+APPLY = "apply"  # the step that changes a node
 
 
 class RunState(StrEnum):
@@ -156,6 +157,7 @@ class Run:
             was to do.
         windows: Role → when its window is open (from, to), as was declared when the run began or went on.
         conditions: Condition → what was seen of it before the run began, or went on, where something was.
+        rollback: The run that it undoes, "" where it goes to its target.
         version: Of this form of the record.
     """
 
@@ -188,7 +190,18 @@ class Run:
     stopped: list[Stopped] = field(default_factory=list)
     expected: dict[str, Any] | None = None
     windows: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    rollback: str = ""
     version: int = VERSION
+
+    @property
+    def at_goal(self) -> str:
+        """What its nodes have to be, for people."""
+        return f"what it was before run {self.rollback}" if self.rollback else f"at {self.target}"
+
+    @property
+    def tracks(self) -> bool:
+        """Whether its custom images are those of its target from now on."""
+        return bool(self.target) and not self.rollback
 
     def of_stage(self, name: str) -> StageRecord:
         """How far a stage is; a new record for one that has none."""
@@ -271,3 +284,13 @@ class NodeRecord:
         if len(self.history) > MOST_STEPS:
             idle = (number for number, one in enumerate(self.history) if one.outcome != "done")
             del self.history[next(idle, 0)]
+
+    @property
+    def moved(self) -> list[str]:
+        """The stages in which the node was changed, or may have been."""
+        return self.taken(APPLY)
+
+    def taken(self, step: str) -> list[str]:
+        """The stages in which a step was begun, however it ended."""
+        found = {one.stage: None for one in self.history if one.step == step}
+        return list(found | ({self.stage: None} if self.step == step else {}))

@@ -59,7 +59,18 @@ def refuse_misspelt(keys: Iterable[str], own: Callable[[], Mapping[str, Any]]) -
 
     own: compiles the master's pillar: what is there anyway is none that an operator gave.
     """
-    strange = {key: near for key in keys if key not in KEYS and (near := suggestion(key, KEYS))}
+    _refuse_given({key: near for key in keys if key not in KEYS and (near := suggestion(key, KEYS))}, own)
+
+
+def refuse_unknown(keys: Iterable[str], own: Callable[[], Mapping[str, Any]], known: Sequence[str]) -> None:
+    """Raise WRONG_ARGUMENT for any key that is none of the known ones: what it should say may be which nodes
+    are meant. keys, own: as for `refuse_misspelt`.
+    """
+    hint = f": there are {', '.join(known)}"
+    _refuse_given({key: suggestion(key, known) or hint for key in keys if key not in known}, own)
+
+
+def _refuse_given(strange: Mapping[str, str], own: Callable[[], Mapping[str, Any]]) -> None:
     for key in strange.keys() - (own().keys() if strange else ()):
         raise RolloutError("WRONG_ARGUMENT", f"pillar: there is no {shown(key)}{strange[key]}")
 

@@ -61,9 +61,15 @@ def to_resume(journal: Journal, lock: Lock, given: Given = NOTHING) -> str | Non
     had to forget a request, or waited for a yes, and this is one.
 
     given: what an operator gave with the command: it is the run's from now on. Raises RolloutError NO_RUN, or
-    RUN_IN_PROGRESS when there is nothing to resume, or something is given for a run that is under way.
+    RUN_IN_PROGRESS when there is nothing to resume, or something is given for a run that is under way;
+    RUN_UNFINISHED for another limit of a rollback.
     """
     run = _unfinished(journal)
+    if run.rollback and given.limit not in (None, run.asked.limit):
+        raise RolloutError(
+            "RUN_UNFINISHED",
+            f"run {run.id} (the rollback of {run.rollback}) goes on with the nodes that it began with",
+        )
     if not _driven(run, lock):
         journal.clear_request(run.id)
         stops.passed(run.asked)
@@ -121,9 +127,12 @@ def skip(journal: Journal, lock: Lock, node: str) -> dict[str, Any]:
 
 
 def outcome(run: Run) -> dict[str, Any]:
-    """What a command tells of a run that has ended: {"run", "state"}, and "limit" of one that has one."""
+    """What a command tells of a run that has ended: {"run", "state"}, and "limit" of one that has one; "next"
+    of a rollback: what an operator has to do then.
+    """
     limit = {"limit": run.asked.limit} if run.asked.limit else {}
-    return {"run": run.id, "state": run.state.value, **limit}
+    after = {"next": run.message} if run.rollback and run.state is RunState.COMPLETED else {}
+    return {"run": run.id, "state": run.state.value, **limit, **after}
 
 
 def report(journal: Journal, run_id: str | None = None) -> dict[str, Any]:
@@ -162,6 +171,7 @@ def report(journal: Journal, run_id: str | None = None) -> dict[str, Any]:
         "conditions": run.conditions,
         "open_ends": run.open_ends,
         "estimate": estimate(journal, run, records, latest),
+        "rollback": run.rollback,
     }
     return {"run": summary, "stages": stages, "nodes": nodes}
 

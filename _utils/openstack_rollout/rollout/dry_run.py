@@ -85,9 +85,9 @@ def dry_run(model: Model, ports: Ports, predict: Predict, given: Given = asking.
         "tags": tags.told(looked),
         "refused": str(refusal) if refusal else None,
         "remedy": refusal.remedy if refusal else "",
-        "workloads": _workloads(model, ports, planned, members, drains),
+        "workloads": workloads(model, ports, planned, members, drains),
         "nodes": nodes,
-        "boots": _boots(planned, found),
+        "boots": boots(planned, found),
         "limit": limit.target,
         "until": asked.until,
         "failures": {name: f"{reason}: {message}" for name, (reason, message) in measured.failures.items()},
@@ -107,7 +107,7 @@ def _with_tags(model: Model, ports: Ports) -> tuple[Model, list[tags.Tag], Rollo
         return tags.recorded(model, ports.journal), looked, error
 
 
-def _boots(planned: Plan, found: Mapping[str, Compared]) -> dict[str, list[dict[str, str]]]:
+def boots(planned: Plan, found: Mapping[str, Compared]) -> dict[str, list[dict[str, str]]]:
     """Node → the doubts about its next boot, of those that the plan reboots."""
     rebooted = dict.fromkeys(node for stage in planned.stages for node in stage.through("reboot"))
     return {
@@ -117,7 +117,7 @@ def _boots(planned: Plan, found: Mapping[str, Compared]) -> dict[str, list[dict[
     }
 
 
-def _workloads(
+def workloads(
     model: Model, ports: Ports, planned: Plan, members: Membership, drains: Drains
 ) -> dict[str, Any] | None:
     """What OpenStack's API says of the servers and routers that will have to leave their nodes."""

@@ -354,8 +354,7 @@ class Engine:
     def _begin(
         self, pass_: Pass, node: Node, steps: Sequence[str], step: str, in_flight: dict[str, Node]
     ) -> None:
-        jid = self._fleet.new_job()
-        round_ = pass_.round_
+        jid, run, round_ = self._fleet.new_job(), self._run, pass_.round_
         where: dict[str, Any] = {"stage": round_.stage, "round": round_.name, "step": step, "jid": jid}
         try:
             record = self._log.note(node, None, **where, **_AFRESH, started=self._clock())
@@ -367,7 +366,6 @@ class Engine:
             self._resting.rest(node, round_, steps, step)
             return
         services = round_.services if round_.name else None
-        run = self._run
         boot = self._boots.get(node.id, "")
         told = self._agents.get(node.id, {}).get(round_.stage, {})
         agents = [agent for name, agent in told.items() if services is None or name in services]
@@ -375,6 +373,8 @@ class Engine:
             *(run.id, run.target, tuple(run.stages), services, False, run.content, boot),
             agents=tuple(sorted(set(agents))),
             patience=patience(self._policies, node.role, step),
+            rollback=run.rollback,
+            moved=bool(record.moved),
         )
         self._fleet.start(
             node.id, step, round_.stage, jid, silence(self._policies, node.role), context=context

@@ -58,7 +58,8 @@ class Context:
     None where the stage has one round alone. drained: whether workloads were taken away from the node.
     content: stage → the fingerprint of what it brings nodes to. boot_id: of the boot in which the node was
     measured, "" where another one may have begun by now. agents: what OpenStack calls those that restart.
-    patience: seconds that the step may wait for something.
+    patience: seconds that the step may wait for something. rollback: the run that this one undoes. moved:
+    whether this run has changed the node before.
     """
 
     run: str
@@ -70,6 +71,8 @@ class Context:
     boot_id: str = ""
     agents: tuple[str, ...] = ()
     patience: float = 0.0
+    rollback: str = ""
+    moved: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,20 +87,24 @@ class Answers:
     failures: Mapping[str, tuple[str, str]]
 
 
-class Fleet(Protocol):
-    """Start a step of the procedure on a node, wait for steps to end, ask nodes for their facts."""
+class Measurable(Protocol):
+    """Ask nodes for their facts."""
 
     def members(self, target: str) -> list[str]:
         """Ids of the accepted nodes that a compound target matches, those that are down included."""
 
-    def keys(self) -> Mapping[str, str]:
-        """The keys that are not accepted: node id → pending, rejected or denied. A node may have a denied key
-        beside its accepted one: somebody else, or itself installed anew, called in its name.
-        """
-
     def facts(self, silences: Mapping[str, float], refresh: bool = False, halted: Halted = never) -> Answers:
         """Measure nodes now. silences: node id → seconds that it may give no sign of life. refresh: have them
         ask their package repositories first. halted: asked meanwhile; what it returns is raised.
+        """
+
+
+class Fleet(Measurable, Protocol):
+    """Start a step of the procedure on a node, wait for steps to end, ask nodes for their facts."""
+
+    def keys(self) -> Mapping[str, str]:
+        """The keys that are not accepted: node id → pending, rejected or denied. A node may have a denied key
+        beside its accepted one: somebody else, or itself installed anew, called in its name.
         """
 
     def new_job(self) -> str:

@@ -109,7 +109,7 @@ def _entry(journal: Journal, run_id: str) -> dict[str, Any]:
 def _summary(run: Run) -> dict[str, Any]:
     nodes = max((one.counts for one in run.stage.values()), key=lambda one: sum(one.values()), default={})
     return {
-        **{"id": run.id, "orchestration": run.orchestration, "target": run.target},
+        **{"id": run.id, "orchestration": run.orchestration, "target": run.target, "rollback": run.rollback},
         **{"limit": run.asked.limit, "state": run.state.value, "reason": run.reason},
         **{"created": run.created, "seconds": round((run.finished or run.updated) - run.created, 1)},
         "begun": [who(one) for one in run.begun],

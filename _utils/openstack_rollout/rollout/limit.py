@@ -13,7 +13,7 @@ from openstack_rollout.declared import targets
 from openstack_rollout.declared.comparison import Compared
 from openstack_rollout.errors import RolloutError, some
 from openstack_rollout.records.asked import Asked
-from openstack_rollout.rollout.fleet import Fleet
+from openstack_rollout.rollout.fleet import Measurable
 from openstack_rollout.rollout.membership import Measured, Membership
 from openstack_rollout.rollout.procedure import DONE_ELSEWHERE, FIRST_ROLES, MUST_BE_DONE
 from openstack_rollout.vocabulary import in_order
@@ -69,16 +69,16 @@ def _closed(one: Compared) -> Compared:
 NO_LIMIT = Limit()
 
 
-def of(asked: Asked, members: Membership, fleet: Fleet) -> Limit:
+def of(asked: Asked, members: Membership, fleet: Measurable) -> Limit:
     """The limit that a run was asked for.
 
     The nodes that it meant when the run began stay those. Raises RolloutError WRONG_ARGUMENT for what is no
     compound target, NO_NODES for one that means no node, or names one that is none of the cloud's.
     """
+    if asked.nodes is not None:  # those of a rollback, too
+        return Limit(asked.limit, frozenset(asked.nodes))
     if asked.limit in ("", EVERYBODY):
         return NO_LIMIT
-    if asked.nodes is not None:
-        return Limit(asked.limit, frozenset(asked.nodes))
     if wrong := targets.problem(asked.limit, by_master=True):
         raise RolloutError("WRONG_ARGUMENT", f"limit: {wrong}")
     nodes = frozenset(fleet.members(asked.limit)).intersection(members.ids)
@@ -112,6 +112,11 @@ def refuse_out_of_order(members: Membership, limit: Limit, measured: Measured, s
     if waits:
         text = "; ".join(f"{late} has to wait for {', '.join(first)}" for late, first in waits.items())
         raise RolloutError("STAGE_OUT_OF_ORDER", f"limit {limit.target!r}: {text}", nodes)
+
+
+def goes_as(members: Membership, stage: str, node: str) -> str:
+    """The known role as which a node goes through a stage, "" where it does not."""
+    return next((members.base(role) for role in members.roles_of(node, stage)), "")
 
 
 def _first(  # noqa: PLR0917
@@ -151,13 +156,9 @@ def _roles_before(
 ) -> list[str]:
     """The nodes outside whose role goes through a stage before those of the nodes that are due."""
     earlier = FIRST_ROLES.get(stage)
-    if earlier is None or all(_goes_as(members, stage, node) == earlier for node in due):
+    if earlier is None or all(goes_as(members, stage, node) == earlier for node in due):
         return []
-    return [node for node in _open(outside, stage) if _goes_as(members, stage, node) == earlier]
-
-
-def _goes_as(members: Membership, stage: str, node: str) -> str:
-    return next((members.base(role) for role in members.roles_of(node, stage)), "")
+    return [node for node in _open(outside, stage) if goes_as(members, stage, node) == earlier]
 
 
 def _unknown(members: Membership, limit: Limit, measured: Measured) -> list[str]:

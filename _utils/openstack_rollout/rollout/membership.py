@@ -17,7 +17,7 @@ from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.policies import Policy
 from openstack_rollout.errors import RolloutError, one_line, some
 from openstack_rollout.rollout import procedure
-from openstack_rollout.rollout.fleet import Fleet, Halted, never
+from openstack_rollout.rollout.fleet import Halted, Measurable, never
 from openstack_rollout.rollout.window import Node
 from openstack_rollout.vocabulary import ROLES, in_order
 
@@ -48,7 +48,7 @@ class Membership:
     groups: Mapping[str, Mapping[str, Collection[str]]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, model: Model, fleet: Fleet) -> Membership:
+    def of(cls, model: Model, fleet: Measurable) -> Membership:
         """The nodes of a cloud.
 
         Raises RolloutError NO_NODES for a role, zone or group that matches none, and for one that names a
@@ -137,7 +137,7 @@ class Membership:
 
     def measure(
         self,
-        fleet: Fleet,
+        fleet: Measurable,
         nodes: Iterable[str],
         refresh: bool = False,
         silence: float | None = None,
@@ -207,7 +207,7 @@ def _groups(  # noqa: PLR0917
     nodes: Collection[str],
     zones: Mapping[str, Collection[str]],
     accepted: Collection[str],
-    fleet: Fleet,
+    fleet: Measurable,
 ) -> dict[str, frozenset[str]]:
     """The groups of a role: name → those of its nodes that are in it. Raises RolloutError NO_NODES."""
     found = {}

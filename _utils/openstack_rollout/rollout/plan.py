@@ -85,7 +85,8 @@ class Planner:
         trials: role → its canaries in this run, none before they are chosen. failed: nodes that failed
         earlier in the run, which are left out.
         """
-        nodes = {role: self._nodes(stage, role) for role in self._members.order(stage)}
+        order = self._members.order(stage)
+        nodes = {role: self._nodes(stage, role) for role in (order[::-1] if self._is_back else order)}
         here = [node for some in nodes.values() for node in some]
         open_ = {node.id: bool(self._found[node.id].stages[stage]) for node in here}
         done = tuple(node for node in self._limit.of(open_) if not open_[node])
@@ -113,6 +114,11 @@ class Planner:
         """The round of a stage that bears a name, with what belongs to it."""
         opened = sum(bool(self._found[node].stages.get(stage)) for node in self._limit.of(self._found))
         return next(one for one in self._rounds(stage, opened) if one.name == name)
+
+    @property
+    def _is_back(self) -> bool:
+        """Whether nodes go back: through all that they went through, in the opposite order."""
+        return self._model.backs is not None
 
     def _rounds(self, stage: str, opened: int) -> list[Round]:
         families = {one.os_family for one in self._found.values() if stage in one.stages}
@@ -223,7 +229,8 @@ class Planner:
             phases.append(DRAINED)
         if renews and stage == SYSTEM:
             phases.append(RENEWED)
-        return hooks.steps(self._model, stage, procedure.steps(*phases), self._target)
+        release = releases.NO_RELEASE if self._is_back else self._target  # whose migrations are not for this
+        return hooks.steps(self._model, stage, procedure.steps(*phases), release)
 
 
 def changes(before: PlannedStage, now: PlannedStage) -> list[str]:

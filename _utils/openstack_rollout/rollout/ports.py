@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from openstack_rollout.declared.facts import VirtualAddresses
+from openstack_rollout.declared.kept import Kept
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.monitoring import Monitoring
 from openstack_rollout.declared.readiness import Readiness
@@ -37,6 +38,10 @@ Layers = Callable[[Sequence[str]], Mapping[str, Mapping[str, int]]]
 Digests = Callable[[Iterable[str]], Mapping[str, str | RolloutError]]
 
 Agents = Callable[[Model, str, Sequence[str], float], str]
+
+WayBack = Callable[
+    [str, Mapping[str, Sequence[str]]], tuple[Mapping[str, Kept], Mapping[str, tuple[str, str]]]
+]
 
 Risks = Callable[[Model, Mapping[str, Sequence[str]]], dict[str, Any]]
 
@@ -103,6 +108,8 @@ class Ports:
     digests: references → the digest that the registry has of each, or the error in its place. events: the
     events of a calendar; raises RolloutError CALENDAR_UNREADABLE. monitor: the cloud's own monitoring.
     untold: why somebody could not be told of what becomes of a run.
+    way_back: what nodes have kept of their way back from a run, and why others did not tell; by its id, and
+    the images of each that it would go back to.
     clock: seconds since the epoch, for what is written down. monotonic: seconds that no step of the clock
     moves, for every wait.
     """
@@ -134,3 +141,4 @@ class Ports:
     events: Events = no_calendar
     monitor: Callable[[Monitoring], Monitor] = no_monitor
     untold: Callable[[Model], Sequence[str]] = lambda _: ()
+    way_back: WayBack = lambda _run, _nodes: ({}, {})

@@ -12,11 +12,12 @@ from openstack_rollout.declared.model import Model
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.run_record import Run, RunState
+from openstack_rollout.rollout import procedure
 from openstack_rollout.rollout.membership import Measured, Membership
 from openstack_rollout.rollout.ports import Ports
-from openstack_rollout.rollout.procedure import MUST_BE_DONE
 from openstack_rollout.vocabulary import in_order
 
+ROLLBACK = "orch.rollback"
 CONTROL_PLANE = "control_plane"  # the stage that changes members of clusters
 
 
@@ -198,11 +199,33 @@ def refuse_edited(run: Run, content: Mapping[str, str]) -> None:
         )
 
 
-def refuse_out_of_order(stage: str, measured: Mapping[str, Compared]) -> None:
-    """Raise STAGE_OUT_OF_ORDER while a stage that must be done before is open somewhere, as measured."""
+def refuse_rolled_back(model: Model, unfinished: Run | None, orchestration: str) -> None:
+    """Raise ROLLED_BACK where anything but a rollback would begin while one is in force, or under way
+    (unfinished).
+    """
+    if orchestration == ROLLBACK:
+        return
+    if unfinished is not None and unfinished.rollback:
+        raise RolloutError(
+            "ROLLED_BACK",
+            f"run {unfinished.id} (the rollback of {unfinished.rollback}) is {unfinished.state.value}:"
+            " salt-run rollout.resume, or rollout.abort",
+        )
+    if model.backs is not None:
+        wanted = model.target_version or "the system"
+        raise RolloutError(
+            "ROLLED_BACK", f"openstack:target_version: {wanted} is overridden on nodes that went back from it"
+        )
+
+
+def refuse_out_of_order(stage: str, measured: Mapping[str, Compared], *, back: bool = False) -> None:
+    """Raise STAGE_OUT_OF_ORDER while a stage that must be done before is open somewhere, as measured.
+
+    back: whether nodes go back, for which the opposite order holds.
+    """
     found = {
         earlier: nodes
-        for earlier in MUST_BE_DONE[stage]
+        for earlier in procedure.before(stage, back=back)
         if (nodes := in_order(node for node, one in measured.items() if one.stages.get(earlier)))
     }
     if found:

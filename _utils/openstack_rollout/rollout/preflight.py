@@ -14,6 +14,7 @@ from openstack_rollout.declared import releases
 from openstack_rollout.declared.comparison import Compared
 from openstack_rollout.declared.model import Model
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.records.run_record import RunState
 from openstack_rollout.rollout import (
     analysis,
     cloud_conditions,
@@ -64,6 +65,7 @@ def in_the_way(ports: Ports, model: Model, orchestration: str, stages: Sequence[
         ports.lock.refuse_others()
         unfinished = ports.journal.unfinished()
         preconditions.refuse_beside(unfinished, orchestration, stages)
+        preconditions.refuse_rolled_back(model, unfinished, orchestration)
         preconditions.refuse_changed_target(unfinished, releases.wanted(model, stages))
         yield from ()
 
@@ -94,9 +96,13 @@ def _nodes(now: Situation) -> Iterator[Seen]:
 
 
 def _downgrade(now: Situation) -> Iterator[Seen]:
-    # A node between releases may run parts of the last run's target, whatever became of that run.
+    if now.model.backs is not None:
+        return  # nodes go back on purpose
+    # A node between releases may run parts of the last run's target, whatever became of that run; but for one
+    # that brought nodes back.
     last = now.ports.journal.latest()
-    assumed = last.target if last else None
+    undone = last is not None and last.rollback and last.state is RunState.COMPLETED
+    assumed = last.target if last and not undone else None
 
     def newer(nodes: Mapping[str, Compared]) -> None:
         found = {node: one.deployed or assumed for node, one in nodes.items()}
@@ -106,13 +112,16 @@ def _downgrade(now: Situation) -> Iterator[Seen]:
 
 
 def _custom_images(now: Situation) -> Iterator[Seen]:
-    preconditions.refuse_forgotten_images(now.model, now.ports.journal.tracked_custom_images() or None)
+    if now.model.backs is None:
+        preconditions.refuse_forgotten_images(now.model, now.ports.journal.tracked_custom_images() or None)
     yield from ()
 
 
 def _stage_order(now: Situation) -> Iterator[Seen]:
-    preconditions.refuse_out_of_order(now.stages[0], now.own.nodes)
-    limits.refuse_out_of_order(now.members, now.limit, now.measured, now.stages)
+    back = now.model.backs is not None
+    preconditions.refuse_out_of_order(now.stages[0], now.own.nodes, back=back)
+    if not back:
+        limits.refuse_out_of_order(now.members, now.limit, now.measured, now.stages)
     yield from ()
 
 

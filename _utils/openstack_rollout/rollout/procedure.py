@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from openstack_rollout.vocabulary import PREFETCH
+from openstack_rollout.vocabulary import PREFETCH, SERVICE_STAGES
 
 STAGE = "stage"
 DRAINED = "drained"  # in a stage, for nodes whose policy drains them before it
@@ -62,6 +62,17 @@ DONE_ELSEWHERE = {
 }
 # The known role that goes through a stage before any other one, wherever its nodes are.
 FIRST_ROLES = {"ovn": "controller", "services": "gateway"}
+
+
+def before(stage: str, *, back: bool = False) -> tuple[str, ...]:
+    """The stages that must be done before one, on all nodes; back: where nodes go back, those that came after
+    it.
+
+    Open vSwitch is each node's own affair: there is none that another node's services would need.
+    """
+    if not back:
+        return MUST_BE_DONE[stage]
+    return tuple(one for one in reversed(SERVICE_STAGES) if stage in MUST_BE_DONE[one])
 
 
 def role_order(stage: str, roles: Iterable[str], base: Callable[[str], str]) -> list[str]:

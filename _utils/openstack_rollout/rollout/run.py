@@ -21,10 +21,12 @@ from openstack_rollout.rollout import (
     asking,
     breakpoints,
     control,
+    former,
     gone,
     halting,
     heartbeats,
     history,
+    in_force,
     occupancy,
     plan,
     preconditions,
@@ -74,7 +76,7 @@ class Rollout:
         self._engines = Engines(ports)
         self._ending = Ending(ports, self._engines, self._log)
 
-    def begin(
+    def begin(  # noqa: PLR0915
         self, orchestration: str = UPDATE, stages: Iterable[str] = STAGES, given: Given = asking.NOTHING
     ) -> Run:
         """Check everything, open a run (or go on with the unfinished one), prefetch on every node.
@@ -93,7 +95,9 @@ class Rollout:
             self._lock.release()
             raise
         try:
+            in_force.settle(self._journal)  # where an engine died between that and its last word
             model, digests = tags.for_run(self._ports, unfinished, orchestration, stages)
+            preconditions.refuse_rolled_back(model, unfinished, orchestration)
             target = releases.wanted(model, stages)
             preconditions.refuse_changed_target(unfinished, target)
             members = Membership.of(model, self._fleet)
@@ -121,6 +125,7 @@ class Rollout:
         # Before the run is there: what is not recorded yet is taken anew by whoever begins one.
         self._journal.record_tags(digests)
         run = unfinished or self._journal.create(target, orchestration, stages, me(), asked, accepted)
+        in_force.lapse(model, self._journal)
         with self._ending.of(run):
             history.prune(self._journal, model, self._clock())
             run.begin(called)
@@ -237,6 +242,7 @@ class Rollout:
         if model.policies.speak_to_openstack:
             heartbeats.ask_again(engine, members, own.nodes)
         restoration.restore(engine, self._journal, members, own, keep)
+        former.remember(self._journal, run, own.nodes, run.stages)
         breaks = run.asked.resting or {}
         run.plan = unhindered(
             lambda: plan.of_run(model, members, nodes, drains, run.stages, limit, breaks), engine.requested
@@ -280,9 +286,11 @@ class Rollout:
         for name, (reason, message) in own.failures.items():
             engine.leave_out(members.node(name), stage, reason, message)
         self._refuse_over_budget(engine, stage, members)
-        if limit is NO_LIMIT:
-            preconditions.refuse_out_of_order(stage, found)
-        limits.refuse_out_of_order(members, limit, measured, [stage])
+        if limit is NO_LIMIT or run.rollback:
+            preconditions.refuse_out_of_order(stage, found, back=bool(run.rollback))
+        if not run.rollback:
+            limits.refuse_out_of_order(members, limit, measured, [stage])
+        former.remember(self._journal, run, own.nodes, [stage])
         was_done = before is not None and before.state is StageState.DONE
         earlier = replace(before) if before is not None else StageRecord()
         self._log.mark(run, stage, StageState.RUNNING, earlier.started or self._clock())
@@ -332,11 +340,11 @@ class Rollout:
         aside = {node: one for node, one in quarantine.of(engine.records).items() if node in wrong}
         if fresh := {node: why for node, why in fresh.items() if node not in aside}:
             node, (reason, message) = next(iter(fresh.items()))
-            raise RolloutError(reason, f"{node} is not at {run.target}: {one_line(message, reason)}", fresh)
+            raise RolloutError(reason, f"{node} is not {run.at_goal}: {one_line(message, reason)}", fresh)
         restoration.restore(engine, self._journal, members, own, wrong)
         differs = any(any(one.stages.values()) for one in measured.nodes.values())
         whole = run.orchestration == UPDATE and limit is NO_LIMIT
-        if run.target and (whole or not (measured.failures or differs)):
+        if run.tracks and (whole or not (measured.failures or differs)):
             self._journal.track_custom_images(run.target, model.custom_images)
         drained = restoration.still_drained(self._journal, own, limit, aside)
         if excluded := {node: record for node, record in excluded.items() if node not in aside}:
@@ -351,8 +359,10 @@ class Rollout:
         addresses.require(members, measured, updated, shared, self._ports, engine.requested)
         try_out(run, model, records, engine.requested, self._ports)
         quarantine.end(run, aside, self._journal.all_drained())
+        run.message = in_force.told(self._journal, run) or run.message
         run.finished = self._clock()
         self._journal.save(run)
+        in_force.settle(self._journal)
         self._lock.release()
         self._log.announce(run, "-", "-", "run", "succeeded")
 

@@ -13,8 +13,9 @@ from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.next_boot import Doubt
 from openstack_rollout.errors import REASONS
 from openstack_rollout.records.drain_record import DrainRecord
-from openstack_rollout.records.journal import plain
 from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, RunState, StageState
+from openstack_rollout.records.stored import plain
+from openstack_rollout.records.way_back import InForce
 from openstack_rollout.rollout.membership import Measured, Membership
 from openstack_rollout.rollout.tags import Tag, told
 from openstack_rollout.vocabulary import STAGES, in_order
@@ -37,6 +38,7 @@ def status(
     asked: str = "",
     tags: Sequence[Tag] = (),
     estimate: Mapping[str, Any] | None = None,
+    rollback: InForce | None = None,
 ) -> dict[str, Any]:
     """Everything that rollout.status tells.
 
@@ -44,13 +46,15 @@ def status(
     first. drained: the records of drained nodes. gone: nodes of the last run that are no minions any more.
     asked: what an operator asked of the run (pause, abort) that has not taken effect yet. tags: those of
     custom images. estimate: how long the rest of the run takes, as of Estimate.of_run; None where nobody
-    works on one.
+    works on one. rollback: the one that overrides the target, None without one.
     """
     target = releases.wanted(model)
     nodes = {}
     for name in members.ids:
         record = records.get(name) if run and run.state in _OF_INTEREST else None
         nodes[name] = _node(members.node(name).role, name, measured, record or NodeRecord())
+        if model.backs is not None and nodes[name]["state"] == "pending" and name in measured.nodes:
+            nodes[name]["state"] = _held(measured.nodes[name], name in model.backs)
     versions = {node["deployed"] for node in nodes.values()}
     return {
         "name": model.name,
@@ -58,6 +62,7 @@ def status(
         "available": releases.available(model),
         "deployed": versions.pop() if len(versions) == 1 else None,
         "run": _run(run, asked, estimate),
+        "rollback": plain(rollback) if rollback else None,
         "roles": {
             role: {
                 "at_target": sum(target in ("", nodes[name]["deployed"]) for name in names),
@@ -73,6 +78,13 @@ def status(
             for node in in_order(drained)
         },
     }
+
+
+def _held(node: Compared, goes_back: bool) -> str:
+    """What a node is whose target is overridden: still to go back, there, or held as it is."""
+    if not goes_back:
+        return "held"
+    return "pending" if any(node.stages.values()) else "rolled_back"
 
 
 def _node(role: str, name: str, measured: Measured, record: NodeRecord) -> dict[str, Any]:
@@ -143,6 +155,7 @@ def _run(run: Run | None, asked: str, estimate: Mapping[str, Any] | None) -> dic
         "id": run.id,
         "orchestration": run.orchestration,
         "target": run.target,
+        "rollback": run.rollback,
         "state": run.state.value,
         "asked": asked,
         "limit": run.asked.limit,

@@ -15,7 +15,7 @@ _WAVES = 12  # lines of waves of a role; of more, the number is given
 
 def text(data: Mapping[str, Any], workloads: str = "") -> str:
     """The text of a plan (its data). workloads: the text of the risks of its drains."""
-    lines = [f"Update to {data['target']}{limited(data.get('limit'))}"]
+    lines = [_title(data)]
     if data.get("until"):
         lines.append(f"stops after {data['until']}, until it is told to go on")
     if data["refused"]:
@@ -41,6 +41,7 @@ def text(data: Mapping[str, Any], workloads: str = "") -> str:
             lines += ["", f"{name}, {stage}:"]
             lines += [f"  {_predicted(change)}" for change in changes]
     lines += [f"{name}: {line}" for name, line in data["failures"].items()]
+    lines += _beside(data)
     return "\n".join(lines)
 
 
@@ -59,6 +60,23 @@ def _times(estimate: Mapping[str, Any] | None) -> list[str]:
         roles = ", ".join(f"{role} {times.took(seconds)}" for role, seconds in one["roles"].items())
         lines.append(f"  {stage}: {times.took(one['seconds'])}{roles and f' ({roles})'}")
     return lines
+
+
+def _title(data: Mapping[str, Any]) -> str:
+    rollback = data.get("rollback")
+    if not rollback:
+        return f"Update to {data['target']}{limited(data.get('limit'))}"
+    release = f" ({rollback['release']})" if rollback["release"] else ""
+    title = f"Rollback of run {rollback['of']}: nodes go back to what they were before it{release}"
+    return title + limited(data.get("limit"))
+
+
+def _beside(data: Mapping[str, Any]) -> Iterator[str]:
+    """What a rollback leaves alone, and why."""
+    for node in data["gone"] if data.get("rollback") else ():
+        yield f"{node}: it is no accepted minion any more"
+    for node, names in (data.get("rollback") or {}).get("others", {}).items():
+        yield f"{node}: moved by somebody else since, stays: {some(names)}"
 
 
 def _boots(boots: Mapping[str, Sequence[Mapping[str, str]]]) -> list[str]:

@@ -43,6 +43,7 @@ def status(data: Mapping[str, Any]) -> str:
             [(data["name"], data["target"], data["available"], data["deployed"] or "mixed")],
         ),
         *_run_lines(data["run"]),
+        *_rollback_lines(data.get("rollback"), data["target"]),
         table(
             ("ROLE", "AT TARGET"),
             [(role, f"{count['at_target']}/{count['total']}") for role, count in data["roles"].items()],
@@ -174,6 +175,8 @@ def risks(data: Mapping[str, Any]) -> str:
 
 def title_of(run: Mapping[str, Any]) -> str:
     """What a run is for: its orchestration, the release where it has one, and its limit."""
+    if run.get("rollback"):
+        return f"{run['orchestration']} of run {run['rollback']}" + plan.limited(run.get("limit"))
     called = f"{run['orchestration']} to {run['target']}" if run["target"] else str(run["orchestration"])
     return called + plan.limited(run.get("limit"))
 
@@ -265,6 +268,18 @@ def _run_lines(run: Mapping[str, Any] | None) -> list[str]:
         asks = [questions.text(one) for one in run.get("questions", ())]
         return ["\n".join((line, f"{run['reason']}: {run['message']}", run["remedy"], *asks))]
     return [f"{line}\n{run['message']}" if run["message"] else line]
+
+
+def _rollback_lines(rollback: Mapping[str, Any] | None, target: str) -> list[str]:
+    """What overrides the target, and until when."""
+    if not rollback:
+        return []
+    wanted = rollback["release"] or "another release"
+    return [
+        f"target {target or 'of the system'} is overridden: run {rollback['by']} undoes run {rollback['of']},"
+        " and holds its nodes at what they were before.\n"
+        f"Set openstack:target_version to {wanted}; to go to {target} again: salt-run rollout.end_rollback"
+    ]
 
 
 def _place(node: Mapping[str, Any]) -> str:

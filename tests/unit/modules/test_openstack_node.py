@@ -11,7 +11,7 @@ from openstack_rollout.declared import facts as schema
 from openstack_rollout.declared import share
 from openstack_rollout.declared.comparison import Comparison
 from openstack_rollout.declared.differences import Difference, Kind
-from openstack_rollout.node import fresh_pillar
+from openstack_rollout.node import fresh_pillar, kept_files
 from openstack_rollout.node.errors import NodeError
 from tests.unit.cloud_pillar import NEW, OLD, digest, model, reference, valid
 from tests.unit.cloud_pillar import node as place
@@ -401,3 +401,31 @@ def test_a_tag_that_no_run_has_resolved_is_refused_where_something_would_be_appl
     assert own.desired("system")["refused"] is None
     own.__opts__["test"] = True
     assert own.desired("services")["refused"] is None
+
+
+@pytest.mark.parametrize(
+    ("here", "undone", "refused"),
+    [("", "", False), ("r1", "r1", False), ("r1", "", True), ("", "r1", True), ("r1", "r0", True)],
+)
+def test_a_run_that_is_for_another_way_than_the_nodes_share_is_refused(here, undone, refused):
+    """The share was made when a rollback had begun, or before: the step would bring the node elsewhere."""
+    found = pillar(target=NEW, stages=["services"], run="r2", rollback=undone)
+    if here:
+        found["openstack_node"]["rollback"] = {"of": here, "by": "r2"}
+    answer = node(found).desired("services")["refused"]
+    assert bool(answer) is refused and (not refused or answer["reason"] == "TARGET_CHANGED")
+    found["openstack_rollout"] = {}
+    assert node(found).desired("services")["refused"] is None  # ad hoc: the share alone counts
+
+
+def test_files_that_are_kept_of_the_run_that_is_undone_come_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(kept_files, "FOLDER", tmp_path)
+    found = pillar()
+    service = next(one for one in found["openstack_node"]["services"] if one["config_files"])
+    path = sorted(service["config_files"])[0]
+    kept_files.keep("r1", [path])
+    restored = [one["restored"] for one in node(found).desired("services")["services"]]
+    assert restored and not any(restored)
+    found["openstack_node"]["rollback"] = {"of": "r1", "by": "r2"}
+    again = {one["name"]: one["restored"] for one in node(found).desired("services")["services"]}
+    assert again[service["name"]] == [path]

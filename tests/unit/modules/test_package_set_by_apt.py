@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from salt.exceptions import CommandExecutionError
 
+from openstack_rollout.node import kept_packages
 from openstack_rollout.node.errors import NodeError
 from tests.unit.modules.package_managers import Packages
 
@@ -97,6 +98,25 @@ def test_apt_is_asked_first_whether_an_excluded_package_would_move(package_set):
     assert packages.installed == {"a": ["1-1"]}
     module.bring({"a": "1-2"}, exclude=["openvswitch*"])
     assert packages.installed["linux-image"] == ["2"]
+
+
+def test_what_the_last_run_kept_needs_no_repository(package_set, tmp_path, monkeypatch):
+    monkeypatch.setattr(kept_packages, "FOLDER", tmp_path)
+    kept = tmp_path / kept_packages.OF_THE_RUN / "a_1-1_all.deb"
+    kept.parent.mkdir()
+    kept.write_text("")
+    kept_packages.write(kept_packages.OF_THE_RUN, kept_packages.Kept({"a": "1-1"}, {"a": str(kept)}))
+    packages = Packages({"a": "1-2"}, {})
+    module = package_set(packages, "Debian")
+    packages.apt = lambda command: (
+        "Inst a [1-2] (1-1 local-deb [all])\n"
+        if "--simulate" in command
+        else packages.move({"a": "1-1"}, download=False)
+    )
+    assert module.missing_downloads({"a": "1-1"}) == {}
+    assert module.bring({"a": "1-1"}) == {"a": {"old": "1-2", "new": "1-1"}} and packages.refreshed == 0
+    (command,) = module.__salt__["cmd.run_all"].moves()
+    assert command[-1] == str(kept)
 
 
 def test_the_way_back_by_kept_files_asks_no_repository(package_set):

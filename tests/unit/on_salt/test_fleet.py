@@ -14,9 +14,16 @@ def test_a_node_is_told_the_runs_target_and_stages():
         assert call.keywords["pillar"] == {
             "openstack_rollout": {
                 **{"target": "1.0.1", "content": CONTENT},
-                **{"stages": ["ovn", "system"], "drained": False},
+                **{"stages": ["ovn", "system"], "drained": False, "run": "r1", "rollback": ""},
+                "moved": False,
             }
         }
+
+
+def test_a_node_is_told_which_run_is_undone():
+    call = fleet._call("apply", "ovn", Context("r2", "1.0.1", ("ovn",), rollback="r1", moved=True))
+    told = call.keywords["pillar"]["openstack_rollout"]
+    assert (told["rollback"], told["moved"]) == ("r1", True)
 
 
 def test_facts_and_hooks_are_asked_for_their_reasons():

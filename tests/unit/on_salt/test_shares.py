@@ -7,11 +7,14 @@ import time
 from types import SimpleNamespace
 
 import pytest
+import salt.cache
 
 from openstack_rollout.declared import share
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.on_salt import master_pillar, shares
+from openstack_rollout.on_salt.cache_store import CacheStore
 from openstack_rollout.records.journal import Journal
+from openstack_rollout.records.way_back import Back, InForce
 from tests.unit.cloud_pillar import NEW, OLD, digest, model, node, valid
 from tests.unit.simulated_fleet import MemoryStore
 
@@ -33,13 +36,14 @@ class Master:
         self.file = self.roots / "openstack" / "init.sls"
         self.file.write_text("a")
         self.opts = {
-            "cachedir": str(folder / "cache"),
+            **{"cachedir": str(folder / "cache"), "cache": "localfs", "extension_modules": ""},
             "conf_file": str(folder / "master"),
             "pillar_roots": {"base": [str(self.roots)]},
             "ext_pillar": [{"openstack_rollout": {}}],
         }
         monkeypatch.setattr(master_pillar, "compiled_pillar", self.compile)
         monkeypatch.setattr(shares, "_kept", {})
+        monkeypatch.setattr(shares, "_journals", {})
         monkeypatch.setattr(shares, "_match", self.match)
 
     def compile(self, opts):
@@ -237,3 +241,54 @@ def test_masters_of_one_process_do_not_share_what_they_keep(master):
     other = {**master.opts, "conf_file": "/etc/salt/other"}
     shares.share_of(other, "cmp1")
     assert master.compiled == 2
+
+
+class InMemory:
+    """A rollback in force, as the journal has it."""
+
+    def __init__(self, target=NEW, **backs):
+        self.known, self.backs = InForce("r1", "r2", target, OLD), backs
+
+    def in_force(self):
+        return self.known
+
+    def back(self, node):
+        return self.backs.get(node)
+
+
+def test_a_share_is_that_of_the_rollback_in_force(master, monkeypatch):
+    image = "registry.example/nova-compute@sha256:" + "d" * 64
+    back = Back("r1", ["services"], OLD, {"nova_compute": image, "nova": image}, {"curl": "7-was"})
+    monkeypatch.setattr(shares, "_journal", lambda opts: SimpleNamespace(way_back=InMemory(cmp1=back)))
+    forward = share.share(model(master.openstack), node("compute"), lambda target: target == "*")
+    held, alone = master.of("cmp1")["openstack_node"], master.of("cmp2")["openstack_node"]
+    assert held["stages"] == ["services"] and held["rollback"] == {"of": "r1", "by": "r2"}
+    assert held["target"] == NEW and held["content"] == forward["content"] and held["migrations"] == []
+    assert {one["image"] for one in held["services"]} <= {image}
+    assert held["packages"]["services"] == {"curl": "7-was"} and "curl" in held["watched"]
+    assert (alone["stages"], alone["services"], alone["packages"]) == ([], [], {})
+    assert alone["containers"] == forward["containers"]  # which nothing removes
+
+
+def test_a_rollback_from_another_target_is_none(master, monkeypatch):
+    monkeypatch.setattr(shares, "_journal", lambda opts: SimpleNamespace(way_back=InMemory(target="9.9.9")))
+    forward = share.share(model(master.openstack), node("compute"), lambda target: target == "*")
+    assert master.of() == {"openstack_node": forward}
+
+
+def test_a_journal_that_cannot_be_read_is_a_refusal(master, monkeypatch):
+    class Damaged:
+        def in_force(self):
+            raise RolloutError("JOURNAL_DAMAGED", "the rollback in force is damaged")
+
+    monkeypatch.setattr(shares, "_journal", lambda opts: SimpleNamespace(way_back=Damaged()))
+    assert master.of()["openstack_node"]["refused"]["reason"] == "JOURNAL_DAMAGED"
+
+
+def test_the_journal_is_the_masters_cache(master):
+    journal = Journal(CacheStore(salt.cache.factory(master.opts)))
+    journal.way_back.save_backs({"cmp1": Back("r1", ["ovs"])})
+    journal.way_back.put_in_force(InForce("r1", "r2", NEW))
+    assert master.of("cmp1")["openstack_node"]["stages"] == ["ovs"]
+    journal.way_back.end()
+    assert "rollback" not in master.of("cmp1")["openstack_node"]

@@ -1,3 +1,4 @@
+import itertools
 import json
 import re
 from dataclasses import replace
@@ -9,6 +10,7 @@ from openstack_rollout.errors import REASONS, RolloutError
 from openstack_rollout.records.drain_record import DrainRecord
 from openstack_rollout.records.journal import BANK, DRAINS, REQUESTS, RUNS, Journal
 from openstack_rollout.records.run_record import MOST_STEPS, NodeRecord, NodeState, RunState, Step
+from openstack_rollout.records.way_back import KEPT, Back, Former, InForce
 from tests.unit.simulated_fleet import MemoryStore
 
 
@@ -271,3 +273,62 @@ def test_only_a_key_that_is_not_there_is_absent(left):
     ]
     assert sorted(journal.repair()) == sorted([f"run {run.id}", f"cmp1 in run {run.id}", "the drain of cmp1"])
     assert journal.unfinished() is None and journal.all_drained() == {} and journal.repair() == []
+
+
+def runs(journal, number, since=1_000_000):
+    """So many runs of which it is known what nodes were before."""
+    now = itertools.count(since, 60)
+    journal._clock = lambda: float(next(now))
+    found = []
+    for _ in range(number):
+        found.append(create(journal).id)
+        journal.way_back.save_formers(found[-1], {"cmp1": Former("1.0.0")}, journal.run_ids())
+    return found
+
+
+def test_what_a_node_was_before_a_run_is_written_once(journal):
+    run = create(journal)
+    journal.way_back.save_formers(
+        run.id, {"cmp1": Former("1.0.0", {"nova": "x@sha256:1"})}, journal.run_ids()
+    )
+    journal.way_back.save_formers(
+        run.id, {"cmp1": Former("1.0.1"), "cmp2": Former("1.0.1")}, journal.run_ids()
+    )
+    found = journal.way_back.formers(run.id)
+    assert found["cmp1"].deployed == "1.0.0" and found["cmp1"].images == {"nova": "x@sha256:1"}
+    assert found["cmp2"].deployed == "1.0.1" and journal.way_back.former(run.id, "cmp3") is None
+
+
+def test_it_is_kept_of_the_last_runs_and_of_the_one_that_is_undone(journal):
+    first, second, *_ = known = runs(journal, 3)
+    journal.way_back.put_in_force(InForce(first, "r", "1.0.1"))
+    known += runs(journal, KEPT + 1, since=2_000_000)
+    kept = [one for one in known if journal.way_back.formers(one)]
+    assert kept == [first, *known[-KEPT:]] and second not in kept
+
+
+def test_a_rollback_in_force_has_its_nodes_alone(journal):
+    assert journal.way_back.in_force() is None and journal.way_back.backs() == {}
+    journal.way_back.save_backs({"cmp1": Back("r1", ["ovs"]), "cmp2": Back("r1", ["ovs"])})
+    journal.way_back.put_in_force(InForce("r1", "r2", "1.0.1", "1.0.0"))
+    assert journal.way_back.in_force().release == "1.0.0" and journal.way_back.back("cmp1").stages == ["ovs"]
+    journal.way_back.save_backs({"cmp3": Back("r1", ["ovn"])})
+    assert list(journal.way_back.backs()) == ["cmp3"]
+    journal.way_back.end()
+    assert journal.way_back.in_force() is None and journal.way_back.back("cmp3") is None
+
+
+@pytest.mark.parametrize(
+    ("bank", "key", "read"),
+    [
+        (BANK, "rollback", lambda journal: journal.way_back.in_force()),
+        (f"{BANK}/backs", "cmp1", lambda journal: journal.way_back.back("cmp1")),
+    ],
+)
+def test_a_rollback_that_cannot_be_read_is_named_and_repaired(bank, key, read):
+    store = MemoryStore()
+    journal = Journal(store)
+    store.store(bank, key, {"version": 1, "of": 5})
+    damaged(lambda: read(journal))
+    assert len(journal.repair()) == 1
+    assert read(journal) is None

@@ -86,7 +86,7 @@ def test_why_a_run_stopped_is_told_also_where_it_cannot_be_written(cloud, master
 
     def fill(bank, key, data):
         store(bank, key, data)
-        master.store.full = key == "compute1" and data["state"] == "failed"
+        master.store.full = key == "compute1" and data.get("state") == "failed"
 
     master.store.store = fill
     error = refusal(master.update)

@@ -6,7 +6,7 @@ import pytest
 
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records import events
-from openstack_rollout.records.journal import plain
+from openstack_rollout.records.stored import plain
 from openstack_rollout.screens.feed import Feed, Stream
 from tests.unit.simulated_fleet import Cloud, Master
 

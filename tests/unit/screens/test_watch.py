@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.records.journal import plain
+from openstack_rollout.records.stored import plain
 from openstack_rollout.rollout import control
 from openstack_rollout.screens.watch import Board, Screen
 from tests.unit.simulated_fleet import Cloud, Master

@@ -8,6 +8,7 @@ from openstack_rollout.node import fresh_pillar
 from openstack_rollout.node import share as shares
 from openstack_rollout.node.errors import NodeError
 
+VERSIONS = ("1.0.0", "1.0.1", "1.0.2")
 PACKAGES = {"ovs": "openvswitch", "system": "bash"}
 
 
@@ -67,6 +68,18 @@ def facts(fresh=False, refresh=False):
         "legacy_units": {},
         "checks": [],
     }
+
+
+def wanted(stage):
+    """The version that the node's share wants of a stage; of a rollback it has no version, but what ran."""
+    share = shares.of_stage(__pillar__, stage)
+    if not share.get("rollback"):
+        return share["target"]
+    if stage in PACKAGES:
+        return share["packages"].get(PACKAGES[stage], read()["at"].get(stage))
+    images = [one["image"] for one in share["services"]]
+    known = {f"sha256:{hashlib.sha256(f'{stage} {one}'.encode()).hexdigest()}": one for one in VERSIONS}
+    return known[images[0].partition("@")[2]] if images else read()["at"].get(stage)
 
 
 def read():

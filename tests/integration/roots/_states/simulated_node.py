@@ -4,9 +4,9 @@ import time
 
 
 def at_target(name):
-    """Bring the stage `name` to the pillar's target_version."""
+    """Bring the stage `name` to the pillar's target_version, or to what a rollback in force says."""
     node = __salt__["openstack_node.read"]()
-    target = __pillar__["openstack_node"]["target"]
+    target = __salt__["openstack_node.wanted"](name)
     ret = {"name": name, "result": True, "changes": {}, "comment": f"{name} is at {target}"}
     if node["at"].get(name, "1.0.0") == target:
         return ret

@@ -1,0 +1,74 @@
+"""A rollback on a real master with real minions: orchestration, shares, the journal in Salt's cache."""
+
+from __future__ import annotations
+
+import signal
+
+from tests.integration.simulated_cloud import NODES
+
+#: Nobody is silent here: a machine that has other work to do is slow.
+PATIENT = {role: {"silence": 90} for role in ("controller", "compute")}
+
+
+def versions(cloud):
+    return [set(cloud.at(name).values()) for name in NODES]
+
+
+def test_an_update_is_undone_and_nodes_are_held_until_the_target_is_set_back(cloud):
+    cloud.fresh(policies=PATIENT)
+    updated = cloud.json("rollout.run")
+    assert versions(cloud) == [{"1.0.1"}] * 3
+    plan = cloud.json("rollout.rollback", "test=True")
+    assert (
+        plan["rollback"] == {"of": updated["run"], "release": "1.0.0", "others": {}}
+        and plan["refused"] is None
+    )
+    assert plan["stages"][0]["stage"] == "system"
+    with cloud.events() as events:
+        done = cloud.json("rollout.rollback")
+        events.drain()
+    assert done["state"] == "completed" and "set openstack:target_version to 1.0.0" in done["next"]
+    assert versions(cloud) == [{"1.0.0"}] * 3
+    started = [e["stage"] for e in events.seen if e["step"] == "apply" and e["status"] == "started"]
+    assert list(dict.fromkeys(started)) == ["system", "ovs", "services", "control_plane", "ovn"]
+    # Ad hoc states hold it, and an update is refused.
+    apply_ = cloud.master.salt_cli().run("state.apply", "openstack.services", minion_tgt="cmp1", _timeout=300)
+    assert apply_.returncode == 0 and versions(cloud) == [{"1.0.0"}] * 3
+    refused = cloud.run("rollout.run")
+    assert refused.returncode == 1 and "ROLLED_BACK" in refused.stdout
+    status = cloud.json("rollout.status")
+    assert {node["state"] for node in status["nodes"].values()} == {"rolled_back"}
+    cloud.openstack(target_version="1.0.0", policies=PATIENT)
+    assert cloud.json("rollout.run")["state"] == "completed" and versions(cloud) == [{"1.0.0"}] * 3
+    assert cloud.json("rollout.status")["rollback"] is None
+
+
+def test_a_rollback_whose_engine_is_killed_goes_on_and_a_paused_update_is_undone(cloud):
+    cloud.fresh(policies=PATIENT, cmp2={"fail": {"services": "CONTAINER_EXITED: simulated"}})
+    assert cloud.run("rollout.run").returncode == 1
+    assert cloud.at("cmp1")["services"] == "1.0.1"
+    cloud.node("cmp1", at=cloud.at("cmp1"), seconds={"services": 4})
+    engine = cloud.popen("rollout.rollback")
+    cloud.until_begun("cmp1", "services")
+    engine.send_signal(signal.SIGKILL)
+    engine.wait()
+    cloud.node("cmp2", at=cloud.at("cmp2"))
+    done = cloud.json("rollout.resume")
+    assert done["state"] == "completed"
+    assert [set(cloud.at(name).values()) - {"1.0.0"} for name in NODES] == [set()] * 3
+
+
+def test_a_limit_and_stages_through_the_orchestration(cloud):
+    cloud.fresh(policies=PATIENT)
+    cloud.json("rollout.run")
+    for wrong in ("limti: cmp1", "target: cmp1", "limit: null"):
+        refused = cloud.run("state.orchestrate", "orch.rollback", f"pillar={{{wrong}, stages: services}}")
+        assert refused.returncode == 1 and "WRONG_ARGUMENT" in refused.stdout
+    assert versions(cloud) == [{"1.0.1"}] * 3
+    asked = "pillar={limit: cmp1, stages: services}"
+    done = cloud.run("state.orchestrate", "orch.rollback", asked)
+    assert done.returncode == 0, done.stdout
+    assert cloud.at("cmp1")["services"] == "1.0.0" and cloud.at("cmp2")["services"] == "1.0.1"
+    assert cloud.run("rollout.end_rollback").returncode == 0
+    refused = cloud.run("rollout.rollback", "limit=ctl*")
+    assert refused.returncode == 1 and "STAGE_OUT_OF_ORDER" in refused.stdout

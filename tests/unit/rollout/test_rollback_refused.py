@@ -1,0 +1,172 @@
+"""What is not undone, by name, before anything starts."""
+
+import pytest
+
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.rollout import asking
+from openstack_rollout.rollout.rollback import KEYS, Asked
+from tests.unit.rolling_back import as_they_are, declared, later
+from tests.unit.simulated_fleet import Cloud, Master, refusal
+
+
+@pytest.fixture
+def cloud():
+    return Cloud(controller=2, gateway=1, compute=3)
+
+
+@pytest.fixture
+def master(cloud, tmp_path):
+    return Master(cloud, tmp_path)
+
+
+def test_the_rollback_of_a_rollback_is_refused_by_name(cloud, master):
+    master.update()
+    later(cloud)
+    master.roll_back()
+    later(cloud)
+    error = refusal(lambda: master.roll_back(master.run.id))
+    assert error.reason == "IRREVERSIBLE" and "is a rollback itself" in error.message
+
+
+def test_a_rollback_to_a_run_before_the_last_is_refused(cloud, master):
+    master.update()
+    first = master.run.id
+    cloud.openstack["target_version"] = "1.0.2"
+    later(cloud)
+    master.update()
+    second = master.run.id
+    later(cloud)
+    error = refusal(lambda: master.roll_back(first))
+    assert error.reason == "IRREVERSIBLE" and f"run {second} has moved it since" in error.message
+    master.roll_back()
+    assert all(set(node.at.values()) == {"1.0.1"} for node in cloud.nodes.values())
+
+
+def test_a_run_whose_journal_does_not_say_what_nodes_were_is_refused(cloud, master):
+    """As one that a version of this program without rollbacks has written."""
+    master.update()
+    master.store.flush(f"openstack/rollout/runs/{master.run.id}/before")
+    later(cloud)
+    error = refusal(master.roll_back)
+    assert error.reason == "IRREVERSIBLE" and "does not say what it was" in error.message
+
+
+@pytest.mark.parametrize("where", ["release", "service", "release's service"])
+def test_what_is_declared_irreversible_is_refused_by_name(cloud, master, where):
+    declared(cloud, where)
+    master.update()
+    if where == "release":
+        del cloud.openstack["releases"]["1.0.1"]["irreversible"]  # it was so when they came there
+    before, runs = as_they_are(cloud), master.journal.run_ids()
+    later(cloud)
+    error = refusal(master.roll_back)
+    assert error.reason == "IRREVERSIBLE" and "irreversible" in error.message
+    assert ("compute1" in error.message) is (where == "release")
+    assert as_they_are(cloud) == before and master.journal.run_ids() == runs
+    assert master.journal.way_back.in_force() is None and master.lock.holder() is None
+
+
+def test_an_irreversible_service_that_the_run_did_not_move_is_in_nobodys_way(cloud, master):
+    declared(cloud, "service")
+    for name in ("controller1", "controller2"):
+        cloud.nodes[name].at["control_plane"] = "1.0.1"
+    master.update()
+    later(cloud)
+    assert master.roll_back()["state"] == "completed"
+
+
+class Migrating(Cloud):
+    """A release with a migration, which nodes have done once their stage is at it."""
+
+    def facts_of(self, name):
+        node = self.nodes[name]
+        forward = not (self.journal and self.journal.way_back.in_force())
+        due = forward and node.role == "controller" and node.at["control_plane"] == "1.0.0"
+        migrations = [{"name": "online data", "stage": "control_plane"}] if due else []
+        return {**super().facts_of(name), "migrations": migrations}
+
+
+@pytest.mark.parametrize("reversible", [False, True])
+def test_a_migration_that_ran_is_refused_by_name(tmp_path, reversible):
+    cloud = Migrating(controller=1, compute=1)
+    cloud.openstack["releases"]["1.0.1"]["migrations"] = [
+        {"name": "online data", "stage": "control_plane", "command": ["true"], "reversible": reversible}
+    ]
+    master = Master(cloud, tmp_path)
+    master.update()
+    later(cloud)
+    if reversible:
+        assert master.roll_back()["state"] == "completed"
+        assert "after_apply" not in {data["step"] for _, data in cloud.events if data["run"] == master.run.id}
+        return
+    error = refusal(master.roll_back)
+    assert error.reason == "IRREVERSIBLE" and "migration online data has run" in error.message
+
+
+@pytest.mark.parametrize(
+    ("told", "named"),
+    [
+        ({"missing": {"bash": "no repository has it"}}, "system: package bash: no repository has it"),
+        ({"cannot": {"system": ["kernel 5.14.0-2 is in use"]}}, "system: kernel 5.14.0-2 is in use"),
+    ],
+)
+def test_what_a_node_cannot_bring_back_is_named_before_anything_starts(cloud, master, told, named):
+    master.update()
+    later(cloud)
+    cloud.applied.clear()
+    master.told["compute2"] = told
+    error = refusal(master.roll_back)
+    assert error.reason == "IRREVERSIBLE" and f"compute2: {named}" in error.message and not cloud.applied
+
+
+def test_an_image_that_is_nowhere_is_refused_before_anything_starts(cloud, master):
+    master.update()
+    later(cloud)
+    master.missing = [("IMAGE_MISSING", "ovn: the registry has no such digest")]
+    cloud.applied.clear()
+    assert refusal(master.roll_back).reason == "IMAGE_MISSING" and not cloud.applied
+    assert master.journal.way_back.in_force() is None and not master.run.rollback
+
+
+def test_a_limit_that_breaks_the_order_is_refused_by_name(cloud, master):
+    master.update()
+    later(cloud)
+    error = refusal(lambda: master.roll_back(limit="controller*"))
+    assert error.reason == "STAGE_OUT_OF_ORDER" and "compute1" in error.message
+    error = refusal(lambda: master.roll_back(stages=("control_plane",)))
+    assert error.reason == "STAGE_OUT_OF_ORDER" and "control_plane goes back after services" in error.message
+    error = refusal(lambda: master.roll_back(limit="compute1"))
+    assert error.reason == "STAGE_OUT_OF_ORDER" and "ovn goes back after" in error.message
+    assert master.journal.way_back.in_force() is None
+    assert refusal(lambda: master.roll_back(limit="nobody*")).reason == "NO_NODES"
+
+
+def test_a_silent_node_that_has_to_go_back_is_refused(cloud, master):
+    master.update()
+    later(cloud)
+    cloud.nodes["compute3"].silent = True
+    assert refusal(master.roll_back).reason == "NODE_SILENT"
+    assert master.journal.way_back.in_force() is None
+    cloud.policy("compute", max_failures=1)
+    assert refusal(master.roll_back).reason == "FAILURE_BUDGET"
+    assert cloud.nodes["compute1"].at["services"] == "1.0.0"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"limit": ""}, {"limit": "x and"}, {"stages": ("service",)}, {"accept": ("installer",)}],
+)
+def test_what_cannot_be_meant_is_refused(asked):
+    with pytest.raises(RolloutError) as refused:
+        Asked(**asked)
+    assert refused.value.reason == "WRONG_ARGUMENT"
+
+
+@pytest.mark.parametrize("key", ["limti", "rollback", "until", "target"])
+def test_what_a_rollback_does_not_know_is_refused_since_it_may_mean_nodes(key):
+    def own():
+        return {"openstack": {}, "salt": {}}
+
+    asking.refuse_unknown(["limit", "openstack", "salt"], own, KEYS)
+    with pytest.raises(RolloutError, match=f"WRONG_ARGUMENT: pillar: there is no '{key}'"):
+        asking.refuse_unknown(["limit", key, "openstack"], own, KEYS)
