@@ -7,9 +7,12 @@ In the master's configuration:
       - openstack/rollout/*/-/-/run: [/srv/openstack-rollout/etc/reactor/webhook.sls]
 #}
 {%- if data['status'] in ('paused', 'incomplete', 'aborted', 'succeeded') %}
-{%- set text = 'run %s: %s'|format(data['run'], data['state']) %}
+{%- set run = 'rollback %s of run %s'|format(data['run'], data['rollback']) if data['rollback'] else 'run ' ~ data['run'] %}
+{%- set text = '%s: %s'|format(run, data['state']) %}
 {%- if data['reason'] %}
 {%- set text = '%s, %s: %s'|format(text, data['reason'], data['message']) %}
+{%- elif data['message'] %}
+{%- set text = '%s: %s'|format(text, data['message']) %}
 {%- endif %}
 tell of the run:
   runner.http.query:

@@ -63,6 +63,7 @@ class _Event:
     reason: Annotated[Reason, Field(description="A word of the reasons, empty where nothing is wrong.")]
     message: Annotated[str, Field(description="For people: what is wrong and where, or what a step tells.")]
     at: Annotated[float, Field(description="When, seconds since the epoch, by the master's clock.")]
+    rollback: Annotated[str, Field(description="The run that this one undoes, empty for one that does not.")]
     version: Annotated[Literal[1], Field(description="Of the form of events.")] = VERSION
 
     @property
@@ -89,7 +90,9 @@ class NodeEvent(_Event):
 @dataclass(frozen=True, kw_only=True)
 class _OfRun(_Event):
     node: Literal["-"] = NONE
-    target: Annotated[str, Field(description="The release, empty where none is declared.")]
+    target: Annotated[
+        str, Field(description="The release, empty where none is declared; of a rollback what it overrides.")
+    ]
     orchestration: Annotated[str, Field(description="The SLS that runs it, e.g. orch.update.")]
     state: Annotated[State, Field(description="Of the run.")]
 

@@ -1,4 +1,9 @@
-"""What a node was when a run measured it: its release, the versions of what it has, and what is left."""
+"""What a node was when a run measured it: its release, the versions of what it has, and what is left.
+
+For people, of every run, also of a rollback, and written with each transition of the node: so it has the ids
+of images and the packages that the target names. What a node goes back to is way_back.Former: written once a
+run, it has references by which images can be had again, and all packages that were told.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,9 @@
 it.
 
 What a node was is written before the run touches it, once, and only of nodes that the run has something to do
-on. A rollback is in force from its first node on, until the target is another one or an operator ends it.
+on. What a report tells of that is a record of its own (snapshot.Snapshot): it outlives this one, is of
+rollbacks too, and would be too much with all of this at each transition of a node. A rollback is in force
+from its first node on, until the target is another one or an operator ends it.
 """
 
 from __future__ import annotations

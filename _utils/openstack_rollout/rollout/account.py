@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from openstack_rollout.errors import REASONS
+from openstack_rollout.errors import REASONS, RolloutError
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, RunState
 from openstack_rollout.records.snapshot import Snapshot
@@ -27,7 +27,8 @@ def account(
     {"run", "stages", "nodes", "failures", "left"}; times are seconds since the epoch. Of the run also "ended"
     (None while it is under way), "latest", "pauses" ({"from", "to", "state", "reason", "message"}, to None
     for one that lasts), "windows" ({"roles", "from", "to"}: when they were open in its time), "expected"
-    (when it began, as of Estimate), "verified", "left_out". Of a stage "started", "finished", "paused" (the
+    (when it began, as of Estimate), "verified", "left_out", "undone" ({"run", "limit", "state"} of each run
+    that undoes it). Of a stage "started", "finished", "paused" (the
     seconds of it in which the run stood still), "expected" (seconds, None where nobody knew). Of a node
     "reason", "message", "remedy", "quarantined", "before", "after" (as of Snapshot, None where nothing was
     written), "versions" ({"kind", "subject", "have", "want"}: of all that a release has, before and after).
@@ -50,6 +51,7 @@ def account(
         "pauses": list(_pauses(run, records, latest)),
         "windows": list(_windows(run, latest)),
         "tags": dict(run.tags),
+        "undone": list(_undone(journal, run)),
     }
     for name, stage in data["stages"].items():
         stage["started"], stage["finished"] = run.stage[name].started, run.stage[name].finished
@@ -64,6 +66,17 @@ def account(
     data["left"] = [one for name in data["nodes"] for one in _left(name, records[name])]
     data["run"]["left_out"] = sorted(skipped)
     return data
+
+
+def _undone(journal: Journal, run: Run) -> Iterator[dict[str, str]]:
+    """The runs that undo a run, oldest first; one that cannot be read hides nothing of this one."""
+    for run_id in journal.run_ids():
+        try:
+            later = journal.run(run_id)
+        except RolloutError:
+            continue
+        if later and later.rollback == run.id:
+            yield {"run": run_id, "limit": later.asked.limit, "state": later.state.value}
 
 
 def _node(record: NodeRecord) -> dict[str, Any]:

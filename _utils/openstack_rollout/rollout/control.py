@@ -131,7 +131,8 @@ def outcome(run: Run) -> dict[str, Any]:
     of a rollback: what an operator has to do then.
     """
     limit = {"limit": run.asked.limit} if run.asked.limit else {}
-    after = {"next": run.message} if run.rollback and run.state is RunState.COMPLETED else {}
+    ended = run.state in (RunState.COMPLETED, RunState.OPEN_ENDS)
+    after = {"next": run.message} if run.rollback and ended else {}
     return {"run": run.id, "state": run.state.value, **limit, **after}
 
 

@@ -26,12 +26,13 @@ NODE_STATES = (*(state.value for state in NodeState), QUARANTINED)
 def figures(journal: Journal, found: Callable[[Run], Run], now: float) -> dict[str, Any]:
     """The latest run in numbers.
 
-    found: the run as it is found now, e.g. interrupted. now (float): seconds since the epoch. Returns
-    {"run" (None before the first: "id", "orchestration", "target", "state", "reason", "created", "ended",
-    "remaining": seconds or None), "stages": {stage: state}, "nodes": {(role, state): how many}, "steps":
-    {(stage, step, role): (how many ended, their seconds)}, "failures": {(reason, role): how many}, "last":
-    when anything was written last, None before the first run, "drained": {role: how many nodes}, "releases":
-    {(role, release): how many nodes, as they were measured last}}.
+    found: the run as it is found now, e.g. interrupted. now (float): seconds since the epoch. Returns {"run"
+    (None before the first: "id", "orchestration", "target", "rollback": the run that it undoes, "" for one
+    that does not, "state", "reason", "created", "ended", "remaining": seconds or None), "stages": {stage:
+    state}, "nodes": {(role, state): how many}, "steps": {(stage, step, role): (how many ended, their
+    seconds)}, "failures": {(reason, role): how many}, "last": when anything was written last, None before the
+    first run, "drained": {role: how many nodes}, "releases": {(role, release): how many nodes, as they were
+    measured last}}.
     """
     drained = Counter(one.role for one in journal.all_drained().values())
     told: dict[str, Any] = {"run": None, "stages": {}, "nodes": {}, "steps": {}, "failures": {}, "last": None}
@@ -46,7 +47,8 @@ def figures(journal: Journal, found: Callable[[Run], Run], now: float) -> dict[s
     estimate = control.estimate(journal, run, records, now) if run.state is RunState.RUNNING else None
     return {
         "run": {
-            **{"id": run.id, "orchestration": run.orchestration, "target": run.target},
+            **{"id": run.id, "orchestration": run.orchestration},
+            **{"target": run.target, "rollback": run.rollback},
             **{"state": run.state.value, "reason": _reason(run.reason) if run.reason else ""},
             **{"created": run.created, "ended": None if run.state is RunState.RUNNING else last},
             "remaining": estimate["seconds"] if estimate else None,

@@ -31,11 +31,12 @@ def of(event: Mapping[str, Any], cloud: str, link: str | None = None) -> Told | 
     if kind is None:
         return None
     run, node, reason, message = (str(event[key]) for key in ("run", "node", "reason", "message"))
+    called = f"rollback {run} of run {event['rollback']}" if event["rollback"] else f"run {run}"
     what = {
-        "pause": f"run {run} pauses",
-        "failure": f"{node} failed in run {run} ({event['stage']}, {event['step']})",
-        "confirmation": f"run {run} waits for a yes",
-        "end": f"run {run} ended: {event.get('state', '')}",
+        "pause": f"{called} pauses",
+        "failure": f"{node} failed in {called} ({event['stage']}, {event['step']})",
+        "confirmation": f"{called} waits for a yes",
+        "end": f"{called} ended: {event.get('state', '')}",
     }[kind]
     lines = (
         f"{reason}: {message}" if reason else message,

@@ -18,10 +18,11 @@ _SLOWER = 20  # nodes that a comparison names because they took longer
 def history(journal: Journal, last: int = SHOWN) -> dict[str, Any]:
     """The latest runs, the newest first.
 
-    last (int): how many. Returns {"history": [{"id", "orchestration", "target", "limit", "state", "reason",
-    "created", "seconds", "begun": [{"user", "terminal", "schedule", "at"}], "accepted": {condition: the
-    same}, "warnings": [condition], "nodes": {state: how many, in the stage where most were}}], "kept": how
-    many runs there are}. A run that cannot be read has its id, its time, and the reason.
+    last (int): how many. Returns {"history": [{"id", "orchestration", "target", "rollback": the run that it
+    undoes, "" for one that does not, "limit", "state", "reason", "created", "seconds", "begun": [{"user",
+    "terminal", "schedule", "at"}], "accepted": {condition: the same}, "warnings": [condition], "nodes":
+    {state: how many, in the stage where most were}}], "kept": how many runs there are}. A run that cannot be
+    read has its id, its time, and the reason.
     """
     ids = journal.run_ids()
     shown = list(reversed(ids[-last:]))

@@ -50,7 +50,7 @@ def settle(journal: Journal) -> None:
 
 
 def told(journal: Journal, run: Run) -> str:
-    """What an operator has to know of a run that is completed: of a rollback, which target to set."""
+    """What an operator has to know of a run that has ended: of a rollback, which target to set."""
     known = journal.way_back.in_force()
     if not run.rollback or known is None:
         return ""

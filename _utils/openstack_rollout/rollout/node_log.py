@@ -59,13 +59,14 @@ class NodeLog:
         Raises RolloutError JOURNAL_FAILED.
         """
         record = self.records.setdefault(node.id, NodeRecord())
+        is_as_before = not record.moved
         if "state" in changes and changes["state"] is not NodeState.FAILED:
             changes = {"reason": "", "message": "", **changes}
         for name, value in changes.items():
             setattr(record, name, value)
         record.role, record.zone = node.role, node.zone
         if found := self._measured.pop(node.id, None):
-            if all(step.step == "measure" for step in record.history):  # else the run has been at it before
+            if is_as_before:
                 record.before = record.before or found
             record.after = found
         if ended:
@@ -129,6 +130,7 @@ class NodeLog:
         """Fire an event of a node's step, with a reason and a message that are not the record's."""
         event = NodeEvent(
             run=self._run.id,
+            rollback=self._run.rollback,
             stage=record.stage,
             round=record.round,
             node=node.id,

@@ -26,7 +26,7 @@ from openstack_rollout.rollout import (
     preconditions,
 )
 from openstack_rollout.rollout import limit as limits
-from openstack_rollout.rollout.conditions import Finding, Preflight, Seen
+from openstack_rollout.rollout.conditions import Finding, Preflight, Seen, Verdict
 from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.rollout.questions import unhindered
 from openstack_rollout.rollout.situation import Situation, left_out
@@ -171,8 +171,9 @@ def _work(now: Situation) -> Iterator[Seen]:
 def _gates(now: Situation) -> Iterator[Seen]:
     roles = (role for node in now.touched for role in now.members.roles_of(node))
     asked = analysis.of_roles(now.model, roles, now.ports)
+    verdict: Verdict = "refuse" if now.model.backs is None else "warn"  # it may be why nodes go back
     for error in analysis.refusals(asked, lambda: now.ports.fleet.poll(1.0), now.halted):
-        yield Seen("refuse", str(error), error=error)
+        yield Seen(verdict, str(error), error=error)
 
 
 def _notifications(now: Situation) -> Iterator[Seen]:

@@ -242,7 +242,7 @@ class Rollout:
         if model.policies.speak_to_openstack:
             heartbeats.ask_again(engine, members, own.nodes)
         restoration.restore(engine, self._journal, members, own, keep)
-        former.remember(self._journal, run, own.nodes, run.stages)
+        former.remember(self._journal, run, engine.records, own.nodes, run.stages)
         breaks = run.asked.resting or {}
         run.plan = unhindered(
             lambda: plan.of_run(model, members, nodes, drains, run.stages, limit, breaks), engine.requested
@@ -290,7 +290,7 @@ class Rollout:
             preconditions.refuse_out_of_order(stage, found, back=bool(run.rollback))
         if not run.rollback:
             limits.refuse_out_of_order(members, limit, measured, [stage])
-        former.remember(self._journal, run, own.nodes, [stage])
+        former.remember(self._journal, run, engine.records, own.nodes, [stage])
         was_done = before is not None and before.state is StageState.DONE
         earlier = replace(before) if before is not None else StageRecord()
         self._log.mark(run, stage, StageState.RUNNING, earlier.started or self._clock())
@@ -359,7 +359,7 @@ class Rollout:
         addresses.require(members, measured, updated, shared, self._ports, engine.requested)
         try_out(run, model, records, engine.requested, self._ports)
         quarantine.end(run, aside, self._journal.all_drained())
-        run.message = in_force.told(self._journal, run) or run.message
+        run.message = "; ".join(filter(None, (run.message, in_force.told(self._journal, run))))
         run.finished = self._clock()
         self._journal.save(run)
         in_force.settle(self._journal)

@@ -73,7 +73,7 @@ class RunLog:
         """
         about = {
             **{"run": run.id, "stage": stage, "node": node, "step": step, "status": status},
-            **{"target": run.target, "orchestration": run.orchestration},
+            **{"target": run.target, "orchestration": run.orchestration, "rollback": run.rollback},
             **{"state": run.state.value, "reason": run.reason, "message": run.message},
             **more,
         }

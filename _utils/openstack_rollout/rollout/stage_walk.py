@@ -84,7 +84,9 @@ class StageWalk:
         monotonic, members, found = self._ports.monotonic, self._members, self._found
         nodes = [node.id for node in role.nodes]
         waits = gates.of_round(self._model, members, found, round_, self._run, self._ports, self._tell)
-        of_roles = (one for node in nodes for one in members.roles_of(node, stage))
+        # What alerts because of the run that is undone is no reason to stay there.
+        gated = [] if self._run.rollback else nodes
+        of_roles = (one for node in gated for one in members.roles_of(node, stage))
         watch = analysis.watch(self._model, of_roles, self._ports, self._tell)
         waits += [(watch, nodes)] if watch else []
         capacity = shared_capacity(members, self._drains, stage, nodes, monotonic, waits)

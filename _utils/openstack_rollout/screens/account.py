@@ -76,7 +76,14 @@ def facts(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What stands on top of the account: a name and a value each."""
     run = data["run"]
     stood = sum((one["to"] or run["latest"]) - one["from"] for one in run["pauses"])
-    yield "Release", run["target"] or "none: the newest packages"
+    target = run["target"] or "none: the newest packages"
+    if run["rollback"]:
+        yield "Undoes", f"run {run['rollback']}"
+        yield "Target declared", target
+    else:
+        yield "Release", target
+    if run["undone"]:
+        yield "Undone by", tables.undone(run["undone"])
     yield "Began", moment(run["created"])
     if run["ended"]:
         yield ("Ended" if run["state"] != "paused" else "Paused at"), moment(run["ended"])
@@ -87,7 +94,8 @@ def facts(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Left", left
     if run["begun"]:
         yield "Begun by", tables.who(run["begun"][0])
-    yield "Nodes limited to", run["limit"] or "none, the whole cloud"
+    everybody = "none: all that the undone run moved" if run["rollback"] else "none, the whole cloud"
+    yield "Nodes limited to", run["limit"] or everybody
     if run["until"]:
         yield "Stops after", run["until"]
     if run["verified"]:

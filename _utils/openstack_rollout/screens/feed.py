@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, TextIO
 
 ENDED = ("completed", "completed_with_open_ends", "incomplete", "paused", "aborted")
-_RUN = ("id", "orchestration", "target", "stages", "state", "reason", "message", "estimate")
+_RUN = ("id", "orchestration", "target", "rollback", "stages", "state", "reason", "message", "estimate")
 _NODE = ("role", "zone", "state", "stage", "round", "step", "reason", "message")
 
 

@@ -25,6 +25,8 @@ def _lines(data: Mapping[str, Any], made: float) -> Iterator[str]:
     yield from ("", text(verdict["line"]))
     if run["reason"]:
         yield from ("", f"**{run['reason']}**: {text(run['message'])}", "", text(verdict["remedy"]))
+    elif run["message"]:
+        yield from ("", text(run["message"]))
     yield ""
     yield from _table(("", ""), account.facts(data))
     stages = account.stages(data)

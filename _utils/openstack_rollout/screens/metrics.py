@@ -16,7 +16,10 @@ from prometheus_client.openmetrics.exposition import generate_latest
 PREFIX = "openstack_rollout"
 #: Every metric: its name without the prefix → what it tells, and its labels.
 METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "run_info": ("The latest run; the value is always 1.", ("run", "orchestration", "target")),
+    "run_info": (
+        "The latest run, and the one that it undoes; the value is always 1.",
+        ("run", "orchestration", "target", "rollback"),
+    ),
     "run_state": ("1 for the state of the latest run, 0 for the others.", ("state",)),
     "run_reason": ("1 for the reason under which the latest run stopped, where it has one.", ("reason",)),
     "run_start_timestamp_seconds": ("When the latest run was opened.", ()),
@@ -31,6 +34,7 @@ METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
     "deployed_nodes": ("Nodes by the release that the latest run measured them at.", ("role", "release")),
     "metrics_timestamp_seconds": ("When these metrics were made.", ()),
 }
+_OF_RUN = ("id", "orchestration", "target", "rollback")  # as the labels of run_info
 #: States of a run.
 STATES = (
     *("running", "paused", "completed", "completed_with_open_ends", "incomplete", "aborted"),
@@ -75,7 +79,7 @@ def _values(figures: Mapping[str, Any], now: float) -> Iterator[tuple[str, dict[
     """Each metric with its values, by the values of its labels."""
     run = figures["run"]
     told = run or {"state": "", "reason": "", "created": None, "ended": None, "remaining": None}
-    yield "run_info", {(run["id"], run["orchestration"], run["target"]): 1} if run else {}
+    yield "run_info", {tuple(run[label] for label in _OF_RUN): 1} if run else {}
     yield "run_state", {(state,): int(state == told["state"]) for state in STATES}
     yield "run_reason", {(told["reason"],): 1} if told["reason"] else {}
     yield "run_start_timestamp_seconds", _one(told["created"])

@@ -181,6 +181,11 @@ def title_of(run: Mapping[str, Any]) -> str:
     return called + plan.limited(run.get("limit"))
 
 
+def undone(runs: Iterable[Mapping[str, str]]) -> str:
+    """The runs that undo another one, with how they ended: of a report."""
+    return "; ".join(f"run {one['run']}{plan.limited(one['limit'])}, {one['state']}" for one in runs)
+
+
 def report(data: Mapping[str, Any]) -> str:
     """The text of rollout.report: stages with durations, then every node's steps."""
     run = data["run"]
@@ -190,6 +195,10 @@ def report(data: Mapping[str, Any]) -> str:
         head += f", {left}"
     if run["reason"]:
         head += f"\n{run['reason']}: {run['message']}\n{run['remedy']}"
+    elif run["message"]:
+        head += f"\n{run['message']}"
+    if run.get("undone"):
+        head += f"\nundone by {undone(run['undone'])}"
     head = "\n".join([head, *_who(run), *gone(run["gone"]), *open_ends(run.get("open_ends") or {})])
     stages = table(
         ("STAGE", "STATE", "TIME", "NODES"),

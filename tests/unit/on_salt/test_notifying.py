@@ -22,7 +22,7 @@ from tests.unit.simulated_fleet import MemoryStore
 REACTOR = Path(__file__).resolve().parents[3] / "etc" / "reactor" / "webhook.sls"
 SECRET = "s3cret"
 PAUSED = {"run": "r1", "stage": "-", "node": "-", "step": "run", "status": "paused", "state": "paused",
-          "reason": "ALERT_FIRING", "message": "gate compute:calm: NovaDown"}  # fmt: skip
+          "reason": "ALERT_FIRING", "message": "gate compute:calm: NovaDown", "rollback": ""}  # fmt: skip
 FAILED = {
     **PAUSED,
     "node": "cmp1",
@@ -171,12 +171,20 @@ def test_apprise_itself_sends_it(opts, monkeypatch):
     assert "ALERT_FIRING" in found["message"] and "https://page.example/r1" in found["message"]
 
 
-@pytest.mark.parametrize("status", ["started", "paused", "succeeded"])
-def test_the_reactor_that_is_shipped_is_one(opts, monkeypatch, status):
+@pytest.mark.parametrize(
+    ("status", "more", "called"),
+    [
+        ("started", {}, ""),
+        ("paused", {}, "run r1: paused, ALERT_FIRING: "),
+        ("succeeded", {"reason": ""}, "run r1: succeeded: "),
+        ("succeeded", {"reason": "", "rollback": "r0"}, "rollback r1 of run r0: succeeded: "),
+    ],
+)
+def test_the_reactor_that_is_shipped_is_one(opts, monkeypatch, status, more, called):
     monkeypatch.setenv("WEBHOOK", 'https://chat.example/hook?key=a&b="c')
     own = {**opts, "rollout_secrets": {"driver": "env"}, "reactor": [], "file_client": "local"}
     compiler = salt.state.Compiler(own, salt.loader.render(own, salt.loader.minion_mods(own)))
-    told = {**PAUSED, "status": status, "state": status, "message": 'it says "no": {x}\\'}
+    told = {**PAUSED, "status": status, "state": status, "message": 'it says "no": {x}\\', **more}
     found = compiler.render_template(str(REACTOR), tag="openstack/rollout/r1/-/-/run", data=told)
     if status == "started":
         assert not found
@@ -186,4 +194,4 @@ def test_the_reactor_that_is_shipped_is_one(opts, monkeypatch, status):
     assert not wrong and (chunk["state"], chunk["fun"]) == ("runner", "http.query")
     given = {key: value for one in chunk["args"] for key, value in one.items()}
     assert given["url"] == 'https://chat.example/hook?key=a&b="c' and given["method"] == "POST"
-    assert told["message"] in json.loads(given["data"])["text"]
+    assert json.loads(given["data"])["text"] == called + told["message"]

@@ -11,9 +11,10 @@ from openstack_rollout.declared.gates import Gate
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.monitoring.contract import Alert, NoAnswer, Sample
 from openstack_rollout.records.run_record import RunState
-from openstack_rollout.rollout import analysis
+from openstack_rollout.rollout import analysis, rollback_plan
 from openstack_rollout.rollout.analysis import Analysis, Watch, judge
 from openstack_rollout.rollout.asking import Given
+from tests.unit.rolling_back import later
 from tests.unit.simulated_fleet import Cloud, Master, refusal
 
 QUERY = {"query": "errors:rate5m", "at_most": 0.01}
@@ -194,6 +195,21 @@ class Clock:
 
     def __call__(self):
         return self.now
+
+
+def test_what_the_undone_run_set_off_does_not_hold_up_its_way_back(cloud, master):
+    cloud.policy("compute", batch=2, canary=1, soak=30, gates={"calm": ALERTS, "errors": QUERY})
+    master.before_poll = lambda: len(started(cloud)) >= 2 and master.monitoring.firing.append(FIRING)
+    assert refusal(master.update).reason == "ALERT_FIRING"
+    master.before_poll = lambda: None
+    master.monitoring.values = []
+    later(cloud)
+    assert rollback_plan.planned(master.ports())["refused"] is None
+    assert master.roll_back()["state"] == "completed"
+    assert {one for node in cloud.nodes.values() for one in node.at.values()} == {"1.0.0"}
+    told = master.run.conditions["gates"]
+    assert told["verdict"] == "warn" and "NovaDown" in " ".join(told["seen"])
+    assert any(line.startswith("ANALYSIS_INCONCLUSIVE") for line in told["seen"])
 
 
 def gate(told, clock, **settings):

@@ -229,3 +229,37 @@ def test_the_same_command_again_goes_on_and_another_one_is_refused(cloud, master
     paused = master.run.id
     assert refusal(lambda: master.roll_back(**{**asked, **other})).reason == "RUN_UNFINISHED"
     assert master.roll_back(undone, **asked)["state"] == "completed" and master.run.id == paused
+
+
+@pytest.mark.parametrize("lost", ["damaged", "of before"])
+def test_what_a_run_had_changed_is_not_written_down_as_what_was_there(cloud, master, lost):
+    """A program of before has written nothing, and a damaged record was dropped: it is half-way now."""
+    cloud.nodes["compute2"].faults["ovs/apply"] = "OVS_FAILED"
+    refusal(master.update)
+    bank = f"openstack/rollout/runs/{master.run.id}/before"
+    if lost == "damaged":
+        master.store.store(bank, "compute1", {"version": 1, "images": 1})
+        assert master.journal.repair() == [f"compute1 before run {master.run.id}"]
+    else:
+        master.store.flush(bank, "compute1")
+    cloud.nodes["compute2"].faults.clear()
+    master.update()
+    later(cloud)
+    error = refusal(master.roll_back)
+    assert error.reason == "IRREVERSIBLE"
+    assert "compute1: the journal does not say what it was before" in error.message
+    assert set(cloud.nodes["compute1"].at.values()) == {"1.0.1"}
+
+
+def test_what_prefetch_alone_has_touched_is_still_what_was_there(cloud, master):
+    cloud.nodes["compute1"].faults["ovn/apply"] = "APPLY_FAILED"
+    cloud.nodes["controller1"].faults["ovn/apply"] = "APPLY_FAILED"
+    refusal(master.update)
+    master.store.flush(f"openstack/rollout/runs/{master.run.id}/before", "compute1")
+    cloud.nodes["compute1"].faults.clear()
+    cloud.nodes["controller1"].faults.clear()
+    master.update()
+    later(cloud)
+    before = master.journal.way_back.former(master.journal.run_ids()[0], "compute1")
+    assert before.deployed == "1.0.0"
+    assert master.roll_back()["state"] == "completed"

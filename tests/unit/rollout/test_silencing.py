@@ -13,6 +13,7 @@ from openstack_rollout.records.run_record import NodeRecord, NodeState
 from openstack_rollout.rollout import control, silencing
 from openstack_rollout.rollout.node_log import NodeLog
 from openstack_rollout.screens import tables
+from tests.unit.rolling_back import later
 from tests.unit.simulated_fleet import Cloud, Master, refusal
 
 DOWN = {"matchers": ['instance=~"{host}(:[0-9]+)?"', 'alertname=~"HostDown|AgentDown"'], "ends_within": 30}
@@ -228,6 +229,17 @@ def test_what_a_killed_engine_left_is_taken_over_and_removed(cloud, master, writ
     of_node = [one for one in control.report(master.journal)["nodes"]["compute1"]["silences"]]
     assert [one["id"] for one in of_node].count(left) == 1 and all(one["ended"] for one in of_node)
     assert "compute2" in seen
+
+
+def test_a_rollback_silences_as_well_and_leaves_none_of_the_run_that_it_undoes(cloud, master):
+    killed(master, "ovn")
+    left, undone = master.alertmanager.of("compute1")[0], master.run.id
+    later(cloud)
+    seen = watched(master)
+    assert master.roll_back()["state"] == "completed"
+    assert "compute1" in seen and master.run.rollback == undone and master.alertmanager.there == {}
+    assert ("expire", left) in master.alertmanager.log
+    assert control.report(master.journal)["nodes"]["compute1"]["silences"]  # of the rollback
 
 
 def test_silences_of_others_stay(cloud, master):

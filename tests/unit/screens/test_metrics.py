@@ -57,7 +57,8 @@ def test_a_run_that_paused(master):
     assert value(found, "last_event_timestamp_seconds") == pytest.approx(master.cloud.now, abs=5)
     assert value(found, "step_duration_seconds_count", stage="ovn", step="apply", role="compute") == 4
     assert value(found, "step_duration_seconds_sum", stage="ovn", step="apply", role="compute") == 120
-    assert value(found, "run_info", run=master.run.id, orchestration="orch.update", target="1.0.1") == 1
+    info = {"run": master.run.id, "orchestration": "orch.update", "target": "1.0.1", "rollback": ""}
+    assert value(found, "run_info", **info) == 1
 
 
 def test_a_run_that_completed(master):
