@@ -7,10 +7,12 @@ drained by hand stays drained.
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from openstack_rollout.declared import words
 from openstack_rollout.records.drain_record import BY_HAND, DrainRecord
 from openstack_rollout.records.journal import Journal
+from openstack_rollout.records.run_record import Run
 from openstack_rollout.rollout.engine import Engine
 from openstack_rollout.rollout.limit import NO_LIMIT, Limit
 from openstack_rollout.rollout.membership import Measured, Membership
@@ -23,6 +25,17 @@ def drained_by_runs(journal: Journal) -> dict[str, DrainRecord]:
     """The records of nodes that runs drained, by node id, as people count them."""
     found = {node: record for node, record in journal.all_drained().items() if record.run != BY_HAND}
     return {node: found[node] for node in in_order(found)}
+
+
+def concerned(journal: Journal, run: Run, limit: Limit) -> Limit:
+    """The nodes that a run may restore: those of its limit, and all that the run which it undoes left drained.
+
+    No other run would: the one that is undone has ended.
+    """
+    if not run.rollback or limit.nodes is None:
+        return limit
+    left = (node for node, record in drained_by_runs(journal).items() if record.run == run.rollback)
+    return replace(limit, nodes=limit.nodes.union(left))
 
 
 def restore(

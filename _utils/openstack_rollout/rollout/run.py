@@ -241,7 +241,9 @@ class Rollout:
         keep = {*failed, *(node for some in again.values() for node in some)}
         if model.policies.speak_to_openstack:
             heartbeats.ask_again(engine, members, own.nodes)
-        restoration.restore(engine, self._journal, members, own, keep)
+        concerned = restoration.concerned(self._journal, run, limit)
+        drained = concerned.inside(Measured(nodes, measured.failures))
+        restoration.restore(engine, self._journal, members, drained, keep)
         former.remember(self._journal, run, engine.records, own.nodes, run.stages)
         breaks = run.asked.resting or {}
         run.plan = unhindered(
@@ -341,12 +343,13 @@ class Rollout:
         if fresh := {node: why for node, why in fresh.items() if node not in aside}:
             node, (reason, message) = next(iter(fresh.items()))
             raise RolloutError(reason, f"{node} is not {run.at_goal}: {one_line(message, reason)}", fresh)
-        restoration.restore(engine, self._journal, members, own, wrong)
+        concerned = restoration.concerned(self._journal, run, limit)
+        restoration.restore(engine, self._journal, members, concerned.inside(measured), wrong)
         differs = any(any(one.stages.values()) for one in measured.nodes.values())
         whole = run.orchestration == UPDATE and limit is NO_LIMIT
         if run.tracks and (whole or not (measured.failures or differs)):
             self._journal.track_custom_images(run.target, model.custom_images)
-        drained = restoration.still_drained(self._journal, own, limit, aside)
+        drained = restoration.still_drained(self._journal, measured, concerned, aside)
         if excluded := {node: record for node, record in excluded.items() if node not in aside}:
             named = ", ".join(f"{node} ({record.reason})" for node, record in sorted(excluded.items()))
             also = f"; still drained: {drained}" if drained else ""

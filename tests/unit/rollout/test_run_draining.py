@@ -11,6 +11,7 @@ from openstack_rollout.records.drain_record import BY_HAND, DrainRecord, DrainSt
 from openstack_rollout.rollout import control, dry_run, restoration
 from openstack_rollout.rollout.drain_steps import LiveCapacity
 from openstack_rollout.screens import tables
+from tests.unit.rolling_back import later
 from tests.unit.simulated_fleet import DRAIN, Cloud, Master, NoReboots, refusal
 
 HOME = {f"compute{number}": [f"compute{number}-a", f"compute{number}-b"] for number in range(1, 5)}
@@ -319,6 +320,23 @@ def test_an_abort_after_the_engine_died_restores_what_can_be(cloud, master):
     assert master.rollout().restore_drained() == []
     dead.set()
     assert computes(master) == HOME and master.lock.holder() is None and master.run.state == "aborted"
+
+
+@pytest.mark.parametrize("ill", [False, True])
+def test_a_rollback_restores_what_the_run_left_drained_on_nodes_that_do_not_go_back(cloud, master, ill):
+    dead = kill(master, "drain", "compute2")
+    master.drain.pause = lambda step, node: None
+    later(cloud)
+    cloud.nodes["compute2"].health = ["br-int has no flows"] if ill else []
+    asked = {"limit": "compute1", "stages": ("ovs",)}
+    if ill:
+        error = refusal(lambda: master.roll_back(**asked))
+        assert error.reason == "STILL_DRAINED" and "compute2" in error.message
+        cloud.nodes["compute2"].health = []
+    assert master.roll_back(**asked)["state"] == "completed"
+    dead.set()
+    assert computes(master) == HOME and master.journal.all_drained() == {}
+    assert cloud.nodes["compute1"].at["ovs"] == "1.0.0" and cloud.nodes["compute2"].at["services"] == "1.0.1"
 
 
 def test_an_abort_names_the_drained_node_that_is_ill(cloud, master):
