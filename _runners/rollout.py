@@ -15,7 +15,7 @@ from openstack_rollout.on_salt import (
 )
 from openstack_rollout.on_salt.fleet import SaltFleet
 from openstack_rollout.on_salt.terminal import SaltRunTerminal
-from openstack_rollout.rollout import asking, control, restoration
+from openstack_rollout.rollout import asking, control, going_back, restoration
 from openstack_rollout.rollout.asking import NOTHING, Given
 from openstack_rollout.rollout.run import UPDATE, Rollout
 from openstack_rollout.screens import questions
@@ -69,7 +69,7 @@ def begin(  # noqa: PLR0917
     opts, given = _opts(), Given(limit, until, confirm, break_, accept)
     asking.refuse_misspelt(pillar_keys, lambda: master_pillar.compiled_pillar(opts))
     with SaltFleet(opts) as fleet:
-        run = Rollout(_ports(opts, fleet)).begin(given=given)
+        run = going_back.begin(_ports(opts, fleet), given)
     warnings = {name: one["seen"] for name, one in run.conditions.items()}
     more = {"gone": run.gone, "warnings": warnings}
     return {"run": run.id, "target": run.target, **{key: told for key, told in more.items() if told}}
@@ -146,7 +146,7 @@ def run(  # noqa: PLR0917
 def _stage(stage, given):
     opts = _opts()
     with SaltFleet(opts) as fleet:
-        return Rollout(_ports(opts, fleet)).stage(stage, given)
+        return going_back.stage(_ports(opts, fleet), stage, given)
 
 
 @console.command()

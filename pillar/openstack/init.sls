@@ -37,7 +37,8 @@ openstack:
   # How a role is updated. These are the defaults of each role.
   #   batch         nodes in flight together: a number, or a percentage of the role's nodes
   #   max_failures  nodes that may fail before no other node starts and the run pauses: a number, or a percentage
-  #   on_failure    pause; quarantine: a node that failed is set aside, and the run goes on without it
+  #   on_failure    pause; quarantine: a node that failed is set aside, and the run goes on without it; rollback: a
+  #                 canary that fails goes back by itself
   #   canary        nodes that go first, and have to succeed before the rest starts
   #   soak          seconds to wait after the canaries
   #   per_zone      nodes in flight in one zone, 0: no limit

@@ -167,10 +167,11 @@ class Policy(Strict):
     max_failures: Failures = 0
     """Nodes that may fail before no other node starts and the run pauses: a number, or a percentage of the
     role's nodes, rounded down. With on_failure: quarantine, 10% (and one at least) where nothing is said."""
-    on_failure: Literal["pause", "quarantine"] = "pause"
+    on_failure: Literal["pause", "quarantine", "rollback"] = "pause"
     """What becomes of a node that failed, within max_failures. pause: it is left out, and the run ends as
     incomplete. quarantine: it is set aside, drained if it was, and the run ends as completed with open
-    ends."""
+    ends. rollback: as pause; but canaries that fail, or their soak, go back by what the stage moved, and the
+    run has ended."""
     canary: Nodes = 0
     """Nodes that go first, alone, and have to succeed before the rest starts."""
     soak: Pause = 0
@@ -238,8 +239,9 @@ class ControllerPolicy(Policy):
 
     batch: One = 1
     """Controllers in flight together: always one."""
-    on_failure: Literal["pause"] = "pause"
-    """What becomes of a controller that failed: the run pauses; the others are needed."""
+    on_failure: Literal["pause", "rollback"] = "pause"
+    """What becomes of a controller that failed: the run pauses; the others are needed. rollback: a canary
+    goes back, as elsewhere."""
     drain: Literal["none", "standby"] = "none"
     """How workloads leave a controller: none, or standby of Pacemaker."""
 

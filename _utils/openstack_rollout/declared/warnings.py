@@ -156,6 +156,8 @@ def _policies(model: Model) -> Iterator[str]:
             yield f"{here}:per_zone: has no effect without openstack:zones"
         if policy.soak and not policy.canary:
             yield f"{here}:soak: has no effect without canary"
+        if policy.on_failure == "rollback" and not policy.canary:
+            yield f"{here}:on_failure: rollback has no effect without canary: the run pauses"
         if policy.drain == NO_DRAIN:
             for key in sorted(policy.model_fields_set - common):
                 yield f"{here}:{key}: has no effect while drain is {NO_DRAIN}"

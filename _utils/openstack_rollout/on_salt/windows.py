@@ -20,12 +20,15 @@ def go_through(opts: Callable[[], Mapping[str, Any]], wait: bool, go: Callable[[
     opts: the master's options, read anew. go: goes through it, or on with it. Raises what that raises, and
     RolloutError as reopening.wait.
     """
+    waited = None
     while True:
         try:
             return go()
         except (Refusal, RolloutError):
-            if not (wait and reopening.waiting(wiring.journal(opts()))):
-                raise
+            run = reopening.waiting(wiring.journal(opts())) if wait else None
+            if run is None or (run.id, run.updated) == waited:
+                raise  # also where it went on with another run than the one that waits: that would not end
+            waited = run.id, run.updated
         reopening.wait(wiring.journal(opts()), lambda: wiring.openings(opts()), time.time, time.sleep)
 
 

@@ -97,6 +97,16 @@ class Trial:
 
 
 @dataclass
+class GoesBack:
+    """Canaries that failed and are to go back by themselves: in which stage, and why (reason, message)."""
+
+    stage: str
+    nodes: list[str]
+    reason: str
+    message: str
+
+
+@dataclass
 class StageRecord:
     """A stage of a run: its state, when it started and finished, nodes counted by state, canaries by role."""
 
@@ -158,6 +168,7 @@ class Run:
         windows: Role → when its window is open (from, to), as was declared when the run began or went on.
         conditions: Condition → what was seen of it before the run began, or went on, where something was.
         rollback: The run that it undoes, "" where it goes to its target.
+        goes_back: Its canaries that are to go back by a rollback of their own, or went; None where none are.
         version: Of this form of the record.
     """
 
@@ -191,6 +202,7 @@ class Run:
     expected: dict[str, Any] | None = None
     windows: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     rollback: str = ""
+    goes_back: GoesBack | None = None
     version: int = VERSION
 
     @property

@@ -19,7 +19,7 @@ from openstack_rollout.records.durations import Durations
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.planned import PlannedNode, PlannedRole
 from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, Trial
-from openstack_rollout.rollout import adoption, breakpoints, halting, judging, quarantine
+from openstack_rollout.rollout import adoption, breakpoints, halting, judging, proving, quarantine
 from openstack_rollout.rollout.admission import Apart, Capacity, Pass, admitted
 from openstack_rollout.rollout.breakpoints import Resting
 from openstack_rollout.rollout.consent import Consents
@@ -114,17 +114,19 @@ class Engine:
         if planned is None:
             return False
         tried: set[str] = set()
-        while planned is not None and not trial.soaked:
-            trial.canaries = list(planned.proving)
-            self._journal.save(self._run)
-            first = [node for node in planned.canaries if node.id not in tried]
-            if not first:
-                break
-            self._take(Pass(round_, Window(1), capacity), role, first, tolerated=0)
-            tried |= {node.id for node in first}
-            planned = replan(trial)  # an excluded canary has proven nothing: another takes its place
-        if planned is not None and planned.soak and not trial.soaked:
-            self._soak(round_, role, planned, soaking)
+        of = self._journal, self._run, self._policies[role], self._log.records, round_.stage, trial
+        with proving.noted(*of):
+            while planned is not None and not trial.soaked:
+                trial.canaries = list(planned.proving)
+                self._journal.save(self._run)
+                first = [node for node in planned.canaries if node.id not in tried]
+                if not first:
+                    break
+                self._take(Pass(round_, Window(1), capacity), role, first, tolerated=0)
+                tried |= {node.id for node in first}
+                planned = replan(trial)  # an excluded canary has proven nothing: another takes its place
+            if planned is not None and planned.soak and not trial.soaked:
+                self._soak(round_, role, planned, soaking)
         trial.soaked = True
         self._journal.save(self._run)
         planned = replan(trial)

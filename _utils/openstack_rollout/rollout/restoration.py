@@ -28,7 +28,7 @@ def drained_by_runs(journal: Journal) -> dict[str, DrainRecord]:
 
 
 def concerned(journal: Journal, run: Run, limit: Limit) -> Limit:
-    """The nodes that a run may restore: those of its limit, and all that the run which it undoes left drained.
+    """The nodes that a run may restore: those of its limit, and all that the run it undoes left drained.
 
     No other run would: the one that is undone has ended.
     """

@@ -20,7 +20,7 @@ from openstack_rollout.errors import RolloutError, some
 from openstack_rollout.records.asked import Asked as AskedOfRun
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.lock import me
-from openstack_rollout.records.run_record import Called, Run, RunState
+from openstack_rollout.records.run_record import UNFINISHED, Called, Run, RunState
 from openstack_rollout.records.stored import plain
 from openstack_rollout.records.way_back import Back, Former, InForce
 from openstack_rollout.rollout import gone, irreversible, preflight, procedure, tags
@@ -152,11 +152,8 @@ class Rollback:
         if (known := self._journal.way_back.in_force()) and known.of != found.of.id:
             self._journal.way_back.end()
         self._journal.way_back.save_backs(found.backs)
-        if unfinished is not None:
-            unfinished.state, unfinished.reason = RunState.ABORTED, "ABORTED"
-            unfinished.message = "a rollback took its place"
-            self._journal.clear_request(unfinished.id)
-            self._journal.save(unfinished)
+        if unfinished is not None and unfinished.id != found.of.id:
+            self._close(unfinished)
         target = releases.wanted(found.model, found.stages)
         of_run = AskedOfRun(found.limit.target, in_order(found.backs))
         run = self._journal.create(
@@ -165,8 +162,19 @@ class Rollback:
         self._put_in_force(run)
         return run
 
+    def _close(self, run: Run) -> None:
+        """End a run that is not finished: a rollback took its place."""
+        why = f" (it had stopped: {run.reason}: {run.message})" if run.reason else ""
+        run.state, run.reason, run.message = RunState.ABORTED, "ABORTED", f"a rollback took its place{why}"
+        self._journal.clear_request(run.id)
+        self._journal.save(run)
+
     def _put_in_force(self, run: Run) -> None:
         """Have its nodes' shares be those of the rollback, also where an engine died before that."""
+        # Not before there is one that goes on: what was decided would be lost with an engine that dies here.
+        undone = self._journal.run(run.rollback)
+        if undone is not None and undone.state in UNFINISHED:
+            self._close(undone)
         known = self._journal.way_back.in_force()
         if known is None or known.by != run.id:
             release = _release(self._journal.way_back.backs())

@@ -21,20 +21,24 @@ def rollout(monkeypatch):
     return runner
 
 
-def answers(rollout, monkeypatch, *retcodes, waits=True):
-    """Have orchestrations end so, one after the other; returns what was done."""
+def answers(rollout, monkeypatch, *retcodes, waits=True, writes=True):
+    """Have orchestrations end so, one after the other; returns what was done.
+
+    waits: whether the run is paused for its window then. writes: whether they went on with that run.
+    """
     done, left = [], list(retcodes)
     failed = {"ovn": {"result": False, "changes": {"return": "WINDOW_CLOSED: x"}, "comment": ""}}
 
     def orchestrate(name, pillar):
         done.append(name)
+        run.updated += writes
         return {"retcode": left.pop(0), "data": {"master": failed}}
 
     rollout.__salt__ = {"state.orchestrate": orchestrate}
     run = Run("r1", "1.0.1", "orch.update", [], 0.0, 0.0, {}, state=RunState.COMPLETED)
     latest = SimpleNamespace(latest=lambda: run)
     monkeypatch.setattr(wiring, "journal", lambda opts: latest)
-    monkeypatch.setattr(reopening, "waiting", lambda journal: waits)
+    monkeypatch.setattr(reopening, "waiting", lambda journal: run if waits else None)
     monkeypatch.setattr(reopening, "wait", lambda *_: done.append("wait"))
     return done
 
@@ -51,6 +55,13 @@ def test_without_wait_and_for_any_other_reason_it_pauses(rollout, monkeypatch, w
     with pytest.raises(Refusal, match=r"^WINDOW_CLOSED: x$"):
         rollout.run(wait=wait)
     assert done == ["orch.update"]
+
+
+def test_an_orchestration_that_is_refused_beside_a_run_that_waits_is_not_tried_for_ever(rollout, monkeypatch):
+    done = answers(rollout, monkeypatch, 1, 1, 1, writes=False)
+    with pytest.raises(Refusal):
+        rollout.run(wait=True)
+    assert done == ["orch.update", "wait", "orch.update"]
 
 
 @pytest.mark.parametrize("wrong", ["yes", 1, None])
