@@ -154,6 +154,21 @@ def schema(container: str) -> dict | None:
     return ovsdb_schema.measure(__salt__, server) if server else None
 
 
+def server(container: str) -> dict | None:
+    """The server in a container: {"container", "database", "address"}, None where none could be asked.
+
+    container (str): its name.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' ovsdb_cluster.server ovn_nb_db
+    """
+    found = _server(container)
+    return found._asdict() if found else None
+
+
 def undo(container: str, token: dict | None) -> None:
     """Forget a change; the guard itself has set nothing.
 

@@ -20,6 +20,7 @@ _MODULES = (
     "datapath",
     "deployed",
     "minion_package",
+    "node_backup",
     "node_reboot",
     "node_workloads",
     "openstack_node",

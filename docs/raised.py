@@ -52,6 +52,10 @@ RAISED = {
         " irreversible, a kernel in use, a package that is nowhere any more, nodes that a later run moved.",
         BEFORE_RUN,
     ),
+    "BACKUP_FAILED": Raised(
+        "A backup could not be taken, or proven, or restored; or its key cannot be used.",
+        "Before an update: no node. Of a restore: what the message says.",
+    ),
     "CUSTOM_IMAGES_UNCHANGED": Raised(
         "The target is a new one, and all custom images are still those of the last update.", BEFORE_RUN
     ),

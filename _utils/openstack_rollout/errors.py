@@ -33,6 +33,10 @@ REASONS = {
         "Nothing was touched. Mend forward: a newer release, or a hotfix (openstack:custom_images). Or leave"
         " the nodes, or the stages, that the message names out (limit, stages)."
     ),
+    "BACKUP_FAILED": (
+        "Mend what the message says, then run again (salt-run rollout.resume): the backup is taken before the"
+        " first node. Or set openstack:backup:before to false."
+    ),
     "CUSTOM_IMAGES_UNCHANGED": (
         "Renew openstack:custom_images, or name this target in openstack:keep_custom_images_for."
     ),

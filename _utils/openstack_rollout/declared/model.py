@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 
 from openstack_rollout.declared import content, releases, version_order
 from openstack_rollout.declared import roles as of_roles
+from openstack_rollout.declared.backup import Backup
 from openstack_rollout.declared.base import Strict, without_nulls
 from openstack_rollout.declared.catalogue import Catalogue
 from openstack_rollout.declared.deployers import Deployer
@@ -84,6 +85,8 @@ class Model(Strict):
     """Packages that move with the services."""
     pulls: Pulls = Pulls()
     """Images that nodes pull."""
+    backup: Backup = Backup()
+    """Copies of what an update cannot give back; none by default."""
     history: History = History()
     """What is kept of runs that ended."""
     preflight: Preflight = Preflight()

@@ -167,6 +167,22 @@ def in_container(
     return run(salt, [engine, "exec", container, *command], timeout=timeout)
 
 
+def inside(salt: Mapping[str, Any], container: str, command: Sequence[str]) -> list[str]:
+    """The command line by which a command runs inside a container, what it reads handed on to it.
+
+    For who has to stream what it reads or prints; others take `in_container`, which is as this.
+
+    salt (dict), container (str), command (list): as for `in_container`. Raises CommandExecutionError
+    where the container does not run.
+    """
+    if is_unit(container):
+        return ["env", f"HOME={os.path.expanduser('~')}", *command]
+    engine = _engine(salt, container)
+    if engine is None:
+        raise CommandExecutionError(f"{container} does not run")
+    return [engine, "exec", "--interactive", container, *command]
+
+
 def processes(salt: Mapping[str, Any], container: str) -> str:
     """The command lines of a container's processes, one a line; "" when it does not run.
 

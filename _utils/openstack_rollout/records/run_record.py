@@ -168,6 +168,7 @@ class Run:
         windows: Role → when its window is open (from, to), as was declared when the run began or went on.
         conditions: Condition → what was seen of it before the run began, or went on, where something was.
         rollback: The run that it undoes, "" where it goes to its target.
+        backup: Node id → the parts of the backup (named as the run) that was taken there before it.
         goes_back: Its canaries that are to go back by a rollback of their own, or went; None where none are.
         version: Of this form of the record.
     """
@@ -203,6 +204,7 @@ class Run:
     windows: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     rollback: str = ""
     goes_back: GoesBack | None = None
+    backup: dict[str, list[str]] = field(default_factory=dict)
     version: int = VERSION
 
     @property

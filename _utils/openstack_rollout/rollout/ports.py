@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from openstack_rollout.declared.backup import BackedUp
 from openstack_rollout.declared.facts import VirtualAddresses
 from openstack_rollout.declared.kept import Kept
 from openstack_rollout.declared.model import Model
@@ -41,6 +42,11 @@ Agents = Callable[[Model, str, Sequence[str], float], str]
 
 WayBack = Callable[
     [str, Mapping[str, Sequence[str]]], tuple[Mapping[str, Kept], Mapping[str, tuple[str, str]]]
+]
+
+Backups = Callable[
+    [str, Mapping[str, Mapping[str, Any]], float, Halted],
+    tuple[Mapping[str, BackedUp], Mapping[str, tuple[str, str]]],
 ]
 
 Risks = Callable[[Model, Mapping[str, Sequence[str]]], dict[str, Any]]
@@ -110,6 +116,8 @@ class Ports:
     untold: why somebody could not be told of what becomes of a run.
     way_back: what nodes have kept of their way back from a run, and why others did not tell; by its id, and
     the images of each that it would go back to.
+    backups: calls a function of node_backup on nodes, with arguments (node id → them), for some seconds at
+    most; what they told, and why others did not.
     clock: seconds since the epoch, for what is written down. monotonic: seconds that no step of the clock
     moves, for every wait.
     """
@@ -142,3 +150,4 @@ class Ports:
     monitor: Callable[[Monitoring], Monitor] = no_monitor
     untold: Callable[[Model], Sequence[str]] = lambda _: ()
     way_back: WayBack = lambda _run, _nodes: ({}, {})
+    backups: Backups = lambda _function, _asked, _within, _halted: ({}, {})

@@ -19,6 +19,7 @@ from openstack_rollout.records.run_record import Called, Run, RunState, StageRec
 from openstack_rollout.rollout import (
     addresses,
     asking,
+    backup,
     breakpoints,
     control,
     former,
@@ -251,6 +252,7 @@ class Rollout:
         )
         run.planned = self._clock()
         self._journal.save(run)
+        backup.before(self._ports, run, model, members, engine.records, engine.requested)
         if not run.plan.prefetch:
             self._log.skipped(run, own.nodes)
             for name in in_order(own.nodes):

@@ -1,0 +1,223 @@
+"""Backups of what an update cannot give back: databases, definitions of queues, configuration files.
+
+Each part is written as one file, read again from its beginning to its end (that is the proof), and written
+down with its sum. Encrypted where the operator gives a key. The master says which node keeps what
+(rollout/backup.py).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from salt.exceptions import CommandExecutionError
+
+from openstack_rollout.node import backup_proofs, backup_store, commands, share, storage
+from openstack_rollout.node.backup_store import Part
+from openstack_rollout.node.errors import NodeError
+
+SCHEMA = 1
+WITHIN = 4 * 3600.0  # seconds that a part may take
+_CLIENT = ("mariadb", "--connect-timeout=5", "--batch", "--skip-column-names")
+# It waits until all is here that was committed anywhere in the cluster.
+_CURRENT = "SET SESSION wsrep_sync_wait = 1; "
+_SIZE = "SELECT COALESCE(SUM(data_length + index_length), 0) FROM information_schema.tables"
+_DATABASES = (
+    "SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN"
+    " ('mysql', 'information_schema', 'performance_schema', 'sys') ORDER BY schema_name"
+)
+_DUMP = ("mariadb-dump", "--single-transaction", "--quick", "--skip-lock-tables", "--routines", "--events")
+# Galera knows no locks of tables, and a dump that is read back should not ask for any.
+_MORE = ("--skip-add-locks", "--triggers", "--hex-blob", "--insert-ignore", "--system=users", "--databases")
+_COPY = ("mariabackup", "--backup", "--stream=xbstream", "--galera-info", "--target-dir=/tmp")
+_COPIED = "completed OK!"  # mariabackup's last word
+_DEFINITIONS = ("rabbitmqctl", "--quiet", "export_definitions", "-", "--format=json")
+# Open vSwitch's database changes while it is read, and is no configuration that anybody wrote.
+_FILES = ("tar", "--create", "--gzip", "--file=-", "--one-file-system", "--directory=/")
+_OF_ETC = ("--exclude=etc/openvswitch", "etc")
+_GUARDS = {"galera": "galera", "rabbitmq": "rabbitmq_cluster", "ovn": "ovsdb_cluster"}
+
+
+class _Way(NamedTuple):
+    """How a part is taken: the command that prints it, and the kind of its proof."""
+
+    command: list[str]
+    how: str
+
+
+def take(
+    name: str, of: Sequence[str], keep: int = 3, key_file: str = "", dump_below: int = 20 * 2**30
+) -> dict:
+    """Take a backup, and prove it. What this backup has already stays: it is of before.
+
+    name (str): the run's identifier, or that of a backup by hand. of (list): galera, ovn, rabbitmq, files;
+    those that are not on this node are left out. keep (int): how many backups stay. key_file (str): a file of
+    this node with a passphrase, which root alone may read; "" for none. dump_below (int): bytes of databases
+    up to which they are dumped; larger ones are copied by mariabackup.
+
+    Returns as `kept`, of this one. Raises NodeError BACKUP_FAILED, or DISK_FULL; what was taken by then
+    stays.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' node_backup.take by-hand-1 '[galera, rabbitmq]'
+    """
+    backup_store.refuse_key(key_file)
+    found = dict(backup_store.known().get(name, {}))
+    begun = time.time()
+    for part, way in _ways(of, dump_below):
+        if part in found and (backup_store.place(name) / found[part].file).exists():
+            continue
+        storage.require_room(str(backup_store.place(name)), "a backup")
+        found[part] = _taken(name, part, way, key_file)
+        backup_store.record(name, begun, found)
+    backup_store.keep(keep, name)
+    return _told({name: found} if found else {})
+
+
+def kept() -> dict:
+    """The backups that this node keeps.
+
+    Returns {"schema", "backups": {name: {part: {"file", "bytes", "sha256", "how", "proven", "encrypted"}}},
+    "said": what was done}, the oldest first.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' node_backup.kept
+    """
+    return _told(backup_store.known())
+
+
+def restore(name: str, part: str, key_file: str = "", paths: Sequence[str] = ()) -> dict:
+    """Restore a part of a backup, after its sum and its content were proven again.
+
+    name (str): of the backup. part (str): one that `kept` names. key_file (str): as for `take`. paths (list):
+    of the files that come back; for the part files alone.
+
+    Databases are what they were then: what was written since is lost. Files come back with permissions and
+    owners. Nothing is restarted. Raises NodeError BACKUP_FAILED; before anything was touched, where it says
+    so.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' node_backup.restore 20261130-010203-abcd galera
+    """
+    found = backup_store.known().get(name, {}).get(part)
+    if found is None:
+        raise NodeError(
+            "BACKUP_FAILED", f"this node keeps no part {part} of a backup {name}; nothing was touched"
+        )
+    if found.how not in backup_proofs.PROOFS:
+        raise NodeError(
+            "BACKUP_FAILED",
+            f"{part} is a copy by {found.how}: it is prepared and put in place by hand, with the databases"
+            " stopped; nothing was touched",
+        )
+    key = key_file if found.encrypted else ""
+    backup_store.refuse_key(key)
+    path = backup_store.place(name) / found.file
+    try:
+        if backup_store.sum_of(path) != found.sha256:
+            raise NodeError("BACKUP_FAILED", f"{path} is not what was written")
+        with backup_store.opened(path, key) as stream:
+            backup_proofs.PROOFS[found.how](stream)
+    except OSError as error:
+        raise NodeError("BACKUP_FAILED", f"{path}: {error}; nothing was touched") from error
+    said = backup_store.read(path, key, _back(part, paths), WITHIN)
+    return {**_told({name: {part: found}}), "said": said}
+
+
+def _ways(of: Sequence[str], dump_below: int) -> Iterator[tuple[str, _Way]]:
+    guards = share.of(__pillar__).get("guards") or {}
+    for kind in of:
+        here = sorted(name for name, guard in guards.items() if guard == _GUARDS.get(kind))
+        if kind == "files":
+            yield kind, _Way([*_FILES, *_OF_ETC], "tar")
+        elif kind == "galera" and here:
+            yield kind, _of_database(here[0], dump_below)
+        elif kind == "rabbitmq" and here:
+            yield kind, _Way(commands.inside(__salt__, here[0], _DEFINITIONS), "definitions")
+        elif kind == "ovn":
+            for server in filter(None, map(__salt__["ovsdb_cluster.server"], here)):
+                asked = ["ovsdb-client", "--no-leader-only", "backup", server["address"], server["database"]]
+                yield server["database"], _Way(commands.inside(__salt__, server["container"], asked), "ovsdb")
+
+
+def _of_database(container: str, dump_below: int) -> _Way:
+    status = __salt__["galera.status"](container)
+    if status is not None and (status["state"], status["cluster"]) != ("Synced", "Primary"):
+        raise NodeError(
+            "BACKUP_FAILED",
+            f"{container}: this member is {status['state']}, in a cluster that is {status['cluster']}",
+        )
+    size = int(_asked(container, _CURRENT + _SIZE).strip() or 0)
+    if size > dump_below:
+        return _Way(commands.inside(__salt__, container, _COPY), "mariabackup")
+    databases = _asked(container, _DATABASES).split("\n")
+    named = [name for name in databases if name]
+    if not named:
+        raise NodeError("BACKUP_FAILED", f"{container}: it has no databases")
+    return _Way(commands.inside(__salt__, container, [*_DUMP, *_MORE, *named]), "mariadb-dump")
+
+
+def _asked(container: str, query: str) -> str:
+    done = commands.in_container(__salt__, container, [*_CLIENT, f"--execute={query}"])
+    if done.retcode:
+        raise NodeError("BACKUP_FAILED", f"{container}: the database does not answer: {done.complaint()}")
+    return done.stdout
+
+
+def _taken(name: str, part: str, way: _Way, key: str) -> Part:
+    path = backup_store.place(name) / f"{part}.{way.how}{'.enc' if key else ''}"
+    try:
+        size, checksum, said = backup_store.write(way.command, path, key, WITHIN)
+        if way.how in backup_proofs.PROOFS:
+            with backup_store.opened(path, key) as stream:
+                proven = backup_proofs.PROOFS[way.how](stream)
+        elif _COPIED in said:
+            proven = "it says that it completed"
+        else:
+            raise NodeError("BACKUP_FAILED", f"{way.how} does not say that it completed: {said}")
+    except NodeError as error:
+        path.unlink(missing_ok=True)
+        raise NodeError(error.reason, f"{part}: {error.text}") from error
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise NodeError("BACKUP_FAILED", f"{part}: {error}") from error
+    return Part(path.name, size, checksum, way.how, proven, bool(key))
+
+
+def _back(part: str, paths: Sequence[str]) -> list[str]:
+    """The command that reads a part and has it be there again. Raises NodeError BACKUP_FAILED."""
+    if part == "files":
+        named = [path.lstrip("/") for path in paths]
+        if not named:
+            raise NodeError("BACKUP_FAILED", "which files? give their paths; nothing was touched")
+        return ["tar", "--extract", "--gzip", "--file=-", "--directory=/", "--same-owner", "-p", "--", *named]
+    guards: Mapping[str, Any] = share.of(__pillar__).get("guards") or {}
+    wanted = _GUARDS.get(part, _GUARDS["ovn"])
+    here = sorted(name for name, guard in guards.items() if guard == wanted)
+    try:
+        if part == "galera" and here:
+            return commands.inside(__salt__, here[0], ["mariadb", "--connect-timeout=5"])
+        if part == "rabbitmq" and here:
+            return commands.inside(__salt__, here[0], ["rabbitmqctl", "--quiet", "import_definitions"])
+        for server in filter(None, map(__salt__["ovsdb_cluster.server"], here)):
+            if server["database"] == part:
+                asked = ["ovsdb-client", "--no-leader-only", "restore", server["address"], part]
+                return commands.inside(__salt__, server["container"], asked)
+    except CommandExecutionError as error:
+        raise NodeError("BACKUP_FAILED", f"{error}; nothing was touched") from error
+    raise NodeError("BACKUP_FAILED", f"nothing on this node takes the part {part}; nothing was touched")
+
+
+def _told(backups: Mapping[str, Mapping[str, Part]]) -> dict:
+    plain = {name: {part: one._asdict() for part, one in parts.items()} for name, parts in backups.items()}
+    return {"schema": SCHEMA, "backups": plain, "said": ""}
