@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.way_back import Rollback
-from openstack_rollout.errors import RolloutError
+from openstack_rollout.errors import RolloutError, some
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.run_record import Run, RunState
 from openstack_rollout.records.stored import plain
@@ -54,6 +54,13 @@ def told(journal: Journal, run: Run) -> str:
     known = journal.way_back.in_force()
     if not run.rollback or known is None:
         return ""
+    # Others may be further then: no target is that of all.
+    if run.asked.limit and known.release != known.target:
+        there = some(run.asked.nodes or [])
+        return (
+            f"{there}: what run {run.rollback} moved by {', '.join(run.stages)} is as before it, and held:"
+            " set another target_version, or salt-run rollout.end_rollback"
+        )
     before = f"nodes are what they were before run {run.rollback}"
     if not known.release:
         return f"{before}, and are held there: set another target_version"
