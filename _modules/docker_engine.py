@@ -17,6 +17,7 @@ from openstack_rollout.node import (
     docker_definition,
     first_look,
     pulling,
+    registries,
     storage,
     waiting,
 )
@@ -158,7 +159,7 @@ def pull(reference: str) -> str:
         storage.require_room(client.info()["DockerRootDir"], reference)
         try:
             # docker tells a failure that comes after its answer began in a line of the answer.
-            told = docker_api.pulled(client, plain, stall)
+            told = docker_api.pulled(client, plain, stall, _login(reference))
             errors = [line["error"] for line in told if "error" in line]
         except docker_api.APIError as error:
             errors = [docker_api.said(error)]
@@ -357,6 +358,14 @@ def _listed() -> list[dict]:
 
 def _memory() -> first_look.FirstLook:
     return first_look.FirstLook(__context__, "docker_engine")
+
+
+def _login(reference: str) -> tuple[str, str] | None:
+    """What is declared for an image's registry."""
+    try:
+        return registries.login(reference, registries.of(__pillar__))
+    except registries.Unreadable as error:
+        raise NodeError("REGISTRY_LOGIN", f"{reference}: {error}") from error
 
 
 def _health_command(config: dict) -> list[str]:

@@ -20,6 +20,7 @@ from openstack_rollout.node import (
     podman_inspect,
     podman_pull,
     pulling,
+    registries,
     storage,
 )
 from openstack_rollout.node import images as stored
@@ -166,7 +167,8 @@ def pull(reference: str) -> str:
 
         salt 'cmp1' podman.pull registry.example/nova-compute@sha256:…
     """
-    identity = podman_pull.pull(reference, pulling.stall_timeout(__pillar__), _places())
+    stall, declared = pulling.stall_timeout(__pillar__), registries.of(__pillar__)
+    identity = podman_pull.pull(reference, stall, _places(), declared)
     _memory().pulled({"Id": identity, "RepoDigests": [stored.without_tag(reference)]})
     return identity
 

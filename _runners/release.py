@@ -3,10 +3,12 @@
 Touches no node. The work is done in `openstack_rollout`; here its answers become what salt-run prints.
 """
 
+from functools import partial
+
 import yaml
 
 from openstack_rollout.declared import importing as judging
-from openstack_rollout.declared import reading, references, releases, warnings
+from openstack_rollout.declared import needed_images, reading, references, releases, warnings
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.on_salt import (
     adoption,
@@ -15,6 +17,7 @@ from openstack_rollout.on_salt import (
     master_pillar,
     output_file,
     registry,
+    registry_logins,
     surveying,
 )
 from openstack_rollout.on_salt.refusal import Refusal, refusal_of_all
@@ -56,7 +59,8 @@ def list_():
 
 @console.command(minion=console.text)
 def check(minion=None, online=True):
-    """Whether an update to the target could begin: every pillar key is right, every image is in its registry.
+    """Whether an update to the target could begin: every pillar key is right, every image that an enabled
+    service of a role needs is in its registry.
 
     minion
         The id of a minion whose share is made and checked as well. By default, that of the first accepted
@@ -78,7 +82,7 @@ def check(minion=None, online=True):
     pillar = master_pillar.compiled_pillar(__opts__)
     found, model = reading.reasons(pillar.get("openstack"), pillar.get("_errors") or (), top=pillar)
     if model and online:
-        found = registry.problems(_images_of_target(model))
+        found = registry.problems(needed_images.of(model, releases.target(model)), reach=_reach(model))
     lacks, of_adoption = adoption.check(__opts__, model, minion) if model else ([], [])
     if model:
         lacks += [("INVALID_PILLAR", line) for line in master_pillar.missing_sls(__opts__, model)]
@@ -140,12 +144,13 @@ def import_(source, version=None, *, output=None, pin=True, skip=None, follows=N
         salt-run release.import docker://registry.example/kolla:2025.1-ubuntu-noble
     """
     model = _model()[0]
-    read = importing.read(model, source)
+    reach = _reach(model)
+    read = importing.read(model, source, reach)
     found, custom = judging.read(model, read, version, skip or (), follows)
     files = importing.paths(found, output) if output else []
     surveying.refuse_existing(files)
     if pin:
-        importing.pin(model, found, custom)
+        importing.pin(model, found, custom, reach)
     data = importing.report(model, source, read, found, custom)
     texts = [judging.file_text(one, read.kind) for one in found]
     data["written"] = surveying.write_new(dict(zip(files, texts, strict=True))) if files else []
@@ -179,9 +184,10 @@ def pin(version, output=None):
         message = f"version: {version!r} is a number: put it in quotes: \"'{version}'\""
         raise RolloutError("WRONG_ARGUMENT", message)
     path = output_file.wanted(output) if output else None
-    content = releases.get(_model()[0], version).model_dump(exclude_unset=True, exclude_none=True)
+    model = _model()[0]
+    content = releases.get(model, version).model_dump(exclude_unset=True, exclude_none=True)
     images = {name: reference for name, _, reference in releases.references_of(content.get("images", {}))}
-    digests = registry.digests(images.values())
+    digests = registry.digests(images.values(), reach=_reach(model))
     for name, reference in images.items():
         answer = digests[reference]
         if isinstance(answer, RolloutError):
@@ -204,18 +210,9 @@ def _model():
     return reading.read({**pillar, "openstack": openstack}), target
 
 
-def _images_of_target(model):
-    """Pillar key -> reference of all that the target brings and of the custom images."""
-    version = releases.target(model)
-    places = {
-        f"openstack:releases:{version}:images": model.releases[version].images,
-        "openstack:custom_images": model.custom_images,
-    }
-    return {
-        f"{place}:{name}": reference
-        for place, images in places.items()
-        for name, _, reference in releases.references_of(images)
-    }
+def _reach(model):
+    """What is declared of registries, for whoever asks them."""
+    return partial(registry_logins.of, __opts__, model)
 
 
 def _nested(images):

@@ -11,6 +11,7 @@ from openstack_rollout.on_salt import (
     console,
     master_pillar,
     registry,
+    registry_logins,
     surveying,
     watching,
     wiring,
@@ -59,7 +60,10 @@ def status(silence=STATUS_SILENCE):
     journal = wiring.journal(opts)
     with SaltFleet(opts, answers_within=STATUS_WITHIN) as fleet:
         declared = wiring.model(opts)
-        looked = tags.look(declared, journal.tags(), partial(registry.digests, timeout=STATUS_SILENCE))
+        reach = partial(registry_logins.of, opts, declared)
+        looked = tags.look(
+            declared, journal.tags(), partial(registry.digests, timeout=STATUS_SILENCE, reach=reach)
+        )
         model = tags.recorded(declared, journal)
         members = Membership.of(model, fleet)
         measured = members.measure(fleet, members.ids, silence=float(silence))

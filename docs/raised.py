@@ -126,7 +126,11 @@ RAISED = {
         " node for `openstack:pulls:stall_timeout` seconds.",
         "Asked by the master: nothing. In the step `prefetch`: nothing that runs.",
     ),
-    "REGISTRY_LOGIN": Raised("The registry wants a login that the node does not have.", KEPT),
+    "REGISTRY_LOGIN": Raised(
+        "The registry wants another login than the node, or the master, has; or the one that"
+        " `openstack:registries` names cannot be read.",
+        "Asked by the master: nothing. " + KEPT,
+    ),
     "REGISTRY_RATE_LIMIT": Raised(
         "The registry allows no more pulls; it was asked again for some minutes.", KEPT
     ),

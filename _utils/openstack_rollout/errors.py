@@ -85,8 +85,8 @@ REASONS = {
     ),
     "REGISTRY_UNREACHABLE": "Bring the registry back, then run again.",
     "REGISTRY_LOGIN": (
-        "Log the node in to the registry that the message names (podman login, docker login, or a credential"
-        " helper), then run again."
+        "Give the registry that the message names its login in openstack:registries, or mend the one that is"
+        " there; or log the node in (podman login, docker login, or a credential helper). Then run again."
     ),
     "REGISTRY_RATE_LIMIT": (
         "Wait until the registry allows pulls again, log in, or mirror the images; then run again."

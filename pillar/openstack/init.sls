@@ -62,6 +62,10 @@ openstack:
   #   prometheus: {address: 'https://prometheus.example:9090', token: 'sdb://vault/monitoring/token'}
   # notifications: {to: ['sdb://vault/rollout/mail']}
 
+  # Registries that want a login, or have mirrors (docs/how-to/registries.md). Secrets by Salt's sdb alone.
+  # registries:
+  #   registry.example: {username: rollout, password: 'sdb://vault/registries/rollout'}
+
   # Packages that move together with the services; everything else, except Open vSwitch, waits for the system stage.
   # exclude: never moved with the services (kernel, kernel-core and openvswitch* never are).
   packages: {essential: [openstack-selinux], exclude: []}

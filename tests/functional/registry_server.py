@@ -1,14 +1,17 @@
 """A real registry on loopback with small images in it, and the configuration by which clients reach it."""
 
-import contextlib
 import hashlib
 import json
 import os
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
 
+USER, PASSWORD = "puller", "correct-horse-battery"
+# of PASSWORD, by bcrypt, which is all that docker-registry takes
+HTPASSWD = "puller:$2b$04$lmrzjzJMwlBBMcN2jXs/M..emiucA/l56TdIqhm9RiMYNM2in7Mx.\n"
 CONFIG = """\
 version: 0.1
 log: {{level: error}}
@@ -49,11 +52,24 @@ class Registry:
         )
         until = time.monotonic() + 30
         while True:
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://{self.address}/v2/"):
+            try:
+                urllib.request.urlopen(f"http://{self.address}/v2/").close()
                 return self
+            except urllib.error.HTTPError:
+                return self  # it wants a login
+            except OSError:
+                pass
             if time.monotonic() > until:
                 raise TimeoutError("the registry does not answer")
             time.sleep(0.05)
+
+    def guard(self):
+        """Ask for the login of USER from now on."""
+        self.stop()
+        place, config = self.home / "htpasswd", self.home / "config.yml"
+        place.write_text(HTPASSWD)
+        config.write_text(f"{config.read_text()}auth: {{htpasswd: {{realm: images, path: {place}}}}}\n")
+        return self.start()
 
     def stop(self):
         """End it for certain."""
@@ -65,7 +81,7 @@ class Registry:
     def push(self, name, tag, label):
         """Push an image without layers that differs by its label; returns its digest."""
         place = self.home / f"image-{name}-{tag}"
-        place.mkdir()
+        place.mkdir(parents=True)
         config = json.dumps(
             {
                 "architecture": "amd64",

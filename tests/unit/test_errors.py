@@ -19,6 +19,8 @@ FILES = [
 ]
 # What looks like a reason and is none, of those that node code passes about.
 OTHER_WORDS = {
+    "CONTAINERS_REGISTRIES_CONF",
+    "REGISTRY_AUTH_FILE",
     "SYSTEMD_OFFLINE",
     "OPENSTACK_ROLLOUT_HELD",
     "DEBIAN_FRONTEND",

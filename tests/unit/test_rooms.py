@@ -31,7 +31,8 @@ MAY_USE: dict[str, set[str]] = {
     "rollout": COMMON | {"records", "declared", "drains.contract", "drains.kinds", "monitoring.contract"},
     "screens": COMMON,
     "on_salt": COMMON
-    | {"records", "declared", "cloud", "monitoring", "drains", "rollout", "node.share", "node.images"},
+    | {"records", "declared", "cloud", "monitoring", "drains", "rollout"}
+    | {"node.share", "node.images", "node.registries"},
     "_modules": {"errors", "node"} | ON_NODES,
     "_states": {"errors", "node"} | ON_NODES,
     "_output": {"screens"},

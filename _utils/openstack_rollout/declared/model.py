@@ -30,6 +30,7 @@ from openstack_rollout.declared.names import (
 from openstack_rollout.declared.notifications import Notifications
 from openstack_rollout.declared.own_policies import PoliciesOfRoles
 from openstack_rollout.declared.policies import DISTURBING, Policies
+from openstack_rollout.declared.registries import Registries
 from openstack_rollout.declared.releases import Check, Release, distinct
 from openstack_rollout.declared.roles import Roles
 from openstack_rollout.declared.services import Entry, ServiceEntry
@@ -87,6 +88,9 @@ class Model(Strict):
     """Images that nodes pull."""
     backup: Backup = Backup()
     """Copies of what an update cannot give back; none by default."""
+    registries: Registries = {}
+    """Registries, or paths in them, that want a login or have mirrors; of others the configuration of nodes
+    and master counts alone. A node is told of those from which it pulls."""
     history: History = History()
     """What is kept of runs that ended."""
     preflight: Preflight = Preflight()

@@ -56,18 +56,22 @@ class StoodStill(Exception):
     """A pull of which docker told nothing any more."""
 
 
-def pulled(client: Any, reference: str, stall: float) -> Iterator[dict[str, Any]]:
+def pulled(
+    client: Any, reference: str, stall: float, login: tuple[str, str] | None = None
+) -> Iterator[dict[str, Any]]:
     """Pull an image, and yield what docker tells meanwhile.
 
     client: of `talking`. reference (str): by digest. stall (float): seconds in which docker has to tell
-    anything new: then StoodStill is raised. docker ends the pull when its client is gone, at the latest with
+    anything new: then StoodStill is raised. login (tuple): user and password, None for what docker itself has
+    of the registry. docker ends the pull when its client is gone, at the latest with
     this process.
     """
     lines: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    auth = {"username": login[0], "password": login[1]} if login else None
 
     def read() -> None:
         try:
-            for line in client.pull(reference, stream=True, decode=True):
+            for line in client.pull(reference, stream=True, decode=True, auth_config=auth):
                 lines.put(line)
             lines.put(None)
         except Exception as error:

@@ -51,11 +51,16 @@ class Limits(NamedTuple):
     stop: Callable[[], str] = lambda: ""
 
 
-def run(command: Sequence[str], limits: Limits, env: Mapping[str, str] | None = None) -> Result:
+def run(
+    command: Sequence[str],
+    limits: Limits,
+    env: Mapping[str, str] | None = None,
+    descriptors: Sequence[int] = (),
+) -> Result:
     """Run a program, for as long as it gets on. It ends with the process that called this.
 
     command (list): the program and its arguments. limits (Limits). env (dict): variables that are set on top
-    of the minion's own.
+    of the minion's own. descriptors (list): open files that it inherits.
 
     Returns how it ended. Raises Stopped when it was ended, with all that it started; CommandExecutionError
     when there is no such program.
@@ -70,6 +75,7 @@ def run(command: Sequence[str], limits: Limits, env: Mapping[str, str] | None = 
         stderr=subprocess.PIPE,
         env={**os.environ, **(env or {})},
         start_new_session=True,
+        pass_fds=descriptors,
         text=True,
         errors="replace",
     )

@@ -19,7 +19,7 @@ from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import commands, images, moving, storage
+from openstack_rollout.node import commands, images, moving, registries, storage
 from openstack_rollout.node.errors import NodeError
 
 _WHY = 3  # lines at the end of podman's output that say why it failed
@@ -32,29 +32,41 @@ _PREFIX = "openstack-rollout-pull-"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def pull(reference: str, stall: float, place: tuple[str, str]) -> str:
+def pull(
+    reference: str, stall: float, place: tuple[str, str], declared: registries.Declared | None = None
+) -> str:
     """Pull an image by its digest, for as long as it gets on.
 
     reference (str): registry/repository@sha256:… stall (float): seconds without progress after which the pull
-    is ended. place: of `places`.
+    is ended. place: of `places`. declared (dict): of registries, as registries.of tells.
 
     Returns the id of the image. Raises NodeError as podman.pull does.
     """
-    plain = images.without_tag(reference)
-    store, scratch = place
-    _require_room(plain, reference, store, scratch, stall)
-    with _own_folder(scratch) as folder:
-        command = ["podman", "pull", "--quiet", "--retry", "1", "--retry-delay", "1s", plain]
-        done = _run(command, reference, stall, (store, scratch), folder)
+    try:
+        with registries.given(reference, declared or {}) as reached:
+            done = _pulled(reference, stall, place, reached)
+    except registries.Unreadable as error:
+        raise NodeError("REGISTRY_LOGIN", f"{reference}: {error}") from error
     if done.retcode:
         complaint = done.complaint(_LONGEST, lines=_WHY).removeprefix("Error: ")
-        complaint = complaint.removeprefix(f"initializing source docker://{plain}: ")
+        complaint = complaint.removeprefix(f"initializing source docker://{images.without_tag(reference)}: ")
         reason = images.pull_failure(complaint)
         if reason == "DISK_FULL":
-            free = [f"{now.system} has {now.free} bytes free" for now in map(storage.room, {store, scratch})]
+            free = [f"{now.system} has {now.free} bytes free" for now in map(storage.room, set(place))]
             complaint = f"{'; '.join(sorted(free))}: {complaint}"
         raise NodeError(reason, f"{reference}: {complaint}", retry_after=images.retry_after(complaint))
     return done.stdout.split()[-1].removeprefix("sha256:")
+
+
+def _pulled(
+    reference: str, stall: float, place: tuple[str, str], reached: registries.Given
+) -> commands.Result:
+    plain = images.without_tag(reference)
+    _require_room(plain, reference, place, stall, reached)
+    with _own_folder(place[1]) as folder:
+        own = ["--authfile", reached.auth] if reached.auth else []
+        command = ["podman", "pull", "--quiet", "--retry", "1", "--retry-delay", "1s", *own, plain]
+        return _run(command, reference, stall, reached, places=place, folder=folder)
 
 
 def places(salt: Mapping[str, Any]) -> tuple[str, str]:
@@ -71,15 +83,22 @@ def places(salt: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _run(
-    command: list[str], reference: str, stall: float, places: tuple[str, ...], folder: str
+    command: list[str],
+    reference: str,
+    stall: float,
+    reached: registries.Given,
+    *,
+    places: tuple[str, ...] = (),
+    folder: str = "",
 ) -> commands.Result:
     """Run podman under our limits. Raises NodeError REGISTRY_UNREACHABLE, DISK_FULL or IMAGE_PULL_FAILED."""
 
     def full() -> str:
         return next((said for place in places if (said := storage.lacking(place, "what runs here"))), "")
 
+    env = registries.environment(reached) | ({"TMPDIR": folder} if folder else {})
     try:
-        return moving.run(command, moving.Limits(stall, full), {"TMPDIR": folder} if folder else None)
+        return moving.run(command, moving.Limits(stall, full), env, reached.descriptors)
     except moving.Stopped as ended:
         if ended.why:
             raise NodeError("DISK_FULL", f"{reference}: the pull was ended: {ended.why}") from ended
@@ -92,23 +111,26 @@ def _run(
         raise NodeError("IMAGE_PULL_FAILED", text) from ended
 
 
-def _require_room(plain: str, reference: str, store: str, scratch: str, stall: float) -> None:
+def _require_room(
+    plain: str, reference: str, places: tuple[str, str], stall: float, reached: registries.Given
+) -> None:
     """Make sure that the image will fit, as far as that is known. Raises NodeError DISK_FULL."""
-    for place in (store, scratch):
+    store, scratch = places
+    for place in places:
         storage.require_room(place, reference)
-    rooms = {place: storage.room(place) for place in (store, scratch)}
+    rooms = {place: storage.room(place) for place in places}
     if all(one.free >= _PLENTY for one in rooms.values()):
         return
-    size = _size(plain, reference, stall)
+    size = _size(plain, reference, stall, reached)
     # What is downloaded stays until all of it is unpacked, to more than its size.
     shared = rooms[store].system == rooms[scratch].system
     for place in rooms:
         storage.require_room(place, reference, size * (2 if shared else 1) + storage.ROOM)
 
 
-def _size(plain: str, reference: str, stall: float) -> int:
+def _size(plain: str, reference: str, stall: float, reached: registries.Given) -> int:
     """The bytes of an image's layers as the registry has them, 0 where podman does not tell."""
-    found = _manifest(plain, reference, stall)
+    found = _manifest(plain, reference, stall, reached)
     if "manifests" in found:
         machine = platform.machine()
         wanted = _ARCHITECTURES.get(machine, machine)
@@ -119,12 +141,12 @@ def _size(plain: str, reference: str, stall: float) -> int:
         ]
         if not fitting:
             return 0
-        found = _manifest(f"{plain.partition('@')[0]}@{fitting[0]}", reference, stall)
+        found = _manifest(f"{plain.partition('@')[0]}@{fitting[0]}", reference, stall, reached)
     return sum(int(layer.get("size") or 0) for layer in found.get("layers") or ())
 
 
-def _manifest(plain: str, reference: str, stall: float) -> dict[str, Any]:
-    done = _run(["podman", "manifest", "inspect", f"docker://{plain}"], reference, stall, (), "")
+def _manifest(plain: str, reference: str, stall: float, reached: registries.Given) -> dict[str, Any]:
+    done = _run(["podman", "manifest", "inspect", f"docker://{plain}"], reference, stall, reached)
     try:
         found = json.loads(done.stdout) if not done.retcode else {}
     except ValueError:

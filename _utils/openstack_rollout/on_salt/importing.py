@@ -14,19 +14,21 @@ from openstack_rollout.declared.sources.found import Source
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.on_salt import registry
 from openstack_rollout.on_salt.refusal import refusal_of_all
+from openstack_rollout.on_salt.registry import Reach
 
 #: What a registry says of a name that it does not have, or does not show without a login.
 _NOT_THERE = ("IMAGE_MISSING", "REGISTRY_LOGIN")
 
 
-def read(model: Model, source: str) -> Source:
+def read(model: Model, source: str, reach: Reach | None = None) -> Source:
     """What a source says.
 
-    source (str): the path of a file on the master, or docker://registry/namespace:tag. Raises RolloutError
-    RELEASE_REFUSED, WRONG_ARGUMENT, or the registry's reason.
+    source (str): the path of a file on the master, or docker://registry/namespace:tag. reach: what is
+    declared of registries, by default nothing. Raises RolloutError RELEASE_REFUSED, WRONG_ARGUMENT, or the
+    registry's reason.
     """
     if source.startswith(registry_place.PREFIX):
-        return _in_registry(model, source)
+        return _in_registry(model, source, reach)
     try:
         return telling.read(Path(source).read_text(encoding="utf-8"))
     except OSError as error:
@@ -36,8 +38,8 @@ def read(model: Model, source: str) -> Source:
         raise RolloutError("WRONG_ARGUMENT", f"source: {source}: is no text: {error}") from error
 
 
-def _in_registry(model: Model, source: str) -> Source:
-    answers = registry.digests(registry_place.candidates(model, source))
+def _in_registry(model: Model, source: str, reach: Reach | None) -> Source:
+    answers = registry.digests(registry_place.candidates(model, source), reach=reach)
     there = [name for name, answer in answers.items() if not isinstance(answer, RolloutError)]
     errors = {name: one for name, one in answers.items() if isinstance(one, RolloutError)}
     for one in errors.values():
@@ -47,10 +49,13 @@ def _in_registry(model: Model, source: str) -> Source:
     return registry_place.read(source, there, unanswered)
 
 
-def pin(model: Model, releases: Sequence[Imported], custom: Taken) -> None:
-    """Put the registry's digests in place of tags. Raises a Refusal with all that it lacks, a line each."""
+def pin(model: Model, releases: Sequence[Imported], custom: Taken, reach: Reach) -> None:
+    """Put the registry's digests in place of tags. Raises a Refusal with all that it lacks, a line each.
+
+    reach: what is declared of registries.
+    """
     every = [*(one.taken for one in releases), custom]
-    digests = registry.digests(tag for one in every for tag in importing.tags(one))
+    digests = registry.digests((tag for one in every for tag in importing.tags(one)), reach=reach)
     problems: dict[tuple[str, str], None] = {}
     for one in every:
         problems |= dict.fromkeys(importing.pin(model, one, digests))

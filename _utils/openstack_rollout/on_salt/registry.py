@@ -1,63 +1,73 @@
-"""What the registry says of images, asked through skopeo with the host's registries.conf and credentials."""
+"""What the registry says of images, asked through skopeo with the logins and mirrors that are declared, else
+with the host's own.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-import os
 import platform
-import re
 import subprocess
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from openstack_rollout.declared import references
+from openstack_rollout.declared.problems import path
 from openstack_rollout.errors import TRANSIENT, RolloutError
-from openstack_rollout.node import images
+from openstack_rollout.node import images, registries
+from openstack_rollout.on_salt import skopeo
 
+#: Images → what is declared of their registries, as registry_logins.of tells. Asked once for many images.
+Reach = Callable[[Iterable[str]], Mapping[str, Mapping[str, Any]]]
 TIMEOUT = 90  # seconds; skopeo asks a registry that limits requests again for about a minute
 AT_ONCE = 8
 #: manifests by reference; one that a digest names never changes
 _MANIFESTS: dict[str, bytes] = {}
 #: Seconds until a registry is asked again that did not answer, or has had enough of questions.
 AGAIN_AFTER = (1.0, 2.0, 4.0)
-_RECORD = re.compile(r'\blevel=\w+ msg="(.*)"$')
+_NO_LOGIN = "openstack:registries has no login for it"
 #: what a registry says of all its images alike: the others are not asked for
 _OF_ALL = ("REGISTRY_UNREACHABLE", "REGISTRY_RATE_LIMIT", "REGISTRY_CERTIFICATE", "PROXY_LOGIN")
 
 
-def digest(reference: str, timeout: float = TIMEOUT) -> str:
+def digest(reference: str, timeout: float = TIMEOUT, declared: registries.Declared | None = None) -> str:
     """The digest (`sha256:…`) of an image in its registry: of its manifest, or manifest list.
 
     reference (str): the image's. timeout: seconds for each of a few tries: what passes by itself is asked
-    again, anything else is not; nor who was waited for that long.
+    again, anything else is not; nor who was waited for that long. declared: of registries, as Reach tells.
     Raises RolloutError IMAGE_MISSING; REGISTRY_LOGIN, REGISTRY_RATE_LIMIT, REGISTRY_CERTIFICATE or
     PROXY_LOGIN for what the registry, or the proxy before it, says; REGISTRY_UNREACHABLE for no answer.
     """
-    return f"sha256:{hashlib.sha256(_asked(reference, timeout)).hexdigest()}"
+    return f"sha256:{hashlib.sha256(_asked(reference, timeout, declared or {})).hexdigest()}"
 
 
-def layers(wanted: Iterable[str], timeout: float = TIMEOUT) -> dict[str, dict[str, int]]:
+def layers(
+    wanted: Iterable[str], timeout: float = TIMEOUT, reach: Reach | None = None
+) -> dict[str, dict[str, int]]:
     """What has to be fetched of images: {reference: {digest: bytes}}, without those that cannot be told.
 
     wanted: references. timeout: seconds for each. Of an image for several kinds of machines that of the
     master's own counts, or the first. What `digest` has asked for a reference by digest is not asked again.
+    reach: what is declared of registries, by default nothing.
     """
+    names = list(dict.fromkeys(wanted))
+    declared = reach(names) if reach else {}
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        names = list(dict.fromkeys(wanted))
-        found = dict(zip(names, pool.map(lambda name: _layers(name, timeout), names), strict=True))
+        told = pool.map(lambda name: _layers(name, timeout, declared), names)
+        found = dict(zip(names, told, strict=True))
     return {name: some for name, some in found.items() if some}
 
 
-def _layers(reference: str, timeout: float) -> dict[str, int]:
+def _layers(reference: str, timeout: float, declared: registries.Declared) -> dict[str, int]:
     try:
-        told = json.loads(_manifest(reference, timeout))
+        told = json.loads(_manifest(reference, timeout, declared))
         if "manifests" in told:  # a list of images for several kinds of machines
             own = [one for one in told["manifests"] if _is_of_this_machine(one)] or told["manifests"]
-            told = json.loads(_manifest(str(references.parse(reference).pinned(own[0]["digest"])), timeout))
+            one = str(references.parse(reference).pinned(own[0]["digest"]))
+            told = json.loads(_manifest(one, timeout, declared))
         return {one["digest"]: int(one["size"]) for one in (told["config"], *told["layers"])}
     except (RolloutError, ValueError, LookupError, TypeError, AttributeError):
         return {}  # of an older form, which tells no sizes; what is missing is refused elsewhere
@@ -69,14 +79,14 @@ def _is_of_this_machine(entry: Mapping[str, Any]) -> bool:
     return (entry.get("platform") or {}).get("architecture") == wanted
 
 
-def _manifest(reference: str, timeout: float) -> bytes:
+def _manifest(reference: str, timeout: float, declared: registries.Declared) -> bytes:
     """As `_asked`, of what is known already where a digest names it."""
     parsed = references.parse(reference)
     known = _MANIFESTS.get(str(parsed.pinned(parsed.digest))) if parsed.digest else None
-    return known or _asked(reference, timeout)
+    return known or _asked(reference, timeout, declared)
 
 
-def _asked(reference: str, timeout: float) -> bytes:
+def _asked(reference: str, timeout: float, declared: registries.Declared) -> bytes:
     """The manifest of an image, or its list, as the registry has it, asked a few times. Raises as digest.
 
     None begins once as long has passed as one answer may take: that registry has been waited for.
@@ -84,7 +94,7 @@ def _asked(reference: str, timeout: float) -> bytes:
     until = time.monotonic() + timeout
     for tries, wait in enumerate((*AGAIN_AFTER, math.inf), 1):
         try:
-            return _asked_once(reference, timeout)
+            return _asked_once(reference, timeout, declared)
         except RolloutError as error:
             if error.reason not in TRANSIENT:
                 raise
@@ -95,13 +105,18 @@ def _asked(reference: str, timeout: float) -> bytes:
     raise AssertionError("the last time returns or raises")
 
 
-def _asked_once(reference: str, timeout: float) -> bytes:
+def _asked_once(reference: str, timeout: float, declared: registries.Declared) -> bytes:
     """As _asked, once."""
     parsed = references.parse(reference)
     name = parsed.pinned(parsed.digest) if parsed.digest else parsed
-    command = ["skopeo", *_options(), "inspect", "--raw", f"docker://{name}"]
     try:
-        answer = subprocess.run(command, capture_output=True, timeout=timeout, check=False)
+        with registries.given(reference, declared) as reached:
+            command = skopeo.command(reached, "inspect", "--raw", f"docker://{name}")
+            answer = subprocess.run(
+                command, capture_output=True, timeout=timeout, check=False, pass_fds=reached.descriptors
+            )
+    except registries.Unreadable as error:
+        raise RolloutError("REGISTRY_LOGIN", f"{parsed.registry}: {error}") from error
     except OSError as error:
         text = f"skopeo cannot be run on the master: {error.strerror}; it is a package of the distribution"
         raise RolloutError("LIBRARY_MISSING", text) from error
@@ -110,11 +125,15 @@ def _asked_once(reference: str, timeout: float) -> bytes:
             "REGISTRY_UNREACHABLE", f"{parsed.registry}: no answer within {timeout:g} s"
         ) from error
     if answer.returncode != 0:
-        text = _last_line(answer.stderr.decode(errors="replace"))
+        text = skopeo.said(answer.stderr)
         reason = images.pull_failure(text)
         if reason == "IMAGE_MISSING":
             raise RolloutError(reason, f"{reference}: is not in the registry")
         known = reason if reason in (*_OF_ALL, "REGISTRY_LOGIN") else "REGISTRY_UNREACHABLE"
+        if reason == "REGISTRY_LOGIN":
+            place = registries.place_of_login(reference, declared)
+            by = f"by the login of {path(('openstack', 'registries', place))}" if place else _NO_LOGIN
+            text = f"{text} ({by})"
         raise RolloutError(known, f"{parsed.registry}: {text}")
     if parsed.digest and parsed.digest == f"sha256:{hashlib.sha256(answer.stdout).hexdigest()}":
         _MANIFESTS[str(name)] = answer.stdout
@@ -136,25 +155,29 @@ def exists(reference: str, timeout: float = TIMEOUT) -> bool:
     return references.parse(reference).digest in (None, found)
 
 
-def digests(wanted: Iterable[str], timeout: float = TIMEOUT) -> dict[str, str | RolloutError]:
+def digests(
+    wanted: Iterable[str], timeout: float = TIMEOUT, reach: Reach | None = None
+) -> dict[str, str | RolloutError]:
     """The digest of each reference, or the error in its place.
 
     wanted: references. timeout: seconds for each. Several are asked for at once. A registry that is down is
-    waited for only once.
+    waited for only once. reach: what is declared of registries, by default nothing.
     """
+    names = list(dict.fromkeys(wanted))
+    declared = reach(names) if reach else {}
     by_registry: dict[str, list[str]] = {}
-    for reference in dict.fromkeys(wanted):
+    for reference in names:
         by_registry.setdefault(references.parse(reference).registry, []).append(reference)
 
     def ask(reference: str) -> str | RolloutError:
         try:
-            return digest(reference, timeout)
+            return digest(reference, timeout, declared)
         except RolloutError as error:
             return error
 
     found: dict[str, str | RolloutError] = {}
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        firsts = {names[0]: names[1:] for names in by_registry.values()}
+        firsts = {some[0]: some[1:] for some in by_registry.values()}
         found.update(zip(firsts, pool.map(ask, firsts), strict=True))
         rest: list[str] = []
         for first, others in firsts.items():
@@ -167,33 +190,27 @@ def digests(wanted: Iterable[str], timeout: float = TIMEOUT) -> dict[str, str | 
     return found
 
 
-def problems(wanted: Mapping[str, str], timeout: float = TIMEOUT) -> list[tuple[str, str]]:
-    """What the registry lacks of some images, as (reason, line). A registry that is down makes one line.
+def problems(
+    wanted: Mapping[str, str], timeout: float = TIMEOUT, reach: Reach | None = None
+) -> list[tuple[str, str]]:
+    """What the registry lacks of some images, as (reason, line). A registry that is down makes one line, as
+    does one that wants another login.
 
-    wanted (dict): pillar key -> reference. timeout: seconds for each.
+    wanted (dict): pillar key -> reference. timeout: seconds for each. reach: as of `digests`.
     """
-    found = digests(wanted.values(), timeout)
+    found = digests(wanted.values(), timeout, reach)
     lines: dict[tuple[str, str], None] = {}
-    for path, reference in wanted.items():
+    refused: dict[str, list[str]] = {}
+    for key, reference in wanted.items():
         answer = found[reference]
-        if isinstance(answer, RolloutError):
-            prefix = f"{path}: " if answer.reason == "IMAGE_MISSING" else ""
+        if isinstance(answer, RolloutError) and answer.reason == "REGISTRY_LOGIN":
+            refused.setdefault(references.parse(reference).registry, []).append(answer.message)
+        elif isinstance(answer, RolloutError):
+            prefix = f"{key}: " if answer.reason == "IMAGE_MISSING" else ""
             lines[answer.reason, prefix + answer.message] = None
         elif references.parse(reference).digest not in (None, answer):
-            lines["IMAGE_MISSING", f"{path}: {reference}: the registry has another digest, {answer}"] = None
+            lines["IMAGE_MISSING", f"{key}: {reference}: the registry has another digest, {answer}"] = None
+    for messages in refused.values():
+        more = f" (as {len(messages) - 1} more of its images)" if messages[1:] else ""
+        lines["REGISTRY_LOGIN", messages[0] + more] = None
     return list(lines)
-
-
-def _options() -> list[str]:
-    # Podman follows this variable by itself, skopeo does not.
-    path = os.environ.get("CONTAINERS_REGISTRIES_CONF")
-    return ["--registries-conf", path] if path else []
-
-
-def _last_line(text: str) -> str:
-    """The message of skopeo's last line, which may be a record: time="…" level=fatal msg="…"."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if not lines:
-        return "skopeo said nothing"
-    record = _RECORD.search(lines[-1])
-    return record.group(1).replace('\\"', '"') if record else lines[-1]

@@ -19,7 +19,7 @@ from openstack_rollout.declared import reading, share, tags, way_back
 from openstack_rollout.declared.model import Model
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.node.share import KEY
-from openstack_rollout.on_salt import master_pillar
+from openstack_rollout.on_salt import master_pillar, registry_logins
 from openstack_rollout.on_salt.cache_store import CacheStore
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.rollout import in_force
@@ -49,6 +49,7 @@ _journals: dict[str, Journal] = {}
 
 def share_of(opts: Mapping[str, Any], minion_id: str) -> dict[str, Any]:
     """{"openstack_node": share} of a minion; where what is declared is refused, its share is that refusal.
+    Beside it what is declared of the registries from which it pulls.
 
     opts (dict): as Salt's loader gives them to an ext_pillar: the master's, with the minion's grains.
     minion_id (str). Raises nothing of ours: a refusal is a share with the one key `refused`.
@@ -62,9 +63,11 @@ def share_of(opts: Mapping[str, Any], minion_id: str) -> dict[str, Any]:
 
         where = share.place(model, matches, grains.get("os_family"))
         rollback = in_force.of_node(model, _journal(opts), minion_id)
-        if rollback is not None:
-            return {KEY: way_back.share_of(model, where, matches, rollback)}
-        return {KEY: share.share(model, where, matches)}
+        if rollback is None:
+            own = share.share(model, where, matches)
+        else:
+            own = way_back.share_of(model, where, matches, rollback)
+        return {KEY: own, **registry_logins.of_share(opts, model, own)}
     except RolloutError as error:
         return {KEY: {"refused": {"reason": error.reason, "message": error.message}}}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -30,6 +30,7 @@ from openstack_rollout.on_salt import (
     notifying,
     readiness,
     registry,
+    registry_logins,
     shares,
     way_back,
 )
@@ -71,13 +72,16 @@ def ports(opts: Mapping[str, Any], fleet: SaltFleet, terminal: Terminal | None =
         read[:] = [model(opts)]
         return read[-1]
 
+    def reach(references: Iterable[str]) -> dict[str, dict[str, Any]]:
+        return registry_logins.of(opts, read[-1], references) if read else {}
+
     return Ports(
         fleet=fleet,
         journal=journal(opts),
         lock=lock(opts),
         pillar=declared,
         content=lambda: shares.declared(opts).content,
-        registry=registry.problems,
+        registry=partial(registry.problems, reach=reach),
         drains=lambda model: Drains(model, SaltAsk(opts)),
         reboots=lambda model: Reboots(model, SaltAsk(opts)),
         verification=_verify,
@@ -87,12 +91,12 @@ def ports(opts: Mapping[str, Any], fleet: SaltFleet, terminal: Terminal | None =
         in_hand=lambda model, kind, *nodes: _WORK[kind](Cloud(model.cloud, retry_timeout=0), *nodes),
         caller=caller.caller,
         readiness=partial(readiness.ask, fleet),
-        layers=registry.layers,
+        layers=partial(registry.layers, reach=reach),
         standing=_standing,
         server_groups=lambda model, nodes: LiveMigrate(model).apart(nodes),
         terminal=terminal or Nobody(),
         interrupted=interrupts.asked,
-        digests=registry.digests,
+        digests=partial(registry.digests, reach=reach),
         events=calendars.events,
         monitor=partial(monitors.SaltMonitor, opts),
         untold=partial(notifying.problems, opts),

@@ -20,8 +20,9 @@ class Client:
         if not hangs:
             self.goes_on.set()
 
-    def pull(self, reference, stream, decode):
+    def pull(self, reference, stream, decode, auth_config):
         assert (reference, stream, decode) == (REFERENCE, True, True)
+        self.auth = auth_config
         for line in self.lines:
             time.sleep(self.every)
             if isinstance(line, Exception):

@@ -27,14 +27,14 @@ def scratch(tmp_path):
 def pull(tmp_path, scratch, monkeypatch):
     """Pulls with a program of ours (its text) in podman's place."""
 
-    def run(program, stall=1.0):
+    def run(program, stall=1.0, declared=None):
         file = tmp_path / "podman"
         file.write_text(f"#!{sys.executable}\nimport os, socket, sys, time\n{program}\n")
         file.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
         store = {"graphRoot": str(tmp_path), "imageCopyTmpDir": str(scratch)}
         salt = {"cmd.run_all": Commands({"podman info": json.dumps({"store": store})})}
-        return podman_pull.pull(REFERENCE, stall, podman_pull.places(salt))
+        return podman_pull.pull(REFERENCE, stall, podman_pull.places(salt), declared)
 
     return run
 
@@ -104,3 +104,24 @@ def test_what_pulls_left_that_died_is_removed(pull, scratch):
         folder.mkdir()
     pull("print('4' * 64)")
     assert {one.name for one in scratch.iterdir()} == {alive.name, "others"}
+
+
+LOGGED_IN = """
+assert 's3cret' not in ' '.join([*sys.argv, *map(str, os.environ.items())])
+path = sys.argv[sys.argv.index('--authfile') + 1]
+assert path == os.environ['REGISTRY_AUTH_FILE'] and os.stat(path).st_mode & 0o777 == 0o600
+assert 'bWU6czNjcmV0' in open(path).read()
+assert 'm.example' in open(os.environ['CONTAINERS_REGISTRIES_CONF']).read()
+print('4' * 64)
+"""
+
+
+def test_podman_gets_the_login_of_the_registry_in_memory(pull):
+    login = {"username": "me", "password": "s3cret"}
+    assert pull(LOGGED_IN, declared={"registry.example": {**login, "mirrors": ["m.example"]}}) == "4" * 64
+    assert pull("assert '--authfile' not in sys.argv; print('4' * 64)", declared={"x.example": login})
+
+
+def test_a_login_that_could_not_be_read_pulls_nothing(pull):
+    error = refused(lambda: pull("print('4' * 64)", declared={"registry.example": {"unreadable": "no sdb"}}))
+    assert error.reason == "REGISTRY_LOGIN" and "no sdb" in error.text

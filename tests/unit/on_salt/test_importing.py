@@ -18,7 +18,7 @@ class Registry:
     def __init__(self, has=(), otherwise="IMAGE_MISSING"):
         self.has, self.otherwise, self.asked = set(has), otherwise, []
 
-    def digests(self, wanted):
+    def digests(self, wanted, reach):
         names = list(dict.fromkeys(wanted))
         self.asked += names
         absent = RolloutError(self.otherwise, "not there")

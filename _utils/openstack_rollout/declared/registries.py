@@ -1,0 +1,64 @@
+"""Registries that want a login, or have mirrors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import BeforeValidator, model_validator
+
+from openstack_rollout.declared import references
+from openstack_rollout.declared.base import Strict, without_nulls
+from openstack_rollout.declared.names import Line, Text
+from openstack_rollout.declared.problems import Wrong
+from openstack_rollout.declared.secrets import Secret
+
+_LONGEST = 400
+
+
+def _place(value: str) -> str:
+    """What is wrong with a place in a registry, "" for nothing."""
+    registry, slash, path = value.partition("/")
+    try:
+        # Any repository will do where none is named.
+        references.parse(f"{registry}/{path if slash else 'any'}:any")
+    except ValueError as error:
+        return str(error).replace(":any", "")
+    return ""
+
+
+PLACE = Text(
+    r"[A-Za-z0-9\[\]:._/-]+",
+    "has to be a registry, such as registry.example, or a path in it",
+    _LONGEST,
+    _place,
+)
+Place = Annotated[str, PLACE]
+
+
+class Registry(Strict):
+    """How a registry, or what is below a path of it, is reached by nodes and the master."""
+
+    username: Line | None = None
+    """The user, where it wants a login."""
+    password: Secret | None = None
+    """The sdb:// address of the password, or of a token that is given in its place."""
+    mirrors: list[Place] = []
+    """Places that are asked before it, in this order, for the same images by the same digests; what is below
+    the registry, or its path, is below them. `salt-run release.mirror` fills one. Podman's alone."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.username is None) != (self.password is None):
+            lacks = "password" if self.username else "username"
+            raise Wrong(f"{lacks} is missing: a user and a password belong together")
+        if self.username and ":" in self.username:
+            text = "has a colon in it, which ends a user's name"
+            raise Wrong(text, lines=[(("username",), text)])
+        twice = {one for one in self.mirrors if self.mirrors.count(one) > 1}
+        if twice:
+            text = f"names {', '.join(sorted(twice))} twice"
+            raise Wrong(text, lines=[(("mirrors",), text)])
+        return self
+
+
+Registries = Annotated[dict[Place, Registry], BeforeValidator(without_nulls)]

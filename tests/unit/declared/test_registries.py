@@ -1,0 +1,64 @@
+"""Registries as operators write them."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from openstack_rollout.declared import needed_images, translation
+from openstack_rollout.declared.model import Model
+from openstack_rollout.declared.problems import path
+from tests.unit.cloud_pillar import NEW, model, valid
+
+SECRET = "s3cret"
+ADDRESS = "sdb://vault/registries/pull"
+
+
+def test_a_registry_with_a_login_and_mirrors():
+    declared = {
+        "r.example:5000": {"username": "me", "password": ADDRESS, "mirrors": ["m.example/there"]},
+        "[::1]:5000/a/b": None,
+        "localhost/x": {},
+    }
+    found = Model.model_validate({"registries": declared}).registries
+    assert list(found) == ["r.example:5000", "localhost/x"]
+    assert found["r.example:5000"].mirrors == ["m.example/there"]
+
+
+@pytest.mark.parametrize(
+    ("registries", "where"),
+    [
+        ({"r.example": {"username": "me", "password": SECRET}}, "registries:r.example:password"),
+        ({"r.example": {"username": "me"}}, "registries:r.example"),
+        ({"r.example": {"password": ADDRESS}}, "registries:r.example"),
+        ({"r.example": {"username": "a:b", "password": ADDRESS}}, "registries:r.example:username"),
+        ({"r.example": {"pasword": ADDRESS}}, "registries:r.example:pasword"),
+        ({"r.example": {"mirrors": ["m"]}}, "registries:r.example:mirrors:0"),
+        ({"r.example": {"mirrors": ["m.example", "m.example"]}}, "registries:r.example:mirrors"),
+        ({"https://r.example": {}}, "registries:'https://r.example'"),
+        ({"registry": {}}, "registries:registry"),
+        ({"r.example/": {}}, "registries:r.example/"),
+        ({"r.example/a:1": {}}, "registries:'r.example/a:1'"),
+        ({"r.example:99999": {}}, "registries:'r.example:99999'"),
+        (["r.example"], "registries"),
+    ],
+)
+def test_what_is_wrong_is_one_line_by_its_key_without_the_secret(registries, where):
+    with pytest.raises(ValidationError) as error:
+        Model.model_validate({"registries": registries})
+    ((place, line),) = translation.problems(error.value, Model)
+    assert path(place) == where and SECRET not in line, line
+
+
+def test_images_that_no_enabled_service_of_a_role_runs_are_not_needed():
+    pillar = valid() | {"custom_images": {"nova_compute_image": "fix.example/nova:1"}}
+    whole = needed_images.of(model(pillar), NEW)
+    assert whole["openstack:custom_images:nova_compute_image"] == "fix.example/nova:1"
+    assert f"openstack:releases:{NEW}:images:nova_compute_image" not in whole
+    keys = {key.rpartition("images:")[2] for key in whole}
+    assert not keys.intersection(pillar["auxiliary_images"]) and "ovn_controller_image" in keys
+    off = pillar | {"services": {**pillar["services"], "ovn": {"enabled": False}}}
+    without = {key.rpartition("images:")[2] for key in needed_images.of(model(off), NEW)}
+    assert "ovn_controller_image" not in without
+    computes = needed_images.of(model(pillar | {"roles": {"compute": "cmp*"}}), NEW)
+    assert len(computes) < len(whole)
