@@ -162,7 +162,9 @@ RAISED = {
         KEPT,
     ),
     "SIGNATURE_WRONG": Raised(
-        "A package, a repository or an image is not signed by a key of the node.", KEPT
+        "A package, a repository or an image is not signed by a key of the node; or an image by none of those"
+        " that `openstack:registries` wants.",
+        "Asked by the master: nothing. " + KEPT,
     ),
     "PACKAGE_LOCKED": Raised(
         "Somebody, who is named, held the package manager's lock for longer than `lock_timeout`.",

@@ -119,7 +119,9 @@ REASONS = {
         "Set the node's clock (chronyc tracking); if it is right, renew the package repository or mirror that"
         " the message names; then run again."
     ),
-    "SIGNATURE_WRONG": "Find out why a key of the node did not sign it, then run again.",
+    "SIGNATURE_WRONG": (
+        "Find out why no key of the node, or of openstack:registries, signed it; then run again."
+    ),
     "PACKAGE_LOCKED": "End what holds the package manager's lock, as the message says, then run again.",
     "DISK_FULL": "Make room on the node's file system that the message names, then run again.",
     "MINION_FAILED": "Read journalctl -u openstack-rollout-minion on the node, then run again.",

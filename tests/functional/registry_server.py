@@ -1,5 +1,6 @@
 """A real registry on loopback with small images in it, and the configuration by which clients reach it."""
 
+import base64
 import hashlib
 import json
 import os
@@ -8,6 +9,9 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 
 USER, PASSWORD = "puller", "correct-horse-battery"
 # of PASSWORD, by bcrypt, which is all that docker-registry takes
@@ -80,19 +84,41 @@ class Registry:
 
     def push(self, name, tag, label):
         """Push an image without layers that differs by its label; returns its digest."""
+        config = {
+            "architecture": "amd64",
+            "os": "linux",
+            "config": {"Labels": {"version": label}},
+            "rootfs": {"type": "layers", "diff_ids": []},
+        }
+        return self._push(name, tag, json.dumps(config).encode())
+
+    def sign(self, name, digest, key, of=None):
+        """Push a signature of an image, in cosign's form, by an EC key. of: the name that is signed."""
+        critical = {
+            "identity": {"docker-reference": f"{self.address}/{of or name}"},
+            "image": {"docker-manifest-digest": digest},
+            "type": "cosign container image signature",
+        }
+        payload = json.dumps({"critical": critical, "optional": None}).encode()
+        signature = base64.b64encode(key.sign(payload, ec.ECDSA(hashes.SHA256()))).decode()
+        layer = {
+            "mediaType": "application/vnd.dev.cosign.simplesigning.v1+json",
+            "digest": f"sha256:{hashlib.sha256(payload).hexdigest()}",
+            "size": len(payload),
+            "annotations": {"dev.cosignproject.cosign/signature": signature},
+        }
+        rootfs = {"type": "layers", "diff_ids": [layer["digest"]]}
+        config = json.dumps({"architecture": "", "os": "", "config": {}, "rootfs": rootfs}).encode()
+        self._push(name, f"{digest.replace(':', '-')}.sig", config, {payload: layer})
+
+    def _push(self, name, tag, config, layers=None):
         place = self.home / f"image-{name}-{tag}"
         place.mkdir(parents=True)
-        config = json.dumps(
-            {
-                "architecture": "amd64",
-                "os": "linux",
-                "config": {"Labels": {"version": label}},
-                "rootfs": {"type": "layers", "diff_ids": []},
-            }
-        ).encode()
         digest = hashlib.sha256(config).hexdigest()
         (place / digest).write_bytes(config)
         (place / "version").write_text("Directory Transport Version: 1.1\n")
+        for content, layer in (layers or {}).items():
+            (place / layer["digest"].removeprefix("sha256:")).write_bytes(content)
         manifest = {
             "schemaVersion": 2,
             "mediaType": "application/vnd.oci.image.manifest.v1+json",
@@ -101,7 +127,7 @@ class Registry:
                 "digest": f"sha256:{digest}",
                 "size": len(config),
             },
-            "layers": [],
+            "layers": list((layers or {}).values()),
         }
         (place / "manifest.json").write_text(json.dumps(manifest))
         subprocess.run(

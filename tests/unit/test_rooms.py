@@ -54,6 +54,7 @@ FOREIGN = {
     "rich": {"screens"},
     "prometheus_client": {"screens"},
     "apprise": {"on_salt"},
+    "cryptography": {"declared", "on_salt"},
     "icalendar": {"on_salt"},
     "recurring_ical_events": {"on_salt"},
     "docker": {"node"},

@@ -1,10 +1,10 @@
-"""Registries that want a login, or have mirrors."""
+"""Registries that want a login, have mirrors, or whose images have to be signed."""
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, PlainValidator, WithJsonSchema, model_validator
 
 from openstack_rollout.declared import references
 from openstack_rollout.declared.base import Strict, without_nulls
@@ -13,6 +13,8 @@ from openstack_rollout.declared.problems import Wrong
 from openstack_rollout.declared.secrets import Secret
 
 _LONGEST = 400
+_LONGEST_KEY = 5000
+_PEM = "-----BEGIN PUBLIC KEY-----"
 
 
 def _place(value: str) -> str:
@@ -35,6 +37,28 @@ PLACE = Text(
 Place = Annotated[str, PLACE]
 
 
+def _key(value: Any) -> str:
+    """A public key. What stands there instead may be the private one: no line shows it."""
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - where there is a key alone
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415
+
+    text = value.strip() if isinstance(value, str) and len(value) <= _LONGEST_KEY else ""
+    try:
+        if not text.startswith(_PEM):
+            raise ValueError("no public key")
+        load_pem_public_key(text.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise Wrong(f"has to be a public key as PEM: the whole text from {_PEM} on") from None
+    return f"{text}\n"
+
+
+PublicKey = Annotated[
+    str,
+    PlainValidator(_key),
+    WithJsonSchema({"type": "string", "pattern": f"^\\s*{_PEM}"}),
+]
+
+
 class Registry(Strict):
     """How a registry, or what is below a path of it, is reached by nodes and the master."""
 
@@ -44,7 +68,10 @@ class Registry(Strict):
     """The sdb:// address of the password, or of a token that is given in its place."""
     mirrors: list[Place] = []
     """Places that are asked before it, in this order, for the same images by the same digests; what is below
-    the registry, or its path, is below them. `salt-run release.mirror` fills one. Podman's alone."""
+    the registry, or its path, is below them. Podman's alone."""
+    signed_by: list[PublicKey] = []
+    """Public keys (PEM), by one of which its images have to be signed as cosign and podman do; [] for none.
+    Checked by the master before anything is touched, and by podman on each node beside its own policy."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

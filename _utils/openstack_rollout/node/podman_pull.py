@@ -19,7 +19,7 @@ from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import commands, images, moving, registries, storage
+from openstack_rollout.node import commands, images, moving, registries, signatures, storage
 from openstack_rollout.node.errors import NodeError
 
 _WHY = 3  # lines at the end of podman's output that say why it failed
@@ -44,7 +44,7 @@ def pull(
     """
     try:
         with registries.given(reference, declared or {}) as reached:
-            done = _pulled(reference, stall, place, reached)
+            done = _pulled(reference, stall, place, reached, declared or {})
     except registries.Unreadable as error:
         raise NodeError("REGISTRY_LOGIN", f"{reference}: {error}") from error
     if done.retcode:
@@ -59,14 +59,19 @@ def pull(
 
 
 def _pulled(
-    reference: str, stall: float, place: tuple[str, str], reached: registries.Given
+    reference: str,
+    stall: float,
+    place: tuple[str, str],
+    reached: registries.Given,
+    declared: registries.Declared,
 ) -> commands.Result:
     plain = images.without_tag(reference)
     _require_room(plain, reference, place, stall, reached)
-    with _own_folder(place[1]) as folder:
-        own = ["--authfile", reached.auth] if reached.auth else []
+    with _own_folder(place[1]) as folder, signatures.enforced(reference, declared, folder) as signed:
+        own = [*(["--authfile", reached.auth] if reached.auth else []), *signed.arguments]
         command = ["podman", "pull", "--quiet", "--retry", "1", "--retry-delay", "1s", *own, plain]
-        return _run(command, reference, stall, reached, places=place, folder=folder)
+        env = {**({"TMPDIR": folder} if folder else {}), **signed.env}
+        return _run(command, reference, stall, reached, places=place, env=env)
 
 
 def places(salt: Mapping[str, Any]) -> tuple[str, str]:
@@ -89,14 +94,14 @@ def _run(
     reached: registries.Given,
     *,
     places: tuple[str, ...] = (),
-    folder: str = "",
+    env: Mapping[str, str] | None = None,
 ) -> commands.Result:
     """Run podman under our limits. Raises NodeError REGISTRY_UNREACHABLE, DISK_FULL or IMAGE_PULL_FAILED."""
 
     def full() -> str:
         return next((said for place in places if (said := storage.lacking(place, "what runs here"))), "")
 
-    env = registries.environment(reached) | ({"TMPDIR": folder} if folder else {})
+    env = {**registries.environment(reached), **(env or {})}
     try:
         return moving.run(command, moving.Limits(stall, full), env, reached.descriptors)
     except moving.Stopped as ended:

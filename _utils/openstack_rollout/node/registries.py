@@ -46,8 +46,8 @@ def of(pillar: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
     pillar (dict): the node's, `__pillar__` of a module.
 
-    Returns {registry, or registry/path: {"username", "password", "mirrors"}}: without a login where none is
-    declared, and with "unreadable", why, in its place where the master could not read it.
+    Returns {registry, or registry/path: {"username", "password", "mirrors", "signed_by"}}: without a login
+    where none is declared, and with "unreadable", why, in its place where the master could not read it.
     """
     return dict(pillar.get(KEY) or {})
 
@@ -86,6 +86,24 @@ def login(reference: str, declared: Declared) -> tuple[str, str] | None:
     return declared[place]["username"], declared[place]["password"]
 
 
+def keys(reference: str, declared: Declared) -> list[str]:
+    """The public keys by one of which an image has to be signed; [] where it need not be.
+
+    reference (str): the image's. declared (dict): as of `of`.
+    """
+    place = _place(_name(reference), [name for name, one in declared.items() if one.get("signed_by")])
+    return list(declared[place]["signed_by"]) if place else []
+
+
+def names(reference: str, declared: Declared) -> list[str]:
+    """registry/repository of an image, and where it is in mirrors.
+
+    reference (str): the image's. declared (dict): as of `of`.
+    """
+    name = _name(reference)
+    return [name, *_mirrored(name, {place: one.get("mirrors") or () for place, one in declared.items()})]
+
+
 @contextmanager
 def given(reference: str, declared: Declared) -> Iterator[Given]:
     """What a program needs to reach an image's registry, and its mirrors before it, for a while.
@@ -93,8 +111,7 @@ def given(reference: str, declared: Declared) -> Iterator[Given]:
     reference (str): the image's. declared (dict): as of `of`. Of the logins only those of these registries
     are in there. Raises Unreadable.
     """
-    name = _name(reference)
-    mirrors = _mirrored(name, {place: one.get("mirrors") or () for place, one in declared.items()})
+    name, *mirrors = names(reference, declared)
     logins = {}
     for one in (name, *mirrors):
         if found := login(one, declared):

@@ -18,7 +18,7 @@ from openstack_rollout.declared import references
 from openstack_rollout.declared.problems import path
 from openstack_rollout.errors import TRANSIENT, RolloutError
 from openstack_rollout.node import images, registries
-from openstack_rollout.on_salt import skopeo
+from openstack_rollout.on_salt import signatures, skopeo
 
 #: Images → what is declared of their registries, as registry_logins.of tells. Asked once for many images.
 Reach = Callable[[Iterable[str]], Mapping[str, Mapping[str, Any]]]
@@ -193,12 +193,14 @@ def digests(
 def problems(
     wanted: Mapping[str, str], timeout: float = TIMEOUT, reach: Reach | None = None
 ) -> list[tuple[str, str]]:
-    """What the registry lacks of some images, as (reason, line). A registry that is down makes one line, as
-    does one that wants another login.
+    """What the registry lacks of some images, as (reason, line), and which are not signed as is declared. A
+    registry that is down makes one line, as does one that wants another login.
 
     wanted (dict): pillar key -> reference. timeout: seconds for each. reach: as of `digests`.
     """
-    found = digests(wanted.values(), timeout, reach)
+    declared = reach(list(wanted.values())) if reach else {}
+    found = digests(wanted.values(), timeout, lambda _: declared)
+    found |= _unsigned(found, declared, timeout)
     lines: dict[tuple[str, str], None] = {}
     refused: dict[str, list[str]] = {}
     for key, reference in wanted.items():
@@ -206,7 +208,7 @@ def problems(
         if isinstance(answer, RolloutError) and answer.reason == "REGISTRY_LOGIN":
             refused.setdefault(references.parse(reference).registry, []).append(answer.message)
         elif isinstance(answer, RolloutError):
-            prefix = f"{key}: " if answer.reason == "IMAGE_MISSING" else ""
+            prefix = f"{key}: " if answer.reason in ("IMAGE_MISSING", "SIGNATURE_WRONG") else ""
             lines[answer.reason, prefix + answer.message] = None
         elif references.parse(reference).digest not in (None, answer):
             lines["IMAGE_MISSING", f"{key}: {reference}: the registry has another digest, {answer}"] = None
@@ -214,3 +216,33 @@ def problems(
         more = f" (as {len(messages) - 1} more of its images)" if messages[1:] else ""
         lines["REGISTRY_LOGIN", messages[0] + more] = None
     return list(lines)
+
+
+def _unsigned(
+    found: Mapping[str, str | RolloutError], declared: registries.Declared, timeout: float
+) -> dict[str, RolloutError]:
+    """What is wrong with the signatures of images, of those that have to be signed and are not.
+
+    found: reference → digest in its registry.
+    """
+
+    def look(reference: str) -> RolloutError | None:
+        image = references.parse(reference).pinned(str(found[reference]))
+        try:
+            told = json.loads(_manifest(str(image), timeout, declared))
+            # Of a list of images each is signed by itself: podman looks at the one that it takes.
+            own = next(filter(_is_of_this_machine, told.get("manifests") or ()), None)
+            image = image.pinned(own["digest"]) if own else image
+            signatures.require(image, registries.keys(reference, declared), declared, timeout)
+        except RolloutError as error:
+            return error
+        return None
+
+    asked = [
+        reference
+        for reference, answer in found.items()
+        if isinstance(answer, str) and registries.keys(reference, declared)
+    ]
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        answers = zip(asked, pool.map(look, asked), strict=True)
+        return {reference: error for reference, error in answers if error is not None}

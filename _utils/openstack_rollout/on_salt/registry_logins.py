@@ -11,6 +11,7 @@ from typing import Any
 
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.problems import path
+from openstack_rollout.declared.registries import Registry
 from openstack_rollout.node import registries
 from openstack_rollout.on_salt import sdb_secrets
 
@@ -32,7 +33,7 @@ def of(opts: Mapping[str, Any], model: Model, references: Iterable[str]) -> dict
     mirrors = {place: one.mirrors for place, one in declared.items()}
     return {
         place: {
-            **({"mirrors": list(declared[place].mirrors)} if declared[place].mirrors else {}),
+            **{key: value for key, value in _plain(declared[place]).items() if value},
             **_login(opts, place, declared[place].username, declared[place].password),
         }
         for place in sorted(registries.needed(mirrors, references))
@@ -47,6 +48,10 @@ def of_share(opts: Mapping[str, Any], model: Model, share: Mapping[str, Any]) ->
     images = [one["image"] for one in share["services"]]
     found = of(opts, model, images)
     return {registries.KEY: found} if found else {}
+
+
+def _plain(one: Registry) -> dict[str, list[str]]:
+    return {"mirrors": list(one.mirrors), "signed_by": list(one.signed_by)}
 
 
 def _login(opts: Mapping[str, Any], place: str, username: str | None, address: str | None) -> dict[str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import ValidationError
 
 from openstack_rollout.declared import needed_images, translation
@@ -25,6 +27,14 @@ def test_a_registry_with_a_login_and_mirrors():
     assert found["r.example:5000"].mirrors == ["m.example/there"]
 
 
+def test_a_public_key_is_taken_as_cosign_writes_it():
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    text = key.public_bytes(serialization.Encoding.PEM, form).decode()
+    found = Model.model_validate({"registries": {"r.example": {"signed_by": [text, f"\n {text.strip()}"]}}})
+    assert found.registries["r.example"].signed_by == [text, text]
+
+
 @pytest.mark.parametrize(
     ("registries", "where"),
     [
@@ -41,6 +51,14 @@ def test_a_registry_with_a_login_and_mirrors():
         ({"r.example/a:1": {}}, "registries:'r.example/a:1'"),
         ({"r.example:99999": {}}, "registries:'r.example:99999'"),
         (["r.example"], "registries"),
+        (
+            {"r.example": {"signed_by": [f"-----BEGIN PRIVATE KEY-----\n{SECRET}"]}},
+            "registries:r.example:signed_by:0",
+        ),
+        (
+            {"r.example": {"signed_by": ["-----BEGIN PUBLIC KEY-----\nYWJj\n-----END PUBLIC KEY-----"]}},
+            "registries:r.example:signed_by:0",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_line_by_its_key_without_the_secret(registries, where):

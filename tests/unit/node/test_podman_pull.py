@@ -118,10 +118,18 @@ print('4' * 64)
 
 def test_podman_gets_the_login_of_the_registry_in_memory(pull):
     login = {"username": "me", "password": "s3cret"}
-    assert pull(LOGGED_IN, declared={"registry.example": {**login, "mirrors": ["m.example"]}}) == "4" * 64
-    assert pull("assert '--authfile' not in sys.argv; print('4' * 64)", declared={"x.example": login})
+    assert pull(LOGGED_IN, 60.0, {"registry.example": {**login, "mirrors": ["m.example"]}}) == "4" * 64
+    assert pull("assert '--authfile' not in sys.argv; print('4' * 64)", 60.0, {"x.example": login})
 
 
 def test_a_login_that_could_not_be_read_pulls_nothing(pull):
     error = refused(lambda: pull("print('4' * 64)", declared={"registry.example": {"unreadable": "no sdb"}}))
     assert error.reason == "REGISTRY_LOGIN" and "no sdb" in error.text
+
+
+def test_podman_is_told_which_signature_an_image_has_to_have(pull, scratch):
+    policy = "assert 'sigstoreSigned' in open(sys.argv[sys.argv.index('--signature-policy') + 1]).read()"
+    home = "assert os.path.isdir(os.environ['HOME'] + '/.config/containers/registries.d')"
+    declared = {"registry.example": {"signed_by": ["-----BEGIN PUBLIC KEY-----"]}}
+    assert pull(f"{policy}\n{home}\nprint('4' * 64)", 60.0, declared) == "4" * 64
+    assert list(scratch.iterdir()) == []

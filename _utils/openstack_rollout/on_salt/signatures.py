@@ -1,0 +1,126 @@
+"""Signatures of images, which cosign and podman keep beside them in the registry: checked on the master.
+
+skopeo checks a policy only while it copies a whole image, and some builds of it check none of these. What is
+signed is small: it is fetched, and checked by the keys that are declared.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from openstack_rollout.declared.references import Reference
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.node import images, registries
+from openstack_rollout.on_salt import skopeo
+
+_SIGNATURE = "dev.cosignproject.cosign/signature"
+_TYPES = ("cosign container image signature", "atomic container signature")
+
+
+def require(image: Reference, keys: Sequence[str], declared: registries.Declared, timeout: float) -> None:
+    """Make sure that an image is signed by one of some keys, for its own repository.
+
+    image: by digest. keys: public ones, as PEM. declared: of registries. timeout: seconds.
+    Raises RolloutError SIGNATURE_WRONG; REGISTRY_… where that cannot be told.
+    """
+    tag = f"{str(image.digest).replace(':', '-')}.sig"
+    signed = str(Reference(image.registry, image.repository, tag))
+    wrong = "it has no signature"
+    with tempfile.TemporaryDirectory(prefix="openstack-rollout-") as folder:
+        if _fetch(signed, folder, declared, timeout):
+            for payload, signature in _signatures(Path(folder)):
+                wrong = _wrong(image, payload, signature, keys)
+                if not wrong:
+                    return
+    raise RolloutError("SIGNATURE_WRONG", f"{image}: {wrong}")
+
+
+def _fetch(reference: str, folder: str, declared: registries.Declared, timeout: float) -> bool:
+    """Put what is signed into a folder. Returns whether there is anything."""
+    try:
+        with registries.given(reference, declared) as reached:
+            # It is no image, and no policy is for it.
+            command = skopeo.command(
+                reached,
+                "copy",
+                "--insecure-policy",
+                "--quiet",
+                "--retry-times=2",
+                f"docker://{reference}",
+                f"dir:{folder}",
+            )
+            done = subprocess.run(
+                command, capture_output=True, timeout=timeout, check=False, pass_fds=reached.descriptors
+            )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise RolloutError("REGISTRY_UNREACHABLE", f"{reference}: {type(error).__name__}") from error
+    if done.returncode == 0:
+        return True
+    text = skopeo.said(done.stderr)
+    reason = images.pull_failure(text)
+    if reason == "IMAGE_MISSING":
+        return False
+    known = reason if reason.startswith(("REGISTRY_", "PROXY_")) else "REGISTRY_UNREACHABLE"
+    raise RolloutError(known, f"{reference}: {text}")
+
+
+def _signatures(folder: Path) -> Iterator[tuple[bytes, bytes]]:
+    """What is signed, and the signature, of each; what is malformed is none."""
+    try:
+        layers = json.loads((folder / "manifest.json").read_bytes())["layers"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return
+    for layer in layers:
+        try:
+            hexadecimal = layer["digest"].removeprefix("sha256:")
+            payload = (folder / hexadecimal).read_bytes()
+            signature = base64.b64decode(layer["annotations"][_SIGNATURE], validate=True)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            continue
+        if hashlib.sha256(payload).hexdigest() == hexadecimal:
+            yield payload, signature
+
+
+def _wrong(image: Reference, payload: bytes, signature: bytes, keys: Sequence[str]) -> str:
+    """What is wrong with a signature, "" for nothing."""
+    if not any(_is_by(key, payload, signature) for key in keys):
+        return "no signature is by a key of openstack:registries"
+    try:
+        critical: dict[str, Any] = json.loads(payload)["critical"]
+        kind, digest = critical["type"], critical["image"]["docker-manifest-digest"]
+        name = critical["identity"]["docker-reference"]
+    except (ValueError, LookupError, TypeError):
+        return "what is signed is malformed"
+    repository = f"{image.registry}/{image.repository}"
+    if kind not in _TYPES or digest != image.digest:
+        return f"what is signed is another image, {digest}"
+    if name != repository and not name.startswith((f"{repository}:", f"{repository}@")):
+        return f"what is signed is for {name}"
+    return ""
+
+
+def _is_by(key: str, payload: bytes, signature: bytes) -> bool:
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - where signatures are wanted alone
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa  # noqa: PLC0415
+
+    public = serialization.load_pem_public_key(key.encode())
+    try:
+        if isinstance(public, ec.EllipticCurvePublicKey):
+            public.verify(signature, payload, ec.ECDSA(hashes.SHA256()))
+        elif isinstance(public, rsa.RSAPublicKey):
+            public.verify(signature, payload, padding.PKCS1v15(), hashes.SHA256())
+        elif isinstance(public, ed25519.Ed25519PublicKey):
+            public.verify(signature, payload)
+        else:
+            return False
+    except InvalidSignature:
+        return False
+    return True
