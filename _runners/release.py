@@ -15,6 +15,7 @@ from openstack_rollout.on_salt import (
     console,
     importing,
     master_pillar,
+    mirroring,
     output_file,
     registry,
     registry_logins,
@@ -180,9 +181,7 @@ def pin(version, output=None):
         salt-run release.pin 1.0.1
         salt-run release.pin 1.0.1 output=/srv/pillar/openstack/releases/1_0_1.sls
     """
-    if not isinstance(version, str):
-        message = f"version: {version!r} is a number: put it in quotes: \"'{version}'\""
-        raise RolloutError("WRONG_ARGUMENT", message)
+    _refuse_number(version)
     path = output_file.wanted(output) if output else None
     model = _model()[0]
     content = releases.get(model, version).model_dump(exclude_unset=True, exclude_none=True)
@@ -198,6 +197,45 @@ def pin(version, output=None):
     if path:
         output_file.write(path, yaml.safe_dump(pinned, sort_keys=False, width=200), _MODE)
     return pinned
+
+
+@console.command(to=console.text, needed=console.flag, test=console.flag)
+def mirror(version, to, *, needed=False, test=False):
+    """Put the images of a release into a mirror, by digest, with their signatures where such are wanted.
+
+    version
+        The release.
+
+    to
+        The mirror: a registry, or a path in it. What is below an image's registry is below that.
+
+    needed
+        True or False. True takes what enabled services of a role run alone, custom images too.
+
+    test
+        True or False. True tells what would be copied.
+
+    Returns {version, to, copied, there, registries}: what was copied, what was there already, and what
+    openstack:registries is to say, so that nodes and master ask the mirror first. What is there is not
+    touched, and at the end the mirror is asked for every image by its digest. Refuses under UNKNOWN_TARGET;
+    WRONG_ARGUMENT for a release with tags; IMAGE_MISSING, REGISTRY_… or IMAGE_PULL_FAILED with a line for
+    each image that could not be copied, after all others were.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run release.mirror 1.0.1 to=mirror.example:5000/openstack
+        salt-run release.mirror 1.0.1 to=mirror.example:5000/openstack test=True
+    """
+    _refuse_number(version)
+    return mirroring.mirror(__opts__, _model()[0], version, to, needed=needed, test=test)
+
+
+def _refuse_number(version):
+    if not isinstance(version, str):
+        message = f"version: {version!r} is a number: put it in quotes: \"'{version}'\""
+        raise RolloutError("WRONG_ARGUMENT", message)
 
 
 def _model():

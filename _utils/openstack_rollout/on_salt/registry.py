@@ -61,6 +61,16 @@ def layers(
     return {name: some for name, some in found.items() if some}
 
 
+def contained(reference: str, declared: registries.Declared, timeout: float = TIMEOUT) -> list[str]:
+    """The digests of an image, and of each image of a list.
+
+    reference (str): by digest. declared: of registries. timeout: seconds. Raises RolloutError as `digest`.
+    """
+    own = references.parse(reference).digest
+    told = json.loads(_manifest(reference, timeout, declared))
+    return [str(own), *(one["digest"] for one in told.get("manifests") or ())]
+
+
 def _layers(reference: str, timeout: float, declared: registries.Declared) -> dict[str, int]:
     try:
         told = json.loads(_manifest(reference, timeout, declared))

@@ -24,14 +24,19 @@ _SIGNATURE = "dev.cosignproject.cosign/signature"
 _TYPES = ("cosign container image signature", "atomic container signature")
 
 
+def beside(image: Reference) -> Reference:
+    """Where the signatures of an image are. image: by digest."""
+    tag = f"{str(image.digest).replace(':', '-')}.sig"
+    return Reference(image.registry, image.repository, tag)
+
+
 def require(image: Reference, keys: Sequence[str], declared: registries.Declared, timeout: float) -> None:
     """Make sure that an image is signed by one of some keys, for its own repository.
 
     image: by digest. keys: public ones, as PEM. declared: of registries. timeout: seconds.
     Raises RolloutError SIGNATURE_WRONG; REGISTRY_… where that cannot be told.
     """
-    tag = f"{str(image.digest).replace(':', '-')}.sig"
-    signed = str(Reference(image.registry, image.repository, tag))
+    signed = str(beside(image))
     wrong = "it has no signature"
     with tempfile.TemporaryDirectory(prefix="openstack-rollout-") as folder:
         if _fetch(signed, folder, declared, timeout):

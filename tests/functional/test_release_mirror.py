@@ -1,0 +1,87 @@
+"""salt-run release.mirror between two real registries, and the check once the first one is gone."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.functional.registry_server import Registry
+from tests.functional.test_registry_signatures import MINE, OTHER, public
+from tests.functional.test_release_runner import Master
+from tests.unit.cloud_pillar import shipped
+
+KEYS = ("nova_compute_image", "ovn_controller_image")
+
+
+@pytest.fixture(scope="module")
+def mirror(tmp_path_factory):
+    """An empty registry."""
+    served = Registry(tmp_path_factory.mktemp("mirror")).start()
+    yield served
+    served.stop()
+
+
+@pytest.fixture
+def master(tmp_path, tmp_path_factory, mirror):
+    """A master with a release of two images, both signed, of services that its computes run."""
+    served = Registry(tmp_path_factory.mktemp("first")).start()
+    served.images = {}
+    for key in KEYS:
+        name = f"ns/{key.removesuffix('_image').replace('_', '-')}"
+        digest = served.push(name, "1", f"{tmp_path} {key}")
+        served.sign(name, digest, MINE)
+        served.images[key] = f"{served.address}/{name}@{digest}"
+    one = Master(tmp_path, served)
+    one.page(**PAGE)
+    one.release("1.0.1", served.images)
+    served.registries_conf.write_text(served.registries_conf.read_text() + mirror.registries_conf.read_text())
+    yield one
+    served.stop()
+
+
+# Of the catalogue's services the two alone.
+PAGE = {
+    "services": {
+        name: {"enabled": False} for name in shipped()["service_types"] if name not in ("nova", "ovn")
+    }
+}
+
+
+def test_a_mirror_has_all_and_is_enough_once_the_first_registry_is_gone(master, mirror):
+    to = f"{mirror.address}/far"
+    images = {one.replace(master.server.address, to) for one in master.server.images.values()}
+    signed = {master.server.address: {"signed_by": [public(MINE)]}}
+    master.page(**PAGE, registries=signed)
+    status, answer = master.run("release.mirror", "1.0.1", f"to={to}", "test=True")
+    assert status == 0 and set(answer["copied"]) == images and answer["there"] == [], answer
+    assert answer["registries"] == {master.server.address: {"mirrors": [to]}}
+    for copied, there in ((images, set()), (set(), images)):
+        status, answer = master.run("release.mirror", "1.0.1", f"to={to}")
+        assert (status, set(answer["copied"]), set(answer["there"])) == (0, copied, there), answer
+    master.server.stop()
+    try:
+        assert "REGISTRY_UNREACHABLE" in master.run("release.check")[1]
+        for key, status in ((MINE, 0), (OTHER, 1)):
+            one = {"signed_by": [public(key)], "mirrors": [to]}
+            master.page(**PAGE, registries={master.server.address: one})
+            found = master.run("release.check")
+            assert found[0] == status and (status == 0 or "SIGNATURE_WRONG: " in found[1]), found
+    finally:
+        master.server.start()
+
+
+def test_what_cannot_be_copied_is_named_and_the_rest_is_copied(master, mirror):
+    gone = f"{master.server.address}/ns/gone@sha256:{'0' * 64}"
+    master.release("1.0.1", {**master.server.images, "glance_api_image": gone})
+    to = f"{mirror.address}/other"
+    status, answer = master.run("release.mirror", "1.0.1", f"to={to}")
+    assert status == 1 and answer.count("IMAGE_MISSING") == 1 and "images:glance_api_image" in answer, answer
+    status, answer = master.run("release.mirror", "1.0.1", f"to={to}", "needed=True", "test=True")
+    assert status == 0 and answer["copied"] == [] and len(answer["there"]) == len(KEYS), answer
+
+
+def test_tags_and_places_that_are_none_are_refused(master, mirror):
+    status, answer = master.run("release.mirror", "1.0.1", "to=https://mirror.example")
+    assert (status, "WRONG_ARGUMENT: to: " in answer) == (2, True), answer
+    master.release("1.0.1", {"nova_compute_image": f"{master.server.address}/ns/nova-compute:1"})
+    status, answer = master.run("release.mirror", "1.0.1", f"to={mirror.address}")
+    assert (status, "release.pin" in answer) == (2, True), answer
