@@ -12,6 +12,7 @@ from openstack_rollout.declared import needed_images, reading, references, relea
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.on_salt import (
     adoption,
+    bundling,
     console,
     importing,
     master_pillar,
@@ -199,8 +200,38 @@ def pin(version, output=None):
     return pinned
 
 
-@console.command(to=console.text, needed=console.flag, test=console.flag)
-def mirror(version, to, *, needed=False, test=False):
+@console.command(output=console.text, needed=console.flag, test=console.flag)
+def bundle(version, output, *, needed=False, test=False):
+    """Put the images of a release into a folder, for a cloud without a network: for release.mirror there.
+
+    version
+        The release.
+
+    output
+        The folder; it is made where it is not there. What is whole in it is not fetched again.
+
+    needed
+        True or False. True takes what enabled services of a role run alone, custom images too.
+
+    test
+        True or False. True tells what would be fetched.
+
+    Returns {version, output, fetched, there}. At the end every byte is checked by its digest. Refuses under
+    UNKNOWN_TARGET; WRONG_ARGUMENT for a release with tags; BUNDLE_INCOMPLETE, IMAGE_MISSING, REGISTRY_… or
+    IMAGE_PULL_FAILED with a line for each image that could not be fetched, after all others were.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run release.bundle 1.0.1 output=/var/tmp/bundle-1.0.1
+    """
+    _refuse_number(version)
+    return bundling.bundle(__opts__, _model()[0], version, output, needed=needed, test=test)
+
+
+@console.command(to=console.text, needed=console.flag, bundle=console.text, test=console.flag)
+def mirror(version, to, *, needed=False, bundle=None, test=False):
     """Put the images of a release into a mirror, by digest, with their signatures where such are wanted.
 
     version
@@ -212,14 +243,19 @@ def mirror(version, to, *, needed=False, test=False):
     needed
         True or False. True takes what enabled services of a role run alone, custom images too.
 
+    bundle
+        The folder of release.bundle that the images come from, in place of their registries. It is refused
+        whole while anything is missing in it.
+
     test
         True or False. True tells what would be copied.
 
     Returns {version, to, copied, there, registries}: what was copied, what was there already, and what
     openstack:registries is to say, so that nodes and master ask the mirror first. What is there is not
     touched, and at the end the mirror is asked for every image by its digest. Refuses under UNKNOWN_TARGET;
-    WRONG_ARGUMENT for a release with tags; IMAGE_MISSING, REGISTRY_… or IMAGE_PULL_FAILED with a line for
-    each image that could not be copied, after all others were.
+    WRONG_ARGUMENT for a release with tags; BUNDLE_INCOMPLETE before anything is copied; IMAGE_MISSING,
+    REGISTRY_… or IMAGE_PULL_FAILED with a line for each image that could not be copied, after all others
+    were.
 
     CLI Example:
 
@@ -227,9 +263,11 @@ def mirror(version, to, *, needed=False, test=False):
 
         salt-run release.mirror 1.0.1 to=mirror.example:5000/openstack
         salt-run release.mirror 1.0.1 to=mirror.example:5000/openstack test=True
+        salt-run release.mirror 1.0.1 to=mirror.example:5000/openstack bundle=/var/tmp/bundle-1.0.1
     """
     _refuse_number(version)
-    return mirroring.mirror(__opts__, _model()[0], version, to, needed=needed, test=test)
+    model = _model()[0]
+    return mirroring.mirror(__opts__, model, version, to, needed=needed, bundle=bundle or "", test=test)
 
 
 def _refuse_number(version):

@@ -35,6 +35,10 @@ RAISED = {
         " nothing tells where its release stands in the catalogue's order.",
         NOTHING,
     ),
+    "BUNDLE_INCOMPLETE": Raised(
+        "A bundle of a release's images lacks some of their bytes, or has others.",
+        "Nothing: no image was copied to the mirror.",
+    ),
     "RELEASE_INCOMPLETE": Raised(
         "An imported release has no image for an enabled service. Where output= was given, it is written.",
         NOTHING,

@@ -21,6 +21,10 @@ REASONS = {
         "Add the images that the message names to the release, or disable their services in the pillar; then"
         " salt-run release.check."
     ),
+    "BUNDLE_INCOMPLETE": (
+        "Run salt-run release.bundle again where the registries are: it fetches what is missing or damaged;"
+        " then bring the folder here anew."
+    ),
     "DOWNGRADE_REFUSED": (
         "Set openstack:target_version to the deployed release or a newer one, or say of the releases which is"
         " newer. To undo a run: salt-run rollout.rollback."

@@ -1,4 +1,4 @@
-"""salt-run release.mirror between two real registries, and the check once the first one is gone."""
+"""release.mirror and release.bundle with real registries, and the check once the first one is gone."""
 
 from __future__ import annotations
 
@@ -65,6 +65,37 @@ def test_a_mirror_has_all_and_is_enough_once_the_first_registry_is_gone(master, 
             master.page(**PAGE, registries={master.server.address: one})
             found = master.run("release.check")
             assert found[0] == status and (status == 0 or "SIGNATURE_WRONG: " in found[1]), found
+    finally:
+        master.server.start()
+
+
+def test_a_bundle_goes_into_a_mirror_without_the_first_registry_and_only_whole(master, mirror, tmp_path):
+    folder, to = tmp_path / "bundle", f"{mirror.address}/off"
+    images = set(master.server.images.values())
+    signed = {"signed_by": [public(MINE)], "mirrors": [to]}
+    master.page(**PAGE, registries={master.server.address: signed})
+    arguments = ("release.bundle", "1.0.1", f"output={folder}")
+    assert master.run(*arguments, "test=True")[1]["fetched"] == sorted(images) and not folder.exists()
+    for fetched in (images, set()):
+        status, answer = master.run(*arguments)
+        assert (status, set(answer["fetched"])) == (0, fetched), answer
+    blobs = [one for one in folder.glob("images/*/*") if len(one.name) == 64]
+    kept = blobs[0].read_bytes()
+    mirroring = ("release.mirror", "1.0.1", f"to={to}", f"bundle={folder}")
+    for damage in (blobs[0].unlink, lambda: blobs[0].write_bytes(b"x")):
+        damage()
+        status, answer = master.run(*mirroring)
+        assert status == 1 and answer.count("BUNDLE_INCOMPLETE") == 1 and blobs[0].parent.name in answer, (
+            answer
+        )
+        assert not list(mirror.home.glob("data/**/off")), "nothing was copied"
+    assert len(master.run(*arguments)[1]["fetched"]) == 1, "the damaged one is fetched anew"
+    assert blobs[0].read_bytes() == kept
+    master.server.stop()
+    try:
+        status, answer = master.run(*mirroring)
+        assert status == 0 and len(answer["copied"]) == len(KEYS), answer
+        assert master.run("release.check")[0] == 0
     finally:
         master.server.start()
 

@@ -1,0 +1,101 @@
+"""Images copied by digest between registries and folders, by skopeo."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from openstack_rollout.declared import needed_images, references, releases
+from openstack_rollout.declared.model import Model
+from openstack_rollout.declared.references import Reference
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.node import images, registries
+from openstack_rollout.on_salt import registry, registry_logins, signatures, skopeo
+
+#: How many are copied at once.
+AT_ONCE = 4
+REGISTRY, FOLDER = "docker://", "dir:"
+_TRIES = 3
+
+
+def wanted(model: Model, version: str, needed: bool) -> dict[str, Reference]:
+    """Pillar key → image of a release, by digest.
+
+    model: what is declared. version (str): the release. needed: only what enabled services of a role run,
+    custom images too. Raises RolloutError UNKNOWN_TARGET, or WRONG_ARGUMENT for an image by tag.
+    """
+    if needed:
+        found = needed_images.of(model, version)
+    else:
+        place = f"openstack:releases:{version}:images"
+        every = releases.references_of(releases.get(model, version).images)
+        found = {f"{place}:{name}": one for name, _, one in every}
+    lacks = [key for key, one in found.items() if references.digest_of(one) is None]
+    if lacks:
+        text = f"has no digest, and a tag may be another image tomorrow: {', '.join(lacks)}"
+        raise RolloutError("WRONG_ARGUMENT", f"{text}; salt-run release.pin gives a release with digests")
+    parsed = {key: references.parse(one) for key, one in found.items()}
+    return {key: one.pinned(str(one.digest)) for key, one in parsed.items()}
+
+
+def reached(opts: Mapping[str, Any], model: Model, some: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """What is declared of registries, each asked itself and no mirror of it. Arguments as of
+    registry_logins.of.
+    """
+    found = registry_logins.of(opts, model, some)
+    return {
+        place: {key: one for key, one in said.items() if key != "mirrors"} for place, said in found.items()
+    }
+
+
+def signed(image: Reference, declared: registries.Declared) -> Iterator[tuple[Reference, Reference]]:
+    """The signatures that an image needs and its registry has: each as (what is signed, where its signature
+    is), of the image itself and of each image of a list; none where none are wanted.
+
+    image: by digest. declared: of registries. Raises RolloutError REGISTRY_….
+    """
+    if not registries.keys(str(image), declared):
+        return
+    every = [image.pinned(one) for one in registry.contained(str(image), declared)]
+    places = {str(signatures.beside(one)): one for one in every}
+    for place, answer in registry.digests(places, reach=lambda _: declared).items():
+        if isinstance(answer, str):
+            yield places[place], signatures.beside(places[place])
+
+
+def copy(source: str, there: str, declared: registries.Declared) -> None:
+    """Copy an image, all kinds of machines of a list, without a change of a digest.
+
+    source, there (str): docker://reference or dir:folder. declared: of registries.
+    Raises RolloutError: REGISTRY_…, IMAGE_…, DISK_FULL or LIBRARY_MISSING.
+    """
+    try:
+        with (
+            registries.given(_reference(source), declared) as of_source,
+            registries.given(_reference(there), declared) as of_there,
+        ):
+            logins = {"--src-authfile": of_source.auth, "--dest-authfile": of_there.auth}
+            options = [word for name, path in logins.items() if path for word in (name, path)]
+            command = skopeo.command(
+                registries.Given("", of_source.conf, ()),
+                *("copy", "--insecure-policy", "--quiet", "--all", "--preserve-digests"),
+                *(f"--retry-times={_TRIES}", *options, source, there),
+            )
+            done = _run(command, (*of_source.descriptors, *of_there.descriptors))
+    except registries.Unreadable as error:
+        raise RolloutError("REGISTRY_LOGIN", str(error)) from error
+    if done.returncode:
+        text = skopeo.said(done.stderr)
+        raise RolloutError(images.pull_failure(text), f"{source} to {there}: {text}")
+
+
+def _reference(place: str) -> str:
+    return place.removeprefix(REGISTRY) if place.startswith(REGISTRY) else ""
+
+
+def _run(command: Sequence[str], descriptors: Sequence[int]) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(command, capture_output=True, check=False, pass_fds=descriptors)
+    except OSError as error:
+        raise RolloutError("LIBRARY_MISSING", f"skopeo cannot be run: {error.strerror}") from error
