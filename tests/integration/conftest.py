@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
+from tests.integration.salt_api import Client
 from tests.integration.simulated_cloud import SimulatedCloud
 
 
@@ -27,3 +29,23 @@ def cloud(salt_factories, tmp_path_factory) -> Iterator[SimulatedCloud]:
         yield cloud
     finally:
         cloud.stop()
+
+
+@pytest.fixture(scope="session")
+def api(cloud):
+    """Salt's API over that cloud, with the page written: its daemon, whose `client` is a new program."""
+    page = cloud.run("rollout.page", f"output={cloud.api['rest_cherrypy']['app']}")
+    assert page.returncode == 0, page.stdout
+    daemon = cloud.master.salt_api_daemon()
+    daemon.start()
+    try:
+        yield Api(daemon, lambda: Client(cloud.api))
+    finally:
+        daemon.terminate()
+
+
+class Api(NamedTuple):
+    """The daemon, and what makes a program that speaks to it."""
+
+    daemon: Any
+    client: Callable[[], Client]

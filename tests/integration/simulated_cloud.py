@@ -17,6 +17,7 @@ import salt.utils.event
 import yaml
 from saltfactories.utils import random_string
 
+from tests.integration import salt_api
 from tests.unit import simulated_fleet
 
 REPO = Path(__file__).resolve().parents[2]
@@ -31,6 +32,7 @@ class SimulatedCloud:
     def __init__(self, factories, pillar_root: Path, utils: Path = REPO / "_utils"):
         self.pillar = pillar_root
         self.utils = utils
+        self.api = salt_api.configuration(pillar_root.with_name(f"{pillar_root.name}-api"))
         self.master = factories.salt_master_daemon(
             random_string("rollout-master-"), overrides=self._configuration()
         )
@@ -135,6 +137,7 @@ class SimulatedCloud:
 
     def _configuration(self):
         return {
+            **self.api,
             "auto_accept": True,
             "osenv": {"driver": "env"},  # a profile of sdb
             "file_roots": {"base": [str(REPO / "tests/integration/roots"), str(REPO / "etc/roots")]},

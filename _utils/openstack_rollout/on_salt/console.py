@@ -22,6 +22,7 @@ from typing import Any
 from salt.transport.base import TransportWarning
 
 from openstack_rollout.errors import RolloutError, one_line
+from openstack_rollout.on_salt import caller
 from openstack_rollout.on_salt.refusal import WRONG_USE, Refusal, refusal_of
 
 #: Our outputter (_output/rollout.py), which prints of such an answer only its text.
@@ -70,6 +71,7 @@ def command(**readers: Callable[[str, Any], Any]) -> Callable[[Callable[..., Any
         @functools.wraps(function)
         def called(*given: Any, **named: Any) -> Any:
             context = function.__globals__.get("__context__")
+            caller.note(globals().get("__user__"))  # Salt puts it where the outermost function is from
             try:
                 with refusals_as_one_line():
                     arguments = _arguments(function, list(signature.parameters.values()), given, named)

@@ -13,12 +13,16 @@ _NAMED = re.compile(
     r"""((?:bearer|basic)\s+)?[^\s"',;}]+""",
     re.I,
 )
+#: What is looked for, and what is put there: \1 and \2 are what was before the secret.
+PATTERNS = ((_LOGIN, rf"\1{_MASK}@"), (_NAMED, rf"\1\2{_MASK}"))
 
 
 def masked(value: Any) -> Any:
     """The same data without what looks like a secret in any of its strings. Its keys stay."""
     if isinstance(value, str):
-        return _NAMED.sub(rf"\1\2{_MASK}", _LOGIN.sub(rf"\1{_MASK}@", value))
+        for found, by in PATTERNS:
+            value = found.sub(by, value)
+        return value
     if isinstance(value, dict):
         return {key: masked(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

@@ -35,3 +35,14 @@ def test_the_user_behind_sudo_is_named(monkeypatch):
 def test_a_job_of_salts_scheduler_is_named(monkeypatch):
     monkeypatch.setattr(multiprocessing.current_process(), "name", "Schedule(name=nightly, jid=2026)")
     assert caller.caller().schedule == "nightly"
+
+
+def test_who_had_the_master_call_a_function_is_named(monkeypatch):
+    monkeypatch.setattr(caller, "_by_api", [])
+    caller.note("root")  # salt-run in its own process
+    assert caller.caller().terminal != caller.API
+    name = "ProcessFunc(AsyncClientMixin._proc_function, fun=rollout.resume jid=2026)"
+    monkeypatch.setattr(multiprocessing.current_process(), "name", name)
+    caller.note("anna")
+    caller.note("UNKNOWN")  # a step of the orchestration that the function runs
+    assert (caller.caller().user, caller.caller().terminal) == ("anna", "salt-api")
