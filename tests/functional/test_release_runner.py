@@ -174,13 +174,13 @@ def test_a_refusal_fails_the_step_of_an_orchestration(master):
 
 
 def test_check_names_the_images_that_the_registry_lacks(master):
-    images = master.server.images | {"horizon_image": f"{master.server.address}/horizon@sha256:{'0' * 64}"}
-    master.release("1.0.1", images)
+    gone = f"{master.server.address}/glance-api@sha256:{'0' * 64}"
+    master.release("1.0.1", master.server.images | {"glance_api_image": gone})
     assert master.run("release.check")[0] == 0, "no compute runs it"
     master.page(roles={"controller": "ctl*"})
     status, answer = master.run("release.check")
     assert status != 0
-    assert "IMAGE_MISSING: openstack:releases:1.0.1:images:horizon_image: " in str(answer)
+    assert "IMAGE_MISSING: openstack:releases:1.0.1:images:glance_api_image: " in str(answer)
     assert master.run("release.check", "online=False")[0] == 0
 
 
