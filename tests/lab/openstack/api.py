@@ -29,6 +29,7 @@ _INTERFACES = ("network:router_interface", "network:ha_router_replicated_interfa
 logging.getLogger("keystoneauth").setLevel(logging.WARNING)
 #: while a service restarts the API answers by a refusal, an error or not at all
 UNREACHABLE = (SDKException, ClientException, OSError)
+_PATIENCE = 60.0  # seconds for an answer
 
 
 class Api:
@@ -47,7 +48,8 @@ class Api:
             user_domain_name="Default",
             project_domain_name="Default",
         )
-        session = Session(auth=user, session=inside.session(lab.network_namespace))
+        # where the VIP moved meanwhile, nobody answers any more on a connection to where it was
+        session = Session(auth=user, session=inside.session(lab.network_namespace), timeout=_PATIENCE)
         self.sdk = openstack.connection.Connection(
             session=session, region_name=configuration.REGION, compute_default_microversion=MICROVERSION
         )

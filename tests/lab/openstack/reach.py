@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from tests.lab.enclosure import LabError, wait_for
 
-from .api import Api
+from .api import UNREACHABLE, Api
 
 _EVERY = 0.1
 _ANSWER = re.compile(r"^\[(\d+\.\d+)\] .*icmp_seq=\d+ (?!.*DUP!)", re.M)
@@ -55,7 +55,15 @@ class Reach:
         self.stop()
         self._exec(["ovs-vsctl", "--if-exists", "del-port", "br-int", self._device], check=False)
         self._exec(["ip", "netns", "del", self._name], check=False)
-        self._api.sdk.network.delete_port(self._port)
+        if not wait_for(self._deleted, 180, 1):
+            raise LabError(f"the port of {self._name} could not be deleted")
+
+    def _deleted(self) -> bool:
+        try:
+            self._api.sdk.network.delete_port(self._port)
+        except UNREACHABLE:
+            return False
+        return True
 
     def stop(self) -> tuple[int, int, float]:
         """End it; packets sent, how many were lost, the longest time (seconds) without an answer."""
