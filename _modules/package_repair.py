@@ -44,6 +44,7 @@ _PATIENCE = 60.0
 # ${binary:Package} would name the architecture of each package that may be there for several.
 _ROW = "${Package}\\t${Architecture}\\t${Version}\\t${db:Status-Eflag}\\t${db:Status-Status}\\n"
 _WHOLE = ("installed", "config-files", "not-installed")
+_UNPACK = "reinstreq"
 _CONFIGURE = ("--force-confold", "--configure", "--pending")
 _FIX = ("--fix-broken", "install")
 _AGAIN = ("--reinstall", "install")
@@ -165,7 +166,7 @@ def commands_to_mend(names: Sequence[str], exclude: Sequence[str] = ()) -> list[
         return []
     if not _is_apt():
         return [_transaction_of_rpm(set(broken), exclude)[0]]
-    request = ["--fix-broken", *_AGAIN, *broken]
+    request = ["--fix-broken", *_AGAIN, *sorted(_to_unpack() & set(broken) or broken)]
     _refuse_apts_plan(state["half"], request, False, exclude)
     return [["dpkg", *_CONFIGURE], _apt(*request)]
 
@@ -194,8 +195,9 @@ def finish_dpkg(switch: bool = False, exclude: Sequence[str] = ()) -> None:
     said = _run(["dpkg", *_CONFIGURE])
     for plan in (_FIX, _AGAIN):
         if left := _half_of_dpkg():
-            # The first passes over a package that dpkg wants unpacked again, with nothing else wrong.
-            request = plan if plan is _FIX else (*plan, *sorted(left))
+            # The first passes over a package that dpkg wants unpacked again. That one alone: apt has no file
+            # name for others that are unpacked, and configures them with it.
+            request = plan if plan is _FIX else (*plan, *sorted(_to_unpack() or left))
             _refuse_apts_plan(left, request, switch, exclude)
             said += _run(_apt(*request))
     audit = commands.unattended(__salt__, ["dpkg", "--audit", *half])
@@ -315,14 +317,27 @@ def _state_of_rpm() -> dict[str, Any]:
 
 def _half_of_dpkg() -> dict[str, str]:
     """{name: version} of what dpkg does not have whole."""
+    return {
+        name: version
+        for name, version, flag, status in _rows_of_dpkg()
+        if status not in _WHOLE or flag == _UNPACK
+    }
+
+
+def _to_unpack() -> set[str]:
+    """The names of what dpkg wants unpacked again."""
+    return {name for name, _, flag, _ in _rows_of_dpkg() if flag == _UNPACK}
+
+
+def _rows_of_dpkg() -> list[tuple[str, str, str, str]]:
+    """Name, version, flag and status of each package that dpkg knows."""
     printed = commands.checked(__salt__, ["dpkg-query", "--show", f"--showformat={_ROW}"], "PACKAGE_FAILED")
     rows = [line.split("\t") for line in printed.splitlines() if line]
     own = __grains__.get("osarch", "")
-    return {
-        comparing.salts_name(name, arch, own, ":"): version
+    return [
+        (comparing.salts_name(name, arch, own, ":"), version, flag, status)
         for name, arch, version, flag, status in rows
-        if status not in _WHOLE or flag == "reinstreq"
-    }
+    ]
 
 
 def _run(command: Sequence[str]) -> str:

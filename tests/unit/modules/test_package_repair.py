@@ -200,6 +200,14 @@ def test_what_apt_passes_over_is_installed_again_by_name(repair):
     assert all("--no-remove" in line for line in ran) and ran[-1].endswith("--reinstall install curl")
 
 
+def test_of_several_that_are_unpacked_the_one_that_dpkg_wants_again_is_installed_again(repair):
+    """apt has no file name for the others: it would do nothing at all."""
+    rows = {"api": ("ok", "unpacked"), "common": ("ok", "unpacked"), "code": ("reinstreq", "unpacked")}
+    dpkg = Dpkg(rows, by="--reinstall")
+    repair(dpkg, "Debian").mend(["api", "code", "common"])
+    assert [line for line in dpkg.lines() if "--yes" in line][-1].endswith("--reinstall install code")
+
+
 @pytest.mark.parametrize(
     ("row", "exclude"),
     [
