@@ -2,23 +2,11 @@
 engine.
 """
 
-import pytest
-
 from openstack_rollout.rollout import control, preflight, rollback_plan
 from openstack_rollout.rollout.conditions import Seen
 from openstack_rollout.rollout.rollback import Asked
 from tests.unit.rolling_back import REVERSED, as_they_are, later
 from tests.unit.simulated_fleet import DRAIN, Cloud, Master, refusal
-
-
-@pytest.fixture
-def cloud():
-    return Cloud(controller=2, gateway=1, compute=3)
-
-
-@pytest.fixture
-def master(cloud, tmp_path):
-    return Master(cloud, tmp_path)
 
 
 def test_a_whole_update_and_its_way_back(cloud, master):

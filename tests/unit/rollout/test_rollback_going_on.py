@@ -9,16 +9,6 @@ from tests.unit.rolling_back import REVERSED, Killed, as_they_are, dying, later
 from tests.unit.simulated_fleet import Cloud, Master, SimulatedFleet, refusal
 
 
-@pytest.fixture
-def cloud():
-    return Cloud(controller=2, gateway=1, compute=3)
-
-
-@pytest.fixture
-def master(cloud, tmp_path):
-    return Master(cloud, tmp_path)
-
-
 @pytest.mark.parametrize("paused", [False, True])
 def test_it_is_killed_at_every_event_and_goes_on_to_the_same_end(tmp_path, paused):
     """Also in the middle of its beginning, write by write; also of a run that was paused half way."""

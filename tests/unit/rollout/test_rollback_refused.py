@@ -9,16 +9,6 @@ from tests.unit.rolling_back import as_they_are, declared, later
 from tests.unit.simulated_fleet import Cloud, Master, refusal
 
 
-@pytest.fixture
-def cloud():
-    return Cloud(controller=2, gateway=1, compute=3)
-
-
-@pytest.fixture
-def master(cloud, tmp_path):
-    return Master(cloud, tmp_path)
-
-
 def test_the_rollback_of_a_rollback_is_refused_by_name(cloud, master):
     master.update()
     later(cloud)

@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 from openstack_rollout.records.way_back import VERSION
 from openstack_rollout.rollout import control, dry_run, history, rollback_plan
 from openstack_rollout.rollout.membership import Membership
@@ -12,17 +10,7 @@ from openstack_rollout.rollout.status import status
 from openstack_rollout.screens import history as screen
 from openstack_rollout.screens import tables
 from tests.unit.rolling_back import REVERSED, declared, later
-from tests.unit.simulated_fleet import Cloud, Master, digest
-
-
-@pytest.fixture
-def cloud():
-    return Cloud(controller=2, gateway=1, compute=3)
-
-
-@pytest.fixture
-def master(cloud, tmp_path):
-    return Master(cloud, tmp_path)
+from tests.unit.simulated_fleet import digest
 
 
 def test_who_goes_back_is_told_by_the_report(cloud, master):
