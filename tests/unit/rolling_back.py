@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import itertools
 
+from tests.unit.simulated_fleet import Killed
+
 REVERSED = ["system", "ovs", "services", "control_plane", "ovn"]
-
-
-class Killed(BaseException):
-    """What no engine can catch."""
 
 
 def as_they_are(cloud):

@@ -425,6 +425,10 @@ class NoReboots(Reboots):
         return NothingDue("no reboot is needed")
 
 
+class Killed(BaseException):
+    """What no engine can catch."""
+
+
 class Master:
     """A master of a cloud: journal and lock live on when its process (fleet) dies."""
 
@@ -485,6 +489,18 @@ class Master:
         for stage in ("system", "ovs", "services", "control_plane", "ovn"):
             self.rollout().stage(stage)
         return self.rollout().finish()
+
+    def dies_while(self, node, stage):
+        """Run an update whose process dies while a node applies a stage."""
+
+        def kill():
+            if node in self.cloud.statuses("apply", stage=stage):
+                self.before_poll = lambda: None
+                raise Killed
+
+        self.before_poll = kill
+        with pytest.raises(Killed):
+            self.update()
 
     def update(self, **given):
         """What orch/update.sls does: every step with a rollout of its own, in one process."""

@@ -363,17 +363,7 @@ def test_an_abort_ends_the_run(cloud, master):
 
 
 def test_a_killed_engine_is_followed_by_one_that_adopts_its_jobs(cloud, master):
-    class Killed(BaseException):
-        pass
-
-    def kill():
-        if "compute2" in cloud.statuses("apply", stage="services"):
-            master.before_poll = lambda: None
-            raise Killed
-
-    master.before_poll = kill
-    with pytest.raises(Killed):
-        master.update()
+    master.dies_while("compute2", "services")
     run = master.run
     assert run.state == "running"
     in_flight = master.journal.node(run.id, "compute2")

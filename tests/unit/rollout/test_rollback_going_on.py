@@ -91,15 +91,7 @@ def test_ending_a_rollback_gives_nodes_to_the_target_again(cloud, master, again)
 
 def test_jobs_of_a_run_that_was_aborted_after_its_death_are_waited_for(cloud, master):
     before = as_they_are(cloud)
-
-    def kill():
-        if "compute2" in cloud.statuses("apply", stage="services"):
-            master.before_poll = lambda: None
-            raise Killed
-
-    master.before_poll = kill
-    with pytest.raises(Killed):
-        master.update()
+    master.dies_while("compute2", "services")
     dead = master.run.id
     assert control.abort(master.journal, master.lock)["in_flight"] == ["compute2"]
     later(cloud)

@@ -18,10 +18,6 @@ TAG = "registry.example/fix:stable"
 AT_TARGET, OTHER = digest("services", "1.0.1"), digest("services", "1.0.2")
 
 
-class Killed(BaseException):
-    """What no engine can catch."""
-
-
 @pytest.fixture
 def cloud():
     cloud = Cloud(controller=1, gateway=1, compute=3)
@@ -75,14 +71,7 @@ def test_a_tag_that_moves_under_way_is_taken_by_no_node_of_that_run(cloud, maste
 
 
 def test_a_run_that_was_killed_goes_on_with_what_it_took(cloud, master):
-    def kill():
-        if "compute2" in cloud.statuses("apply", stage="services"):
-            master.before_poll = lambda: None
-            raise Killed
-
-    master.before_poll = kill
-    with pytest.raises(Killed):
-        master.update()
+    master.dies_while("compute2", "services")
     master.tags[TAG] = OTHER
     first = master.run.id
     assert master.update()["state"] == "completed"
