@@ -62,7 +62,7 @@ def test_an_update_in_order_one_node_at_a_time(cloud):
         *(("ovs", name) for name in NODES),
         *(("system", name) for name in NODES),
     ]
-    assert all(len(e["in_flight"]) <= 1 for e in events.seen if e["step"] == "apply")
+    assert all(e["in_flight"] <= 1 for e in events.seen if e["step"] == "apply")
 
 
 def test_a_second_update_changes_nothing(cloud):

@@ -31,6 +31,7 @@ from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.rollout.reboots import Reboots
 from openstack_rollout.rollout.rollback import Asked, Rollback
 from openstack_rollout.rollout.run import Rollout
+from tests import flights
 from tests.unit.cloud_pillar import QUIET
 
 STAGES_OF = {
@@ -255,7 +256,11 @@ class Cloud:
         ]
 
     def most_in_flight(self, role):
-        return max((len(data["in_flight"]) for _, data in self.events if data.get("role") == role), default=0)
+        return max((data["in_flight"] for _, data in self.events if data.get("role") == role), default=0)
+
+    def flown(self):
+        """The events of nodes, with the names of those in flight of the role."""
+        return flights.named(data for _, data in self.events)
 
 
 class SimulatedFleet:

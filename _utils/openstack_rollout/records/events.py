@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 
 #: Of the form of all events.
-VERSION: Literal[1] = 1
+VERSION: Literal[2] = 2
 PREFIX = "openstack/rollout"
 #: What stands for the node, or the stage, where an event is of none.
 NONE: Literal["-"] = "-"
@@ -64,7 +64,7 @@ class _Event:
     message: Annotated[str, Field(description="For people: what is wrong and where, or what a step tells.")]
     at: Annotated[float, Field(description="When, seconds since the epoch, by the master's clock.")]
     rollback: Annotated[str, Field(description="The run that this one undoes, empty for one that does not.")]
-    version: Annotated[Literal[1], Field(description="Of the form of events.")] = VERSION
+    version: Annotated[Literal[2], Field(description="Of the form of events.")] = VERSION
 
     @property
     def tag(self) -> str:
@@ -84,7 +84,7 @@ class NodeEvent(_Event):
     round: Annotated[str, Field(description="The round of the stage, empty where it has one alone.")]
     role: Annotated[str, Field(description="The node's role.")]
     zone: Annotated[str | None, Field(description="Its failure domain, if any.")]
-    in_flight: Annotated[list[str], Field(description="The nodes of that role that are in flight now.")]
+    in_flight: Annotated[int, Field(ge=0, description="How many nodes of that role are in flight now.")]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from openstack_rollout.declared.rounds import Round
-from openstack_rollout.rollout.window import Node, Window
+from openstack_rollout.rollout.window import Node, Queue, Window
+
+#: Nodes waiting of which it is asked what keeps them apart: those after them are not due for long.
+_AHEAD = 100
 
 #: Nodes in flight, nodes waiting → how many may be in flight together now.
 Capacity = Callable[[Sequence[str], Sequence[str]], int]
@@ -29,14 +33,16 @@ class Pass:
     apart: Apart | None = None
 
 
-def admitted(pass_: Pass, waiting: Sequence[Node], in_flight: Mapping[str, Node]) -> list[Node]:
+def admitted(pass_: Pass, waiting: Queue, in_flight: Mapping[str, Node]) -> list[Node]:
     """The nodes that may start now. Raises RolloutError when nobody can tell how many the cloud can spare."""
     there, apart = list(in_flight), None
+    due: Iterable[Node] = waiting
     if not waiting or len(there) >= pass_.window.size:
         return []
     if pass_.apart and pass_.window.size > 1:
-        apart = pass_.apart(there, [node.id for node in waiting])
-    next_ = pass_.window.admit(waiting, in_flight, apart)
+        due = list(islice(waiting, _AHEAD))
+        apart = pass_.apart(there, [node.id for node in due])
+    next_ = pass_.window.admit(due, in_flight, apart)
     if pass_.capacity and next_:
         # Of these nodes alone: others that wait leave other room.
         spare = pass_.capacity(there, [node.id for node in next_])

@@ -54,10 +54,10 @@ def of(asked: Asked, members: Membership, fleet: Fleet) -> dict[str, list[str]]:
     """
     if asked.resting is not None:
         return asked.resting
-    found = {}
+    found, ids = {}, set(members.ids)
     for key, target in asked.breaks.items():
-        found[key] = in_order(set(fleet.members(target)).intersection(members.ids))
-        strange = [one for one in targets.named(target) if one not in members.ids]
+        found[key] = in_order(ids.intersection(fleet.members(target)))
+        strange = [one for one in targets.named(target) if one not in ids]
         if strange or not found[key]:
             what = f"{some(strange)} is" if strange else f"{target!r} matches"
             raise RolloutError("NO_NODES", f"break: {key}: {what} no node of openstack:roles")

@@ -82,7 +82,7 @@ class Ending:
             there = [
                 node
                 for node in restoration.drained_by_runs(self._journal)
-                if node in members.ids and not engine.is_in_flight(node)
+                if members.roles_of(node) and not engine.is_in_flight(node)
             ]
             measured = members.measure(self._fleet, there)
             restoration.restore(engine, self._journal, members, measured, pausing=False)

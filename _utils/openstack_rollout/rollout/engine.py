@@ -31,7 +31,7 @@ from openstack_rollout.rollout.questions import unhindered
 from openstack_rollout.rollout.retries import Retries, forgotten
 from openstack_rollout.rollout.silencing import NoSilencing, Silencer
 from openstack_rollout.rollout.time_limits import TimeLimits, patience, silence
-from openstack_rollout.rollout.window import Node, Window
+from openstack_rollout.rollout.window import InFlight, Node, Queue, Window
 
 POLL = 1.0  # seconds
 _AFRESH = {"state": NodeState.IN_FLIGHT, "slow": 0.0, "again": 0.0}
@@ -156,7 +156,7 @@ class Engine:
 
     def leave_out(self, node: Node, stage: str, reason: str, message: str) -> None:
         """Note a node as failed without having touched it: it did not answer, or could not be measured."""
-        self._log.fail(node, Round(stage), "measure", reason, message, {})
+        self._log.fail(node, Round(stage), "measure", reason, message, InFlight())
 
     def skip(self, node: Node, stage: str) -> None:
         """Note that a node is measured to be done with a stage."""
@@ -190,7 +190,7 @@ class Engine:
 
     def is_in_flight(self, node: str) -> bool:
         """Whether a step of this run is under way on a node, as far as anybody knows."""
-        return node in adoption.under_way(self._log.records)
+        return bool(adoption.under_way({node: self._log.records[node]} if node in self._log.records else {}))
 
     def adopt(self, leaving: bool = False) -> list[str]:
         """Wait for the jobs that an engine of this run left on nodes; returns the nodes that had one.
@@ -228,8 +228,8 @@ class Engine:
         self, pass_: Pass, nodes: Sequence[tuple[Node, tuple[str, ...]]], tolerated: int | None
     ) -> None:
         steps = {node.id: some for node, some in nodes}
-        waiting = [node for node, _ in nodes]
-        in_flight: dict[str, Node] = {}
+        waiting = Queue(node for node, _ in nodes)
+        in_flight = InFlight()
         halt: RolloutError | None = None
         for node in waiting:
             where = {"stage": pass_.round_.stage, "round": pass_.round_.name}
@@ -269,7 +269,7 @@ class Engine:
         steps: Sequence[str],
         result: StepResult,
         limits: TimeLimits,
-        in_flight: dict[str, Node],
+        in_flight: InFlight,
         tolerated: int | None,
         halt: RolloutError | None,
     ) -> RolloutError | None:
@@ -292,13 +292,13 @@ class Engine:
     def _release(
         self,
         pass_: Pass,
-        waiting: list[Node],
-        in_flight: dict[str, Node],
+        waiting: Queue,
+        in_flight: InFlight,
         steps: dict[str, tuple[str, ...]],
     ) -> None:
         """Let nodes go on that rest no more, and leave those out that an operator does not want to go."""
         skipped = self._journal.skipped(self._run.id)
-        for node in [one for one in waiting if one.id in skipped]:
+        for node in [one for one in waiting if one.id in skipped] if skipped else ():
             waiting.remove(node)
             self._leave_out(pass_, node, in_flight)
         for node in self._resting.released(in_flight.values(), pass_.round_, self.records, skipped):
@@ -307,7 +307,7 @@ class Engine:
                 steps[node.id] = breakpoints.cut(steps[node.id], self.records[node.id].step)
             self._take_in(pass_, node, steps[node.id], StepResult(node.id, "", True), in_flight)
 
-    def _leave_out(self, pass_: Pass, node: Node, in_flight: Mapping[str, Node]) -> None:
+    def _leave_out(self, pass_: Pass, node: Node, in_flight: InFlight) -> None:
         why = f"an operator left it out of run {self._run.id}"
         self._log.fail(node, pass_.round_, "measure", judging.BY_OPERATOR, why, in_flight)
 
@@ -321,14 +321,14 @@ class Engine:
     def _admit(
         self,
         pass_: Pass,
-        waiting: list[Node],
-        in_flight: dict[str, Node],
+        waiting: Queue,
+        in_flight: InFlight,
         steps: Mapping[str, tuple[str, ...]],
     ) -> None:
         """Start the nodes that may start now. Raises RolloutError: those that were started stay in flight."""
         if pass_.capacity or pass_.apart:
-            asked = list(waiting), dict(in_flight)
-            next_ = unhindered(lambda: admitted(pass_, *asked), self._asked)
+            there = dict(in_flight)  # once it is asked for no more, nobody starts: what waits stays as it is
+            next_ = unhindered(lambda: admitted(pass_, waiting, there), self._asked)
         else:
             next_ = admitted(pass_, waiting, in_flight)
         for node in next_:
@@ -353,9 +353,7 @@ class Engine:
             if why := self._closed(node, round_.stage, seconds):
                 raise why
 
-    def _begin(
-        self, pass_: Pass, node: Node, steps: Sequence[str], step: str, in_flight: dict[str, Node]
-    ) -> None:
+    def _begin(self, pass_: Pass, node: Node, steps: Sequence[str], step: str, in_flight: InFlight) -> None:
         jid, run, round_ = self._fleet.new_job(), self._run, pass_.round_
         where: dict[str, Any] = {"stage": round_.stage, "round": round_.name, "step": step, "jid": jid}
         try:
@@ -388,7 +386,7 @@ class Engine:
         node: Node,
         steps: Sequence[str],
         result: StepResult,
-        in_flight: dict[str, Node],
+        in_flight: InFlight,
     ) -> bool:
         """Take in the end of a step and go on with the next; False when the node failed."""
         record = self._log.records[node.id]

@@ -42,6 +42,6 @@ def since(
         **{node: one["role"] for node, one in run.gone.items()},
         **{node: record.role for node, record in records.items()},
     }
-    missing = [node for node in in_order(known) if node not in members.accepted and node not in members.ids]
+    missing = in_order(known.keys() - {*members.accepted, *members.ids})
     keys = fleet.keys() if missing else {}
     return {node: {"role": known[node], "key": keys.get(node, NO_KEY)} for node in missing}

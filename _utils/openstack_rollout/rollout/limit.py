@@ -81,8 +81,9 @@ def of(asked: Asked, members: Membership, fleet: Measurable) -> Limit:
         return NO_LIMIT
     if wrong := targets.problem(asked.limit, by_master=True):
         raise RolloutError("WRONG_ARGUMENT", f"limit: {wrong}")
-    nodes = frozenset(fleet.members(asked.limit)).intersection(members.ids)
-    if strange := [one for one in targets.named(asked.limit) if one not in members.ids]:
+    ids = frozenset(members.ids)
+    nodes = ids.intersection(fleet.members(asked.limit))
+    if strange := [one for one in targets.named(asked.limit) if one not in ids]:
         why = (
             "is no accepted minion"
             if strange[0] not in members.accepted

@@ -15,7 +15,7 @@ from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, Ste
 from openstack_rollout.records.snapshot import Snapshot
 from openstack_rollout.rollout import snapshots
 from openstack_rollout.rollout.fleet import Fleet
-from openstack_rollout.rollout.window import Node
+from openstack_rollout.rollout.window import InFlight, Node
 
 
 class NodeLog:
@@ -88,7 +88,7 @@ class NodeLog:
         """Note that a node is measured to be done with a stage."""
         ended = self.ended(stage, "", "measure", self._clock(), "skipped")
         record = self.note(node, ended, stage=stage, round="", step="", jid="", state=NodeState.SKIPPED)
-        self.announce(node, record, "measure", "skipped", {})
+        self.announce(node, record, "measure", "skipped", InFlight())
 
     def fail(  # noqa: PLR0917
         self,
@@ -97,7 +97,7 @@ class NodeLog:
         step: str,
         reason: str,
         message: str,
-        in_flight: Mapping[str, Node],
+        in_flight: InFlight,
     ) -> None:
         """Note that a step failed on a node. step (str): "measure" for a node that no step was begun on."""
         message = one_line(message, reason)
@@ -112,7 +112,7 @@ class NodeLog:
         self.announce(node, record, step, "failed", in_flight)
 
     def announce(
-        self, node: Node, record: NodeRecord, step: str, status: NodeStatus, in_flight: Mapping[str, Node]
+        self, node: Node, record: NodeRecord, step: str, status: NodeStatus, in_flight: InFlight
     ) -> None:
         """Fire an event of a node's step, with the reason and the message of its record."""
         self.tell(node, record, step, status, record.reason, record.message, in_flight)
@@ -125,7 +125,7 @@ class NodeLog:
         status: NodeStatus,
         reason: str,
         message: str,
-        in_flight: Mapping[str, Node],
+        in_flight: InFlight,
     ) -> None:
         """Fire an event of a node's step, with a reason and a message that are not the record's."""
         event = NodeEvent(
@@ -140,7 +140,7 @@ class NodeLog:
             status=status,
             reason=reason,
             message=message,
-            in_flight=[other.id for other in in_flight.values() if other.role == node.role],
+            in_flight=in_flight.of_role(node.role),
             at=self._clock(),
         )
         self._fleet.announce(event.tag, event.plain())

@@ -11,7 +11,7 @@ from openstack_rollout.records.durations import NEVER_SLOW, SLOW, Durations, Pla
 from openstack_rollout.records.run_record import NodeRecord
 from openstack_rollout.rollout.breakpoints import is_break
 from openstack_rollout.rollout.node_log import NodeLog
-from openstack_rollout.rollout.window import Node
+from openstack_rollout.rollout.window import InFlight, Node
 
 
 class Pace:
@@ -27,7 +27,7 @@ class Pace:
 
     def look(
         self,
-        in_flight: Mapping[str, Node],
+        in_flight: InFlight,
         under_way: Mapping[str, NodeRecord],
         took: Callable[[str], float],
     ) -> None:

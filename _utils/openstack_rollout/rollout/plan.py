@@ -75,7 +75,7 @@ class Planner:
         self._drains = drains
         self._target = target
         self._limit = limit
-        self._breaks = breaks
+        self._breaks = {moment: frozenset(nodes) for moment, nodes in breaks.items()}
 
     def stage(
         self, stage: str, trials: Mapping[str, Trial] | None = None, failed: Collection[str] = ()
@@ -125,7 +125,7 @@ class Planner:
         return rounds.of_stage(self._model, self._target, stage, opened, families)
 
     def _nodes(self, stage: str, role: str) -> list[Node]:
-        taking_part = [name for name, one in self._found.items() if stage in one.stages]
+        taking_part = {name for name, one in self._found.items() if stage in one.stages}
         return self._members.of_stage(stage, role, taking_part)
 
     def _role(

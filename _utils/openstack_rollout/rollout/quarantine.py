@@ -13,6 +13,7 @@ from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, Run
 from openstack_rollout.rollout import judging
 from openstack_rollout.rollout.adoption import node_of
 from openstack_rollout.rollout.node_log import NodeLog
+from openstack_rollout.rollout.window import InFlight
 
 
 def set_aside(log: NodeLog, policies: Mapping[str, Policy], over_budget: Callable[[str], bool]) -> list[str]:
@@ -35,7 +36,7 @@ def set_aside(log: NodeLog, policies: Mapping[str, Policy], over_budget: Callabl
             node = node_of(name, record)
             log.note(node, quarantined=True)
             message = f"it is set aside, the run goes on without it: {record.message}"
-            log.tell(node, record, record.step, "quarantined", record.reason, message, {})
+            log.tell(node, record, record.step, "quarantined", record.reason, message, InFlight())
             found.append(name)
     return found
 

@@ -16,7 +16,7 @@ from openstack_rollout.records.run_record import NodeRecord, NodeState, Step
 from openstack_rollout.rollout.fleet import StepResult
 from openstack_rollout.rollout.node_log import NodeLog
 from openstack_rollout.rollout.procedure import PROCEDURE
-from openstack_rollout.rollout.window import Node
+from openstack_rollout.rollout.window import InFlight, Node
 
 #: Seconds: the longest time between two tries, and the longest that a server may ask to be left alone.
 LONGEST, PATIENCE = 600.0, 3600.0
@@ -52,7 +52,7 @@ class Retries:
         self._monotonic = monotonic
         self._waiting: dict[str, _Try] = {}
 
-    def takes(self, node: Node, result: StepResult, ended: Step, in_flight: Mapping[str, Node]) -> bool:
+    def takes(self, node: Node, result: StepResult, ended: Step, in_flight: InFlight) -> bool:
         """Whether a step that failed is taken again; it is written down and told then.
 
         ended: the step, as history has it. Raises RolloutError JOURNAL_FAILED.
@@ -77,7 +77,7 @@ class Retries:
         for name in [name for name, one in self._waiting.items() if one.due <= now]:
             yield self._waiting.pop(name).node
 
-    def leave(self, in_flight: dict[str, Node]) -> None:
+    def leave(self, in_flight: InFlight) -> None:
         """Wait no longer, since an operator asked the run to stop: the nodes are measured when it goes on.
 
         Raises RolloutError JOURNAL_FAILED.

@@ -19,6 +19,7 @@ from openstack_rollout.rollout.fleet import Fleet
 from openstack_rollout.rollout.openings import Openings
 
 _MOST_WINDOWS = 100  # of a role
+_MOST_CHANGES = 20  # that an event names
 
 
 class RunLog:
@@ -104,6 +105,8 @@ class RunLog:
         """Say what is planned otherwise than when the run began."""
         expected = run.plan.stage(planned.stage) if run.plan else None
         lines = plan.changes(expected, planned) if expected else []
+        if len(lines) > _MOST_CHANGES:
+            lines[_MOST_CHANGES:] = [f"and {len(lines) - _MOST_CHANGES} more"]
         if lines:
             self.announce(run, planned.stage, "-", "plan", "changed", changes=lines)
 

@@ -26,6 +26,7 @@ from openstack_rollout.rollout import adoption
 from openstack_rollout.rollout.membership import Membership
 from openstack_rollout.rollout.node_log import NodeLog
 from openstack_rollout.rollout.ports import Ports
+from openstack_rollout.rollout.window import InFlight
 from openstack_rollout.vocabulary import PREFETCH
 
 RETRY = 10.0  # seconds until what failed is tried again
@@ -143,7 +144,8 @@ class Silencing:
                 continue
             place = adoption.node_of(node, record)
             if news.what == "failed":
-                log.tell(place, record, record.step, "not_silenced", "SILENCE_FAILED", news.text, {})
+                why = "SILENCE_FAILED", news.text
+                log.tell(place, record, record.step, "not_silenced", *why, InFlight())
                 continue
             if news.what == "begun":
                 known = [*record.silences, Silenced(name, news.text, self._clock())]

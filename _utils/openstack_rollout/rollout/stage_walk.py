@@ -121,8 +121,12 @@ class StageWalk:
             places = [(one.name, role) for one in self._planned.rounds for role in one.roles]
             if before != "stage":
                 places = [(name, role) for name, role in places if (name, role.role) == place[1:]]
-            found = (self._coming(name, role, node) for name, role in places for node in role.nodes)
-            return [one for one in found if one.node in some]
+            return [
+                self._coming(name, role, node)
+                for name, role in places
+                for node in role.nodes
+                if node.id in some
+            ]
 
         of_all = self._planned.nodes if before == "stage" else nodes
         return Gate(self._engine.consents, before, place, of_all, comes, capacity)

@@ -83,7 +83,7 @@ def test_what_an_event_lacks_or_should_not_have_is_refused(tmp_path):
         for key in data:
             assert not VALIDATOR.is_valid({name: one for name, one in data.items() if name != key}), key
         assert not VALIDATOR.is_valid({**data, "status": "made_up"})
-        assert not VALIDATOR.is_valid({**data, "version": 2})
+        assert not VALIDATOR.is_valid({**data, "version": 1})
         assert VALIDATOR.is_valid({**data, "_stamp": "2026-11-30T05:00:00"}), "what Salt adds"
 
 

@@ -244,7 +244,7 @@ def test_the_share_of_a_batch_is_of_the_whole_role(cloud, master):
     master.update(limit="compute1 or compute2 or compute3")
     flights = [
         len(one["in_flight"])
-        for _, one in cloud.events
+        for one in cloud.flown()
         if (one["step"], one.get("role")) == ("apply", "compute")
     ]
     assert max(flights) == 2

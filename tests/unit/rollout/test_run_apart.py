@@ -45,7 +45,7 @@ def master(cloud, folder, groups):
 def flights(cloud, stage="ovs"):
     return {
         frozenset(data["in_flight"])
-        for _, data in cloud.events
+        for data in cloud.flown()
         if data.get("stage") == stage and data.get("role") == "compute" and "in_flight" in data
     }
 

@@ -134,9 +134,7 @@ def test_nodes_are_drained_side_by_side_as_many_as_the_cloud_can_spare(cloud, ma
     master.drain.pause = lambda step, node: together.wait() if step == "drain" else None
     assert master.update()["state"] == "completed"
     flights = [
-        set(data["in_flight"])
-        for _, data in cloud.events
-        if data.get("stage") == "ovs" and "in_flight" in data
+        set(data["in_flight"]) for data in cloud.flown() if data.get("stage") == "ovs" and "in_flight" in data
     ]
     assert max(len(flight) for flight in flights if flight <= set(HOME)) == 2
 
@@ -273,7 +271,7 @@ def test_a_node_that_cannot_be_emptied_is_left_out_without_a_failure(cloud, mast
     assert error.reason == "FAILURE_BUDGET" and "compute1 (SERVERS_UNMOVABLE)" in error.message
     assert master.run.state == "incomplete"
     assert ("ovs", "compute1") not in cloud.applied and ("system", "compute4") in cloud.applied
-    first = [data for _, data in cloud.events if (data["step"], data["stage"]) == ("apply", "ovs")]
+    first = [data for data in cloud.flown() if (data["step"], data["stage"]) == ("apply", "ovs")]
     assert next(data["in_flight"] for data in first if data["role"] == "compute") == ["compute2"]
     assert computes(master) == HOME and master.journal.all_drained() == {}
 

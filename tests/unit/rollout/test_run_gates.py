@@ -117,7 +117,7 @@ def together(cloud, folder):
     folder.mkdir()
     assert Balancing(cloud, folder).update()["state"] == "completed"
     here = [data for _, data in cloud.events if data.get("stage") == "services" and "in_flight" in data]
-    return max(len(data["in_flight"]) for data in here if data["role"] == "gateway")
+    return max(data["in_flight"] for data in here if data["role"] == "gateway")
 
 
 def told(**nodes):

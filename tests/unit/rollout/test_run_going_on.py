@@ -102,7 +102,7 @@ def test_a_canary_that_is_left_out_has_a_successor(cloud, master):
     assert refusal(master.update).reason == "FAILURE_BUDGET"
     flights = [
         data["in_flight"]
-        for _, data in cloud.events
+        for data in cloud.flown()
         if (data["step"], data["status"], data["stage"]) == ("apply", "started", "services")
         and data["role"] == "compute"
     ]

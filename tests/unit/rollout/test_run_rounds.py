@@ -80,7 +80,7 @@ def test_each_round_goes_over_all_controllers_one_at_a_time(cloud, master):
     assert cloud.told == [(node, services) for services in groups for node in nodes]
     events = [data for _, data in cloud.events if data["stage"] == "control_plane" and data["node"] != "-"]
     assert list(dict.fromkeys(data["round"] for data in events)) == ROUNDS
-    assert max(len(data["in_flight"]) for data in events) == 1
+    assert max(data["in_flight"] for data in events) == 1
     assert master.run.state == "completed" and master.run.stage["control_plane"].counts == {"done": 3}
 
 

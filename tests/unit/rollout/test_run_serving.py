@@ -25,7 +25,7 @@ def together(cloud, stage):
     """The sets of nodes that were in flight together in a stage."""
     return {
         frozenset(data["in_flight"])
-        for _, data in cloud.events
+        for data in cloud.flown()
         if data.get("stage") == stage and data.get("role") == "compute" and "in_flight" in data
     }
 

@@ -139,7 +139,7 @@ def test_it_is_drained_for_each_of_its_roles_and_comes_back_from_all(cloud, mast
     assert master.journal.all_drained() == {}
     controllers = [
         data["in_flight"]
-        for _, data in cloud.events
+        for data in cloud.flown()
         if data.get("role") == "controller" and data["stage"] in STAGES
     ]
     assert max(map(len, controllers)) == 1
@@ -189,7 +189,7 @@ def test_no_more_are_away_than_the_drain_of_any_role_can_spare(cloud, master, sp
     master.update()
     drained = [
         len(data["in_flight"])
-        for _, data in cloud.events
+        for data in cloud.flown()
         if data["stage"] == "ovs" and data.get("role") == "gateway" and data["status"] == "started"
     ]
     assert max(drained) == most

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.flights import named
+
 from ... import operator, proof
 from ...enclosure import wait_for
 from ...events import EventLog
@@ -198,7 +200,8 @@ def test_members_of_a_server_group_are_never_disturbed_at_once(cloud, api):
     assert sorted(map(sorted, waves)) == [["cmp1", "cmp3"], ["cmp2"]]
     with EventLog(cloud) as log:
         operator.update(cloud)
-        flights = {frozenset(one["in_flight"]) for one in log.steps(role="compute", stage="services")}
+        moves = named(log.steps(role="compute", stage="services"))
+        flights = {frozenset(one["in_flight"]) for one in moves}
     assert all(not {"cmp1", "cmp2"} <= some for some in flights), flights
     assert api.servers() == homes
     for name in ("m1", "m2"):
