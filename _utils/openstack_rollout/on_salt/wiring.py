@@ -129,7 +129,8 @@ def openings(opts: Mapping[str, Any], declared: Model | None = None) -> Openings
 
 def journal(opts: Mapping[str, Any]) -> Journal:
     """The journal in the master's cache. opts (dict): of master_options."""
-    return Journal(_cache(opts))
+    cache = _cache(opts)
+    return Journal(cache, folder=cache.folder)
 
 
 def lock(opts: Mapping[str, Any]) -> Lock:

@@ -6,11 +6,11 @@ bounded. Nothing is measured by the time of day, so no step of a clock is in it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from statistics import median
 from typing import NamedTuple
 
-from openstack_rollout.records.journal import Journal
+from openstack_rollout.records.journal import Journal, bucket
 
 NODE, ROLE = "node", "role"
 #: Values that are kept of a step of a node, and of a role; and steps of one of them.
@@ -52,6 +52,8 @@ class Durations:
     def __init__(self, journal: Journal):
         self._journal = journal
         self._known: dict[tuple[str, str], dict[str, list[float]]] = {}
+        self._together: dict[str, dict[str, dict[str, list[float]]]] = {}  # of nodes, by the key they share
+        self._alone: set[str] | None = None  # the nodes that have a key of their own
 
     def took(self, place: Place, seconds: float) -> None:
         """Remember what a step took that succeeded, until `keep` writes it."""
@@ -64,8 +66,16 @@ class Durations:
 
     def keep(self, node: str, role: str) -> None:
         """Write what is known of a node and of its role. Raises RolloutError JOURNAL_FAILED."""
-        self._journal.save_durations(NODE, node, self._of(NODE, node))
-        self._journal.save_durations(ROLE, role, self._of(ROLE, role))
+        self.keep_all({node: role})
+
+    def keep_all(self, nodes: Mapping[str, str]) -> None:
+        """As keep, of many: node id → role."""
+        for node in nodes:
+            self._bucket(node)[node] = self._of(NODE, node)
+        for key in sorted({bucket(node) for node in nodes}):
+            self._journal.save_durations_of_nodes(key, self._together[key])
+        for role in sorted({*nodes.values()}):
+            self._journal.save_durations(ROLE, role, self._of(ROLE, role))
 
     def forget_others(self, nodes: Collection[str], roles: Collection[str]) -> None:
         """Forget nodes and roles that are no more."""
@@ -121,5 +131,20 @@ class Durations:
 
     def _of(self, of: str, name: str) -> dict[str, list[float]]:
         if (of, name) not in self._known:
-            self._known[of, name] = self._journal.durations(of, name)
+            self._known[of, name] = self._read(of, name)
         return self._known[of, name]
+
+    def _read(self, of: str, name: str) -> dict[str, list[float]]:
+        if of != NODE:
+            return self._journal.durations(of, name)
+        if found := self._bucket(name).get(name):
+            return found
+        if self._alone is None:
+            self._alone = self._journal.nodes_alone()
+        return self._journal.durations(of, name) if name in self._alone else {}
+
+    def _bucket(self, node: str) -> dict[str, dict[str, list[float]]]:
+        key = bucket(node)
+        if key not in self._together:
+            self._together[key] = self._journal.durations_of_nodes(key)
+        return self._together[key]

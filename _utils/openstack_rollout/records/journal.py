@@ -10,18 +10,23 @@ import calendar
 import hashlib
 import secrets
 import time
+import zlib
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
-from typing import Annotated, Any, Literal, TypeVar
+from pathlib import Path
+from typing import Any
 
-from pydantic import Field, TypeAdapter
+from pydantic import TypeAdapter
 
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.records import forms
 from openstack_rollout.records.asked import Asked
 from openstack_rollout.records.drain_record import DrainRecord
+from openstack_rollout.records.node_file import NodeFile
+from openstack_rollout.records.planned import Plan
 from openstack_rollout.records.run_record import UNFINISHED, Called, NodeRecord, Run
-from openstack_rollout.records.stored import ABSENT, OneAtATime, Store, plain, read, valid
+from openstack_rollout.records.stored import ABSENT, F, OneAtATime, Store, plain, read, valid
 from openstack_rollout.records.ways_back import WaysBack
 
 BANK = "openstack/rollout"
@@ -32,58 +37,31 @@ SKIPPED = f"{BANK}/skipped"
 DRAINS = f"{BANK}/drains"  # of no run: a drained node outlives the run that drained it
 DURATIONS = f"{BANK}/durations"  # of all runs, by what took them: a node, or a role
 
+_BUCKET, _BUCKETS = "nodes:", 64  # the keys that nodes share for their durations
+_PLAN, _APART = "plan", "apart"  # the key of a run's plan, and what stands for it in the record
 _STAMP = "%Y%m%d-%H%M%S"  # at the beginning of a run's id
-
-F = TypeVar("F")
-
-
-@dataclass
-class Request:
-    """What an operator asked of a run, and when."""
-
-    action: Literal["pause", "abort"]
-    at: float
-
-
-@dataclass
-class Answer:
-    """What an operator answered, by its key, and when."""
-
-    key: str
-    at: float
-
-
-@dataclass
-class TrackedImages:
-    """The custom images that an update to a version had."""
-
-    version: str
-    custom_images: dict[str, str | dict[str, str]]
-
-
-@dataclass
-class Tags:
-    """What tags of custom images were when a run began: reference → digest."""
-
-    digests: dict[str, str]
-
-
-_REQUEST, _TRACKED, _ANSWER = TypeAdapter(Request), TypeAdapter(TrackedImages), TypeAdapter(Answer)
-_TAGS = TypeAdapter(Tags)
-_CURRENT = TypeAdapter(Annotated[str, Field(min_length=1)])
-_TOOK = TypeAdapter(dict[str, list[Annotated[float, Field(ge=0, allow_inf_nan=False)]]])
 
 
 class Journal:
     """Runs, their nodes, drained nodes, requests of operators, custom images of the last completed update.
 
-    Reading raises RolloutError JOURNAL_VERSION for a record that another version of this program wrote, and
-    JOURNAL_DAMAGED for one that cannot be read.
+    store: where it is kept. folder: where a store that has files has those of a bank; what becomes of nodes
+    is in a file for each run there, and a key for each node elsewhere. Reading raises RolloutError
+    JOURNAL_VERSION for a record that another version of this program wrote, and JOURNAL_DAMAGED for one that
+    cannot be read.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], float] = time.time):
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], float] = time.time,
+        folder: Callable[[str], Path] | None = None,
+    ):
         self._store = OneAtATime(store)
         self._clock = clock
+        self._folder = folder
+        self._files: dict[str, NodeFile] = {}
+        self._plans: dict[str, tuple[float, Plan]] = {}  # as they were written last, or read, and when made
         self.way_back = WaysBack(self._store)
 
     def create(  # noqa: PLR0917
@@ -123,15 +101,31 @@ class Journal:
     def save(self, run: Run) -> None:
         """Write a run's record."""
         run.updated = self._clock()
-        self._store.store(RUNS, run.id, plain(run))
+        told = plain(replace(run, plan=None))
+        if run.plan is not None:  # it is large, and does not change: written once, before what tells of it
+            if self._plans.get(run.id) != (run.planned, run.plan):
+                self._store.store(f"{RUNS}/{run.id}", _PLAN, run.plan.plain())
+                self._plans[run.id] = run.planned, run.plan
+            told["plan"] = _APART
+        self._store.store(RUNS, run.id, told)
 
     def run(self, run_id: str) -> Run | None:
         """The record of a run, None when there is none of that id."""
-        return read(Run, self._store.fetch(RUNS, run_id), f"run {run_id}")
+        data = self._store.fetch(RUNS, run_id)
+        if not isinstance(data, dict) or data.get("plan") != _APART:
+            return read(Run, data, f"run {run_id}")
+        run = read(Run, {**data, "plan": None}, f"run {run_id}")
+        if run is not None:
+            made, run.plan = self._plans.get(run_id, (None, None))
+            if made != run.planned:
+                plan = self._store.fetch(f"{RUNS}/{run_id}", _PLAN)
+                run.plan = valid(forms.PLANNED, plan, f"the plan of run {run_id}")
+                self._plans[run_id] = run.planned, run.plan
+        return run
 
     def latest(self) -> Run | None:
         """The run that was opened last, whatever its state."""
-        run_id = self._told(_CURRENT, BANK, "current")
+        run_id = self._told(forms.CURRENT, BANK, "current")
         return self.run(run_id) if run_id else None
 
     def unfinished(self) -> Run | None:
@@ -150,7 +144,7 @@ class Journal:
         that was opened before that time (seconds since the epoch) stays. A run that left nodes drained stays.
         """
         ids = self.run_ids()
-        stay = {self._told(_CURRENT, BANK, "current"), *(one.run for one in self.all_drained().values())}
+        stay = {self._told(forms.CURRENT, BANK, "current"), *(one.run for one in self.all_drained().values())}
         old = set(ids[: -max(1, keep)])
         if before is not None:
             old |= {run_id for run_id in ids if (opened := opened_at(run_id)) is not None and opened < before}
@@ -162,6 +156,7 @@ class Journal:
     def forget(self, run_id: str) -> None:
         """Forget a run with all that is kept of it."""
         self.way_back.forget(run_id)
+        self._files.pop(run_id, None)
         for bank in (f"{RUNS}/{run_id}/nodes", *(f"{one}/{run_id}" for one in (RUNS, CONFIRMED, SKIPPED))):
             self._store.flush(bank)
         for bank in (REQUESTS, RUNS):
@@ -170,17 +165,39 @@ class Journal:
 
     def node(self, run_id: str, node: str) -> NodeRecord | None:
         """What a run did to one node."""
-        return read(NodeRecord, self._store.fetch(f"{RUNS}/{run_id}/nodes", node), f"{node} in run {run_id}")
+        file = self._file(run_id)
+        return (file and file.one(node)) or self._kept(run_id, node)
 
     def nodes(self, run_id: str) -> dict[str, NodeRecord]:
         """What a run did to its nodes, by node id."""
-        bank = f"{RUNS}/{run_id}/nodes"
-        found = {node: self.node(run_id, node) for node in self._store.list(bank)}
-        return {node: record for node, record in found.items() if record}
+        found = {node: self._kept(run_id, node) for node in self._store.list(f"{RUNS}/{run_id}/nodes")}
+        file = self._file(run_id)
+        appended = file.all() if file else {}
+        return {node: record for node, record in found.items() if record} | appended
 
     def save_node(self, run_id: str, node: str, record: NodeRecord) -> None:
         """Write what a run did to one node."""
-        self._store.store(f"{RUNS}/{run_id}/nodes", node, plain(record))
+        if file := self._file(run_id):
+            file.save(node, record)
+        else:
+            self._store.store(f"{RUNS}/{run_id}/nodes", node, plain(record))
+
+    def _kept(self, run_id: str, node: str) -> NodeRecord | None:
+        """A node's record that has a key of its own: also where files are, of an older version of this."""
+        return read(NodeRecord, self._store.fetch(f"{RUNS}/{run_id}/nodes", node), f"{node} in run {run_id}")
+
+    def _file(self, run_id: str) -> NodeFile | None:
+        """The file of a run's nodes, None where the store has no files."""
+        if self._folder and run_id not in self._files:
+            path = self._folder(f"{RUNS}/{run_id}") / "nodes.log"
+
+            def record_of(data: Any, node: str) -> NodeRecord:
+                record = read(NodeRecord, data, f"{node} in run {run_id}")
+                assert record is not None  # noqa: S101 - a line tells something
+                return record
+
+            self._files[run_id] = NodeFile(path, record_of)
+        return self._files.get(run_id)
 
     def drained(self, node: str) -> DrainRecord | None:
         """What was taken away from a node, None when nothing was."""
@@ -205,7 +222,7 @@ class Journal:
 
     def requested(self, run_id: str) -> str | None:
         """What an operator asked of a run: "pause", "abort" or None."""
-        request = self._told(_REQUEST, REQUESTS, run_id)
+        request = self._told(forms.REQUEST, REQUESTS, run_id)
         return request.action if request else None
 
     def clear_request(self, run_id: str) -> None:
@@ -243,7 +260,7 @@ class Journal:
 
     def tracked_custom_images(self) -> dict[str, Any]:
         """{"version", "custom_images"} of the last completed update, {} before the first."""
-        tracked = self._told(_TRACKED, BANK, "custom_images")
+        tracked = self._told(forms.TRACKED, BANK, "custom_images")
         return vars(tracked) if tracked else {}
 
     def record_tags(self, digests: dict[str, str]) -> None:
@@ -253,7 +270,7 @@ class Journal:
 
     def tags(self) -> dict[str, str]:
         """What tags of custom images were when the last run began: reference → digest."""
-        found = self._told(_TAGS, BANK, "tags")
+        found = self._told(forms.TAGS, BANK, "tags")
         return found.digests if found else {}
 
     def durations(self, of: str, name: str) -> dict[str, list[float]]:
@@ -261,14 +278,36 @@ class Journal:
 
         of (str): node or role. name (str): of one of them.
         """
+        if of == "node" and (found := self.durations_of_nodes(bucket(name)).get(name)):
+            return found
         try:
-            return self._told(_TOOK, DURATIONS, f"{of}:{name}") or {}
+            return self._told(forms.TOOK, DURATIONS, f"{of}:{name}") or {}
         except RolloutError:
             return {}  # no update is held up for an estimate
 
+    def durations_of_nodes(self, key: str) -> dict[str, forms.Took]:
+        """What steps took on the nodes that share a key, as of `bucket`; those that are kept alone are not
+        among them.
+        """
+        try:
+            return self._told(forms.TOOK_BY_NODE, DURATIONS, key) or {}
+        except RolloutError:
+            return {}
+
+    def nodes_alone(self) -> set[str]:
+        """The nodes whose durations have a key of their own, of an older version of this."""
+        return {key[5:] for key in self._store.list(DURATIONS) if key.startswith("node:")}
+
+    def save_durations_of_nodes(self, key: str, took: dict[str, forms.Took]) -> None:
+        """Write what steps took on the nodes that share a key."""
+        self._store.store(DURATIONS, key, took)
+
     def save_durations(self, of: str, name: str, took: dict[str, list[float]]) -> None:
         """Write what steps took. of, name: as of `durations`."""
-        self._store.store(DURATIONS, f"{of}:{name}", took)
+        if of == "node":
+            self.save_durations_of_nodes(key := bucket(name), {**self.durations_of_nodes(key), name: took})
+        else:
+            self._store.store(DURATIONS, f"{of}:{name}", took)
 
     def forget_durations(self, of: str, known: Collection[str]) -> None:
         """Forget those of nodes (or roles) that are not among the known ones. of: as of `durations`."""
@@ -276,6 +315,13 @@ class Journal:
         for key in self._store.list(DURATIONS):
             if key.startswith(f"{of}:") and key not in kept:
                 self._store.flush(DURATIONS, key)
+            elif of == "node" and key.startswith(_BUCKET):
+                took = self.durations_of_nodes(key)
+                if left := {name: one for name, one in took.items() if f"{of}:{name}" in kept}:
+                    if left != took:
+                        self.save_durations_of_nodes(key, left)
+                else:
+                    self._store.flush(DURATIONS, key)
 
     def repair(self) -> list[str]:
         """Drop what cannot be read, and nothing else. Returns what that was.
@@ -286,12 +332,15 @@ class Journal:
         dropped = [f"the drain of {node}" for node in drained if self._lost(DRAINS, node, self.drained)]
         for run_id in self.run_ids():
             bank = f"{RUNS}/{run_id}/nodes"
-            read = partial(self.node, run_id)
+            read = partial(self._kept, run_id)
             nodes = self._store.list(bank)
             dropped += [f"{node} in run {run_id}" for node in nodes if self._lost(bank, node, read)]
             dropped += self.way_back.repair_run(run_id, self._lost)
+            if file := self._file(run_id):
+                dropped += [f"{node or 'a line of nodes'} in run {run_id}" for node in file.repair()]
             if self._lost(RUNS, run_id, self.run):
                 self._store.flush(bank)
+                self._store.flush(f"{RUNS}/{run_id}")
                 self.way_back.forget(run_id)
                 dropped.append(f"run {run_id}")
             if self._lost(REQUESTS, run_id, self.requested):
@@ -310,8 +359,8 @@ class Journal:
             dropped.append("which run was the last one")
         return dropped
 
-    def _answer_in(self, bank: str) -> Callable[[str], Answer | None]:
-        return lambda name: self._told(_ANSWER, bank, name)
+    def _answer_in(self, bank: str) -> Callable[[str], forms.Answer | None]:
+        return lambda name: self._told(forms.ANSWER, bank, name)
 
     def _told(self, form: TypeAdapter[F], bank: str, key: str) -> F | None:
         """What a key has, by its form; None where it is not there."""
@@ -336,3 +385,8 @@ def opened_at(run_id: str) -> float | None:
         return float(calendar.timegm(time.strptime(run_id.rpartition("-")[0], _STAMP)))
     except ValueError:
         return None
+
+
+def bucket(node: str) -> str:
+    """The key under which the durations of a node are kept, with those of some others."""
+    return f"{_BUCKET}{zlib.crc32(node.encode()) % _BUCKETS:02x}"

@@ -230,7 +230,7 @@ class Run:
         self.stopped = [*self.stopped, Stopped(at, self.state, self.reason, self.message)][-MOST_BEGUN:]
 
 
-@dataclass
+@dataclass(slots=True)
 class Step:
     """A step that ended on a node.
 

@@ -221,7 +221,7 @@ class Engine:
 
         tolerated (int): failures that this pass may have; the budget of each node's role when None.
         """
-        with self._silencing.kept(self._log):
+        with self._silencing.kept(self._log), self._pace.kept():
             self._slide(pass_, nodes, tolerated)
 
     def _slide(

@@ -5,13 +5,17 @@ Nothing is ended for being slow: limits do that (time_limits.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
+from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.durations import NEVER_SLOW, SLOW, Durations, Place
 from openstack_rollout.records.run_record import NodeRecord
 from openstack_rollout.rollout.breakpoints import is_break
 from openstack_rollout.rollout.node_log import NodeLog
 from openstack_rollout.rollout.window import InFlight, Node
+
+_TOGETHER = 500  # nodes that left of which it is written together
 
 
 class Pace:
@@ -24,6 +28,7 @@ class Pace:
         self._durations = durations
         self._log = log
         self._told: set[str] = set()
+        self._left: dict[str, str] = {}  # nodes that left, and their roles
 
     def look(
         self,
@@ -59,8 +64,31 @@ class Pace:
         return sum(map(self._durations.at_most, places))
 
     def left(self, node: Node) -> None:
-        """Write what is known of a node that left. Raises RolloutError JOURNAL_FAILED."""
-        self._durations.keep(node.id, node.role)
+        """A node left: what is known of it is written, with what is known of others that leave.
+
+        Raises RolloutError JOURNAL_FAILED.
+        """
+        self._left[node.id] = node.role
+        if len(self._left) >= _TOGETHER:
+            self._write()
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """What is known of the nodes that leave meanwhile is written in the end, also that by an error.
+
+        Raises RolloutError JOURNAL_FAILED.
+        """
+        try:
+            yield
+        except Exception:
+            with suppress(RolloutError):  # of the journal: what ends the run says so
+                self._write()
+            raise
+        self._write()
+
+    def _write(self) -> None:
+        left, self._left = self._left, {}
+        self._durations.keep_all(left)
 
 
 def place(node: str, record: NodeRecord) -> Place:

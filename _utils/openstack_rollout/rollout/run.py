@@ -298,7 +298,7 @@ class Rollout:
         was_done = before is not None and before.state is StageState.DONE
         earlier = replace(before) if before is not None else StageRecord()
         self._log.mark(run, stage, StageState.RUNNING, earlier.started or self._clock())
-        self._log.stage_started(run, stage, self._engines.openings(model).opening)
+        self._log.stage_started(run, stage, self._engines.openings(model).opening, engine.records)
         drains = self._engines.drains(model)
         unhindered(lambda: preconditions.refuse_undrainable(members, seen, [stage], drains), engine.requested)
         occupancy.refuse(model, members, seen, [stage], drains)

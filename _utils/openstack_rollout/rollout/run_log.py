@@ -95,9 +95,8 @@ class RunLog:
             if found := [*over, *openings.ahead(role, now)]:
                 run.windows[role] = found[-_MOST_WINDOWS:]
 
-    def stage_started(self, run: Run, stage: str, opens: Opens) -> None:
-        """Say that a stage starts, and when the run is expected to end. opens: as of Estimate."""
-        records = self._journal.nodes(run.id)
+    def stage_started(self, run: Run, stage: str, opens: Opens, records: Mapping[str, NodeRecord]) -> None:
+        """Say that a stage starts, and when the run is expected to end. opens, records: as of Estimate."""
         estimate = Estimate(Durations(self._journal), opens).of_run(run, records, self._clock())
         self.announce(run, stage, "-", "stage", "started", estimate=estimate)
 
