@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 Stage = Literal["ovn", "control_plane", "services", "ovs", "system"]
 ServiceStage = Literal["ovn", "control_plane", "services"]
@@ -48,13 +48,19 @@ def by_role(roles: Mapping[str, str]) -> list[str]:
     """Node ids in the order of their roles, and inside a role as people count them (roles: id -> role); those
     of the operator's own roles come last.
     """
-    own = [role for role in in_order(set(roles.values())) if role not in ROLES]
-    order = [*ROLES, *own]
-    return sorted(in_order(roles), key=lambda node: order.index(roles[node]))
+    return sorted(roles, key=lambda node: place(node, roles[node]))
 
 
 def in_order(ids: Iterable[str]) -> list[str]:
     """Node ids as people count them: cmp2 before cmp10."""
-    return sorted(
-        ids, key=lambda name: [(part.isdigit(), part.zfill(12)) for part in re.split(r"(\d+)", name)]
-    )
+    return sorted(ids, key=_counted)
+
+
+def place(node: str, role: str) -> tuple[Any, ...]:
+    """What nodes are sorted by that stand in the order of by_role. node (str): its id."""
+    known = role in ROLES
+    return (ROLES.index(role) if known else len(ROLES), [] if known else _counted(role), _counted(node))
+
+
+def _counted(name: str) -> list[tuple[bool, str]]:
+    return [(part.isdigit(), part.zfill(12)) for part in re.split(r"(\d+)", name)]

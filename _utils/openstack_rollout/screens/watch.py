@@ -7,7 +7,9 @@ comes late. This file alone needs rich, and rollout.watch alone imports it.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from rich.box import HEAVY_HEAD, SIMPLE_HEAD
@@ -20,7 +22,7 @@ from openstack_rollout.errors import REASONS
 from openstack_rollout.screens import times
 from openstack_rollout.screens.feed import ENDED
 from openstack_rollout.screens.tables import title_of
-from openstack_rollout.vocabulary import PREFETCH, by_role
+from openstack_rollout.vocabulary import PREFETCH, by_role, place
 
 _MARKS = {
     "done": ("done", "green"),
@@ -51,6 +53,10 @@ class Board:
         self.reasons: dict[str, str] = {}
         self.roles: dict[str, str] = {}
         self._waits: list[dict[str, Any]] = []
+        self._all, self._busy = (
+            _Ranking(),
+            _Ranking(),
+        )  # in their order: all nodes, and those that do something
         for node, record in records.items():
             self.roles[node] = record["role"]
             for entry in record["history"]:
@@ -60,6 +66,8 @@ class Board:
                 self._set(node, record["stage"], record["step"])
             if record["reason"]:
                 self.reasons[node] = f"{record['reason']}: {record['message']}"
+        for node in self.cells:
+            self._rank(node)
 
     def take(self, data: Mapping[str, Any]) -> str | None:
         """Take in an event. Returns the line that tells of it, None when it is of another run.
@@ -70,9 +78,16 @@ class Board:
             return None
         if data["node"] == "-":
             return self._take_run(data)
+        node = data["node"]
+        self.roles[node] = data["role"]
+        line = self._take_node(data)
+        if node in self.cells:
+            self._rank(node)
+        return line
+
+    def _take_node(self, data: Mapping[str, Any]) -> str:
         node, stage, step, status = data["node"], data["stage"], data["step"], data["status"]
         where = f"{stage} ({data['round']})" if data.get("round") else stage
-        self.roles[node] = data["role"]
         self.reasons.pop(node, None)
         if status == "started":
             self._waits = [one for one in self._waits if one["nodes"] and node not in one["nodes"]]
@@ -120,7 +135,10 @@ class Board:
         or failed are shown first. Once the run has ended, everything is shown.
         """
         stopped = self.run["state"] != "running"
-        trouble = [f"{node}: {self.reasons[node]}" for node in by_role(self.roles) if node in self.reasons]
+        trouble = [
+            f"{node}: {self.reasons[node]}"
+            for node in by_role({node: self.roles[node] for node in self.reasons})
+        ]
         left = [] if stopped else [times.ends(self.run)]
         waits = self.waits[-_TROUBLE:]
         above = [*filter(None, left), *waits]
@@ -167,11 +185,12 @@ class Board:
 
     def _shown(self, lines: int | None) -> list[str]:
         """The nodes that fit into so many lines, in their order."""
-        nodes = by_role({node: self.roles[node] for node in self.cells})
-        if lines is None or len(nodes) <= lines:
-            return nodes
-        first = sorted(nodes, key=lambda node: set(self.cells[node].values()) <= _QUIET)[:lines]
-        return [node for node in nodes if node in first]
+        if lines is None or len(self.cells) <= lines:
+            return list(self._all)
+        shown = set(islice(self._busy, lines))
+        quiet = (node for node in self._all if node not in self._busy)
+        shown.update(islice(quiet, lines - len(shown)))
+        return by_role({node: self.roles[node] for node in shown})
 
     def _take_run(self, data: Mapping[str, Any]) -> str:
         if data["step"] == "gate":
@@ -188,9 +207,45 @@ class Board:
         why = f": {self.run['reason']}: {self.run['message']}" if self.run["reason"] else ""
         return f"run {self.run['id']}: {self.run['state']}{why}"
 
+    def _rank(self, node: str) -> None:
+        """Note where a node stands, and whether it does something, or failed."""
+        role = self.roles[node]
+        self._all.put(node, role)
+        if set(self.cells[node].values()) <= _QUIET:
+            self._busy.drop(node)
+        else:
+            self._busy.put(node, role)
+
     def _set(self, node: str, column: str, mark: str) -> None:
         if column in self.columns:
             self.cells.setdefault(node, {})[column] = mark
+
+
+class _Ranking:
+    """Nodes in the order in which people see them."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, tuple[Any, ...]] = {}
+        self._sorted: list[tuple[tuple[Any, ...], str]] = []
+
+    def __contains__(self, node: str) -> bool:
+        return node in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        return (node for _, node in self._sorted)
+
+    def put(self, node: str, role: str) -> None:
+        """Have a node among them."""
+        here = place(node, role)
+        if self._places.get(node) != here:
+            self.drop(node)
+            self._places[node] = here
+            insort(self._sorted, (here, node))
+
+    def drop(self, node: str) -> None:
+        """Have a node not among them."""
+        if here := self._places.pop(node, None):
+            del self._sorted[bisect_left(self._sorted, (here, node))]
 
 
 class Screen:
