@@ -127,8 +127,9 @@ def of_round(  # noqa: PLR0917
         gates.append((Gate(unsettled, _settling, ports.monotonic, tell, together=False), nodes))
     if unknown := addresses.unknown(found):
         gates.append((Gate(lambda _: None, _settling, ports.monotonic, together=False), unknown))
+    stopping = {node: {*_stops(model, members, one, round_)} for node, one in found.items()}
     for kind in WORKERS:
-        stopped = [node for node in found if kind in _stops(model, members, found[node], round_)]
+        stopped = [node for node, kinds in stopping.items() if kind in kinds]
         if stopped:
 
             def patience(node: str, kind: str = kind) -> float:
@@ -220,7 +221,7 @@ def _in_hand(ports: Ports, model: Model, members: Membership, kind: str, node: s
 def _stops(model: Model, members: Membership, one: Compared, round_: Round) -> Iterator[str]:
     """The types of workers that run on a node and that what it goes through in a round stops."""
     opened = round_.open(one)
-    for kind in WORKERS:
+    for kind in WORKERS if opened else ():
         containers = (each for each in one.services.values() if each["running"])
         running = {each["container"] for each in containers if each["type"] == kind}
         running |= {name for name, its_type in one.packaged.items() if its_type == kind}

@@ -46,6 +46,7 @@ class Membership:
     base: Callable[[str], str] = str
     accepted: Collection[str] = ()
     groups: Mapping[str, Mapping[str, Collection[str]]] = field(default_factory=dict)
+    _orders: dict[str, list[str]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, model: Model, fleet: Measurable) -> Membership:
@@ -97,7 +98,11 @@ class Membership:
     def roles_of(self, node_id: str, stage: str | None = None) -> list[str]:
         """The roles of a node in their order, of those that go through a stage."""
         roles = self._roles_of.get(node_id, [])
-        return roles if stage is None else [role for role in self.order(stage) if role in roles]
+        if stage is None:
+            return roles
+        if stage not in self._orders:  # worked out once: it is asked for every node
+            self._orders[stage] = self.order(stage)
+        return [role for role in self._orders[stage] if role in roles]
 
     def silences(self, nodes: Iterable[str]) -> dict[str, float]:
         """Seconds that each of these nodes may give no sign of life: the longest of its roles' policies."""
