@@ -28,6 +28,7 @@ class Pace:
         self._durations = durations
         self._log = log
         self._told: set[str] = set()
+        self._slow_at: dict[str, float] = {}  # job → from how many seconds on it is, as far as it was known
         self._left: dict[str, str] = {}  # nodes that left, and their roles
 
     def look(
@@ -43,9 +44,11 @@ class Pace:
         """
         for name, record in under_way.items():
             seconds = took(record.jid)
-            if seconds <= NEVER_SLOW or record.jid in self._told:
+            if seconds <= self._slow_at.get(record.jid, NEVER_SLOW) or record.jid in self._told:
                 continue
             usual = self._durations.usual(place(name, record))
+            if usual is not None:
+                self._slow_at[record.jid] = max(NEVER_SLOW, SLOW * usual)
             if usual is not None and seconds > SLOW * usual:
                 self._told.add(record.jid)
                 node = in_flight[name]

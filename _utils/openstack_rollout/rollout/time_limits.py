@@ -35,6 +35,7 @@ class TimeLimits:
         self._monotonic = monotonic
         self._looked = monotonic()
         self._took: dict[str, float] = {}
+        self._limits: dict[tuple[str, str], float] = {}
         self._late: dict[str, str] = {}
         self._stopped: set[str] = set()
         self._since_asked: float | None = None
@@ -50,9 +51,9 @@ class TimeLimits:
         if self._since_asked is not None:
             self._since_asked += passed
         for node, record in under_way.items():
-            self._took[record.jid] = self._took.get(record.jid, -passed) + passed
+            took = self._took[record.jid] = self._took.get(record.jid, -passed) + passed
             limit = self._limit(record)
-            if self._took[record.jid] > limit and record.jid not in (*self._late, *self._stopped):
+            if took > limit and record.jid not in self._late and record.jid not in self._stopped:
                 key = f"openstack:policies:{record.role}:limits:{StepLimits.key(record.step)}"
                 self._late[record.jid] = f"it took longer than {limit:g} s ({key})"
                 self._fleet.end(node, record.step, record.jid)
@@ -65,7 +66,8 @@ class TimeLimits:
         if self._since_asked is None:
             self._since_asked = 0.0
         for node, record in under_way.items():
-            if record.step in HARMLESS and record.jid not in (*self._late, *self._stopped):
+            ended = record.jid in self._late or record.jid in self._stopped
+            if record.step in HARMLESS and not ended:
                 self._stopped.add(record.jid)
                 self._fleet.end(node, record.step, record.jid)
         return self._since_asked >= LEAVE_AFTER
@@ -86,8 +88,11 @@ class TimeLimits:
         return result.jid in self._stopped and not result.succeeded
 
     def _limit(self, record: NodeRecord) -> float:
-        policy = self._policies.get(record.role)
-        return (policy.limits if policy else StepLimits()).of(record.step)
+        place = record.role, record.step
+        if place not in self._limits:  # it is asked for every node at every look
+            policy = self._policies.get(record.role)
+            self._limits[place] = (policy.limits if policy else StepLimits()).of(record.step)
+        return self._limits[place]
 
 
 def patience(policies: Mapping[str, Policy], role: str, step: str) -> float:
