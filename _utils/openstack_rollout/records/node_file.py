@@ -12,7 +12,7 @@ import json
 import os
 import threading
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -132,6 +132,7 @@ class NodeFile:
         self._known: dict[str, _Known] = {}
         self._file = -1
         self._end = -1  # of what is known of the file; -1 where it was not read
+        self._lines = 0
         self._all_known = False
         self._read_at: tuple[int, int] = (0, 0)  # the file of which that is known: its number and size
 
@@ -142,6 +143,7 @@ class NodeFile:
         """The records, by node id. Raises RolloutError JOURNAL_DAMAGED, JOURNAL_VERSION."""
         with self._lock:
             if self._all_known and self._stamp() == self._read_at:
+                self._shrink()
                 return {node: one.again() for node, one in self._known.items()}
             at = self._stamp()
             contents = self._sound(_Contents(self._path))
@@ -182,7 +184,7 @@ class NodeFile:
                         raise
                     wrong.append(node)
             if contents.bad or wrong:
-                self._rewrite({node: one for node, one in contents.nodes.items() if node not in wrong})
+                self._rewrite(_whole(node, one) for node, one in contents.nodes.items() if node not in wrong)
             return [*wrong, *[""] * contents.bad]
 
     def _sound(self, contents: _Contents) -> _Contents:
@@ -205,9 +207,10 @@ class NodeFile:
         if end != self._end:  # somebody else has written: everything is told anew
             self._known.clear()
             self._all_known = not end
-        if contents.lines > 2 * len(contents.nodes) + _SPARE and not contents.bad:
-            self._rewrite(contents.nodes)
-            end = self._path.stat().st_size
+        self._lines = contents.lines
+        if self._lines > 2 * len(contents.nodes) + _SPARE and not contents.bad:
+            self._rewrite(_whole(node, one) for node, one in contents.nodes.items())
+            self._lines, end = len(contents.nodes), self._path.stat().st_size
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         os.ftruncate(self._file, end)
@@ -235,13 +238,23 @@ class NodeFile:
                 os.ftruncate(self._file, self._end)
             raise
         self._end += len(line)
+        self._lines += 1
 
-    def _rewrite(self, nodes: Mapping[str, _Kept]) -> None:
-        """Replace the file by one with a line for each node."""
+    def _shrink(self) -> None:
+        """Make the file small that this process writes, and knows, where that is worth it; or leave it."""
+        if self._file < 0 or self._lines <= 2 * len(self._known) + _SPARE:
+            return
+        with contextlib.suppress(OSError):
+            self._rewrite(_changes(node, one.again(), None) for node, one in self._known.items())
+            self._close()
+            self._read_at = self._stamp()
+            self._lines, self._end = len(self._known), self._read_at[1]
+
+    def _rewrite(self, lines: Iterable[_Line]) -> None:
+        """Replace the file by one with these lines, one for each node."""
         aside = self._path.with_name(f".{self._path.name}.new")
         with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            for node, one in nodes.items():
-                file.write(_text(_Line(node, True, one.values, _told(one.steps))))
+            file.writelines(map(_text, lines))
             file.flush()
             os.fsync(file.fileno())
         aside.replace(self._path)
@@ -271,6 +284,10 @@ def _changes(node: str, record: NodeRecord, known: _Known | None) -> _Line:
         if value is not before and value != before
     }
     return _Line(node, False, changed, _told(steps[known.steps :]))
+
+
+def _whole(node: str, kept: _Kept) -> _Line:
+    return _Line(node, True, kept.values, _told(kept.steps))
 
 
 def _plain(value: Any) -> Any:

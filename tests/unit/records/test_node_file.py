@@ -194,6 +194,24 @@ def test_the_file_is_small_again_when_it_is_opened(journal, tmp_path):
     assert journal_in(tmp_path).nodes(run.id) == {"cmp1": record}
 
 
+def test_the_engine_that_writes_the_file_makes_it_small_when_the_next_stage_reads_it(journal, tmp_path):
+    run = create(journal)
+    first, second = replace(WHOLE, history=[]), NodeRecord("gateway")
+    journal.save_node(run.id, "gtw1", second)
+    for number in range(1200):
+        first.history.append(step(number))
+        journal.save_node(run.id, "cmp1", first)
+        del first.history[:-3]
+    assert file_of(tmp_path, run).read_bytes().count(b"\n") == 1201
+    found = journal.nodes(run.id)
+    assert found == {"cmp1": first, "gtw1": second} == journal_in(tmp_path).nodes(run.id)
+    assert file_of(tmp_path, run).read_bytes().count(b"\n") == 2
+    found["cmp1"].step = "verify"
+    journal.save_node(run.id, "cmp1", found["cmp1"])
+    assert journal_in(tmp_path).nodes(run.id) == found == journal.nodes(run.id)
+    assert file_of(tmp_path, run).read_bytes().count(b"\n") == 3
+
+
 def test_a_line_that_is_damaged_is_named_and_dropped_alone(journal, tmp_path):
     run = create(journal)
     for node in ("cmp1", "cmp2", "cmp3"):
