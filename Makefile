@@ -3,11 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SUITE ?= foundation
+# bench-engine: sizes of the simulated clouds, and the commit to compare with (before what is recorded in evidence.md).
+NODES ?= 100,1000,10000
+AGAINST ?= 4e941dd
 PARALLEL := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv host demo test acceptance bench-network lint
+.PHONY: help venv host demo test acceptance bench-network bench-engine lint
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -39,6 +42,9 @@ acceptance: host venv ## the long lab suites: make acceptance SUITE=foundation
 
 bench-network: host venv ## packets lost and gaps of the OVN and OVS stages, ours against plain restarts and replacements
 	$(BIN)/python -m tests.lab.bench_network
+
+bench-engine: venv ## CPU of the engine, journal and screens for 100 to 10,000 simulated nodes, and the ratio to AGAINST=commit
+	$(BIN)/python -m tests.bench.engine --nodes $(NODES) --against '$(AGAINST)'
 
 lint: venv ## ruff, mypy, salt-lint, yamllint
 	$(BIN)/ruff check .

@@ -185,6 +185,7 @@ MIRRORED = {
     "modules": CHECKOUT / "_modules",
     "states": CHECKOUT / "_states",
     "lab": CHECKOUT / "tests" / "lab",
+    "bench": CHECKOUT / "tests" / "bench",
 }
 
 
