@@ -8,6 +8,7 @@ read at any moment. The file is made small again when it is opened for writing.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import threading
@@ -230,6 +231,9 @@ class NodeFile:
 
     def _append(self, line: bytes) -> None:
         try:
+            room = os.fstatvfs(self._file)
+            if room.f_blocks and not room.f_bfree:  # though the line may fit into the file's last block
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             written = os.write(self._file, line)
             if written != len(line):
                 raise OSError(f"{written} of {len(line)} bytes were written")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from copy import deepcopy
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import salt.cache
@@ -148,6 +149,16 @@ def test_a_full_disk_is_named_and_leaves_the_file_as_it_was(journal, tmp_path, m
     assert journal_in(tmp_path).nodes(run.id)["cmp1"].history == []
     journal.save_node(run.id, "cmp1", record)
     assert journal_in(tmp_path).nodes(run.id)["cmp1"].history == [step(1)]
+
+
+def test_a_disk_without_a_free_block_is_full_though_a_line_would_fit(journal, tmp_path, monkeypatch):
+    run = create(journal)
+    journal.save_node(run.id, "cmp1", WHOLE)
+    monkeypatch.setattr(os, "fstatvfs", lambda file: SimpleNamespace(f_blocks=100, f_bfree=0))
+    with pytest.raises(RolloutError, match=r"JOURNAL_FAILED.*No space left"):
+        journal.save_node(run.id, "cmp2", WHOLE)
+    monkeypatch.undo()
+    assert set(journal_in(tmp_path).nodes(run.id)) == {"cmp1"}
 
 
 def test_a_journal_of_a_key_for_each_node_is_read_and_gone_on_with(journal, tmp_path):
