@@ -15,7 +15,7 @@ from openstack_rollout.declared.comparison import Compared
 from openstack_rollout.declared.policies import Policy
 from openstack_rollout.declared.rounds import Round
 from openstack_rollout.errors import RolloutError, one_line
-from openstack_rollout.records.durations import Durations
+from openstack_rollout.records.durations import Durations, Place
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.planned import PlannedNode, PlannedRole
 from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, Trial
@@ -187,6 +187,10 @@ class Engine:
         """What an operator asked of this run, as the error that ends it."""
         halt = halting.requested(self._journal, self._run)
         return halt or (halting.interrupted(self._run) if self._interrupted() else None)
+
+    def usual(self, place: Place) -> float | None:
+        """Seconds that a step takes as a rule, by what was seen until now; None if unknown."""
+        return self._pace.usual(place)
 
     def is_in_flight(self, node: str) -> bool:
         """Whether a step of this run is under way on a node, as far as anybody knows."""

@@ -15,7 +15,7 @@ from openstack_rollout.rollout.breakpoints import is_break
 from openstack_rollout.rollout.node_log import NodeLog
 from openstack_rollout.rollout.window import InFlight, Node
 
-_TOGETHER = 500  # nodes that left of which it is written together
+_TOGETHER = 5000  # nodes that left of which it is written together
 
 
 class Pace:
@@ -60,6 +60,10 @@ class Pace:
         """Remember what a step took that succeeded. idle: it had nothing to do, which tells nothing."""
         if not idle:
             self._durations.took(place(node, record), seconds)
+
+    def usual(self, one: Place) -> float | None:
+        """Seconds that a step takes as a rule, by what was seen until now; None if unknown."""
+        return self._durations.usual(one)
 
     def at_most(self, node: Node, stage: str, round_: str, steps: Iterable[str]) -> float:
         """Seconds in which steps of a node are expected to end, one after the other."""

@@ -12,7 +12,7 @@ from openstack_rollout.declared.rounds import Round
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.asked import Coming
-from openstack_rollout.records.durations import Durations, Place
+from openstack_rollout.records.durations import Place
 from openstack_rollout.records.planned import PlannedNode, PlannedRole, PlannedStage
 from openstack_rollout.records.run_record import Run, Trial
 from openstack_rollout.rollout import analysis, breakpoints, gates, occupancy
@@ -146,9 +146,8 @@ class StageWalk:
 
     def _usual(self, name: str, role: str, node: PlannedNode) -> float | None:
         """Seconds that what comes on a node takes as a rule; None where a step of it was never measured."""
-        durations = Durations(self._ports.journal)  # anew: it keeps what it has read
         steps = [step for step in node.steps if not breakpoints.is_break(step)]
-        took = [durations.usual(Place(node.id, role, self._planned.stage, name, step)) for step in steps]
+        took = [self._engine.usual(Place(node.id, role, self._planned.stage, name, step)) for step in steps]
         known = [seconds for seconds in took if seconds is not None]
         return sum(known) if len(known) == len(steps) else None
 
