@@ -5,8 +5,9 @@ import os
 import sys
 import time
 
-from . import base, images, operator, packages, settings
+from . import base, debs, images, operator, packages, settings
 from .cloud import Lab
+from .deployers import tools
 from .enclosure import LabError
 from .network import Overlay
 from .probe import Probe
@@ -83,6 +84,9 @@ def _build(_: argparse.Namespace) -> None:
     root = base.ensure()
     packages.ensure(root)
     images.ensure(root)
+    debs.ensure(root)
+    for tool in ("tripleo", "kolla"):
+        tools.ensure(tool)
 
 
 def _build_network(_: argparse.Namespace) -> None:
