@@ -90,7 +90,7 @@ def services(unit: str = "") -> dict:
             "units": {"RedHat": [unit or name], "Debian": [unit or name]},
             "roles": ["compute"],
             "stage": "services",
-            "health": {"timeout": 25, **({"http": "/"} if RUNS[name] == ANSWERS else {})},
+            "health": {"timeout": 12, **({"http": "/"} if RUNS[name] == ANSWERS else {})},
             "order": 10 * place,
             "enabled": True,
         }
