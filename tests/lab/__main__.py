@@ -5,7 +5,7 @@ import os
 import sys
 import time
 
-from . import base, debs, images, operator, packages, settings
+from . import base, debs, extra_debs, images, operator, packages, settings
 from .cloud import Lab
 from .deployers import tools
 from .enclosure import LabError
@@ -85,6 +85,7 @@ def _build(_: argparse.Namespace) -> None:
     packages.ensure(root)
     images.ensure(root)
     debs.ensure(root)
+    extra_debs.ensure(root, extra_debs.MEMBERS)
     for tool in ("tripleo", "kolla"):
         tools.ensure(tool)
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from . import base, cache, chroot, settings
 from .cloud import Lab
 
+#: a member of a Galera cluster, and one of a RabbitMQ cluster
+MEMBERS = ("mariadb-server", "galera-4", "rsync", "rabbitmq-server")
 _FOLDER = "extra-debs"
 
 
@@ -21,7 +23,7 @@ def install(lab: Lab, node: str, names: Sequence[str]) -> None:
     Raises:
         LabError: The package manager refuses them.
     """
-    debs = sorted(_ensure(base.ensure(), tuple(names)).glob("*.deb"))
+    debs = sorted(ensure(base.ensure(), tuple(names)).glob("*.deb"))
     place = lab.home / "repositories" / _FOLDER
     place.mkdir(exist_ok=True)
     for deb in debs:
@@ -36,7 +38,16 @@ def install(lab: Lab, node: str, names: Sequence[str]) -> None:
     lab.exec(node, [*tool, *(f"/run/extra/{deb.name}" for deb in debs)], timeout=300)
 
 
-def _ensure(root: Path, names: tuple[str, ...]) -> Path:
+def ensure(root: Path, names: tuple[str, ...]) -> Path:
+    """A folder with these packages and what they depend on, fetched when the cache lacks it.
+
+    Args:
+        root: The base image.
+        names: The packages.
+
+    Raises:
+        RuntimeError: The mirror does not have them; the message has the end of apt's output.
+    """
     key = cache.digest_of(Path(__file__), root.parent.name, names)
     return cache.ensure(_FOLDER, key, lambda work: _build(work, root, names))
 

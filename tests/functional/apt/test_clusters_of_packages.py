@@ -13,7 +13,6 @@ from tests.lab.enclosure import wait_for
 
 from .. import own_repository
 
-PACKAGES = ("mariadb-server", "galera-4", "rsync", "rabbitmq-server")
 MOVED = ("galera-4", "rabbitmq-server")
 UNITS = {"db": "mariadb.service", "broker": "rabbitmq-server.service"}
 OTHERS = ("second-db.service", "second-broker.service")
@@ -53,7 +52,7 @@ class Clusters:
 
     def __init__(self, node):
         self.node = node
-        extra_debs.install(node.lab, "cmp1", PACKAGES)
+        extra_debs.install(node.lab, "cmp1", extra_debs.MEMBERS)
         node.exec(["systemctl", "stop", *UNITS.values()])
         self._start_databases()
         self._start_brokers()
