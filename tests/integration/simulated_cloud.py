@@ -8,19 +8,18 @@ import shutil
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import salt.payload
 import salt.utils.event
 import yaml
-from saltfactories.utils import random_string
 
-from tests.integration import salt_api
+from tests.integration import daemons, salt_api
 from tests.unit import simulated_fleet
 
 REPO = Path(__file__).resolve().parents[2]
+ROOTS = (REPO / "tests/integration/roots", REPO / "etc/roots")
 NODES = ("ctl1", "cmp1", "cmp2")
 DIGEST = "sha256:" + "a" * 64
 PATIENCE = 300  # seconds until a command counts as hung, also on a busy machine
@@ -33,26 +32,20 @@ class SimulatedCloud:
         self.pillar = pillar_root
         self.utils = utils
         self.api = salt_api.configuration(pillar_root.with_name(f"{pillar_root.name}-api"))
-        self.master = factories.salt_master_daemon(
-            random_string("rollout-master-"), overrides=self._configuration()
-        )
+        self.master = daemons.salt_master(factories, "rollout-master", **self._configuration())
         self.minions = {}
 
     def start(self):
-        """Start the daemons and give the minions their modules."""
+        """Start the daemons; the minions have their modules."""
         self.openstack()
-        self.master.start()
         for name in NODES:
-            self.minions[name] = self.master.salt_minion_daemon(
-                name, overrides={"log_level_logfile": "warning"}
-            )
-            self.minions[name].start()
-        self.master.salt_cli().run("saltutil.sync_all", minion_tgt="*", _timeout=PATIENCE)
+            self.minions[name] = daemons.salt_minion(self.master, name)
+            daemons.have_synced(self.minions[name], ROOTS)
+        daemons.start(self.master, self.minions.values())
 
     def stop(self):
         """Stop every daemon."""
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda daemon: daemon.terminate(), (*self.minions.values(), self.master)))
+        daemons.stop(*self.minions.values(), self.master)
 
     def declared(self):
         """The operator's page as it is."""
@@ -138,18 +131,14 @@ class SimulatedCloud:
     def _configuration(self):
         return {
             **self.api,
-            "auto_accept": True,
             "osenv": {"driver": "env"},  # a profile of sdb
-            "file_roots": {"base": [str(REPO / "tests/integration/roots"), str(REPO / "etc/roots")]},
+            "file_roots": {"base": [str(root) for root in ROOTS]},
             "pillar_roots": {"base": [str(self.pillar)]},
             "pillar_dirs": [str(REPO / "_pillar")],
             "ext_pillar": [{"openstack_rollout": {}}],
             "runner_dirs": [str(REPO / "_runners")],
             "utils_dirs": [str(self.utils)],
             "outputter_dirs": [str(REPO / "_output")],
-            "fileserver_list_cache_time": 0,
-            "worker_threads": 3,
-            "log_level_logfile": "warning",
             "user": os.environ.get("USER", "root"),
         }
 

@@ -10,6 +10,8 @@ import pytest
 import yaml
 from saltfactories.utils import random_string
 
+from tests.integration import daemons
+
 REPO = Path(__file__).resolve().parents[2]
 PREFIX = "/srv/openstack-rollout"
 SERVED = {
@@ -53,12 +55,13 @@ def gitfs_configuration(published: Path) -> dict:
 @pytest.fixture(scope="module", params=[roots_configuration, gitfs_configuration], ids=["roots", "gitfs"])
 def adopted(request, salt_factories, published):
     """A running master that adopted the project one way, and a minion of it."""
-    overrides = {**request.param(published), "auto_accept": True, "fileserver_list_cache_time": 0}
-    master = salt_factories.salt_master_daemon(random_string("master-"), overrides=overrides)
-    with master.started():
-        minion = master.salt_minion_daemon(random_string("minion-"))
-        with minion.started():
-            yield master, minion
+    master = daemons.salt_master(salt_factories, "master", **request.param(published))
+    minion = daemons.salt_minion(master, random_string("minion-"))
+    try:
+        daemons.start(master, [minion])
+        yield master, minion
+    finally:
+        daemons.stop(minion, master)
 
 
 def test_what_the_file_server_serves(adopted):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration import daemons
 from tests.integration.simulated_cloud import PATIENCE, SimulatedCloud
 
 ROOM = 24 << 20  # bytes of the master's cache
@@ -153,7 +154,7 @@ def test_a_node_whose_key_was_deleted_is_named(cloud):
     assert cloud.run("state.orchestrate", "orch.ovn").returncode == 0
     pki = Path(cloud.master.config["pki_dir"]) / "minions"
     kept = (pki / "cmp2").read_bytes()
-    cloud.minions["cmp2"].terminate()
+    daemons.stop(cloud.minions["cmp2"])
     assert cloud.master.salt_key_cli().run("--yes", "--delete=cmp2").returncode == 0
     named = {"cmp2": {"role": "compute", "key": "deleted"}}
     try:
@@ -171,7 +172,7 @@ def test_a_node_whose_key_was_deleted_is_named(cloud):
 def test_a_minion_whose_key_was_made_anew_is_named(cloud):
     cloud.fresh(policies=PATIENT)
     minion = cloud.minions["cmp2"]
-    minion.terminate()
+    daemons.stop(minion)
     for key in Path(minion.config["pki_dir"]).glob("minion.p*"):
         key.unlink()
     salt_minion = [Path(os.sys.executable).with_name("salt-minion"), "-c", minion.config_dir]

@@ -11,8 +11,8 @@ import pytest
 import salt.config
 import salt.pillar
 import yaml
-from saltfactories.utils import random_string
 
+from tests.integration import daemons
 from tests.unit import cloud_pillar
 
 REPO = Path(__file__).resolve().parents[2]
@@ -37,20 +37,16 @@ class Cloud:
         own["pillar_roots"]["base"].insert(0, str(self.pillar))
         self.page()
         self.releases(2)
-        overrides = {**own, "auto_accept": True, "fileserver_list_cache_time": 0, "worker_threads": 3}
-        self.master = factories.salt_master_daemon(random_string("shares-"), overrides=overrides)
-        self.minions = {}
+        self.master = daemons.salt_master(factories, "shares", **own)
+        self.minions = {name: daemons.salt_minion(self.master, name) for name in NODES}
 
     def start(self):
-        self.master.start()
-        for name in NODES:
-            self.minions[name] = self.master.salt_minion_daemon(name)
-            self.minions[name].start()
-        self.master.salt_cli().run("saltutil.sync_all", minion_tgt="*", _timeout=120)
+        for minion in self.minions.values():
+            daemons.have_synced(minion, [REPO / "etc/roots"])
+        daemons.start(self.master, self.minions.values())
 
     def stop(self):
-        for daemon in (*self.minions.values(), self.master):
-            daemon.terminate()
+        daemons.stop(*self.minions.values(), self.master)
 
     def page(self, **keys):
         """Write the operator's page."""

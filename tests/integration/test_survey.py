@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from saltfactories.utils import random_string
 
+from tests.integration import daemons
 from tests.unit.declared.found import answer, container, of
 
 REPO = Path(__file__).resolve().parents[2]
@@ -31,21 +31,17 @@ class Cloud:
         own = yaml.safe_load((REPO / "etc/master").read_text().replace("/srv/openstack-rollout", str(REPO)))
         own["pillar_roots"]["base"].insert(0, str(self.pillar))
         own["file_roots"]["base"].insert(0, str(REPO / "tests/integration/roots"))
-        overrides = {**own, "auto_accept": True, "fileserver_list_cache_time": 0, "worker_threads": 3}
-        self.master = factories.salt_master_daemon(random_string("survey-"), overrides=overrides)
-        self.minions = {}
+        self.master = daemons.salt_master(factories, "survey", **own)
+        self.minions = {name: daemons.salt_minion(self.master, name) for name in NODES}
 
     def start(self):
-        self.master.start()
         for name, containers in NODES.items():
-            self.minions[name] = self.master.salt_minion_daemon(name)
-            self.minions[name].start()
+            daemons.have_synced(self.minions[name], [REPO / "tests/integration/roots", REPO / "etc/roots"])
             self.node(name, answer(name, *containers))
-        self.master.salt_cli().run("saltutil.sync_all", minion_tgt="*", _timeout=120)
+        daemons.start(self.master, self.minions.values())
 
     def stop(self):
-        for daemon in (*self.minions.values(), self.master):
-            daemon.terminate()
+        daemons.stop(*self.minions.values(), self.master)
 
     def node(self, name, told):
         """Set what a node tells."""
@@ -97,7 +93,7 @@ def test_what_is_written_is_a_pillar_and_is_written_once(cloud):
 
 def test_a_node_that_does_not_answer_as_it_should_is_named_and_the_others_are_told(cloud):
     cloud.node("cmp1", {"schema": 99})
-    cloud.minions["cmp2"].terminate()
+    daemons.stop(cloud.minions["cmp2"])
     done = cloud.run("rollout.survey", "nodes=*", "silence=5", "--out=json")
     assert done.returncode == 1
     found = json.loads(done.stdout)
