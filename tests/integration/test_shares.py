@@ -38,7 +38,8 @@ class Cloud:
         self.page()
         self.releases(2)
         self.master = daemons.salt_master(factories, "shares", **own)
-        self.minions = {name: daemons.salt_minion(self.master, name) for name in NODES}
+        has_all = {"autoload_dynamic_modules": False}
+        self.minions = {name: daemons.salt_minion(self.master, name, **has_all) for name in NODES}
 
     def start(self):
         for minion in self.minions.values():
