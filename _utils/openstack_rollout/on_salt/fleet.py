@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import salt.key
 import salt.utils.minions
 
 from openstack_rollout.declared import hooks
 from openstack_rollout.on_salt.jobs import Call, Ended, SaltJobs
+from openstack_rollout.on_salt.pace import Pace
 from openstack_rollout.on_salt.returns import facts_result, hooks_result, read_call, state_result
 from openstack_rollout.rollout.fleet import Answers, Context, Halted, StepResult, never
 
-ASKED_TOGETHER = 500
 # Seconds: for a node to be measured, and for a job to be ended on it without a sign of life.
 ANSWERS_WITHIN = 900.0
 ENDS_WITHIN = 20.0
@@ -26,6 +26,14 @@ _KEYS = {"minions_pre": "pending", "minions_rejected": "rejected", "minions_deni
 _ANOTHER_KEY = "somebody calls in its name with another key than the accepted one: it was denied"
 DENIED_SILENCE = 15.0  # seconds, where it is likely that nobody will answer
 FACTS = Call("rollout_call.run", ("openstack_node.facts",), {"kwargs": {"fresh": True}}, again=True)
+
+
+class _Asked(NamedTuple):
+    """Under which job a node was asked; since when, by a clock that nobody sets; at which time of day."""
+
+    jid: str
+    since: float
+    at: float
 
 
 class Listener(Protocol):
@@ -72,7 +80,7 @@ class SaltFleet:
         return {node: state for name, state in _KEYS.items() for node in listed[name]}
 
     def facts(self, silences: Mapping[str, float], refresh: bool = False, halted: Halted = never) -> Answers:
-        """Ask nodes for openstack_node.facts, some hundreds of them with one job.
+        """Ask nodes for openstack_node.facts, as many of them with one job as the master serves at once.
 
         silences: minion id → seconds without a sign of life after which it counts as silent. refresh: whether
         nodes ask their package repositories anew. halted: asked meanwhile; what it returns is raised, and
@@ -111,28 +119,35 @@ class SaltFleet:
         """Publish one call to many nodes and wait until each has answered or counts as lost.
 
         silences, halted: as of `facts`. within: seconds that a node may take, instead of the fleet's own. A
-        node that takes too long has its job ended, and counts as
-        STEP_TIMEOUT. Not to be used while a step is under way: its end would be
-        taken for an answer.
+        node that takes too long has its job ended, and counts as STEP_TIMEOUT. Not to be used while a step is
+        under way: its end would be lost.
+
+        Not all are asked at once, but as many as the master serves (pace.py); a node's time begins when it is
+        asked.
         """
-        waiting = list(silences)
+        waiting, longest = list(silences), within or self._answers_within
+        left: dict[str, _Asked] = {}
+        pace = Pace(time.monotonic())
         ended: list[Ended] = []
-        while waiting:
-            some, waiting = waiting[:ASKED_TOGETHER], waiting[ASKED_TOGETHER:]
-            jid, longest = self._jobs.new_jid(), within or self._answers_within
-            asked = time.time()
-            self._jobs.start({node: silences[node] for node in some}, call, jid)
-            left, until = set(some), time.monotonic() + longest
-            while left:
-                now = self._jobs.poll(1.0)
-                ended += [one._replace(asked=asked, heard=time.time()) for one in now]
-                left -= {one.node for one in now}
-                error = halted()
-                if left and (error or time.monotonic() > until):
-                    ended += self._given_up(left, jid, longest)
-                    left.clear()
-                if error:
-                    raise error
+        while waiting or left:
+            now = time.monotonic()
+            room = pace.room((one.since for one in left.values()), self._jobs.lag, now) if waiting else 0
+            some, waiting = waiting[:room], waiting[room:]
+            if some:
+                one = _Asked(self._jobs.new_jid(), now, time.time())
+                left |= dict.fromkeys(some, one)
+                self._jobs.start({node: silences[node] for node in some}, call, one.jid)
+            came = self._jobs.poll(1.0)
+            answers = [one for one in came if one.node in left]
+            ended += [one._replace(asked=left.pop(one.node).at, heard=time.time()) for one in answers]
+            pace.answered(len(answers))
+            error, now = halted(), time.monotonic()
+            late = {node: one for node, one in left.items() if error or now - one.since > longest}
+            for jid in {one.jid for one in late.values()}:
+                ended += self._given_up([node for node in late if late[node].jid == jid], jid, longest)
+            left = {node: one for node, one in left.items() if node not in late}
+            if error:
+                raise error
         return ended
 
     def _given_up(self, nodes: Iterable[str], jid: str, longest: float) -> list[Ended]:

@@ -1,7 +1,9 @@
 """Salt jobs on single minions: publish, and wait for each as long as its minion gives signs of life.
 
 There is no time-out on work, only on silence: a state run may take an hour as long as its minion says that it
-runs. An event may be lost (a full queue, a restarted master), so the job cache is read as well. A minion that
+runs. Whatever a minion sends is a sign of life; one with `ping_interval` gives it by itself, however busy its
+node is. Signs of life queue before the master's worker threads as all else does: while the master is slow, no
+minion's silence counts. An event may be lost (a full queue, a restarted master), so the job cache is read as well. A minion that
 does not know a job that it was given has been restarted in the middle of it, where it is another process than
 before; else the job has ended, and its return may still come: a minion that was held up delivers it late. Or
 it was dropped: Salt 3008 does that with what comes while a minion connects anew. What may be done twice is
@@ -25,7 +27,10 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 10.0
 LOOK_AFTER_ADOPTION = 2.0
+_MOMENT = 0.5  # seconds for a publication, of a master that keeps up
 AGAIN_AFTER = 15.0
+# What a minion's own process tells the master, under an id that the master has checked.
+_PING, _BEACON = "minion_ping", "salt/beacon/"
 # Of one function: state runs of Salt, which look at what else runs, fail beside a job of several.
 _ASKS, _RUNS, _WHO = ("rollout_call.run", "saltutil.find_job"), "value", "minion"
 
@@ -99,7 +104,10 @@ class SaltJobs:
         self._ended: list[Ended] = []
         self._next_look = 0.0
         self._away = False
+        self._signs: dict[str, float] = {}  # when a minion last sent something that is no answer
         self._listened = time.monotonic()
+        #: Seconds that the master took to take in the latest publication.
+        self.lag = 0.0
 
     def close(self) -> None:
         """Leave the event bus."""
@@ -150,10 +158,7 @@ class SaltJobs:
         """The jobs that ended. Waits up to that many seconds for the first."""
         now = time.monotonic()
         # Nobody listened since the last poll; that is not the nodes' silence.
-        for job in self._jobs.values():
-            job.heard = min(now, job.heard + now - self._listened)
-            if job.unknown is not None:
-                job.unknown = min(now, job.unknown + now - self._listened)
+        self._stand_still(now - self._listened)
         until = now + seconds
         while not self._ended:
             now = time.monotonic()
@@ -178,8 +183,26 @@ class SaltJobs:
         for node, silence in silences.items():
             self._jobs[node, jid] = _Job(node, jid, silence, now, call, published=now)
 
+    def _stand_still(self, seconds: float) -> None:
+        """Lay so many seconds to no node's account."""
+        now = time.monotonic()
+        for job in self._jobs.values():
+            job.heard = min(now, job.heard + seconds)
+            if job.unknown is not None:
+                job.unknown = min(now, job.unknown + seconds)
+
     def _publish(self, nodes: list[str], call: Call, jid: str) -> str:
         """Publish to a list of minions; what went wrong, or nothing."""
+        began = time.monotonic()
+        try:
+            return self._hand_over(nodes, call, jid)
+        finally:
+            self.lag = time.monotonic() - began
+            if self.lag > _MOMENT:
+                # An answer waits for the master as long as the question did.
+                self._stand_still(2 * self.lag)
+
+    def _hand_over(self, nodes: list[str], call: Call, jid: str) -> str:
         try:
             self._client.run_job(
                 nodes,
@@ -197,7 +220,7 @@ class SaltJobs:
         """Take in one event; False when there was none. seconds: how long to wait, 0 for not at all."""
         started = time.monotonic()
         event = self._bus.get_event(
-            wait=seconds, tag="salt/job/", full=True, no_block=seconds <= 0, auto_reconnect=True
+            wait=seconds, tag="", full=True, no_block=seconds <= 0, auto_reconnect=True
         )
         if event is None:
             # A bus that is gone answers at once: wait here instead of turning in circles.
@@ -206,8 +229,11 @@ class SaltJobs:
         if event["tag"] == "salt/event/exit":
             raise KeyboardInterrupt
         parts, data = event["tag"].split("/"), event["data"]
+        if event["tag"] == _PING or event["tag"].startswith(_BEACON):
+            self._signs[data.get("id", "")] = time.monotonic()
         # The tag alone is anybody's to choose: what a minion fires is not the return of another one.
         if len(parts) == 5 and parts[3] == "ret" and data.get("id") == parts[4]:
+            self._signs[parts[4]] = time.monotonic()
             self._take(parts[4], parts[2], data.get("return"))
         return True
 
@@ -252,9 +278,12 @@ class SaltJobs:
         jobs = list(self._jobs.values())
         every = min([LOOK_EVERY, *(max(1.0, job.silence / 4) for job in jobs)])
         self._next_look = now + every
-        self._read_cache(jobs)
+        # A minion that knows its job has not returned, and one that was just asked did neither.
+        self._read_cache(
+            job for job in jobs if job.call is None or job.unknown is not None or self._is_silent(job, now)
+        )
         for job in list(self._jobs.values()):
-            if now - job.heard > job.silence:
+            if self._is_silent(job, now):
                 message = f"no sign of life for {job.silence:.0f} s"
                 self._end(job.node, job.jid, reason="NODE_SILENT", message=message)
             elif job.unknown is not None and now - job.unknown > job.silence:
@@ -265,6 +294,9 @@ class SaltJobs:
         self._ask([job for job in self._jobs.values() if now - job.heard >= quiet], now)
         oldest = now - max([0.0, *(job.silence for job in jobs)])
         self._questions = {jid: asked for jid, asked in self._questions.items() if asked.asked >= oldest}
+
+    def _is_silent(self, job: _Job, now: float) -> bool:
+        return now - max(job.heard, self._signs.get(job.node, 0.0)) > job.silence
 
     def _publish_again(self, job: _Job, now: float) -> None:
         """Publish a job once more that its minion does not know: itself, or its return, was dropped."""

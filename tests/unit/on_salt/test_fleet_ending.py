@@ -8,6 +8,7 @@ from openstack_rollout.errors import RolloutError
 from openstack_rollout.on_salt import fleet as salt_fleet
 from openstack_rollout.on_salt.fleet import SaltFleet
 from openstack_rollout.on_salt.jobs import Ended
+from openstack_rollout.on_salt.pace import FIRST
 from openstack_rollout.rollout.fleet import Context
 
 RUN = Context(run="r1", target="1.0.1", stages=("ovn",), content={})
@@ -15,6 +16,8 @@ RUN = Context(run="r1", target="1.0.1", stages=("ovn",), content={})
 
 class Jobs:
     """SaltJobs in memory: a test says which jobs end."""
+
+    lag = 0.0
 
     def __init__(self):
         self.started, self.sent, self.waiting, self.ends = {}, [], set(), []
@@ -97,3 +100,36 @@ def test_a_request_ends_a_question(jobs):
     with pytest.raises(RolloutError) as error:
         SaltFleet({}).facts({"cmp1": 60}, halted=halted)
     assert error.value.reason == "PAUSED_BY_OPERATOR" and jobs.waiting == set() and len(jobs.sent) == 1
+
+
+def test_more_nodes_than_a_master_serves_at_once_are_asked_in_turn(jobs):
+    names = [f"cmp{number}" for number in range(FIRST * 2 + 1)]
+    at_once = []
+
+    def poll(seconds):
+        at_once.append(len(jobs.waiting))
+        ended = [Ended(node, jid, {"value": {"id": node}}) for node, jid in jobs.waiting]
+        jobs.waiting.clear()
+        return ended
+
+    jobs.poll = poll
+    answers = SaltFleet({}).facts(dict.fromkeys(names, 60))
+    assert {node: told["id"] for node, told in answers.facts.items()} == {name: name for name in names}
+    assert at_once[0] == FIRST and len(at_once) > 1 and sum(at_once) == len(names)
+
+
+def test_a_node_that_is_asked_late_has_as_long_to_answer(jobs, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(salt_fleet.time, "monotonic", lambda: clock[0])
+    names = [f"cmp{number:03}" for number in range(FIRST + 1)]
+
+    def poll(seconds):
+        clock[0] += 6.0
+        asked = sorted(jobs.waiting)
+        ended = [Ended(node, jid, {"value": {"id": node}}) for node, jid in asked[: FIRST // 2]]
+        jobs.waiting -= {(one.node, one.jid) for one in ended}
+        return ended
+
+    jobs.poll = poll
+    answers = SaltFleet({}, answers_within=13.0).facts(dict.fromkeys(names, 60))
+    assert not answers.failures and len(answers.facts) == len(names)

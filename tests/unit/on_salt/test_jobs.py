@@ -22,6 +22,8 @@ class World:
         self.master_is_up = True
         self.published = []
         self.processes = {}  # node -> which process its minion is, where it has our module
+        self.lag = 0.0  # seconds for which what comes to the master queues
+        self.cache_reads = 0
 
     def monotonic(self):
         return self.now
@@ -50,6 +52,7 @@ class World:
     def run_job(self, nodes, function, arguments, tgt_type, kwarg, jid):
         if not self.master_is_up:
             raise SaltClientError("The salt master could not be contacted. Is master running?")
+        self.now += self.lag
         self.published.append((function, tuple(nodes)))
         if function != QUESTION:
             return
@@ -58,11 +61,15 @@ class World:
                 assert arguments[0] == "saltutil.find_job"
                 runs = {"jid": arguments[1][0]} if self.minions[node] == "busy" else {}
                 answer = {"value": runs, "minion": self.processes.get(node)}
-                self.returns.append((self.now + 0.1, f"salt/job/{jid}/ret/{node}", answer))
+                self.returns.append((self.now + 0.1 + self.lag, f"salt/job/{jid}/ret/{node}", answer))
 
     @property
     def returners(self):
-        return {"local_cache.get_jid": lambda jid: self.cache.get(jid, {})}
+        return {"local_cache.get_jid": self._get_jid}
+
+    def _get_jid(self, jid):
+        self.cache_reads += 1
+        return self.cache.get(jid, {})
 
 
 @pytest.fixture
@@ -269,3 +276,37 @@ def test_a_job_that_stays_unknown_is_given_up_however_often_it_was_published(job
     jobs.start({"cmp1": 60}, APPLY._replace(again=True), "1")
     started = world.now
     assert end_of(jobs, world)[0].reason == "NODE_ERROR" and 60 < world.now - started < 90
+
+
+def test_while_the_master_is_slow_no_minion_is_silent(jobs, world):
+    world.minions["cmp1"], world.lag = "busy", 25.0
+    jobs.start({"cmp1": 20}, APPLY, "1")
+    assert end_of(jobs, world, limit=600) == [] and jobs.lag == 25.0
+    world.returns.append((world.now + 60, "salt/job/1/ret/cmp1", {"all": "well"}))
+    assert end_of(jobs, world)[0].answer == {"all": "well"}
+
+
+def test_a_minion_that_is_dead_is_silent_although_the_master_is_slow(jobs, world):
+    world.minions["cmp1"], world.lag = "dead", 1.0
+    jobs.start({"cmp1": 20}, APPLY, "1")
+    assert end_of(jobs, world, limit=120)[0].reason == "NODE_SILENT"
+
+
+@pytest.mark.parametrize(
+    "tag", ["minion_ping", "salt/beacon/cmp1/load/", "salt/job/other/ret/cmp1", "salt/auth", "cmp1/anything"]
+)
+def test_what_a_minions_own_process_sends_is_a_sign_of_life(jobs, world, tag):
+    world.minions["cmp1"] = "dead"  # too busy to begin another process for a question
+    jobs.start({"cmp1": 20}, APPLY, "1")
+    for second in range(10, 200, 10):
+        world.returns.append((world.now + second, tag, {}))
+        world.senders[tag] = "cmp1"
+    ended = end_of(jobs, world, limit=150)
+    # Anybody may fire a tag of their own, and may ask for a key under any id.
+    assert [one.reason for one in ended] == (["NODE_SILENT"] if tag in ("salt/auth", "cmp1/anything") else [])
+
+
+def test_the_job_cache_is_not_read_while_minions_say_that_they_work(jobs, world):
+    world.minions.update(cmp1="busy", cmp2="busy")
+    jobs.start({"cmp1": 20, "cmp2": 20}, APPLY, "1")
+    assert end_of(jobs, world, limit=600) == [] and world.cache_reads == 0
