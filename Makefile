@@ -10,7 +10,7 @@ PARALLEL := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv host demo test acceptance bench-network bench-engine lint
+.PHONY: help venv host demo test acceptance bench-network bench-engine bench-salt lint
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -49,9 +49,12 @@ bench-network: host venv ## packets lost and gaps of the OVN and OVS stages, our
 bench-engine: venv ## CPU of the engine, journal and screens for 100 to 10,000 simulated nodes, and the ratio to AGAINST=commit
 	$(BIN)/python -m tests.bench.engine --nodes $(NODES) --against '$(AGAINST)'
 
+bench-salt: venv ## a real master and simulated minions: status, update and no-op, with FOR='--nodes 100,300 --large'
+	$(BIN)/python -m tests.bench.salt_scale $(FOR)
+
 lint: venv ## ruff, mypy, salt-lint, yamllint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/salt-lint $$(git ls-files '*.sls' ':!pillar')
-	$(BIN)/yamllint --strict $$(git ls-files 'pillar/*.sls' '*.yaml' '*.yml') Saltfile etc/master etc/salt-api/live-page.conf
+	$(BIN)/yamllint --strict $$(git ls-files 'pillar/*.sls' '*.yaml' '*.yml') Saltfile etc/master etc/master.large etc/salt-api/live-page.conf

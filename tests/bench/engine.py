@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 import tarfile
 import tempfile
-import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+
+from tests.bench import about
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 #: Of these figures less is better; the others are sizes.
@@ -85,21 +83,15 @@ def main() -> None:
             tree = checked_out(given.against, Path(folder))
             before = [measured(tree, nodes) for nodes in sizes if nodes <= given.against_most]
     compared = ratios(before, figures)
-    head = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True,
-                          check=True, cwd=CHECKOUT)  # fmt: skip
-    about: dict[str, Any] = {
-        "commit": head.stdout.strip(),
-        "against": given.against,
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "machine": {
-            "processor": platform.machine(),
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-        },
-    }
     build = CHECKOUT / "build"
     build.mkdir(exist_ok=True)
-    told = {**about, "figures": figures, "before": before, "ratios": compared}
+    told = {
+        **about.about(),
+        "against": given.against,
+        "figures": figures,
+        "before": before,
+        "ratios": compared,
+    }
     (build / "bench-engine.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
     print(table(figures, compared))
 
