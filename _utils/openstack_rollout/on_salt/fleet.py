@@ -11,8 +11,8 @@ import salt.utils.minions
 
 from openstack_rollout.declared import hooks
 from openstack_rollout.on_salt.jobs import Call, Ended, SaltJobs
-from openstack_rollout.on_salt.pace import Pace
 from openstack_rollout.on_salt.returns import facts_result, hooks_result, read_call, state_result
+from openstack_rollout.on_salt.throttle import Throttle
 from openstack_rollout.rollout.fleet import Answers, Context, Halted, StepResult, never
 
 # Seconds: for a node to be measured, and for a job to be ended on it without a sign of life.
@@ -122,16 +122,16 @@ class SaltFleet:
         node that takes too long has its job ended, and counts as STEP_TIMEOUT. Not to be used while a step is
         under way: its end would be lost.
 
-        Not all are asked at once, but as many as the master serves (pace.py); a node's time begins when it is
-        asked.
+        Not all are asked at once, but as many as the master serves (throttle.py); a node's time begins when
+        it is asked.
         """
         waiting, longest = list(silences), within or self._answers_within
         left: dict[str, _Asked] = {}
-        pace = Pace(time.monotonic())
+        throttle = Throttle(time.monotonic())
         ended: list[Ended] = []
         while waiting or left:
             now = time.monotonic()
-            room = pace.room((one.since for one in left.values()), self._jobs.lag, now) if waiting else 0
+            room = throttle.room((one.since for one in left.values()), self._jobs.lag, now) if waiting else 0
             some, waiting = waiting[:room], waiting[room:]
             if some:
                 one = _Asked(self._jobs.new_jid(), now, time.time())
@@ -140,7 +140,7 @@ class SaltFleet:
             came = self._jobs.poll(1.0)
             answers = [one for one in came if one.node in left]
             ended += [one._replace(asked=left.pop(one.node).at, heard=time.time()) for one in answers]
-            pace.answered(len(answers))
+            throttle.answered(len(answers))
             error, now = halted(), time.monotonic()
             late = {node: one for node, one in left.items() if error or now - one.since > longest}
             for jid in {one.jid for one in late.values()}:

@@ -3,11 +3,11 @@
 There is no time-out on work, only on silence: a state run may take an hour as long as its minion says that it
 runs. Whatever a minion sends is a sign of life; one with `ping_interval` gives it by itself, however busy its
 node is. Signs of life queue before the master's worker threads as all else does: while the master is slow, no
-minion's silence counts. An event may be lost (a full queue, a restarted master), so the job cache is read as well. A minion that
-does not know a job that it was given has been restarted in the middle of it, where it is another process than
-before; else the job has ended, and its return may still come: a minion that was held up delivers it late. Or
-it was dropped: Salt 3008 does that with what comes while a minion connects anew. What may be done twice is
-published again.
+minion's silence counts. An event may be lost (a full queue, a restarted master), so the job cache is read as
+well. A minion that does not know a job that it was given has been restarted in the middle of it, where it is
+another process than before; else the job has ended, and its return may still come: a minion that was held up
+delivers it late. Or it was dropped: Salt 3008 does that with what comes while a minion connects anew. What
+may be done twice is published again.
 """
 
 from __future__ import annotations

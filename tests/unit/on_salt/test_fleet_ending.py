@@ -8,7 +8,7 @@ from openstack_rollout.errors import RolloutError
 from openstack_rollout.on_salt import fleet as salt_fleet
 from openstack_rollout.on_salt.fleet import SaltFleet
 from openstack_rollout.on_salt.jobs import Ended
-from openstack_rollout.on_salt.pace import FIRST
+from openstack_rollout.on_salt.throttle import FIRST
 from openstack_rollout.rollout.fleet import Context
 
 RUN = Context(run="r1", target="1.0.1", stages=("ovn",), content={})

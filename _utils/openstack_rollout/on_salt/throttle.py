@@ -16,8 +16,8 @@ SERVED_WITHIN = 10.0  # seconds in which those that are asked at once are to be 
 BUSY = 1.0  # seconds for a publication, of a master that is behind with its work
 
 
-class Pace:
-    """The pace of one question. began: when it was begun, in seconds of a clock that is not set."""
+class Throttle:
+    """That of one question. began: when it was begun, in seconds of a clock that is not set."""
 
     def __init__(self, began: float):
         self._began = began

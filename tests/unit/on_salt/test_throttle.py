@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from openstack_rollout.on_salt.pace import BUSY, FIRST, MOST, SERVED_WITHIN, Pace
+from openstack_rollout.on_salt.throttle import BUSY, FIRST, MOST, SERVED_WITHIN, Throttle
 
 
 def test_a_small_cloud_is_asked_at_once():
-    assert Pace(0).room([], 0, 0) >= FIRST
+    assert Throttle(0).room([], 0, 0) >= FIRST
 
 
 def ask(nodes: int, serves: float, queue_is_told: bool = True, down: int = 0) -> tuple[float, int]:
     """A master that serves so many answers a second: the longest that one waited, and the publications."""
-    pace, now, waiting = Pace(0.0), 0.0, nodes
+    throttle, now, waiting = Throttle(0.0), 0.0, nodes
     asked: list[float] = []  # of those that will answer, the eldest first
     dead: list[float] = []
     longest, published, served = 0.0, 0, 0.0
     while waiting or asked:
         lag = len(asked) / serves if queue_is_told else 0.0
-        some = min(waiting, pace.room(asked + dead, lag, now)) if waiting else 0
+        some = min(waiting, throttle.room(asked + dead, lag, now)) if waiting else 0
         waiting -= some
         published += bool(some)
         of_dead = min(down, some)
@@ -31,7 +31,7 @@ def ask(nodes: int, serves: float, queue_is_told: bool = True, down: int = 0) ->
         done, served = int(served), served % 1
         longest = max([longest, *(now - when for when in asked[:done])])
         asked = asked[done:]
-        pace.answered(done)
+        throttle.answered(done)
         assert now < 10_000
     return longest, published
 
@@ -49,10 +49,10 @@ def test_a_fast_master_is_asked_by_hundreds():
 
 
 def test_nodes_that_are_down_hold_nobody_up():
-    pace = Pace(0.0)
-    assert pace.room([0.0] * FIRST, 0.01, 1.0) == 0
-    assert pace.room([0.0] * FIRST, 0.01, SERVED_WITHIN) == FIRST
+    throttle = Throttle(0.0)
+    assert throttle.room([0.0] * FIRST, 0.01, 1.0) == 0
+    assert throttle.room([0.0] * FIRST, 0.01, SERVED_WITHIN) == FIRST
 
 
 def test_a_master_that_is_behind_is_asked_no_more():
-    assert Pace(0.0).room([0.0] * FIRST, BUSY + 1, 30.0) == 0
+    assert Throttle(0.0).room([0.0] * FIRST, BUSY + 1, 30.0) == 0
