@@ -18,6 +18,7 @@ from openstack_rollout.node import (
     clock,
     container_store,
     fresh_pillar,
+    http_answers,
     other_installers,
     package_sizes,
     storage,
@@ -87,6 +88,7 @@ def report(
         "boot": part("boot", 0, _boot),
         "certificates": part("certificates", [], lambda: certificates.ending(__salt__, days, list(places))),
         "failed": part("failed", {}, lambda: unit_states.failed(__salt__, units)),
+        "mute": part("mute", [], lambda: list(_mute(share))),
         "by_hand": part("by_hand", [], lambda: list(_by_hand(units))),
         "installers": part("installers", [], lambda: other_installers.found(__salt__)),
         "unknown": unknown,
@@ -107,6 +109,14 @@ def _units(share: Mapping[str, Any]) -> Iterator[str]:
         yield (known.get(name) or {}).get("unit") or f"{name}.service"
     for service in share.get("packaged", ()):
         yield from service["units"]
+
+
+def _mute(share: Mapping[str, Any]) -> Iterator[str]:
+    """Services that are to answer HTTP, and take connections at most: a hanging API has not failed."""
+    for service in share.get("packaged", ()):
+        if service["http"]:
+            missing = http_answers.lacking(service["units"], service["http"])
+            yield from (f"{service['name']}: {one}" for one in missing)
 
 
 def _packages(share: Mapping[str, Any], stages: Sequence[str] | None) -> dict[str, Any]:

@@ -133,7 +133,7 @@ class Minion:
             "containers": containers,
             "managed": list(containers),
             "carried": {},
-            "images": [],
+            "images": [service["image"] for service in share["services"]],
             "packages": {PACKAGES[stage]: [version] for stage, version in at.items() if stage in PACKAGES},
         }
 

@@ -83,7 +83,8 @@ class Readiness(Told):
     """What a run wants to know of a node before it begins.
 
     rooms: by folder. boot: bytes that another kernel needs in /boot, 0 where that is not known. failed: unit
-    → whether it is a declared service's, or one that a node stands on. by_hand: what somebody has set aside.
+    → whether it is a declared service's, or one that a node stands on. mute: what does not answer, a line
+    each. by_hand: what somebody has set aside.
     unknown: part → why it could not be told. begun, ended: by the node's own clock.
     """
 
@@ -96,6 +97,7 @@ class Readiness(Told):
     boot: _Bytes
     certificates: Annotated[list[Certificate], Field(max_length=1000)]
     failed: dict[Name, bool]
+    mute: Lines = []
     by_hand: Lines
     installers: Annotated[list[Installer], Field(max_length=1000)]
     unknown: dict[Name, Text]

@@ -70,8 +70,8 @@ CONDITIONS: dict[str, Condition] = {
         "Mend the engine's storage as the line says (podman info, podman system check).",
     ),
     "failed_units": Condition(
-        "no unit has failed before",
-        "Mend the unit (systemctl status UNIT), or forget it: systemctl reset-failed UNIT.",
+        "no unit has failed before, and APIs answer",
+        "Mend or restart the unit (systemctl status UNIT), or forget it: systemctl reset-failed UNIT.",
         acceptable=True,
     ),
     "installers": Condition(

@@ -120,7 +120,7 @@ def container_storage(now: Situation) -> Iterator[Seen]:
 
 
 def failed_units(now: Situation) -> Iterator[Seen]:
-    """Units that have failed before the run, and containers that are not what they have to be."""
+    """Units that have failed before the run, and APIs that run and do not answer."""
 
     def lines(told: Readiness) -> Iterator[str]:
         own = [unit for unit, is_own in told.failed.items() if is_own]
@@ -129,6 +129,7 @@ def failed_units(now: Situation) -> Iterator[Seen]:
             yield f"failed: {some(own)}"
         if others:
             yield f"failed, and of no service that is declared: {some(others)}"
+        yield from told.mute
 
     yield from _each(now, lines)
 

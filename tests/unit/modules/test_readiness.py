@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import http.server
 import json
+import threading
 
 import pytest
 from salt.exceptions import CommandExecutionError
 
 from openstack_rollout.declared import readiness as form
 from openstack_rollout.declared import share
-from openstack_rollout.node import certificates, other_installers, storage
+from openstack_rollout.node import (
+    certificates,
+    http_answers,
+    listening,
+    other_installers,
+    package_sizes,
+    storage,
+)
 from openstack_rollout.node.errors import NodeError
+from openstack_rollout.node.sockets import Place
 from tests.unit.cloud_pillar import model
 from tests.unit.cloud_pillar import node as place
 from tests.unit.loading import Commands, load
@@ -118,6 +128,28 @@ def test_a_masked_unit_of_a_service_is_told(node):
     run = Commands({"systemctl list-unit-files": "nova_compute.service masked enabled"})
     found = told(node(**{"cmd.run_all": run}))
     assert found.by_hand == ["nova_compute.service is masked"]
+
+
+@pytest.mark.parametrize(("hangs", "lines"), [(True, 1), (False, 0)])
+def test_an_api_that_takes_connections_and_never_answers_is_told(node, monkeypatch, hangs, lines):
+    module = node()
+    api = {"name": "neutron", "units": ["neutron-api.service"], "http": "/"}
+    other = {"name": "nova-scheduler", "units": ["nova-scheduler.service"], "http": ""}
+    found = {"packaged": [api, other], "services": [], "packages": {}, "system": {}}
+    monkeypatch.setattr(module, "_share", lambda fresh: found)
+    monkeypatch.setattr(module, "_packages", lambda share, stages: package_sizes.needed({}, {}, is_apt=True))
+    monkeypatch.setattr(http_answers, "_WITHIN", 0.2)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler) as server:
+        place = Place("127.0.0.1", server.server_port)
+        monkeypatch.setattr(listening, "of", lambda units: {place})
+        if not hangs:  # who is not served is taken in by the system all the same
+            threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        mute = told(module).mute
+        if not hangs:
+            server.shutdown()
+    assert len(mute) == lines and all(
+        f"neutron: no HTTP answer at 127.0.0.1:{place.port}/" == one for one in mute
+    )
 
 
 def test_systemd_that_fails_is_told(node):

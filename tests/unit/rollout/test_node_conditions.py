@@ -201,12 +201,14 @@ def test_other_installers(master, kind, verdict):
 
 def test_what_only_has_to_be_known_is_warned_of(master, cloud):
     master.told["compute1"]["failed"] = {"nova_compute.service": True, "kdump.service": False}
+    master.told["compute2"]["mute"] = ["neutron: no HTTP answer at 192.0.2.1:9696/"]
     master.told["compute1"]["by_hand"] = ["nova_compute.service is masked"]
     master.journal.save_drained(DrainRecord("compute2", "compute", "live_migrate", BY_HAND, stage=""))
     told = preflight_command.report(master.ports())["conditions"]
     assert told["failed_units"]["seen"] == [
         "compute1: failed: nova_compute.service",
         "compute1: failed, and of no service that is declared: kdump.service",
+        "compute2: neutron: no HTTP answer at 192.0.2.1:9696/",
     ]
     assert told["set_by_hand"]["seen"] == [
         "compute1: nova_compute.service is masked",
