@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 from openstack_rollout.declared import hooks, releases, way_back
 from openstack_rollout.declared.comparison import Compared
@@ -23,7 +23,7 @@ from openstack_rollout.records.lock import me
 from openstack_rollout.records.run_record import UNFINISHED, Called, Run, RunState
 from openstack_rollout.records.stored import plain
 from openstack_rollout.records.way_back import Back, Former, InForce
-from openstack_rollout.rollout import gone, irreversible, preflight, procedure, tags
+from openstack_rollout.rollout import back_order, gone, irreversible, preflight, tags
 from openstack_rollout.rollout import limit as limits
 from openstack_rollout.rollout.asking import Given
 from openstack_rollout.rollout.engines import Engines
@@ -220,7 +220,8 @@ class Rollback:
 
         backs = to(chosen)
         whole = _turned(model, to(here))
-        _refuse_order(run, members, Membership.of(whole, fleet).measure(fleet, known), here, backs)
+        back_order.refuse(run, members, Membership.of(whole, fleet).measure(fleet, known), here, backs)
+        back_order.refuse_newer(self._journal, run, model, members, now, fleet, backs)
         turned = _turned(model, backs)
         back_members = Membership.of(turned, fleet)
         measured = back_members.measure(fleet, members.ids)
@@ -348,39 +349,3 @@ def _refuse_another(run: Run, asked: Asked) -> None:
             f"run {run.id} (the rollback of {run.rollback}) is {run.state.value}: it goes on with the nodes"
             " that it began with",
         )
-
-
-def _refuse_order(
-    run: Run,
-    members: Membership,
-    measured: Measured,
-    moved: Mapping[str, list[str]],
-    backs: Mapping[str, Back],
-) -> None:
-    """Raise STAGE_OUT_OF_ORDER where what stays would have to go back before what goes back.
-
-    measured: the nodes, compared with all that the run moved. moved: node id → its stages.
-    """
-    left: dict[str, list[str]] = {}
-    goes: dict[str, list[str]] = {}
-    for node, one in measured.nodes.items():
-        for stage in (stage for stage in moved.get(node, ()) if one.stages.get(stage)):
-            there = goes if node in backs and stage in backs[node].stages else left
-            there.setdefault(stage, []).append(node)
-    for stage in way_back.order(goes):
-        first = procedure.FIRST_ROLES.get(stage, "")
-        late = [node for node in left.get(stage, ()) if limits.goes_as(members, stage, node) != first]
-        if late and any(limits.goes_as(members, stage, node) == first for node in goes[stage]):
-            _out_of_order(run, stage, f"on a {first} after the other roles", late)
-        for earlier in procedure.before(stage, back=True):
-            if earlier in left:
-                _out_of_order(run, stage, f"after {earlier}", left[earlier])
-
-
-def _out_of_order(run: Run, stage: str, when: str, nodes: Iterable[str]) -> NoReturn:
-    there = in_order(nodes)
-    raise RolloutError(
-        "STAGE_OUT_OF_ORDER",
-        f"{stage} goes back {when}, which run {run.id} has moved on {some(there)} too",
-        there,
-    )

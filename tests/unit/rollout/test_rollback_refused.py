@@ -3,10 +3,11 @@
 import pytest
 
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.rollout import asking
+from openstack_rollout.records.way_back import Former
+from openstack_rollout.rollout import asking, back_order
 from openstack_rollout.rollout.rollback import KEYS, Asked
 from tests.unit.rolling_back import as_they_are, declared, later
-from tests.unit.simulated_fleet import Cloud, Master, refusal
+from tests.unit.simulated_fleet import STAGES_OF, Cloud, Master, SimulatedNode, digest, refusal
 
 
 def test_the_rollback_of_a_rollback_is_refused_by_name(cloud, master):
@@ -129,6 +130,67 @@ def test_a_limit_that_breaks_the_order_is_refused_by_name(cloud, master):
     assert error.reason == "STAGE_OUT_OF_ORDER" and "ovn goes back after" in error.message
     assert master.journal.way_back.in_force() is None
     assert refusal(lambda: master.roll_back(limit="nobody*")).reason == "NO_NODES"
+
+
+@pytest.fixture
+def small(tmp_path):
+    return Master(Cloud(controller=1, gateway=1, compute=1), tmp_path)
+
+
+def test_what_a_later_run_moved_elsewhere_is_not_left_newer_than_its_control_plane(small):
+    cloud, runs = small.cloud, []
+    for stage in ("ovn", "control_plane", "services"):
+        small.rollout().stage(stage)
+        runs.append(small.run.id)
+        later(cloud)
+    error = refusal(lambda: small.roll_back(runs[1]))
+    assert error.reason == "STAGE_OUT_OF_ORDER" and error.nodes == ("compute1", "gateway1")
+    assert error.message.startswith(f"control_plane goes back after services, which run {runs[2]} has moved")
+    assert f"which run {runs[1]} has moved" in refusal(lambda: small.roll_back(runs[0])).message
+    small.roll_back(runs[2])
+    later(cloud)
+    assert small.roll_back(runs[1])["state"] == "completed"
+    assert cloud.nodes["controller1"].at["control_plane"] == "1.0.0"
+
+
+def test_a_later_run_that_moved_a_node_from_another_release_is_in_nobodys_way(cloud):
+    def images(version, *stages):
+        return {stage: f"registry.example/{stage}@{digest(stage, version)}" for stage in stages}
+
+    def was_at(*former):
+        return back_order._was_at(Former(*former), cloud.model, "1.0.0")
+
+    assert was_at("1.0.0", images("1.0.0", "ovn"))
+    assert was_at("", {**images("1.0.1", "ovn"), **images("1.0.0", "services")})
+    assert not was_at("1.0.1", images("1.0.1", "ovn", "services"))
+    assert not was_at("", {**images("1.0.1", "ovn"), "glance": "registry.example/glance@sha256:ff"})
+    assert was_at("", {}) and back_order._was_at(None, cloud.model, "1.0.0")
+    assert back_order._was_at(Former("1.0.1", images("1.0.1", "ovn")), cloud.model, "")
+
+
+@pytest.mark.parametrize("by_a_run", [True, False])
+def test_a_node_that_was_added_since_is_not_left_newer_than_its_control_plane(small, by_a_run):
+    cloud = small.cloud
+    small.update()
+    first = small.run.id
+    later(cloud)
+    at = "1.0.0" if by_a_run else "1.0.1"
+    cloud.nodes["compute9"] = SimulatedNode("compute", "az1", dict.fromkeys(STAGES_OF["compute"], at))
+    if by_a_run:
+        small.update()
+        later(cloud)
+    error = refusal(lambda: small.roll_back(first))
+    assert (error.reason, error.nodes) == ("STAGE_OUT_OF_ORDER", ("compute9",))
+    why = f"which run {small.run.id} has moved" if by_a_run else "is at a newer release there: bring it back"
+    assert " goes back " in error.message and why in error.message
+    assert cloud.nodes["controller1"].at["control_plane"] == "1.0.1"
+    if by_a_run:
+        assert small.roll_back()["state"] == "completed" and cloud.nodes["compute9"].at["services"] == "1.0.0"
+    else:
+        cloud.nodes["compute9"].at = dict.fromkeys(STAGES_OF["compute"], "1.0.0")
+    later(cloud)
+    assert small.roll_back(first)["state"] == "completed"
+    assert cloud.nodes["controller1"].at["control_plane"] == "1.0.0"
 
 
 def test_a_silent_node_that_has_to_go_back_is_refused(cloud, master):
