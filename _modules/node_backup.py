@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from salt.exceptions import CommandExecutionError
@@ -100,8 +101,7 @@ def restore(name: str, part: str, key_file: str = "", paths: Sequence[str] = ())
     of the files that come back; for the part files alone.
 
     Databases are what they were then: what was written since is lost. Files come back with permissions and
-    owners. Nothing is restarted. Raises NodeError BACKUP_FAILED; before anything was touched, where it says
-    so.
+    owners. Nothing is restarted. Raises NodeError BACKUP_FAILED, which says whether anything was touched.
 
     CLI Example:
 
@@ -110,28 +110,48 @@ def restore(name: str, part: str, key_file: str = "", paths: Sequence[str] = ())
         salt 'ctl1' node_backup.restore 20261130-010203-abcd galera
     """
     found = backup_store.known().get(name, {}).get(part)
-    if found is None:
-        raise NodeError(
-            "BACKUP_FAILED", f"this node keeps no part {part} of a backup {name}; nothing was touched"
-        )
+    try:
+        if found is None:
+            raise NodeError("BACKUP_FAILED", f"this node keeps no part of a backup {name}")
+        path, key = _proven(name, found, key_file, paths)
+        command = _back(part, paths)
+    except (NodeError, OSError) as error:
+        text = error.text if isinstance(error, NodeError) else str(error)
+        raise NodeError("BACKUP_FAILED", f"{part}: {text}; nothing was touched") from error
+    try:
+        said = backup_store.read(path, key, command, WITHIN)
+    except NodeError as error:
+        raise NodeError("BACKUP_FAILED", f"{part}: {error.text}; some of it may be back already") from error
+    return {**_told({name: {part: found}}), "said": said}
+
+
+def _proven(name: str, found: Part, key_file: str, paths: Sequence[str]) -> tuple[Path, str]:
+    """The file of a part that is whole, and the key that it needs. Raises NodeError BACKUP_FAILED."""
     if found.how not in backup_proofs.PROOFS:
         raise NodeError(
             "BACKUP_FAILED",
-            f"{part} is a copy by {found.how}: it is prepared and put in place by hand, with the databases"
-            " stopped; nothing was touched",
+            f"it is a copy by {found.how}: that is prepared and put in place by hand, with databases stopped",
         )
+    if found.encrypted and not key_file:
+        raise NodeError("BACKUP_FAILED", "it is encrypted, and there is no openstack:backup:key_file")
     key = key_file if found.encrypted else ""
     backup_store.refuse_key(key)
     path = backup_store.place(name) / found.file
+    if backup_store.sum_of(path) != found.sha256:
+        raise NodeError("BACKUP_FAILED", f"{path} is not what was written")
     try:
-        if backup_store.sum_of(path) != found.sha256:
-            raise NodeError("BACKUP_FAILED", f"{path} is not what was written")
         with backup_store.opened(path, key) as stream:
             backup_proofs.PROOFS[found.how](stream)
-    except OSError as error:
-        raise NodeError("BACKUP_FAILED", f"{path}: {error}; nothing was touched") from error
-    said = backup_store.read(path, key, _back(part, paths), WITHIN)
-    return {**_told({name: {part: found}}), "said": said}
+    except NodeError as error:
+        if not key:
+            raise
+        # It is what was written, and was proven then: what is decrypted makes no sense by another key.
+        text = f"{path} was not encrypted with what is in openstack:backup:key_file now"
+        raise NodeError("BACKUP_FAILED", text) from error
+    if paths:
+        with backup_store.opened(path, key) as stream:
+            backup_proofs.refuse_missing(stream, paths)
+    return path, key
 
 
 def _ways(of: Sequence[str], dump_below: int) -> Iterator[tuple[str, _Way]]:
@@ -199,7 +219,7 @@ def _back(part: str, paths: Sequence[str]) -> list[str]:
     if part == "files":
         named = [path.lstrip("/") for path in paths]
         if not named:
-            raise NodeError("BACKUP_FAILED", "which files? give their paths; nothing was touched")
+            raise NodeError("BACKUP_FAILED", "which files? give their paths")
         return ["tar", "--extract", "--gzip", "--file=-", "--directory=/", "--same-owner", "-p", "--", *named]
     guards: Mapping[str, Any] = share.of(__pillar__).get("guards") or {}
     wanted = _GUARDS.get(part, _GUARDS["ovn"])
@@ -214,8 +234,8 @@ def _back(part: str, paths: Sequence[str]) -> list[str]:
                 asked = ["ovsdb-client", "--no-leader-only", "restore", server["address"], part]
                 return commands.inside(__salt__, server["container"], asked)
     except CommandExecutionError as error:
-        raise NodeError("BACKUP_FAILED", f"{error}; nothing was touched") from error
-    raise NodeError("BACKUP_FAILED", f"nothing on this node takes the part {part}; nothing was touched")
+        raise NodeError("BACKUP_FAILED", str(error)) from error
+    raise NodeError("BACKUP_FAILED", "nothing on this node takes it")
 
 
 def _told(backups: Mapping[str, Mapping[str, Part]]) -> dict:

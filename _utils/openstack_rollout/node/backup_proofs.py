@@ -6,7 +6,8 @@ import hashlib
 import json
 import re
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import PurePosixPath
 from typing import IO
 
 from openstack_rollout.node.errors import NodeError
@@ -37,6 +38,19 @@ def of_files(stream: IO[bytes]) -> str:
     except (tarfile.TarError, EOFError, OSError) as error:
         raise NodeError("BACKUP_FAILED", f"the archive cannot be read: {error}") from error
     return f"{count} files"
+
+
+def refuse_missing(stream: IO[bytes], paths: Iterable[str]) -> None:
+    """Raise NodeError BACKUP_FAILED for paths (of files, or of folders) that an archive of files has not."""
+    wanted = {path: path.strip("/") for path in paths}
+    found: set[str] = set()
+    with tarfile.open(fileobj=stream, mode="r|gz") as archive:
+        for one in archive:
+            found |= {one.name, *map(str, PurePosixPath(one.name).parents)}
+    while stream.read(_BLOCK):
+        pass
+    if missing := [path for path, name in wanted.items() if name not in found]:
+        raise NodeError("BACKUP_FAILED", f"it has no {', '.join(missing)}")
 
 
 def of_definitions(stream: IO[bytes]) -> str:

@@ -201,8 +201,26 @@ def test_with_a_key_nothing_is_in_the_clear_and_it_comes_back(module, node, key,
     with open(key, "w") as other:
         other.write("another one")
     (tmp_path / "mariadb.mariadb.in").unlink()
-    refused(lambda: module.restore("r1", "galera", key))
-    assert not (tmp_path / "mariadb.mariadb.in").exists(), "nothing was touched"
+    for part in ("galera", "OVN_Northbound", "rabbitmq", "files"):
+        paths = ["/etc/nova/nova.conf"] if part == "files" else []
+        said = refused(lambda part=part, paths=paths: module.restore("r1", part, key, paths))
+        assert "was not encrypted with what is in openstack:backup:key_file now; nothing was touched" in said
+    assert not list(tmp_path.glob("*.in"))
+    said = refused(lambda: module.restore("r1", "galera"))
+    assert said == "galera: it is encrypted, and there is no openstack:backup:key_file; nothing was touched"
+
+
+def test_a_restore_says_whether_anything_was_touched(module, node, tmp_path):
+    found = module.take("r1", ALL)["backups"]["r1"]
+    paths = ["/etc/nova/nova.conf", "/etc/nova", "etc/nova/", "/etc/nova/api.conf"]
+    said = refused(lambda: module.restore("r1", "files", paths=paths))
+    assert said == "files: it has no /etc/nova/api.conf; nothing was touched"
+    (tmp_path / "backups" / "r1" / found["rabbitmq"]["file"]).unlink()
+    said = refused(lambda: module.restore("r1", "rabbitmq"))
+    assert "No such file" in said and said.endswith("; nothing was touched")
+    node.fails["mariadb"], node.says["mariadb"] = 1, "ERROR 2013: Lost connection"
+    said = refused(lambda: module.restore("r1", "galera"))
+    assert "Lost connection" in said and said.endswith("; some of it may be back already")
 
 
 @pytest.mark.parametrize("wrong", ["missing", "empty", "open", "folder"])
