@@ -27,10 +27,15 @@ def text(question: Mapping[str, Any]) -> str:
 
 def _lines(question: Mapping[str, Any]) -> Iterator[str]:
     place = ", ".join(filter(None, (question["stage"], question["round"], question["role"])))
-    yield f"before {place} ({question['before']}): {some(question['nodes'])}"
+    rests = question["before"].startswith(("before_", "after_"))  # at a moment of hooks
+    if rests:
+        yield f"{some(question['nodes'])} rests at {question['before']} of {place}"
+    else:
+        yield f"before {place} ({question['before']}): {some(question['nodes'])}"
     for one in question["comes"]:
         expected = f", about {one['seconds']:.0f} s" if one["seconds"] is not None else ""
-        yield f"  {one['node']}: {' > '.join(one['steps'])}{expected}"
+        steps = " > ".join(one["steps"]) or "nothing more there"
+        yield f"  {one['node']}: {'then ' if rests else ''}{steps}{expected}"
         changes = one["differences"]
         yield from (f"    {line}" for line in changes[:_DIFFERENCES])
         if len(changes) > _DIFFERENCES:
