@@ -154,6 +154,7 @@ class Cloud:
         self.events = []
         self.applied = []
         self.keys = {}
+        self.unread = []  # nodes of which the master keeps no grains
         self.ended = []
         self.nodes = {}
         self.openstack = pillar(target, nodes)
@@ -281,6 +282,9 @@ class SimulatedFleet:
             for name, node in self.cloud.nodes.items()
             if any(word == f"G@zone:{node.zone}" or fnmatch(name, word) for word in words)
         ]
+
+    def unread(self, target, nodes):
+        return [node for node in nodes if "not G@" in target and node in self.cloud.unread]
 
     def keys(self):
         return self.cloud.keys

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
+import salt.cache
 import salt.key
 import salt.utils.minions
 
@@ -14,12 +15,15 @@ from openstack_rollout.on_salt.jobs import Call, Ended, SaltJobs
 from openstack_rollout.on_salt.returns import facts_result, hooks_result, read_call, state_result
 from openstack_rollout.on_salt.throttle import Throttle
 from openstack_rollout.rollout.fleet import Answers, Context, Halted, StepResult, never
+from openstack_rollout.vocabulary import in_order
 
 # Seconds: for a node to be measured, and for a job to be ended on it without a sign of life.
 ANSWERS_WITHIN = 900.0
 ENDS_WITHIN = 20.0
 # A number makes a state run wait for an earlier one in its own process, so that it is never taken for lost.
 QUEUE = 100
+#: Where the master keeps what a target matches by, from what minions told it last.
+_KEPT_IN = {"G": "grains", "P": "grains", "S": "grains", "I": "pillar", "J": "pillar"}
 #: Salt's lists of keys, as they are called here; the last one counts.
 _DENIED = "denied"
 _KEYS = {"minions_pre": "pending", "minions_rejected": "rejected", "minions_denied": _DENIED}
@@ -73,6 +77,17 @@ class SaltFleet:
     def members(self, target: str) -> list[str]:
         """The ids of the accepted minions that a compound target (str) matches, the silent ones too."""
         return list(salt.utils.minions.CkMinions(self._opts).check_minions(target, "compound")["minions"])
+
+    def unread(self, target: str, nodes: Iterable[str]) -> list[str]:
+        """Those of some nodes (ids) of which the master keeps no grains, or no pillar, where a compound
+        target (str) asks for them: such a one is taken for having none, so that `not G@…` matches it.
+        """
+        asked = {_KEPT_IN[one] for one in _engines(target, self._opts) if one in _KEPT_IN}
+        if not asked:
+            return []
+        cache = salt.cache.factory(self._opts)
+        known = [set(cache.list(bank)) for bank in asked]
+        return in_order(node for node in nodes if not all(node in some for some in known))
 
     def keys(self) -> dict[str, str]:
         """The keys that are not accepted: {minion id: pending, rejected or denied}."""
@@ -210,6 +225,15 @@ class SaltFleet:
         self._jobs.fire(tag, data)
         if self.listener:
             self.listener.heard(data)
+
+
+def _engines(target: str, opts: Mapping[str, Any]) -> set[str]:
+    """By what a compound target matches: the letters before its @, of its nodegroups too."""
+    words = target.split()
+    groups = [word.partition("@")[2] for word in words if word.startswith("N@")]
+    for name in groups:
+        words += salt.utils.minions.nodegroup_comp(name, opts.get("nodegroups", {}))
+    return {word[0] for word in words if "@" in word}
 
 
 def _call(step: str, stage: str, context: Context) -> Call:

@@ -13,6 +13,7 @@ from openstack_rollout.records.asked import Asked
 from openstack_rollout.records.run_record import Run
 from openstack_rollout.rollout import breakpoints, conditions, stops
 from openstack_rollout.rollout.consent import LEVELS
+from openstack_rollout.rollout.limit import EVERYBODY
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ class Given:
         if wrong := breakpoints.problem(self.break_ or {}):
             raise RolloutError("WRONG_ARGUMENT", f"break: {wrong}")
         conditions.accepted(self.accept or ())
+
+    @property
+    def target(self) -> str | None:
+        """The limit as a run has it: "" for all nodes."""
+        return "" if self.limit == EVERYBODY else self.limit
 
     def said(self) -> dict[str, Any]:
         """What was given, by its key in the pillar of an orchestration."""
@@ -85,7 +91,7 @@ def of_run(given: Given, unfinished: Run | None) -> Asked:
         change(asked, given)
         return asked
     asked = replace(unfinished.asked, passed=list(unfinished.asked.passed))
-    if given.limit not in (None, asked.limit):
+    if given.target not in (None, asked.limit):
         had = f"is limited to {asked.limit!r}" if asked.limit else "has no limit"
         raise RolloutError(
             "RUN_UNFINISHED",
@@ -99,8 +105,8 @@ def of_run(given: Given, unfinished: Run | None) -> Asked:
 
 def change(asked: Asked, given: Given) -> None:
     """Take in what is given with a command that goes on with a run."""
-    if given.limit is not None and given.limit != asked.limit:
-        asked.limit, asked.nodes = given.limit, None
+    if given.target is not None and given.target != asked.limit:
+        asked.limit, asked.nodes = given.target, None
     if given.break_ is not None:
         asked.breaks, asked.resting = dict(given.break_), None
     asked.confirm = given.confirm if given.confirm is not None else asked.confirm

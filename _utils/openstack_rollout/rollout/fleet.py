@@ -5,7 +5,7 @@ on_salt/fleet.py is the real one; the unit tests have a simulated one. The engin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -92,6 +92,11 @@ class Measurable(Protocol):
 
     def members(self, target: str) -> list[str]:
         """Ids of the accepted nodes that a compound target matches, those that are down included."""
+
+    def unread(self, target: str, nodes: Iterable[str]) -> list[str]:
+        """Those of some nodes of which the master does not know what a compound target asks for: such as the
+        grains of one that `not G@…` matches all the same.
+        """
 
     def facts(self, silences: Mapping[str, float], refresh: bool = False, halted: Halted = never) -> Answers:
         """Measure nodes now. silences: node id → seconds that it may give no sign of life. refresh: have them

@@ -73,7 +73,8 @@ def of(asked: Asked, members: Membership, fleet: Measurable) -> Limit:
     """The limit that a run was asked for.
 
     The nodes that it meant when the run began stay those. Raises RolloutError WRONG_ARGUMENT for what is no
-    compound target, NO_NODES for one that means no node, or names one that is none of the cloud's.
+    compound target, NO_NODES for one that means no node, names one that is none of the cloud's, or asks for
+    what nobody knows of a node.
     """
     if asked.nodes is not None:  # those of a rollback, too
         return Limit(asked.limit, frozenset(asked.nodes))
@@ -92,6 +93,9 @@ def of(asked: Asked, members: Membership, fleet: Measurable) -> Limit:
         raise RolloutError("NO_NODES", f"limit: {some(strange)} is named there, and {why}")
     if not nodes:
         raise RolloutError("NO_NODES", f"limit: {asked.limit!r} matches no node of openstack:roles")
+    if unread := fleet.unread(asked.limit, nodes):
+        what = f"limit: {asked.limit!r} asks for what the master does not know of {some(unread)}"
+        raise RolloutError("NO_NODES", f"{what}: salt {unread[0]} saltutil.refresh_pillar", unread)
     return Limit(asked.limit, nodes)
 
 

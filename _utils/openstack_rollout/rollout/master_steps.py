@@ -91,6 +91,10 @@ class MasterSteps:
         """Ids of the accepted nodes that a compound target matches."""
         return self._fleet.members(target)
 
+    def unread(self, target: str, nodes: Iterable[str]) -> list[str]:
+        """Those of some nodes of which the master does not know what a compound target asks for."""
+        return self._fleet.unread(target, nodes)
+
     def keys(self) -> Mapping[str, str]:
         """The keys that are not accepted."""
         return self._fleet.keys()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from openstack_rollout.declared.kept import Kept
@@ -23,6 +23,10 @@ class Once:
     def members(self, target: str) -> list[str]:
         """Ids of the accepted nodes that a compound target matches."""
         return self._fleet.members(target)
+
+    def unread(self, target: str, nodes: Iterable[str]) -> list[str]:
+        """Those of some nodes of which the master does not know what a compound target asks for."""
+        return self._fleet.unread(target, nodes)
 
     def add(self, told: Mapping[str, Kept]) -> None:
         """What nodes tell of their way back: their shares ask for it only when the rollback is in force."""

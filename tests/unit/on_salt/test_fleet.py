@@ -1,5 +1,9 @@
 """What the steps of the procedure are in Salt."""
 
+import pytest
+import salt.cache
+import salt.config
+
 from openstack_rollout.on_salt import fleet
 from openstack_rollout.rollout.fleet import Context
 
@@ -32,3 +36,22 @@ def test_facts_and_hooks_are_asked_for_their_reasons():
     assert facts.keywords == {"kwargs": {"fresh": True}}
     assert (hook.function, hook.arguments) == ("rollout_call.run", ("rollout_hooks.run",))
     assert hook.keywords == {"args": ["ovn", "before_apply"]}
+
+
+@pytest.mark.parametrize(
+    ("target", "unread"),
+    [
+        ("cmp* and not G@rack:r2", ["cmp2"]),
+        ("cmp* and not N@second", ["cmp2"]),
+        ("cmp* and not P@rack:r[2-3]", ["cmp2"]),
+        ("cmp* and not I@rack:r2", ["cmp1", "cmp2"]),
+        ("cmp* and not cmp2", []),
+    ],
+)
+def test_of_whom_the_master_does_not_know_what_a_target_asks_for(tmp_path, target, unread):
+    groups = {"first": "G@rack:r2", "second": "N@first"}
+    opts = {**salt.config.DEFAULT_MASTER_OPTS, "cachedir": str(tmp_path), "nodegroups": groups}
+    salt.cache.factory(opts).store("grains", "cmp1", {"rack": "r1"})
+    found = object.__new__(fleet.SaltFleet)
+    found._opts = opts
+    assert found.unread(target, ["cmp1", "cmp2"]) == unread

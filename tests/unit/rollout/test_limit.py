@@ -8,8 +8,7 @@ from openstack_rollout.rollout.dry_run import dry_run
 from openstack_rollout.rollout.membership import Membership
 from openstack_rollout.rollout.status import status
 from openstack_rollout.screens import tables
-from tests.unit.rollout.test_run_going_on import Killed
-from tests.unit.simulated_fleet import DRAIN, Cloud, Master, refusal
+from tests.unit.simulated_fleet import DRAIN, Cloud, Killed, Master, SimulatedFleet, refusal
 
 
 @pytest.fixture
@@ -194,6 +193,24 @@ def test_another_limit_is_refused_and_resume_changes_it(cloud, master):
     control.to_resume(master.journal, master.lock, Given(limit="gateway* or compute1"))
     assert master.update()["state"] == "completed"
     assert {node for _, node in cloud.applied} == {"gateway1", "gateway2", "compute1"}
+
+
+def test_a_node_of_which_nobody_knows_what_the_limit_asks_for_is_not_taken_in(cloud, master, monkeypatch):
+    monkeypatch.setattr(SimulatedFleet, "members", lambda self, target: list(cloud.nodes))
+    cloud.unread = ["compute2"]
+    error = refusal(lambda: master.update(limit="* and not G@rack:r2"))
+    assert (error.reason, error.nodes, cloud.applied) == ("NO_NODES", ("compute2",), [])
+    assert "salt compute2 saltutil.refresh_pillar" in error.message
+
+
+def test_a_star_is_no_limit(cloud, master):
+    cloud.nodes["compute1"].faults = {"ovn/apply": "NODE_ERROR"}
+    assert refusal(master.update).reason == "NODE_ERROR"
+    assert refusal(lambda: master.update(limit="*")).reason == "NODE_ERROR", "it goes on"
+    cloud.nodes["compute1"].faults = {}
+    control.to_resume(master.journal, master.lock, Given(limit="*"))
+    ended = master.update()
+    assert ended["state"] == "completed" and "limit" not in ended
 
 
 @pytest.mark.parametrize(
