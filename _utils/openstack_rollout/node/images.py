@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import time
 from collections.abc import Iterable, Mapping
+from email.utils import parsedate_to_datetime
 
 # How registries' clients name the status codes of HTTP; a number alone may be any.
 _STATUS = r"(?:\bHTTP(?: status)?|\bstatus(?: code)?|from registry):? "
@@ -64,6 +67,7 @@ _NAMED = re.compile(
 )
 # What registries ask for, and what engines tell of it: Retry-After: 30, retry-after: 612.5µs, retry after 2m.
 _RETRY_AFTER = re.compile(r"retry[- _]after\"?[:=]? ?\"?(\d+(?:\.\d+)?) ?(µs|us|ms|m(?!s)|h)?", re.I)
+_RETRY_AT = re.compile(r"retry[- _]after\"?[:=]? ?\"?([a-z]+, [\w -]+ \d\d:\d\d:\d\d GMT)", re.I)
 _UNITS = {"µs": 1e-6, "us": 1e-6, "ms": 1e-3, "m": 60.0, "h": 3600.0}
 _TAG = re.compile(r":[^/:@]+(?=@)")
 
@@ -91,8 +95,11 @@ def ids(references: Iterable[str], images: Mapping[str, Iterable[str]]) -> dict[
 def retry_after(complaint: str) -> float:
     """Seconds for which a registry wants to be left alone, 0 where it does not say so.
 
-    complaint (str): what the engine says.
+    complaint (str): what the engine says: seconds, or a date (RFC 9110).
     """
+    if at := _RETRY_AT.search(complaint):
+        with contextlib.suppress(ValueError):  # 32 Oct
+            return max(0.0, parsedate_to_datetime(at[1]).timestamp() - time.time())
     found = _RETRY_AFTER.search(complaint)
     return float(found[1]) * _UNITS.get((found[2] or "").lower(), 1.0) if found else 0.0
 

@@ -96,8 +96,12 @@ def test_why_a_pull_failed_is_told_by_what_the_engine_says(said, reason):
         ("retry-after: 1h", 3600),
         ("retry-after: 250ms", 0.25),
         ("toomanyrequests: You have reached your pull rate limit", 0),
-        ("Retry-After: Wed, 21 Oct 2026 07:28:00 GMT", 0),
+        ("429 Too Many Requests, Retry-After: Wed, 21 Oct 2026 07:28:30 GMT", 30),
+        ('"Retry-After": "Wednesday, 21-Oct-26 07:28:30 GMT"', 30),
+        ("Retry-After: Wed, 21 Oct 2026 07:27:59 GMT", 0),
+        ("Retry-After: Wed, 32 Oct 2026 07:28:30 GMT", 0),
     ],
 )
-def test_for_how_long_a_registry_wants_to_be_left_alone(said, seconds):
+def test_for_how_long_a_registry_wants_to_be_left_alone(said, seconds, monkeypatch):
+    monkeypatch.setattr(images.time, "time", lambda: 1792567680.0)  # 2026-10-21 07:28:00
     assert images.retry_after(said) == pytest.approx(seconds)
