@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import GetJsonSchemaHandler, PlainValidator, PrivateAttr, WithJsonSchema
+from pydantic import GetJsonSchemaHandler, PlainValidator, PrivateAttr, WithJsonSchema, model_validator
 from pydantic_core import CoreSchema
 
 from openstack_rollout.declared.base import Strict
 from openstack_rollout.declared.gates import Gates
 from openstack_rollout.declared.names import NAME, TARGET, WholeNumber
-from openstack_rollout.declared.problems import Path, Wrong, not_a, not_a_string, raise_all, shown
+from openstack_rollout.declared.problems import Path, Wrong, not_a, not_a_string, raise_all, shown, suggestion
 from openstack_rollout.declared.silences import Silences
 from openstack_rollout.declared.windows import Window
 from openstack_rollout.vocabulary import ROLES, Stage
@@ -204,6 +204,8 @@ class Policy(Strict):
     """Before what of these nodes a run waits for an operator's yes (rollout.confirm)."""
     window: Window | None = None
     """When its nodes may be touched, in place of openstack:window; the blackout dates of that stay."""
+    group_windows: dict[str, Window] = {}
+    """When the nodes of one of its groups may be touched, by the group's name, in place of window."""
     gates: Gates = {}
     """What has to hold before one of these nodes goes, as Prometheus and Alertmanager see it, by name: asked
     before the run, before each wave, and during a soak."""
@@ -213,6 +215,15 @@ class Policy(Strict):
     """Whether a node may be rebooted that was neither drained nor is empty."""
 
     _of: int = PrivateAttr(default=0)
+
+    @model_validator(mode="after")
+    def _of_known_groups(self) -> Self:
+        unknown = [name for name in self.group_windows if name not in self.groups]
+        if unknown:
+            near = suggestion(unknown[0], self.groups) or ", name it in groups"
+            text = f"is no group of this role{near}"
+            raise Wrong(text, lines=[(("group_windows", unknown[0]), text)])
+        return self
 
     def for_nodes(self, count: int) -> Self:
         """The same, of a role that has so many nodes."""

@@ -119,8 +119,8 @@ class StageRecord:
 
 @dataclass
 class Closed:
-    """For what a run waits that paused as WINDOW_CLOSED: a node of a role that takes so many seconds at a
-    stage (or prefetch), and when it may start, None where nobody knows.
+    """For what a run waits that paused as WINDOW_CLOSED: a node of a role (and a group of it, "" for none)
+    that takes so many seconds at a stage (or prefetch), and when it may start, None where nobody knows.
     """
 
     node: str
@@ -128,6 +128,7 @@ class Closed:
     stage: str
     seconds: float
     opens: float | None
+    group: str = ""
 
 
 @dataclass

@@ -51,7 +51,7 @@ class Engines:
             lambda: preconditions.refuse_edited(run, ports.content()),
             ports.interrupted,
             self._consents(run),
-            Current(model, self.openings, ports.pillar, ports.monotonic).refusal,
+            Current(model, self.openings, ports.pillar, ports.monotonic, members.group_of).refusal,
             silencing.of(run, model, members, ports),
         )
 

@@ -69,44 +69,46 @@ class Openings:
         self._events = events
         self._clock = clock
         self._monotonic = monotonic
-        self._known: dict[tuple[str, int, int], _Known] = {}
+        self._known: dict[tuple[str, str, int, int], _Known] = {}
 
-    def refusal(self, node: Node, stage: str, seconds: float) -> RolloutError | None:
+    def refusal(self, node: Node, stage: str, seconds: float, group: str = "") -> RolloutError | None:
         """Why a node may not start now, None when it may.
 
-        stage (str): of a run, or prefetch. seconds (float): in which it is expected to end. The reason is
+        stage (str): of a run, or prefetch. seconds (float): in which it is expected to end. group (str): of
+        its role, in which it is. The reason is
         WINDOW_CLOSED, WINDOW_TOO_SHORT when no window to come is long enough, or CALENDAR_UNREADABLE.
         """
-        window = self._window(node.role, stage)
+        window = self._window(node.role, stage, group)
         if window is None:
             return None
         now = self._clock()
         try:
-            opens = self.opening(node.role, stage, seconds, now)
+            opens = self.opening(node.role, stage, seconds, now, group)
             if opens == now:
                 return None
-            key, within = self._key(node.role), f"{node.id} is expected to end within {seconds:.0f} s"
-            if opens is None and self.opening(node.role, stage, 0.0, now) is not None:
+            key, within = self._key(node.role, group), f"{node.id} is expected to end within {seconds:.0f} s"
+            if opens is None and self.opening(node.role, stage, 0.0, now, group) is not None:
                 text = f"{within}, and no window is as long in the {_AHEAD[-1]} days to come ({key})"
                 return RolloutError("WINDOW_TOO_SHORT", text, [node.id])
-            closes = self._closing(node.role, now)
+            closes = self._closing(node.role, now, group)
         except RolloutError as error:
             return error
         zone = ZoneInfo(window.timezone)
         state = "is closed" if closes is None else f"closes at {_shown(closes, zone)}"
         then = f"it may start at {_shown(opens, zone)}" if opens else "no opening is known"
         text = f"{within}, and the window {state}: {then} ({key})"
-        return WindowClosed(text, node.id, Closed(node.id, node.role, stage, seconds, opens))
+        return WindowClosed(text, node.id, Closed(node.id, node.role, stage, seconds, opens, group))
 
-    def opening(self, role: str, stage: str, seconds: float, now: float) -> float | None:
+    def opening(self, role: str, stage: str, seconds: float, now: float, group: str = "") -> float | None:
         """When a node of a role may start that takes so many seconds: now, or later; None if never.
 
-        stage (str): of a run, or prefetch. Raises RolloutError CALENDAR_UNREADABLE.
+        stage (str): of a run, or prefetch. group (str): of the role. Raises RolloutError
+        CALENDAR_UNREADABLE.
         """
-        if self._window(role, stage) is None:
+        if self._window(role, stage, group) is None:
             return now
         for days in _AHEAD:
-            for begin, end in self._intervals(role, now, days):
+            for begin, end in self._intervals(role, group, now, days):
                 start = max(begin, now)
                 if end > now and start + seconds <= end:
                     return start
@@ -116,41 +118,44 @@ class Openings:
         """When the window of a role is open, now and in the days to come; nothing of a role that has none, or
         whose calendar cannot be read.
         """
-        if (self._own(role) or self._model.window) is None:
+        if (self._own(role, "") or self._model.window) is None:
             return []
         try:
-            return [one for one in self._intervals(role, now, _AHEAD[0]) if one[1] > now]
+            return [one for one in self._intervals(role, "", now, _AHEAD[0]) if one[1] > now]
         except RolloutError:
             return []  # whoever wants to start a node is told
 
-    def _closing(self, role: str, now: float) -> float | None:
+    def _closing(self, role: str, now: float, group: str) -> float | None:
         """When the window closes that is open, None while it is not."""
-        found = self._intervals(role, now, _AHEAD[0])
+        found = self._intervals(role, group, now, _AHEAD[0])
         return next((end for begin, end in found if begin <= now < end), None)
 
-    def _window(self, role: str, stage: str) -> Window | None:
-        window = self._own(role) or self._model.window
+    def _window(self, role: str, stage: str, group: str) -> Window | None:
+        window = self._own(role, group) or self._model.window
         return None if window and stage == PREFETCH and window.prefetch == "any_time" else window
 
-    def _own(self, role: str) -> Window | None:
-        found: Window | None = self._model.policies.of(role).window
+    def _own(self, role: str, group: str) -> Window | None:
+        policy = self._model.policies.of(role)
+        found: Window | None = policy.group_windows.get(group, policy.window)
         return found
 
-    def _key(self, role: str) -> str:
-        return f"openstack:policies:{role}:window" if self._own(role) else "openstack:window"
+    def _key(self, role: str, group: str) -> str:
+        if group in self._model.policies.of(role).group_windows:
+            return f"openstack:policies:{role}:group_windows:{group}"
+        return f"openstack:policies:{role}:window" if self._own(role, "") else "openstack:window"
 
-    def _intervals(self, role: str, now: float, days: int) -> list[Interval]:
+    def _intervals(self, role: str, group: str, now: float, days: int) -> list[Interval]:
         """When the window of a role is open, from the day before now on, in order."""
-        key = role, int(now // _DAY), days
+        key = role, group, int(now // _DAY), days
         known = self._known.get(key)
         if known is None or self._monotonic() - known.made > _KNOWN_FOR:
-            begin = (key[1] - 1) * _DAY
-            known = _Known(self._monotonic(), self._declared(role, begin, begin + (days + 2) * _DAY))
+            begin = (key[2] - 1) * _DAY
+            known = _Known(self._monotonic(), self._declared(role, group, begin, begin + (days + 2) * _DAY))
             self._known[key] = known
         return known.intervals
 
-    def _declared(self, role: str, begin: float, end: float) -> list[Interval]:
-        window = self._own(role) or self._model.window or Window()
+    def _declared(self, role: str, group: str, begin: float, end: float) -> list[Interval]:
+        window = self._own(role, group) or self._model.window or Window()
         closed = [one for each in {id(one): one for one in (window, self._model.window) if one}.values()
                   for one in _blackout(each)]  # fmt: skip
         if window.calendar:
@@ -164,6 +169,7 @@ class Current:
     """The windows as they are declared at the moment, for a run that takes hours.
 
     model (Model): what is declared now. made: the windows of a model. read: what is declared, read anew.
+    group_of: role, node id → the group of the role in which the node is, "" for none.
     """
 
     def __init__(
@@ -172,20 +178,22 @@ class Current:
         made: Callable[[Model], Openings],
         read: Callable[[], Model],
         monotonic: Callable[[], float],
+        group_of: Callable[[str, str], str] = lambda *_: "",
     ):
+        self._group_of = group_of
         self._openings = made(model)
         self._made = made
         self._read = read
         self._monotonic = monotonic
         self._since = monotonic()
-        roles = model.policies.roles
-        self._declared = any([model.window, *(model.policies.of(role).window for role in roles)])
+        policies = [model.policies.of(role) for role in model.policies.roles]
+        self._declared = any([model.window, *(one.window or one.group_windows for one in policies)])
 
     def refusal(self, node: Node, stage: str, seconds: float) -> RolloutError | None:
         """As Openings.refusal. Raises RolloutError for a pillar that is refused now."""
         if self._declared and self._monotonic() - self._since > _KNOWN_FOR:
             self._openings, self._since = self._made(self._read()), self._monotonic()
-        return self._openings.refusal(node, stage, seconds)
+        return self._openings.refusal(node, stage, seconds, self._group_of(node.role, node.id))
 
 
 def first_at(zone: ZoneInfo, day: date, minutes: int) -> float:

@@ -77,4 +77,4 @@ def wait(
 
 
 def _opens(closed: Closed, openings: Openings, now: float) -> float | None:
-    return openings.opening(closed.role, closed.stage, closed.seconds, now)
+    return openings.opening(closed.role, closed.stage, closed.seconds, now, closed.group)

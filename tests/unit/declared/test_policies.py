@@ -88,6 +88,19 @@ def test_groups_that_cannot_be_meant_are_refused_by_their_key(groups, line):
     assert len(found) == 1 and line in found[0], found
 
 
+def test_a_window_of_no_group_is_refused_by_its_key():
+    openstack = pillars.valid()
+    groups = {"rack1": "cmp1", "rack2": "cmp2"}
+    openstack["policies"] = {
+        "compute": {"groups": groups, "group_windows": {"rack3": {"from": "22:00", "to": "05:00"}}}
+    }
+    (line,) = pillars.lines(openstack)
+    assert line.startswith("openstack:policies:compute:group_windows:rack3: is no group of this role")
+    assert "did you mean rack" in line
+    openstack["policies"]["compute"]["group_windows"] = {"rack1": {"from": "22:00", "to": "22:00"}}
+    assert "openstack:policies:compute:group_windows:rack1:to: " in pillars.lines(openstack)[0]
+
+
 def test_groups_of_a_role_of_the_operators_own():
     openstack = {
         **pillars.valid(),

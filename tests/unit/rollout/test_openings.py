@@ -12,11 +12,11 @@ import pytest
 from openstack_rollout.declared.model import Model
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.run_record import RunState
-from openstack_rollout.rollout import control
+from openstack_rollout.rollout import control, reopening
 from openstack_rollout.rollout.dry_run import dry_run
 from openstack_rollout.rollout.openings import Openings, first_at
 from openstack_rollout.rollout.window import Node
-from tests.unit.simulated_fleet import DRAIN, Cloud, Master, refusal
+from tests.unit.simulated_fleet import DRAIN, Cloud, Killed, Master, refusal
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR = 3600.0
@@ -258,8 +258,24 @@ def test_a_role_that_is_closed_holds_up_those_after_it_and_not_those_before(clou
     assert master.run.closed.role == "gateway" and "gateway1" not in cloud.statuses("prefetch")
 
 
-class Killed(BaseException):
-    pass
+def test_a_group_has_its_own_window_and_holds_up_those_after_it(cloud, master):
+    groups = {"a": "compute1", "b": "compute2", "c": "compute3"}
+    cloud.policy("compute", batch=3, groups=groups, group_windows={"b": {"from": "02:00", "to": "04:00"}})
+    cloud.openstack["window"] = {"from": "12:00", "to": "20:00", "prefetch": "any_time"}
+    cloud.openstack["policies"]["compute"]["group_windows"]["b"]["prefetch"] = "any_time"
+    cloud.now = 13 * HOUR
+    error = refusal(master.update)
+    assert error.reason == "WINDOW_CLOSED" and error.nodes == ("compute2",)
+    assert "openstack:policies:compute:group_windows:b" in error.message
+    assert master.run.closed.group == "b" and master.run.closed.opens % 86400 == 2 * HOUR
+    assert cloud.applied[-1] == ("ovn", "compute1") and ("ovn", "compute3") not in cloud.applied
+    openings = Openings(cloud.model, clock=cloud.clock)
+    assert not reopening.may_go_on(master.run, openings, cloud.now)
+    assert reopening.may_go_on(master.run, openings, master.run.closed.opens)
+    assert goes_on(cloud, master) > 2
+    hours = {step.started % 86400 // HOUR for step in master.journal.node(master.run.id, "compute2").history
+             if step.step == "apply"}  # fmt: skip
+    assert hours <= {2, 3}
 
 
 def test_killed_in_a_closed_window_it_comes_to_the_same_decision(cloud, master):
