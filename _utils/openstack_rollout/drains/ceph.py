@@ -20,32 +20,16 @@ from typing import Any
 
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.policies import StoragePolicy, batch_size
+from openstack_rollout.drains import ceph_health
+from openstack_rollout.drains.ceph_health import ANY_WILL_DO, Daemons, Here, Places, Status
 from openstack_rollout.drains.contract import Answer, Ask, Record
-from openstack_rollout.errors import RolloutError, one_line, some
+from openstack_rollout.errors import RolloutError, one_line
 
 PATIENCE = 60.0  # seconds for Ceph to become whole before a node goes down, from when its recovery moved last
 SETTLED = 6.0  # seconds of a whole Ceph that count: its manager hears of the OSDs every 5
 POLL_INTERVAL = 2.0  # seconds
 _SILENCE_TIMEOUT = 15  # seconds after which a node that shows no sign of a call counts as silent
 _ASKERS = 3  # nodes that are tried for one question
-#: words in a placement group's state with which data lacks a sound copy, or nobody can tell
-_NOT_WHOLE = {
-    *("degraded", "undersized", "peered", "down", "incomplete", "stale", "unknown", "recovery_wait"),
-    *("inconsistent", "failed_repair", "snaptrim_error"),
-    *("backfill_toofull", "recovery_toofull", "backfill_unfound", "recovery_unfound"),
-}
-
-#: flags of an operator with which a node that went down is not missed, or does not become whole again
-_IN_THE_WAY = {"nodown", "noup", "nobackfill", "norecover", "pause", "pauserd", "pausewr", "full"}
-#: the health check that a Ceph without room has (since Luminous, in place of the flag `full`)
-_FULL = "OSD_FULL"
-#: types of which any one daemon does what all do, and Ceph has no `ok-to-stop`
-_ANY_WILL_DO = ("mgr", "rgw")
-
-Daemons = Mapping[str, Sequence[str]]
-Here = Mapping[str, Any]  # as ceph_cluster.here returns it
-Status = Mapping[str, Any]  # as ceph_cluster.status returns it
-Places = Mapping[str, Any]  # as ceph_cluster.places returns it
 
 
 class Ceph:
@@ -84,11 +68,11 @@ class Ceph:
         for fsid in dict.fromkeys(one["fsid"] for one in found.values() if one["daemons"]):
             mine = {node: one for node, one in found.items() if one["fsid"] == fsid and one["daemons"]}
             status = self._status(fsid, next(iter(mine)))
-            if lacks := _lacks(status):
+            if lacks := ceph_health.lacks(status):
                 node = next(iter(mine))
                 raise RolloutError("CEPH_AT_RISK", f"{node}: {'; '.join(lacks)}", [node])
             places = self._places(fsid)
-            against = self._may_stop(fsid, [_daemons([one], places) for one in mine.values()])
+            against = self._may_stop(fsid, [ceph_health.daemons([one], places) for one in mine.values()])
             for (node, one), said in zip(mine.items(), against, strict=True):
                 if lines := [*said, *self._none_left(fsid, [one], places)]:
                     raise RolloutError("CEPH_AT_RISK", f"{node}: {'; '.join(lines)}", [node])
@@ -127,10 +111,10 @@ class Ceph:
 
             def lacks() -> tuple[list[str], int]:
                 status = self._status(fsid, node)
-                missing = [] if away else _lacks(status)
-                return missing or self._speaks_against([*away, here]), _left(status)
+                missing = [] if away else ceph_health.lacks(status)
+                return missing or self._speaks_against([*away, here]), ceph_health.left(status)
 
-            down = record.data and _is_down(self._status(fsid, node), record.data)
+            down = record.data and ceph_health.is_down(self._status(fsid, node), record.data)
             if not down and (missing := self._wait(lacks, PATIENCE)):
                 raise RolloutError("CEPH_AT_RISK", f"{node}: {'; '.join(missing)}", [node])
             if not record.data:
@@ -138,7 +122,7 @@ class Ceph:
             self._away[node] = here
         self._call(fsid, node, "ceph_cluster.hold", {"groups": record.data["noout"]})
         held = ", ".join(record.data["noout"])
-        said = f"Ceph can spare {_shown(here['daemons'])}"
+        said = f"Ceph can spare {ceph_health.shown(here['daemons'])}"
         return f"{said}; noout for {held}" if held else f"{said}; noout was set already"
 
     def restore(self, node: str, record: Record) -> str:
@@ -153,8 +137,12 @@ class Ceph:
 
         def lacks() -> tuple[list[str], int]:
             status = self._status(fsid, node)
-            gone = _not_running(self._places(fsid), before)
-            return [*_missing(status, before), *gone, *_lacks(status, before)], _left(status)
+            gone = ceph_health.not_running(self._places(fsid), before)
+            return [
+                *ceph_health.missing(status, before),
+                *gone,
+                *ceph_health.lacks(status, before),
+            ], ceph_health.left(status)
 
         begun = self._now()
         self._returning.add(node)
@@ -173,19 +161,19 @@ class Ceph:
     def _remember(self, here: Here, status: Status, record: Record) -> None:
         """Write down what is about to be set, and what of the node was in order."""
         places = self._places(here["fsid"])
-        daemons = _daemons([here], places)
+        daemons = ceph_health.daemons([here], places)
         known = {name: status["osds"][name] for name in daemons.get("osd", ()) if name in status["osds"]}
-        wanted = _groups(list(known), places["crush"])
+        wanted = ceph_health.groups(list(known), places["crush"])
         record.data.update(
             fsid=here["fsid"],
             noout=[one for one in wanted if one not in status["noout"]],
             up=sorted(name for name, one in known.items() if one["up"]),
             monitors=sorted(set(daemons.get("mon", ())) & set(status["quorum"])),
-            remapped=_remapped(status),
+            remapped=ceph_health.remapped(status),
         )
         record.data["in"] = sorted(name for name, one in known.items() if one["in"])
         on = places["on"].get(here["host"], {})
-        record.data.update(host=here["host"], **{kind: list(on.get(kind, ())) for kind in _ANY_WILL_DO})
+        record.data.update(host=here["host"], **{kind: list(on.get(kind, ())) for kind in ANY_WILL_DO})
         record.save()
 
     def _wait(
@@ -225,7 +213,7 @@ class Ceph:
         lines: list[str] = []
         for fsid in dict.fromkeys(one["fsid"] for one in away if one["daemons"]):
             mine, places = [one for one in away if one["fsid"] == fsid], self._places(fsid)
-            lines += self._may_stop(fsid, [_daemons(mine, places)])[0]
+            lines += self._may_stop(fsid, [ceph_health.daemons(mine, places)])[0]
             lines += self._none_left(fsid, mine, places)
         return lines
 
@@ -236,7 +224,7 @@ class Ceph:
         """
         lines = []
         hosts = {one["host"] for one in away}
-        for kind in _ANY_WILL_DO:
+        for kind in ANY_WILL_DO:
             running = {host for host, daemons in places["on"].items() if daemons.get(kind)}
             known = [*self._seen.get(fsid, {}).values(), *away]
             having = running | {one["host"] for one in known if one["daemons"].get(kind)}
@@ -273,7 +261,9 @@ class Ceph:
                 reason = answer.reason or "CEPH_UNREACHABLE"
                 raise RolloutError(reason, f"{node}: {one_line(answer.error)}", [node])
             if answer.value["daemons"] and not answer.value["fsid"]:
-                text = f"{node}: cannot tell of which Ceph its {_shown(answer.value['daemons'])} are"
+                text = (
+                    f"{node}: cannot tell of which Ceph its {ceph_health.shown(answer.value['daemons'])} are"
+                )
                 raise RolloutError("CEPH_UNREACHABLE", text, [node])
         return {node: answers[node].value for node in nodes}
 
@@ -309,93 +299,3 @@ class Ceph:
                     self._seen[fsid] = found
                     break
         return [node for node, one in self._seen.get(fsid, {}).items() if one["asks"]]
-
-
-def _daemons(nodes: Sequence[Here], places: Places) -> dict[str, list[str]]:
-    """The daemons of nodes: those that they tell, and those that Ceph places on their hosts."""
-    found: dict[str, set[str]] = {}
-    for one in nodes:
-        for some_of_it in (one["daemons"], places["on"].get(one["host"], {})):
-            for kind, names in some_of_it.items():
-                found.setdefault(kind, set()).update(names)
-    return {kind: sorted(names) for kind, names in found.items()}
-
-
-def _groups(osds: Sequence[str], hosts: Mapping[str, Sequence[str]]) -> list[str]:
-    """What `noout` is set for: the CRUSH hosts that have these OSDs and no others, else each of the OSDs."""
-    own = [name for name, children in hosts.items() if children and set(children) <= set(osds)]
-    covered = {child for name in own for child in hosts[name]}
-    return [*sorted(own), *(f"osd.{name}" for name in osds if name not in covered)]
-
-
-def _lacks(status: Status, before: Mapping[str, Any] | None = None) -> list[str]:
-    """What Ceph lacks to be whole, a line each.
-
-    before: what was of a node that went down; None before one goes down: then every monitor has to be there.
-    """
-    lines = []
-    away = set(status["monitors"]) - set(status["quorum"])
-    if before is None and away:
-        lines.append(f"not in the quorum: {', '.join(sorted(away))}")
-    down = sorted(name for name, one in status["osds"].items() if one["in"] and not one["up"])
-    if before is None and down:
-        lines.append(f"down: osd {some(down)}")
-    set_by_hand = sorted(_IN_THE_WAY & set(status["flags"]))
-    lines += [f"somebody set the flag {one} (ceph osd unset {one})" for one in set_by_hand]
-    lines += ["an OSD is full: make room (ceph osd df)"] if _FULL in status["health"]["checks"] else []
-    bad = {state: count for state, count in status["groups"].items() if not _whole(state)}
-    lines += [f"{count} placement groups are {state}" for state, count in sorted(bad.items())]
-    return lines
-
-
-def _whole(state: str) -> bool:
-    """Whether a placement group has all its copies, by the words of its state."""
-    words = set(state.split("+"))
-    return "active" in words and bool(words & {"clean", "remapped"}) and not words & _NOT_WHOLE
-
-
-def _remapped(status: Status) -> int:
-    """How many placement groups are elsewhere than CRUSH wants them."""
-    return sum(count for state, count in status["groups"].items() if "remapped" in state.split("+"))
-
-
-def _missing(status: Status, before: Mapping[str, Any]) -> list[str]:
-    """What of a node is not as it was before it went down, a line each."""
-    osds = status["osds"]
-    lost = {
-        "not up": [name for name in before["up"] if not osds.get(name, {}).get("up")],
-        "not in": [name for name in before["in"] if not osds.get(name, {}).get("in")],
-    }
-    lines = [f"{word}: osd {some(names)}" for word, names in lost.items() if names]
-    gone = sorted(set(before["monitors"]) - set(status["quorum"]))
-    lines += [f"not in the quorum: {', '.join(gone)}"] if gone else []
-    remapped, had = _remapped(status), before.get("remapped")
-    if had is not None and remapped > had:  # an older version wrote down none
-        lines.append(f"{remapped} placement groups are remapped, {had} were before")
-    return lines
-
-
-def _not_running(places: Places, before: Mapping[str, Any]) -> list[str]:
-    """The managers and gateways of a node that ran before it went down and do not now, a line for each type.
-
-    A record that an older version wrote has none of them.
-    """
-    on = places["on"].get(before.get("host", ""), {})
-    gone = {kind: sorted(set(before.get(kind, ())) - set(on.get(kind, ()))) for kind in _ANY_WILL_DO}
-    return [f"not running: {kind} {some(names)}" for kind, names in gone.items() if names]
-
-
-def _is_down(status: Status, before: Mapping[str, Any]) -> bool:
-    """Whether all that a node had in order is down already."""
-    up = [name for name in before["up"] if status["osds"].get(name, {}).get("up")]
-    return not up and not set(before["monitors"]) & set(status["quorum"])
-
-
-def _left(status: Status) -> int:
-    """How much is left to be recovered: objects, and placement groups."""
-    groups = sum(count for state, count in status["groups"].items() if not _whole(state))
-    return int(status["left"]) + groups + _remapped(status)
-
-
-def _shown(daemons: Daemons) -> str:
-    return ", ".join(f"{kind} {' '.join(names)}" for kind, names in sorted(daemons.items()))
