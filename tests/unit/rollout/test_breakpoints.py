@@ -6,8 +6,7 @@ from openstack_rollout.rollout import breakpoints, control
 from openstack_rollout.rollout.asking import Given
 from tests.unit.rollout.test_consent import Operator
 from tests.unit.rollout.test_limit import deployed, done, planned
-from tests.unit.rollout.test_run_going_on import Killed
-from tests.unit.simulated_fleet import DRAIN, Cloud, Master, refusal
+from tests.unit.simulated_fleet import DRAIN, Cloud, Killed, Master, refusal
 
 
 @pytest.fixture

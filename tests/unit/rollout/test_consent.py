@@ -6,8 +6,7 @@ from openstack_rollout.rollout import control
 from openstack_rollout.rollout.asking import Given
 from openstack_rollout.screens import tables
 from tests.unit.rollout.test_limit import deployed, done
-from tests.unit.rollout.test_run_going_on import Killed
-from tests.unit.simulated_fleet import DRAIN, Cloud, Master, refusal
+from tests.unit.simulated_fleet import DRAIN, Cloud, Killed, Master, refusal
 
 CONTROLLER, GATEWAY, COMPUTES = ["controller1"], ["gateway1"], ["compute1", "compute2", "compute3"]
 
@@ -45,44 +44,36 @@ class Operator:
             self._answer(questions[0])
 
 
-@pytest.mark.parametrize(
-    ("confirm", "asked"),
-    [
-        ("stage", [("services", "", [*GATEWAY, *COMPUTES]), ("ovs", "", [*CONTROLLER, *GATEWAY, *COMPUTES])]),
-        (
-            "role",
-            [
-                ("services", "gateway", GATEWAY),
-                ("services", "compute", COMPUTES),
-                ("ovs", "controller", CONTROLLER),
-                ("ovs", "gateway", GATEWAY),
-                ("ovs", "compute", COMPUTES),
-            ],
-        ),
-        (
-            "wave",
-            [
-                ("services", "gateway", GATEWAY),
-                ("services", "compute", COMPUTES[:2]),
-                ("services", "compute", COMPUTES[2:]),
-                ("ovs", "controller", CONTROLLER),
-                ("ovs", "gateway", GATEWAY),
-                ("ovs", "compute", COMPUTES[:2]),
-                ("ovs", "compute", COMPUTES[2:]),
-            ],
-        ),
-        (
-            "node",
-            [
-                ("services", "gateway", GATEWAY),
-                *(("services", "compute", [node]) for node in COMPUTES),
-                ("ovs", "controller", CONTROLLER),
-                ("ovs", "gateway", GATEWAY),
-                *(("ovs", "compute", [node]) for node in COMPUTES),
-            ],
-        ),
+#: What a run asks before each step of a kind.
+ASKED = {
+    "stage": [("services", "", [*GATEWAY, *COMPUTES]), ("ovs", "", [*CONTROLLER, *GATEWAY, *COMPUTES])],
+    "role": [
+        ("services", "gateway", GATEWAY),
+        ("services", "compute", COMPUTES),
+        ("ovs", "controller", CONTROLLER),
+        ("ovs", "gateway", GATEWAY),
+        ("ovs", "compute", COMPUTES),
     ],
-)
+    "wave": [
+        ("services", "gateway", GATEWAY),
+        ("services", "compute", COMPUTES[:2]),
+        ("services", "compute", COMPUTES[2:]),
+        ("ovs", "controller", CONTROLLER),
+        ("ovs", "gateway", GATEWAY),
+        ("ovs", "compute", COMPUTES[:2]),
+        ("ovs", "compute", COMPUTES[2:]),
+    ],
+    "node": [
+        ("services", "gateway", GATEWAY),
+        *(("services", "compute", [node]) for node in COMPUTES),
+        ("ovs", "controller", CONTROLLER),
+        ("ovs", "gateway", GATEWAY),
+        *(("ovs", "compute", [node]) for node in COMPUTES),
+    ],
+}
+
+
+@pytest.mark.parametrize(("confirm", "asked"), ASKED.items())
 def test_a_run_asks_before_each_step_of_its_kind(cloud, master, confirm, asked):
     cloud.policy("compute", batch=2)
     operator = Operator(master)
@@ -188,19 +179,22 @@ def test_a_yes_to_one_node_of_a_wave_leaves_the_others_to_ask_for(cloud, master)
     assert [node for _, node in cloud.applied] == COMPUTES
 
 
-def test_killed_while_it_waits_it_asks_the_same_again(cloud, master):
+@pytest.mark.parametrize("confirm", ASKED)
+def test_killed_while_it_waits_it_asks_the_same_again(cloud, master, confirm):
     def kill(question):
-        raise Killed
+        if len(first.asked) == 2:
+            raise Killed
+        control.confirm(master.journal, master.lock)
 
-    operator = Operator(master, kill)
+    cloud.policy("compute", batch=2)
+    first = Operator(master, kill)
     with pytest.raises(Killed):
-        master.update(confirm="role")
-    before = list(operator.asked)
-    assert list(master.run.questions) == ["services//gateway"]
+        master.update(confirm=confirm)
     assert control.to_resume(master.journal, master.lock) == "orch.update"
-    operator = Operator(master)
+    second = Operator(master)
     assert master.update()["state"] == "completed"
-    assert operator.asked[:1] == before and len(operator.asked) == 5
+    assert [*first.asked[:-1], *second.asked] == [(confirm, *one) for one in ASKED[confirm]]
+    assert second.asked[0] == first.asked[-1] and len(cloud.applied) == len(set(cloud.applied))
 
 
 def test_killed_after_the_yes_it_does_not_ask_again(cloud, master):

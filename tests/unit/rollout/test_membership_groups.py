@@ -7,8 +7,7 @@ from openstack_rollout.rollout.membership import Membership
 from openstack_rollout.screens import tables
 from tests.unit.rollout.test_consent import Operator
 from tests.unit.rollout.test_limit import done, planned
-from tests.unit.rollout.test_run_going_on import Killed
-from tests.unit.simulated_fleet import Cloud, Master, refusal
+from tests.unit.simulated_fleet import Cloud, Killed, Master, refusal
 
 RACKS = {"rack2": "compute3 or compute4", "rack1": "compute1 or compute2"}
 

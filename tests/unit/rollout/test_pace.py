@@ -9,7 +9,7 @@ from openstack_rollout.rollout import control
 from openstack_rollout.screens import tables
 from openstack_rollout.screens.watch import Board
 from tests.unit.rollout.test_status import measured
-from tests.unit.simulated_fleet import DRAIN, Cloud, Master
+from tests.unit.simulated_fleet import DRAIN, Cloud, Killed, Master
 
 
 @pytest.fixture
@@ -85,9 +85,6 @@ def test_steps_that_had_nothing_to_do_are_not_remembered(cloud, master):
 
 
 def test_what_a_dead_engine_left_is_not_remembered_as_if_it_had_been_watched(cloud, master):
-    class Killed(BaseException):
-        pass
-
     def kill():
         if "compute1" in cloud.statuses("apply", stage="services"):
             master.before_poll = lambda: None

@@ -11,7 +11,7 @@ from openstack_rollout.rollout import control
 from openstack_rollout.screens import tables
 from openstack_rollout.screens.watch import ENDED, Board
 from tests.unit.rollout.test_status import measured
-from tests.unit.simulated_fleet import DRAIN, Cloud, Master, refusal
+from tests.unit.simulated_fleet import DRAIN, Cloud, Killed, Master, refusal
 
 
 @pytest.fixture
@@ -112,10 +112,6 @@ def test_a_canary_that_fails_pauses_whatever_is_tolerated(cloud, tmp_path):
     master = Master(cloud, tmp_path)
     cloud.nodes["compute1"].faults["services/apply"] = "CONTAINER_EXITED"
     assert refusal(master.update).reason == "CONTAINER_EXITED" and aside(cloud) == []
-
-
-class Killed(BaseException):
-    pass
 
 
 def test_killed_or_in_a_closed_window_it_stays_set_aside(cloud, master):

@@ -14,11 +14,7 @@ from openstack_rollout.rollout import control
 from openstack_rollout.rollout.fleet import StepResult
 from openstack_rollout.screens.watch import Board
 from tests.unit.rollout.test_status import measured
-from tests.unit.simulated_fleet import DRAIN, Cloud, Master, SimulatedFleet, refusal
-
-
-class Killed(BaseException):
-    pass
+from tests.unit.simulated_fleet import DRAIN, Cloud, Killed, Master, SimulatedFleet, refusal
 
 
 @pytest.fixture

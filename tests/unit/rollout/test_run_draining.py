@@ -12,13 +12,9 @@ from openstack_rollout.rollout import control, dry_run, restoration
 from openstack_rollout.rollout.drain_steps import LiveCapacity
 from openstack_rollout.screens import tables
 from tests.unit.rolling_back import later
-from tests.unit.simulated_fleet import DRAIN, Cloud, Master, NoReboots, refusal
+from tests.unit.simulated_fleet import DRAIN, Cloud, Killed, Master, NoReboots, refusal
 
 HOME = {f"compute{number}": [f"compute{number}-a", f"compute{number}-b"] for number in range(1, 5)}
-
-
-class Killed(BaseException):
-    """What no engine can catch."""
 
 
 @pytest.fixture

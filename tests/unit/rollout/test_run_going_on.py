@@ -7,11 +7,7 @@ from openstack_rollout.declared.differences import Difference, Kind
 from openstack_rollout.rollout import control
 from openstack_rollout.rollout.dry_run import dry_run
 from openstack_rollout.rollout.preconditions import images_to_pull
-from tests.unit.simulated_fleet import Cloud, Master, refusal
-
-
-class Killed(BaseException):
-    """What no engine can catch."""
+from tests.unit.simulated_fleet import Cloud, Killed, Master, refusal
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from openstack_rollout.rollout import control, silencing
 from openstack_rollout.rollout.node_log import NodeLog
 from openstack_rollout.screens import tables
 from tests.unit.rolling_back import later
-from tests.unit.simulated_fleet import Cloud, Master, refusal
+from tests.unit.simulated_fleet import Cloud, Killed, Master, refusal
 
 DOWN = {"matchers": ['instance=~"{host}(:[0-9]+)?"', 'alertname=~"HostDown|AgentDown"'], "ends_within": 30}
 
@@ -182,10 +182,6 @@ def test_a_node_that_fails_is_heard_of_again(cloud, master):
     cloud.nodes["compute1"].faults = {"services/apply": "APPLY_FAILED"}
     assert refusal(master.update).reason == "APPLY_FAILED"
     assert master.alertmanager.there == {}
-
-
-class Killed(BaseException):
-    """kill -9 of the engine."""
 
 
 def killed(master, stage, written=True):

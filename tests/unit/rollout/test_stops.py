@@ -4,8 +4,7 @@ import pytest
 
 from openstack_rollout.rollout import control
 from openstack_rollout.rollout.asking import Given
-from tests.unit.rollout.test_run_going_on import Killed
-from tests.unit.simulated_fleet import Cloud, Master, refusal
+from tests.unit.simulated_fleet import Cloud, Killed, Master, refusal
 
 
 @pytest.fixture
