@@ -18,8 +18,9 @@ from openstack_rollout.node import (
     control_socket,
     engines,
     images,
+    local_switch,
     ovn_chassis,
-    ovsdb,
+    ovn_wait,
     southbound,
     unit_processes,
     waiting,
@@ -30,7 +31,6 @@ from openstack_rollout.node.guarding import Look, Steps
 from openstack_rollout.node.guards import PATIENCE
 
 _STEPS = Steps()
-_PROTOCOLS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
 _ENDS_IN = 15  # seconds for a controller that was asked to exit
 _POLL = 0.5
 _SETTLE = 30.0  # seconds that are left at least once the new flows are let in
@@ -98,7 +98,7 @@ def may_stop(container: str = "ovn_controller", patience: float = PATIENCE) -> d
             " so a new controller could not learn its flows; nothing was touched",
         )
     noted = {key: seen.found[key] for key in ("flows", "desired_kb", "ports", "with_flows")}
-    return {"chassis": found["name"], "wait_key": found["wait_key"], "wait": found["wait"], **noted}
+    return {"chassis": found["name"], "wait": found["wait"], **noted}
 
 
 def before_stop(container: str, hold: Callable[[], None] | None = None) -> dict:
@@ -121,9 +121,9 @@ def before_stop(container: str, hold: Callable[[], None] | None = None) -> dict:
     longest = ovn_chassis.stopwatch(_ask(container, "stopwatch/show", "flow-generation"))
     token = pending(container) or {**now, "begun": time.time()}
     __salt__["datapath.record"]()
-    token["set"] = str(ovn_chassis.wait_for(longest))
+    token["set"] = str(ovn_wait.of_a_change(longest, now["flows"], token["wait"]))
     _STEPS.begin(container, token)
-    _set(token["wait_key"], token["set"])
+    _set(token["set"])
     if hold:
         hold()
     _ask_to_exit(container)
@@ -149,7 +149,7 @@ def after_start(container: str, token: dict | None, timeout: float) -> str:
     if found is None:
         return ""
     before = token or {}
-    allowed = float(timeout) + int(found["wait"] or 0) / 1000
+    allowed = float(timeout) + ovn_wait.milliseconds(found["wait"]) / 1000
     deadline = time.monotonic() + allowed
     if before:
         _let_new_flows_in(container, before, allowed)
@@ -190,10 +190,10 @@ def undo(container: str, token: dict | None) -> None:
     """
     token = token or pending(container)
     if token:
-        now = _rows("external_ids", "Open_vSwitch")[0]["external_ids"].get(token["wait_key"])
+        ids = local_switch.rows(__salt__, "external_ids", "Open_vSwitch")[0]["external_ids"]
         # Another value is one that the operator has set since.
-        if now in (token.get("set"), _AT_ONCE):
-            _set(token["wait_key"], token["wait"])
+        if ids.get(ovn_wait.SETTING) in (token.get("set"), _AT_ONCE):
+            _set(token["wait"])
     _STEPS.end(container)
 
 
@@ -289,7 +289,7 @@ def _let_new_flows_in(container: str, before: dict, timeout: float) -> None:
         last = size
         needed = _AGREED if size and size >= wanted > 0 else _QUIET
         if size and size >= ovn_chassis.SHARE * wanted and agreed >= needed:
-            _set(before["wait_key"], _AT_ONCE)
+            _set(_AT_ONCE)
             return True
         return False
 
@@ -303,7 +303,7 @@ def _further(found: dict, before: dict) -> waiting.Mark:
     """The number of flows, as long as there are fewer than before: those of a busy cloud come and go."""
 
     def mark() -> int | None:
-        flows = ovn_chassis.flow_count(_ofctl("dump-aggregate", found["bridge"]))
+        flows = local_switch.flow_count(__salt__, found["bridge"])
         return flows if flows is not None and flows < (before.get("flows") or 0) else None
 
     return mark
@@ -327,8 +327,8 @@ def _measure(container: str, found: dict) -> dict:
     """The chassis as it is; what cannot be measured is None."""
     known = southbound.of_chassis(__salt__, container, found)
     ports = {row["logical_port"]: row["type"] for row in known.get("ports", ())}
-    here = ovn_chassis.interfaces(_rows("external_ids,ofport", "Interface"))
-    entry = _ofctl("dump-flows", "--no-names", found["bridge"], "table=0")
+    here = ovn_chassis.interfaces(local_switch.rows(__salt__, "external_ids,ofport", "Interface"))
+    entry = local_switch.ofctl(__salt__, "dump-flows", "--no-names", found["bridge"], "table=0")
     return {
         "connection": _ask(container, "connection-status").strip(),
         "answers": known.get("answers"),
@@ -337,7 +337,7 @@ def _measure(container: str, found: dict) -> dict:
         "wanted_nb_cfg": known.get("wanted_nb_cfg"),
         "ports": ports,
         "interfaces": here,
-        "flows": ovn_chassis.flow_count(_ofctl("dump-aggregate", found["bridge"])),
+        "flows": local_switch.flow_count(__salt__, found["bridge"]),
         "oldest_flow": ovn_chassis.oldest_flow(entry),
         "with_flows": ovn_chassis.with_flows(entry, here),
         "age": _age(container),
@@ -357,11 +357,8 @@ def _missing(container: str, found: dict, now: dict, before: dict) -> list[str]:
 
 
 def _chassis() -> dict | None:
-    """The chassis that this node is, None when it is none: without a switch, or without OVN's settings."""
-    if not __salt__["cmd.has_exec"]("ovs-vsctl"):
-        return None
-    rows = _rows("external_ids", "Open_vSwitch")
-    return ovn_chassis.settings(rows[0]["external_ids"]) if rows else None
+    """The chassis that this node is, None when it is none."""
+    return local_switch.chassis(__salt__)
 
 
 def _ask_to_exit(container: str) -> None:
@@ -375,21 +372,8 @@ def _age(container: str) -> float | None:
     return unit_processes.age(commands.main_process(__salt__, container))
 
 
-def _set(key: str, value: str | None) -> None:
-    change = ["remove", "Open_vSwitch", ".", "external_ids", key]
-    if value is not None:
-        change = ["set", "Open_vSwitch", ".", f"external_ids:{key}={value}"]
-    commands.checked(__salt__, ["ovs-vsctl", "--timeout=10", "--no-wait", *change], "OVS_FAILED")
-
-
-def _rows(columns: str, table: str) -> list[dict]:
-    command = ["ovs-vsctl", "--timeout=10", *ovsdb.listing({table: columns})]
-    return ovsdb.rows(commands.checked(__salt__, command, "OVS_FAILED"))
-
-
-def _ofctl(verb: str, *arguments: str) -> str:
-    command = ["ovs-ofctl", "--timeout=30", "-O", _PROTOCOLS, verb, *arguments]
-    return commands.run(__salt__, command).stdout
+def _set(wait: str | None) -> None:
+    local_switch.set_external_id(__salt__, ovn_wait.SETTING, wait)
 
 
 def _ask(container: str, *command: str) -> str:

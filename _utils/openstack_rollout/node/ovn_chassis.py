@@ -10,15 +10,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-WAIT = "ovn-ofctrl-wait-before-clear"
+from openstack_rollout.node import ovn_wait
+
 #: With it a controller computes nothing while northd, which moves in a later stage, has another version.
 MATCH = "ovn-match-northd-version"
-#: Bounds of the time for which a new controller leaves the flows of the old one alone, in milliseconds. It is
-#: a limit, not a delay: new flows are let in as soon as they are computed.
-SHORTEST_WAIT, LONGEST_WAIT = 20_000, 300_000
 #: How much of what was there before has to be there again; a new version may compute a little less.
 SHARE = 0.8
-_PER_COMPUTATION = 4  # the first one of a process starts with cold caches, and is done more than once
 _AGE = re.compile(r"\bduration=([0-9.]+)s\b.*\bactions=")
 _INPUT = re.compile(r"\bin_port=(\d+)\b")
 _COUNT = re.compile(r"\bflow_count=(\d+)")
@@ -41,9 +38,9 @@ def settings(external_ids: Mapping[str, str]) -> dict[str, Any] | None:
 
     external_ids (dict): of the table Open_vSwitch. A key ending in the chassis' name wins over the plain one.
 
-    Returns {"name", "remote", "bridge", "wait_key", "wait", "match"}, where `wait` is what is set under
-    `wait_key` (str) or None, and `match` the key under which MATCH is true, "" where it is not; None when the
-    switch is not set up as a chassis.
+    Returns {"name", "remote", "bridge", "wait", "match"}, where `wait` is what ovn_wait.SETTING is (str) or
+    None: OVN reads it by its plain key alone; and `match` the key under which MATCH is true, "" where it is
+    not; None when the switch is not set up as a chassis.
     """
     name = external_ids.get("system-id")
     if not name:
@@ -56,13 +53,12 @@ def settings(external_ids: Mapping[str, str]) -> dict[str, Any] | None:
     remote = external_ids.get(key_of("ovn-remote"))
     if not remote:
         return None
-    wait_key, match = key_of(WAIT), key_of(MATCH)
+    match = key_of(MATCH)
     return {
         "name": name,
         "remote": remote,
         "bridge": external_ids.get(key_of("ovn-bridge")) or "br-int",
-        "wait_key": wait_key,
-        "wait": external_ids.get(wait_key),
+        "wait": external_ids.get(ovn_wait.SETTING),
         "match": match if external_ids.get(match, "").lower() == "true" else "",
     }
 
@@ -74,15 +70,6 @@ def is_of(version: str, northd: str) -> bool:
     """
     own, schema = _VERSION.search(version), _SCHEMA.search(version)
     return bool(own and schema and northd.startswith(f"{own[1]}-{schema[1]}-"))
-
-
-def wait_for(longest_computation: int | None) -> int:
-    """How long a new controller may leave the old flows alone, in ms.
-
-    longest_computation (int): the longest computation of all flows that the running controller needed, in ms.
-    """
-    wanted = SHORTEST_WAIT + _PER_COMPUTATION * (longest_computation or 0)
-    return min(wanted, LONGEST_WAIT)
 
 
 def stopwatch(text: str) -> int | None:

@@ -7,7 +7,7 @@ import json
 import pytest
 from salt.exceptions import CommandExecutionError
 
-from openstack_rollout.node import ovn_chassis
+from openstack_rollout.node import ovn_wait
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.vocabulary import SHARE_VERSION
 from tests.unit.loading import Commands, load
@@ -26,7 +26,7 @@ class Node(Commands):
         super().__init__()
         self.ids = {"system-id": "cmp1", "ovn-remote": "tcp:10.88.0.11:6642"}
         if wait is not None:
-            self.ids[ovn_chassis.WAIT] = wait
+            self.ids[ovn_wait.SETTING] = wait
         self.waits_set, self.changes = [], []
         self.running, self.southbound, self.connection = True, True, "connected"
         self.age, self.flow_age, self.flows, self.ports, self.desired = 3.0, 100.0, 500, ["vm1"], 40
@@ -50,9 +50,9 @@ class Node(Commands):
 
     def _change(self, setting):
         value = setting.rpartition("=")[2] if setting else None
-        self.ids.pop(ovn_chassis.WAIT, None)
+        self.ids.pop(ovn_wait.SETTING, None)
         if value is not None:
-            self.ids[ovn_chassis.WAIT] = value
+            self.ids[ovn_wait.SETTING] = value
         self.waits_set.append(value)
         if value == "0" and self.takes_over:
             self.flow_age = 1.0
@@ -121,10 +121,40 @@ def test_a_change_leaves_the_operators_setting_as_it_was(tmp_path, wait):
     node = Node(wait)
     module = guard(node, tmp_path)
     token = module.before_stop(NAME)
-    assert node.ids[ovn_chassis.WAIT] == "24000" and not node.running
+    assert node.ids[ovn_wait.SETTING] == "24000" and not node.running
     module.after_start(NAME, token, 60)
     assert node.waits_set == ["24000", "0", wait]
-    assert node.ids.get(ovn_chassis.WAIT) == wait and module.pending(NAME) is None
+    assert node.ids.get(ovn_wait.SETTING) == wait and module.pending(NAME) is None
+
+
+@pytest.mark.parametrize(
+    ("wait", "flows", "given"),
+    [
+        ("60000", 500, "60000"),
+        ("8000", 100_000, "68000"),
+        (None, 10**7, "300000"),
+        ("none of OVN's", 500, "24000"),
+    ],
+)
+def test_a_change_has_as_long_as_the_flows_need_and_no_less_than_the_operators(tmp_path, wait, flows, given):
+    node = Node(wait)
+    node.flows = flows
+    module = guard(node, tmp_path)
+    token = module.before_stop(NAME)
+    assert node.ids[ovn_wait.SETTING] == given
+    module.undo(NAME, token)
+    assert node.ids.get(ovn_wait.SETTING) == wait
+
+
+def test_a_setting_that_ovn_does_not_read_is_left_alone(tmp_path):
+    """By a chassis' name: OVN reads this one by its plain key alone."""
+    node, own = Node(), f"{ovn_wait.SETTING}-cmp1"
+    node.ids[own] = "9000"
+    module = guard(node, tmp_path)
+    token = module.before_stop(NAME)
+    assert (node.ids[ovn_wait.SETTING], node.ids[own]) == ("24000", "9000")
+    module.after_start(NAME, token, 60)
+    assert ovn_wait.SETTING not in node.ids and node.ids[own] == "9000"
 
 
 def test_a_controller_leaves_by_itself_and_only_once_its_flows_are_safe(tmp_path):
@@ -218,7 +248,7 @@ def test_a_chassis_that_does_not_catch_up_says_what_it_waits_for(tmp_path, spoil
         module.after_start(NAME, token, 60)
     assert str(raised.value).startswith("OVN_NOT_CAUGHT_UP: ") and said in str(raised.value)
     module.undo(NAME, token)
-    assert node.ids[ovn_chassis.WAIT] == OPERATORS and module.pending(NAME) is None
+    assert node.ids[ovn_wait.SETTING] == OPERATORS and module.pending(NAME) is None
 
 
 def test_new_flows_are_not_let_in_before_as_many_are_computed_as_there_were(tmp_path):
@@ -251,7 +281,7 @@ def test_a_change_that_died_is_finished_with_what_was_there_before_it(tmp_path):
     token = module.before_stop(NAME)
     assert (token["wait"], token["flows"]) == (OPERATORS, 500)
     module.undo(NAME, None)
-    assert node.ids[ovn_chassis.WAIT] == OPERATORS
+    assert node.ids[ovn_wait.SETTING] == OPERATORS
 
 
 def test_the_flows_of_long_ago_are_not_waited_for(tmp_path):
@@ -266,9 +296,9 @@ def test_what_the_operator_sets_meanwhile_stays(tmp_path):
     node = Node(OPERATORS)
     module = guard(node, tmp_path)
     token = module.before_stop(NAME)
-    node.ids[ovn_chassis.WAIT] = "7777"
+    node.ids[ovn_wait.SETTING] = "7777"
     module.undo(NAME, token)
-    assert node.ids[ovn_chassis.WAIT] == "7777" and module.pending(NAME) is None
+    assert node.ids[ovn_wait.SETTING] == "7777" and module.pending(NAME) is None
 
 
 def test_the_first_container_of_a_chassis_is_proven_too(tmp_path):
