@@ -19,6 +19,7 @@ from openstack_rollout.node import (
     fresh_pillar,
     images,
     kept_files,
+    ovn_wait,
     packages,
     replacements,
     sharing,
@@ -34,6 +35,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _LABELS = ("PODMAN_SYSTEMD_UNIT", "managed_by", "config_id", "container_name")
 _OWN_LABELS = "openstack-rollout."
 _UNIT = "PODMAN_SYSTEMD_UNIT"
+_OVN_GUARD = "ovn_controller"
 
 
 def desired(stage: str | None = None) -> dict:
@@ -197,6 +199,7 @@ def _own_work(share: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) 
             }
         ),
         "legacy_units": {name: list(units) for name, units in legacy.items() if units},
+        "ovn_wait": _ovn_wait(share, here),
         "settings": {
             name: lines
             for name, guard in guards.items()
@@ -209,6 +212,14 @@ def _own_work(share: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) 
             if service["type"] == check["service"]
         ],
     }
+
+
+def _ovn_wait(share: Mapping[str, Any], here: Mapping[str, str]) -> dict | None:
+    """The setting of a chassis where the share wants something of it, or something of ours is set."""
+    names = [name for name, guard in share.get("guards", {}).items() if guard == _OVN_GUARD]
+    if not names or not (ovn_wait.is_asked(share.get("ovn")) or ovn_wait.RECORD.exists()):
+        return None
+    return __salt__["ovn_wait.found"](here.get(names[0], names[0]))
 
 
 def _packaged(service: Mapping[str, Any]) -> dict:

@@ -140,6 +140,7 @@ class SimulatedNode:
     health: list = field(default_factory=list)
     boot_id: str = ""  # in which failures are looked into
     seconds: float | None = None  # that a step takes; None: as long as on the others
+    wait: dict | None = None  # what it tells of its chassis' wait
 
 
 class Cloud:
@@ -246,6 +247,7 @@ class Cloud:
             "newer": {} if self.target or node.at["system"] == NEWEST else {"upgrade": {"bash": NEWEST}},
             "datapath": list(node.health),
             "next_boot": self.boots.get(name),
+            "ovn_wait": node.wait,
         }
 
     def statuses(self, step, status="started", stage=None):

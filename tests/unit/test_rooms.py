@@ -14,7 +14,7 @@ OURS = "openstack_rollout"
 #: What every room may use.
 COMMON = {"errors", "vocabulary"}
 #: Of node/, what a node and the master judge alike: pure tables and comparisons.
-JUDGED_ALIKE = {"node.carriers", "node.guards", "node.kernels", "node.packages"}
+JUDGED_ALIKE = {"node.carriers", "node.guards", "node.kernels", "node.ovn_wait", "node.packages"}
 #: Of records/, what nodes keep too: plain files, without the libraries that a node does not have.
 ON_NODES = {"records.processes", "records.state_file", "records.turn"}
 #: Room → the rooms and files that it may use beside its own. Each names only what stands above it.

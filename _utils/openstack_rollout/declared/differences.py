@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from openstack_rollout.declared.completeness import DECLARED, FOUND
 from openstack_rollout.declared.references import digest_of
-from openstack_rollout.node import packages
+from openstack_rollout.node import ovn_wait, packages
 from openstack_rollout.node.carriers import DEFINING
 from openstack_rollout.node.packages import MINION_PACKAGES, NEWEST
 
@@ -52,6 +52,7 @@ class Kind(StrEnum):
     UNHEALTHY = "unhealthy"
     SWITCH_INACTIVE = "switch_inactive"
     DATAPATH = "datapath"
+    OVN_WAIT = "ovn_wait"
 
 
 #: What is about a container, by its name.
@@ -136,6 +137,9 @@ def beside_the_release(wanted: Mapping[str, Any], facts: Facts) -> Iterator[Diff
     for due in facts.migrations:
         yield Difference(due.stage, Kind.MIGRATION, due.name)
     yield from _newer_libraries(wanted["packaged"], facts)
+    told = facts.ovn_wait and facts.ovn_wait.model_dump()
+    if told and (wait := ovn_wait.due(wanted.get("ovn"), told)) is not None:
+        yield Difference("ovn", Kind.OVN_WAIT, ovn_wait.SETTING, told["have"] or None, wait or None)
     if "system" not in wanted["stages"]:
         return
     if facts.unfinished.unknown:

@@ -173,6 +173,16 @@ class NextBoot(_Record):
     room: Room | None
 
 
+class OvnWait(_Record):
+    """What ovn_wait.found of a chassis tells."""
+
+    have: _Text
+    theirs: _Text
+    longest: int | None
+    flows: int | None
+    by_itself: bool
+
+
 class Due(_Record):
     """A migration that the node has not done."""
 
@@ -196,7 +206,8 @@ class Facts(_Record):
     share that are local. packages: the versions of those it watches. floors: whether each is met, as its
     package manager says. stateful: what serves data, by kind. pending: containers whose change was begun
     and not finished. settings: by container, what an operator has set for which another image of it would
-    wait. next_boot: None where the policy reboots nothing.
+    wait. next_boot: None where the policy reboots nothing. ovn_wait: None on a node that is no chassis, and
+    where nobody asks.
     """
 
     schema_: Literal[5] = Field(alias="schema")
@@ -233,6 +244,7 @@ class Facts(_Record):
     legacy_units: dict[_Name, _Names]
     checks: Annotated[list[Checked], Field(max_length=1000)]
     settings: dict[_Name, _Lines]
+    ovn_wait: OvnWait | None = None
 
     def meets(self, name: str, floor: str) -> bool:
         """Whether a package meets a floor, as the node's package manager says."""

@@ -34,7 +34,16 @@ from openstack_rollout.declared.registries import Registries
 from openstack_rollout.declared.releases import Check, Release, distinct
 from openstack_rollout.declared.roles import Roles
 from openstack_rollout.declared.services import Entry, ServiceEntry
-from openstack_rollout.declared.settings import History, Ovs, Packages, Preflight, Pulls, System, Verification
+from openstack_rollout.declared.settings import (
+    History,
+    Ovn,
+    Ovs,
+    Packages,
+    Preflight,
+    Pulls,
+    System,
+    Verification,
+)
 from openstack_rollout.declared.windows import Window
 from openstack_rollout.vocabulary import ROLES, Stage
 
@@ -82,6 +91,8 @@ class Model(Strict):
     """Commands or SLS of the operator before and after the steps of a stage: stage → moment → list."""
     ovs: Ovs = Ovs()
     """Open vSwitch."""
+    ovn: Ovn = Ovn()
+    """OVN's controllers."""
     packages: Packages = Packages()
     """Packages that move with the services."""
     pulls: Pulls = Pulls()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from openstack_rollout.declared.completeness import FOUND
 from openstack_rollout.declared.differences import Difference, Kind
-from openstack_rollout.node import packages
+from openstack_rollout.node import ovn_wait, packages
 
 if TYPE_CHECKING:
     from openstack_rollout.declared.facts import Facts
@@ -62,6 +62,9 @@ def notes(own: Mapping[str, Any], facts: Facts) -> Iterator[dict[str, str]]:
             yield from _notes_of_found(service, facts)
     for service in own["packaged"]:
         yield from _notes_of_packaged(service, facts)
+    told = facts.ovn_wait and facts.ovn_wait.model_dump()
+    if told and ovn_wait.theirs_stays(own.get("ovn"), told):
+        yield {"kind": "wait_stays", "subject": ovn_wait.SETTING, "detail": told["theirs"]}
     for name, container in sorted(facts.containers.items()):
         if name not in known and container.running:
             yield {"kind": "beside", "subject": name, "detail": ""}

@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import PlainValidator, WithJsonSchema
 
 from openstack_rollout.declared.base import Strict
 from openstack_rollout.declared.names import Line, PackageGlob, PathGlob, WholeNumber
 from openstack_rollout.declared.policies import Count, Seconds
+from openstack_rollout.declared.problems import Wrong, shown
+from openstack_rollout.node import ovn_wait
 from openstack_rollout.vocabulary import AcceptableCondition
 
 Days = Annotated[int, WholeNumber(0, 3650)]
 Mebibytes = Annotated[int, WholeNumber(0, 100_000_000)]
+
+
+def _wait(value: Any) -> int | str:
+    if value in (ovn_wait.AUTO, ovn_wait.KEEP):
+        return str(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= ovn_wait.MOST:
+        return value
+    raise Wrong(
+        f"{shown(value)} is not allowed: give {ovn_wait.AUTO}, {ovn_wait.KEEP}, or a number of milliseconds"
+        f" from 0 to {ovn_wait.MOST}"
+    )
+
+
+Wait = Annotated[
+    int | str,
+    PlainValidator(_wait),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": ovn_wait.MOST},
+                {"enum": [ovn_wait.AUTO, ovn_wait.KEEP]},
+            ]
+        }
+    ),
+]
 
 
 class System(Strict):
@@ -39,6 +68,14 @@ class Ovs(Strict):
     """Whether the installed switch takes over from the running one, with the flows; it is never restarted."""
     userspace: Literal["refuse", "accept"] = "refuse"
     """A reload interrupts a userspace (DPDK) data path: refuse it under workloads, or accept it."""
+
+
+class Ovn(Strict):
+    """OVN's controllers."""
+
+    wait_before_clear: Wait = "keep"
+    """What ovn-ofctrl-wait-before-clear of each chassis is, also between updates. auto: what its flows take;
+    milliseconds; keep: what is set there. What somebody else has set is never shortened."""
 
 
 class Packages(Strict):

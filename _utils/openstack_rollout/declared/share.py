@@ -131,6 +131,7 @@ def desired(model: Model, version: str, where: Place) -> dict[str, Any]:
         "held_back": essential_excludes(model),
         "lock_timeout": model.packages.lock_timeout,
         "pulls": model.pulls.model_dump(),
+        "ovn": {**model.ovn.model_dump(), "back": None},
         "ovs": model.ovs.model_dump(),
         "system": system,
     }

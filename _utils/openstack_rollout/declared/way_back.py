@@ -16,6 +16,7 @@ from openstack_rollout.declared.completeness import DECLARED
 from openstack_rollout.declared.references import digest_of
 from openstack_rollout.declared.share import Matches, Place
 from openstack_rollout.errors import RolloutError
+from openstack_rollout.node import ovn_wait
 from openstack_rollout.node import packages as comparing
 from openstack_rollout.node.packages import MINION_PACKAGES
 from openstack_rollout.vocabulary import SERVICE_STAGES, STAGES
@@ -67,6 +68,7 @@ def of(
         "orphans": sorted(set(facts.managed) - mine) if wanted["services"] else [],
         "legacy": {name: list(units) for name, units in facts.legacy_units.items() if units},
         "system_image": facts.bootc.booted if facts.bootc else "",
+        "ovn_wait": facts.ovn_wait.have if facts.ovn_wait else None,
     }
 
 
@@ -124,6 +126,7 @@ def desired(
         "packaged": [_packaged(one, back) for one in base["packaged"] if one["stage"] in stages],
         "packages": packages,
         "checks": [],
+        "ovn": {"wait_before_clear": ovn_wait.KEEP, "back": back.get("ovn_wait")},
         "system": system,
     }
 

@@ -44,6 +44,7 @@ def note(one: Mapping[str, str]) -> str:
         "exited": "container {subject}: ended with {detail} when it ran last",
         "not_installed": "service {subject}: none of its packages is on this node",
         "unit_masked": "service {subject}: {detail} is masked, and left alone",
+        "wait_stays": "setting {subject}: {detail} ms of somebody else's stay, the pillar wants less",
         "legacy": "container {subject}: the earlier installer's unit {detail} is still there",
     }[one["kind"]].format(**one)
 
@@ -117,5 +118,6 @@ _SENTENCES: Mapping[str, Any] = {
     "not_running": lambda one, _: f"container {one.subject}: not running",
     "unhealthy": lambda one, _: f"container {one.subject}: unhealthy",
     "switch_inactive": lambda one, _: f"unit {one.subject}: not active",
+    "ovn_wait": lambda one, _: f"setting {one.subject}: {one.have or 'none'}, wants {one.want or 'none'}",
     "datapath": lambda one, _: str(one.have),
 }

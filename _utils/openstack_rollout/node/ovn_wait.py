@@ -72,7 +72,7 @@ def is_asked(asked: Mapping[str, Any] | None) -> bool:
     asked (dict): {"wait_before_clear": auto, keep or ms, "back": text}, the last one while a rollback is in
     force: what was set before the run that is undone.
     """
-    return bool(asked) and (asked.get("back") is not None or asked["wait_before_clear"] != KEEP)
+    return asked is not None and (asked.get("back") is not None or asked["wait_before_clear"] != KEEP)
 
 
 def due(asked: Mapping[str, Any] | None, found: Mapping[str, Any] | None) -> str | None:

@@ -25,6 +25,7 @@ class Former:
     their versions. migrations: those that it had not done → their stage. orphans: containers of ours that the
     target no longer wants. legacy: container → units of an earlier installer that ran it. system_image: of a
     bootc host, "" elsewhere. irreversible: whether the release that it was to go to was declared so.
+    ovn_wait: what node.ovn_wait.SETTING was, "" where nothing was set, None where nobody asked.
     """
 
     deployed: str = ""
@@ -35,6 +36,7 @@ class Former:
     legacy: dict[str, list[str]] = field(default_factory=dict)
     system_image: str = ""
     irreversible: bool = False
+    ovn_wait: str | None = None
     version: int = VERSION
 
 
@@ -43,7 +45,7 @@ class Back:
     """What one node goes back to.
 
     of: the run that is undone. stages: those that it moved there. release: as which the node is described,
-    "" for the target. images: as in Former. packages: {name: version}. system_image: as in Former.
+    "" for the target. images: as in Former. packages: {name: version}. system_image, ovn_wait: as in Former.
     """
 
     of: str
@@ -52,6 +54,7 @@ class Back:
     images: dict[str, str] = field(default_factory=dict)
     packages: dict[str, str] = field(default_factory=dict)
     system_image: str = ""
+    ovn_wait: str | None = None
     version: int = VERSION
 
 

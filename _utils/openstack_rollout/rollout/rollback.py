@@ -323,7 +323,9 @@ def _packages(former: Former, now: Compared | None, told: Kept | None) -> dict[s
 
 def _back(run: Run, stages: list[str], former: Former, packages: dict[str, str]) -> Back:
     order = way_back.order(stages)
-    return Back(run.id, order, former.deployed, former.images, packages, former.system_image)
+    return Back(
+        *(run.id, order, former.deployed, former.images, packages, former.system_image, former.ovn_wait)
+    )
 
 
 def _refuse(found: WayBack, cannot: Mapping[str, list[str]]) -> None:

@@ -4,6 +4,7 @@ from tests.unit.declared.pillars import GOOD, MISSING
 
 BATCH = "is not allowed: give a number of nodes from 1, or a percentage from 1% to 100%"
 NAME = "has letters, digits, _, . and - only, and begins with a letter or a digit"
+WAIT = "give auto, keep, or a number of milliseconds from 0 to 300000"
 STAGES = "ovn, control_plane, services, ovs, system"
 FRACTION = "put it in quotes (YAML reads 1.10 as 1.1)"
 
@@ -157,6 +158,11 @@ MISTAKES = [
     ("ovs/userspace", "acept", "ovs:userspace: 'acept' is not one of refuse, accept"),
     ("ovs/userspace", True, "ovs:userspace: True is not one of refuse, accept"),
     ("ovs/reload", "no", "ovs:reload: has to be true or false, not a string: 'no'"),
+    ("ovn", {"wait_before_claer": 1}, "ovn:wait_before_claer: unknown key, did you mean wait_before_clear?"),
+    *(
+        ("ovn", {"wait_before_clear": value}, f"ovn:wait_before_clear: {value!r} is not allowed: {WAIT}")
+        for value in ("automatic", "8000", "8s", -1, 300_001, 1.5, True, [8000])
+    ),
     ("packages/essentials", [], "packages:essentials: unknown key, did you mean essential?"),
     ("packages/essential", [7], "packages:essential:0: 7 is a number: put it in quotes"),
     (

@@ -329,3 +329,29 @@ def test_a_declared_service_whose_name_is_somebody_elses_differs_by_that():
     assert (one.kind, one.have) == (Kind.CONTAINER_FOREIGN, "nova_compute.service")
     facts["legacy_units"] = {"nova_compute": ["edpm_nova_compute"]}  # whose place ours takes
     assert about(compared(facts), "nova_compute") == []
+
+
+def waiting(openstack=None, wait="auto", **changes):
+    """What differs in the OVN stage of a node at the target, whose share wants something of the setting."""
+    openstack = {**(openstack or valid()), "ovn": {"wait_before_clear": wait}}
+    wait = {"have": "8000", "theirs": "8000", "longest": 500, "flows": 100_000, "by_itself": False, **changes}
+    found = compared(told(openstack=openstack, ovn_wait=wait), openstack=openstack)
+    return found, found.stages["ovn"]
+
+
+def test_a_chassis_whose_flows_take_longer_than_it_is_set_to_differs_and_is_at_its_release():
+    found, (one,) = waiting()
+    assert one == Difference("ovn", Kind.OVN_WAIT, "ovn-ofctrl-wait-before-clear", "8000", "48000")
+    assert found.deployed == NEW and found.notes == []
+    assert waiting(have="48000")[1] == [] and waiting(by_itself=True)[1] == []
+    assert waiting(have="")[1][0].have is None
+    assert waiting(wait="keep")[1] == []
+    assert compared(told()).stages["ovn"] == []
+
+
+def test_a_number_that_is_less_than_somebody_elses_is_told_and_nothing_differs():
+    found, open_ = waiting(wait=5000)
+    assert open_ == []
+    assert found.notes == [
+        {"kind": "wait_stays", "subject": "ovn-ofctrl-wait-before-clear", "detail": "8000"}
+    ]

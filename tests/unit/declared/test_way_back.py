@@ -4,6 +4,8 @@ import pytest
 
 from openstack_rollout.declared import facts, share, way_back
 from openstack_rollout.declared.comparison import Comparison
+from openstack_rollout.records.stored import read
+from openstack_rollout.records.way_back import Former
 from tests.unit.cloud_pillar import NEW, OLD, digest, facts_at, model, node, reference, valid
 
 WHERE = node("compute")
@@ -130,3 +132,42 @@ def test_a_release_that_is_gone_leaves_the_targets_description():
     assert {one["image"] for one in found["services"]} == {
         former["images"][one["name"]] for one in found["services"]
     }
+
+
+WAIT = {"have": "8000", "theirs": "8000", "longest": 500, "flows": 100_000, "by_itself": False}
+
+
+def waited(have, former=None):
+    """A compute at the target whose share sizes the setting, with or without a rollback of its OVN stage."""
+    openstack = {**valid(), "ovn": {"wait_before_clear": "auto"}}
+    backs = former and {"node1": back(former, ["ovn"], ovn_wait=former["ovn_wait"])}
+    return compared(OLD, openstack, backs, ovn_wait={**WAIT, "have": have})
+
+
+@pytest.mark.parametrize("before", ["8000", ""])
+def test_the_wait_of_a_chassis_goes_back_to_what_it_was(before):
+    former = waited(before).former
+    assert former["ovn_wait"] == before
+    (one,) = waited("48000", former).stages["ovn"]
+    assert (one.kind, one.have, one.want) == ("ovn_wait", "48000", before or None)
+    assert waited(before, former).stages["ovn"] == []
+    rollback = way_back.Rollback("r1", "r2", back(former, ["ovn"], ovn_wait=before))
+    found = way_back.share_of(model(), WHERE, lambda target: True, rollback)
+    assert found["ovn"] == {"wait_before_clear": "keep", "back": before}
+
+
+def test_a_wait_that_nobody_asked_for_is_left_alone_on_the_way_back():
+    former = compared(OLD).former
+    assert former["ovn_wait"] is None
+    assert waited("48000", former).stages["ovn"] == []
+
+
+def test_what_an_older_program_wrote_has_no_wait():
+    """Neither what a node was, nor what it goes back to."""
+    former = compared(OLD).former
+    found = waited("48000", {**former, "ovn_wait": None}).stages["ovn"]
+    backs = {"node1": back(former, ["ovn"])}
+    assert "ovn_wait" not in backs["node1"]
+    assert compared(OLD, backs=backs, ovn_wait=WAIT).stages["ovn"] == found == []
+    older = {key: one for key, one in former.items() if key != "ovn_wait"}
+    assert read(Former, {**older, "version": 1}, "node1").ovn_wait is None

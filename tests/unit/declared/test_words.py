@@ -107,6 +107,9 @@ SENTENCES = [
     (Kind.UNHEALTHY, "a", None, None, "container a: unhealthy"),
     (Kind.SWITCH_INACTIVE, "ovs.service", None, None, "unit ovs.service: not active"),
     (Kind.DATAPATH, "data path", "br-int has no flows", None, "br-int has no flows"),
+    (Kind.OVN_WAIT, "x", "8000", "48000", "setting x: 8000, wants 48000"),
+    (Kind.OVN_WAIT, "x", None, "8000", "setting x: none, wants 8000"),
+    (Kind.OVN_WAIT, "x", "8000", None, "setting x: 8000, wants none"),
 ]
 
 
@@ -157,6 +160,7 @@ def test_a_custom_image_is_called_so():
         ("beside", "", "container a: runs beside the catalogue"),
         ("orphan", "", "container a: started by us, and not wanted on this node"),
         ("exited", "3", "container a: ended with 3 when it ran last"),
+        ("wait_stays", "8000", "setting a: 8000 ms of somebody else's stay, the pillar wants less"),
         ("legacy", "edpm_a", "container a: the earlier installer's unit edpm_a is still there"),
     ],
 )

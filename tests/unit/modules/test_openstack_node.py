@@ -11,7 +11,7 @@ from openstack_rollout.declared import facts as schema
 from openstack_rollout.declared import share
 from openstack_rollout.declared.comparison import Comparison
 from openstack_rollout.declared.differences import Difference, Kind
-from openstack_rollout.node import fresh_pillar, kept_files
+from openstack_rollout.node import fresh_pillar, kept_files, ovn_wait
 from openstack_rollout.node.errors import NodeError
 from tests.unit.cloud_pillar import NEW, OLD, digest, model, reference, valid
 from tests.unit.cloud_pillar import node as place
@@ -429,3 +429,31 @@ def test_files_that_are_kept_of_the_run_that_is_undone_come_back(tmp_path, monke
     found["openstack_node"]["rollback"] = {"of": "r1", "by": "r2"}
     again = {one["name"]: one["restored"] for one in node(found).desired("services")["services"]}
     assert again[service["name"]] == [path]
+
+
+WAIT = {"have": "8000", "theirs": "8000", "longest": 500, "flows": 100_000, "by_itself": False}
+
+
+@pytest.fixture
+def waits(monkeypatch, tmp_path):
+    """What a node tells of its chassis' wait, and of which container it was asked."""
+    monkeypatch.setattr(ovn_wait, "RECORD", tmp_path / "ovn-wait.json")
+    asked = []
+
+    def told(wait, where=COMPUTE):
+        openstack = {**valid(), "ovn": {"wait_before_clear": wait}}
+        functions = measuring({}, **{"ovn_wait.found": lambda container: asked.append(container) or WAIT})
+        return node(pillar(where, openstack), **functions).facts()["ovn_wait"], asked
+
+    return told
+
+
+def test_the_wait_of_a_chassis_is_asked_for_where_something_is_wanted_of_it(waits):
+    assert waits("keep") == (None, [])
+    assert waits("auto", place("storage")) == (None, [])
+    assert waits("auto") == (WAIT, ["ovn_controller"])
+
+
+def test_the_wait_of_a_chassis_is_told_as_long_as_something_of_ours_is_set(waits):
+    ovn_wait.RECORD.write_text("{}")
+    assert waits("keep") == (WAIT, ["ovn_controller"])

@@ -31,6 +31,7 @@ class Node(Commands):
         self.running, self.southbound, self.connection = True, True, "connected"
         self.age, self.flow_age, self.flows, self.ports, self.desired = 3.0, 100.0, 500, ["vm1"], 40
         self.takes_over, self.northd = True, "25.03.0-20.41.0-83.12"
+        self.longest = 1000
         self.version, self.growing = "ovn-controller 25.03.0\nSB DB Schema 20.41.0\n", []
 
     def __call__(self, command, **options):
@@ -73,8 +74,9 @@ class Node(Commands):
             f"{ofctl} dump-flows": f" duration={self.flow_age}s, priority=100,in_port=3 actions=drop",
             f"{ask} connection-status": self.connection + "\n",
             f"{ask} debug/status": "running\n",
+            f"{ask} version": self.version,
             f"{ask} memory/show": f"ofctrl_desired_flow_usage-KB:{self.desired}",
-            f"{ask} stopwatch/show": "  Total samples: 3\n  Maximum: 1000 msec\n",
+            f"{ask} stopwatch/show": f"  Total samples: 3\n  Maximum: {self.longest} msec\n",
         }
 
     def _query(self, operations):

@@ -213,3 +213,17 @@ def test_a_first_role_goes_back_after_the_others_also_with_a_limit(cloud, master
     master.roll_back(limit="compute* or gateway*", stages=("ovn",))
     later(cloud)
     assert master.roll_back(limit="controller*", stages=("ovn",))["state"] == "completed"
+
+
+def test_the_wait_of_a_chassis_goes_back_with_its_ovn_stage(cloud, master):
+    """What it was before the run, not what the run has set; nothing where nobody asked."""
+    cloud.nodes["compute1"].wait = {
+        "have": "8000", "theirs": "8000", "longest": 500, "flows": 10, "by_itself": False,
+    }  # fmt: skip
+    master.update()
+    cloud.nodes["compute1"].wait["have"] = "8000"
+    later(cloud)
+    master.roll_back()
+    backs = master.journal.way_back.backs()
+    assert (backs["compute1"].ovn_wait, backs["compute2"].ovn_wait) == ("8000", None)
+    assert "ovn" in backs["compute1"].stages
