@@ -5,11 +5,17 @@ Each does one node and returns when its services are up again; whether traffic f
 
 from __future__ import annotations
 
+import re
+import time
+
 from .cloud import Lab
+from .enclosure import LabError, wait_for
 from .network import Overlay
 
 SWITCH = "openvswitch.service"
 _CONTAINER = "ovn_controller"
+#: What EDPM's role sets on a chassis beside where it is.
+EDPM = {"ovn-ofctrl-wait-before-clear": "8000", "ovn-monitor-all": "true"}
 
 
 def restart_controller(lab: Lab, node: str) -> None:
@@ -22,6 +28,64 @@ def replace_controller(lab: Lab, node: str) -> None:
     lab.exec(node, ["systemctl", "stop", f"{_CONTAINER}.service"])
     lab.exec(node, ["podman", "rm", "--force", "--ignore", _CONTAINER])
     lab.exec(node, ["systemctl", "start", f"{_CONTAINER}.service"])
+
+
+def crash_controller(lab: Lab, node: str) -> None:
+    """ovn-controller dies outside of any update (kill -9); its unit starts it again."""
+    before = _process(lab, node)
+    lab.exec(node, ["kill", "-KILL", before])
+    if not wait_for(lambda: _process(lab, node) not in ("", "0", before), 60):
+        raise LabError(f"{node}: {_CONTAINER} was not started again")
+
+
+def set_as_edpm(lab: Lab, node: str) -> None:
+    """The settings that EDPM's role makes."""
+    pairs = [f"external_ids:{key}={value}" for key, value in EDPM.items()]
+    lab.exec(node, ["ovs-vsctl", "set", "Open_vSwitch", ".", *pairs])
+
+
+def unset_as_edpm(lab: Lab, node: str) -> None:
+    """The settings of a new lab, which has none of EDPM's."""
+    for key in EDPM:
+        lab.exec(node, ["ovs-vsctl", "--if-exists", "remove", "Open_vSwitch", ".", "external_ids", key])
+
+
+def wait_for_new_flows(lab: Lab, node: str, since: float, timeout: float = 600) -> None:
+    """Until all flows of a chassis are younger than that: until then its old ones stand in.
+
+    Args:
+        lab: The lab.
+        node: The chassis.
+        since: When its controller was about to start, in seconds since the epoch.
+        timeout: Seconds.
+
+    Raises:
+        LabError: It has older ones still, or none.
+    """
+    dump = ["ovs-ofctl", "dump-flows", "br-int", "table=0"]
+
+    def are_new() -> bool:
+        ages = [float(age) for age in re.findall(r"duration=([0-9.]+)s", lab.exec(node, dump).stdout)]
+        return bool(ages) and max(ages) < time.time() - since
+
+    if not wait_for(are_new, timeout, interval=0.5):
+        raise LabError(
+            f"{node}: flows of the previous {_CONTAINER} are there, or none, after {timeout:.0f} s"
+        )
+
+
+def flow_count(lab: Lab, node: str) -> int:
+    """The number of flows of a chassis."""
+    said = lab.exec(node, ["ovs-ofctl", "dump-aggregate", "br-int"]).stdout
+    return int(said.partition("flow_count=")[2].split()[0])
+
+
+def longest_computation(lab: Lab, node: str) -> int | None:
+    """The longest computation of flows of a chassis' controller, in ms; None before the first one."""
+    ask = ["ovn-appctl", "-t", "ovn-controller", "stopwatch/show", "flow-generation"]
+    said = lab.exec(node, ["podman", "exec", _CONTAINER, *ask]).stdout
+    match = re.search(r"Maximum: (\d+)", said)
+    return int(match[1]) if match else None
 
 
 def restart_switch(lab: Lab, node: str) -> None:
@@ -44,6 +108,11 @@ def put_switch_packages_back(lab: Lab, node: str, version: str) -> None:
     lab.exec(node, ["rpm", "--erase", "--noscripts", "--nodeps", *installed])
     move_switch_packages(lab, node, version)
     lab.exec(node, ["systemctl", "daemon-reload"])
+
+
+def _process(lab: Lab, node: str) -> str:
+    show = ["podman", "inspect", "--format", "{{.State.Pid}}", _CONTAINER]
+    return lab.exec(node, show, check=False).stdout.strip()
 
 
 def _switch_packages(lab: Lab, version: str) -> dict[str, str]:

@@ -17,12 +17,16 @@ from pathlib import Path
 
 from . import baselines, operator
 from .cloud import Lab
+from .enclosure import LabError
 from .events import EventLog
 from .network import Overlay
 from .probe import Measurement, Probe
 from .settings import CHECKOUT
 
-OLD, NEW = "1.0.0", "1.0.5"
+OLD, NEW, LAST = "1.0.0", "1.0.5", "1.0.6"
+#: Flows of a compute of which a computation takes longer than EDPM's 8 s, and the rules that make them.
+MANY, _MANY_RULES, _MANY_ADDRESSES = 100_000, 300, 200
+_OF_EDPM = "EDPM's settings"
 _BUILD = CHECKOUT / "build"
 
 
@@ -33,6 +37,8 @@ class Phase:
     stage: str
     name: str
     windows: dict[str, tuple[float, float]] = field(default_factory=dict)
+    #: node → its flows, and ms of the longest computation of them, where the phase is about these
+    flows: dict[str, tuple[int, int | None]] = field(default_factory=dict)
 
     @property
     def ours(self) -> bool:
@@ -58,8 +64,14 @@ class Bench:
         """Play all phases under one probe; every packet."""
         images = {"ovn_controller_image": self._lab.releases["1.0.1"]["images"]["ovn_controller_image"]}
         self._lab.add_release(NEW, like=OLD, packages_like="1.0.1", images=images)
+        self._lab.add_release(LAST, like=OLD, packages_like="1.0.1")
         with self._probe as probe:
             self._each("ovn", "systemctl restart", baselines.restart_controller)
+            self._renewed("kill -9", baselines.crash_controller)
+            self._set(baselines.set_as_edpm)
+            self._renewed(f"{_OF_EDPM}, systemctl restart", baselines.restart_controller)
+            self._renewed(f"{_OF_EDPM}, kill -9", baselines.crash_controller)
+            self._set(baselines.unset_as_edpm)
             self._each("ovn", "container stopped, removed, run", baselines.replace_controller)
             self._ours("ovn", "openstack-rollout", {})
             for stage in ("control_plane", "services"):
@@ -70,7 +82,45 @@ class Bench:
             policies = {"gateway": {"drain": "ovn_failover"}} if len(self._overlay.gateways) > 1 else {}
             reload = {"ovs": {"reload": True, "userspace": "accept"}, "policies": policies}
             self._ours("ovs", "openstack-rollout, reload: true", reload)
+            self._many_flows()
             return probe.stop()
+
+    def _many_flows(self) -> None:
+        """The cases for which EDPM's settings are too short: computing the flows takes longer."""
+        self._set(baselines.set_as_edpm)
+        self._overlay.add_rules(_MANY_RULES, _MANY_ADDRESSES)
+        fewest = min(baselines.flow_count(self._lab, node) for node in self._overlay.computes)
+        if fewest < MANY:
+            raise LabError(f"a compute has {fewest} flows only, {MANY} are wanted")
+        many = f"{MANY:,} flows: "
+        self._renewed(f"{many}{_OF_EDPM}, systemctl restart", baselines.restart_controller)
+        self._renewed(f"{many}{_OF_EDPM}, kill -9", baselines.crash_controller)
+        wait = {"ovn": {"wait_before_clear": "auto"}}
+        self._ours("ovn", f"openstack-rollout, {many}wait_before_clear: auto", wait, LAST)
+        self._note_flows()
+        self._renewed(f"{many}wait_before_clear: auto, kill -9", baselines.crash_controller)
+
+    def _set(self, what: Callable[[Lab, str], None]) -> None:
+        for node in self._nodes:
+            what(self._lab, node)
+        self._overlay.wait()
+
+    def _renewed(self, name: str, what: Callable[[Lab, str], None]) -> None:
+        """A way to start ovn-controller anew, until its own flows are in place of the old ones."""
+
+        def until_new(lab: Lab, node: str) -> None:
+            began = time.time()
+            what(lab, node)
+            baselines.wait_for_new_flows(lab, node, began)
+
+        self._each("ovn", name, until_new)
+        self._note_flows()
+
+    def _note_flows(self) -> None:
+        self.phases[-1].flows = {
+            node: (baselines.flow_count(self._lab, node), baselines.longest_computation(self._lab, node))
+            for node in self._nodes
+        }
 
     def _plain_switch(self, lab: Lab, node: str) -> None:
         baselines.move_switch_packages(lab, node, "1.0.1")
@@ -87,9 +137,9 @@ class Bench:
             for node in self._nodes:
                 baselines.put_switch_packages_back(self._lab, node, OLD)
 
-    def _ours(self, stage: str, name: str, page: dict) -> None:
+    def _ours(self, stage: str, name: str, page: dict, version: str = NEW) -> None:
         print(f"-- {stage}: {name}", flush=True)
-        self._lab.set_pillar(target_version=NEW, **page)
+        self._lab.set_pillar(target_version=version, **page)
         with EventLog(self._lab) as log:
             operator.update(self._lab, f"orch.{stage}")
             ended = self._probe.settle()
@@ -117,6 +167,10 @@ def summary(phases: list[Phase], traffic: Measurement) -> list[dict]:
                     node: {"sent": part.sent, "lost": part.lost, "longest_gap_ms": part.longest_gap_ms}
                     for node, part in nodes.items()
                 },
+                "flows": {
+                    node: {"number": number, "longest_computation_ms": longest}
+                    for node, (number, longest) in phase.flows.items()
+                },
             }
         )
     return found
@@ -124,13 +178,18 @@ def summary(phases: list[Phase], traffic: Measurement) -> list[dict]:
 
 def table(rows: list[dict]) -> str:
     """The summary for a reader."""
-    lines = [f"{'STAGE':7}{'HOW':36}{'PACKETS':>9}{'LOST':>7}{'LONGEST GAP':>14}  BY NODE, ms"]
+    how = max([36, *(len(row["name"]) + 2 for row in rows)])
+    lines = [f"{'STAGE':7}{'HOW':{how}}{'PACKETS':>9}{'LOST':>7}{'LONGEST GAP':>14}  BY NODE, ms"]
     for row in rows:
         nodes = ", ".join(f"{name} {facts['longest_gap_ms']:.0f}" for name, facts in row["nodes"].items())
         lines.append(
-            f"{row['stage']:7}{row['name']:36}{row['sent']:9}{row['lost']:7}"
+            f"{row['stage']:7}{row['name']:{how}}{row['sent']:9}{row['lost']:7}"
             f"{row['longest_gap_ms']:11.0f} ms  {nodes}"
         )
+        if row["flows"]:
+            number = max(one["number"] for one in row["flows"].values())
+            longest = max(one["longest_computation_ms"] or 0 for one in row["flows"].values())
+            lines.append(f"{'':7}up to {number} flows, computed in {longest} ms at most")
     return "\n".join(lines)
 
 

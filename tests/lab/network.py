@@ -95,6 +95,18 @@ class Overlay:
         self.wait(timeout)
         return self
 
+    def add_rules(self, rules: int, addresses: int, timeout: float = 1800) -> None:
+        """More access rules than it was built with, as `rules` and `addresses` of the overlay say.
+
+        Raises:
+            LabError: A chassis did not catch up in time, or a command failed.
+        """
+        operations = [one for number in range(rules) for one in _rule(self._rules + number, addresses)]
+        for first in range(0, len(operations), _OPERATIONS_AT_ONCE):
+            self._transact(operations[first : first + _OPERATIONS_AT_ONCE])
+        self._rules += rules
+        self.wait(timeout)
+
     def wait(self, timeout: float = 120) -> None:
         """Wait until every VM's port is up and every chassis has caught up with the northbound database.
 
@@ -210,21 +222,7 @@ class Overlay:
             _allow("to-lport", "outport == @workloads && ip4 && icmp4"),
         ]
         for number in range(self._rules):
-            addresses = " ".join(
-                f"10.{110 + number % 40}.{number}.{last}" for last in range(10, 10 + self._addresses)
-            )
-            found += [
-                [
-                    "create",
-                    "address_set",
-                    f"name=as_{number}",
-                    f"addresses={json.dumps(addresses.split())[1:-1]}",
-                ],
-                _allow(
-                    "to-lport",
-                    f"outport == @workloads && ip4.src == $as_{number} && tcp.dst == {{{_ports(number)}}}",
-                ),
-            ]
+            found += _rule(number, self._addresses)
         return found
 
     def _crowd(self) -> list[list[str]]:
@@ -269,6 +267,17 @@ def _attached(switch: str, mac: str, network: str) -> list[list[str]]:
 
 def _allow(direction: str, match: str) -> list[str]:
     return ["acl-add", "workloads", direction, "1001", match, "allow-related"]
+
+
+def _rule(number: int, addresses: int) -> list[list[str]]:
+    """An access rule that no packet needs, with its own address set."""
+    network = f"10.{110 + number % 40}.{number % 256}"
+    some = [f"{network}.{last}" for last in range(10, 10 + addresses)]
+    match = f"outport == @workloads && ip4.src == $as_{number} && tcp.dst == {{{_ports(number)}}}"
+    return [
+        ["create", "address_set", f"name=as_{number}", f"addresses={json.dumps(some)[1:-1]}"],
+        _allow("to-lport", match),
+    ]
 
 
 def _ports(number: int) -> str:

@@ -31,6 +31,18 @@ def test_losses_are_put_down_to_the_phase_and_the_node_they_fell_in():
     assert "systemctl restart" in text and "310 ms" in text
 
 
+def test_what_flows_take_is_told_where_a_phase_is_about_them():
+    many = Phase("ovn", "100,000 flows: openstack-rollout with a name that is longer than its column", {
+        "cmp1": (START + 3, START + 4.995)}, {"cmp1": (101_234, 9876), "cmp2": (50, None)})  # fmt: skip
+    plain, row = summary([phases()[0], many], traffic())
+    assert plain["flows"] == {}
+    assert row["flows"]["cmp1"] == {"number": 101_234, "longest_computation_ms": 9876}
+    head, first, second, note = table([plain, row]).splitlines()
+    assert "101234 flows" in note and "9876 ms" in note
+    assert head.index("PACKETS") + len("PACKETS") == second.index("200") + 3
+    assert len({line.index(" ms  cmp1") for line in (first, second)}) == 1
+
+
 def test_the_plot_is_written(tmp_path):
     plot(phases(), traffic(), tmp_path / "gaps.png")
     assert (tmp_path / "gaps.png").read_bytes().startswith(b"\x89PNG")
