@@ -19,6 +19,7 @@ _MODULES = (
     "cluster_member",
     "datapath",
     "deployed",
+    "guest_probe",
     "minion_package",
     "node_backup",
     "node_reboot",

@@ -27,6 +27,7 @@ AcceptableCondition = Literal[
     "capacity",
     "server_groups",
     "notifications",
+    "audit",
 ]
 
 STAGES: tuple[str, ...] = get_args(Stage)

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
 
 from openstack_rollout.declared import content, releases, version_order
 from openstack_rollout.declared import roles as of_roles
+from openstack_rollout.declared.audit import Audit
 from openstack_rollout.declared.backup import Backup
 from openstack_rollout.declared.base import Strict, without_nulls
 from openstack_rollout.declared.catalogue import Catalogue
@@ -74,6 +75,8 @@ class Model(Strict):
     """When nodes may be touched; at any time by default."""
     notifications: Notifications = Notifications()
     """Who is told of what becomes of a run; nobody by default."""
+    audit: Audit | None = None
+    """Which servers and addresses are probed while an update runs; none by default."""
     ignore_addresses: list[Address] = []
     """Virtual addresses of keepalived that may be on any number of nodes, such as one that two sites have."""
     ignore_services: list[ServiceGlob] = []

@@ -21,6 +21,7 @@ from openstack_rollout.drains.live_migrate import LiveMigrate
 from openstack_rollout.drains.standby import require_whole_clusters
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.on_salt import (
+    auditing,
     backups,
     calendars,
     caller,
@@ -103,6 +104,7 @@ def ports(opts: Mapping[str, Any], fleet: SaltFleet, terminal: Terminal | None =
         agents=lambda model, *of: agents.wait_until_renewed(Cloud(model.cloud), *of),
         way_back=lambda run, nodes: way_back.ask(fleet, run, nodes),
         backups=partial(backups.ask, fleet),
+        audit=auditing.SaltAuditing(opts, partial(journal, opts), lambda: read[-1].cloud),
     )
 
 

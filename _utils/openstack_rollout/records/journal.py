@@ -22,6 +22,7 @@ from pydantic import TypeAdapter
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records import forms
 from openstack_rollout.records.asked import Asked
+from openstack_rollout.records.audits import Audits
 from openstack_rollout.records.drain_record import DrainRecord
 from openstack_rollout.records.node_file import NodeFile
 from openstack_rollout.records.planned import Plan
@@ -63,6 +64,7 @@ class Journal:
         self._files: dict[str, NodeFile] = {}
         self._plans: dict[str, tuple[float, Plan]] = {}  # as they were written last, or read, and when made
         self.way_back = WaysBack(self._store)
+        self.audits = Audits(self._store)
 
     def create(  # noqa: PLR0917
         self,
@@ -157,6 +159,7 @@ class Journal:
         """Forget a run with all that is kept of it."""
         self.way_back.forget(run_id)
         self._files.pop(run_id, None)
+        self.audits.forget(run_id)
         for bank in (f"{RUNS}/{run_id}/nodes", *(f"{one}/{run_id}" for one in (RUNS, CONFIRMED, SKIPPED))):
             self._store.flush(bank)
         for bank in (REQUESTS, RUNS):
@@ -338,10 +341,12 @@ class Journal:
             dropped += self.way_back.repair_run(run_id, self._lost)
             if file := self._file(run_id):
                 dropped += [f"{node or 'a line of nodes'} in run {run_id}" for node in file.repair()]
+            dropped += self.audits.repair_run(run_id, self._lost)
             if self._lost(RUNS, run_id, self.run):
                 self._store.flush(bank)
                 self._store.flush(f"{RUNS}/{run_id}")
                 self.way_back.forget(run_id)
+                self.audits.forget(run_id)
                 dropped.append(f"run {run_id}")
             if self._lost(REQUESTS, run_id, self.requested):
                 dropped.append(f"the request to run {run_id}")

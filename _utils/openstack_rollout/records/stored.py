@@ -43,9 +43,10 @@ class Store(Protocol):
 class OneAtATime:
     """A store for several threads: Salt's loader, behind salt.cache, mixes up two calls at once."""
 
+    _lock = threading.Lock()  # of all journals of a process
+
     def __init__(self, store: Store):
         self._inner = store
-        self._lock = threading.Lock()
 
     def store(self, bank: str, key: str, data: Any) -> None:
         """As Store."""

@@ -13,7 +13,7 @@ from openstack_rollout.errors import REASONS, RolloutError
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, RunState
 from openstack_rollout.records.snapshot import Snapshot
-from openstack_rollout.rollout import control
+from openstack_rollout.rollout import control, felt
 
 _SUCCEEDED = ("done", "skipped")
 
@@ -24,16 +24,17 @@ def account(
     """What a run did, as control.report, and beside that all that a reader has to know.
 
     run_id (str): the last run by default. found: the run as it is found now, e.g. interrupted. Returns
-    {"run", "stages", "nodes", "failures", "left"}; times are seconds since the epoch. Of the run also "ended"
-    (None while it is under way), "latest", "pauses" ({"from", "to", "state", "reason", "message"}, to None
-    for one that lasts), "windows" ({"roles", "from", "to"}: when they were open in its time), "expected"
-    (when it began, as of Estimate), "verified", "left_out", "undone" ({"run", "limit", "state"} of each run
-    that undoes it). Of a stage "started", "finished", "paused" (the
+    {"run", "stages", "nodes", "failures", "left", "audit"}; times are seconds since the epoch. Of the run
+    also "ended" (None while it is under way), "latest", "pauses" ({"from", "to", "state", "reason",
+    "message"}, to None for one that lasts), "windows" ({"roles", "from", "to"}: when they were open in its
+    time), "expected" (when it began, as of Estimate), "verified", "left_out", "undone" ({"run", "limit",
+    "state"} of each run that undoes it). Of a stage "started", "finished", "paused" (the
     seconds of it in which the run stood still), "expected" (seconds, None where nobody knew). Of a node
     "reason", "message", "remedy", "quarantined", "before", "after" (as of Snapshot, None where nothing was
     written), "versions" ({"kind", "subject", "have", "want"}: of all that a release has, before and after).
     failures: {"node", "stage", "round", "step", "at", "reason", "outcome", "remedy", "open"} in the order of
-    time. left: {"node", "kind", "subject", "have", "want"}. Raises RolloutError NO_RUN.
+    time. left: {"node", "kind", "subject", "have", "want"}. audit: as of felt.of, None where nobody was
+    to be probed. Raises RolloutError NO_RUN.
     """
     data = control.report(journal, run_id)
     run = journal.run(data["run"]["id"])
@@ -65,6 +66,7 @@ def account(
     data["failures"] = sorted(_failures(records), key=lambda one: one["at"])
     data["left"] = [one for name in data["nodes"] for one in _left(name, records[name])]
     data["run"]["left_out"] = sorted(skipped)
+    data["audit"] = felt.of(journal.audits, run.id, records, run.created, latest)
     return data
 
 

@@ -105,6 +105,11 @@ CONDITIONS: dict[str, Condition] = {
         "Install apprise (salt-pip install apprise), or mend what the line names of openstack:notifications.",
         acceptable=True,
     ),
+    "audit": Condition(
+        "the guests of openstack:audit can be probed",
+        "Mend what the line names of openstack:audit; the run goes on without them.",
+        acceptable=True,
+    ),
     "pending_reboots": Condition(
         "no node needs a reboot already",
         "Nothing, where openstack:system:reboot has the run reboot it; else reboot it in time.",

@@ -24,6 +24,7 @@ class Ending:
         self._journal = ports.journal
         self._lock = ports.lock
         self._clock = ports.clock
+        self._audit = ports.audit
         self._pillar = partial(tags.declared, ports)
         self._engines = engines
         self._log = log
@@ -37,6 +38,7 @@ class Ending:
             self.end(run, error)
             raise
         except BaseException:
+            self._audit.end()
             self._lock.release()
             raise
 
@@ -51,6 +53,7 @@ class Ending:
             also = "" if failed.reason == error.reason else f"; before that: {error}"
             raise RolloutError(failed.reason, failed.message + also, error.nodes) from error
         finally:
+            self._audit.end()
             self._lock.release()
 
     def _write_down(self, run: Run | None, error: RolloutError) -> None:

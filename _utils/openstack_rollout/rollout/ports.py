@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
+from openstack_rollout.declared.audit import Audit
 from openstack_rollout.declared.backup import BackedUp
 from openstack_rollout.declared.facts import VirtualAddresses
 from openstack_rollout.declared.kept import Kept
@@ -18,7 +19,7 @@ from openstack_rollout.errors import RolloutError
 from openstack_rollout.monitoring.contract import Monitor, NoAnswer
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.lock import Lock
-from openstack_rollout.records.run_record import Caller
+from openstack_rollout.records.run_record import Caller, Run
 from openstack_rollout.rollout.consent import Nobody, Terminal
 from openstack_rollout.rollout.fleet import Fleet, Halted
 from openstack_rollout.rollout.openings import Events, no_calendar
@@ -88,6 +89,33 @@ ServerGroups = Callable[[Model, Sequence[str]], Mapping[str, Collection[str]]]
 AskReadiness = Callable[[Mapping[str, float], Mapping[str, Any], Halted], Readied]
 
 
+class Auditing(Protocol):
+    """Has guests probed, in the process of a run."""
+
+    def begin(self, run: Run, audit: Audit | None) -> None:
+        """A run begins, or goes on, that has these guests probed; None: nobody. Never fails."""
+
+    def end(self) -> None:
+        """The run ends, or pauses; waits for some seconds at most. Never fails."""
+
+    def problems(self, audit: Audit | None) -> Sequence[str]:
+        """Why guests could not be probed, a line each."""
+
+
+class NoAuditing:
+    """An Auditing of a world in which nobody probes."""
+
+    def begin(self, run: Run, audit: Audit | None) -> None:
+        """Nothing."""
+
+    def end(self) -> None:
+        """Nothing."""
+
+    def problems(self, audit: Audit | None) -> Sequence[str]:
+        """None."""
+        return ()
+
+
 def no_monitor(_: Monitoring) -> Monitor:
     """Nobody asks a monitoring. Raises NoAnswer."""
     raise NoAnswer("nothing asks a monitoring here", passes=False)
@@ -118,6 +146,7 @@ class Ports:
     the images of each that it would go back to.
     backups: calls a function of node_backup on nodes, with arguments (node id → them), for some seconds at
     most; what they told, and why others did not.
+    audit: has guests probed while a run is under way.
     clock: seconds since the epoch, for what is written down. monotonic: seconds that no step of the clock
     moves, for every wait.
     """
@@ -151,3 +180,4 @@ class Ports:
     untold: Callable[[Model], Sequence[str]] = lambda _: ()
     way_back: WayBack = lambda _run, _nodes: ({}, {})
     backups: Backups = lambda _function, _asked, _within, _halted: ({}, {})
+    audit: Auditing = field(default_factory=NoAuditing)

@@ -181,6 +181,11 @@ def _notifications(now: Situation) -> Iterator[Seen]:
         yield Seen("warn", line)
 
 
+def _audit(now: Situation) -> Iterator[Seen]:
+    for line in now.ports.audit.problems(now.model.audit):
+        yield Seen("warn", line)
+
+
 def _set_by_hand(now: Situation) -> Iterator[Seen]:
     yield from node_conditions.set_by_hand(now)
     if now.refused.isdisjoint(NEEDS["openstack_agents"]):
@@ -229,4 +234,5 @@ ASKED: dict[str, Ask] = {
     "server_groups": cloud_conditions.server_groups,
     "gates": _gates,
     "notifications": _notifications,
+    "audit": _audit,
 }

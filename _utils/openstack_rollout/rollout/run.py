@@ -106,6 +106,8 @@ class Rollout:
             asked.resting = breakpoints.of(asked, members, self._fleet)
             stops.refuse_unknown(asked, stages, members)
             missing = gone.for_run(self._journal, unfinished, members, self._fleet)
+            if unfinished is not None:  # also while it waits for what a dead engine left on nodes
+                self._ports.audit.begin(unfinished, model.audit)
             unfinished = self._take_over(unfinished, orchestration, model, members)
             halted = self._halted(unfinished)
             follows = SYSTEM in stages or releases.wants_newest(model, target)
@@ -136,6 +138,7 @@ class Rollout:
                 self._journal.forget_confirmed(run.id)  # it was a yes to something else
             run.content = content
             run.addresses = addresses.known(run.addresses, measured.nodes, model.ignore_addresses)
+            self._ports.audit.begin(run, model.audit)
             self._open(run, model, members, measured, limit)
         return run
 
@@ -365,6 +368,7 @@ class Rollout:
         try_out(run, model, records, engine.requested, self._ports)
         quarantine.end(run, aside, self._journal.all_drained())
         run.message = "; ".join(filter(None, (run.message, in_force.told(self._journal, run))))
+        self._ports.audit.end()
         run.finished = self._clock()
         self._journal.save(run)
         in_force.settle(self._journal)

@@ -245,7 +245,7 @@ def named(nodes: Sequence[str]) -> str:
 
 def moment(at: float) -> str:
     """A time with its day and seconds."""
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at))
+    return times.second(at)
 
 
 def clock(at: float) -> str:

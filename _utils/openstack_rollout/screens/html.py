@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import DictLoader, Environment, StrictUndefined
 
-from openstack_rollout.screens import account, tables, timeline
+from openstack_rollout.screens import account, felt, tables, timeline
 from openstack_rollout.screens.templates import report, style
 from openstack_rollout.screens.templates import timeline as timeline_svg
 
@@ -58,6 +58,7 @@ def render(data: Mapping[str, Any], made: float) -> str:
         pauses=account.pauses(run),
         windows=account.windows(run),
         silences=tables.silenced(nodes),
+        felt=_felt(data["audit"]),
         failures=account.failures(data),
         left=account.left(data),
         rows=account.node_rows(data, sets),
@@ -68,3 +69,11 @@ def render(data: Mapping[str, Any], made: float) -> str:
         named=account.named,
         made=account.moment(made),
     )
+
+
+def _felt(audit: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What guests felt, None where nobody probed."""
+    if audit is None:
+        return None
+    heads = {"head": felt.HEAD, "gaps_head": felt.GAPS_HEAD}
+    return {**heads, "lines": felt.lines(audit), "rows": felt.rows(audit), "gaps": felt.gaps(audit)}

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from openstack_rollout.screens import account, masking, questions, tables, timeline
+from openstack_rollout.screens import account, felt, masking, questions, tables, timeline
 from openstack_rollout.screens.templates import live as markup
 from openstack_rollout.screens.templates import live_link, live_model, live_style, live_view, style
 
@@ -56,6 +56,7 @@ def state(data: Mapping[str, Any] | None, now: float, parts: Sequence[str]) -> d
             for one in data["questions"]
         ],
         **{"newest": data["newest"], "counts": data["counts"]},
+        "felt": [list(row) for row in felt.rows(data["audit"])] if data["audit"] else [],
     }
     if "nodes" in parts:
         told["nodes"] = {

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from openstack_rollout.screens import account, tables
+from openstack_rollout.screens import account, felt, tables
 
 _MARKUP = re.compile(r"([\\`*_\[\]|#~!])")
 
@@ -54,6 +54,11 @@ def _lines(data: Mapping[str, Any], made: float) -> Iterator[str]:
     if silences := tables.silenced(nodes):
         head = ("Node", "Alerts", "From", "To", "Silence")
         yield from _part("Alerts that were silenced", head, silences)
+    if (audit := data["audit"]) is not None:
+        yield from _part("What the guests felt", felt.HEAD, felt.rows(audit))
+        for line in felt.lines(audit):
+            yield from ("", text(line))
+        yield from _part("Gaps of guests", felt.GAPS_HEAD, felt.gaps(audit))
     yield from _part("Who, and what was accepted", ("What", "Who and when"), account.people(run))
     seen = [(name, verdict, "; ".join(lines)) for name, verdict, lines in account.conditions(run)]
     yield from _part("Seen before the run", ("Condition", "Verdict", "What was seen"), seen)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from openstack_rollout.screens import plan, questions, times
+from openstack_rollout.screens import felt, plan, questions, times
 from openstack_rollout.vocabulary import STAGES
 
 _CAUSES = {
@@ -220,7 +220,16 @@ def report(data: Mapping[str, Any]) -> str:
             for step in node["steps"]
         ],
     )
-    return "\n\n".join((head, stages, steps, *silences(data["nodes"])))
+    return "\n\n".join((head, stages, steps, *silences(data["nodes"]), *guests(data.get("audit"))))
+
+
+def guests(audit: Mapping[str, Any] | None) -> list[str]:
+    """What guests felt, as tables; none where nobody probed."""
+    if audit is None:
+        return []
+    parts = ["\n".join(felt.lines(audit)), table([one.upper() for one in felt.HEAD], felt.rows(audit))]
+    rows = felt.gaps(audit)
+    return [*parts, *([table([one.upper() for one in felt.GAPS_HEAD], rows)] if rows else [])]
 
 
 def silences(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -239,7 +248,7 @@ def silenced(nodes: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, str
 
 
 def _at(moment: float | None) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(moment)) if moment else "ends by itself"
+    return times.second(moment) if moment else "ends by itself"
 
 
 def who(called: Mapping[str, Any]) -> str:

@@ -21,6 +21,11 @@ def moment(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(at))
 
 
+def second(at: float) -> str:
+    """A time (seconds since the epoch) with its day and seconds."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at))
+
+
 def assumed(estimate: Mapping[str, Any]) -> str:
     """What to add to an estimate that is made without having measured everything."""
     return ", partly assumed: not all of it was measured yet" if estimate["assumed"] else ""

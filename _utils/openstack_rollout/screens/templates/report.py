@@ -37,6 +37,7 @@ TEXT = """\
   <a href="#left">What is left ({{ left | length }})</a>
   <a href="#nodes">Nodes ({{ rows | length }})</a>
   <a href="#versions">Versions</a>
+  {% if felt %}<a href="#guests">What the guests felt ({{ felt.gaps | length }} {{ "gap" if felt.gaps | length == 1 else "gaps" }})</a>{% endif +%}
   {% if silences %}<a href="#silences">Silenced alerts ({{ silences | length }})</a>{% endif +%}
   <a href="#people">Who and what was accepted</a>
 </nav>
@@ -146,6 +147,42 @@ TEXT = """\
   </table>
   {% endif %}
 </section>
+
+{% if felt %}
+<section id="guests" aria-labelledby="h-guests">
+  <h2 id="h-guests">What the guests felt</h2>
+  {% for line in felt.lines %}
+  <p class="note">{{ line }}</p>
+  {% endfor %}
+  {% if felt.rows %}
+  <div class="wide" tabindex="0" role="region" aria-labelledby="h-guests">
+  <table>
+    <thead><tr>{% for name in felt.head %}<th>{{ name }}</th>{% endfor %}</tr></thead>
+    <tbody>
+    {% for row in felt.rows %}
+    <tr><th scope="row">{{ row[0] }}</th>{% for cell in row[1:] %}<td>{{ cell or "–" }}</td>{% endfor %}</tr>
+    {% endfor %}
+    </tbody>
+  </table>
+  </div>
+  {% endif %}
+  {% if felt.gaps %}
+  <h3 id="h-gaps">Gaps, and what they are put down to</h3>
+  <div class="wide" tabindex="0" role="region" aria-labelledby="h-gaps">
+  <table>
+    <thead><tr>{% for name in felt.gaps_head %}<th>{{ name }}</th>{% endfor %}</tr></thead>
+    <tbody>
+    {% for row in felt.gaps %}
+    <tr><th scope="row">{{ row[0] }}</th><td class="t">{{ row[1] }}</td>{% for cell in row[2:] %}<td>{{ cell }}</td>{% endfor %}</tr>
+    {% endfor %}
+    </tbody>
+  </table>
+  </div>
+  {% else %}
+  <p>No gap was seen.</p>
+  {% endif %}
+</section>
+{% endif %}
 
 <section id="left" aria-labelledby="h-left">
   <h2 id="h-left">What is left</h2>
