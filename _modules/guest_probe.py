@@ -46,7 +46,7 @@ def start(name: str, plan: Mapping) -> dict:
     nothing = subprocess.DEVNULL
     try:
         subprocess.Popen(
-            [sys.executable, prober.__file__, str(file)],
+            [sys.executable, "-I", prober.__file__, str(file)],
             stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True, cwd="/",
         )  # fmt: skip
     except OSError as error:

@@ -29,7 +29,8 @@ def __virtual__():
 @console.command(run_id=console.text, format=console.text, output=console.text)
 def report(run_id=None, format="text", output=None):
     """What a run did, stage by stage and node by node: how long it took beside what was expected, versions
-    before and after, pauses, failures with their remedy, who began it and what was accepted, what is left.
+    before and after, pauses, failures with their remedy, who began it and what was accepted, what is left,
+    and what guests felt where they were probed (openstack:audit).
 
     run_id
         A run's identifier; the last run by default.

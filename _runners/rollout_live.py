@@ -30,8 +30,8 @@ def live(parts=None):
         (its geometry; not from 2,000 nodes on).
 
     What looks like a secret in a message is left out. Returns {form, now, run (None before the first),
-    verdict, facts, stages, planned, pauses, questions, newest, counts}, and what was asked for. Refuses
-    with one line under WRONG_ARGUMENT.
+    verdict, facts, stages, planned, pauses, questions, newest, counts, felt (rows of what guests felt)}, and
+    what was asked for. Refuses with one line under WRONG_ARGUMENT.
 
     CLI Example:
 

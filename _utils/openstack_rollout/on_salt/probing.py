@@ -28,7 +28,7 @@ class Here:
 
     def __init__(self, plan: Mapping[str, Any]):
         self._process = subprocess.Popen(
-            [sys.executable, prober.__file__],
+            [sys.executable, "-I", prober.__file__],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             start_new_session=True,  # a Ctrl-C is meant for the run, which pauses by it
         )  # fmt: skip
