@@ -60,9 +60,8 @@ class Namespace:
     def serve(self):
         self._server = subprocess.Popen(self.command(sys.executable, "-c", _SERVES))
         end = time.monotonic() + 60
-        while (
-            subprocess.run(self.command("ss", "-Hltn", f"sport = :{PORT}"), capture_output=True).stdout == b""
-        ):
+        listening = self.command("ss", "-Hltn", f"sport = :{PORT}")
+        while not subprocess.run(listening, capture_output=True, check=True).stdout:
             assert time.monotonic() < end
             time.sleep(0.02)
 
