@@ -31,6 +31,7 @@ _MODULES = (
     "reboot_needed",
     "rollout_hooks",
     "rollout_job",
+    "surplus",
     "way_back",
 )
 

@@ -1,4 +1,4 @@
-"""Shows what `rollout.status`, `.plan`, `.preflight`, `.report`, `.survey`, `release.import` and
+"""Shows what `rollout.status`, `.plan`, `.preflight`, `.report`, `.survey`, `.prune`, `release.import` and
 `workload.risks` return, as tables.
 
 `--out=json` has the same facts. A wrong use of any runner function is shown as its line alone.
@@ -11,7 +11,7 @@ CLI Example:
     salt-run rollout.status --out=json
 """
 
-from openstack_rollout.screens import history, preflight, release_import, survey, tables
+from openstack_rollout.screens import history, preflight, pruning, release_import, survey, tables
 
 
 def output(data, **kwargs):
@@ -34,10 +34,16 @@ def output(data, **kwargs):
         return data["Error"]
     if "text" in data:
         return data["text"]
-    if "conditions" in data:
-        return preflight.text(data)
-    if "history" in data or "compared" in data:
-        return history.text(data)
-    if "imported" in data:
-        return release_import.text(data)
-    return survey.text(data) if "survey" in data else tables.text(data)
+    screen = next((text for key, text in _SCREENS.items() if key in data), tables.text)
+    return screen(data)
+
+
+#: What tells such an answer from others → what shows it.
+_SCREENS = {
+    "conditions": preflight.text,
+    "history": history.text,
+    "compared": history.text,
+    "imported": release_import.text,
+    "pruned_nodes": pruning.text,
+    "survey": survey.text,
+}

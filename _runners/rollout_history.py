@@ -1,4 +1,4 @@
-"""Earlier runs: one of them, all of them, two compared, and which are forgotten."""
+"""Earlier runs: one of them, all of them, two compared."""
 
 import json
 import time
@@ -116,33 +116,6 @@ def compare(first, second):
         salt-run rollout.compare 20261128-230054-c785 20261129-080112-5af0
     """
     return {"data": histories.compare(wiring.journal(_opts()), first, second), "outputter": "rollout"}
-
-
-@console.command(keep=console.count, days=console.count)
-def prune(keep=None, days=None):
-    """Forget old runs. That is done by itself, too, as `openstack:history` says, when a run begins.
-
-    keep
-        How many of the newest runs stay; all by default.
-
-    days
-        After how many days no run stays; by default the age does not count.
-
-    The run that was opened last stays anyway, and so does one that left nodes drained.
-
-    Returns {pruned: identifiers, kept: how many are left}. Refuses under WRONG_ARGUMENT where neither is
-    given, RUN_IN_PROGRESS while a run has the lock.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt-run rollout.prune keep=20
-        salt-run rollout.prune days=90
-    """
-    opts = _opts()
-    wiring.lock(opts).refuse_others()
-    return histories.pruned(wiring.journal(opts), keep, days, time.time())
 
 
 _FORMATS = {

@@ -288,5 +288,9 @@ RAISED = {
         "Nodes in flight finish by themselves; no other starts.",
     ),
     "JOURNAL_VERSION": Raised("The journal was written by another version.", NOTHING),
+    "NOT_ACCEPTED": Raised(
+        "Nodes are asked to remove what nobody needs, and the last run that moved them is not accepted.",
+        NOTHING,
+    ),
     "NO_RUN": Raised("There is no run to pause, resume, abort or report.", NOTHING),
 }

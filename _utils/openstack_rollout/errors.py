@@ -296,6 +296,9 @@ REASONS = {
         "End the run, or restore the node, with the version that wrote it; or forget the runs, which keeps"
         " what is drained: salt-run cache.flush openstack/rollout/runs."
     ),
+    "NOT_ACCEPTED": (
+        "Look at what the run did (salt-run rollout.report), then accept it (salt-run rollout.accept)."
+    ),
     "NO_RUN": "Start one: salt-run rollout.run.",
     "INTERNAL_ERROR": (
         "Report it with the traceback in the master's log; running again goes on from what is measured."

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
 from openstack_rollout.declared import content, releases, version_order
 from openstack_rollout.declared import roles as of_roles
@@ -31,6 +31,7 @@ from openstack_rollout.declared.names import (
 from openstack_rollout.declared.notifications import Notifications
 from openstack_rollout.declared.own_policies import PoliciesOfRoles
 from openstack_rollout.declared.policies import DISTURBING, Policies
+from openstack_rollout.declared.problems import raise_all, shown
 from openstack_rollout.declared.registries import Registries
 from openstack_rollout.declared.releases import Check, Release, distinct
 from openstack_rollout.declared.roles import Roles
@@ -41,6 +42,10 @@ from openstack_rollout.declared.settings import (
     Ovs,
     Packages,
     Preflight,
+    Ovs,
+    Packages,
+    Preflight,
+    Prune,
     Pulls,
     System,
     Verification,
@@ -107,6 +112,8 @@ class Model(Strict):
     and master counts alone. A node is told of those from which it pulls."""
     history: History = History()
     """What is kept of runs that ended."""
+    prune: Prune = Prune()
+    """What nodes keep of releases that nobody needs any more."""
     preflight: Preflight = Preflight()
     """What is looked at before a run begins."""
     services: dict[ServiceName, ServiceEntry | None] = {}
@@ -125,6 +132,18 @@ class Model(Strict):
     releases: Annotated[dict[ReleaseName, Release], AfterValidator(distinct)] = {}
     """The catalogue of releases, by version."""
     _backs: Mapping[str, Mapping[str, Any]] | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _kept_are_releases(self) -> Model:
+        unknown = [(number, name) for number, name in enumerate(self.prune.keep) if name not in self.releases]
+        known = releases.choices(self.ordered) if unknown else ""
+        raise_all(
+            [
+                (("prune", "keep", number), f"{shown(name)} is not a release; {known}")
+                for number, name in unknown
+            ]
+        )
+        return self
 
     @property
     def backs(self) -> Mapping[str, Mapping[str, Any]] | None:

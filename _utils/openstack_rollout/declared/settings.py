@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import PlainValidator, WithJsonSchema
 
 from openstack_rollout.declared.base import Strict
-from openstack_rollout.declared.names import Line, PackageGlob, PathGlob, WholeNumber
+from openstack_rollout.declared.names import Line, PackageGlob, PathGlob, ReleaseName, WholeNumber
 from openstack_rollout.declared.policies import Count, Seconds
 from openstack_rollout.declared.problems import Wrong, shown
 from openstack_rollout.node import ovn_wait
@@ -121,6 +121,15 @@ class History(Strict):
     """Runs that are kept, the newest; older ones are forgotten when a run begins."""
     days: Days = 0
     """Days after which a run is forgotten although fewer are kept; 0: never."""
+
+
+class Prune(Strict):
+    """What nodes keep of releases that nobody needs any more (`rollout.prune`)."""
+
+    keep: list[ReleaseName] = []
+    """Releases whose images and packages stay, beside the deployed one, the one before it and the target."""
+    after_accept: bool = False
+    """Whether `rollout.accept` removes the rest from nodes by itself."""
 
 
 class Verification(Strict):

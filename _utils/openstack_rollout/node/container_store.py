@@ -42,6 +42,36 @@ def found(salt: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def layers_of_images(salt: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """The layers of podman's images, with their bytes on the disk: {image id: {layer id: bytes}}.
+
+    salt (dict): the caller's `__salt__`. {} where the lists cannot be read.
+    """
+    said = _info(salt, ["podman", "info", "--format", "json"])
+    store = said.get("store") or {} if isinstance(said, dict) else {}
+    root, driver = Path(str(store.get("graphRoot") or "")), str(store.get("graphDriverName") or "overlay")
+    try:
+        images = _listed(root / f"{driver}-images" / "images.json")
+        every = {one["id"]: one for one in _listed(root / f"{driver}-layers" / "layers.json")}
+        return {one["id"]: _chain(str(one.get("layer") or ""), every) for one in images}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _listed(file: Path) -> list[dict[str, Any]]:
+    text = file.read_text(encoding="utf-8")
+    return list(json.loads(text)) if text.strip() else []
+
+
+def _chain(top: str, every: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    """A layer and all below it, with their bytes."""
+    found: dict[str, int] = {}
+    while top in every and top not in found:
+        found[top] = int(every[top].get("diff-size") or 0)
+        top = str(every[top].get("parent") or "")
+    return found
+
+
 def _podman(salt: Mapping[str, Any], program: str) -> dict[str, Any]:
     said = _info(salt, [program, "info", "--format", "json"])
     if isinstance(said, str):
@@ -108,8 +138,7 @@ def _look_at(root: Path, driver: str, one: dict[str, Any]) -> None:
     for part in ("images", "layers", "containers"):
         listed = root / f"{driver}-{part}" / f"{part}.json"
         try:
-            text = listed.read_text(encoding="utf-8")
-            entries = json.loads(text) if text.strip() else []
+            entries = _listed(listed)
         except FileNotFoundError:
             continue
         except (OSError, ValueError) as error:

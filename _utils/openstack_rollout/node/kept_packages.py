@@ -53,6 +53,15 @@ def of(service: str) -> Kept:
     return kept._replace(files=files, missing={**kept.missing, **gone})
 
 
+def every() -> dict[str, list[str]]:
+    """The versions that are kept of packages, by whatever service or run: {name: [version]}."""
+    found: dict[str, list[str]] = {}
+    for place in FOLDER.iterdir() if FOLDER.is_dir() else ():
+        for name, version in of(place.name).packages.items():
+            found.setdefault(name, []).append(version)
+    return found
+
+
 def write(service: str, kept: Kept) -> None:
     """Record what is kept of a service. Raises NodeError DISK_FULL, or NODE_ERROR.
 

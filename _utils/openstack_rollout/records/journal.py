@@ -140,7 +140,14 @@ class Journal:
         return sorted(set(self._store.list(RUNS)))
 
     def prune(self, keep: int, before: float | None = None) -> list[str]:
-        """Forget old runs with all that is kept of them; returns their ids.
+        """Forget old runs with all that is kept of them; returns their ids. keep, before: as of `old`."""
+        found = self.old(keep, before)
+        for run_id in found:
+            self.forget(run_id)
+        return found
+
+    def old(self, keep: int, before: float | None = None) -> list[str]:
+        """The ids of runs that are not worth to be kept.
 
         keep (int): how many of the newest stay, at least the one that was opened last. before: of those, none
         that was opened before that time (seconds since the epoch) stays. A run that left nodes drained stays.
@@ -150,10 +157,7 @@ class Journal:
         old = set(ids[: -max(1, keep)])
         if before is not None:
             old |= {run_id for run_id in ids if (opened := opened_at(run_id)) is not None and opened < before}
-        pruned = [run_id for run_id in ids if run_id in old - stay]
-        for run_id in pruned:
-            self.forget(run_id)
-        return pruned
+        return [run_id for run_id in ids if run_id in old - stay]
 
     def forget(self, run_id: str) -> None:
         """Forget a run with all that is kept of it."""

@@ -170,6 +170,7 @@ class Run:
         conditions: Condition → what was seen of it before the run began, or went on, where something was.
         rollback: The run that it undoes, "" where it goes to its target.
         backup: Node id → the parts of the backup (named as the run) that was taken there before it.
+        approved: Who accepted what it did, and when; None where nobody has.
         goes_back: Its canaries that are to go back by a rollback of their own, or went; None where none are.
         version: Of this form of the record.
     """
@@ -206,6 +207,7 @@ class Run:
     rollback: str = ""
     goes_back: GoesBack | None = None
     backup: dict[str, list[str]] = field(default_factory=dict)
+    approved: Called | None = None
     version: int = VERSION
 
     @property

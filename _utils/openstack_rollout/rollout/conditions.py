@@ -50,8 +50,8 @@ CONDITIONS: dict[str, Condition] = {
     ),
     "room": Condition(
         "file systems have room for the images and packages",
-        "Make room on the file system that the line names (podman image prune, dnf clean packages, apt-get"
-        " clean).",
+        "Make room on the file system that the line names: salt-run rollout.prune test=True tells what images"
+        " and cached packages of former releases take up there.",
         acceptable=True,
     ),
     "boot_room": Condition(

@@ -71,18 +71,21 @@ def prune(journal: Journal, model: Model, now: float) -> list[str]:
     return journal.prune(model.history.runs, now - days * _DAY if days else None)
 
 
-def pruned(journal: Journal, keep: int | None, days: int | None, now: float) -> dict[str, Any]:
+def pruned(
+    journal: Journal, keep: int | None, days: int | None, now: float, *, test: bool = False
+) -> dict[str, Any]:
     """Forget old runs for an operator.
 
     keep (int): how many of the newest stay, None for all. days (int): after how many days none stays, None
-    for never. now: seconds since the epoch. Returns {"pruned": ids, "kept": how many are left}. Raises
-    RolloutError WRONG_ARGUMENT where neither is given.
+    for never. now: seconds since the epoch. test: forget none, tell which. Returns {"pruned": ids, "kept":
+    how many are left}. Raises RolloutError WRONG_ARGUMENT where neither is given.
     """
     if keep is None and days is None:
         raise RolloutError("WRONG_ARGUMENT", "say what stays: keep=NUMBER, days=NUMBER, or both")
     kept = len(journal.run_ids()) if keep is None else keep
-    found = journal.prune(kept, None if days is None else now - days * _DAY)
-    return {"pruned": found, "kept": len(journal.run_ids())}
+    before = None if days is None else now - days * _DAY
+    found = journal.old(kept, before) if test else journal.prune(kept, before)
+    return {"pruned": found, "kept": len([one for one in journal.run_ids() if one not in found])}
 
 
 def who(called: Called) -> dict[str, Any]:
@@ -115,6 +118,7 @@ def _summary(run: Run) -> dict[str, Any]:
         **{"created": run.created, "seconds": round((run.finished or run.updated) - run.created, 1)},
         "begun": [who(one) for one in run.begun],
         "accepted": {name: who(one) for name, one in run.accepted.items()},
+        "approved": who(run.approved) if run.approved else None,
         "warnings": [name for name, one in run.conditions.items() if one.get("verdict") == "warn"],
         "nodes": dict(nodes),
     }

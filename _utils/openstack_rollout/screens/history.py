@@ -18,7 +18,7 @@ def _history(data: Mapping[str, Any]) -> str:
         (
             one["id"],
             tables.title_of(one) if "orchestration" in one else None,
-            " ".join(filter(None, (one["state"], one["reason"]))),
+            " ".join(filter(None, (one["state"], one["reason"], one.get("approved") and "(accepted)"))),
             _length(one.get("seconds")),
             _first(one.get("begun")),
             ", ".join(one.get("accepted", ())),
