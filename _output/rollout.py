@@ -1,5 +1,5 @@
 """Shows what `rollout.status`, `.plan`, `.preflight`, `.report`, `.survey`, `.prune`, `release.import` and
-`workload.risks` return, as tables.
+`.diff`, and `workload.risks` return, as tables.
 
 `--out=json` has the same facts. A wrong use of any runner function is shown as its line alone.
 
@@ -11,7 +11,15 @@ CLI Example:
     salt-run rollout.status --out=json
 """
 
-from openstack_rollout.screens import history, preflight, pruning, release_import, survey, tables
+from openstack_rollout.screens import (
+    history,
+    preflight,
+    pruning,
+    release_diff,
+    release_import,
+    survey,
+    tables,
+)
 
 
 def output(data, **kwargs):
@@ -43,6 +51,7 @@ _SCREENS = {
     "conditions": preflight.text,
     "history": history.text,
     "compared": history.text,
+    "diff": release_diff.text,
     "imported": release_import.text,
     "pruned_nodes": pruning.text,
     "survey": survey.text,

@@ -82,13 +82,16 @@ class Registry:
             self.process.wait(timeout=10)
             self.process = None
 
-    def push(self, name, tag, label):
-        """Push an image without layers that differs by its label; returns its digest."""
+    def push(self, name, tag, label, **more):
+        """Push an image without layers that differs by its label; returns its digest. more: of its
+        configuration.
+        """
         config = {
             "architecture": "amd64",
             "os": "linux",
             "config": {"Labels": {"version": label}},
             "rootfs": {"type": "layers", "diff_ids": []},
+            **more,
         }
         return self._push(name, tag, json.dumps(config).encode())
 

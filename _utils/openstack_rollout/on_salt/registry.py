@@ -28,6 +28,7 @@ AT_ONCE = 8
 _MANIFESTS: dict[str, bytes] = {}
 #: Seconds until a registry is asked again that did not answer, or has had enough of questions.
 AGAIN_AFTER = (1.0, 2.0, 4.0)
+_MANIFEST, _CONFIGURATION = "--raw", "--config"  # what skopeo is asked for
 _NO_LOGIN = "openstack:registries has no login for it"
 #: what a registry says of all its images alike: the others are not asked for
 _OF_ALL = ("REGISTRY_UNREACHABLE", "REGISTRY_RATE_LIMIT", "REGISTRY_CERTIFICATE", "PROXY_LOGIN")
@@ -96,15 +97,39 @@ def _manifest(reference: str, timeout: float, declared: registries.Declared) -> 
     return known or _asked(reference, timeout, declared)
 
 
-def _asked(reference: str, timeout: float, declared: registries.Declared) -> bytes:
-    """The manifest of an image, or its list, as the registry has it, asked a few times. Raises as digest.
+def configurations(
+    wanted: Iterable[str], timeout: float = TIMEOUT, reach: Reach | None = None
+) -> dict[str, dict[str, Any] | RolloutError]:
+    """The configuration of each image (its labels, when it was built), or the error in its place.
+
+    wanted: references. timeout: seconds for each. Of an image for several kinds of machines that of the
+    master's own counts. reach: as of `digests`.
+    """
+    names = list(dict.fromkeys(wanted))
+    declared = reach(names) if reach else {}
+
+    def ask(reference: str) -> dict[str, Any] | RolloutError:
+        try:
+            return dict(json.loads(_asked(reference, timeout, declared, form=_CONFIGURATION)))
+        except RolloutError as error:
+            return error
+        except (TypeError, ValueError) as error:
+            return RolloutError("IMAGE_DAMAGED", f"{reference}: its configuration cannot be read: {error}")
+
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        return dict(zip(names, pool.map(ask, names), strict=True))
+
+
+def _asked(reference: str, timeout: float, declared: registries.Declared, form: str = _MANIFEST) -> bytes:
+    """The manifest of an image, or its list, as the registry has it, or its configuration (form), asked a few
+    times. Raises as digest.
 
     None begins once as long has passed as one answer may take: that registry has been waited for.
     """
     until = time.monotonic() + timeout
     for tries, wait in enumerate((*AGAIN_AFTER, math.inf), 1):
         try:
-            return _asked_once(reference, timeout, declared)
+            return _asked_once(reference, timeout, declared, form)
         except RolloutError as error:
             if error.reason not in TRANSIENT:
                 raise
@@ -115,13 +140,13 @@ def _asked(reference: str, timeout: float, declared: registries.Declared) -> byt
     raise AssertionError("the last time returns or raises")
 
 
-def _asked_once(reference: str, timeout: float, declared: registries.Declared) -> bytes:
+def _asked_once(reference: str, timeout: float, declared: registries.Declared, form: str) -> bytes:
     """As _asked, once."""
     parsed = references.parse(reference)
     name = parsed.pinned(parsed.digest) if parsed.digest else parsed
     try:
         with registries.given(reference, declared) as reached:
-            command = skopeo.command(reached, "inspect", "--raw", f"docker://{name}")
+            command = skopeo.command(reached, "inspect", form, f"docker://{name}")
             answer = subprocess.run(
                 command, capture_output=True, timeout=timeout, check=False, pass_fds=reached.descriptors
             )
@@ -145,7 +170,7 @@ def _asked_once(reference: str, timeout: float, declared: registries.Declared) -
             by = f"by the login of {path(('openstack', 'registries', place))}" if place else _NO_LOGIN
             text = f"{text} ({by})"
         raise RolloutError(known, f"{parsed.registry}: {text}")
-    if parsed.digest and parsed.digest == f"sha256:{hashlib.sha256(answer.stdout).hexdigest()}":
+    if form == _MANIFEST and parsed.digest == f"sha256:{hashlib.sha256(answer.stdout).hexdigest()}":
         _MANIFESTS[str(name)] = answer.stdout
     return answer.stdout
 

@@ -336,6 +336,8 @@ MISTAKES = [
         {"pure": "registry.example/X:1"},
         "custom_images:cinder_volume_images:pure: 'registry.example/X:1': 'X' is not a repository's name",
     ),
+    ("prune/keep", ["9.9.9"], "prune:keep:0: '9.9.9' is not a release; the catalogue has 1.0.0, 1.0.1"),
+    ("prune/kep", [], "prune:kep: unknown key, did you mean keep?"),
     ("keep_custom_images_for", 1.0, f"keep_custom_images_for: 1.0 is a number: {FRACTION}"),
     ("releases", ["1.0.0"], "releases: has to be a mapping, not a list: ['1.0.0']"),
     (
