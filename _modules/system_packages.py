@@ -16,6 +16,7 @@ from typing import Any
 from openstack_rollout.node import (
     apt,
     apt_policy,
+    apt_security,
     commands,
     dnf_library,
     fingerprint,
@@ -26,8 +27,8 @@ from openstack_rollout.node import packages as comparing
 from openstack_rollout.node.errors import NodeError
 from openstack_rollout.records.state_file import StateFile
 
-UPGRADE = "upgrade"
 DIST_UPGRADE = "dist_upgrade"
+SECURITY = "security"
 _RUN = Path("/run/openstack-rollout")
 _PREFERENCES = _RUN / "apt-preferences"
 _OPERATORS_PREFERENCES = Path("/etc/apt/preferences")
@@ -64,19 +65,22 @@ _SALTS = ("salt", "salt-*")
 _KEPT_FILES = ("*.rpmnew", "*.rpmsave", "*.dpkg-dist", "*.dpkg-new", "*.ucf-dist")
 
 
-def plan(depth: str = UPGRADE, exclude: Sequence[str] = ()) -> dict:
+def plan(depth: str = "upgrade", exclude: Sequence[str] = ()) -> dict:
     """What the package manager would do to bring everything to the newest, of the metadata at hand.
 
     depth (str): `upgrade` moves what is installed. With apt nothing new is installed, so what needs a new
     package stays back; with dnf kernels stay, which would be installed beside the old ones, and what a new
-    version needs comes with it. `dist_upgrade` moves everything, kernels and new packages too.
+    version needs comes with it. `dist_upgrade` moves everything, kernels and new packages too. `security` is
+    `upgrade` of those packages alone of which the repositories say that it mends something of security: by an
+    advisory (dnf's updateinfo), or by where it comes from (Debian-Security).
     exclude (list): globs of packages that must not move.
 
     Returns {"upgrade": {name: version}, "install": {name: version} of new packages that come along,
     "remove": [name] (with dnf only what a newer package replaces), "held": {name: version} of what the
     operator's holds, locks and pins keep back, "stays": {name: {"version", "cause", "by"}} of all that is
     newer and stays; the causes are hold, versionlock, pin, exclude (a setting of dnf's own), replaced (by a
-    package of another name), phased (not for this machine yet) and dependencies}.
+    package of another name), phased (not for this machine yet) and dependencies}. With `security` what is
+    newer of other packages is not told; with dnf "advisories" is {name: [id]} of what would move.
     Raises NodeError PACKAGE_REMOVAL when something newer would need a package removed (dnf); PACKAGE_FAILED
     when it would need one to go back to an older version; REPOSITORY_BROKEN or another reason of the package
     manager's.
@@ -197,8 +201,8 @@ def _asked(question: Mapping[str, Any]) -> Any:
 
 
 def _plan_of_dnf(depth: str, exclude: Sequence[str]) -> dict:
-    hidden = [*exclude, *(kernels.PACKAGES if depth == UPGRADE else ())]
-    said = _asked({"ask": "newer", "exclude": hidden})
+    hidden = [*exclude, *(() if depth == DIST_UPGRADE else kernels.PACKAGES)]
+    said = _asked({"ask": SECURITY if depth == SECURITY else "newer", "exclude": hidden})
     wanted = {one["name"] for one in said["wanted"]}
     going = (said.get("removed") or {}).values()
     replaced = [one for one in going if one["by"] in wanted]
@@ -209,7 +213,10 @@ def _plan_of_dnf(depth: str, exclude: Sequence[str]) -> dict:
     left = _stays(said["left"], "dependencies")
     locked = _stays(said["locked"], "versionlock")
     upgrade = {_name(one): one["version"] for one in said["wanted"] if _name(one) not in left}
+    known = said.get("advisories", {})
+    advisories = {_name(one): known.get(one["nevra"], []) for one in said["wanted"] if _name(one) in upgrade}
     return {
+        **({"advisories": advisories} if depth == SECURITY else {}),
         "upgrade": upgrade,
         "install": {_name(one): one["version"] for one in said["comes"] if _name(one) not in upgrade},
         "remove": sorted(_name(one) for one in replaced),
@@ -255,26 +262,46 @@ def _name(package: Mapping[str, str]) -> str:
 
 def _plan_of_apt(depth: str, exclude: Sequence[str]) -> dict:
     _read_once()
-    _RUN.mkdir(parents=True, exist_ok=True)
-    # A glob without an architecture would pin packages of the node's own alone.
-    everywhere = [glob if ":" in glob else f"{glob}:any" for glob in exclude]
-    pins = [f"Package: {glob}\nPin: release *\nPin-Priority: -10\n" for glob in everywhere]
-    own = _OPERATORS_PREFERENCES.read_text(encoding="utf-8") if _OPERATORS_PREFERENCES.exists() else ""
-    _PREFERENCES.write_text("\n".join([*pins, own]), encoding="utf-8")
-    command = [
-        *("apt-get", "--quiet", "--simulate", "-o", "Debug::NoLocking=true"),
-        *("-o", f"Dir::Etc::Preferences={_PREFERENCES}"),
-        "dist-upgrade" if depth == DIST_UPGRADE else "upgrade",
-    ]
-    text = _printed(command, "PACKAGE_FAILED")
+    verb = "dist-upgrade" if depth == DIST_UPGRADE else "upgrade"
+    pins = apt_security.PINS if depth == SECURITY else ()
+    text = _simulated([verb], exclude, pins)
+    if depth == SECURITY and (others := apt_security.others(text)):
+        exclude = [*exclude, *others]  # the operator's own pins prefer them, of whatever repository
+        text = _simulated([verb], exclude, pins)
     said = apt.read(text)
-    stays = _stays_of_apt(said.upgraded, exclude)
+    stays = _insecure_of_apt(said.upgraded) if depth == SECURITY else _stays_of_apt(said.upgraded, exclude)
     return {
         "upgrade": said.upgraded,
         "install": said.added,
         "remove": said.removed,
         "held": {name: one["version"] for name, one in stays.items() if one["cause"] in ("hold", "pin")},
         "stays": stays,
+    }
+
+
+def _simulated(request: Sequence[str], exclude: Sequence[str], pins: Sequence[str] = ()) -> str:
+    """What apt prints of a plan in which packages (globs) are hidden, and what more pins say."""
+    _RUN.mkdir(parents=True, exist_ok=True)
+    # A glob without an architecture would pin packages of the node's own alone.
+    everywhere = [glob if ":" in glob else f"{glob}:any" for glob in exclude]
+    hidden = [f"Package: {glob}\nPin: release *\nPin-Priority: -10\n" for glob in everywhere]
+    own = _OPERATORS_PREFERENCES.read_text(encoding="utf-8") if _OPERATORS_PREFERENCES.exists() else ""
+    _PREFERENCES.write_text("\n".join([*hidden, *pins, own]), encoding="utf-8")
+    command = ["apt-get", "--quiet", "--simulate", "-o", "Debug::NoLocking=true"]
+    return _printed([*command, "-o", f"Dir::Etc::Preferences={_PREFERENCES}", *request], "PACKAGE_FAILED")
+
+
+def _insecure_of_apt(moving: Iterable[str]) -> dict[str, dict[str, str]]:
+    """What would mend something of security and stays, on hold or for want of something, by the preferences
+    of the last plan.
+    """
+    holds = _marked()
+    names = [name for name in __salt__["package_set.installed"]() if name not in moving]
+    offered = {name: apt_policy.offered(one) for name, one in _policies(names, _PREFERENCES).items()}
+    return {
+        name: {"version": version, "cause": "hold" if name in holds else "dependencies", "by": ""}
+        for name, version in sorted(offered.items())
+        if version
     }
 
 
@@ -293,8 +320,10 @@ def _stays_of_apt(moving: Iterable[str], exclude: Sequence[str]) -> dict[str, di
     return {name: one for name, one in sorted(found.items()) if one}
 
 
-def _policies(names: Iterable[str]) -> dict[str, apt_policy.Policy]:
-    return apt_policy.read(_printed(["apt-cache", "policy", *sorted(names)], "PACKAGE_FAILED"))
+def _policies(names: Iterable[str], preferences: Path | None = None) -> dict[str, apt_policy.Policy]:
+    options = ["-o", f"Dir::Etc::Preferences={preferences}"] if preferences else []
+    printed = _printed(["apt-cache", *options, "policy", *sorted(names)], "PACKAGE_FAILED")
+    return apt_policy.read(printed)
 
 
 def _read_once() -> None:

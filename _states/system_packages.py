@@ -14,7 +14,7 @@ from openstack_rollout.node.packages import MINION_PACKAGES
 def upgraded(name, depth="upgrade", exclude=(), kept=()):
     """Have everything at the newest, as far as the depth goes. New configuration files come beside the old.
 
-    name (str): any text. depth (str): `upgrade` or `dist_upgrade`, as in system_packages.plan.
+    name (str): any text. depth (str): `upgrade`, `dist_upgrade` or `security`, as in system_packages.plan.
     exclude (list): globs of packages that must not move. kept (list): the same, and those that another state
     moves to versions of the release.
 
@@ -32,7 +32,7 @@ def upgraded(name, depth="upgrade", exclude=(), kept=()):
     try:
         plan = __salt__["system_packages.plan"](depth, list(kept))
         due = {name: version for name, version in plan["upgrade"].items() if name not in MINION_PACKAGES}
-        note = _stays(plan)
+        note = f"{_advisories(plan, due)}{_stays(plan)}"
         if not due:
             return answers.answer(name, True, f"nothing is newer in the repositories{note}")
         coming = {**plan["install"], **due}
@@ -114,6 +114,11 @@ def downloaded(name, depth="upgrade", kept=()):
     except CommandExecutionError as error:
         return answers.failed(name, error)
     return answers.answer(name, True, f"downloaded: {answers.named(due)}", fetched)
+
+
+def _advisories(plan, due):
+    found = sorted({one for name in due for one in plan.get("advisories", {}).get(name, ())})
+    return f"; by {', '.join(found)}" if found else ""
 
 
 def _stays(plan):

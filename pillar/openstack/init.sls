@@ -72,7 +72,8 @@ openstack:
 
   # exclude         packages (globs) that the system stage leaves alone
   # packages        all: what no release names moves to the newest of the repositories; release: it stays
-  # depth           upgrade: what is installed, no kernels; dist_upgrade: kernels and new packages too
+  # depth           upgrade: what is installed, no kernels; dist_upgrade: kernels and new packages too;
+  #                 security: of what upgrade moves, what mends something of security
   # kpatch          true: live patches of the running kernel instead of new kernels
   # reboot          never; when_required: nodes that need it, drained or empty, between their update and their proof;
   #                 always: every node that the stage updates. A role with reboot_occupied: true under policies is

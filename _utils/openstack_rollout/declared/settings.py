@@ -49,8 +49,9 @@ class System(Strict):
     """Packages (globs) that the stage leaves alone."""
     packages: Literal["all", "release"] = "all"
     """all: what no release names moves too, to the newest of the repositories; release: it stays."""
-    depth: Literal["upgrade", "dist_upgrade"] = "upgrade"
-    """upgrade: what is installed, no kernels; dist_upgrade: kernels and new packages too."""
+    depth: Literal["upgrade", "dist_upgrade", "security"] = "upgrade"
+    """upgrade: what is installed, no kernels; dist_upgrade: kernels and new packages too; security: of what
+    upgrade moves, what mends something of security, as the repositories say."""
     kpatch: bool = False
     """Live patches of the running kernel instead of new kernels."""
     disruptive: list[PackageGlob] = ["qemu*", "libvirt*"]

@@ -18,7 +18,7 @@ from openstack_rollout.node.errors import NodeError
 
 _PROGRAM = Path(__file__).with_name("ask_dnf.py")
 #: Questions that another program answers.
-_OTHERS = {name: _PROGRAM.with_name(f"ask_dnf_{name}.py") for name in ("sources", "sizes")}
+_OTHERS = {name: _PROGRAM.with_name(f"ask_dnf_{name}.py") for name in ("sources", "sizes", "security")}
 _DNF = (Path("/usr/bin/dnf-3"), Path("/usr/bin/dnf"))
 _SHEBANG = b"#!"
 _PATIENCE, _LOOK_EVERY, _LONGEST = 60.0, 1.0, 600.0  # seconds

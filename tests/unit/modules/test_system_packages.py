@@ -48,7 +48,7 @@ def node(tmp_path, monkeypatch):
 
         def ask(salt, question):
             asked.append(question)
-            answer = dnf if question["ask"] == "newer" else list(locks)
+            answer = dnf if question["ask"] in ("newer", "security") else list(locks)
             if isinstance(answer, Exception):
                 raise answer
             return answer
@@ -92,6 +92,14 @@ def test_the_lesser_depth_leaves_kernels(node):
     module, commands = node()
     module.plan("upgrade", ["x"])
     assert "kernel-*" in commands.asked[0]["exclude"]
+
+
+def test_of_security_alone_dnf_is_asked_and_its_advisories_are_told(node):
+    said = NEWER | {"wanted": [PLAIN], "comes": [PLAIN], "advisories": {PLAIN["nevra"]: ["RLSA-1"]}}
+    module, commands = node(dnf=said)
+    plan = module.plan("security", [])
+    assert plan["upgrade"] == {"lab-plain": "1.1-1.el9"} and plan["advisories"] == {"lab-plain": ["RLSA-1"]}
+    assert commands.asked[0]["ask"] == "security" and "kernel-*" in commands.asked[0]["exclude"]
 
 
 def test_what_a_version_lock_keeps_back_is_told_with_its_line(node):
