@@ -93,9 +93,11 @@ def _of_podman(salt: Mapping[str, Any]) -> list[Image]:
     for name, identity in salt["podman.named_images"]().items():
         names.setdefault(identity, []).append(name)
     layers = container_store.layers_of_images(salt)
+    # What is in no list of podman's own store is in another one, which podman cannot remove from.
     return [
         Image(engines.PODMAN, identity, tuple(sorted(some)), layers.get(identity, {}))
         for identity, some in sorted(names.items())
+        if identity in layers or not layers
     ]
 
 

@@ -26,6 +26,7 @@ class Node:
         self.ran = []
         self.installed = {"bash": ["5.2"]}
         self.locked = 0
+        self.elsewhere = ""  # the id of an image that another store has
 
     def run(self, command, **_):
         self.ran.append(command)
@@ -49,7 +50,7 @@ class Node:
 
     def write_layers(self):
         for part, entries in (
-            ("images", [{"id": one, "layer": f"top-{one}"} for one in self.images]),
+            ("images", [{"id": one, "layer": f"top-{one}"} for one in self.images if one != self.elsewhere]),
             (
                 "layers",
                 [
@@ -141,6 +142,12 @@ def test_what_podman_refuses_is_told_and_counts_as_not_freed(node):
     assert found.images == [] and found.freed == 0
     assert found.failed == {f"{R}@{D['c']}": "Error: image is in use by a container"}
     assert node.images["old"] == [f"{R}@{D['c']}"], "its name stays"
+
+
+def test_an_image_of_another_store_which_is_read_only_is_left(node):
+    node.elsewhere = "old"
+    found = node.prune([D["a"], f"x@{D['a']}", f"x@{D['b']}"])
+    assert (found.images, found.failed) == ([], {}) and "old" in node.images
 
 
 def test_a_tag_that_is_kept_is_kept(node):

@@ -1,0 +1,157 @@
+"""Releases from where they come to where they go: compared, mirrored, bundled, accepted, pruned, undone."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+import yaml
+
+from .. import operator, proof, settings
+from ..enclosure import wait_for
+from ..images import HOTFIX_KEY
+
+FIRST, SECOND, THIRD = "1.0.0", "1.0.1", "1.0.2"
+PLACE = f"{settings.HOST_ADDRESS}:5005"
+NODE = "cmp1"
+INSECURE = f'[[registry]]\nlocation = "{PLACE}"\ninsecure = true\n'
+CONFIGURED = "/etc/containers/registries.conf.d/mirror.conf"
+
+
+@pytest.fixture(scope="module")
+def mirror(cloud, tmp_path_factory):
+    """An empty registry in the lab's network, which nodes and master reach without TLS."""
+    home = tmp_path_factory.mktemp("mirror")
+    config = {
+        "version": 0.1,
+        "log": {"level": "error"},
+        "storage": {"filesystem": {"rootdirectory": str(home / "data")}},
+        "http": {"addr": PLACE},
+    }
+    (home / "config.yml").write_text(yaml.safe_dump(config))
+    for node in cloud.nodes:
+        cloud.exec(node, ["tee", CONFIGURED], stdin=INSECURE)
+    (home / "mirror.conf").write_text(INSECURE)
+    cloud.master(["cp", str(home / "mirror.conf"), CONFIGURED])
+    served = cloud.popen_master(["docker-registry", "serve", str(home / "config.yml")])
+    try:
+        answers = ["curl", "--silent", "--fail", f"http://{PLACE}/v2/"]
+        assert wait_for(lambda: cloud.master(answers, check=False).returncode == 0, 30)
+        yield PLACE
+    finally:
+        served.terminate()
+        served.wait()
+
+
+def asked(cloud, *command, status=0):
+    """What a command of salt-run answers, as data; as text where it is refused."""
+    done = cloud.master(["salt-run", "--out=json", *command], check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    return json.loads(done.stdout) if status == 0 else done.stdout + done.stderr
+
+
+def flat(images):
+    """Key, or key:backend → reference."""
+    found = {}
+    for key, one in images.items():
+        found |= (
+            {f"{key}:{name}": each for name, each in one.items()} if isinstance(one, dict) else {key: one}
+        )
+    return found
+
+
+def local(cloud, node):
+    """The digests of the images that a node has."""
+    printed = cloud.exec(node, ["podman", "images", "--digests", "--format", "{{.Digest}}"]).stdout
+    return set(printed.split())
+
+
+def digests(cloud, version):
+    return {one.partition("@")[2] for one in flat(cloud.releases[version]["images"]).values()}
+
+
+def test_the_releases_differ_in_what_was_planted(cloud):
+    told = asked(cloud, "release.diff", FIRST, SECOND, "format=json")
+    had, has = (cloud.releases[version] for version in (FIRST, SECOND))
+    before, after = flat(had["images"]), flat(has["images"])
+    differing = {key for key in {*before, *after} if before.get(key) != after.get(key)}
+    assert set(told["images"]) == differing and told["unknown"] == {}
+    assert all(
+        (one["from"], one["to"]) == (before.get(key), after.get(key)) for key, one in told["images"].items()
+    )
+    names = {name for name in {*had["packages"], *has["packages"]}
+             if had["packages"].get(name) != has["packages"].get(name)}  # fmt: skip
+    assert set(told["packages"]) == names
+
+
+def test_what_it_does_to_a_node_is_what_an_update_would_do(cloud):
+    told = asked(cloud, "release.diff", FIRST, SECOND, "format=json", "online=False")
+    cloud.set_pillar(target_version=SECOND)
+    plan = operator.plan(cloud)
+    cloud.set_pillar(target_version=FIRST)
+    for role, stages in told["roles"].items():
+        mine = {one["stage"]: (one["drain"], one["reboot"]) for one in stages}
+        real = {
+            stage["stage"]: (one["drain"], one["reboot"])
+            for stage in plan["stages"]
+            for round_ in stage["rounds"]
+            for one in round_["roles"]
+            if one["role"] == role
+        }
+        assert set(mine) == set(real), role
+        assert {stage: drain for stage, (drain, _) in mine.items()} == {
+            stage: drain for stage, (drain, _) in real.items()
+        }
+
+
+def test_a_bundle_that_lacks_a_blob_is_refused(cloud, mirror, tmp_path):
+    folder = tmp_path / "bundle"
+    asked(cloud, "release.bundle", SECOND, f"output={folder}", "needed=True")
+    blob = next(one for one in folder.glob("images/*/*") if len(one.name) == 64)
+    blob.unlink()
+    refused = asked(
+        cloud, "release.mirror", SECOND, f"to={mirror}/off", f"bundle={folder}", "needed=True", status=1
+    )
+    assert "BUNDLE_INCOMPLETE" in refused
+
+
+def test_the_update_runs_from_a_mirror_while_the_registry_is_gone(cloud, mirror):
+    to = f"{mirror}/openstack"
+    answer = asked(cloud, "release.mirror", SECOND, f"to={to}", "needed=True")
+    assert answer["copied"] and answer["registries"] == {settings.REGISTRY: {"mirrors": [to]}}
+    cloud.set_pillar(target_version=SECOND, registries=answer["registries"])
+    cloud.stop_registry()
+    try:
+        operator.update(cloud)
+        proof.assert_cloud_at(cloud, SECOND)
+    finally:
+        cloud.start_registry()
+
+
+def test_nothing_goes_before_somebody_accepted_and_then_what_was_told(cloud):
+    cloud.add_release(THIRD, like=SECOND, images={HOTFIX_KEY: cloud.images["hotfix"]})
+    cloud.set_pillar(target_version=THIRD)
+    operator.update(cloud)
+    proof.assert_cloud_at(cloud, THIRD)
+    old = digests(cloud, FIRST) - digests(cloud, SECOND) - digests(cloud, THIRD)
+    assert local(cloud, NODE) & old, "the first release's images are still there"
+    assert "NOT_ACCEPTED" in asked(cloud, "rollout.prune", status=1)
+    assert asked(cloud, "rollout.accept")["approved"]["at"] <= time.time()
+    predicted = asked(cloud, "rollout.prune", "test=True")
+    assert local(cloud, NODE) & old and predicted["pruned_nodes"][NODE]["images"]
+    done = asked(cloud, "rollout.prune")
+    assert done == {**predicted, "test": False}
+    for node in cloud.nodes:
+        assert not local(cloud, node) & old, node
+    again = asked(cloud, "rollout.prune")
+    assert again["freed"] == 0 and not any(one["images"] for one in again["pruned_nodes"].values())
+
+
+def test_the_way_back_is_kept_and_needs_no_registry(cloud):
+    cloud.stop_registry()
+    try:
+        operator.update(cloud, "orch.rollback")
+    finally:
+        cloud.start_registry()
+    proof.assert_cloud_at(cloud, SECOND)
