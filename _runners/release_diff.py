@@ -25,9 +25,15 @@ def __virtual__():
 
 
 @console.command(
-    first=console.text, second=console.text, format=console.text, output=console.text, online=console.flag
+    first=console.text,
+    second=console.text,
+    format=console.text,
+    output=console.text,
+    online=console.flag,
+    packages=console.flag,
+    advisories=console.names,
 )
-def diff(first, second, *, format="text", output=None, online=True):
+def diff(first, second, *, format="text", output=None, online=True, packages=False, advisories=None):
     """What is different in the second of two releases, and what an update from the first to it does to a node
     of each role: restarts, packages, drains, reboots, by the code that plans updates. Touches no node.
 
@@ -47,9 +53,19 @@ def diff(first, second, *, format="text", output=None, online=True):
     online
         True or False. False asks no registry: nothing is told of labels and build dates.
 
-    Returns {from, to, newer, images: {key: {from, to, custom, built, labels}}, same, packages, migrations,
-    checks, services, notes, irreversible, roles: {role: [{stage, os_family, restarts, packages, drain,
-    reboot, steps}]}, unknown: {image or role: why}}, or {written, format} where a file was written. Where
+    packages
+        True or False. True reads the packages of images that differ: of the bill of materials that is beside
+        an image (SPDX or CycloneDX, as cosign attaches it), else of the databases of rpm or dpkg in it, for
+        which it is fetched. Nothing of it is run.
+
+    advisories
+        Files on the master, with commas: updateinfo.xml of repositories, or the data of Debian's security
+        tracker (JSON), packed or not. What they say of packages that move is told.
+
+    Returns {from, to, newer, images: {key: {from, to, custom, built, labels, packages}}, same, packages,
+    migrations, checks, services, notes, irreversible, advisories: {id: {severity, cves, packages: {name:
+    version that mends it}}}, roles: {role: [{stage, os_family, restarts, packages, drain, reboot, steps}]},
+    unknown: {image or role: why}}, or {written, format} where a file was written. Where
     something could not be told, it is named, and the exit status is 1. Refuses with one line under
     UNKNOWN_TARGET, EMPTY_CATALOGUE, INVALID_PILLAR or WRONG_ARGUMENT.
 
@@ -59,18 +75,18 @@ def diff(first, second, *, format="text", output=None, online=True):
 
         salt-run release.diff 1.0.0 1.0.1
         salt-run release.diff 1.0.0 1.0.1 --out=json
+        salt-run release.diff 1.0.0 1.0.1 packages=True advisories=/root/updateinfo.xml.gz
         salt-run release.diff 1.0.0 1.0.1 format=html output=/srv/reports/1.0.1.html
     """
     if format not in _FORMATS:
         raise RolloutError("WRONG_ARGUMENT", f"format: {format!r} is none of {', '.join(_FORMATS)}")
-    for name, version in (("first", first), ("second", second)):
-        if not isinstance(version, str):
-            message = f"{name}: {version!r} is a number: put it in quotes: \"'{version}'\""
-            raise RolloutError("WRONG_ARGUMENT", message)
     path = output_file.wanted(output) if output else None
     model = _model(second)
+    read = {"packages": packages, "advisories": advisories or ()}
     reach = partial(registry_logins.of, __opts__, model) if online else None
-    data = masking.masked({"diff": f"{first} {second}", **comparing.diff(model, first, second, reach)})
+    data = masking.masked(
+        {"diff": f"{first} {second}", **comparing.diff(model, first, second, reach, **read)}
+    )
     told = {"retcode": _REFUSED if data["unknown"] else 0}  # the exit status of salt-run
     if path is None and format != "html":
         return {"data": {**data, **told}, "outputter": "rollout" if format == "text" else "json"}

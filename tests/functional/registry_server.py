@@ -82,18 +82,26 @@ class Registry:
             self.process.wait(timeout=10)
             self.process = None
 
-    def push(self, name, tag, label, **more):
-        """Push an image without layers that differs by its label; returns its digest. more: of its
+    def push(self, name, tag, label, layers=(), **more):
+        """Push an image that differs by its label; returns its digest. layers: tar archives. more: of its
         configuration.
         """
+        described = {
+            one: {
+                "mediaType": "application/vnd.oci.image.layer.v1.tar",
+                "digest": f"sha256:{hashlib.sha256(one).hexdigest()}",
+                "size": len(one),
+            }
+            for one in layers
+        }
         config = {
             "architecture": "amd64",
             "os": "linux",
             "config": {"Labels": {"version": label}},
-            "rootfs": {"type": "layers", "diff_ids": []},
+            "rootfs": {"type": "layers", "diff_ids": [one["digest"] for one in described.values()]},
             **more,
         }
-        return self._push(name, tag, json.dumps(config).encode())
+        return self._push(name, tag, json.dumps(config).encode(), described)
 
     def sign(self, name, digest, key, of=None):
         """Push a signature of an image, in cosign's form, by an EC key. of: the name that is signed."""

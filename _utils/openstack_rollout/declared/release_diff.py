@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from openstack_rollout.declared import facts, releases, share
+from openstack_rollout.declared.advisories import Moved
 from openstack_rollout.declared.completeness import DECLARED
 from openstack_rollout.declared.facts import Facts
+from openstack_rollout.declared.package_versions import DEB, RPM
 from openstack_rollout.declared.references import digest_of
 from openstack_rollout.declared.share import Place
 from openstack_rollout.node.carriers import DEFINING
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 #: The version of a package that a release names and the one before did not.
 UNNAMED = "0~not-named"
+_KINDS = {"RedHat": RPM, "Debian": DEB}
 
 
 def content(model: Model, first: str, second: str) -> dict[str, Any]:
@@ -56,6 +59,20 @@ def content(model: Model, first: str, second: str) -> dict[str, Any]:
         "notes": list(after.notes),
         "irreversible": after.irreversible,
     }
+
+
+def pinned(told: Mapping[str, Any]) -> Iterator[Moved]:
+    """The packages that both releases name at a version. Where they do not say of which distributions, they
+    may be of any. told: of `content`.
+    """
+    for name, one in told["packages"].items():
+        for family, kind in _KINDS.items():
+            pair = [
+                said.get(family) if isinstance(said, Mapping) else said for said in (one["from"], one["to"])
+            ]
+            before, after = ((said or "").removeprefix(FLOOR).strip() for said in pair)
+            if before and after and NEWEST not in (before, after):
+                yield Moved(kind, name, name, before, after)
 
 
 def node_at(model: Model, version: str, target: str, where: Place) -> Facts:

@@ -64,10 +64,11 @@ def signed(image: Reference, declared: registries.Declared) -> Iterator[tuple[Re
             yield places[place], signatures.beside(places[place])
 
 
-def copy(source: str, there: str, declared: registries.Declared) -> None:
+def copy(source: str, there: str, declared: registries.Declared, *, whole: bool = True) -> None:
     """Copy an image, all kinds of machines of a list, without a change of a digest.
 
-    source, there (str): docker://reference or dir:folder. declared: of registries.
+    source, there (str): docker://reference or dir:folder. declared: of registries. whole: of a list, all its
+    images; else the one for the master's own kind of machine.
     Raises RolloutError: REGISTRY_…, IMAGE_…, DISK_FULL or LIBRARY_MISSING.
     """
     try:
@@ -79,7 +80,8 @@ def copy(source: str, there: str, declared: registries.Declared) -> None:
             options = [word for name, path in logins.items() if path for word in (name, path)]
             command = skopeo.command(
                 registries.Given("", of_source.conf, ()),
-                *("copy", "--insecure-policy", "--quiet", "--all", "--preserve-digests"),
+                *("copy", "--insecure-policy", "--quiet"),
+                *(("--all", "--preserve-digests") if whole else ()),
                 *(f"--retry-times={_TRIES}", *options, source, there),
             )
             done = _run(command, (*of_source.descriptors, *of_there.descriptors))

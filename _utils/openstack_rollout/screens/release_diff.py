@@ -73,6 +73,15 @@ def parts(data: Mapping[str, Any]) -> Iterator[Part]:
     labels = [
         (key, label, *pair) for key, one in data["images"].items() for label, pair in one["labels"].items()
     ]
+    inside = [
+        (key, name, *(version or "-" for version in pair))
+        for key, one in data["images"].items()
+        for name, pair in one["packages"].items()
+    ]
+    mended = [
+        (name, one["severity"], ", ".join(one["cves"]), _named(one["packages"]))
+        for name, one in data["advisories"].items()
+    ]
     named = [(name, _version(one["from"]), _version(one["to"])) for name, one in data["packages"].items()]
     also = [(what, name) for what in ("migrations", "checks", "services", "notes") for name in data[what]]
     also += [("irreversible", "nodes cannot go back")] if data["irreversible"] else []
@@ -80,6 +89,8 @@ def parts(data: Mapping[str, Any]) -> Iterator[Part]:
         Part("What it does to a node", ("role", "stage", "restarts", "packages", "drain", "reboot"), effects),
         Part("Images", ("image", "from", "built", "to", "built"), images),
         Part("Labels of images", ("image", "label", "from", "to"), labels),
+        Part("Advisories that it mends", ("advisory", "severity", "CVEs", "packages"), mended),
+        Part("Packages in images", ("image", "package", "from", "to"), inside),
         Part("Packages that the releases name", ("package", "from", "to"), named),
         Part("Also new", ("what", "name"), also),
         Part("Not known", ("what", "why"), list(data["unknown"].items())),

@@ -112,10 +112,13 @@ def test_what_else_is_new_is_told(cloud):
     assert error.reason == "UNKNOWN_TARGET"
     for one in told["images"].values():
         one |= {"built": ["2026-01-02T03:04:05Z", ""], "labels": {"version": ["1", "<b>2</b>"]}}
-    data = {**told, **of_roles(cloud)}
+        one["packages"] = {"openssl": ["3.0-1", ""]}
+    mends = {"severity": "Important", "cves": ["CVE-2026-1"], "packages": {"openssl": "3.0-2"}}
+    data = {**told, **of_roles(cloud), "advisories": {"RLSA-1": mends}}
     text = screen.text(data)
     assert "1.0.0 to 1.0.1; 3 images differ, 0 are the same, 2 packages differ" in text
     assert "2026-01-02" in text and "convert (ovn)" in text and "nodes cannot go back" in text
+    assert "RLSA-1" in text and "CVE-2026-1" in text and "openssl 3.0-2" in text
     page = screen.html(data, 0)
     assert "&lt;b&gt;2&lt;/b&gt;" in page and "<b>2" not in page and "read &lt;this&gt;" in page
     assert "http://" not in page and "<script" not in page
