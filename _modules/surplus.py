@@ -33,7 +33,7 @@ def prune(
     Returns {"schema", "images": [a name of each that went], "packages": [path], "freed": bytes, as far as the
     engine's and the file system's own figures tell, "left": {name: why it was left alone, though no release
     needs it}, "failed": {name or path: why it could not be removed}}. Raises CommandExecutionError when an
-    engine, or the package manager, does not answer.
+    engine, or the package manager, does not answer; NodeError PACKAGE_LOCKED, and nothing is removed.
 
     CLI Example:
 
@@ -46,9 +46,9 @@ def prune(
     files = _files(packages or {})
     failed: dict[str, str] = {}
     if not test:
-        failed |= {_name(one): why for one in going if (why := stored_images.remove(__salt__, one))}
         if files:
-            __salt__["package_lock.wait"]()
+            __salt__["package_lock.wait"]()  # before anything goes: who waits in vain has removed nothing
+        failed |= {_name(one): why for one in going if (why := stored_images.remove(__salt__, one))}
         failed |= {one.path: why for one in files if (why := cached_packages.remove(one))}
     gone = [one for one in going if _name(one) not in failed]
     files = [one for one in files if one.path not in failed]

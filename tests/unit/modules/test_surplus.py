@@ -8,6 +8,7 @@ import pytest
 
 from openstack_rollout.declared import surplus as form
 from openstack_rollout.node import cached_packages, kept_packages, stored_images
+from openstack_rollout.node.errors import NodeError
 from tests.unit.loading import load
 
 R = "registry.example:5000/os/nova"
@@ -63,6 +64,9 @@ class Node:
             folder.mkdir(exist_ok=True)
             (folder / f"{part}.json").write_text(json.dumps(entries))
 
+    def wait(self):
+        self.locked += 1
+
     def prune(self, keep=(), known=(R,), packages=None, test=False):
         self.write_layers()
         salt = {
@@ -74,7 +78,7 @@ class Node:
                 name: image for image, names in self.images.items() for name in names
             },
             "package_set.installed": lambda: self.installed,
-            "package_lock.wait": lambda: setattr(self, "locked", self.locked + 1),
+            "package_lock.wait": self.wait,
             "pkg.version_cmp": lambda one, other: (one > other) - (one < other),
         }
         grains = {"os_family": self.family, "osarch": "x86_64" if self.family == "RedHat" else "amd64"}
@@ -180,6 +184,19 @@ def test_cached_packages_older_than_what_is_installed_go_but_for_the_way_back(no
     assert node.prune(packages={"bash": ["5.1"]}) == predicted and node.locked == 1
     assert set(folder.iterdir()) == here - {going}
     assert node.prune(packages={"bash": ["5.1"]}).packages == []
+
+
+def test_where_somebody_holds_the_package_manager_nothing_goes(node):
+    def held():
+        raise NodeError("PACKAGE_LOCKED", "dnf has it")
+
+    folder = node.place / "dnf/base-1/packages"
+    folder.mkdir(parents=True)
+    (folder / "bash-5.0.x86_64.rpm").touch()
+    node.wait = held
+    with pytest.raises(NodeError, match="PACKAGE_LOCKED"):
+        node.prune()
+    assert "old" in node.images and list(folder.iterdir())
 
 
 def test_a_file_that_the_way_back_has_as_well_frees_nothing(node):
