@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from openstack_rollout.screens import account, felt, masking, questions, tables, timeline
-from openstack_rollout.screens.templates import live as markup
 from openstack_rollout.screens.templates import live_link, live_model, live_style, live_view, style
 
 #: Of what page and master tell one another: a page of another one says that it has to be written anew.
@@ -24,6 +23,11 @@ PARTS = ("nodes", "timeline")
 MOST_DRAWN = 2000
 #: The functions of the rollout runner that the page calls, as permissions name them.
 VERBS = ("live", "pause", "resume", "confirm", "skip", "abort")
+#: Its own script and style and nothing else, none that makes markup, and no other host.
+_POLICY = (
+    "default-src 'none'; script-src '{script}'; style-src '{style}'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
 #: Facts of the report that change with each second: the page tells them by itself.
 _MOVES = ("Took", "Left")
 _NODE = ("role", "zone", "stage", "round", "step", "began", "at", "slow", "reason", "message", "cells")
@@ -71,17 +75,12 @@ def state(data: Mapping[str, Any] | None, now: float, parts: Sequence[str]) -> d
 
 def page(backends: Sequence[str]) -> str:
     """The whole file. backends: the names of Salt's external authentication that people log in by."""
-    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - what the page asks for needs none
+    from openstack_rollout.screens import frames  # noqa: PLC0415 - needs jinja2; what the page asks for does not
 
     script = "\n".join((_given(backends), live_model.TEXT, live_link.TEXT, live_view.TEXT))
     look = style.TEXT + live_style.TEXT
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(markup.TEXT).render(
-        **{"script": script, "style": look, "script_hash": _hash(script), "style_hash": _hash(look)},
-        **{"backends": backends},
-    )
+    policy = _POLICY.format(script=_hash(script), style=_hash(look))
+    return frames.rendered("live", policy, "OpenStack rollout", look, script=script, backends=backends)
 
 
 def _given(backends: Sequence[str]) -> str:

@@ -1,18 +1,9 @@
 """The frame of the live page, for Jinja2 with autoescape. What moves is put in by its script, as text."""
 
 TEXT = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
+{% include "head" %}
+
 <link rel="icon" href="data:,">
-<meta name="generator" content="openstack-rollout">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src '{{ script_hash }}'; style-src '{{ style_hash }}'; connect-src 'self'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'">
-<title>OpenStack rollout</title>
-<style>{{ style | safe }}</style>
 </head>
 <body>
 <a class="skip" href="#verdict">To the run</a>

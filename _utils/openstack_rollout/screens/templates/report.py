@@ -1,18 +1,8 @@
 """The frame of the report as HTML, for Jinja2 with autoescape."""
 
 TEXT = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="generator" content="openstack-rollout">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{{ verdict.word }}: {{ title }}</title>
-<style>
-{% include "style" %}
-</style>
+{% include "head" %}
+
 </head>
 <body>
 <a class="skip" href="#verdict">To the verdict</a>
