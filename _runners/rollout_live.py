@@ -57,7 +57,7 @@ def page(output, eauth=None):
 
     output
         The file to write it into, whose folder is there; a file of that name is replaced. It is what
-        `rest_cherrypy:app` of the master's configuration names.
+        `rollout_api:app` of the master's configuration names.
 
     eauth
         NAME,NAME of external authentications that people may log in by: pam, ldap. By default those of

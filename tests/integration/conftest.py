@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.integration.salt_api import Client
+from tests.integration.salt_api import Client, Daemon
 from tests.integration.simulated_cloud import SimulatedCloud
 
 
@@ -34,9 +34,9 @@ def cloud(salt_factories, tmp_path_factory) -> Iterator[SimulatedCloud]:
 @pytest.fixture(scope="session")
 def api(cloud):
     """Salt's API over that cloud, with the page written: its daemon, whose `client` is a new program."""
-    page = cloud.run("rollout.page", f"output={cloud.api['rest_cherrypy']['app']}")
+    page = cloud.run("rollout.page", f"output={cloud.api['rollout_api']['app']}")
     assert page.returncode == 0, page.stdout
-    daemon = cloud.master.salt_api_daemon()
+    daemon = cloud.master.salt_api_daemon(factory_class=Daemon)
     daemon.start()
     try:
         yield Api(daemon, lambda: Client(cloud.api))

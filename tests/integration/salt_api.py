@@ -10,9 +10,13 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import attr
 import yaml
+from saltfactories.bases import SaltDaemon
+from saltfactories.daemons.api import SaltApi
 
-SHIPPED = Path(__file__).resolve().parents[2] / "etc/salt-api/live-page.conf"
+CHECKOUT = Path(__file__).resolve().parents[2]
+SHIPPED = CHECKOUT / "etc/salt-api/live-page.conf"
 #: Who may log in: name → its role in the shipped configuration, None for somebody who may do something else.
 USERS = {"anna": "openstack-operators%", "otto": "openstack-viewers%", "eve": None}
 PASSWORD = "secret-of-the-tests"
@@ -37,18 +41,28 @@ def configuration(folder: Path) -> dict:
         "^filename": str(folder / "users"),
         **{name: roles[role] if role else ["@jobs"] for name, role in USERS.items()},
     }
-    shipped["rest_cherrypy"] |= {
+    shipped["netapi_dirs"] = [str(CHECKOUT / "_netapi")]
+    shipped["rollout_api"] |= {
         **{"host": "127.0.0.1", "port": _free_port(), "app": str(folder / "page.html")},
         **{"ssl_crt": str(folder / "live.crt"), "ssl_key": str(folder / "live.key")},
     }
     return {**shipped, "token_expire_user_override": True}
 
 
+@attr.s(kw_only=True, slots=True)
+class Daemon(SaltApi):
+    """salt-api, which serves nothing but rollout_api."""
+
+    def __attrs_post_init__(self):
+        self.check_ports = [self.config["rollout_api"]["port"]]
+        SaltDaemon.__attrs_post_init__(self)  # what stands between knows Salt's own APIs alone
+
+
 class Client:
     """A program that speaks to the API by hand. settings: of `configuration`."""
 
     def __init__(self, settings: dict):
-        self._settings = settings["rest_cherrypy"]
+        self._settings = settings["rollout_api"]
         self.address = f"https://localhost:{self._settings['port']}"
         self.token = ""
 
@@ -74,18 +88,29 @@ class Client:
         """(HTTP status, the answer); of the events their first line."""
         return self._ask(path, None, accept)
 
+    def events(self):
+        """The stream of events, open: a file of its lines."""
+        return self._open("/events", None, "text/event-stream")
+
+    def page(self):
+        """The page, open, with its headers."""
+        return self._open(self._settings["app_path"], None, "text/html")
+
     def _ask(self, path, data, accept="application/json"):
-        headers = {"Accept": accept, "Content-Type": "application/json", "X-Auth-Token": self.token}
-        request = urllib.request.Request(self.address + path, data, headers)
-        trusting = ssl.create_default_context(cafile=self._settings["ssl_crt"])
         try:
-            with urllib.request.urlopen(request, timeout=WITHIN, context=trusting) as answer:
+            with self._open(path, data, accept) as answer:
                 if path == "/events":
                     return answer.status, answer.readline().decode()
                 text = answer.read().decode()
                 return answer.status, json.loads(text) if accept == "application/json" else text
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
+
+    def _open(self, path, data, accept):
+        headers = {"Accept": accept, "Content-Type": "application/json", "X-Auth-Token": self.token}
+        request = urllib.request.Request(self.address + path, data, headers)
+        trusting = ssl.create_default_context(cafile=self._settings["ssl_crt"])
+        return urllib.request.urlopen(request, timeout=WITHIN, context=trusting)
 
 
 def _free_port():

@@ -123,6 +123,12 @@ class SimulatedCloud:
         """A listener that began to listen before it is returned."""
         return Events(self.master.config)
 
+    def bus(self):
+        """What fires events, as the master's own processes do. A context manager."""
+        return salt.utils.event.get_master_event(
+            self.master.config, self.master.config["sock_dir"], listen=False
+        )
+
     def command(self, *arguments):
         """The command line of a call of salt-run."""
         salt_run = Path(sys.executable).with_name("salt-run")

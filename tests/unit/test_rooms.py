@@ -36,12 +36,15 @@ MAY_USE: dict[str, set[str]] = {
     "_modules": {"errors", "node"} | ON_NODES,
     "_states": {"errors", "node"} | ON_NODES,
     "_output": {"screens"},
+    "_netapi": {"screens"},
     "_pillar": {"on_salt"},
     "_runners": COMMON | {"records", "declared", "drains", "rollout", "on_salt", "screens"},
 }
 #: A foreign library → the rooms that may import it. There is no other.
 FOREIGN = {
-    "salt": {"_modules", "_states", "_pillar", "_runners", "_output", "node", "on_salt"},
+    "salt": {"_modules", "_states", "_pillar", "_runners", "_output", "_netapi", "node", "on_salt"},
+    "cherrypy": {"_netapi"},
+    "tornado": {"_netapi"},
     "pydantic": {"declared", "records"},
     "openstack": {"cloud"},
     "keystoneauth1": {"cloud"},
@@ -70,7 +73,7 @@ def files():
     for path in sorted(PACKAGE.parent.rglob("*.py")):
         inside = path.relative_to(PACKAGE)  # nothing stands beside the package
         yield path, inside.parts[0].removesuffix(".py")
-    for room in ("_modules", "_states", "_output", "_pillar", "_runners"):
+    for room in ("_modules", "_states", "_output", "_netapi", "_pillar", "_runners"):
         for path in sorted((CHECKOUT / room).rglob("*.py")):
             yield path, room
 
@@ -184,6 +187,7 @@ UNIT = CHECKOUT / "tests" / "unit"
 MIRRORED = {
     "modules": CHECKOUT / "_modules",
     "states": CHECKOUT / "_states",
+    "netapi": CHECKOUT / "_netapi",
     "lab": CHECKOUT / "tests" / "lab",
     "bench": CHECKOUT / "tests" / "bench",
 }

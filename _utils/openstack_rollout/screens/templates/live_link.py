@@ -7,6 +7,7 @@ TEXT = r"""
 const QUIET = 20000;          // ms between two questions whether all is well
 const ANSWERS_WITHIN = 30000; // ms
 const WORKS_WITHIN = 120000;
+const SPEAKS_WITHIN = 60000;  // the stream says something each 15 s, if only that it lives
 const LONGEST_WAIT = 30;      // s between two tries to connect
 const REDRAW = 60000;         // ms between two timelines, at least
 const BASE = location.pathname.replace(/\/+$/, "").replace(/[^/]*$/, "");
@@ -105,17 +106,21 @@ class Api {
     if (!answer.ok) throw new Error(`Salt’s API answers with ${answer.status}`);
     opened();
     const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-    let rest = "", tag = "";
-    for (;;) {
-      const { value, done } = await reader.read();
-      if (done) throw new Error("the stream of events ended");
-      const lines = (rest + value).split("\n");
-      rest = lines.pop();
-      for (const line of lines) {
-        if (line.startsWith("tag: ")) tag = line.slice(5);
-        else if (line.startsWith("data: ")) block(tag, line);
+    let rest = "", tag = "", heard = Date.now();
+    const silent = setInterval(() => { if (Date.now() - heard > SPEAKS_WITHIN) reader.cancel(); }, SPEAKS_WITHIN / 4);
+    try {
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) throw new Error("the stream of events ended");
+        heard = Date.now();
+        const lines = (rest + value).split("\n");
+        rest = lines.pop();
+        for (const line of lines) {
+          if (line.startsWith("tag: ")) tag = line.slice(5);
+          else if (line.startsWith("data: ")) block(tag, line);
+        }
       }
-    }
+    } finally { clearInterval(silent); }
   }
 }
 
