@@ -5,9 +5,11 @@ Pure: nothing here is recorded, so nothing can be stale.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import hashlib
+import marshal
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from openstack_rollout.declared import differences, next_boot, releases, remarks, share, way_back
 from openstack_rollout.declared.completeness import DECLARED
@@ -79,8 +81,30 @@ class Compared:
         return [one for stage in stages for one in self.stages.get(stage, ())]
 
 
+class _Judged(NamedTuple):
+    """A node that was judged. asked: the fingerprint of its answer, and what it was compared as."""
+
+    asked: tuple[bytes, tuple[str, ...], str | None]
+    compared: Compared
+
+
 class Comparison:
-    """Compares nodes with a model; what is the same for many nodes is worked out once."""
+    """Compares nodes with a model; what is the same for many nodes is worked out once.
+
+    Whoever gets a node as judged changes nothing of it: others get the same.
+    """
+
+    _latest: Comparison | None = None
+
+    @classmethod
+    def of(cls, model: Model) -> Comparison:
+        """The comparison with a model: that of the last one where both declare the same, so that a node which
+        answers as it did before, to another stage of a run, is not judged anew.
+        """
+        found = Comparison._latest
+        if found is None or found._model != model:
+            found = Comparison._latest = cls(model)
+        return found
 
     def __init__(self, model: Model):
         self._model = model
@@ -89,11 +113,29 @@ class Comparison:
         self._versions.sort(key=lambda version: version != model.target_version)
         self._releases = _releases_by_digest(model)
         self._references = _references_by_digest(model)
+        self._judged: dict[str, _Judged] = {}
 
     @property
     def target(self) -> str:
         """The release that nodes are compared with, "" where the system alone is. Raises RolloutError."""
         return releases.wanted(self._model)
+
+    def judged(
+        self, answer: Any, node: str, roles: Iterable[str], zone: str | None, judge: Callable[[], Compared]
+    ) -> Compared:
+        """A node (its id) as `judge` finds it, or as it was found when it gave the same answer before.
+
+        roles, zone: as of compare. Raises what judge raises.
+        """
+        try:
+            # Equal only where all of it is equal; what is no plain data has none.
+            key = hashlib.blake2b(marshal.dumps(answer, 2), digest_size=16).digest()
+        except ValueError:
+            return judge()
+        asked, known = (key, tuple(roles), zone), self._judged.get(node)
+        if known is None or known.asked != asked:
+            known = self._judged[node] = _Judged(asked, judge())
+        return known.compared
 
     def compare(self, facts: Facts, roles: Iterable[str], zone: str | None) -> Compared:
         """Judge a node. roles, zone: by the master's targets. Raises RolloutError as share.desired does."""
@@ -116,6 +158,7 @@ class Comparison:
         for one in differences.beside_the_release(wanted, facts):
             if one.stage in stages and not (going_back and one.kind == Kind.MIGRATION):
                 stages[one.stage].append(one)
+        held = remarks.held(wanted, facts)
         return Compared(
             id=facts.id,
             roles=where.roles,
@@ -131,8 +174,8 @@ class Comparison:
             stateful=dict(facts.stateful),
             virtual_addresses=facts.virtual_addresses.model_dump(),
             renews_minion=_renews_minion(stages.get("system", ()), facts),
-            held=remarks.held(wanted, facts),
-            stays=remarks.stays(wanted, facts),
+            held=held,
+            stays=remarks.stays(wanted, facts, held),
             configuration=list(facts.configuration),
             services={one["name"]: self._service(one, facts) for one in own["services"]},
             packages=remarks.package_facts(wanted, facts),

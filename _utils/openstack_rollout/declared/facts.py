@@ -40,7 +40,7 @@ class Container(_Record):
     labels: dict[_Name, _Text]
     unit: _Text | None
     exit_code: int | None = None
-    names: _Names = []
+    names: _Names = Field(default_factory=list)
 
 
 class Carried(_Record):
@@ -51,7 +51,7 @@ class Carried(_Record):
     carrier: _Name
     unit: _Text
     image: _Text
-    digests: _Names = []
+    digests: _Names = Field(default_factory=list)
     masked: bool
 
 
@@ -60,7 +60,7 @@ class VirtualAddresses(_Record):
     unknown: why that cannot be told.
     """
 
-    addresses: dict[_Name, bool] = {}
+    addresses: dict[_Name, bool] = Field(default_factory=dict)
     running: bool = False
     unknown: _Text = ""
 
@@ -74,7 +74,7 @@ class Packaged(_Record):
     here: bool
     units: dict[_Name, Literal["active", "inactive", "disabled", "masked"]]
     stale: _Names
-    newer: _Versions = {}
+    newer: _Versions = Field(default_factory=dict)
 
 
 class Unit(_Record):
@@ -106,11 +106,11 @@ class Stay(_Record):
 class Newer(_Record):
     """What the repositories have of packages that no release names; unknown: why that cannot be told."""
 
-    upgrade: _Versions = {}
-    install: _Versions = {}
-    remove: _Names = []
-    held: _Versions = {}
-    stays: dict[_Name, Stay] = {}
+    upgrade: _Versions = Field(default_factory=dict)
+    install: _Versions = Field(default_factory=dict)
+    remove: _Names = Field(default_factory=list)
+    held: _Versions = Field(default_factory=dict)
+    stays: dict[_Name, Stay] = Field(default_factory=dict)
     unknown: _Text = ""
 
 
@@ -119,8 +119,8 @@ class Offered(_Record):
     the same, and why it cannot be told.
     """
 
-    upgrade: _Versions = {}
-    stays: dict[_Name, Stay] = {}
+    upgrade: _Versions = Field(default_factory=dict)
+    stays: dict[_Name, Stay] = Field(default_factory=dict)
     unknown: _Text = ""
 
 
@@ -129,8 +129,8 @@ class Unfinished(_Record):
     from the oldest on, those that are not whole, and why it cannot be told.
     """
 
-    doubles: dict[_Name, _Names] = {}
-    half: _Versions = {}
+    doubles: dict[_Name, _Names] = Field(default_factory=dict)
+    half: _Versions = Field(default_factory=dict)
     unknown: _Text = ""
 
 

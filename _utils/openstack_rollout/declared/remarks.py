@@ -21,8 +21,10 @@ def held(wanted: Mapping[str, Any], facts: Facts) -> dict[str, str]:
     return {**facts.newer.held, **{name: one for name, one in install.items() if name in facts.held}}
 
 
-def stays(wanted: Mapping[str, Any], facts: Facts) -> dict[str, dict[str, str]]:
-    """What is newer and stays, each with its cause: {name: {"version", "cause", "by"}}."""
+def stays(wanted: Mapping[str, Any], facts: Facts, held_back: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """What is newer and stays, each with its cause: {name: {"version", "cause", "by"}}. held_back: of `held`,
+    which is told with it.
+    """
     newest = {
         name
         for service in wanted["packaged"]
@@ -32,7 +34,7 @@ def stays(wanted: Mapping[str, Any], facts: Facts) -> dict[str, dict[str, str]]:
     told = {name: one.model_dump() for name, one in facts.newer.stays.items()}
     told |= {name: one.model_dump() for name, one in facts.offered.stays.items() if name in newest}
     cause = "hold" if facts.os_family == "Debian" else "versionlock"
-    for name, version in held(wanted, facts).items():
+    for name, version in held_back.items():
         told.setdefault(name, {"version": version, "cause": cause, "by": ""})
     return told
 

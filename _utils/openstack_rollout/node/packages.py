@@ -86,12 +86,11 @@ def changes(
             )
         remove += _doubles(wanted, installed)
     offered = newer or {}
-    wanted = {name: offered.get(name, one) if one == NEWEST else one for name, one in wanted.items()}
-    install = {
-        name: version
-        for name, version in wanted.items()
-        if not _is_there(name, version, installed.get(name, ()), meets)
-    }
+    install = {}
+    for name, one in wanted.items():
+        version = offered.get(name, one) if one == NEWEST else one
+        if not _is_there(name, version, installed.get(name, ()), meets):
+            install[name] = version
     return install, remove
 
 
@@ -168,7 +167,7 @@ def _is_there(name: str, wanted: str, installed: Sequence[str], meets: Meets) ->
         return True  # nothing newer is offered
     if wanted.startswith(FLOOR):
         return bool(installed) and meets(name, wanted)
-    return plain(wanted) in map(plain, installed)
+    return wanted in installed or plain(wanted) in map(plain, installed)
 
 
 def _doubles(wanted: Mapping[str, str], installed: Mapping[str, Sequence[str]]) -> list[str]:

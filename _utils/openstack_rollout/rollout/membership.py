@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from openstack_rollout.declared import facts, targets
@@ -80,7 +80,7 @@ class Membership:
             role: _groups(role, policy, roles[role], zones, accepted, fleet)
             for role, policy in policies.items()
         }
-        return cls(roles, policies, Comparison(model), of_node, model.base, accepted, groups)
+        return cls(roles, policies, Comparison.of(model), of_node, model.base, accepted, groups)
 
     @property
     def ids(self) -> list[str]:
@@ -172,8 +172,12 @@ class Membership:
 
         Raises RolloutError FACTS_INVALID, TARGET_CHANGED or NODE_ERROR.
         """
+        roles, zone = self.roles_of(node), self.zones.get(node)
+        judge = partial(self._judge, node, answer, roles, zone)
+        return self.comparison.judged(answer, node, roles, zone, judge)
+
+    def _judge(self, node: str, answer: Any, roles: list[str], zone: str | None) -> Compared:
         answered = facts.read(node, answer, {*ROLES, *self.roles})
-        roles = self.roles_of(node)
         wanted = self.comparison.target
         if answered.target != wanted:
             raise RolloutError(
@@ -187,7 +191,7 @@ class Membership:
                 f"{node}: its share has {has}, the master means {means}: salt '{node}' test.ping, run again"
             )
             raise RolloutError("NODE_ERROR", line, [node])
-        return self.comparison.compare(answered, roles, self.zones.get(node))
+        return self.comparison.compare(answered, roles, zone)
 
     def refuse_over_budget(self, failures: Mapping[str, tuple[str, str]]) -> None:
         """Raise the first failure's reason when a role has more of them than its policy allows."""

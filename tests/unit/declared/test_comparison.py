@@ -118,3 +118,39 @@ def test_a_node_on_which_nothing_is_carried_and_no_package_is_known_is_at_no_rel
         release["packages"] = {}
     facts = told(NEW, openstack=openstack) | {"carried": {}, "containers": {}}
     assert compared(facts, openstack=openstack).deployed is None
+
+
+def test_equal_models_have_one_comparison_and_others_have_another():
+    first = Comparison.of(model())
+    assert Comparison.of(model()) is first
+    openstack = valid()
+    openstack["releases"][NEW]["packages"]["bash"] = "9"
+    for other in (model(openstack), model().turned({"node1": {}})):
+        found = Comparison.of(other)
+        assert found is not first and found._model is other
+    assert Comparison.of(model()) is not found
+
+
+def test_a_node_is_judged_anew_once_its_answer_or_what_it_is_compared_as_is_another():
+    comparison, asked = Comparison(model()), []
+
+    def judge(answer, roles=("compute",), zone="az1"):
+        def judged():
+            asked.append(answer)
+            return comparison.compare(read("node1", answer), roles, zone)
+
+        return comparison.judged(answer, "node1", roles, zone, judged)
+
+    first = judge(told(OLD))
+    assert judge(told(OLD)) is first and len(asked) == 1
+    changed = told(OLD)
+    changed["packages"]["salt-minion"] = ["3008.2"]
+    judge(changed)
+    assert len(asked) == 2
+    assert judge(told(OLD)) == first and len(asked) == 3
+    assert judge(told(OLD), zone="az2").zone == "az2" and len(asked) == 4
+    for wrong in ({**told(OLD), "reboot": 1}, {**told(OLD), "reboot": True}, {"id": object()}):
+        for _ in range(2):
+            with pytest.raises(RolloutError, match="FACTS_INVALID"):
+                judge(wrong)
+    assert len(asked) == 10
