@@ -59,6 +59,8 @@ class Bench:
         self._nodes = [*overlay.gateways, *overlay.computes]
         self._probe = Probe(overlay)
         self.phases: list[Phase] = []
+        #: why the phases with many flows were not all played
+        self.unfinished = ""
 
     def run(self) -> Measurement:
         """Play all phases under one probe; every packet."""
@@ -82,7 +84,10 @@ class Bench:
             policies = {"gateway": {"drain": "ovn_failover"}} if len(self._overlay.gateways) > 1 else {}
             reload = {"ovs": {"reload": True, "userspace": "accept"}, "policies": policies}
             self._ours("ovs", "openstack-rollout, reload: true", reload)
-            self._many_flows()
+            try:
+                self._many_flows()
+            except (LabError, AssertionError) as error:  # what was measured before is worth having
+                self.unfinished = str(error)
             return probe.stop()
 
     def _many_flows(self) -> None:
@@ -91,8 +96,8 @@ class Bench:
         self._overlay.add_rules(_MANY_RULES, _MANY_ADDRESSES)
         fewest = min(baselines.flow_count(self._lab, node) for node in self._overlay.computes)
         if fewest < MANY:
-            raise LabError(f"a compute has {fewest} flows only, {MANY} are wanted")
-        many = f"{MANY:,} flows: "
+            print(f"-- a compute has {fewest} flows only, {MANY} are wanted", flush=True)
+        many = f"{fewest // 1000 * 1000:,} flows: "
         self._renewed(f"{many}{_OF_EDPM}, systemctl restart", baselines.restart_controller)
         self._renewed(f"{many}{_OF_EDPM}, kill -9", baselines.crash_controller)
         wait = {"ovn": {"wait_before_clear": "auto"}}
@@ -236,11 +241,14 @@ def main() -> int:
     rows = summary(bench.phases, traffic)
     _BUILD.mkdir(exist_ok=True)
     result = {"profile": options.profile, "pairs": sorted(traffic.packets), "phases": rows}
+    result["unfinished"] = bench.unfinished
     (_BUILD / "bench-network.json").write_text(json.dumps(result, indent=2) + "\n")
     traffic.write(_BUILD / "bench-network.jsonl")
     plot(bench.phases, traffic, _BUILD / "bench-network.png")
     print(table(rows))
-    return 0
+    if bench.unfinished:
+        print(f"not all phases were played: {bench.unfinished}")
+    return int(bool(bench.unfinished))
 
 
 if __name__ == "__main__":
