@@ -32,8 +32,8 @@ def prepared(
 
     salt (dict): the caller's `__salt__`. install (dict): {name: version}. own (str): the node's architecture.
     exclude (list): globs of packages that must not move. setopt (list): further settings. remove (list):
-    globs of packages that may go; what one of these replaces may as well. options (list): further ones of
-    dnf. files (dict): {name: path} of packages whose file is at hand.
+    globs of packages that may go, and do where they are in the way; what one of these replaces may as well.
+    options (list): further ones of dnf. files (dict): {name: path} of packages whose file is at hand.
 
     Raises NodeError PACKAGE_REMOVAL when a package would go that may not, PACKAGE_FAILED when another one
     would go back to an older version; CommandExecutionError when dnf has no solution, or a version is not to
@@ -46,6 +46,10 @@ def prepared(
     if paths:
         question["files"] = paths
     plan = dnf_library.ask(salt, question)
+    if in_the_way := _may_go(plan, remove):
+        # An older stream of Open vSwitch, say, which the installed one obsoletes.
+        plan = dnf_library.ask(salt, {**question, "erase": in_the_way})
+        options = [*options, "--allowerasing"]
     if plan["missing"]:
         raise CommandExecutionError(_not_to_be_had(plan))
     names = {_parted(name)[0] for name in install}
@@ -68,6 +72,12 @@ def prepared(
         {_name(one, own): one["version"] for one in plan["comes"]},
         {_name(one, own) for one in (*planned.values(), *plan["retired"].values())},
     )
+
+
+def _may_go(plan: Mapping[str, Any], remove: Sequence[str]) -> list[str]:
+    """The NEVRAs without whose removal there is no solution, where each of them may go."""
+    needs = plan.get("needs") or {}
+    return sorted(needs) if all(packages.matches(one["name"], remove) for one in needs.values()) else []
 
 
 def unfetched(salt: Mapping[str, Any], install: Mapping[str, str], own: str) -> dict[str, str] | None:

@@ -17,6 +17,7 @@ class Packages:
         self.asked = []
         self.refreshed = 0
         self.plan, self.takes, self.brings = {}, (), {}
+        self.plans = []  # that are resolved next, in their order
         self.failure, self.broken = None, None
         self.held, self.cause = "", "hold"
 
@@ -28,7 +29,8 @@ class Packages:
         comes = [{"name": name, "arch": "noarch", "version": version} for name, version in wanted]
         unfetched = [one for one in comes if self.cached.get(one["name"]) != one["version"]]
         nothing = {"downgraded": [], "removed": {}, "retired": {}, "hidden": {}}
-        return {**nothing, "comes": comes, "missing": missing, "unfetched": unfetched, **self.plan}
+        plan = self.plans.pop(0) if self.plans and question["ask"] == "resolve" else self.plan
+        return {**nothing, "comes": comes, "missing": missing, "unfetched": unfetched, **plan}
 
     def move(self, wanted, download):
         """As either does, where it is not to fail."""

@@ -55,6 +55,36 @@ def test_a_package_may_go_that_one_of_these_replaces_or_that_was_planned(package
     assert refused.value.reason == "PACKAGE_REMOVAL" and "tuned" in packages.installed
 
 
+@pytest.mark.parametrize("action", ["bring", "download"])
+@pytest.mark.parametrize(("remove", "good"), [(("tun*",), True), (("openvswitch*",), False)])
+def test_what_is_in_the_way_goes_in_the_same_transaction_where_it_may(package_set, action, remove, good):
+    """The installed stream of Open vSwitch obsoletes the one that comes back."""
+    packages = Packages({"a": "1-1", "tuned": "1-1"}, {"a": "1-2"})
+    packages.plans = [{"problem": "a-1-2 conflicts with tuned", "needs": TUNED}, {"removed": TUNED}]
+    packages.takes = ("tuned",) if action == "bring" else ()
+    module = package_set(packages)
+    if not good:
+        with pytest.raises(NodeError) as refused:
+            getattr(module, action)({"a": "1-2"}, remove=remove)
+        assert refused.value.reason == "PACKAGE_REMOVAL" and "tuned" in packages.installed
+        return
+    getattr(module, action)({"a": "1-2"}, remove=remove)
+    first, second = [one for one in packages.asked if one["ask"] == "resolve"]
+    assert second == {**first, "erase": ["tuned-1-1.noarch"]}
+    (command,) = module.__salt__["cmd.run_all"].moves()
+    assert "--allowerasing" in command
+
+
+def test_what_would_go_besides_what_is_in_the_way_is_refused(package_set):
+    other = {"b-1-1.noarch": TUNED["tuned-1-1.noarch"] | {"name": "b", "nevra": "b-1-1.noarch"}}
+    packages = Packages({"a": "1-1", "b": "1-1", "tuned": "1-1"}, {"a": "1-2"})
+    packages.plans = [{"problem": "tuned is in the way", "needs": TUNED}, {"removed": {**TUNED, **other}}]
+    with pytest.raises(NodeError) as refused:
+        package_set(packages).bring({"a": "1-2"}, remove=["tuned"])
+    assert refused.value.reason == "PACKAGE_REMOVAL" and "b-1-1" in refused.value.text
+    assert packages.installed == {"a": ["1-1"], "b": ["1-1"], "tuned": ["1-1"]}
+
+
 def test_packages_of_other_architectures_go_as_planned(package_set):
     """Salt's name of one has its architecture, dnf's has not."""
     packages = Packages({"new.i686": "1-1", "old": "1", "old.i686": "1"}, {})
