@@ -37,7 +37,8 @@ test: host venv lint ## lint, unit, functional, integration and the short lab su
 	$(BIN)/python -m pytest $(PARALLEL) --reworded tests/integration tests/unit; tested=$$?; \
 	wait $$building && exit $$tested
 	$(BIN)/python -m pytest $(PARALLEL) tests/functional/apt tests/functional/dnf tests/functional/takeover tests/functional --ignore=tests/functional/network
-	$(BIN)/python -m pytest tests/unit/declared/test_words.py tests/functional/network tests/lab \
+	$(BIN)/python -m pytest tests/unit/declared/test_words.py tests/unit/rollout/test_control_procedures.py \
+		tests/functional/network tests/lab \
 		--ignore=tests/lab/acceptance
 
 acceptance: host venv ## the long lab suites: make acceptance SUITE=foundation

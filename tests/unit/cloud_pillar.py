@@ -40,6 +40,7 @@ QUIET = {
     "pending": [],
     "legacy_units": {},
     "checks": [],
+    "ovn_wait": None,
 }
 
 

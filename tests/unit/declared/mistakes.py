@@ -153,7 +153,7 @@ MISTAKES = [
         "sometimes",
         "system:reboot: 'sometimes' is not one of never, when_required, always",
     ),
-    ("system/depth", "full", "system:depth: 'full' is not one of upgrade, dist_upgrade"),
+    ("system/depth", "full", "system:depth: 'full' is not one of upgrade, dist_upgrade, security"),
     ("system/exclude", "kernel", "system:exclude: has to be a list, not a string: 'kernel'"),
     ("ovs/userspace", "acept", "ovs:userspace: 'acept' is not one of refuse, accept"),
     ("ovs/userspace", True, "ovs:userspace: True is not one of refuse, accept"),

@@ -44,6 +44,7 @@ MOVES = {
 }
 
 
+@pytest.mark.wording
 @pytest.mark.parametrize("whose", MOVES)
 def test_what_their_documents_tell_typed_here(whose, tmp_path, monkeypatch):
     master = Master(procedures.cloud(), tmp_path)
