@@ -51,8 +51,8 @@ class Probe:
 class Guest:
     """An address, its probes that are not judged yet, in order, and what became of the others."""
 
-    def __init__(self, key: str, address: str, due: float):
-        self.key, self.address, self.due = key, address, due
+    def __init__(self, key: str, address: str):
+        self.key, self.address = key, address
         self.waiting: deque[Probe] = deque()
         self.sent = self.answered = self.lost = 0
         self.fresh = True  # no probe is judged yet, since somebody probes
@@ -214,22 +214,20 @@ def way(address: str, port: int | None, selector: selectors.BaseSelector) -> Tcp
 
 
 class Prober:
-    """Probes guests, in a round that never has more than it may.
+    """Probes guests one after the other, so that never more are sent in a second than there may be.
 
     plan: {"guests": {key: address}, "port": of TCP, null for ICMP, "interval": seconds from one probe of an
     address to the next, "beat": seconds from one word of all to the next}. tell: takes what is told.
     """
 
     def __init__(self, plan: dict[str, Any], tell: Callable[[dict[str, Any]], None]):
-        self._interval, self._beat = float(plan["interval"]), float(plan["beat"])
+        self._beat = float(plan["beat"])
         self._tell = tell
         self.selector = selectors.DefaultSelector()
         now = time.monotonic()
-        apart = self._interval / max(len(plan["guests"]), 1)
-        self._guests = [
-            Guest(key, address, now + number * apart)
-            for number, (key, address) in enumerate(plan["guests"].items())
-        ]
+        self._apart = float(plan["interval"]) / len(plan["guests"])
+        self._due, self._next = now, 0
+        self._guests = [Guest(key, address) for key, address in plan["guests"].items()]
         self._ways: dict[bool, Tcp | Icmp | Ping] = {}
         for guest in self._guests:
             six = ":" in guest.address
@@ -245,15 +243,14 @@ class Prober:
             self._tell({"unseen": [self._looked, now]})
             for guest in self._guests:
                 guest.begin_anew()
-                guest.due = max(guest.due, now)
         self._looked = now
-        for guest in self._guests:
-            if guest.due <= now:
-                probe = Probe(now)
-                guest.waiting.append(probe)
-                self._ways[":" in guest.address].send(guest.address, probe)
-                guest.due = max(guest.due + self._interval, now)
-        following = min([guest.due for guest in self._guests] + [now + _LOOK])
+        if self._due <= now:
+            self._send(self._guests[self._next], now)
+            self._next = (self._next + 1) % len(self._guests)
+            self._due += self._apart
+            if self._due <= now:  # what was not sent in time is not made up for
+                self._due = now + self._apart
+        following = min(self._due, now + _LOOK)
         for key, _ in self.selector.select(max(following - time.monotonic(), 0.0)):
             key.data()
         now = time.monotonic()
@@ -263,6 +260,11 @@ class Prober:
         if now - self._beats >= self._beat:
             self._beats = now
             self.beat()
+
+    def _send(self, guest: Guest, now: float) -> None:
+        probe = Probe(now)
+        guest.waiting.append(probe)
+        self._ways[":" in guest.address].send(guest.address, probe)
 
     def beat(self) -> None:
         """Tell how far all is seen, and how many probes there were."""
