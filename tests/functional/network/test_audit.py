@@ -24,6 +24,7 @@ RUN, PORT = "20261130-120000-abcd", 8080
 #: Of those that are for such tests (RFC 2544): no network of this machine is disturbed.
 MASTER, GUEST = "198.18.77.1", "198.18.77.2"
 INTERVAL, EVERY = 0.2, 0.1  # seconds: of our probes, of those beside them
+BUSY = 0.4  # by which either is late where the machine has much to do
 _SERVES = (
     "import socket\ns = socket.create_server(('', 8080), backlog=500)\nwhile True: s.accept()[0].close()"
 )
@@ -140,8 +141,8 @@ def test_gaps_of_pings_are_those_that_ping_sees(guest):
     assert len(told) == len(seen) == 2
     for (begun, ended), (before, after) in zip(told, seen, strict=True):
         # Ours is from probe to probe, that of ping from answer to answer.
-        assert before - 0.1 <= begun <= before + EVERY + INTERVAL + 0.15
-        assert after - EVERY - 0.15 <= ended <= after + INTERVAL + 0.15
+        assert before - BUSY <= begun <= before + EVERY + INTERVAL + BUSY
+        assert after - EVERY - BUSY <= ended <= after + INTERVAL + BUSY
     ((since, until),) = probed.stretches
     assert found.sent == pytest.approx((until - since) / INTERVAL, rel=0.2)
     assert found.sent - found.answered == sum(one.lost for one in found.gaps)
@@ -163,8 +164,8 @@ def test_a_service_that_stops_is_a_gap_although_its_guest_answers(guest):
     assert beside.gaps() == []
     (gap,) = found.gaps
     print(f"ours {(gap.begun, gap.ended)}, stopped and started {times}")
-    assert times[0] - 0.1 <= gap.begun <= times[0] + INTERVAL + 0.3
-    assert times[1] - 0.1 <= gap.ended <= times[2] + INTERVAL + 0.3  # it takes its time to start
+    assert times[0] - BUSY <= gap.begun <= times[0] + INTERVAL + BUSY
+    assert times[1] - BUSY <= gap.ended <= times[2] + INTERVAL + BUSY  # it takes its time to start
 
 
 def test_a_link_that_is_down_is_a_gap_of_both_kinds(guest):
@@ -180,7 +181,7 @@ def test_a_link_that_is_down_is_a_gap_of_both_kinds(guest):
     ((before, after),) = beside.gaps()
     (gap,) = found.gaps
     print(f"ours {(gap.begun, gap.ended)}, that of ping {(before, after)}")
-    assert before - 0.1 <= gap.begun <= before + EVERY + INTERVAL + 0.15
+    assert before - BUSY <= gap.begun <= before + EVERY + INTERVAL + BUSY
     assert after - 0.5 <= gap.ended <= after + 1.5  # the neighbour is looked for at most once a second
 
 
