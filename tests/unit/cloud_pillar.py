@@ -40,7 +40,6 @@ QUIET = {
     "pending": [],
     "legacy_units": {},
     "checks": [],
-    "ovn_wait": None,
 }
 
 
