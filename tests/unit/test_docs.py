@@ -164,11 +164,10 @@ def test_every_make_target_that_is_named_exists():
 
 
 def test_every_suite_that_is_named_exists():
-    suites = {
-        path.stem.removeprefix("test_") for path in (CHECKOUT / "tests/lab/acceptance").glob("test_*.py")
-    }
+    folder = CHECKOUT / "tests/lab/acceptance"
+    suites = {path.stem.removeprefix("test_") for path in folder.glob("test_*.py")}
     # a suite of several modules is a folder
-    suites |= {path.parent.name for path in (CHECKOUT / "tests/lab/acceptance").glob("*/test_*.py")}
+    suites |= {path.relative_to(folder).parts[0] for path in folder.glob("*/**/test_*.py")}
     for page in PAGES:
         named = set(re.findall(r"SUITE=([a-z_]+)", page.read_text(encoding="utf-8")))
         assert named <= suites, (name_of(page), named - suites)
