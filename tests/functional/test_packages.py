@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 SWITCH = {"openvswitch3.5", "openvswitch3.4", "openvswitch-selinux-extra-policy", "rhosp-openvswitch"}
@@ -136,16 +134,3 @@ def test_a_transaction_that_broke_left_the_switch_enabled_and_running(update):
     comment, enabled, active, pid = update["broken"]
     assert comment.startswith("PACKAGE_FAILED: ")
     assert (enabled, active, pid) == ("enabled", "active", update["pid"])
-
-
-def test_the_switch_goes_back_to_the_stream_that_the_installed_one_obsoletes(node, update):
-    former = {name: update["packages"]["services"][name] for name in SWITCH - {"openvswitch3.5"}}
-    moved = node.call(
-        "ovs.update", json.dumps({name: old[0] for name, old in former.items()}), "[openvswitch3.5]"
-    )
-    now = node.packages()
-    assert {name: now.get(name) for name in SWITCH} == {**former, "openvswitch3.5": None}
-    assert set(moved) == SWITCH and switch_pid(node) == update["pid"]
-    assert node.out(["systemctl", "is-enabled", SWITCH_UNIT]) == "enabled"
-    assert node.predict() == {"ovs packages"} == node.converge()
-    assert switch_pid(node) == update["pid"]

@@ -83,7 +83,9 @@ def database(cloud, node: str, statement: str) -> list[str]:
 
 
 def rows(cloud, node: str) -> list[str]:
-    return database(cloud, node, f"SET SESSION wsrep_sync_wait = 1; SELECT * FROM {_TABLES} ORDER BY id")
+    return database(
+        cloud, node, f"SET SESSION wsrep_sync_wait = 1; SELECT id, said, HEX(raw) FROM {_TABLES} ORDER BY id"
+    )
 
 
 def definitions(cloud) -> dict:
