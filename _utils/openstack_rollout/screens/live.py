@@ -25,8 +25,8 @@ MOST_DRAWN = 2000
 VERBS = ("live", "pause", "resume", "confirm", "skip", "abort")
 #: Its own script and style and nothing else, none that makes markup, and no other host.
 _POLICY = (
-    "default-src 'none'; script-src '{script}'; style-src '{style}'; img-src data:; connect-src 'self'; base-uri 'none'; "
-    "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    "default-src 'none'; script-src '{script}'; style-src '{style}'; img-src data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 #: Facts of the report that change with each second: the page tells them by itself.
 _MOVES = ("Took", "Left")
