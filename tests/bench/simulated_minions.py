@@ -22,7 +22,7 @@ import salt.utils.secret
 from openstack_rollout.node import share as shares
 from openstack_rollout.records import processes
 from tests.unit.cloud_pillar import QUIET
-from tests.unit.simulated_fleet import CONTAINERS, PACKAGES, digest
+from tests.unit.simulated_fleet import PACKAGES, containers_at
 
 FACTS, ALIVE, PREFETCH = "openstack_node.facts", "saltutil.find_job", "openstack.prefetch"
 
@@ -110,18 +110,7 @@ class Minion:
 
     def _facts(self, share: Mapping[str, Any]) -> dict[str, Any]:
         at = {stage: self._at.get(stage, self._first) for stage in share["stages"]}
-        containers = {
-            stage: {
-                "running": True,
-                "healthy": True,
-                "image_id": version,
-                "digests": [digest(stage, version)],
-                "labels": {},
-                "unit": f"{stage}.service",
-            }
-            for stage, version in at.items()
-            if stage in CONTAINERS
-        }
+        containers = containers_at(at)
         return {
             **QUIET,
             "schema": 5,

@@ -100,6 +100,22 @@ def pillar(target, roles):
     }
 
 
+def containers_at(at):
+    """What a node tells of its containers, by their stages' versions."""
+    return {
+        stage: {
+            "running": True,
+            "healthy": True,
+            "image_id": version,
+            "digests": [digest(stage, version)],
+            "labels": {},
+            "unit": f"{stage}.service",
+        }
+        for stage, version in at.items()
+        if stage in CONTAINERS
+    }
+
+
 @functools.lru_cache(maxsize=4)
 def _content_of(openstack):
     return Model.model_validate(json.loads(openstack)).content
@@ -215,18 +231,7 @@ class Cloud:
     def facts_of(self, name):
         """What a node tells."""
         node = self.nodes[name]
-        containers = {
-            stage: {
-                "running": True,
-                "healthy": True,
-                "image_id": version,
-                "digests": [digest(stage, version)],
-                "labels": {},
-                "unit": f"{stage}.service",
-            }
-            for stage, version in node.at.items()
-            if stage in CONTAINERS
-        }
+        containers = containers_at(node.at)
         return {
             "schema": facts.SCHEMA,
             "id": name,

@@ -9,15 +9,20 @@ from typing import Any
 
 from jinja2 import DictLoader, Environment, StrictUndefined
 
-from openstack_rollout.screens.templates import head, live, report, timeline
+from openstack_rollout.screens.templates import head, live, release_diff, report, timeline
 
-_TEMPLATES = {"head": head.TEXT, "report": report.TEXT, "live": live.TEXT, "timeline": timeline.TEXT}
+#: Of a file without any script, with nothing from elsewhere.
+NO_SCRIPT = "default-src 'none'; style-src 'unsafe-inline'"
+_TEMPLATES = {
+    **{"head": head.TEXT, "report": report.TEXT, "live": live.TEXT, "timeline": timeline.TEXT},
+    "release_diff": release_diff.TEXT,
+}
 
 
 def rendered(name: str, policy: str, page_title: str, style: str, **values: Any) -> str:
     """A whole file.
 
-    name: report or live. policy: its Content-Security-Policy. style: its CSS. values: what its
+    name: report, live or release_diff. policy: its Content-Security-Policy. style: its CSS. values: what its
     template asks for beside them.
     """
     environment = Environment(

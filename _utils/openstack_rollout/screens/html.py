@@ -11,8 +11,6 @@ from typing import Any
 from openstack_rollout.screens import account, felt, frames, tables, timeline
 from openstack_rollout.screens.templates import style
 
-#: No script, nothing from elsewhere.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _BARS = 220.0  # units of width for the times of stages
 #: What the kinds of bars are called.
 _KINDS = {
@@ -32,7 +30,7 @@ def render(data: Mapping[str, Any], made: float) -> str:
     verdict, title = account.verdict(run, nodes), tables.title_of(run)
     return frames.rendered(
         "report",
-        _POLICY,
+        frames.NO_SCRIPT,
         f"{verdict['word']}: {title}",
         style.TEXT,
         run=run,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from openstack_rollout.screens import account, tables
-from openstack_rollout.screens.templates import release_diff, style
+from openstack_rollout.screens.templates import style
 
 _SHORT = 19  # of a digest, with its sha256:
 
@@ -29,17 +29,12 @@ def text(data: Mapping[str, Any]) -> str:
 
 def html(data: Mapping[str, Any], made: float) -> str:
     """The whole of it as a file. made (float): when, seconds since the epoch."""
-    from jinja2 import DictLoader, Environment, StrictUndefined  # noqa: PLC0415 - for this form alone
+    from openstack_rollout.screens import frames  # noqa: PLC0415 - it needs jinja2, for this form alone
 
-    environment = Environment(
-        loader=DictLoader({"page": release_diff.TEXT, "style": style.TEXT}),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page").render(
-        title=f"{data['from']} → {data['to']}",
+    title = f"{data['from']} → {data['to']}"
+    return frames.rendered(
+        *("release_diff", frames.NO_SCRIPT, title, style.TEXT),
+        title=title,
         line=heading(data),
         parts=list(parts(data)),
         made=account.moment(made),

@@ -1,4 +1,4 @@
-"""What the report and the live page begin with, for Jinja2 with autoescape: no word of it comes from a cloud."""
+"""What every HTML file begins with, for Jinja2 with autoescape: no word of it comes from a cloud."""
 
 TEXT = """\
 <!DOCTYPE html>

@@ -1,18 +1,8 @@
 """The frame of two releases compared as HTML, for Jinja2 with autoescape."""
 
 TEXT = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="generator" content="openstack-rollout">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{{ title }}</title>
-<style>
-{% include "style" %}
-</style>
+{% include "head" %}
+
 </head>
 <body>
 <header class="verdict">
