@@ -88,7 +88,7 @@ def report(
         "boot": part("boot", 0, _boot),
         "certificates": part("certificates", [], lambda: certificates.ending(__salt__, days, list(places))),
         "failed": part("failed", {}, lambda: unit_states.failed(__salt__, units)),
-        "mute": part("mute", [], lambda: list(_mute(share))),
+        "mute": part("mute", [], lambda: list(_mute(share, until))),
         "by_hand": part("by_hand", [], lambda: list(_by_hand(units))),
         "installers": part("installers", [], lambda: other_installers.found(__salt__)),
         "unknown": unknown,
@@ -111,10 +111,15 @@ def _units(share: Mapping[str, Any]) -> Iterator[str]:
         yield from service["units"]
 
 
-def _mute(share: Mapping[str, Any]) -> Iterator[str]:
-    """Services that are to answer HTTP, and take connections at most: a hanging API has not failed."""
+def _mute(share: Mapping[str, Any], until: float) -> Iterator[str]:
+    """Services that are to answer HTTP, and take connections at most: a hanging API has not failed.
+
+    until: by time.monotonic(), when no further one is asked: each that hangs takes its time.
+    """
     for service in share.get("packaged", ()):
-        if service["http"]:
+        if service["http"] and time.monotonic() > until:
+            yield f"{service['name']}: not asked, the others took too long"
+        elif service["http"]:
             missing = http_answers.lacking(service["units"], service["http"])
             yield from (f"{service['name']}: {one}" for one in missing)
 

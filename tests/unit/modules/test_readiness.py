@@ -152,6 +152,14 @@ def test_an_api_that_takes_connections_and_never_answers_is_told(node, monkeypat
     )
 
 
+def test_an_api_is_not_asked_any_more_once_the_others_took_too_long(node, monkeypatch):
+    asked = []
+    monkeypatch.setattr(http_answers, "lacking", lambda units, path: asked.append(units) or [])
+    api = {"name": "neutron", "units": ["neutron-api.service"], "http": "/"}
+    assert list(node()._mute({"packaged": [api]}, 0.0)) == ["neutron: not asked, the others took too long"]
+    assert asked == []
+
+
 def test_systemd_that_fails_is_told(node):
     def run(command, **_):
         raise CommandExecutionError("no bus")
