@@ -30,21 +30,32 @@ _DATABASES = (
 )
 _DUMP = ("mariadb-dump", "--single-transaction", "--quick", "--skip-lock-tables", "--routines", "--events")
 # Galera knows no locks of tables, and a dump that is read back should not ask for any.
-_MORE = ("--skip-add-locks", "--triggers", "--hex-blob", "--insert-ignore", "--system=users", "--databases")
+_MORE = ("--skip-add-locks", "--triggers", "--hex-blob", "--insert-ignore", "--databases")
+# Apart from the rows: to grant anew what root has (PROXY), only MariaDB's root may.
+_ACCOUNTS = ("mariadb-dump", "--system=users", "--insert-ignore")
 _COPY = ("mariabackup", "--backup", "--stream=xbstream", "--galera-info", "--target-dir=/tmp")
 _COPIED = "completed OK!"  # mariabackup's last word
 _DEFINITIONS = ("rabbitmqctl", "--quiet", "export_definitions", "-", "--format=json")
 # Open vSwitch's database changes while it is read, and is no configuration that anybody wrote.
 _FILES = ("tar", "--create", "--gzip", "--file=-", "--one-file-system", "--directory=/")
 _OF_ETC = ("--exclude=etc/openvswitch", "etc")
-_GUARDS = {"galera": "galera", "rabbitmq": "rabbitmq_cluster", "ovn": "ovsdb_cluster"}
+_CHANGED = 1  # tar's exit status where files changed while they were read: it has them as they were then
+_GUARDS = {
+    "galera": "galera",
+    "galera_accounts": "galera",
+    "rabbitmq": "rabbitmq_cluster",
+    "ovn": "ovsdb_cluster",
+}
 
 
 class _Way(NamedTuple):
-    """How a part is taken: the command that prints it, and the kind of its proof."""
+    """How a part is taken: the command that prints it, the kind of its proof, and its exit statuses that are
+    no failure.
+    """
 
     command: list[str]
     how: str
+    fine: tuple[int, ...] = (0,)
 
 
 def take(
@@ -100,8 +111,9 @@ def restore(name: str, part: str, key_file: str = "", paths: Sequence[str] = ())
     name (str): of the backup. part (str): one that `kept` names. key_file (str): as for `take`. paths (list):
     of the files that come back; for the part files alone.
 
-    Databases are what they were then: what was written since is lost. Files come back with permissions and
-    owners. Nothing is restarted. Raises NodeError BACKUP_FAILED, which says whether anything was touched.
+    Databases are what they were then: what was written since is lost. Accounts that are there keep their
+    passwords; those that are missing come back, and what all of them may do. Files come back with permissions
+    and owners. Nothing is restarted. Raises NodeError BACKUP_FAILED, which says whether anything was touched.
 
     CLI Example:
 
@@ -159,9 +171,10 @@ def _ways(of: Sequence[str], dump_below: int) -> Iterator[tuple[str, _Way]]:
     for kind in of:
         here = sorted(name for name, guard in guards.items() if guard == _GUARDS.get(kind))
         if kind == "files":
-            yield kind, _Way([*_FILES, *_OF_ETC], "tar")
+            yield kind, _Way([*_FILES, *_OF_ETC], "tar", (0, _CHANGED))
         elif kind == "galera" and here:
             yield kind, _of_database(here[0], dump_below)
+            yield "galera_accounts", _Way(commands.inside(__salt__, here[0], _ACCOUNTS), "mariadb-dump")
         elif kind == "rabbitmq" and here:
             yield kind, _Way(commands.inside(__salt__, here[0], _DEFINITIONS), "definitions")
         elif kind == "ovn":
@@ -197,10 +210,12 @@ def _asked(container: str, query: str) -> str:
 def _taken(name: str, part: str, way: _Way, key: str) -> Part:
     path = backup_store.place(name) / f"{part}.{way.how}{'.enc' if key else ''}"
     try:
-        size, checksum, said = backup_store.write(way.command, path, key, WITHIN)
+        size, checksum, said = backup_store.write(way.command, path, key, WITHIN, way.fine)
         if way.how in backup_proofs.PROOFS:
             with backup_store.opened(path, key) as stream:
                 proven = backup_proofs.PROOFS[way.how](stream)
+            if said and _CHANGED in way.fine:
+                proven += f" ({said})"
         elif _COPIED in said:
             proven = "it says that it completed"
         else:
@@ -225,7 +240,7 @@ def _back(part: str, paths: Sequence[str]) -> list[str]:
     wanted = _GUARDS.get(part, _GUARDS["ovn"])
     here = sorted(name for name, guard in guards.items() if guard == wanted)
     try:
-        if part == "galera" and here:
+        if wanted == _GUARDS["galera"] and here:
             return commands.inside(__salt__, here[0], ["mariadb", "--connect-timeout=5"])
         if part == "rabbitmq" and here:
             return commands.inside(__salt__, here[0], ["rabbitmqctl", "--quiet", "import_definitions"])

@@ -79,7 +79,7 @@ def restore_backup(name, part, node=None, paths=None):
         Of the backup, as `rollout.backups` has it.
 
     part
-        galera, rabbitmq, OVN_Northbound, OVN_Southbound, or files.
+        galera, galera_accounts, rabbitmq, OVN_Northbound, OVN_Southbound, or files.
 
     node
         The node that keeps it, where several do: always for files.

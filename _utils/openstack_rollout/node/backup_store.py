@@ -13,7 +13,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -68,12 +68,12 @@ def place(name: str) -> Path:
 
 
 def keep(count: int, of: str) -> list[str]:
-    """Forget all backups but the last ones, and what was never finished, but never `of`; returns the names of
-    those that went.
+    """Forget all backups but the last ones, and what was never written down, but never `of`; returns the
+    names of those that went. One whose record is damaged stays: nobody knows what it is.
     """
     whole = known()
     old = [name for name in whole if name != of][: -(count - 1) or None]
-    old += [one.name for one in FOLDER.iterdir() if one.name not in {*whole, of}]
+    old += [one.name for one in FOLDER.iterdir() if one.name != of and not (one / _RECORD).exists()]
     for name in old:
         shutil.rmtree(FOLDER / name, ignore_errors=True)
     return old
@@ -98,11 +98,13 @@ def refuse_key(key: str) -> None:
         )
 
 
-def write(command: Sequence[str], target: Path, key: str, within: float) -> tuple[int, str, str]:
+def write(
+    command: Sequence[str], target: Path, key: str, within: float, fine: Collection[int] = (0,)
+) -> tuple[int, str, str]:
     """Have what a program prints in a file. A file that is there is replaced when all of it is written.
 
     command (list): the program and its arguments. key (str): the file of a passphrase, "" for none. within
-    (float): seconds.
+    (float): seconds. fine: the program's exit statuses that are no failure.
 
     Returns the file's size, its sum, and what the program said beside. Raises NodeError BACKUP_FAILED.
     """
@@ -110,7 +112,7 @@ def write(command: Sequence[str], target: Path, key: str, within: float) -> tupl
     try:
         with open(aside, "wb", opener=_private) as output, tempfile.TemporaryFile() as said:
             filters = [[*_CIPHER, "-salt", "-pass", f"file:{key}"]] if key else []
-            _through([list(command), *filters], None, output, said, within)
+            _through([list(command), *filters], None, output, said, within, fine)
             output.flush()
             os.fsync(output.fileno())
             told = _tail(said)
@@ -165,14 +167,18 @@ def _decrypting(key: str) -> list[list[str]]:
     return [[*_CIPHER, "-d", "-pass", f"file:{key}"]] if key else []
 
 
-def _through(
+def _through(  # noqa: PLR0917
     commands: Sequence[Sequence[str]],
     source: IO[bytes] | None,
     output: IO[bytes],
     said: IO[bytes],
     within: float,
+    fine: Collection[int] = (0,),
 ) -> None:
-    """Run programs, each of which reads what the one before it prints. Raises NodeError BACKUP_FAILED."""
+    """Run programs, each of which reads what the one before it prints. Raises NodeError BACKUP_FAILED.
+
+    fine: exit statuses of the first of them that are no failure.
+    """
     running: list[subprocess.Popen[bytes]] = []
     before: Any = source or subprocess.DEVNULL
     try:
@@ -194,8 +200,8 @@ def _through(
             if process.poll() is None:
                 process.kill()
                 process.wait()
-    for command, process in zip(commands, running, strict=True):
-        if process.returncode:
+    for number, (command, process) in enumerate(zip(commands, running, strict=True)):
+        if process.returncode not in (fine if number == 0 else (0,)):
             how = f"exit status {process.returncode}"
             raise NodeError("BACKUP_FAILED", f"{_named(command)}: {_tail(said) or how}")
 

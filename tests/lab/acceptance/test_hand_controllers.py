@@ -65,6 +65,7 @@ def test_one_controller_at_a_time_and_the_rounds_backwards(cloud, story):
 
 _KEY = "/etc/openstack-rollout-backup.key"
 _TABLES = "lab_backup.rows_of_the_moment"
+_GRANTS = "SHOW GRANTS FOR lab_backup@'%'"
 
 
 def database(cloud, node: str, statement: str) -> list[str]:
@@ -107,6 +108,8 @@ def saved(cloud, story) -> dict:
         node = CONTROLLERS[number % 3]
         values = f"({number}, 'row {number} of {node}: \\'ä\\'', UNHEX('00FF{number:04X}'))"
         database(cloud, node, f"INSERT INTO {_TABLES} VALUES {values}")
+    database(cloud, "ctl1", "CREATE USER lab_backup@'%' IDENTIFIED BY 'lab'")
+    database(cloud, "ctl1", "GRANT SELECT ON lab_backup.* TO lab_backup@'%'")
     cloud.exec("ctl1", ["podman", "exec", "rabbitmq", "rabbitmqctl", "add_vhost", "lab-backup"])
     found = {"rows": rows(cloud, "ctl3"), "definitions": definitions(cloud)}
     done = cloud.master(["salt-run", "rollout.backup", "--out=json"], timeout=operator.PATIENCE)
@@ -115,7 +118,9 @@ def saved(cloud, story) -> dict:
 
 def test_a_backup_has_every_part_proven_and_nothing_in_the_clear(cloud, saved):
     keeper = saved["nodes"]["ctl1"]
-    assert set(keeper) == {"galera", "OVN_Northbound", "OVN_Southbound", "rabbitmq", "files"}, keeper
+    assert set(keeper) == {
+        "galera", "galera_accounts", "OVN_Northbound", "OVN_Southbound", "rabbitmq", "files",
+    }, keeper  # fmt: skip
     assert set(saved["nodes"]) == set(CONTROLLERS)
     place = f"/var/lib/openstack-rollout/backups/{saved['name']}"
     for part in keeper.values():
@@ -133,6 +138,17 @@ def test_a_database_that_was_destroyed_is_there_again_row_by_row(cloud, saved):
     assert len(saved["rows"]) == 300
     for node in CONTROLLERS:
         assert rows(cloud, node) == saved["rows"], node
+
+
+def test_an_account_that_was_deleted_is_there_again_with_its_grants(cloud, saved):
+    grants = database(cloud, "ctl3", _GRANTS)
+    database(cloud, "ctl2", "DROP USER lab_backup@'%'")
+    cloud.master(
+        ["salt-run", "rollout.restore_backup", saved["name"], "galera_accounts"], timeout=operator.PATIENCE
+    )
+    assert len(grants) == 2
+    for node in CONTROLLERS:
+        assert database(cloud, node, f"SET SESSION wsrep_sync_wait = 1; {_GRANTS}") == grants, node
 
 
 def test_definitions_that_were_deleted_are_there_again(cloud, saved):

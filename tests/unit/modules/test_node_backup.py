@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 import sys
+import threading
 
 import pytest
 
@@ -121,7 +122,9 @@ def refused(call):
 
 def test_every_part_is_taken_proven_and_for_root_alone(module, tmp_path):
     found = module.take("r1", ALL)["backups"]["r1"]
-    assert set(found) == {"galera", "OVN_Northbound", "OVN_Southbound", "rabbitmq", "files"}
+    assert set(found) == {
+        "galera", "galera_accounts", "OVN_Northbound", "OVN_Southbound", "rabbitmq", "files",
+    }  # fmt: skip
     assert found["galera"]["proven"].endswith("bytes of SQL, to their end")
     assert found["rabbitmq"]["proven"] == "1 vhosts, 2 users, 0 queues"
     assert found["files"]["proven"] == "1 files" and "2 records" in found["OVN_Northbound"]["proven"]
@@ -134,9 +137,10 @@ def test_every_part_is_taken_proven_and_for_root_alone(module, tmp_path):
 
 def test_the_dump_names_the_databases_and_comes_from_a_member_that_has_all(module, node):
     module.take("r1", ["galera"])
-    (dump,) = [one for one in node.ran if "mariadb-dump" in one]
+    dump, accounts = [one for one in node.ran if "mariadb-dump" in one]
     assert dump[0] == "mariadb" and dump[-3:] == ["--databases", "keystone", "nova"]
-    assert "--single-transaction" in dump
+    assert "--single-transaction" in dump and "--system=users" not in dump
+    assert accounts[0] == "mariadb" and "--system=users" in accounts
     node.state = "Joined"
     assert "this member is Joined" in refused(lambda: module.take("r2", ["galera"]))
 
@@ -178,7 +182,8 @@ def test_a_program_that_fails_is_told_and_leaves_nothing(module, node, tmp_path)
     assert not list((tmp_path / "backups" / "r1").glob("*mariadb*"))
     node.fails.clear()
     asked = len(node.ran)
-    assert set(module.take("r1", ["rabbitmq", "galera"])["backups"]["r1"]) == {"rabbitmq", "galera"}
+    parts = module.take("r1", ["rabbitmq", "galera"])["backups"]["r1"]
+    assert set(parts) == {"rabbitmq", "galera", "galera_accounts"}
     assert not any("export_definitions" in one for one in node.ran[asked:-1] if one[0] != "rabbitmq")
 
 
@@ -237,15 +242,52 @@ def test_a_key_that_is_none_is_refused_before_anything_is_taken(module, node, ke
     assert node.ran == [] and module.kept()["backups"] == {}
 
 
-@pytest.mark.parametrize("part", ["rabbitmq", "OVN_Northbound", "OVN_Southbound"])
+@pytest.mark.parametrize("part", ["galera_accounts", "rabbitmq", "OVN_Northbound", "OVN_Southbound"])
 def test_a_part_goes_back_to_what_it_came_from(module, node, tmp_path, part):
     module.take("r1", ALL)
     assert module.restore("r1", part)["said"] == "done"
     (path,) = tmp_path.glob("*.in")
-    source = node.prints["rabbitmqctl" if part == "rabbitmq" else part]
-    assert path.read_bytes() == source
-    container = {"rabbitmq": "rabbitmq", "OVN_Northbound": "ovn_nb_db", "OVN_Southbound": "ovn_sb_db"}[part]
+    program, container = {
+        "galera_accounts": ("mariadb-dump", "mariadb"),
+        "rabbitmq": ("rabbitmqctl", "rabbitmq"),
+        "OVN_Northbound": ("OVN_Northbound", "ovn_nb_db"),
+        "OVN_Southbound": ("OVN_Southbound", "ovn_sb_db"),
+    }[part]
+    assert path.read_bytes() == node.prints[program]
     assert node.ran[-1][0] == container
+
+
+def test_a_file_that_changes_while_it_is_read_is_named_and_fails_no_backup(module, tmp_path):
+    """tar's own exit status and words, of a file that grows while it is archived."""
+    growing = tmp_path / "etc" / "growing.log"
+    with open(growing, "w") as file:
+        file.write("x" * 2**20)
+    stop = threading.Event()
+
+    def grow():
+        while not stop.is_set():
+            with open(growing, "a") as file:
+                file.write("y" * 4096)
+
+    writer = threading.Thread(target=grow)
+    writer.start()
+    try:
+        found = module.take("r1", ["files"])["backups"]["r1"]["files"]
+    finally:
+        stop.set()
+        writer.join()
+    assert (
+        found["proven"].startswith("2 files (")
+        and "growing.log: file changed as we read it" in found["proven"]
+    )
+
+
+def test_a_backup_whose_record_is_damaged_stays(module, tmp_path):
+    module.take("r1", ["rabbitmq"])
+    (tmp_path / "backups" / "r1" / "backup.json").write_text("{")
+    module.take("r2", ["rabbitmq"], keep=1)
+    assert list(module.kept()["backups"]) == ["r2"]
+    assert {one.name for one in (tmp_path / "backups").iterdir()} == {"r1", "r2"}
 
 
 def test_a_file_that_was_changed_since_is_not_restored(module, tmp_path):
