@@ -28,6 +28,7 @@ def test_a_scheduler_goes_on_with_a_run_in_its_window_alone(cloud):
     closed(cloud)
     run = cloud.json("rollout.status")["run"]
     assert (run["state"], run["reason"]) == ("paused", "WINDOW_CLOSED") and run["opens"] > time.time() + 3600
+    assert run["closed"]["stage"] == "prefetch" and run["closed"]["opens"] == run["opens"]
     waits = cloud.run("rollout.resume", "only=WINDOW_CLOSED")
     assert waits.returncode == 0 and "nothing to do" in waits.stdout, waits.stdout
     cloud.openstack(window=window(*OPEN))

@@ -151,6 +151,7 @@ def _run(run: Run | None, asked: str, estimate: Mapping[str, Any] | None) -> dic
         return None
     here = (StageState.RUNNING.value, run.state.value)
     current = [stage for stage, record in run.stage.items() if record.state.value in here]
+    closed = run.closed if run.reason == "WINDOW_CLOSED" else None
     return {
         "id": run.id,
         "orchestration": run.orchestration,
@@ -162,7 +163,8 @@ def _run(run: Run | None, asked: str, estimate: Mapping[str, Any] | None) -> dic
         "until": run.asked.until,
         "questions": [asdict(one) for one in run.questions.values()],
         "estimate": estimate,
-        "opens": run.closed.opens if run.closed and run.reason == "WINDOW_CLOSED" else None,
+        "opens": closed.opens if closed else None,
+        "closed": asdict(closed) if closed else None,
         "stage": current[-1] if current and run.state not in _OVER else "",
         "reason": run.reason,
         "message": run.message,

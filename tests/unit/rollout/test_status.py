@@ -58,6 +58,16 @@ def test_a_paused_run_with_a_silent_and_a_failed_node(cloud, master):
     assert json.loads(json.dumps(data)) == data
 
 
+def test_a_run_in_a_closed_window_tells_for_which_node_it_waits(cloud, master):
+    cloud.openstack["window"] = {"from": "02:00", "to": "04:00", "prefetch": "any_time"}
+    with pytest.raises(RolloutError):
+        master.update()
+    run = measured(master)["run"]
+    closed = run["closed"]
+    assert (closed["node"], closed["role"], closed["stage"]) == ("controller1", "controller", "ovn")
+    assert closed["opens"] == run["opens"] and closed["seconds"] >= 600
+
+
 def test_the_table_begins_with_the_four_columns(master):
     lines = tables.text(measured(master)).splitlines()
     assert lines[0].split() == ["NAME", "TARGET", "AVAILABLE", "DEPLOYED"]

@@ -9,11 +9,11 @@ import json
 
 import pytest
 
-from .. import operator, proof, settings
-from ..clusters import pacemaker
-from ..clusters.probe import Probe
-from ..events import EventLog, most_in_flight
-from .test_control_plane import (
+from ... import operator, proof, settings
+from ...clusters import pacemaker
+from ...clusters.probe import Probe
+from ...events import EventLog, most_in_flight
+from ..test_control_plane import (
     CONTROLLERS,
     ROUNDS,
     assert_never_without_quorum,
