@@ -29,12 +29,20 @@ class Seconds:
 
         events: of the rollout, in their order, from the begin of a run on.
         """
-        states = list(_states(events))
-        looks = self._browser.driver.execute_script("return window.looks")
-        for look in looks:
-            shown = {row[0]: dict(zip(look["heads"][4:-1], row[4:-1], strict=True)) for row in look["rows"]}
-            if shown and look["at"] >= states[0][0]:
-                yield _late(look["at"], _told(shown), states)
+        return late(self.seen(), events)
+
+    def seen(self):
+        """The looks so far."""
+        return self._browser.driver.execute_script("return window.looks")
+
+
+def late(looks, events):
+    """As Seconds.late, of looks that were taken before."""
+    states = list(_states(events))
+    for look in looks:
+        shown = {row[0]: dict(zip(look["heads"][4:-1], row[4:-1], strict=True)) for row in look["rows"]}
+        if shown and look["at"] >= states[0][0]:
+            yield _late(look["at"], _told(shown), states)
 
 
 def _told(shown):
