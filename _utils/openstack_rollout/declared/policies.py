@@ -183,6 +183,9 @@ class Policy(Strict):
     names, or names with compound targets. Nodes of none of them go last."""
     pause_after: Literal["group"] | None = None
     """Whether the run stops between two groups, until it is told to go on (rollout.resume)."""
+    group_max_failures: dict[str, Failures] = {}
+    """Nodes of one of its groups that may fail, by the group's name: a number, or a percentage of the group's
+    nodes, rounded down. max_failures counts for the role as a whole beside it."""
     drain: str = NO_DRAIN
     """How workloads leave a node before it is touched."""
     silence: Seconds = 60
@@ -215,20 +218,23 @@ class Policy(Strict):
     """Whether a node may be rebooted that was neither drained nor is empty."""
 
     _of: int = PrivateAttr(default=0)
+    _of_groups: Mapping[str, int] = PrivateAttr(default={})
 
     @model_validator(mode="after")
     def _of_known_groups(self) -> Self:
-        unknown = [name for name in self.group_windows if name not in self.groups]
-        if unknown:
-            near = suggestion(unknown[0], self.groups) or ", name it in groups"
-            text = f"is no group of this role{near}"
-            raise Wrong(text, lines=[(("group_windows", unknown[0]), text)])
+        lines: list[tuple[Path, str]] = []
+        for key in ("group_windows", "group_max_failures"):
+            for name in (one for one in getattr(self, key) if one not in self.groups):
+                near = suggestion(name, self.groups) or ", name it in groups"
+                lines.append(((key, name), f"is no group of this role{near}"))
+        raise_all(lines)
         return self
 
-    def for_nodes(self, count: int) -> Self:
-        """The same, of a role that has so many nodes."""
+    def for_nodes(self, count: int, of_groups: Mapping[str, int] | None = None) -> Self:
+        """The same, of a role that has so many nodes. of_groups: name → how many nodes a group of it has."""
         found = self.model_copy()
         found._of = count
+        found._of_groups = of_groups or {}
         return found
 
     @property
@@ -237,6 +243,12 @@ class Policy(Strict):
         if self.on_failure == "quarantine" and "max_failures" not in self.model_fields_set:
             return max(1, _share(SET_ASIDE, self._of))
         return _share(self.max_failures, self._of)
+
+    @property
+    def tolerated_of_groups(self) -> dict[str, int]:
+        """How many nodes of a group may fail, of those groups that have a threshold (see for_nodes)."""
+        said = self.group_max_failures
+        return {name: _share(value, self._of_groups.get(name, 0)) for name, value in said.items()}
 
     @property
     def drains_before(self) -> frozenset[str] | None:

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from openstack_rollout.declared import references, releases
-from openstack_rollout.declared.policies import NO_DRAIN, Policy
+from openstack_rollout.declared.policies import NO_DRAIN, NODES, Policy
 from openstack_rollout.declared.problems import path, shown
 from openstack_rollout.declared.services import BACKEND_MAPS
 from openstack_rollout.node.guards import NONE, PACEMAKER
@@ -152,6 +152,9 @@ def _policies(model: Model) -> Iterator[str]:
         here = f"openstack:policies:{role}"
         if policy.pause_after and not policy.groups:
             yield f"{here}:pause_after: has no effect without groups"
+        of_many = policy.for_nodes(NODES, dict.fromkeys(policy.groups, NODES))
+        if any(of_many.tolerated_of_groups.values()) and not of_many.tolerated:
+            yield f"{here}:group_max_failures: has no effect while max_failures, of all its nodes, is 0"
         if policy.per_zone and not model.zones:
             yield f"{here}:per_zone: has no effect without openstack:zones"
         if policy.soak and not policy.canary:

@@ -45,6 +45,8 @@ class PlannedRole:
         waves: The nodes that need something, in the order in which they start.
         limits: Step → seconds that it may take on a node.
         one_of_a_kind: Kind of data → the nodes that serve it, of which one at a time goes.
+        failures: How many nodes of the role may fail.
+        group_failures: Group → how many of its nodes may fail, of those that have a threshold of their own.
     """
 
     role: str
@@ -57,6 +59,8 @@ class PlannedRole:
     waves: tuple[Wave, ...]
     limits: dict[str, float] = field(default_factory=dict)
     one_of_a_kind: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    failures: int = 0
+    group_failures: dict[str, int] = field(default_factory=dict)
 
     @property
     def nodes(self) -> list[PlannedNode]:

@@ -12,18 +12,19 @@ from dataclasses import replace
 from typing import Any
 
 from openstack_rollout.declared.comparison import Compared
-from openstack_rollout.declared.policies import Policy
 from openstack_rollout.declared.rounds import Round
 from openstack_rollout.errors import RolloutError, one_line
 from openstack_rollout.records.durations import Durations, Place
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.planned import PlannedNode, PlannedRole
 from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, Trial
-from openstack_rollout.rollout import adoption, breakpoints, halting, judging, proving, quarantine
+from openstack_rollout.rollout import adoption, breakpoints, halting, judging, proving
 from openstack_rollout.rollout.admission import Apart, Capacity, Pass, admitted
 from openstack_rollout.rollout.breakpoints import Resting
+from openstack_rollout.rollout.budgets import Budgets
 from openstack_rollout.rollout.consent import Consents
 from openstack_rollout.rollout.fleet import Context, Fleet, StepResult
+from openstack_rollout.rollout.membership import Membership
 from openstack_rollout.rollout.node_log import NodeLog
 from openstack_rollout.rollout.openings import ANY_TIME, Closes
 from openstack_rollout.rollout.pace import Pace
@@ -36,8 +37,6 @@ from openstack_rollout.rollout.window import InFlight, Node, Queue, Window
 POLL = 1.0  # seconds
 _AFRESH = {"state": NodeState.IN_FLIGHT, "slow": 0.0, "again": 0.0}
 
-#: A node's id, its answer → what it is.
-Compare = Callable[[str, Any], Compared]
 #: The canaries of a role so far → its plan with the failures of this moment, None when nothing is to do.
 Replan = Callable[[Trial], PlannedRole | None]
 
@@ -45,11 +44,11 @@ Replan = Callable[[Trial], PlannedRole | None]
 class Engine:
     """Executes plans for one run.
 
-    fleet (Fleet), journal (Journal), run (its record), policies (role → Policy), compare: what a node is, by
-    its id and its answer (raises RolloutError), clock, monotonic: as of Ports, unedited: raises RolloutError
-    when the run is for something else than what is declared now; asked before each node. interrupted: as of
-    Ports. consents: whom it asks. closed: why a node may not start now that takes so many seconds at a stage,
-    None when it may. silencing: silences alerts that nodes in flight are expected to cause.
+    fleet (Fleet), journal (Journal), run (its record), members: its nodes, and their policies, clock,
+    monotonic: as of Ports, unedited: raises RolloutError when the run is for something else than what is
+    declared now; asked before each node. interrupted: as of Ports. consents: whom it asks. closed: why a node
+    may not start now that takes so many seconds at a stage, None when it may. silencing: silences alerts that
+    nodes in flight are expected to cause. Its `budgets` tell when too many nodes failed.
     """
 
     def __init__(  # noqa: PLR0917
@@ -57,8 +56,7 @@ class Engine:
         fleet: Fleet,
         journal: Journal,
         run: Run,
-        policies: Mapping[str, Policy],
-        compare: Compare,
+        members: Membership,
         clock: Callable[[], float],
         monotonic: Callable[[], float],
         unedited: Callable[[], None],
@@ -70,8 +68,8 @@ class Engine:
         self._fleet = fleet
         self._journal = journal
         self._run = run
-        self._policies = policies
-        self._compare = compare
+        self._policies = members.policies
+        self._compare = members.compare
         self._clock = clock
         self._monotonic = monotonic
         self._unedited = unedited
@@ -82,8 +80,9 @@ class Engine:
         self._closed = closed
         self._silencing = silencing or NoSilencing()
         self._log = NodeLog(fleet, journal, run, clock, self._silencing.noted)
+        self.budgets = Budgets(members, self._log)
         self._pace = Pace(Durations(journal), self._log)
-        self._retries = Retries(policies, self._log, clock, monotonic)
+        self._retries = Retries(members.policies, self._log, clock, monotonic)
         self._boots: dict[str, str] = {}
         self._agents: dict[str, Mapping[str, Mapping[str, str]]] = {}
 
@@ -162,27 +161,6 @@ class Engine:
         """Note that a node is measured to be done with a stage."""
         self._log.skip(node, stage)
 
-    def failures(self, role: str | None = None) -> dict[str, NodeRecord]:
-        """The nodes (of a role) that failed in this run and were excluded since."""
-        return {
-            node: record
-            for node, record in self._log.records.items()
-            if record.state is NodeState.FAILED and role in (None, record.role)
-        }
-
-    def budget_error(self, stage: str, role: str) -> RolloutError | None:
-        """The reason to pause when more nodes of a role failed than its policy allows."""
-        failed = judging.counted(self.failures(role))
-        if len(failed) <= self._policies[role].tolerated:
-            return None
-        return judging.because(stage, failed, max(failed, key=lambda node: failed[node].history[-1].finished))
-
-    def set_aside(self, stage: str) -> list[str]:
-        """Set the nodes aside that failed, as the policy of their role says; returns their ids."""
-        known = [record.role for record in self._log.records.values()]
-        over = {role: bool(self.budget_error(stage, role)) for role in {*known} & self._policies.keys()}
-        return quarantine.set_aside(self._log, self._policies, lambda role: over[role])
-
     def requested(self) -> RolloutError | None:
         """What an operator asked of this run, as the error that ends it."""
         halt = halting.requested(self._journal, self._run)
@@ -205,13 +183,6 @@ class Engine:
         limits = TimeLimits(self._fleet, self._policies, self._monotonic)
         with self._silencing.resumed(self._log):
             return adoption.adopt(self._fleet, self._log, limits, self._policies, self.requested, leaving)
-
-    def retry(self, paused_for: str) -> None:
-        """Give the nodes that failed earlier in this run another chance.
-
-        paused_for (str): as of quarantine.retry.
-        """
-        quarantine.retry(self._log, self.failures(), paused_for)
 
     def _take(
         self, pass_: Pass, role: str, nodes: Iterable[PlannedNode], tolerated: int | None = None
@@ -288,7 +259,7 @@ class Engine:
                 self._pace.ended(node.id, self._log.records[node.id], limits.took(result.jid), result.idle)
             if self._take_in(pass_, node, steps, result, in_flight):
                 return halt
-            return self._over_budget(pass_, node, tolerated) or halt
+            return self.budgets.after(pass_.round_.stage, node.id, tolerated) or halt
         except RolloutError as error:  # of the journal: its other steps are not begun any more
             in_flight.pop(node.id, None)
             return halt or error
@@ -436,18 +407,6 @@ class Engine:
         except RolloutError as error:
             return error.reason, error.message
         return judging.verdict(compared, round_.open(compared), self._run.target)
-
-    def _over_budget(self, pass_: Pass, node: Node, tolerated: int | None) -> RolloutError | None:
-        reason = self._log.records[node.id].reason
-        if reason in judging.EXCLUDED:
-            return None
-        if reason in judging.OF_ALL:
-            tolerated = -1
-        if tolerated is None:
-            self.set_aside(pass_.round_.stage)
-            return self.budget_error(pass_.round_.stage, node.role)
-        failed = judging.counted(self.failures(node.role))
-        return judging.because(pass_.round_.stage, failed, node.id) if len(failed) > tolerated else None
 
     def _soak(self, round_: Round, role: str, planned: PlannedRole, soaking: Callable[[], None]) -> None:
         """Let the canaries run for a while, then measure them once more."""

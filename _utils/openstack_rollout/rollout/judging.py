@@ -34,10 +34,13 @@ def counted(failed: Mapping[str, NodeRecord]) -> dict[str, NodeRecord]:
     return {node: record for node, record in failed.items() if record.reason not in EXCLUDED}
 
 
-def because(stage: str, failed: Mapping[str, NodeRecord], node: str) -> RolloutError:
-    """The error that pauses a run after a node failed, naming the others that had failed before it."""
+def because(stage: str, failed: Mapping[str, NodeRecord], node: str, why: str = "") -> RolloutError:
+    """The error that pauses a run after a node failed, naming the others that had failed before it.
+
+    why (str): what does not allow so many, where that is not the role.
+    """
     record = failed[node]
     others = sorted(set(failed) - {node})
     also = f" (failed before: {', '.join(others)})" if others else ""
-    message = f"{node} failed at {stage}/{record.step}: {record.message}{also}"
+    message = f"{node} failed at {stage}/{record.step}: {record.message}{also}{why and f'; {why}'}"
     return RolloutError(record.reason, message, [node, *others])

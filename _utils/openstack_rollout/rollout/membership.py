@@ -6,7 +6,7 @@ answer is a failure, never absent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -30,6 +30,16 @@ class Measured:
 
     nodes: Mapping[str, Compared]
     failures: Mapping[str, tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Exceeded:
+    """More nodes failed than may: the ids of those that did, in their order, and what does not allow so many
+    ("" for the role as a whole).
+    """
+
+    nodes: tuple[str, ...]
+    why: str = ""
 
 
 @dataclass
@@ -75,10 +85,13 @@ class Membership:
         of_node: dict[str, str | None] = {
             node: zone for zone in sorted(zones, reverse=True) for node in zones[zone]
         }
-        policies = {role: model.policies.of(role).for_nodes(len(nodes)) for role, nodes in roles.items()}
         groups = {
-            role: _groups(role, policy, roles[role], zones, accepted, fleet)
-            for role, policy in policies.items()
+            role: _groups(role, model.policies.of(role), nodes, zones, accepted, fleet)
+            for role, nodes in roles.items()
+        }
+        policies = {
+            role: model.policies.of(role).for_nodes(len(nodes), _sizes(groups[role]))
+            for role, nodes in roles.items()
         }
         return cls(roles, policies, Comparison.of(model), of_node, model.base, accepted, groups)
 
@@ -194,20 +207,36 @@ class Membership:
         return self.comparison.compare(answered, roles, zone)
 
     def refuse_over_budget(self, failures: Mapping[str, tuple[str, str]]) -> None:
-        """Raise the first failure's reason when a role has more of them than its policy allows."""
-        failed = self.over_budget(failures)
-        if failed:
+        """Raise the first failure's reason when a role, or a group of it, has more of them than may."""
+        if over := self._first_exceeded(failures):
+            failed = over.nodes
             reason, message = failures[failed[0]]
             also = f" (and {', '.join(failed[1:])})" if failed[1:] else ""
-            raise RolloutError(reason, f"{failed[0]}{also}: {one_line(message, reason)}", failed)
+            why = over.why and f"; {over.why}"
+            raise RolloutError(reason, f"{failed[0]}{also}: {one_line(message, reason)}{why}", failed)
 
     def over_budget(self, failures: Collection[str]) -> list[str]:
-        """The failed nodes of the first role that has more of them than its policy allows."""
-        for role, nodes in self.roles.items():
-            failed = [node for node in nodes if node in failures]
-            if len(failed) > self.policies[role].tolerated:
-                return failed
-        return []
+        """The failed nodes of the first role, or group, that has more of them than its policy allows."""
+        over = self._first_exceeded(failures)
+        return list(over.nodes) if over else []
+
+    def exceeded(self, role: str, failed: Sequence[str]) -> Iterator[Exceeded]:
+        """Where more nodes failed than may: of a role as a whole, then of its groups.
+
+        failed: the ids of the nodes of that role that failed.
+        """
+        policy = self.policies[role]
+        if len(failed) > policy.tolerated:
+            yield Exceeded(tuple(failed))
+        for group, tolerated in policy.tolerated_of_groups.items():
+            here = [node for node in failed if self.group_of(role, node) == group]
+            if len(here) > tolerated:
+                key = f"openstack:policies:{role}:group_max_failures:{group}"
+                yield Exceeded(tuple(here), f"of group {group} no more than {tolerated} may ({key})")
+
+    def _first_exceeded(self, failures: Collection[str]) -> Exceeded | None:
+        failed = {role: [node for node in nodes if node in failures] for role, nodes in self.roles.items()}
+        return next((one for role in self.roles for one in self.exceeded(role, failed[role])), None)
 
 
 def _groups(  # noqa: PLR0917
@@ -227,4 +256,14 @@ def _groups(  # noqa: PLR0917
             raise RolloutError("NO_NODES", f"{here}: {target!r} matches no {role}")
         if target and (gone := [one for one in targets.named(target) if one not in accepted]):
             raise RolloutError("NO_NODES", f"{here}: {some(gone)} is named there, and is no accepted minion")
+    return found
+
+
+def _sizes(groups: Mapping[str, Collection[str]]) -> dict[str, int]:
+    """How many nodes each group has; a node of several is one of the first."""
+    counted: set[str] = set()
+    found = {}
+    for name, nodes in groups.items():
+        found[name] = len(set(nodes) - counted)
+        counted.update(nodes)
     return found

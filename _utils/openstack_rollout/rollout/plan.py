@@ -179,6 +179,8 @@ class Planner:
             *(role, window.size, window.per_zone, drain, reboot, tuple(proving), soak, tuple(waves)),
             limits={step: policy.limits.of(step) for step in names if not breakpoints.is_break(step)},
             one_of_a_kind=alike,
+            failures=policy.tolerated,
+            group_failures=policy.tolerated_of_groups,
         )
 
     def keeping_apart(

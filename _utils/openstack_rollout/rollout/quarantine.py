@@ -6,7 +6,7 @@ run; by the same one when somebody looked after a pause that a failure made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 
 from openstack_rollout.declared.policies import Policy
 from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, RunState
@@ -16,11 +16,11 @@ from openstack_rollout.rollout.node_log import NodeLog
 from openstack_rollout.rollout.window import InFlight
 
 
-def set_aside(log: NodeLog, policies: Mapping[str, Policy], over_budget: Callable[[str], bool]) -> list[str]:
-    """Set the nodes aside that failed, and of whose role no more failed than may; returns their ids.
+def set_aside(log: NodeLog, policies: Mapping[str, Policy], too_many: Collection[str]) -> list[str]:
+    """Set the nodes aside that failed, as the policy of their role says; returns their ids.
 
-    log: what the run did to its nodes. over_budget: whether more nodes of a role failed than may. Raises
-    RolloutError JOURNAL_FAILED.
+    log: what the run did to its nodes. too_many: those of which more failed than may; they are not set aside.
+    Raises RolloutError JOURNAL_FAILED.
     """
     found = []
     for name, record in log.records.items():
@@ -31,7 +31,7 @@ def set_aside(log: NodeLog, policies: Mapping[str, Policy], over_budget: Callabl
             and record.state is NodeState.FAILED
             and not record.quarantined
             and record.reason not in (*judging.EXCLUDED, *judging.OF_ALL)
-            and not over_budget(record.role)
+            and name not in too_many
         ):
             node = node_of(name, record)
             log.note(node, quarantined=True)

@@ -216,7 +216,7 @@ class Rollout:
         engine.adopt()
         goes_on = _going_on(unfinished, orchestration) is not None
         if goes_on:
-            engine.retry(paused_for)
+            engine.budgets.retry(paused_for)
             # A stage that was skipped by an old measurement has to be measured again.
             unfinished.stage = {
                 name: record
@@ -236,8 +236,8 @@ class Rollout:
         engine.know(measured.nodes)
         for node, (reason, message) in limit.inside(measured).failures.items():
             engine.leave_out(members.node(node), PREFETCH, reason, message)
-        engine.set_aside(PREFETCH)
-        failed = engine.failures()
+        engine.budgets.set_aside()
+        failed = engine.budgets.failures()
         nodes = {node: one for node, one in measured.nodes.items() if node not in failed}
         drains = self._engines.drains(model)
         own = limit.inside(Measured(nodes, measured.failures))
@@ -283,7 +283,7 @@ class Rollout:
         halt = engine.requested()
         if halt:
             raise halt
-        excluded = engine.failures()
+        excluded = engine.budgets.failures()
         asked = [name for name in members.ids if name not in excluded]
         measured = members.measure(self._fleet, asked, halted=engine.requested)
         found = measured.nodes
@@ -306,9 +306,8 @@ class Rollout:
         unhindered(lambda: preconditions.refuse_undrainable(members, seen, [stage], drains), engine.requested)
         occupancy.refuse(model, members, seen, [stage], drains)
         planner = Planner(model, members, found, drains, run.target, limit, run.asked.resting or {})
-        planned = unhindered(
-            lambda: planner.stage(stage, run.of_stage(stage).trials, engine.failures()), engine.requested
-        )
+        trials, failed = run.of_stage(stage).trials, engine.budgets.failures()
+        planned = unhindered(lambda: planner.stage(stage, trials, failed), engine.requested)
         self._log.changed(run, planned)
         for node in planned.done:
             engine.skip(members.node(node), stage)
@@ -339,11 +338,11 @@ class Rollout:
             differences = [*one.open(run.stages), *one.health]
             if differences:
                 wrong[node] = ("NOT_AT_RELEASE", "; ".join(words.differences(differences, one)))
-        excluded = {node: record for node, record in engine.failures().items() if node in wrong}
+        excluded = {node: record for node, record in engine.budgets.failures().items() if node in wrong}
         fresh = {node: why for node, why in wrong.items() if node not in excluded}
         for node, (reason, message) in fresh.items():
             engine.leave_out(members.node(node), "finish", reason, message)
-        engine.set_aside("finish")
+        engine.budgets.set_aside()
         aside = {node: one for node, one in quarantine.of(engine.records).items() if node in wrong}
         if fresh := {node: why for node, why in fresh.items() if node not in aside}:
             node, (reason, message) = next(iter(fresh.items()))
@@ -377,10 +376,10 @@ class Rollout:
 
     def _refuse_over_budget(self, engine: Engine, stage: str, members: Membership) -> None:
         for role in members.roles:
-            error = engine.budget_error(stage, role)
+            error = engine.budgets.error(stage, role)
             if error:
                 raise error
-        engine.set_aside(stage)
+        engine.budgets.set_aside()
 
     def _halted(self, run: Run | None) -> Halted:
         """What an operator asks of a run that goes on; of one that is not opened, only Ctrl-C is heard."""

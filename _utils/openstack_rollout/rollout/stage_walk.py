@@ -76,8 +76,9 @@ class StageWalk:
 
     def _role(self, stage: str, round_: Round, role: PlannedRole) -> bool:
         def replan(trial: Trial) -> PlannedRole | None:
+            failed = self._engine.budgets.failures()
             return unhindered(
-                lambda: self._planner.role(stage, round_.name, role.role, trial, self._engine.failures()),
+                lambda: self._planner.role(stage, round_.name, role.role, trial, failed),
                 self._engine.requested,
             )
 

@@ -103,6 +103,9 @@ def _terms(role: Mapping[str, Any]) -> Iterator[str]:
     yield f"batch {role['batch']}"
     if role["per_zone"]:
         yield f"{role['per_zone']} in a zone"
+    if role["failures"] or role["group_failures"]:
+        groups = ", ".join(f"{count} of {group}" for group, count in role["group_failures"].items())
+        yield f"{role['failures']} may fail{groups and f' ({groups})'}"
     for kind, nodes in role["one_of_a_kind"].items():
         yield f"one at a time of {some(nodes)} ({kind.replace('_', ' ')})"
     if role["drain"] != "none":

@@ -101,6 +101,19 @@ def test_a_window_of_no_group_is_refused_by_its_key():
     assert "openstack:policies:compute:group_windows:rack1:to: " in pillars.lines(openstack)[0]
 
 
+def test_a_threshold_of_no_group_is_refused_by_its_key():
+    openstack = pillars.valid()
+    groups = {"rack1": "cmp1", "rack2": "cmp2"}
+    openstack["policies"] = {"compute": {"groups": groups, "group_max_failures": {"rack3": 1}}}
+    (line,) = pillars.lines(openstack)
+    assert line.startswith("openstack:policies:compute:group_max_failures:rack3: is no group of this role")
+    assert "did you mean rack" in line
+    openstack["policies"]["compute"]["group_max_failures"] = {"rack1": "101%"}
+    assert "openstack:policies:compute:group_max_failures:rack1: '101%'" in pillars.lines(openstack)[0]
+    openstack["policies"]["compute"] |= {"group_max_failures": {"rack1": "10%"}, "max_failures": "20%"}
+    assert pillars.lines(openstack) == []
+
+
 def test_groups_of_a_role_of_the_operators_own():
     openstack = {
         **pillars.valid(),
@@ -128,6 +141,13 @@ def test_groups_of_a_role_of_the_operators_own():
 def test_how_many_nodes_of_a_role_may_fail(said, count, tolerated):
     policy = Policies.model_validate({"compute": said}).of("compute")
     assert policy.for_nodes(count).tolerated == tolerated
+
+
+def test_how_many_nodes_of_a_group_may_fail():
+    said = {"groups": ["az1", "az2", "az3"], "group_max_failures": {"az1": "25%", "az2": 3}}
+    policy = Policies.model_validate({"compute": {**said, "max_failures": 5}}).of("compute")
+    policy = policy.for_nodes(20, {"az1": 8, "az2": 6, "az3": 6})
+    assert policy.tolerated == 5 and policy.tolerated_of_groups == {"az1": 2, "az2": 3}
 
 
 @pytest.mark.parametrize("said", ["101%", "-1%", "1.5%", "5", "5 %", "%", "", -1, 10_001, 1.5, True, [], {}])

@@ -34,6 +34,11 @@ def test_a_pillar_with_several():
         ("policies/compute/per_zone", 1, "policies:compute:per_zone: has no effect without openstack:zones"),
         ("policies/compute/soak", 60, "policies:compute:soak: has no effect without canary"),
         (
+            "policies/compute",
+            {"groups": {"rack1": "cmp1"}, "group_max_failures": {"rack1": "10%"}},
+            "policies:compute:group_max_failures: has no effect while max_failures, of all its nodes, is 0",
+        ),
+        (
             "policies/compute/migrate_back",
             True,
             "policies:compute:migrate_back: has no effect while drain is none",
@@ -79,6 +84,8 @@ def test_a_custom_image_of_a_back_end_that_no_service_has():
 @pytest.mark.parametrize(
     ("path", "value"),
     [
+        ("policies/compute", {"groups": {"a": "cmp1"}, "group_max_failures": {"a": 1}, "max_failures": "5%"}),
+        ("policies/compute", {"groups": {"a": "cmp1"}, "group_max_failures": {"a": 0}}),
         ("policies/compute", {"drain": "live_migrate", "migrate_back": True, "canary": 1, "soak": 60}),
         ("services/glance", {"guard": "none"}),
         ("services/glance", {"guard": "pacemaker"}),
