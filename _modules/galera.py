@@ -38,9 +38,13 @@ _QUESTION = (
     " UNION SELECT 'wsrep_provider_options', @@GLOBAL.wsrep_provider_options"
 )
 _CLIENTS = (
-    "SELECT HOST FROM information_schema.PROCESSLIST WHERE USER != 'system user'"
+    "SELECT HOST FROM information_schema.PROCESSLIST WHERE ID != CONNECTION_ID()"
+    " AND USER NOT IN ('system user', 'unauthenticated user')"
     " AND HOST != 'localhost' AND HOST NOT LIKE '127.0.0.1:%'"
 )
+# The server's own threads, which it shows to those alone whom it shows all others' too.
+_THREADS = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'system user'"
+_HERE = {"localhost", "127.0.0.1", "::1"}
 
 
 def status(container: str = "mariadb") -> dict | None:
@@ -74,6 +78,28 @@ def status(container: str = "mariadb") -> dict | None:
         },
         "lacks": clusters.galera(members, len(members)),
     }
+
+
+def clients(container: str = "mariadb") -> list[str]:
+    """From where clients are connected to members of this cluster, but for each member's own machine.
+
+    container (str): its name.
+
+    Returns the hosts. Raises NodeError CLIENT_FAILED, or LIMIT_REACHED, where a member does not tell.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'ctl1' galera.clients
+    """
+    own = _ask(container)
+    others = _members(container, own) or {}
+    for answer in others.values():
+        if isinstance(answer, NodeError):  # its server is there; where none is, nobody is connected
+            raise answer
+    asked = ["", *(host for host, row in others.items() if isinstance(row, dict))]
+    return sorted({one for host in asked for one in _connected(container, host, own)} - _HERE)
 
 
 def may_stop(container: str = "mariadb", patience: float = PATIENCE) -> dict | None:
@@ -333,6 +359,19 @@ def _desync(container: str, state: str) -> None:
 def _clients(container: str) -> list[str]:
     """Where clients are connected from, beside this machine."""
     return _query(container, _CLIENTS).stdout.split()
+
+
+def _connected(container: str, host: str, own: dict) -> list[str]:
+    """The hosts that are connected to a member ("": the own one). Raises NodeError where it does not tell."""
+    where = [f"--host={host}", f"--port={own.get('port', '3306')}"] if host else []
+    result = _query(container, f"{_THREADS}; {_CLIENTS}", *where)
+    if result.retcode:
+        text = f"{container} cannot ask {host or 'its database'}: {result.complaint()}"
+        raise NodeError(clusters.unasked(result.stderr), text)
+    threads, *found = result.stdout.split() or [""]
+    if not threads.isdigit() or (host and not int(threads)):
+        raise NodeError("CLIENT_FAILED", f"{container}: {host or 'it'} does not tell who is connected")
+    return [one.rpartition(":")[0] or one for one in found]
 
 
 def _ask(container: str, host: str = "", port: str = "", absent: bool = False) -> dict | None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from salt.exceptions import CommandExecutionError
 
+from openstack_rollout.errors import some
 from openstack_rollout.node import backup_proofs, backup_store, commands, share, storage
 from openstack_rollout.node.backup_store import Part
 from openstack_rollout.node.errors import NodeError
@@ -105,15 +106,17 @@ def kept() -> dict:
     return _told(backup_store.known())
 
 
-def restore(name: str, part: str, key_file: str = "", paths: Sequence[str] = ()) -> dict:
+def restore(name: str, part: str, key_file: str = "", paths: Sequence[str] = (), force: bool = False) -> dict:
     """Restore a part of a backup, after its sum and its content were proven again.
 
     name (str): of the backup. part (str): one that `kept` names. key_file (str): as for `take`. paths (list):
-    of the files that come back; for the part files alone.
+    of the files that come back; for the part files alone. force (bool): whether the part galera comes back
+    although clients are connected to a member of its cluster: what they write is mixed with it.
 
     Databases are what they were then: what was written since is lost. Accounts that are there keep their
     passwords; those that are missing come back, and what all of them may do. Files come back with permissions
-    and owners. Nothing is restarted. Raises NodeError BACKUP_FAILED, which says whether anything was touched.
+    and owners. Nothing is restarted. Returns as `kept`, and "clients": from where some were connected all the
+    same. Raises NodeError BACKUP_FAILED, which says whether anything was touched.
 
     CLI Example:
 
@@ -127,14 +130,19 @@ def restore(name: str, part: str, key_file: str = "", paths: Sequence[str] = ())
             raise NodeError("BACKUP_FAILED", f"this node keeps no part of a backup {name}")
         path, key = _proven(name, found, key_file, paths)
         command = _back(part, paths)
-    except (NodeError, OSError) as error:
+        clients, unknown = _connected(part, force)
+    except (CommandExecutionError, OSError) as error:
         text = error.text if isinstance(error, NodeError) else str(error)
         raise NodeError("BACKUP_FAILED", f"{part}: {text}; nothing was touched") from error
     try:
         said = backup_store.read(path, key, command, WITHIN)
     except NodeError as error:
         raise NodeError("BACKUP_FAILED", f"{part}: {error.text}; some of it may be back already") from error
-    return {**_told({name: {part: found}}), "said": said}
+    return {
+        **_told({name: {part: found}}),
+        "said": "; ".join(filter(None, (said, unknown))),
+        "clients": clients,
+    }
 
 
 def _proven(name: str, found: Part, key_file: str, paths: Sequence[str]) -> tuple[Path, str]:
@@ -164,6 +172,37 @@ def _proven(name: str, found: Part, key_file: str, paths: Sequence[str]) -> tupl
         with backup_store.opened(path, key) as stream:
             backup_proofs.refuse_missing(stream, paths)
     return path, key
+
+
+def _connected(part: str, force: bool) -> tuple[list[str], str]:
+    """From where clients are connected to the database that comes back, and why that is not known.
+
+    Raises NodeError where there are some, or nobody can tell, but by force. Accounts are no rows: who is
+    connected mixes nothing with them.
+    """
+    if part != "galera":
+        return [], ""
+    (container, *_) = _guarded(part)
+    try:
+        found: list[str] = __salt__["galera.clients"](container)
+    except CommandExecutionError as error:
+        if not force:
+            raise
+        return [], f"who is connected is not known: {error}"
+    if found and not force:
+        raise NodeError(
+            "BACKUP_FAILED",
+            f"clients are connected to the database, from {some(found)}: stop what writes to it first, or"
+            " have it restored all the same (force=True)",
+        )
+    return found, ""
+
+
+def _guarded(part: str) -> list[str]:
+    """The containers, or units, of this node that a part is of."""
+    guards: Mapping[str, Any] = share.of(__pillar__).get("guards") or {}
+    wanted = _GUARDS.get(part, _GUARDS["ovn"])
+    return sorted(name for name, guard in guards.items() if guard == wanted)
 
 
 def _ways(of: Sequence[str], dump_below: int) -> Iterator[tuple[str, _Way]]:
@@ -236,11 +275,9 @@ def _back(part: str, paths: Sequence[str]) -> list[str]:
         if not named:
             raise NodeError("BACKUP_FAILED", "which files? give their paths")
         return ["tar", "--extract", "--gzip", "--file=-", "--directory=/", "--same-owner", "-p", "--", *named]
-    guards: Mapping[str, Any] = share.of(__pillar__).get("guards") or {}
-    wanted = _GUARDS.get(part, _GUARDS["ovn"])
-    here = sorted(name for name, guard in guards.items() if guard == wanted)
+    here = _guarded(part)
     try:
-        if wanted == _GUARDS["galera"] and here:
+        if _GUARDS.get(part) == _GUARDS["galera"] and here:
             return commands.inside(__salt__, here[0], ["mariadb", "--connect-timeout=5"])
         if part == "rabbitmq" and here:
             return commands.inside(__salt__, here[0], ["rabbitmqctl", "--quiet", "import_definitions"])

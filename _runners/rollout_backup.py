@@ -71,8 +71,10 @@ def backups():
     return {"nodes": nodes, "silent": silent}
 
 
-@console.command(name=console.text, part=console.text, node=console.text, paths=console.names)
-def restore_backup(name, part, node=None, paths=None):
+@console.command(
+    name=console.text, part=console.text, node=console.text, paths=console.names, force=console.flag
+)
+def restore_backup(name, part, node=None, paths=None, force=False):
     """Restore a part of a backup, after it was proven again. What was written since is lost.
 
     name
@@ -87,11 +89,16 @@ def restore_backup(name, part, node=None, paths=None):
     paths
         Of the files that come back (/etc/nova/nova.conf,/etc/nova/api-paste.ini), for files.
 
-    Databases are what they were then, with their cluster running; a copy by mariabackup is not restored by
-    this. Services are not stopped: stop those that write to it first.
+    force
+        True: galera comes back although clients are connected to its cluster, and what they write is mixed
+        with it.
 
-    Returns {node, said}. Refuses under BACKUP_FAILED, which says whether anything was touched;
-    WRONG_ARGUMENT, RUN_IN_PROGRESS.
+    Databases are what they were then, with their cluster running; a copy by mariabackup is not restored by
+    this. Services are not stopped: stop those that write to it first. For galera it is refused, by the hosts
+    of the clients, while some are connected to a member from another machine than that member's.
+
+    Returns {node, said, clients: from where some were connected all the same}. Refuses under BACKUP_FAILED,
+    which says whether anything was touched; WRONG_ARGUMENT, RUN_IN_PROGRESS.
 
     CLI Example:
 
@@ -102,4 +109,4 @@ def restore_backup(name, part, node=None, paths=None):
     """
     opts = wiring.master_options(__opts__)
     with SaltFleet(opts) as fleet:
-        return _backup.restore(wiring.ports(opts, fleet), name, part, node, paths or ())
+        return _backup.restore(wiring.ports(opts, fleet), name, part, node, paths or (), force=force)

@@ -54,11 +54,14 @@ class Part(_Record):
 
 
 class BackedUp(_Record):
-    """What a node keeps of backups: name → part → what it is. said: what was done."""
+    """What a node keeps of backups: name → part → what it is. said: what was done. clients: from where some
+    were connected to a database that was restored all the same.
+    """
 
     schema_: Literal[1] = Field(alias="schema")
     backups: dict[_Name, dict[_Name, Part]] = {}
     said: _Text = ""
+    clients: list[_Name] = []
 
 
 def read(node: str, answer: object) -> BackedUp:

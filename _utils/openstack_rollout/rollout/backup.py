@@ -84,7 +84,8 @@ def take(  # noqa: PLR0917
     for node, kinds in nodes.items():
         if node in found and (missing := _missing(kinds, found[node].backups.get(name, {}))):
             lacks[node] = "BACKUP_FAILED", f"it took none of {', '.join(missing)}"
-    _refuse({**failures, **lacks})
+    if failures or lacks:
+        raise _failed({**failures, **lacks})
     return {node: _plain(found[node], name) for node in in_order(found)}
 
 
@@ -100,12 +101,19 @@ def kept(ports: Ports, members: Membership) -> tuple[dict[str, dict[str, Any]], 
 
 
 def restore(
-    ports: Ports, name: str, part: str, node: str | None = None, paths: Sequence[str] = ()
+    ports: Ports,
+    name: str,
+    part: str,
+    node: str | None = None,
+    paths: Sequence[str] = (),
+    *,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Have a part of a backup restored by the node that keeps it.
 
-    part: as `kept` has it. node: where several keep it, such as files. paths: of files. Returns {"node",
-    "said"}. Raises RolloutError BACKUP_FAILED, WRONG_ARGUMENT, RUN_IN_PROGRESS.
+    part: as `kept` has it. node: where several keep it, such as files. paths: of files. force: although
+    clients are connected to the database. Returns {"node", "said", "clients": from where some were}. Raises
+    RolloutError BACKUP_FAILED, WRONG_ARGUMENT, RUN_IN_PROGRESS.
     """
     if (part == FILES) != bool(paths):
         raise RolloutError("WRONG_ARGUMENT", "paths: give those of the files that come back, for files alone")
@@ -124,10 +132,14 @@ def restore(
         "part": part,
         "key_file": model.backup.key_file or "",
         **({"paths": list(paths)} if paths else {}),
+        **({"force": True} if force else {}),
     }
     found, failures = ports.backups("restore", {nodes[0]: asked}, float(model.backup.timeout), never)
-    _refuse(failures)
-    return {"node": nodes[0], "said": found[nodes[0]].said if nodes[0] in found else ""}
+    (keeper,) = nodes
+    told = found.get(keeper)
+    if told is None:
+        raise _failed(failures or {keeper: ("NODE_SILENT", "whether it was restored is not known")})
+    return {"node": keeper, "said": told.said, "clients": told.clients}
 
 
 def _keepers(
@@ -152,13 +164,12 @@ def _missing(kinds: Iterable[str], parts: Mapping[str, Any]) -> list[str]:
     return [kind for kind in kinds if kind not in parts and not (kind == "ovn" and ovn)]
 
 
-def _refuse(failures: Mapping[str, tuple[str, str]]) -> None:
-    if failures:
-        text = "; ".join(
-            f"{node}: {message if reason == 'BACKUP_FAILED' else f'{reason}: {message}'}"
-            for node, (reason, message) in sorted(failures.items())
-        )
-        raise RolloutError("BACKUP_FAILED", text, in_order(failures))
+def _failed(failures: Mapping[str, tuple[str, str]]) -> RolloutError:
+    text = "; ".join(
+        f"{node}: {message if reason == 'BACKUP_FAILED' else f'{reason}: {message}'}"
+        for node, (reason, message) in sorted(failures.items())
+    )
+    return RolloutError("BACKUP_FAILED", text, in_order(failures))
 
 
 def _plain(told: BackedUp, name: str) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class Cluster(Commands):
         }
         self.errors, self.journal = {}, ""
         self.clients, self.processes = [0], "mariadbd --wsrep-on"
+        self.connected = {host: ["2"] for host in HOSTS}  # how many threads are the server's own, who else
 
     def __call__(self, command, **options):
         found = super().__call__(command, **options)
@@ -54,6 +55,8 @@ class Cluster(Commands):
             state = "Donor/Desynced" if on else "Synced"
             row |= {"wsrep_desync": "ON" if on else "OFF", "wsrep_local_state_comment": state}
             return found
+        if "COUNT(*)" in command[-1]:
+            return found | {"stdout": "\n".join(self.connected[host or HOSTS[0]])}
         if "PROCESSLIST" in command[-1]:
             return found | {"stdout": "10.88.0.12:4711\n" * (self.clients.pop(0) if self.clients else 0)}
         return found | {"stdout": "\n".join(f"{key}\t{value}" for key, value in row.items())}
@@ -87,6 +90,47 @@ def test_clients_that_stay_are_waited_for_a_few_seconds(tmp_path):
     cluster = Cluster()
     cluster.clients = [1] * 99
     assert guard(cluster, tmp_path).before_stop(NAME)["member"] == "ctl1" and len(cluster.clients) > 80
+
+
+def test_who_is_connected_to_any_member_is_told_but_for_this_machine(tmp_path):
+    cluster = Cluster()
+    module = guard(cluster, tmp_path)
+    assert module.clients(NAME) == []
+    cluster.connected[HOSTS[0]] = [
+        "2",
+        "10.0.0.21:40312",
+        "10.0.0.21:40313",
+        "localhost:40001",
+        "127.0.0.1:5",
+    ]
+    cluster.connected[HOSTS[2]] = ["5", "ctl9.example:40312", "[fd00::7]:123", "::1:12"]
+    assert module.clients(NAME) == ["10.0.0.21", "[fd00::7]", "ctl9.example"]
+    cluster.errors[HOSTS[2]] = (1, "ERROR 2003 (HY000): Can't connect to server on '10.88.0.13' (111)")
+    assert module.clients(NAME) == ["10.0.0.21"]
+
+
+@pytest.mark.parametrize("told", [["0"], [], ["?"]])
+def test_a_member_that_shows_its_own_threads_to_nobody_does_not_tell_who_is_connected(tmp_path, told):
+    cluster = Cluster()
+    cluster.connected[HOSTS[1]] = told
+    with pytest.raises(NodeError) as error:
+        guard(cluster, tmp_path).clients(NAME)
+    assert error.value.reason == "CLIENT_FAILED" and HOSTS[1] in error.value.text
+
+
+def test_a_member_that_lets_nobody_ask_does_not_tell_who_is_connected(tmp_path):
+    cluster = Cluster()
+    cluster.errors[HOSTS[1]] = (1, "ERROR 1040 (HY000): Too many connections")
+    with pytest.raises(NodeError) as error:
+        guard(cluster, tmp_path).clients(NAME)
+    assert error.value.reason == "LIMIT_REACHED"
+
+
+def test_a_database_without_a_cluster_is_asked_alone(tmp_path):
+    cluster = Cluster()
+    cluster.members[HOSTS[0]] = {"wsrep_on": "OFF", "port": "3306"}
+    cluster.connected[HOSTS[0]] = ["0", "10.0.0.21:40312"]  # no thread is of replication there
+    assert guard(cluster, tmp_path).clients(NAME) == ["10.0.0.21"]
 
 
 def test_a_member_that_was_not_stopped_after_all_keeps_in_step_again(tmp_path):

@@ -53,6 +53,7 @@ class Node:
         self.size = 1000
         self.state = "Synced"
         self.ran: list[list[str]] = []
+        self.clients: list[str] | NodeError = []
 
     def inside(self, salt, container, command):
         """A command that reads what it is given, and prints what is to be printed."""
@@ -73,6 +74,12 @@ class Node:
         found = str(self.size) if "SUM(" in asked else "keystone\nnova"
         return commands.Result(0, found, "")
 
+    def connected(self, container):
+        assert container == "mariadb"
+        if isinstance(self.clients, NodeError):
+            raise self.clients
+        return self.clients
+
     def module(self, monkeypatch):
         monkeypatch.setattr(commands, "inside", self.inside)
         monkeypatch.setattr(commands, "in_container", self.query)
@@ -80,6 +87,7 @@ class Node:
         servers = {"ovn_nb_db": "OVN_Northbound", "ovn_sb_db": "OVN_Southbound"}
         salt = {
             "galera.status": lambda container: {"state": self.state, "cluster": "Primary"},
+            "galera.clients": self.connected,
             "ovsdb_cluster.server": lambda container: {
                 "container": container, "database": servers[container], "address": "unix:/run/x.sock",
             },
@@ -226,6 +234,30 @@ def test_a_restore_says_whether_anything_was_touched(module, node, tmp_path):
     node.fails["mariadb"], node.says["mariadb"] = 1, "ERROR 2013: Lost connection"
     said = refused(lambda: module.restore("r1", "galera"))
     assert "Lost connection" in said and said.endswith("; some of it may be back already")
+
+
+def test_a_database_that_clients_are_connected_to_is_not_restored_without_force(module, node, tmp_path):
+    module.take("r1", ALL)
+    node.clients = [f"10.0.0.{number}" for number in range(21, 41)]
+    said = refused(lambda: module.restore("r1", "galera"))
+    assert "10.0.0.21" in said and " more" in said
+    assert "force=True" in said and said.endswith("; nothing was touched") and not list(tmp_path.glob("*.in"))
+    for part in ("galera_accounts", "rabbitmq", "OVN_Northbound"):  # which are no rows
+        assert module.restore("r1", part)["clients"] == []
+    told = module.restore("r1", "galera", force=True)
+    assert told["clients"] == node.clients and told["said"] == "done"
+    assert (tmp_path / "mariadb.mariadb.in").read_bytes() == DUMP
+
+
+def test_where_nobody_tells_who_is_connected_force_alone_restores(module, node, tmp_path):
+    module.take("r1", ["galera"])
+    node.clients = NodeError("CLIENT_FAILED", "mariadb cannot ask ctl2: access denied")
+    said = refused(lambda: module.restore("r1", "galera"))
+    assert "access denied" in said and said.endswith("; nothing was touched")
+    assert not list(tmp_path.glob("*.in"))
+    told = module.restore("r1", "galera", force=True)
+    assert told["clients"] == [] and "access denied" in told["said"]
+    assert (tmp_path / "mariadb.mariadb.in").exists()
 
 
 @pytest.mark.parametrize("wrong", ["missing", "empty", "open", "folder"])

@@ -21,7 +21,7 @@ class Keeper(Master):
     def __init__(self, cloud, folder):
         super().__init__(cloud, folder)
         self.asked, self.faults, self.keeps = [], {}, {}
-        self.before_answer = lambda: None
+        self.before_answer, self.mute = lambda: None, None
         cloud.openstack["service_types"]["control_plane"]["guard"] = "galera"
         cloud.openstack["backup"] = {"before": True, "of": ["galera", "files"], "keep": 2}
 
@@ -37,7 +37,9 @@ class Keeper(Master):
                     dict.fromkeys(arguments["of"], PART)
                 )
             told = {"schema": 1, "backups": self.keeps.get(node, {}), "said": "done"}
-            if node not in self.faults:
+            if arguments.get("force"):
+                told["clients"] = ["10.0.0.21"]
+            if node not in self.faults and (function, node) != self.mute:
                 found[node] = BackedUp.model_validate(told)
         self.before_answer()
         return found, {node: why for node, why in self.faults.items() if node in asked}
@@ -156,8 +158,13 @@ def test_a_part_comes_back_from_the_node_that_keeps_it(cloud, master):
     there, silent = backup.kept(ports, Membership.of(cloud.model, ports.fleet))
     assert set(there) == set(cloud.nodes) and silent == {}
     assert set(there["controller1"][run]) == {"galera", "files"}
-    assert backup.restore(ports, run, "galera") == {"node": "controller1", "said": "done"}
+    assert backup.restore(ports, run, "galera") == {
+        **{"node": "controller1", "said": "done"},
+        "clients": [],
+    }
     assert master.asked[-1] == ("restore", "controller1", {"name": run, "part": "galera", "key_file": ""})
+    forced = backup.restore(ports, run, "galera", force=True)
+    assert forced["clients"] == ["10.0.0.21"] and master.asked[-1][2]["force"] is True
     several = refusal(lambda: backup.restore(ports, run, "files", paths=["/etc/x"]))
     assert several.reason == "WRONG_ARGUMENT" and "say which" in several.message
     backup.restore(ports, run, "files", "compute1", ["/etc/x"])
@@ -168,3 +175,10 @@ def test_a_part_comes_back_from_the_node_that_keeps_it(cloud, master):
     assert "no node keeps galera" in refusal(lambda: backup.restore(ports, "r0", "galera")).message
     master.faults["controller1"] = ("NODE_SILENT", "no answer")
     assert "no answer of controller1" in refusal(lambda: backup.restore(ports, run, "galera")).message
+
+
+def test_a_node_that_says_nothing_of_a_restore_has_restored_nothing(cloud, master):
+    master.update()
+    master.mute = "restore", "controller1"
+    error = refusal(lambda: backup.restore(master.ports(), master.run.id, "galera"))
+    assert error.reason == "BACKUP_FAILED" and error.nodes == ("controller1",)

@@ -134,7 +134,13 @@ def test_a_backup_has_every_part_proven_and_nothing_in_the_clear(cloud, saved):
 def test_a_database_that_was_destroyed_is_there_again_row_by_row(cloud, saved):
     database(cloud, "ctl2", f"INSERT INTO {_TABLES} VALUES (999, 'after that moment', NULL)")
     database(cloud, "ctl2", "DROP DATABASE lab_backup")
-    cloud.master(["salt-run", "rollout.restore_backup", saved["name"], "galera"], timeout=operator.PATIENCE)
+    restore = ["salt-run", "rollout.restore_backup", saved["name"], "galera"]
+    refused = cloud.master(restore, timeout=operator.PATIENCE, check=False)  # the lab's services write to it
+    said = refused.stdout + refused.stderr
+    assert refused.returncode == 1 and "BACKUP_FAILED" in said and "nothing was touched" in said, said
+    assert database(cloud, "ctl1", "SHOW DATABASES LIKE 'lab_backup'") == []
+    done = cloud.master([*restore, "force=True", "--out=json"], timeout=operator.PATIENCE)
+    assert json.loads(done.stdout)["clients"] != []
     assert len(saved["rows"]) == 300
     for node in CONTROLLERS:
         assert rows(cloud, node) == saved["rows"], node
