@@ -10,9 +10,9 @@ from collections.abc import Collection, Mapping
 from statistics import median
 from typing import NamedTuple
 
-from openstack_rollout.records.journal import Journal, bucket
+from openstack_rollout.records.journal import Journal
+from openstack_rollout.records.kept_durations import NODE, ROLE, bucket
 
-NODE, ROLE = "node", "role"
 #: Values that are kept of a step of a node, and of a role; and steps of one of them.
 OF_NODE, OF_ROLE, STEPS = 9, 45, 500
 #: A step that takes so many times what it usually does is slow.
@@ -50,7 +50,7 @@ class Durations:
     """What steps took. journal (Journal): where that is kept."""
 
     def __init__(self, journal: Journal):
-        self._journal = journal
+        self._kept = journal.durations
         self._known: dict[tuple[str, str], dict[str, list[float]]] = {}
         self._together: dict[str, dict[str, dict[str, list[float]]]] = {}  # of nodes, by the key they share
         self._alone: set[str] | None = None  # the nodes that have a key of their own
@@ -73,14 +73,14 @@ class Durations:
         for node in nodes:
             self._bucket(node)[node] = self._of(NODE, node)
         for key in sorted({bucket(node) for node in nodes}):
-            self._journal.save_durations_of_nodes(key, self._together[key])
+            self._kept.save_nodes(key, self._together[key])
         for role in sorted({*nodes.values()}):
-            self._journal.save_durations(ROLE, role, self._of(ROLE, role))
+            self._kept.save(ROLE, role, self._of(ROLE, role))
 
     def forget_others(self, nodes: Collection[str], roles: Collection[str]) -> None:
         """Forget nodes and roles that are no more."""
-        self._journal.forget_durations(NODE, nodes)
-        self._journal.forget_durations(ROLE, roles)
+        self._kept.forget(NODE, nodes)
+        self._kept.forget(ROLE, roles)
 
     def usual(self, place: Place) -> float | None:
         """Seconds that a step takes as a rule: the median of the node, or of its role; None if unknown."""
@@ -136,15 +136,15 @@ class Durations:
 
     def _read(self, of: str, name: str) -> dict[str, list[float]]:
         if of != NODE:
-            return self._journal.durations(of, name)
+            return self._kept.of(of, name)
         if found := self._bucket(name).get(name):
             return found
         if self._alone is None:
-            self._alone = self._journal.nodes_alone()
-        return self._journal.durations(of, name) if name in self._alone else {}
+            self._alone = self._kept.nodes_alone()
+        return self._kept.of(of, name) if name in self._alone else {}
 
     def _bucket(self, node: str) -> dict[str, dict[str, list[float]]]:
         key = bucket(node)
         if key not in self._together:
-            self._together[key] = self._journal.durations_of_nodes(key)
+            self._together[key] = self._kept.of_nodes(key)
         return self._together[key]

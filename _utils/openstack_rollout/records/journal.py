@@ -10,8 +10,7 @@ import calendar
 import hashlib
 import secrets
 import time
-import zlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from openstack_rollout.records import forms
 from openstack_rollout.records.asked import Asked
 from openstack_rollout.records.audits import Audits
 from openstack_rollout.records.drain_record import DrainRecord
+from openstack_rollout.records.kept_durations import KeptDurations
 from openstack_rollout.records.node_file import NodeFile
 from openstack_rollout.records.planned import Plan
 from openstack_rollout.records.run_record import UNFINISHED, Called, NodeRecord, Run
@@ -36,9 +36,7 @@ REQUESTS = f"{BANK}/requests"
 CONFIRMED = f"{BANK}/confirmed"
 SKIPPED = f"{BANK}/skipped"
 DRAINS = f"{BANK}/drains"  # of no run: a drained node outlives the run that drained it
-DURATIONS = f"{BANK}/durations"  # of all runs, by what took them: a node, or a role
 
-_BUCKET, _BUCKETS = "nodes:", 64  # the keys that nodes share for their durations
 _PLAN, _APART = "plan", "apart"  # the key of a run's plan, and what stands for it in the record
 _STAMP = "%Y%m%d-%H%M%S"  # at the beginning of a run's id
 
@@ -65,6 +63,7 @@ class Journal:
         self._plans: dict[str, tuple[float, Plan]] = {}  # as they were written last, or read, and when made
         self.way_back = WaysBack(self._store)
         self.audits = Audits(self._store)
+        self.durations = KeptDurations(self._store)
 
     def create(  # noqa: PLR0917
         self,
@@ -280,56 +279,6 @@ class Journal:
         found = self._told(forms.TAGS, BANK, "tags")
         return found.digests if found else {}
 
-    def durations(self, of: str, name: str) -> dict[str, list[float]]:
-        """What steps took: their name → seconds, the latest last. What cannot be read counts as unknown.
-
-        of (str): node or role. name (str): of one of them.
-        """
-        if of == "node" and (found := self.durations_of_nodes(bucket(name)).get(name)):
-            return found
-        try:
-            return self._told(forms.TOOK, DURATIONS, f"{of}:{name}") or {}
-        except RolloutError:
-            return {}  # no update is held up for an estimate
-
-    def durations_of_nodes(self, key: str) -> dict[str, forms.Took]:
-        """What steps took on the nodes that share a key, as of `bucket`; those that are kept alone are not
-        among them.
-        """
-        try:
-            return self._told(forms.TOOK_BY_NODE, DURATIONS, key) or {}
-        except RolloutError:
-            return {}
-
-    def nodes_alone(self) -> set[str]:
-        """The nodes whose durations have a key of their own, of an older version of this."""
-        return {key[5:] for key in self._store.list(DURATIONS) if key.startswith("node:")}
-
-    def save_durations_of_nodes(self, key: str, took: dict[str, forms.Took]) -> None:
-        """Write what steps took on the nodes that share a key."""
-        self._store.store(DURATIONS, key, took)
-
-    def save_durations(self, of: str, name: str, took: dict[str, list[float]]) -> None:
-        """Write what steps took. of, name: as of `durations`."""
-        if of == "node":
-            self.save_durations_of_nodes(key := bucket(name), {**self.durations_of_nodes(key), name: took})
-        else:
-            self._store.store(DURATIONS, f"{of}:{name}", took)
-
-    def forget_durations(self, of: str, known: Collection[str]) -> None:
-        """Forget those of nodes (or roles) that are not among the known ones. of: as of `durations`."""
-        kept = {f"{of}:{name}" for name in known}
-        for key in self._store.list(DURATIONS):
-            if key.startswith(f"{of}:") and key not in kept:
-                self._store.flush(DURATIONS, key)
-            elif of == "node" and key.startswith(_BUCKET):
-                took = self.durations_of_nodes(key)
-                if left := {name: one for name, one in took.items() if f"{of}:{name}" in kept}:
-                    if left != took:
-                        self.save_durations_of_nodes(key, left)
-                else:
-                    self._store.flush(DURATIONS, key)
-
     def repair(self) -> list[str]:
         """Drop what cannot be read, and nothing else. Returns what that was.
 
@@ -394,8 +343,3 @@ def opened_at(run_id: str) -> float | None:
         return float(calendar.timegm(time.strptime(run_id.rpartition("-")[0], _STAMP)))
     except ValueError:
         return None
-
-
-def bucket(node: str) -> str:
-    """The key under which the durations of a node are kept, with those of some others."""
-    return f"{_BUCKET}{zlib.crc32(node.encode()) % _BUCKETS:02x}"

@@ -16,10 +16,10 @@ from openstack_rollout.declared.rounds import Round
 from openstack_rollout.errors import RolloutError, one_line
 from openstack_rollout.records.durations import Durations, Place
 from openstack_rollout.records.journal import Journal
-from openstack_rollout.records.planned import PlannedNode, PlannedRole
-from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, Trial
-from openstack_rollout.rollout import adoption, breakpoints, halting, judging, proving
-from openstack_rollout.rollout.admission import Apart, Capacity, Pass, admitted
+from openstack_rollout.records.planned import PlannedNode
+from openstack_rollout.records.run_record import NodeRecord, NodeState, Run
+from openstack_rollout.rollout import adoption, breakpoints, halting, judging
+from openstack_rollout.rollout.admission import Pass, admitted
 from openstack_rollout.rollout.breakpoints import Resting
 from openstack_rollout.rollout.budgets import Budgets
 from openstack_rollout.rollout.consent import Consents
@@ -34,11 +34,7 @@ from openstack_rollout.rollout.silencing import NoSilencing, Silencer
 from openstack_rollout.rollout.time_limits import TimeLimits, patience, silence
 from openstack_rollout.rollout.window import InFlight, Node, Queue, Window
 
-POLL = 1.0  # seconds
 _AFRESH = {"state": NodeState.IN_FLIGHT, "slow": 0.0, "again": 0.0}
-
-#: The canaries of a role so far → its plan with the failures of this moment, None when nothing is to do.
-Replan = Callable[[Trial], PlannedRole | None]
 
 
 class Engine:
@@ -91,48 +87,16 @@ class Engine:
         """What the run did to its nodes so far, by node id."""
         return self._log.records
 
-    def execute(
-        self,
-        round_: Round,
-        role: str,
-        replan: Replan,
-        capacity: Capacity | None = None,
-        apart: Apart | None = None,
-        *,
-        soaking: Callable[[], None] = lambda: None,
-    ) -> bool:
-        """Take a role through a round as planned: canaries one by one, a soak, then the rest.
+    def through(
+        self, pass_: Pass, role: str, nodes: Iterable[PlannedNode], tolerated: int | None = None
+    ) -> None:
+        """Take nodes of a role through the steps that are planned for each.
 
-        round_: what it goes through. replan: the role's plan at the moment; it is asked again when a canary
-        was excluded, for a successor. soaking: called while canaries soak; raises why the run pauses.
-        Returns whether there was anything to do. Raises RolloutError when the run must pause or end; nodes in
-        flight have finished by then.
+        pass_: what they go through together. tolerated (int): how many of the role may fail; as its policy
+        says when None. Raises RolloutError when the run must pause or end; nodes in flight have finished by
+        then.
         """
-        trial = self._run.of_stage(round_.stage).trials.setdefault(role, Trial())
-        planned = replan(trial)
-        if planned is None:
-            return False
-        tried: set[str] = set()
-        of = self._journal, self._run, self._policies[role], self._log.records, round_.stage, trial
-        with proving.noted(*of):
-            while planned is not None and not trial.soaked:
-                trial.canaries = list(planned.proving)
-                self._journal.save(self._run)
-                first = [node for node in planned.canaries if node.id not in tried]
-                if not first:
-                    break
-                self._take(Pass(round_, Window(1), capacity), role, first, tolerated=0)
-                tried |= {node.id for node in first}
-                planned = replan(trial)  # an excluded canary has proven nothing: another takes its place
-            if planned is not None and planned.soak and not trial.soaked:
-                self._soak(round_, role, planned, soaking)
-        trial.soaked = True
-        self._journal.save(self._run)
-        planned = replan(trial)
-        if planned is not None:
-            rest = [node for node in planned.rest if node.id not in tried]
-            self._take(Pass(round_, Window(planned.batch, planned.per_zone), capacity, apart), role, rest)
-        return True
+        self._go(pass_, [(Node(node.id, role, node.zone), node.steps) for node in nodes], tolerated)
 
     def know(self, measured: Mapping[str, Compared]) -> None:
         """Remember what nodes are, and their boots: a step that fails in another one was cut off."""
@@ -149,7 +113,7 @@ class Engine:
         """Take nodes through one step, outside of the plan of a stage: prefetch, or restore.
 
         together (int): how many at once. failures (int): how many of them may fail; the budget of each
-        node's role when None. Raises RolloutError as execute.
+        node's role when None. Raises RolloutError as through.
         """
         self._go(Pass(Round(stage), Window(together)), [(node, (step,)) for node in nodes], failures)
 
@@ -160,6 +124,10 @@ class Engine:
     def skip(self, node: Node, stage: str) -> None:
         """Note that a node is measured to be done with a stage."""
         self._log.skip(node, stage)
+
+    def idle(self, seconds: float) -> None:
+        """Let some time pass, in which nothing is under way."""
+        self._fleet.poll(seconds)
 
     def requested(self) -> RolloutError | None:
         """What an operator asked of this run, as the error that ends it."""
@@ -183,11 +151,6 @@ class Engine:
         limits = TimeLimits(self._fleet, self._policies, self._monotonic)
         with self._silencing.resumed(self._log):
             return adoption.adopt(self._fleet, self._log, limits, self._policies, self.requested, leaving)
-
-    def _take(
-        self, pass_: Pass, role: str, nodes: Iterable[PlannedNode], tolerated: int | None = None
-    ) -> None:
-        self._go(pass_, [(Node(node.id, role, node.zone), node.steps) for node in nodes], tolerated)
 
     def _go(
         self, pass_: Pass, nodes: Sequence[tuple[Node, tuple[str, ...]]], tolerated: int | None = None
@@ -407,16 +370,3 @@ class Engine:
         except RolloutError as error:
             return error.reason, error.message
         return judging.verdict(compared, round_.open(compared), self._run.target)
-
-    def _soak(self, round_: Round, role: str, planned: PlannedRole, soaking: Callable[[], None]) -> None:
-        """Let the canaries run for a while, then measure them once more."""
-        until = self._monotonic() + planned.soak
-        while self._monotonic() < until:
-            halt = self.requested()
-            if halt:
-                raise halt
-            soaking()
-            self._fleet.poll(min(POLL, max(0.0, until - self._monotonic())))
-        zones = {node: record.zone for node, record in self._log.records.items()}
-        canaries = [PlannedNode(node, zones.get(node), ("verify",)) for node in planned.proving]
-        self._take(Pass(round_, Window(len(canaries))), role, canaries, tolerated=0)

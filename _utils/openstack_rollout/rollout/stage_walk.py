@@ -17,6 +17,7 @@ from openstack_rollout.records.planned import PlannedNode, PlannedRole, PlannedS
 from openstack_rollout.records.run_record import Run, Trial
 from openstack_rollout.rollout import analysis, breakpoints, gates, occupancy
 from openstack_rollout.rollout.admission import Capacity
+from openstack_rollout.rollout.canaries import Canaries
 from openstack_rollout.rollout.consent import NEVER, Gate
 from openstack_rollout.rollout.drain_steps import LiveApart, shared_capacity
 from openstack_rollout.rollout.engine import Engine
@@ -95,6 +96,9 @@ class StageWalk:
             self._tell(why)
         keeping = self._planner.keeping_apart(stage, nodes, role.one_of_a_kind)
         apart = LiveApart(keeping, monotonic) if keeping else None
+        soaking = watch.soak if watch else _nothing
+        policy = members.policies[role.role]
+        canaries = Canaries(self._ports, self._engine, self._run, policy, round_, role.role, soaking)
         gate = self._gate((stage, round_.name, role.role), nodes, capacity)
         touched = False
         for group in role.groups:
@@ -104,8 +108,7 @@ class StageWalk:
                 planned = replan(trial)
                 return planned and planned.only(group)
 
-            of = round_, role.role, of_group, gate or capacity, apart
-            touched = self._engine.execute(*of, soaking=watch.soak if watch else _nothing) or touched
+            touched = canaries.then_the_rest(of_group, gate or capacity, apart) or touched
         if gate:
             gate.close()  # not when it ends otherwise: what a paused run asked may still be answered
         return touched

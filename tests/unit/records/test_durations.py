@@ -76,7 +76,9 @@ def test_the_size_stays_bounded_whatever_is_remembered(journal):
     for number in range(durations.STEPS + 50):
         taught(journal, APPLY._replace(round=f"round{number}"), 1)
     taught(journal, APPLY, *range(200))
-    of_node, of_role = (journal.durations(of, name) for of, name in (("node", "cmp1"), ("role", "compute")))
+    of_node, of_role = (
+        journal.durations.of(of, name) for of, name in (("node", "cmp1"), ("role", "compute"))
+    )
     assert len(of_node) == len(of_role) == durations.STEPS
     assert (len(of_node[APPLY.key]), len(of_role[APPLY.key])) == (durations.OF_NODE, durations.OF_ROLE)
     assert of_node[APPLY.key][-1] == 199
@@ -85,8 +87,8 @@ def test_the_size_stays_bounded_whatever_is_remembered(journal):
 def test_nodes_that_are_no_more_are_forgotten(journal):
     taught(journal, APPLY, 10), taught(journal, APPLY._replace(node="cmp2"), 20)
     Durations(journal).forget_others(["cmp2"], ["compute"])
-    assert journal.durations("node", "cmp1") == {} and journal.durations("node", "cmp2")
-    assert journal.durations("role", "compute")
+    assert journal.durations.of("node", "cmp1") == {} and journal.durations.of("node", "cmp2")
+    assert journal.durations.of("role", "compute")
 
 
 @pytest.mark.parametrize("damaged", ["x", [1], {"a": "b"}, {"a": [-1]}, {"a": ["x"]}, {"a": [None]}])

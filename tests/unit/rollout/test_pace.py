@@ -54,15 +54,15 @@ def test_a_step_over_three_times_its_own_median_is_told_once_as_slow_and_goes_on
 
 def test_what_takes_seconds_is_not_slow_however_much_less_it_took_before(cloud, master):
     for of, name in (("node", "compute1"), ("role", "compute")):
-        took = {key: [0.1] * 5 for key in master.journal.durations(of, name)}
-        master.journal.save_durations(of, name, took)
+        took = {key: [0.1] * 5 for key in master.journal.durations.of(of, name)}
+        master.journal.durations.save(of, name, took)
     cloud.seconds = 25.0
     master.update()
     assert [data["node"] for data in told(cloud) if data["node"] == "compute1"] == []
 
 
 def test_a_clock_that_jumps_makes_nothing_slow_and_is_not_remembered(cloud, master):
-    before = master.journal.durations("node", "compute1")
+    before = master.journal.durations.of("node", "compute1")
     jumps = []
 
     def jump():
@@ -73,7 +73,7 @@ def test_a_clock_that_jumps_makes_nothing_slow_and_is_not_remembered(cloud, mast
     master.before_poll = jump
     master.update()
     assert jumps and told(cloud) == []
-    after = master.journal.durations("node", "compute1")
+    after = master.journal.durations.of("node", "compute1")
     assert max(max(values) for values in after.values()) < 2 * max(map(max, before.values()))
 
 
@@ -81,7 +81,7 @@ def test_steps_that_had_nothing_to_do_are_not_remembered(cloud, master):
     cloud.openstack["system"] = {"reboot": "when_required"}
     master.update()
     assert cloud.statuses("reboot", "succeeded")
-    assert not [key for key in master.journal.durations("node", "compute1") if key.endswith("/reboot")]
+    assert not [key for key in master.journal.durations.of("node", "compute1") if key.endswith("/reboot")]
 
 
 def test_what_a_dead_engine_left_is_not_remembered_as_if_it_had_been_watched(cloud, master):
@@ -104,7 +104,7 @@ def test_a_drain_is_remembered_as_any_step(cloud, tmp_path):
     master = Master(cloud, tmp_path)
     master.update()
     assert {"system/drain", "system/restore", "system/apply"} <= set(
-        master.journal.durations("node", "compute1")
+        master.journal.durations.of("node", "compute1")
     )
 
 
