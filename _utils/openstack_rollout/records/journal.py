@@ -149,10 +149,13 @@ class Journal:
         """The ids of runs that are not worth to be kept.
 
         keep (int): how many of the newest stay, at least the one that was opened last. before: of those, none
-        that was opened before that time (seconds since the epoch) stays. A run that left nodes drained stays.
+        that was opened before that time (seconds since the epoch) stays. A run that left nodes drained stays,
+        and the one that is undone.
         """
         ids = self.run_ids()
         stay = {self._told(forms.CURRENT, BANK, "current"), *(one.run for one in self.all_drained().values())}
+        if in_force := self.way_back.in_force():
+            stay.add(in_force.of)
         old = set(ids[: -max(1, keep)])
         if before is not None:
             old |= {run_id for run_id in ids if (opened := opened_at(run_id)) is not None and opened < before}

@@ -76,10 +76,11 @@ class WaysBack:
         return {node: one for node, one in found.items() if one}
 
     def save_backs(self, backs: Mapping[str, Back]) -> None:
-        """Write what nodes go back to, and no others."""
-        self._store.flush(BACKS)
+        """Write what nodes go back to, and no others; who goes back already does so at every moment."""
         for node, one in backs.items():
             self._store.store(BACKS, node, plain(one))
+        for node in set(self._store.list(BACKS)) - backs.keys():
+            self._store.flush(BACKS, node)
 
     def repair_run(self, run_id: str, lost: Lost) -> list[str]:
         """As Journal.repair, of what nodes were before a run."""

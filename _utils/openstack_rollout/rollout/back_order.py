@@ -17,7 +17,7 @@ from openstack_rollout.declared.releases import references_of
 from openstack_rollout.declared.way_back import order
 from openstack_rollout.errors import RolloutError, some
 from openstack_rollout.records.journal import Journal
-from openstack_rollout.records.run_record import Run
+from openstack_rollout.records.run_record import NodeRecord, Run, RunState, StageState
 from openstack_rollout.records.way_back import Back, Former
 from openstack_rollout.rollout import limit as limits
 from openstack_rollout.rollout import procedure
@@ -33,16 +33,19 @@ def refuse(
 ) -> None:
     """Raise STAGE_OUT_OF_ORDER where what stays would have to go back before what goes back.
 
-    measured: the nodes, compared with all that the run moved. moved: node id → its stages.
+    measured: the nodes, compared with all that the run moved. moved: node id → its stages. Nodes that do not
+    tell whether they went back stay, where they are more than may fail.
     """
-    left: dict[str, list[str]] = {}
     goes: dict[str, list[str]] = {}
+    unknown = [node for node in moved if node in measured.failures and node not in backs]
+    left = _staying(members, {node: moved[node] for node in members.over_budget(unknown)}, backs)
     for node, one in measured.nodes.items():
         for stage in (stage for stage in moved.get(node, ()) if one.stages.get(stage)):
             there = goes if node in backs and stage in backs[node].stages else left
             there.setdefault(stage, []).append(node)
     for text, nodes in _left(members, goes, left):
-        _out_of_order(f"{text}, which run {run.id} has moved on {some(nodes)} too", nodes)
+        also = "; who does not answer may not be back" if {*unknown} & {*nodes} else ""
+        _out_of_order(f"{text}, which run {run.id} has moved on {some(nodes)} too{also}", nodes)
 
 
 def refuse_newer(  # noqa: PLR0917
@@ -82,16 +85,26 @@ def _since(journal: Journal, run: Run, model: Model, release: str) -> dict[str, 
     for later in filter(None, map(journal.run, journal.run_ids())):
         if later.created <= run.created:
             continue
-        moved = {node: set(record.moved) for node, record in journal.nodes(later.id).items() if record.moved}
+        records = journal.nodes(later.id)
         if not later.rollback:
+            moved = {node: set(record.moved) for node, record in records.items() if record.moved}
             known = {node: journal.way_back.former(later.id, node) for node in moved}
             found[later.id] = {node: moved[node] for node in moved if _was_at(known[node], model, release)}
         elif later.rollback in found:
-            undone = found[later.rollback]
-            found[later.rollback] = {node: undone[node] - moved.get(node, set()) for node in undone}
+            left = found[later.rollback]
+            found[later.rollback] = {node: left[node] - _undone(later, node, records) for node in left}
     return {
         one: {node: order(stages) for node, stages in nodes.items() if stages} for one, nodes in found.items()
     }
+
+
+def _undone(run: Run, node: str, records: Mapping[str, NodeRecord]) -> set[str]:
+    """The stages that a rollback has brought back on a node: proven, not only begun."""
+    if run.state in (RunState.COMPLETED, RunState.OPEN_ENDS):  # measured at its end, all of its nodes
+        return set(run.stages) if node in (run.asked.nodes or ()) and node not in run.open_ends else set()
+    done = {name for name, one in run.stage.items() if one.state is StageState.DONE}
+    last = {one.stage: one.outcome for one in records[node].history} if node in records else {}
+    return {stage for stage in done if last.get(stage) == "done"}
 
 
 def _was_at(former: Former | None, model: Model, release: str) -> bool:

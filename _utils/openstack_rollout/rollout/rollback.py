@@ -9,7 +9,7 @@ until the operator has set another target, or says so.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from openstack_rollout.declared import hooks, releases, way_back
@@ -74,8 +74,9 @@ class WayBack:
 
     of: the run that is undone. model, members: what is declared while it is in force, and its nodes.
     measured: what each node is, compared with that. limit: the nodes that it may touch. backs: node id → what
-    it goes back to. gone: nodes that the run moved and that are no accepted minions now, as of gone.since.
-    others: node id → packages that somebody else has moved there since, which stay.
+    it goes back to. held: the same, with what an earlier rollback of that run has in force. gone: nodes that
+    the run moved and that are no accepted minions now, as of gone.since. others: node id → packages that
+    somebody else has moved there since, which stay.
     """
 
     of: Run
@@ -84,6 +85,7 @@ class WayBack:
     measured: Measured
     limit: Limit = NO_LIMIT
     backs: dict[str, Back] = field(default_factory=dict)
+    held: dict[str, Back] = field(default_factory=dict)
     gone: dict[str, dict[str, str]] = field(default_factory=dict)
     others: dict[str, list[str]] = field(default_factory=dict)
 
@@ -151,7 +153,7 @@ class Rollback:
         # First what a share is made of, then that it counts: a death in between has changed nothing.
         if (known := self._journal.way_back.in_force()) and known.of != found.of.id:
             self._journal.way_back.end()
-        self._journal.way_back.save_backs(found.backs)
+        self._journal.way_back.save_backs(found.held)
         if unfinished is not None and unfinished.id != found.of.id:
             self._close(unfinished)
         target = releases.wanted(found.model, found.stages)
@@ -222,17 +224,25 @@ class Rollback:
         whole = _turned(model, to(here))
         back_order.refuse(run, members, Membership.of(whole, fleet).measure(fleet, known), here, backs)
         back_order.refuse_newer(self._journal, run, model, members, now, fleet, backs)
-        turned = _turned(model, backs)
+        held = self._held(model, run)
+        held |= {node: _joined(held[node], one) if node in held else one for node, one in backs.items()}
+        turned = _turned(model, held)
         back_members = Membership.of(turned, fleet)
         measured = back_members.measure(fleet, members.ids)
         failures = {**measured.failures, **silent}
         nodes = {node: one for node, one in measured.nodes.items() if node not in failures}
         of_backs = Limit(limit.target, frozenset(backs))
         others = {node: told[node].others for node in backs if node in told and told[node].others}
-        found = WayBack(
-            run, turned, back_members, Measured(nodes, failures), of_backs, backs, missing, others
-        )
+        of_all = run, turned, back_members, Measured(nodes, failures), of_backs
+        found = WayBack(*of_all, backs=backs, held=held, gone=missing, others=others)
         return found, cannot
+
+    def _held(self, model: Model, run: Run) -> dict[str, Back]:
+        """What an earlier rollback of the same run has in force: another part of it takes nothing of that."""
+        known = self._journal.way_back.in_force()
+        if model.backs is None or known is None or known.of != run.id:
+            return {}
+        return self._journal.way_back.backs()
 
     def _undone(self, run_id: str | None) -> Run:
         """The run to undo: the one of that id, else the last that is no rollback itself and moved a node."""
@@ -326,6 +336,14 @@ def _back(run: Run, stages: list[str], former: Former, packages: dict[str, str])
     return Back(
         *(run.id, order, former.deployed, former.images, packages, former.system_image, former.ovn_wait)
     )
+
+
+def _joined(earlier: Back, back: Back) -> Back:
+    """What a node goes back to, with what it went back to before: a package that is back already is told of
+    no more.
+    """
+    stages = way_back.order({*earlier.stages, *back.stages})
+    return replace(back, stages=stages, packages={**earlier.packages, **back.packages})
 
 
 def _refuse(found: WayBack, cannot: Mapping[str, list[str]]) -> None:
