@@ -185,6 +185,7 @@ class Rollback:
     def _wait_for(self, run: Run) -> None:
         """Wait for what an engine that died, or was left, has under way on nodes of the last run."""
         model = tags.declared(self._ports)
+        self._journal.clear_request(run.id)  # it was meant for the engine that died
         self._ports.lock.assign(run.id)
         self._engines.of(run, model, Membership.of(model, self._ports.fleet)).adopt()
 

@@ -202,13 +202,13 @@ class Rollout:
         if last is None:
             return None
         engine = self._engines.of(last, model, members)
+        # Before the wait: what an operator asks from now on is meant for this engine.
+        self._journal.clear_request(last.id)
         if unfinished is None:
             engine.adopt()
             return None
         self._lock.assign(unfinished.id)
         paused_for = unfinished.reason
-        # Before the wait: what an operator asks from now on is meant for this engine.
-        self._journal.clear_request(unfinished.id)
         unfinished.state, unfinished.reason, unfinished.message = RunState.RUNNING, "", ""
         unfinished.questions = {}
         unfinished.owner = me()

@@ -99,6 +99,17 @@ def test_jobs_of_a_run_that_was_aborted_after_its_death_are_waited_for(cloud, ma
     assert master.journal.node(dead, "compute2").state != "in_flight"
 
 
+@pytest.mark.parametrize("asked", ["pause", "abort"])
+def test_what_was_asked_of_an_engine_that_died_is_not_asked_of_the_rollback(cloud, master, asked):
+    before = as_they_are(cloud)
+    master.dies_while("compute2", "services")
+    dead = master.run.id
+    master.journal.ask(dead, asked)  # it died before it heard that
+    later(cloud)
+    assert master.roll_back()["state"] == "completed" and as_they_are(cloud) == before
+    assert master.journal.run(dead).state == "aborted" and master.journal.requested(dead) is None
+
+
 def test_a_rollback_goes_on_with_its_nodes_and_no_other_limit(cloud, master):
     master.update()
     later(cloud)

@@ -203,3 +203,12 @@ def test_a_node_that_lost_its_role_is_not_gone(cloud, master):
     cloud.openstack["roles"]["compute"] = "compute1"
     master.update()
     assert master.run.gone == {}
+
+
+def test_what_was_asked_of_an_engine_that_died_is_not_asked_of_the_next_run(cloud, master):
+    master.dies_while("compute2", "services")
+    dead = master.run.id
+    master.journal.ask(dead, "pause")  # it died before it heard that
+    control.abort(master.journal, master.lock)
+    cloud.now += 60
+    assert master.update()["state"] == "completed" and master.run.id != dead
