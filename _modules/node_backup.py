@@ -7,6 +7,7 @@ down with its sum. Encrypted where the operator gives a key. The master says whi
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -37,6 +38,12 @@ _ACCOUNTS = ("mariadb-dump", "--system=users", "--insert-ignore")
 _COPY = ("mariabackup", "--backup", "--stream=xbstream", "--galera-info", "--target-dir=/tmp")
 _COPIED = "completed OK!"  # mariabackup's last word
 _DEFINITIONS = ("rabbitmqctl", "--quiet", "export_definitions", "-", "--format=json")
+# By a file in the container's memory: rabbitmqctl closes what it should read, and may work as another user.
+_IMPORT = (
+    'umask 077; at=$(mktemp -p /dev/shm); trap \'rm -f "$at"\' EXIT; cat > "$at";'
+    ' chown rabbitmq "$at" 2>/dev/null; rabbitmqctl --quiet import_definitions "$at"'
+)
+_IMPORTED = 120.0  # seconds until what RabbitMQ imports by itself is there
 # Open vSwitch's database changes while it is read, and is no configuration that anybody wrote.
 _FILES = ("tar", "--create", "--gzip", "--file=-", "--one-file-system", "--directory=/")
 _OF_ETC = ("--exclude=etc/openvswitch", "etc")
@@ -136,6 +143,8 @@ def restore(name: str, part: str, key_file: str = "", paths: Sequence[str] = (),
         raise NodeError("BACKUP_FAILED", f"{part}: {text}; nothing was touched") from error
     try:
         said = backup_store.read(path, key, command, WITHIN)
+        if part == "rabbitmq":
+            _await_definitions(path, key)
     except NodeError as error:
         raise NodeError("BACKUP_FAILED", f"{part}: {error.text}; some of it may be back already") from error
     return {
@@ -203,6 +212,25 @@ def _guarded(part: str) -> list[str]:
     guards: Mapping[str, Any] = share.of(__pillar__).get("guards") or {}
     wanted = _GUARDS.get(part, _GUARDS["ovn"])
     return sorted(name for name, guard in guards.items() if guard == wanted)
+
+
+def _await_definitions(path: Path, key: str) -> None:
+    """Wait until RabbitMQ has what it was told to import, which it does after it said that it would.
+
+    Raises NodeError where it does not come.
+    """
+    until = time.monotonic() + _IMPORTED
+    (container, *_) = _guarded("rabbitmq")
+    with backup_store.opened(path, key) as stream:
+        wanted = json.load(stream)
+    while True:
+        done = commands.in_container(__salt__, container, _DEFINITIONS)
+        missing = [] if done.retcode else backup_proofs.missing_definitions(wanted, json.loads(done.stdout))
+        if not done.retcode and not missing:
+            return
+        if time.monotonic() > until:
+            raise NodeError("BACKUP_FAILED", f"{container}: not there: {some(missing) or done.complaint()}")
+        time.sleep(1)
 
 
 def _ways(of: Sequence[str], dump_below: int) -> Iterator[tuple[str, _Way]]:
@@ -280,7 +308,7 @@ def _back(part: str, paths: Sequence[str]) -> list[str]:
         if _GUARDS.get(part) == _GUARDS["galera"] and here:
             return commands.inside(__salt__, here[0], ["mariadb", "--connect-timeout=5"])
         if part == "rabbitmq" and here:
-            return commands.inside(__salt__, here[0], ["rabbitmqctl", "--quiet", "import_definitions"])
+            return commands.inside(__salt__, here[0], ["sh", "-c", _IMPORT])
         for server in filter(None, map(__salt__["ovsdb_cluster.server"], here)):
             if server["database"] == part:
                 asked = ["ovsdb-client", "--no-leader-only", "restore", server["address"], part]

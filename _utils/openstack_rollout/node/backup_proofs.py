@@ -6,15 +6,17 @@ import hashlib
 import json
 import re
 import tarfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from openstack_rollout.node.errors import NodeError
 
 #: A record of an OVSDB file (ovsdb(5)): its length and its sum stand before it.
 _OVSDB = re.compile(rb"OVSDB (?:JSON|CLUSTER) (\d+) ([0-9a-f]{40})\n")
 _BLOCK = 2**20
+#: By what an entry of RabbitMQ's definitions is told from others of its kind.
+_NAMES = ("vhost", "component", "user", "name", "source", "destination_type", "destination", "routing_key")
 _DUMP_ENDS = b"-- Dump completed"
 
 
@@ -61,6 +63,20 @@ def of_definitions(stream: IO[bytes]) -> str:
     except (ValueError, KeyError, TypeError) as error:
         raise NodeError("BACKUP_FAILED", "these are no definitions of RabbitMQ") from error
     return ", ".join(f"{count} {kind}" for kind, count in counts.items())
+
+
+def missing_definitions(wanted: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
+    """What RabbitMQ lacks of definitions: the kind and the names of each. wanted, there: as exported."""
+    return [
+        f"{kind} {' '.join(map(str, one))}"
+        for kind, entries in wanted.items()
+        if isinstance(entries, list)
+        for one in sorted({*map(_named, entries)} - {*map(_named, there.get(kind) or ())})
+    ]
+
+
+def _named(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(entry[key]) for key in _NAMES if key in entry)
 
 
 def of_ovsdb(stream: IO[bytes]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import subprocess
 import sys
 import threading
 
@@ -22,7 +23,10 @@ GUARDS = {
     "ovn_sb_db": "ovsdb_cluster",
 }
 DUMP = b"INSERT INTO `users` VALUES (1,'secret');\n-- Dump completed on 2026-11-30 01:02:03\n"
-DEFINITIONS = b'{"vhosts": [{}], "users": [{}, {}], "queues": []}'
+DEFINITIONS = (
+    b'{"vhosts": [{"name": "/"}], "users": [{"name": "nova"}, {"name": "neutron"}], "queues": [],'
+    b' "permissions": [{"user": "nova", "vhost": "/", "read": ".*"}], "rabbitmq_version": "4.0.5"}'
+)
 SECRET = "correct horse battery staple"
 
 
@@ -52,6 +56,7 @@ class Node:
         self.fails: dict[str, int] = {}
         self.size = 1000
         self.state = "Synced"
+        self.there = DEFINITIONS
         self.ran: list[list[str]] = []
         self.clients: list[str] | NodeError = []
 
@@ -59,10 +64,11 @@ class Node:
         """A command that reads what it is given, and prints what is to be printed."""
         self.ran.append([container, *command])
         words = [one for one in command if one in self.prints] or [command[0]]
-        name = words[-1]
+        imports = "import_definitions" in command[-1]
+        name = "rabbitmqctl" if imports else words[-1]
         source, target = self.place / f"{name}.out", self.place / f"{container}.{name}.in"
         source.write_bytes(self.prints.get(name, b""))
-        back = {"restore", "import_definitions"} & {*command} or command[0] == "mariadb"
+        back = imports or "restore" in command or command[0] == "mariadb"
         reads = f"shutil.copyfileobj(sys.stdin.buffer, open({str(target)!r}, 'wb')); print('done')"
         prints = f"sys.stdout.buffer.write(open({str(source)!r}, 'rb').read())"
         says = f"sys.stderr.write({self.says.get(name, '')!r}); sys.exit({self.fails.get(name, 0)})"
@@ -70,6 +76,8 @@ class Node:
         return [sys.executable, "-c", program]
 
     def query(self, salt, container, command, **options):
+        if "export_definitions" in command:
+            return commands.Result(0, self.there.decode(), "")
         asked = command[-1]
         found = str(self.size) if "SUM(" in asked else "keystone\nnova"
         return commands.Result(0, found, "")
@@ -287,6 +295,35 @@ def test_a_part_goes_back_to_what_it_came_from(module, node, tmp_path, part):
     }[part]
     assert path.read_bytes() == node.prints[program]
     assert node.ran[-1][0] == container
+
+
+def test_definitions_that_never_come_are_told_by_name(module, node, monkeypatch):
+    """RabbitMQ says that it imports, and does it afterwards, or not."""
+    monkeypatch.setattr(module, "_IMPORTED", 0.0)
+    module.take("r1", ["rabbitmq"])
+    node.there = b'{"vhosts": [{"name": "/"}], "users": [{"name": "nova"}], "queues": []}'
+    said = refused(lambda: module.restore("r1", "rabbitmq"))
+    assert "not there: users neutron, permissions / nova" in said
+    assert said.endswith("; some of it may be back already")
+    monkeypatch.setattr(module, "_IMPORTED", 60.0)
+    monkeypatch.setattr(module.time, "sleep", lambda seconds: setattr(node, "there", DEFINITIONS))
+    assert module.restore("r1", "rabbitmq")["said"] == "done"
+
+
+@pytest.mark.parametrize("status", [0, 69])
+def test_the_shell_hands_definitions_on_as_a_file_that_goes_away(module, tmp_path, monkeypatch, status):
+    """The very line that runs in the container, with a stand-in for rabbitmqctl alone."""
+    program = tmp_path / "bin" / "rabbitmqctl"
+    program.parent.mkdir()
+    program.write_text(
+        f'#!/bin/sh\nstat -c "%a $3" "$3" > {tmp_path}/which; cat "$3" > {tmp_path}/read; exit {status}\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    done = subprocess.run(["sh", "-c", module._IMPORT], input=DEFINITIONS, check=False)
+    assert done.returncode == status and (tmp_path / "read").read_bytes() == DEFINITIONS
+    rights, _, path = (tmp_path / "which").read_text().strip().partition(" ")
+    assert rights == "600" and path.startswith("/dev/shm/") and not os.path.exists(path)
 
 
 def test_a_file_that_changes_while_it_is_read_is_named_and_fails_no_backup(module, tmp_path):
