@@ -31,8 +31,16 @@ _DATABASES = (
     " ('mysql', 'information_schema', 'performance_schema', 'sys') ORDER BY schema_name"
 )
 _DUMP = ("mariadb-dump", "--single-transaction", "--quick", "--skip-lock-tables", "--routines", "--events")
-# Galera knows no locks of tables, and a dump that is read back should not ask for any.
-_MORE = ("--skip-add-locks", "--triggers", "--hex-blob", "--insert-ignore", "--databases")
+# Galera knows no locks of tables, and a dump that is read back should not ask for any. A table that was made
+# since goes with its database: the migration that made it would find it there when it runs again.
+_MORE = (
+    "--skip-add-locks",
+    "--triggers",
+    "--hex-blob",
+    "--insert-ignore",
+    "--add-drop-database",
+    "--databases",
+)
 # Apart from the rows: to grant anew what root has (PROXY), only MariaDB's root may.
 _ACCOUNTS = ("mariadb-dump", "--system=users", "--insert-ignore")
 _COPY = ("mariabackup", "--backup", "--stream=xbstream", "--galera-info", "--target-dir=/tmp")
@@ -245,7 +253,9 @@ def _ways(of: Sequence[str], dump_below: int) -> Iterator[tuple[str, _Way]]:
         elif kind == "rabbitmq" and here:
             yield kind, _Way(commands.inside(__salt__, here[0], _DEFINITIONS), "definitions")
         elif kind == "ovn":
-            for server in filter(None, map(__salt__["ovsdb_cluster.server"], here)):
+            for name in here:
+                if (server := __salt__["ovsdb_cluster.server"](name)) is None:
+                    raise NodeError("BACKUP_FAILED", f"{name}: no server of OVN's databases answers there")
                 asked = ["ovsdb-client", "--no-leader-only", "backup", server["address"], server["database"]]
                 yield server["database"], _Way(commands.inside(__salt__, server["container"], asked), "ovsdb")
 

@@ -1,7 +1,5 @@
 """Backups of what an update cannot give back: take one by hand, see what there is, restore a part."""
 
-import time
-
 from openstack_rollout.declared.backup import OF_CLUSTERS
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.on_salt import console, wiring
@@ -42,13 +40,7 @@ def backup(of=None):
         raise RolloutError("WRONG_ARGUMENT", f"of: {unknown[0]} is none of {', '.join(_KINDS)}")
     opts = wiring.master_options(__opts__)
     with SaltFleet(opts) as fleet:
-        ports = wiring.ports(opts, fleet)
-        ports.lock.refuse_others()
-        model = ports.pillar()
-        members = Membership.of(model, fleet)
-        name = time.strftime("by-hand-%Y%m%d-%H%M%S", time.gmtime())
-        found = _backup.take(ports, name, model, members, members.ids, of=of)
-    return {"name": name, "nodes": found}
+        return _backup.by_hand(wiring.ports(opts, fleet), of)
 
 
 @console.command()

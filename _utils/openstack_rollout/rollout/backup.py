@@ -1,11 +1,13 @@
 """Backups before runs, and by hand: which node keeps what, and having it restored.
 
 One member of a cluster keeps what all of it have: the first that has not failed. A run's record says what was
-taken for it, before the run touches a node; one that goes on after that takes no other.
+taken for it, before the run touches a node; one that goes on after that takes no other, but for the files of
+nodes that it did not have then.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -31,19 +33,24 @@ def before(  # noqa: PLR0917
     records: Mapping[str, NodeRecord],
     halted: Halted,
 ) -> None:
-    """Take the backup of a run that is about to touch its first node, where it is declared.
+    """Take the backup of a run that is about to touch its first node, where it is declared; of nodes that
+    come to it later, their files.
 
     records: node id → what the run did to it so far. Raises RolloutError BACKUP_FAILED, or what halts the
     run.
     """
-    touched = run.plan.prefetch if run.plan else []
-    if not model.backup.before or not touched or run.rollback or run.backup:
-        return
-    if any(record.moved for record in records.values()):
+    touched = run.plan.prefetch if run.plan else ()
+    moved = {node for node, record in records.items() if record.moved}
+    if not model.backup.before or not touched or run.rollback or (moved and not run.backup):
         return  # it would be no backup of before
     failed = {node for node, record in records.items() if record.state is NodeState.FAILED}
-    found = take(ports, run.id, model, members, touched, halted, failed=failed)
-    run.backup = {node: list(parts) for node, parts in found.items()}
+    late = [node for node in touched if FILES not in run.backup.get(node, ())]
+    late = [node for node in late if node not in moved | failed]
+    if run.backup and (not late or FILES not in model.backup.of):
+        return
+    of = [FILES] if run.backup else None
+    found = take(ports, run.id, model, members, late, halted, of=of, failed=failed)
+    run.backup = run.backup | {node: list(parts) for node, parts in found.items()}
     ports.journal.save(run)
 
 
@@ -89,6 +96,22 @@ def take(  # noqa: PLR0917
     return {node: _plain(found[node], name) for node in in_order(found)}
 
 
+def by_hand(ports: Ports, of: Collection[str] | None = None) -> dict[str, Any]:
+    """Take a backup of all nodes now; no run begins meanwhile. of: kinds of parts; all that is declared by
+    default.
+
+    Returns {"name", "nodes": as of take}. Raises RolloutError BACKUP_FAILED, RUN_IN_PROGRESS.
+    """
+    ports.lock.acquire()
+    try:
+        model = ports.pillar()
+        members = Membership.of(model, ports.fleet)
+        name = time.strftime("by-hand-%Y%m%d-%H%M%S", time.gmtime(ports.clock()))
+        return {"name": name, "nodes": take(ports, name, model, members, members.ids, of=of)}
+    finally:
+        ports.lock.release()
+
+
 def kept(ports: Ports, members: Membership) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
     """The backups that nodes keep, {node id: {name: {part: what it is}}}, and why others do not tell."""
     found, failures = ports.backups("kept", {node: {} for node in members.ids}, _LOOKED, never)
@@ -117,7 +140,16 @@ def restore(
     """
     if (part == FILES) != bool(paths):
         raise RolloutError("WRONG_ARGUMENT", "paths: give those of the files that come back, for files alone")
-    ports.lock.refuse_others()
+    ports.lock.acquire()
+    try:
+        return _restored(ports, name, part, node, paths, force)
+    finally:
+        ports.lock.release()
+
+
+def _restored(  # noqa: PLR0917
+    ports: Ports, name: str, part: str, node: str | None, paths: Sequence[str], force: bool
+) -> dict[str, Any]:
     model = ports.pillar()
     members = Membership.of(model, ports.fleet)
     there, silent = kept(ports, members)

@@ -58,6 +58,7 @@ class Node:
         self.state = "Synced"
         self.there = DEFINITIONS
         self.ran: list[list[str]] = []
+        self.away: set[str] = set()
         self.clients: list[str] | NodeError = []
 
     def inside(self, salt, container, command):
@@ -96,7 +97,7 @@ class Node:
         salt = {
             "galera.status": lambda container: {"state": self.state, "cluster": "Primary"},
             "galera.clients": self.connected,
-            "ovsdb_cluster.server": lambda container: {
+            "ovsdb_cluster.server": lambda container: None if container in self.away else {
                 "container": container, "database": servers[container], "address": "unix:/run/x.sock",
             },
         }  # fmt: skip
@@ -155,10 +156,18 @@ def test_the_dump_names_the_databases_and_comes_from_a_member_that_has_all(modul
     module.take("r1", ["galera"])
     dump, accounts = [one for one in node.ran if "mariadb-dump" in one]
     assert dump[0] == "mariadb" and dump[-3:] == ["--databases", "keystone", "nova"]
+    assert "--add-drop-database" in dump  # a table that was made since would be in the way of its migration
     assert "--single-transaction" in dump and "--system=users" not in dump
     assert accounts[0] == "mariadb" and "--system=users" in accounts
     node.state = "Joined"
     assert "this member is Joined" in refused(lambda: module.take("r2", ["galera"]))
+
+
+def test_one_of_two_databases_of_ovn_is_no_backup_of_it(module, node):
+    node.away = {"ovn_sb_db"}
+    assert "ovn_sb_db" in refused(lambda: module.take("r1", ["ovn"]))
+    node.away = set()
+    assert set(module.take("r1", ["ovn"])["backups"]["r1"]) == {"OVN_Northbound", "OVN_Southbound"}
 
 
 def test_what_is_larger_is_copied_and_that_is_restored_by_hand(module, node):

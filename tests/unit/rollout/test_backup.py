@@ -182,3 +182,45 @@ def test_a_node_that_says_nothing_of_a_restore_has_restored_nothing(cloud, maste
     master.mute = "restore", "controller1"
     error = refusal(lambda: backup.restore(master.ports(), master.run.id, "galera"))
     assert error.reason == "BACKUP_FAILED" and error.nodes == ("controller1",)
+
+
+def test_nodes_that_come_later_to_a_run_have_their_files_backed_up_before_they_are_touched(cloud, master):
+    cloud.policy("compute", max_failures=1)
+    cloud.nodes["compute2"].silent = True
+    cloud.nodes["gateway1"].faults["services/apply"] = "CONTAINER_EXITED"
+    assert refusal(master.update).reason == "CONTAINER_EXITED"
+    run = master.run
+    assert "compute2" not in run.backup
+    cloud.nodes["compute2"].silent = False
+    cloud.nodes["gateway1"].faults.clear()
+    touched, asked = [], len(master.asked)
+    master.before_answer = lambda: touched.extend(
+        data["node"] for _, data in cloud.events if data["step"] == "apply" and data["node"] == "compute2"
+    )
+    assert master.update()["state"] == "completed" and master.run.id == run.id
+    (one,) = master.asked[asked:]
+    assert one[:2] == ("take", "compute2") and one[2]["of"] == ["files"] and one[2]["name"] == run.id
+    assert touched == [] and master.run.backup == {**run.backup, "compute2": ["files"]}
+
+
+def test_no_run_begins_while_a_part_comes_back(cloud, master):
+    master.update()
+    held = []
+    master.before_answer = lambda: held.append(master.lock.mine() is not None)
+    backup.restore(master.ports(), master.run.id, "galera")
+    assert held[-1] and master.lock.holder() is None
+    master.faults["controller1"] = ("NODE_SILENT", "no answer")
+    refusal(lambda: backup.restore(master.ports(), master.run.id, "galera"))
+    assert master.lock.holder() is None
+
+
+def test_no_run_begins_while_one_is_taken_by_hand(cloud, master):
+    """It would have nodes forget what is not written down yet."""
+    held = []
+    master.before_answer = lambda: held.append(master.lock.mine() is not None)
+    found = backup.by_hand(master.ports(), ["galera"])
+    assert found["name"].startswith("by-hand-") and list(found["nodes"]) == ["controller1"]
+    assert held == [True] and master.lock.holder() is None
+    master.faults["controller1"] = ("DISK_FULL", "no room")
+    assert refusal(lambda: backup.by_hand(master.ports())).reason == "BACKUP_FAILED"
+    assert master.lock.holder() is None
