@@ -38,7 +38,7 @@ def refuse(
     """
     goes: dict[str, list[str]] = {}
     unknown = [node for node in moved if node in measured.failures and node not in backs]
-    left = _staying(members, {node: moved[node] for node in members.over_budget(unknown)}, backs)
+    left = _staying(members, {node: moved[node] for node in members.all_over_budget(unknown)}, backs)
     for node, one in measured.nodes.items():
         for stage in (stage for stage in moved.get(node, ()) if one.stages.get(stage)):
             there = goes if node in backs and stage in backs[node].stages else left

@@ -208,7 +208,7 @@ class Membership:
 
     def refuse_over_budget(self, failures: Mapping[str, tuple[str, str]]) -> None:
         """Raise the first failure's reason when a role, or a group of it, has more of them than may."""
-        if over := self._first_exceeded(failures):
+        if over := next(self._exceeded(failures), None):
             failed = over.nodes
             reason, message = failures[failed[0]]
             also = f" (and {', '.join(failed[1:])})" if failed[1:] else ""
@@ -217,8 +217,12 @@ class Membership:
 
     def over_budget(self, failures: Collection[str]) -> list[str]:
         """The failed nodes of the first role, or group, that has more of them than its policy allows."""
-        over = self._first_exceeded(failures)
+        over = next(self._exceeded(failures), None)
         return list(over.nodes) if over else []
+
+    def all_over_budget(self, failures: Collection[str]) -> set[str]:
+        """As over_budget, of every role and group."""
+        return {node for one in self._exceeded(failures) for node in one.nodes}
 
     def exceeded(self, role: str, failed: Sequence[str]) -> Iterator[Exceeded]:
         """Where more nodes failed than may: of a role as a whole, then of its groups.
@@ -234,9 +238,9 @@ class Membership:
                 key = f"openstack:policies:{role}:group_max_failures:{group}"
                 yield Exceeded(tuple(here), f"of group {group} no more than {tolerated} may ({key})")
 
-    def _first_exceeded(self, failures: Collection[str]) -> Exceeded | None:
-        failed = {role: [node for node in nodes if node in failures] for role, nodes in self.roles.items()}
-        return next((one for role in self.roles for one in self.exceeded(role, failed[role])), None)
+    def _exceeded(self, failures: Collection[str]) -> Iterator[Exceeded]:
+        for role, nodes in self.roles.items():
+            yield from self.exceeded(role, [node for node in nodes if node in failures])
 
 
 def _groups(  # noqa: PLR0917

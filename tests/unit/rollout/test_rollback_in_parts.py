@@ -97,6 +97,15 @@ def test_a_silent_node_outside_is_not_taken_for_one_that_went_back(tmp_path, tol
     assert cloud.nodes["controller1"].at["control_plane"] == "1.0.1" and not master.run.rollback
 
 
+def test_silent_nodes_of_each_role_count(tmp_path):
+    master = Master(cloud := Cloud(controller=2, compute=1), tmp_path)
+    master.update()
+    later(cloud)
+    cloud.nodes["controller2"].silent = cloud.nodes["compute1"].silent = True
+    error = refusal(lambda: master.roll_back(limit="controller1", stages=("control_plane",)))
+    assert error.reason == "STAGE_OUT_OF_ORDER" and error.nodes == ("compute1",)
+
+
 @pytest.fixture
 def in_runs(tmp_path):
     """A run for each stage: the ids of those, and their master."""
