@@ -36,6 +36,8 @@ openstack:
 
   # How a role is updated. These are the defaults of each role.
   #   batch         nodes in flight together: a number, or a percentage of the role's nodes
+  #   batch_undisturbing  the same where nothing is disturbed, if it is more: while images and packages are fetched,
+  #                 in ovs without reload, in system without reboot; 10% (and five at least) where nothing is said
   #   max_failures  nodes that may fail before no other node starts and the run pauses: a number, or a percentage
   #   on_failure    pause; quarantine: a node that failed is set aside, and the run goes on without it; rollback: a
   #                 canary that fails goes back by itself

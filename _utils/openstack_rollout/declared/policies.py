@@ -26,6 +26,8 @@ BATCH_HELP = "give a number of nodes from 1, or a percentage from 1% to 100%"
 FAILURES_HELP = "give a number of nodes from 0 to 10000, or a percentage from 0% to 100%"
 #: What of a role may be set aside where nothing is said of it.
 SET_ASIDE = "10%"
+#: Nodes that at least go together where nothing is disturbed, however few a percentage is.
+UNDISTURBED_TOGETHER = 5
 #: More nodes than any cloud has in one role, and more seconds than any step of a run may take.
 NODES = 10_000
 HOUR = 3_600
@@ -164,6 +166,10 @@ class Policy(Strict):
 
     batch: Batch = 1
     """Nodes in flight together: a number, or a percentage of the role's nodes."""
+    batch_undisturbing: Batch = "10%"
+    """The same where nothing is disturbed, if it is more than batch: while images and packages are fetched,
+    in ovs without ovs:reload, in system without system:reboot; not where nodes are drained, hooks run, or
+    nobody can tell. Of a percentage five nodes at least."""
     max_failures: Failures = 0
     """Nodes that may fail before no other node starts and the run pauses: a number, or a percentage of the
     role's nodes, rounded down. With on_failure: quarantine, 10% (and one at least) where nothing is said."""
@@ -244,6 +250,11 @@ class Policy(Strict):
             return max(1, _share(SET_ASIDE, self._of))
         return _share(self.max_failures, self._of)
 
+    def undisturbed_together(self, count: int) -> int:
+        """How many of count nodes may be in flight where nothing is disturbed; never fewer than elsewhere."""
+        wide = batch_size(self.batch_undisturbing, count, UNDISTURBED_TOGETHER)
+        return max(batch_size(self.batch, count), wide)
+
     @property
     def tolerated_of_groups(self) -> dict[str, int]:
         """How many nodes of a group may fail, of those groups that have a threshold (see for_nodes)."""
@@ -262,6 +273,8 @@ class ControllerPolicy(Policy):
 
     batch: One = 1
     """Controllers in flight together: always one."""
+    batch_undisturbing: One = 1
+    """One, too."""
     on_failure: Literal["pause", "rollback"] = "pause"
     """What becomes of a controller that failed: the run pauses; the others are needed. rollback: a canary
     goes back, as elsewhere."""
@@ -376,10 +389,10 @@ def _share(value: int | str, count: int) -> int:
     return value if isinstance(value, int) else count * int(value[:-1]) // 100
 
 
-def batch_size(batch: int | str, count: int) -> int:
-    """How many of count nodes may be in flight: a percentage is rounded down, and is never less than one.
+def batch_size(batch: int | str, count: int, least: int = 1) -> int:
+    """How many of count nodes may be in flight: a percentage is rounded down, and is never less than least.
 
-    batch (int or str): 2 or "10%". Raises ValueError for anything that is neither.
+    batch (int or str): 2 or "10%". least (int): nodes. Raises ValueError for a batch that is neither.
     """
     allowed = _batch(batch)
-    return allowed if isinstance(allowed, int) else max(1, _share(allowed, count))
+    return allowed if isinstance(allowed, int) else max(least, _share(allowed, count))

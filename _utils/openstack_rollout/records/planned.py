@@ -8,6 +8,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+#: Nodes that at least prefetch together.
+PREFETCH_TOGETHER = 20
+
 
 @dataclass(frozen=True)
 class PlannedNode:
@@ -47,6 +50,7 @@ class PlannedRole:
         one_of_a_kind: Kind of data → the nodes that serve it, of which one at a time goes.
         failures: How many nodes of the role may fail.
         group_failures: Group → how many of its nodes may fail, of those that have a threshold of their own.
+        undisturbing: Whether more go together than elsewhere, since it is known that nothing is disturbed.
     """
 
     role: str
@@ -61,6 +65,7 @@ class PlannedRole:
     one_of_a_kind: dict[str, tuple[str, ...]] = field(default_factory=dict)
     failures: int = 0
     group_failures: dict[str, int] = field(default_factory=dict)
+    undisturbing: bool = False
 
     @property
     def nodes(self) -> list[PlannedNode]:
@@ -123,11 +128,14 @@ class PlannedStage:
 
 @dataclass(frozen=True)
 class Plan:
-    """The plan of a run: its release, the nodes that prefetch, its stages in order."""
+    """The plan of a run: its release, the nodes that prefetch, its stages in order, and how many nodes
+    prefetch together.
+    """
 
     target: str
     prefetch: tuple[str, ...] = ()
     stages: tuple[PlannedStage, ...] = ()
+    prefetch_together: int = PREFETCH_TOGETHER
 
     def plain(self) -> dict[str, Any]:
         """The tree as plain data."""

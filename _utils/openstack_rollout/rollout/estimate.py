@@ -18,7 +18,6 @@ from openstack_rollout.rollout.breakpoints import is_break
 from openstack_rollout.rollout.openings import ANY_TIME
 from openstack_rollout.vocabulary import PREFETCH
 
-PREFETCH_TOGETHER = 20
 _ENDED = (StageState.DONE, StageState.SKIPPED)
 #: A role, a stage, seconds, a time of day → when a node may start then that takes that long; None if never.
 Opens = Callable[[str, str, float, float], float | None]
@@ -80,7 +79,7 @@ class Estimate:
                 for node in plan.prefetch
                 if (left := rest.of(node, [Place(node, roles.get(node, ""), PREFETCH, "", PREFETCH)]))
             ]
-            end = self._together(fetching, end, PREFETCH_TOGETHER, rest)
+            end = self._together(fetching, end, plan.prefetch_together, rest)
             stages[PREFETCH] = {"seconds": round(end - now), "roles": {}}
         for stage in plan.stages:
             if stage.stage in over or not stage.rounds:

@@ -19,9 +19,17 @@ from openstack_rollout.declared.rounds import Round
 from openstack_rollout.drains.contract import KeepsApart, shared
 from openstack_rollout.drains.kinds import SEVERAL, Drains
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.records.planned import Plan, PlannedNode, PlannedRole, PlannedRound, PlannedStage, Wave
+from openstack_rollout.records.planned import (
+    PREFETCH_TOGETHER,
+    Plan,
+    PlannedNode,
+    PlannedRole,
+    PlannedRound,
+    PlannedStage,
+    Wave,
+)
 from openstack_rollout.records.run_record import Trial
-from openstack_rollout.rollout import breakpoints, occupancy, procedure
+from openstack_rollout.rollout import breakpoints, disturbance, occupancy, procedure
 from openstack_rollout.rollout.breakpoints import Breaks
 from openstack_rollout.rollout.limit import NO_LIMIT, Limit
 from openstack_rollout.rollout.membership import Membership
@@ -50,7 +58,9 @@ def of_run(  # noqa: PLR0917
     needing = tuple(node for node in limit.of(members.ids) if node in found and found[node].open(stages))
     target = releases.wanted(model, stages)
     planner = Planner(model, members, found, drains, target, limit, breaks)
-    return Plan(target, needing, tuple(planner.stage(stage) for stage in stages))
+    wide = (members.policies[role].undisturbed_together(len(some)) for role, some in members.roles.items())
+    together = max(PREFETCH_TOGETHER, sum(wide))
+    return Plan(target, needing, tuple(planner.stage(stage) for stage in stages), together)
 
 
 class Planner:
@@ -149,10 +159,6 @@ class Planner:
         soaked = trial is not None and trial.soaked
         canaries = [] if soaked else [node for node in needing if node.id in proving]
         rest = [node for node in needing if node.id not in proving or soaked]
-        window = Window(batch_size(policy.batch, len(nodes)), policy.per_zone)
-        together = window.size > 1
-        alike = self._one_of_a_kind(round_.stage, needing) if together else {}
-        apart = self._apart(round_.stage, rest, alike) if together and rest[1:] else None
         steps: dict[tuple[bool, bool, bool, frozenset[str]], tuple[str, ...]] = {}
 
         def planned(node: Node) -> PlannedNode:
@@ -164,6 +170,15 @@ class Planner:
                 steps[key] = breakpoints.among(self._steps(round_.stage, *key[:3]), rests)
             return PlannedNode(node.id, node.zone, steps[key])
 
+        size, wide = batch_size(policy.batch, len(nodes)), policy.undisturbed_together(len(nodes))
+        undisturbing = wide > size and all(
+            disturbance.is_none(self._model, round_.stage, self._found[node.id], planned(node).steps)
+            for node in needing
+        )
+        window = Window(wide if undisturbing else size, policy.per_zone)
+        together = window.size > 1
+        alike = self._one_of_a_kind(round_.stage, needing) if together else {}
+        apart = self._apart(round_.stage, rest, alike) if together and rest[1:] else None
         group_of = self._members.group_of
         waves = [Wave((planned(node),), canary=True, group=group_of(role, node.id)) for node in canaries]
         for name, some in self._members.by_group(role, rest).items():
@@ -181,6 +196,7 @@ class Planner:
             one_of_a_kind=alike,
             failures=policy.tolerated,
             group_failures=policy.tolerated_of_groups,
+            undisturbing=undisturbing,
         )
 
     def keeping_apart(

@@ -57,7 +57,6 @@ from openstack_rollout.rollout.stops import Stops
 from openstack_rollout.rollout.trying_out import is_updated, try_out
 from openstack_rollout.vocabulary import PREFETCH, STAGES, in_order
 
-PREFETCH_TOGETHER = 20
 UPDATE = "orch.update"
 SYSTEM = "system"
 
@@ -266,7 +265,7 @@ class Rollout:
         self._log.mark(run, PREFETCH, StageState.RUNNING, self._clock())
         for step in procedure.steps(PREFETCH):
             needing = [members.node(node) for node in run.plan.prefetch]
-            engine.take(PREFETCH, step, needing, PREFETCH_TOGETHER, failures=None)
+            engine.take(PREFETCH, step, needing, run.plan.prefetch_together, failures=None)
         self._log.mark(
             run, PREFETCH, StageState.DONE, counts=run_log.counts(engine.records, run.plan.prefetch)
         )

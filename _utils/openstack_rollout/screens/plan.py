@@ -22,7 +22,9 @@ def text(data: Mapping[str, Any], workloads: str = "") -> str:
         lines += [f"would be refused: {data['refused']}", data["remedy"]]
     stages = [stage for stage in data["stages"] if stage["rounds"]]
     if data["prefetch"]:
-        lines.append(f"prefetch: {', '.join(data['prefetch'])}")
+        together, nodes = data["prefetch_together"], data["prefetch"]
+        at_once = f", {together} at a time" if len(nodes) > together else ""
+        lines.append(f"prefetch{at_once}: {', '.join(nodes)}")
     for stage in stages:
         lines += ["", stage["stage"], *_stage(stage)]
     lines += _times(data.get("estimate"))
@@ -100,7 +102,7 @@ def _stage(stage: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _terms(role: Mapping[str, Any]) -> Iterator[str]:
-    yield f"batch {role['batch']}"
+    yield f"batch {role['batch']}{', nothing is disturbed' if role['undisturbing'] else ''}"
     if role["per_zone"]:
         yield f"{role['per_zone']} in a zone"
     if role["failures"] or role["group_failures"]:

@@ -39,6 +39,29 @@ def test_batches_that_are_none(batch):
         policies.batch_size(batch, 10)
 
 
+@pytest.mark.parametrize(
+    ("said", "count", "size"),
+    [
+        ({}, 4, 5),
+        ({}, 59, 5),
+        ({}, 1000, 100),
+        ({"batch": 8}, 10, 8),
+        ({"batch": "50%"}, 100, 50),
+        ({"batch_undisturbing": 1}, 100, 1),
+        ({"batch_undisturbing": "1%"}, 100, 5),
+        ({"batch_undisturbing": "30%", "batch": 2}, 100, 30),
+    ],
+)
+def test_more_go_together_where_nothing_is_disturbed(said, count, size):
+    assert ComputePolicy(**said).undisturbed_together(count) == size
+
+
+def test_controllers_go_one_at_a_time_also_there():
+    assert ControllerPolicy().undisturbed_together(100) == 1
+    with pytest.raises(ValidationError, match="controllers go one at a time"):
+        ControllerPolicy(batch_undisturbing=2)
+
+
 def test_defaults_are_safe_and_the_pillar_wins():
     default = Policies()
     for role in ("controller", "gateway", "compute", "storage"):
