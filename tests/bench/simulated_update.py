@@ -89,7 +89,7 @@ class Measurement:
 
         from openstack_rollout.on_salt.cache_store import CacheStore
         from openstack_rollout.records.journal import Journal
-        from tests.unit.simulated_fleet import Cloud, Master
+        from tests.unit.simulated_fleet import Cloud, Master, SimulatedFleet
 
         self.nodes = nodes
         self.figures: dict[str, float] = {"nodes": nodes}
@@ -108,6 +108,8 @@ class Measurement:
         for what, name in ((self.cloud, "facts_of"), (self.cloud, "wanted"), (self.master, "content")):
             if hasattr(what, name):  # no part of an engine; not all are of older commits
                 setattr(what, name, self.simulated.timed(getattr(what, name)))
+        for name in ("start", "poll", "facts", "announce", "new_job", "members"):
+            setattr(SimulatedFleet, name, self.simulated.timed(getattr(SimulatedFleet, name)))
         for number, node in enumerate(self.cloud.nodes.values()):
             node.seconds = 20.0 + number % 21  # nodes are not equally fast
 

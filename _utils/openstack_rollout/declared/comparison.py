@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import marshal
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from openstack_rollout.declared import differences, next_boot, releases, remarks, share, way_back
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from openstack_rollout.declared.model import Model
 
 CUSTOM = "custom"
+#: Different answers that are kept, whoever gives them; and characters of a boot's identifier.
+_KEPT, _BOOT = 256, 4096
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ class Comparison:
         self._releases = _releases_by_digest(model)
         self._references = _references_by_digest(model)
         self._judged: dict[str, _Judged] = {}
+        self._alike: dict[tuple[Any, ...], Compared] = {}
 
     @property
     def target(self) -> str:
@@ -123,19 +126,39 @@ class Comparison:
     def judged(
         self, answer: Any, node: str, roles: Iterable[str], zone: str | None, judge: Callable[[], Compared]
     ) -> Compared:
-        """A node (its id) as `judge` finds it, or as it was found when it gave the same answer before.
+        """A node (its id) as `judge` finds it, or as it was found when it, or one alike, gave the same answer
+        before.
 
         roles, zone: as of compare. Raises what judge raises.
         """
         try:
-            # Equal only where all of it is equal; what is no plain data has none.
-            key = hashlib.blake2b(marshal.dumps(answer, 2), digest_size=16).digest()
+            key = _fingerprint(answer)
         except ValueError:
             return judge()
         asked, known = (key, tuple(roles), zone), self._judged.get(node)
         if known is None or known.asked != asked:
-            known = self._judged[node] = _Judged(asked, judge())
+            known = self._judged[node] = _Judged(asked, self._as_one_alike(answer, node, asked[1:], judge))
         return known.compared
+
+    def _as_one_alike(
+        self, answer: Any, node: str, place: tuple[Any, ...], judge: Callable[[], Compared]
+    ) -> Compared:
+        """A node as one was judged whose answer is the same, but for its id and its boot; else as it is.
+
+        Nothing else is made of these two, but what a node goes back to.
+        """
+        own = (answer.get("id"), answer.get("boot_id")) if type(answer) is dict else (None, None)
+        boot = own[1]
+        if self._model.backs is not None or own[0] != node or not isinstance(boot, str) or len(boot) > _BOOT:
+            return judge()
+        rest = {name: value for name, value in answer.items() if name not in ("id", "boot_id")}
+        key = (_fingerprint(rest), *place)
+        found = self._alike.pop(key, None)
+        found = judge() if found is None else replace(found, id=node, boot_id=boot)
+        self._alike[key] = found
+        if len(self._alike) > _KEPT:
+            del self._alike[next(iter(self._alike))]
+        return found
 
     def compare(self, facts: Facts, roles: Iterable[str], zone: str | None) -> Compared:
         """Judge a node. roles, zone: by the master's targets. Raises RolloutError as share.desired does."""
@@ -267,6 +290,11 @@ class Comparison:
             "local": service["image"] in facts.images,
             "release": self.release_of(facts, service["container"]),
         }
+
+
+def _fingerprint(answer: Any) -> bytes:
+    """Equal only where all of an answer is equal. Raises ValueError for what is no plain data."""
+    return hashlib.blake2b(marshal.dumps(answer, 2), digest_size=16).digest()
 
 
 def _coming(open_ends: Iterable[Difference]) -> Iterator[str]:

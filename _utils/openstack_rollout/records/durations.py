@@ -7,6 +7,7 @@ bounded. Nothing is measured by the time of day, so no step of a clock is in it.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from statistics import median
 from typing import NamedTuple
 
@@ -43,7 +44,12 @@ class Place(NamedTuple):
     @property
     def key(self) -> str:
         """Under which it is remembered."""
-        return "/".join(filter(None, (self.stage, self.round, self.step)))
+        return _key(self.stage, self.round, self.step)
+
+
+@lru_cache(maxsize=4096)  # the same of many nodes, asked for each of their steps
+def _key(*of: str) -> str:
+    return "/".join(filter(None, of))
 
 
 class Durations:

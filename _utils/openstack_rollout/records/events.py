@@ -28,7 +28,7 @@ Reason = Annotated[str, Field(pattern="^([A-Z][A-Z_]*)?$")]
 State = Literal["running", "paused", "completed", "completed_with_open_ends", "incomplete", "aborted"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class StageEstimate:
     """How long a stage takes: seconds in all, and by role."""
 
@@ -36,7 +36,7 @@ class StageEstimate:
     roles: dict[str, float]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Estimated:
     """How long the rest of a run takes.
 
@@ -51,7 +51,7 @@ class Estimated:
     assumed: bool
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class _Event:
     __pydantic_config__ = ConfigDict(json_schema_serialization_defaults_required=True)
 
@@ -76,7 +76,7 @@ class _Event:
         return dict(vars(self))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class NodeEvent(_Event):
     """A step of a node."""
 
@@ -87,7 +87,7 @@ class NodeEvent(_Event):
     in_flight: Annotated[int, Field(ge=0, description="How many nodes of that role are in flight now.")]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class _OfRun(_Event):
     node: Literal["-"] = NONE
     target: Annotated[
@@ -97,7 +97,7 @@ class _OfRun(_Event):
     state: Annotated[State, Field(description="Of the run.")]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class RunEvent(_OfRun):
     """The run begins, goes on, or ends."""
 
@@ -106,7 +106,7 @@ class RunEvent(_OfRun):
     status: Literal["started", "succeeded", "paused", "incomplete", "aborted"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class StageEvent(_OfRun):
     """A stage begins or ends."""
 
@@ -117,7 +117,7 @@ class StageEvent(_OfRun):
     ] = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class PlanEvent(_OfRun):
     """A stage is about to go otherwise than was planned when the run began."""
 
@@ -126,7 +126,7 @@ class PlanEvent(_OfRun):
     changes: Annotated[list[str], Field(description="What is planned otherwise, one line each.")]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class GateEvent(_OfRun):
     """A node, or the run, waits before it goes on."""
 

@@ -307,6 +307,11 @@ class NodeRecord:
         """The stages in which the node was changed, or may have been."""
         return self.taken(APPLY)
 
+    @property
+    def was_moved(self) -> bool:
+        """Whether the node was changed, or may have been."""
+        return self.step == APPLY or any(one.step == APPLY for one in self.history)
+
     def taken(self, step: str) -> list[str]:
         """The stages in which a step was begun, however it ended."""
         found = {one.stage: None for one in self.history if one.step == step}

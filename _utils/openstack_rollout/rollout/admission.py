@@ -35,10 +35,10 @@ class Pass:
 
 def admitted(pass_: Pass, waiting: Queue, in_flight: Mapping[str, Node]) -> list[Node]:
     """The nodes that may start now. Raises RolloutError when nobody can tell how many the cloud can spare."""
+    if not waiting or len(in_flight) >= pass_.window.size:
+        return []
     there, apart = list(in_flight), None
     due: Iterable[Node] = waiting
-    if not waiting or len(there) >= pass_.window.size:
-        return []
     if pass_.apart and pass_.window.size > 1:
         due = list(islice(waiting, _AHEAD))
         apart = pass_.apart(there, [node.id for node in due])

@@ -33,12 +33,13 @@ def adopt(  # noqa: PLR0917
     for name in [name for name, record in in_flight.items() if breakpoints.rests(record)]:
         log.note(node_of(name, in_flight.pop(name)), state=NodeState.WAITING)
     for name, record in in_flight.items():
+        limits.begun(name, record)
         fleet.adopt(name, record.step, record.stage, record.jid, silence(policies, record.role))
     while in_flight:
         if halt := requested():
             raise halting.left(halt, in_flight)
-        limits.look(in_flight)
-        leaves = leaving and limits.stop({})
+        limits.look()
+        leaves = leaving and limits.leaves()
         if leaves and not any(record.step in MOVES for record in in_flight.values()):
             break
         for result in limits.taken(in_flight, in_flight):

@@ -6,7 +6,7 @@ there; the one that goes on comes to the same moment again, unless it was answer
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from openstack_rollout.declared import hooks, targets
 from openstack_rollout.declared.problems import shown, suggestion
@@ -97,9 +97,11 @@ class Resting:
 
     def __init__(self, consents: Consents):
         self._consents = consents
+        self._here: dict[str, Node] = {}
 
     def rest(self, node: Node, round_: Round, steps: Sequence[str], step: str) -> None:
         """A node comes to a breakpoint, one of its steps."""
+        self._here[node.id] = node
         left = [one for one in steps[steps.index(step) + 1 :] if not is_break(one)]
         self._consents.ask(
             Question(
@@ -113,13 +115,20 @@ class Resting:
 
     def released(
         self,
-        nodes: Iterable[Node],
+        in_flight: Collection[str],
         round_: Round,
         records: Mapping[str, NodeRecord],
         skipped: Collection[str],
     ) -> list[Node]:
-        """Those of the nodes in flight that rest no more. skipped: nodes that an operator has left out."""
-        keys = {node: _key(node, round_, records[node.id].step) for node in nodes if rests(records[node.id])}
+        """Those of the nodes in flight (their ids) that rest no more. skipped: nodes that an operator has
+        left out.
+        """
+        if not self._here:
+            return []
+        self._here = {
+            name: node for name, node in self._here.items() if name in in_flight and rests(records[name])
+        }
+        keys = {node: _key(node, round_, records[node.id].step) for node in self._here.values()}
         if not keys:
             return []
         given = self._consents.given()

@@ -7,8 +7,8 @@ transition is in the journal before it happens on a node, so that another engine
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from openstack_rollout.declared.comparison import Compared
@@ -78,6 +78,7 @@ class Engine:
         self._log = NodeLog(fleet, journal, run, clock, self._silencing.noted)
         self.budgets = Budgets(members, self._log)
         self._pace = Pace(Durations(journal), self._log)
+        self._limits = TimeLimits(fleet, members.policies, monotonic)  # of the pass
         self._retries = Retries(members.policies, self._log, clock, monotonic)
         self._boots: dict[str, str] = {}
         self._agents: dict[str, Mapping[str, Mapping[str, str]]] = {}
@@ -172,7 +173,7 @@ class Engine:
         for node in waiting:
             where = {"stage": pass_.round_.stage, "round": pass_.round_.name}
             self._log.note(node, None, **where, step="", jid="", state=NodeState.WAITING)
-        limits = TimeLimits(self._fleet, self._policies, self._monotonic)
+        limits = self._limits = TimeLimits(self._fleet, self._policies, self._monotonic)
         while True:
             self._silencing.look(self._log)
             asked = self._asked()
@@ -185,8 +186,7 @@ class Engine:
                 if halt is None:
                     self._release(pass_, waiting, in_flight, steps)
                     self._admit(pass_, waiting, in_flight, steps)
-                records = adoption.under_way({name: self._log.records[name] for name in in_flight})
-                self._pace.look(in_flight, records, limits.took)
+                self._pace.look(in_flight, self._log.records, limits.now)
             except RolloutError as error:
                 halt = halt or error
             if not in_flight:
@@ -194,19 +194,19 @@ class Engine:
                     raise halt
                 if not waiting:
                     return
-            active = self._under_way(in_flight, halt)
-            limits.look(active)
-            if halting.is_request(asked) and limits.stop(active):
+            if halt and all(breakpoints.rests(self._log.records[name]) for name in in_flight):
+                raise halting.left(halt, in_flight, "resting at a breakpoint")
+            limits.look()
+            if halting.is_request(asked) and limits.stop():
                 raise halting.left(asked, in_flight)
             for result in limits.taken(in_flight, self._log.records):
-                halt = self._ended(pass_, steps[result.node], result, limits, in_flight, tolerated, halt)
+                halt = self._ended(pass_, steps[result.node], result, in_flight, tolerated, halt)
 
     def _ended(  # noqa: PLR0917
         self,
         pass_: Pass,
         steps: Sequence[str],
         result: StepResult,
-        limits: TimeLimits,
         in_flight: InFlight,
         tolerated: int | None,
         halt: RolloutError | None,
@@ -214,12 +214,13 @@ class Engine:
         """Take in the end of a step; returns why no other node starts, halt where that did not change."""
         node = in_flight[result.node]
         try:
-            if limits.was_stopped(result):
+            if self._limits.was_stopped(result):
                 del in_flight[node.id]
                 self._log.note(node, jid="", state=NodeState.WAITING)
                 return halt
             if result.succeeded:
-                self._pace.ended(node.id, self._log.records[node.id], limits.took(result.jid), result.idle)
+                took = self._limits.took(result.jid)
+                self._pace.ended(node.id, self._log.records[node.id], took, result.idle)
             if self._take_in(pass_, node, steps, result, in_flight):
                 return halt
             return self.budgets.after(pass_.round_.stage, node.id, tolerated) or halt
@@ -239,7 +240,7 @@ class Engine:
         for node in [one for one in waiting if one.id in skipped] if skipped else ():
             waiting.remove(node)
             self._leave_out(pass_, node, in_flight)
-        for node in self._resting.released(in_flight.values(), pass_.round_, self.records, skipped):
+        for node in self._resting.released(in_flight, pass_.round_, self.records, skipped):
             if node.id in skipped:
                 self._left_out.add(node.id)
                 steps[node.id] = breakpoints.cut(steps[node.id], self.records[node.id].step)
@@ -264,6 +265,8 @@ class Engine:
         steps: Mapping[str, tuple[str, ...]],
     ) -> None:
         """Start the nodes that may start now. Raises RolloutError: those that were started stay in flight."""
+        if not waiting or len(in_flight) >= pass_.window.size:
+            return
         if pass_.capacity or pass_.apart:
             there = dict(in_flight)  # once it is asked for no more, nobody starts: what waits stays as it is
             next_ = unhindered(lambda: admitted(pass_, waiting, there), self._asked)
@@ -277,17 +280,10 @@ class Engine:
             in_flight[node.id] = node
             self._begin(pass_, node, steps[node.id], steps[node.id][0], in_flight)
 
-    def _under_way(self, nodes: Collection[str], halt: RolloutError | None) -> dict[str, NodeRecord]:
-        """The records of nodes that a job is under way on. Raises why the run ends where all others rest."""
-        found = {node: one for node in nodes if not breakpoints.rests(one := self._log.records[node])}
-        if halt and nodes and not found:
-            raise halting.left(halt, nodes, "resting at a breakpoint")
-        return adoption.under_way(found)
-
     def _require_open(self, round_: Round, node: Node, steps: Sequence[str]) -> None:
         """Raise RolloutError when a node would not end before its window closes, as far as is known."""
         if not ANY_TIME.issuperset(steps):
-            seconds = self._pace.at_most(node, round_.stage, round_.name, steps)
+            seconds = partial(self._pace.at_most, node, round_.stage, round_.name, steps)
             if why := self._closed(node, round_.stage, seconds):
                 raise why
 
@@ -303,6 +299,8 @@ class Engine:
         if breakpoints.is_break(step):
             self._resting.rest(node, round_, steps, step)
             return
+        self._limits.begun(node.id, record)
+        self._pace.begun(node.id, jid, self._limits.now)
         services = round_.services if round_.name else None
         boot = self._boots.get(node.id, "")
         told = self._agents.get(node.id, {}).get(round_.stage, {})
@@ -312,7 +310,7 @@ class Engine:
             agents=tuple(sorted(set(agents))),
             patience=patience(self._policies, node.role, step),
             rollback=run.rollback,
-            moved=bool(record.moved),
+            moved=record.was_moved,
         )
         self._fleet.start(
             node.id, step, round_.stage, jid, silence(self._policies, node.role), context=context
@@ -344,18 +342,18 @@ class Engine:
             return False
         if step == "reboot":
             self._boots.pop(node.id, None)
-        said = one_line(message)
-        ended = replace(self._log.ended(round_.stage, round_.name, step, record.started, "done"), said=said)
+        ended = self._log.ended(round_.stage, round_.name, step, record.started, "done")
+        ended.said = one_line(message)
         tries = forgotten(record)
         following = steps.index(step) + 1
         if following < len(steps):
             record = self._log.note(node, ended, tries=tries)
-            self._log.announce(node, replace(record, message=said), step, "succeeded", in_flight)
+            self._log.tell(node, record, step, "succeeded", record.reason, ended.said, in_flight)
             self._begin(pass_, node, steps, steps[following], in_flight)
         else:
             del in_flight[node.id]
             record = self._log.note(node, ended, jid="", tries=tries, state=NodeState.DONE)
-            self._log.announce(node, replace(record, message=said), step, "succeeded", in_flight)
+            self._log.tell(node, record, step, "succeeded", record.reason, ended.said, in_flight)
             if node.id in self._left_out:
                 self._leave_out(pass_, node, in_flight)
             self._pace.left(node)

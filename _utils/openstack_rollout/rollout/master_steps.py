@@ -110,7 +110,8 @@ class MasterSteps:
     def start(self, node: str, step: str, stage: str, jid: str, silence: float, *, context: Context) -> None:
         """Start a step: those that wait for the node, or for the cloud, in a thread; others on the node."""
         if step not in self._here:
-            context = replace(context, drained=self._is_drained(node))
+            if self._is_drained(node):
+                context = replace(context, drained=True)
             self._boots[jid] = context.boot_id, silence
             self._fleet.start(node, step, stage, jid, silence, context=context)
             return

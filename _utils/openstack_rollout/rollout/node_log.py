@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from openstack_rollout.declared.comparison import Compared
@@ -59,19 +58,20 @@ class NodeLog:
         Raises RolloutError JOURNAL_FAILED.
         """
         record = self.records.setdefault(node.id, NodeRecord())
-        is_as_before = not record.moved
+        found = self._measured.pop(node.id, None)
+        is_as_before = found and not record.was_moved
         if "state" in changes and changes["state"] is not NodeState.FAILED:
             changes = {"reason": "", "message": "", **changes}
         for name, value in changes.items():
             setattr(record, name, value)
         record.role, record.zone = node.role, node.zone
-        if found := self._measured.pop(node.id, None):
+        if found:
             if is_as_before:
                 record.before = record.before or found
             record.after = found
         if ended:
-            record.add(replace(ended, slow=record.slow))
-            record.slow = 0.0
+            ended.slow, record.slow = record.slow, 0.0
+            record.add(ended)
         self._journal.save_node(self._run.id, node.id, record)
         self._noted(node.id, record)
         return record

@@ -25,7 +25,7 @@ Interval = tuple[float, float]
 #: The source of a calendar, its timezone, the first and the last time of interest → its events.
 Events = Callable[[str, str, float, float], Sequence[Interval]]
 #: A node, a stage, seconds that it takes → why it may not start now.
-Closes = Callable[[Node, str, float], RolloutError | None]
+Closes = Callable[[Node, str, Callable[[], float]], RolloutError | None]
 #: Steps that are taken at any time: they look, or bring workloads back.
 ANY_TIME = frozenset(("verify", "heartbeat", "restore"))
 #: Days that are looked at for an opening, more and more of them.
@@ -189,11 +189,15 @@ class Current:
         policies = [model.policies.of(role) for role in model.policies.roles]
         self._declared = any([model.window, *(one.window or one.group_windows for one in policies)])
 
-    def refusal(self, node: Node, stage: str, seconds: float) -> RolloutError | None:
-        """As Openings.refusal. Raises RolloutError for a pillar that is refused now."""
-        if self._declared and self._monotonic() - self._since > _KNOWN_FOR:
+    def refusal(self, node: Node, stage: str, seconds: Callable[[], float]) -> RolloutError | None:
+        """As Openings.refusal; seconds are asked for where there is a window. Raises RolloutError for a
+        pillar that is refused now.
+        """
+        if not self._declared:
+            return None
+        if self._monotonic() - self._since > _KNOWN_FOR:
             self._openings, self._since = self._made(self._read()), self._monotonic()
-        return self._openings.refusal(node, stage, seconds, self._group_of(node.role, node.id))
+        return self._openings.refusal(node, stage, seconds(), self._group_of(node.role, node.id))
 
 
 def first_at(zone: ZoneInfo, day: date, minutes: int) -> float:

@@ -5,16 +5,18 @@ Nothing is ended for being slow: limits do that (time_limits.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.durations import NEVER_SLOW, SLOW, Durations, Place
-from openstack_rollout.records.run_record import NodeRecord
+from openstack_rollout.records.run_record import NodeRecord, NodeState
 from openstack_rollout.rollout.breakpoints import is_break
 from openstack_rollout.rollout.node_log import NodeLog
 from openstack_rollout.rollout.window import InFlight, Node
 
+_LOOK_AGAIN = 1.0  # seconds, at a step of which it is not known what it takes
 _TOGETHER = 5000  # nodes that left of which it is written together
 
 
@@ -27,34 +29,34 @@ class Pace:
     def __init__(self, durations: Durations, log: NodeLog):
         self._durations = durations
         self._log = log
-        self._told: set[str] = set()
-        self._slow_at: dict[str, float] = {}  # job → from how many seconds on it is, as far as it was known
+        self._due: list[tuple[float, str, str, float]] = []  # when a job may be slow; its node; when it began
         self._left: dict[str, str] = {}  # nodes that left, and their roles
 
-    def look(
-        self,
-        in_flight: InFlight,
-        under_way: Mapping[str, NodeRecord],
-        took: Callable[[str], float],
-    ) -> None:
-        """Tell of the steps that are slow now, each once.
+    def begun(self, node: str, jid: str, now: float) -> None:
+        """A step begins on a node (its id), as a job. now (seconds): by the clock of TimeLimits."""
+        heapq.heappush(self._due, (now + NEVER_SLOW, jid, node, now))
 
-        in_flight: node id → node. under_way: their records. took: job → seconds. Raises RolloutError
-        JOURNAL_FAILED.
+    def look(self, in_flight: InFlight, records: Mapping[str, NodeRecord], now: float) -> None:
+        """Tell of the steps that are slow now, each once; at others nobody looks.
+
+        in_flight: node id → node. records: those of the run. now (seconds): as for `begun`. Raises
+        RolloutError JOURNAL_FAILED.
         """
-        for name, record in under_way.items():
-            seconds = took(record.jid)
-            if seconds <= self._slow_at.get(record.jid, NEVER_SLOW) or record.jid in self._told:
+        while self._due and self._due[0][0] < now:
+            _, jid, name, began = heapq.heappop(self._due)
+            record = records[name]
+            if name not in in_flight or record.jid != jid or record.state is not NodeState.IN_FLIGHT:
                 continue
-            usual = self._durations.usual(place(name, record))
-            if usual is not None:
-                self._slow_at[record.jid] = max(NEVER_SLOW, SLOW * usual)
-            if usual is not None and seconds > SLOW * usual:
-                self._told.add(record.jid)
+            usual, seconds = self._durations.usual(place(name, record)), now - began
+            if usual is None:
+                heapq.heappush(self._due, (now + _LOOK_AGAIN, jid, name, began))
+            elif seconds > SLOW * usual:
                 node = in_flight[name]
                 message = f"{record.step} takes {seconds:.0f} s by now, and {usual:.0f} s as a rule"
                 self._log.note(node, None, slow=usual)
                 self._log.tell(node, record, record.step, "slow", "SLOW", message, in_flight)
+            else:
+                heapq.heappush(self._due, (began + SLOW * usual, jid, name, began))
 
     def ended(self, node: str, record: NodeRecord, seconds: float, idle: bool) -> None:
         """Remember what a step took that succeeded. idle: it had nothing to do, which tells nothing."""
@@ -85,6 +87,7 @@ class Pace:
 
         Raises RolloutError JOURNAL_FAILED.
         """
+        self._due.clear()
         try:
             yield
         except Exception:

@@ -4,8 +4,10 @@ stop.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 from openstack_rollout.declared.policies import Policy, StepLimits
 from openstack_rollout.records.run_record import NodeRecord
@@ -23,8 +25,17 @@ _OF_ITS_LIMIT = 0.9
 _LONGEST_LOOK = 60.0
 
 
+class _Job(NamedTuple):
+    """A step under way on a node (its id), of a role; when it began, by the clock of TimeLimits."""
+
+    node: str
+    role: str
+    step: str
+    began: float
+
+
 class TimeLimits:
-    """Watches over the steps under way.
+    """Watches over the steps under way; a step is looked at when its time is up, however many there are.
 
     fleet (Fleet), policies (role → Policy), monotonic (seconds).
     """
@@ -34,42 +45,56 @@ class TimeLimits:
         self._policies = policies
         self._monotonic = monotonic
         self._looked = monotonic()
-        self._took: dict[str, float] = {}
-        self._limits: dict[tuple[str, str], float] = {}
+        self._passed = 0.0
+        self._jobs: dict[str, _Job] = {}
+        self._due: list[tuple[float, str]] = []  # when the time of a job is up
         self._late: dict[str, str] = {}
         self._stopped: set[str] = set()
         self._since_asked: float | None = None
 
-    def look(self, under_way: Mapping[str, NodeRecord]) -> None:
-        """Have the steps ended on their nodes that took too long.
+    @property
+    def now(self) -> float:
+        """Seconds that passed for steps; those in which the engine was held up are not among them."""
+        return self._passed + min(self._monotonic() - self._looked, _LONGEST_LOOK)
 
-        under_way: the records of the nodes in flight.
-        """
+    def begun(self, node: str, record: NodeRecord) -> None:
+        """A step begins on a node (its id), or is waited for from now on."""
+        job = self._jobs[record.jid] = _Job(node, record.role, record.step, self.now)
+        policy = self._policies.get(record.role)
+        limit = (policy.limits if policy else StepLimits()).of(record.step)
+        heapq.heappush(self._due, (job.began + limit, record.jid))
+
+    def look(self) -> None:
+        """Have the steps ended on their nodes that took too long."""
         now = self._monotonic()
         passed = min(now - self._looked, _LONGEST_LOOK)
-        self._looked = now
+        self._looked, self._passed = now, self._passed + passed
         if self._since_asked is not None:
             self._since_asked += passed
-        for node, record in under_way.items():
-            took = self._took[record.jid] = self._took.get(record.jid, -passed) + passed
-            limit = self._limit(record)
-            if took > limit and record.jid not in self._late and record.jid not in self._stopped:
-                key = f"openstack:policies:{record.role}:limits:{StepLimits.key(record.step)}"
-                self._late[record.jid] = f"it took longer than {limit:g} s ({key})"
-                self._fleet.end(node, record.step, record.jid)
+        while self._due and self._due[0][0] < self._passed:
+            up, jid = heapq.heappop(self._due)
+            job = self._jobs.get(jid)
+            if job is not None and jid not in self._stopped:
+                key = f"openstack:policies:{job.role}:limits:{StepLimits.key(job.step)}"
+                self._late[jid] = f"it took longer than {up - job.began:g} s ({key})"
+                self._fleet.end(job.node, job.step, jid)
 
-    def stop(self, under_way: Mapping[str, NodeRecord]) -> bool:
+    def stop(self) -> bool:
         """Begin to stop, at an operator's request: what is harmless is ended on its node.
 
-        under_way: as for `look`. Returns whether nobody waits for the rest any more.
+        Returns whether nobody waits for the rest any more.
         """
+        leaves = self.leaves()
+        for jid, job in self._jobs.items():
+            if job.step in HARMLESS and jid not in self._late and jid not in self._stopped:
+                self._stopped.add(jid)
+                self._fleet.end(job.node, job.step, jid)
+        return leaves
+
+    def leaves(self) -> bool:
+        """Whether nobody waits any more: some seconds after this, or `stop`, was asked first."""
         if self._since_asked is None:
             self._since_asked = 0.0
-        for node, record in under_way.items():
-            ended = record.jid in self._late or record.jid in self._stopped
-            if record.step in HARMLESS and not ended:
-                self._stopped.add(record.jid)
-                self._fleet.end(node, record.step, record.jid)
         return self._since_asked >= LEAVE_AFTER
 
     def taken(self, nodes: Collection[str], records: Mapping[str, NodeRecord]) -> Iterator[StepResult]:
@@ -78,21 +103,15 @@ class TimeLimits:
             if result.node in nodes and result.jid == records[result.node].jid:
                 late = self._late.get(result.jid)
                 yield replace(result, message=f"{late}; {result.message}") if late else result
+                self._jobs.pop(result.jid, None)
 
     def took(self, jid: str) -> float:
         """The seconds that a job took by now."""
-        return self._took.get(jid, 0.0) + min(self._monotonic() - self._looked, _LONGEST_LOOK)
+        return self.now - self._jobs[jid].began if jid in self._jobs else 0.0
 
     def was_stopped(self, result: StepResult) -> bool:
         """Whether a step ended since it was harmless to end it: its node did not fail."""
         return result.jid in self._stopped and not result.succeeded
-
-    def _limit(self, record: NodeRecord) -> float:
-        place = record.role, record.step
-        if place not in self._limits:  # it is asked for every node at every look
-            policy = self._policies.get(record.role)
-            self._limits[place] = (policy.limits if policy else StepLimits()).of(record.step)
-        return self._limits[place]
 
 
 def patience(policies: Mapping[str, Policy], role: str, step: str) -> float:

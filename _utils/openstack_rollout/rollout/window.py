@@ -121,8 +121,8 @@ class Window:
         apart, or a queue knows. A node without a zone counts against the size alone.
         """
         queue = waiting if isinstance(waiting, Queue) and apart is None else Queue(waiting, apart)
-        zones = Counter(node.zone for node in in_flight.values())
-        taken = {one for node in in_flight for one in (apart or {}).get(node, ())}
+        zones = Counter(node.zone for node in in_flight.values()) if self.per_zone else Counter[str | None]()
+        taken = {one for node in in_flight for one in apart.get(node, ())} if apart else set()
 
         def may(kind: Kind) -> bool:
             zone, tags = kind

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from openstack_rollout.declared.comparison import CUSTOM, Comparison
@@ -147,10 +149,66 @@ def test_a_node_is_judged_anew_once_its_answer_or_what_it_is_compared_as_is_anot
     changed["packages"]["salt-minion"] = ["3008.2"]
     judge(changed)
     assert len(asked) == 2
-    assert judge(told(OLD)) == first and len(asked) == 3
-    assert judge(told(OLD), zone="az2").zone == "az2" and len(asked) == 4
+    assert judge(told(OLD)) == first and len(asked) == 2
+    assert judge(told(OLD), zone="az2").zone == "az2" and len(asked) == 3
     for wrong in ({**told(OLD), "reboot": 1}, {**told(OLD), "reboot": True}, {"id": object()}):
         for _ in range(2):
             with pytest.raises(RolloutError, match="FACTS_INVALID"):
                 judge(wrong)
-    assert len(asked) == 10
+    assert len(asked) == 9
+
+
+def test_nodes_that_tell_the_same_are_judged_once_each_by_its_own_name_and_boot():
+    comparison, asked = Comparison(model()), []
+
+    def judge(node, roles=("compute",), **said):
+        answer = {**told(OLD), "id": node, **said}
+
+        def judged():
+            asked.append(node)
+            return comparison.compare(read(node, answer), roles, "az1")
+
+        return comparison.judged(answer, node, roles, "az1", judged)
+
+    first = judge("node1", boot_id="boot1")
+    second = judge("node2", boot_id="boot2")
+    assert asked == ["node1"]
+    assert (second.id, second.boot_id) == ("node2", "boot2")
+    assert replace(second, id="node1", boot_id="boot1") == first
+    assert judge("node2", boot_id="boot3").boot_id == "boot3" and asked == ["node1"]
+    judge("node3", reboot=["kernel"])
+    judge("node4", roles=("gateway",))
+    assert asked == ["node1", "node3", "node4"]
+
+
+@pytest.mark.parametrize("wrong", [{"id": "node2"}, {"boot_id": 1}, {"boot_id": "x" * 5000}])
+def test_what_is_no_answer_of_a_node_is_refused_whoever_told_the_like(wrong):
+    comparison = Comparison(model())
+
+    def judge(answer):
+        return comparison.judged(
+            answer, "node1", ("compute",), "az1",
+            lambda: comparison.compare(read("node1", answer), ("compute",), "az1"),
+        )  # fmt: skip
+
+    judge(told(OLD))
+    with pytest.raises(RolloutError, match="FACTS_INVALID"):
+        judge({**told(OLD), **wrong})
+
+
+def test_of_answers_that_differ_the_latest_are_kept(monkeypatch):
+    monkeypatch.setattr("openstack_rollout.declared.comparison._KEPT", 2)
+    comparison, asked = Comparison(model()), []
+    first = comparison.compare(read("node1", told(OLD)), ("compute",), None)
+    for reason in ("a", "b", "a", "c", "a", "b"):
+        answer = {**told(OLD), "reboot": [reason]}
+        comparison.judged(answer, "node1", (), None, lambda reason=reason: asked.append(reason) or first)
+    assert asked == ["a", "b", "c", "b"]
+
+
+def test_nodes_that_go_back_are_judged_one_by_one():
+    comparison, asked = Comparison(model().turned({})), []
+    for name in ("node1", "node2"):
+        answer = {**told(OLD), "id": name}
+        comparison.judged(answer, name, ("compute",), "az1", lambda name=name: asked.append(name))
+    assert asked == ["node1", "node2"]
