@@ -312,6 +312,11 @@ class NodeRecord:
         """Whether the node was changed, or may have been."""
         return self.step == APPLY or any(one.step == APPLY for one in self.history)
 
+    @property
+    def was_touched(self) -> bool:
+        """Whether anything was begun on the node but to measure it."""
+        return any(one.step != "measure" for one in self.history)
+
     def taken(self, step: str) -> list[str]:
         """The stages in which a step was begun, however it ended."""
         found = {one.stage: None for one in self.history if one.step == step}

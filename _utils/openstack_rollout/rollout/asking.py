@@ -55,6 +55,11 @@ class Given:
         return {key.rstrip("_"): value for key, value in vars(self).items() if value is not None}
 
 
+def going_on(unfinished: Run | None, orchestration: str) -> Run | None:
+    """The unfinished run, where an orchestration goes on with it."""
+    return unfinished if unfinished and unfinished.orchestration == orchestration else None
+
+
 NOTHING = Given()
 KEYS = tuple(key.rstrip("_") for key in vars(NOTHING))
 

@@ -137,7 +137,7 @@ def workloads(
 def _asked(given: Given, ports: Ports) -> tuple[Asked, RolloutError | None]:
     """What a run would be asked, and why it would not be that."""
     unfinished = ports.journal.unfinished()
-    goes_on = unfinished if unfinished and unfinished.orchestration == UPDATE else None
+    goes_on = asking.going_on(unfinished, UPDATE)
     try:
         return asking.of_run(given, goes_on), None
     except RolloutError as error:

@@ -33,6 +33,7 @@ from openstack_rollout.rollout.retries import Retries, forgotten
 from openstack_rollout.rollout.silencing import NoSilencing, Silencer
 from openstack_rollout.rollout.time_limits import TimeLimits, patience, silence
 from openstack_rollout.rollout.window import InFlight, Node, Queue, Window
+from openstack_rollout.rollout.witness import Witness
 
 _AFRESH = {"state": NodeState.IN_FLIGHT, "slow": 0.0, "again": 0.0}
 
@@ -75,7 +76,8 @@ class Engine:
         self._left_out: set[str] = set()
         self._closed = closed
         self._silencing = silencing or NoSilencing()
-        self._log = NodeLog(fleet, journal, run, clock, self._silencing.noted)
+        witness = Witness.of(run.id, monotonic)
+        self._log = NodeLog(fleet, journal, run, clock, self._silencing.noted, witness)
         self.budgets = Budgets(members, self._log)
         self._pace = Pace(Durations(journal), self._log)
         self._limits = TimeLimits(fleet, members.policies, monotonic)  # of the pass
@@ -365,6 +367,8 @@ class Engine:
             compared = self._compare(node.id, result.data)
             self._boots[node.id] = compared.boot_id
             self._log.know({node.id: compared})
+            asked = self._monotonic() - self._limits.took(result.jid)
+            self._log.witness.told(node.id, compared, asked)
         except RolloutError as error:
             return error.reason, error.message
         return judging.verdict(compared, round_.open(compared), self._run.target)

@@ -16,6 +16,7 @@ from openstack_rollout.rollout.membership import Membership
 from openstack_rollout.rollout.openings import Current, Openings
 from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.rollout.run_log import RunLog
+from openstack_rollout.rollout.witness import Witness
 
 
 class Engines:
@@ -65,6 +66,7 @@ class Engines:
         log = RunLog(ports.journal, ports.fleet, ports.clock)
 
         def tell(stage: str, why: RolloutError) -> None:
+            Witness.of(run.id, ports.monotonic).forget()
             log.waiting(run, stage)(why)
 
         return Consents(run, ports.journal, ports.clock, ports.terminal, tell)

@@ -15,28 +15,32 @@ from openstack_rollout.records.snapshot import Snapshot
 from openstack_rollout.rollout import snapshots
 from openstack_rollout.rollout.fleet import Fleet
 from openstack_rollout.rollout.window import InFlight, Node
+from openstack_rollout.rollout.witness import Witness
 
 
 class NodeLog:
     """Writes down and announces what becomes of the nodes of one run.
 
     fleet: whose bus the events go to, journal (Journal), run (its record), clock (seconds since the epoch).
-    noted: called with a node's id and its record whenever that was written.
+    noted: called with a node's id and its record whenever that was written. witness: what was measured
+    lately; it is told of whatever is begun on a node, and of failures.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         fleet: Fleet,
         journal: Journal,
         run: Run,
         clock: Callable[[], float],
-        noted: Callable[[str, NodeRecord], None] = lambda *_: None,
+        noted: Callable[[str, NodeRecord], None],
+        witness: Witness,
     ):
         self._fleet = fleet
         self._journal = journal
         self._run = run
         self._clock = clock
         self._noted = noted
+        self.witness = witness
         self.records = journal.nodes(run.id)
         self._measured: dict[str, Snapshot] = {}
 
@@ -57,6 +61,8 @@ class NodeLog:
 
         Raises RolloutError JOURNAL_FAILED.
         """
+        if changes.get("step"):
+            self.witness.touched(node.id)
         record = self.records.setdefault(node.id, NodeRecord())
         found = self._measured.pop(node.id, None)
         is_as_before = found and not record.was_moved

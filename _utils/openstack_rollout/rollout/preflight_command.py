@@ -39,7 +39,7 @@ def report(ports: Ports, stage: str | None = None, given: Given = asking.NOTHING
     model = tags.expected(ports, unfinished, orchestration, stages)
     target = releases.wanted(model, stages)
     first = preflight.in_the_way(ports, model, orchestration, stages)
-    goes_on = unfinished if unfinished and unfinished.orchestration == orchestration else None
+    goes_on = asking.going_on(unfinished, orchestration)
     asked = asking.of_run(given, goes_on)
     members = Membership.of(model, ports.fleet)
     follows = SYSTEM in stages or releases.wants_newest(model, target)

@@ -55,6 +55,7 @@ from openstack_rollout.rollout.situation import Situation
 from openstack_rollout.rollout.stage_walk import StageWalk
 from openstack_rollout.rollout.stops import Stops
 from openstack_rollout.rollout.trying_out import is_updated, try_out
+from openstack_rollout.rollout.witness import Witness
 from openstack_rollout.vocabulary import PREFETCH, STAGES, in_order
 
 UPDATE = "orch.update"
@@ -90,7 +91,7 @@ class Rollout:
         try:
             unfinished = self._journal.unfinished()
             preconditions.refuse_beside(unfinished, orchestration, stages)
-            asked = asking.of_run(given, _going_on(unfinished, orchestration))
+            asked = asking.of_run(given, asking.going_on(unfinished, orchestration))
         except BaseException:
             self._lock.release()
             raise
@@ -110,7 +111,8 @@ class Rollout:
             unfinished = self._take_over(unfinished, orchestration, model, members)
             halted = self._halted(unfinished)
             follows = SYSTEM in stages or releases.wants_newest(model, target)
-            measured = members.measure(self._fleet, members.ids, refresh=follows, halted=halted)
+            witness = Witness(self._monotonic)
+            measured = witness.measure(members, self._fleet, members.ids, halted, refresh=follows)
             if unfinished is not None:
                 accepted = unfinished.accepted = {**unfinished.accepted, **accepted}
             drains = self._engines.drains(model)
@@ -131,6 +133,7 @@ class Rollout:
         with self._ending.of(run):
             history.prune(self._journal, model, self._clock())
             run.begin(called)
+            witness.becomes(run.id)
             run.gone, run.asked, run.conditions, run.tags = missing, asked, found.told, digests
             content = {stage: model.content[stage] for stage in stages}
             if run.content not in ({}, content):
@@ -213,7 +216,7 @@ class Rollout:
         unfinished.owner = me()
         self._journal.save(unfinished)
         engine.adopt()
-        goes_on = _going_on(unfinished, orchestration) is not None
+        goes_on = asking.going_on(unfinished, orchestration) is not None
         if goes_on:
             engine.budgets.retry(paused_for)
             # A stage that was skipped by an old measurement has to be measured again.
@@ -284,7 +287,7 @@ class Rollout:
             raise halt
         excluded = engine.budgets.failures()
         asked = [name for name in members.ids if name not in excluded]
-        measured = members.measure(self._fleet, asked, halted=engine.requested)
+        measured = Witness.of(run.id, self._monotonic).measure(members, self._fleet, asked, engine.requested)
         found = measured.nodes
         engine.know(found)
         limit = limits.of(run.asked, members, self._fleet)
@@ -329,7 +332,9 @@ class Rollout:
         members = Membership.of(model, self._fleet)
         engine = self._engines.of(run, model, members)
         limit = limits.of(run.asked, members, self._fleet)
-        measured = members.measure(self._fleet, members.ids, halted=engine.requested)
+        touched = {node for node, record in engine.records.items() if record.was_touched}
+        of = members, self._fleet, members.ids, engine.requested
+        measured = Witness.of(run.id, self._monotonic).measure(*of, anew=touched)
         engine.conclude(measured.nodes)
         own = limit.inside(measured)
         wrong = dict(own.failures)
@@ -388,8 +393,3 @@ class Rollout:
             return halt or (halting.interrupted(run) if self._ports.interrupted() else None)
 
         return halted
-
-
-def _going_on(unfinished: Run | None, orchestration: str) -> Run | None:
-    """The unfinished run, where an orchestration goes on with it."""
-    return unfinished if unfinished and unfinished.orchestration == orchestration else None

@@ -57,7 +57,7 @@ class RunLog:
     def skipped(self, run: Run, nodes: Mapping[str, Compared]) -> None:
         """Write that no stage has anything to do on nodes (id → what it is).
 
-        Nothing was touched since that was measured, so it stands for every stage; finish measures again.
+        Nothing was touched since that was measured, so it stands for every stage.
         """
         for stage in run.stages:
             now = self._clock()

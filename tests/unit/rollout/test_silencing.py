@@ -12,6 +12,7 @@ from openstack_rollout.monitoring.contract import NoAnswer, Standing
 from openstack_rollout.records.run_record import NodeRecord, NodeState
 from openstack_rollout.rollout import control, silencing
 from openstack_rollout.rollout.node_log import NodeLog
+from openstack_rollout.rollout.witness import Witness
 from openstack_rollout.screens import tables
 from tests.unit.rolling_back import later
 from tests.unit.simulated_fleet import Cloud, Killed, Master, refusal
@@ -265,7 +266,8 @@ def alone(master):
     of, now = {"compute:down": master.cloud.model.policies.compute.alert_silences["down"]}, [0.0]
     make, monotonic = (lambda: master.alertmanager), (lambda: now[0])
     one = silencing.Silencing(run.id, lambda node, stage: of, make, monotonic=monotonic)
-    log = NodeLog(master.ports().fleet, master.journal, run, master.cloud.clock, one.noted)
+    witness = Witness(monotonic)
+    log = NodeLog(master.ports().fleet, master.journal, run, master.cloud.clock, one.noted, witness)
     log.records["compute1"] = NodeRecord(role="compute")
 
     def flies(is_so):
