@@ -116,6 +116,7 @@ class Comparison:
         self._releases = _releases_by_digest(model)
         self._references = _references_by_digest(model)
         self._judged: dict[str, _Judged] = {}
+        self._going_back = model.backs is not None
         self._alike: dict[tuple[Any, ...], Compared] = {}
 
     @property
@@ -149,7 +150,7 @@ class Comparison:
         """
         own = (answer.get("id"), answer.get("boot_id")) if type(answer) is dict else (None, None)
         boot = own[1]
-        if self._model.backs is not None or own[0] != node or not isinstance(boot, str) or len(boot) > _BOOT:
+        if self._going_back or own[0] != node or not isinstance(boot, str) or len(boot) > _BOOT:
             return judge()
         rest = {name: value for name, value in answer.items() if name not in ("id", "boot_id")}
         key = (_fingerprint(rest), *place)
@@ -173,13 +174,12 @@ class Comparison:
         runs = self._of(deployed, where) or wanted if deployed else wanted
         former = way_back.of(wanted, runs, facts, deployed, self._references)
         former["irreversible"] = releases.get(self._model, target).irreversible
-        if self._model.backs is not None:
-            back = self._model.backs.get(facts.id)  # whose migrations are no more its own
+        if self._going_back:
+            back = (self._model.backs or {}).get(facts.id)  # whose migrations are no more its own
             wanted = own = way_back.desired(self._model, wanted, where, back, self._of)
         stages = {stage: list(found) for stage, found in differences.differences(wanted, facts).items()}
-        going_back = self._model.backs is not None
         for one in differences.beside_the_release(wanted, facts):
-            if one.stage in stages and not (going_back and one.kind == Kind.MIGRATION):
+            if one.stage in stages and not (self._going_back and one.kind == Kind.MIGRATION):
                 stages[one.stage].append(one)
         held = remarks.held(wanted, facts)
         return Compared(

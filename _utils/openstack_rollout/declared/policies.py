@@ -154,11 +154,14 @@ class StepLimits(Strict):
     @classmethod
     def key(cls, step: str) -> str:
         """The key that limits a step (its name, or a moment of hooks)."""
-        return step if step in cls.model_fields else "hooks"
+        return step if step in _LIMITED else "hooks"
 
     def of(self, step: str) -> float:
         """The seconds that a step (its name, or a moment of hooks) may take."""
         return float(getattr(self, self.key(step)))
+
+
+_LIMITED = frozenset(StepLimits.model_fields)  # asked for every step of every node
 
 
 class Policy(Strict):

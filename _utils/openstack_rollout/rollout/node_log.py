@@ -11,7 +11,6 @@ from openstack_rollout.errors import one_line
 from openstack_rollout.records.events import NodeEvent, NodeStatus
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.run_record import NodeRecord, NodeState, Run, Step
-from openstack_rollout.records.snapshot import Snapshot
 from openstack_rollout.rollout import snapshots
 from openstack_rollout.rollout.fleet import Fleet
 from openstack_rollout.rollout.window import InFlight, Node
@@ -42,18 +41,18 @@ class NodeLog:
         self._noted = noted
         self.witness = witness
         self.records = journal.nodes(run.id)
-        self._measured: dict[str, Snapshot] = {}
+        self._measured: dict[str, tuple[Compared, float]] = {}
 
     def know(self, measured: Mapping[str, Compared]) -> None:
         """Remember what nodes are; it is written with what is noted of each next."""
         now = self._clock()
-        self._measured.update({node: snapshots.taken(one, now) for node, one in measured.items()})
+        self._measured.update({node: (one, now) for node, one in measured.items()})
 
     def conclude(self) -> None:
         """Write what nodes are that are otherwise than was written. Raises RolloutError JOURNAL_FAILED."""
         for name in list(self._measured):
             record = self.records.get(name)
-            if record and not self._measured[name].same(record.after):
+            if record and not snapshots.taken(*self._measured[name]).same(record.after):
                 self.note(Node(name, record.role, record.zone))
 
     def note(self, node: Node, ended: Step | None = None, **changes: Any) -> NodeRecord:
@@ -64,14 +63,15 @@ class NodeLog:
         if changes.get("step"):
             self.witness.touched(node.id)
         record = self.records.setdefault(node.id, NodeRecord())
-        found = self._measured.pop(node.id, None)
-        is_as_before = found and not record.was_moved
+        measured = self._measured.pop(node.id, None)
+        is_as_before = measured and not record.was_moved
         if "state" in changes and changes["state"] is not NodeState.FAILED:
             changes = {"reason": "", "message": "", **changes}
         for name, value in changes.items():
             setattr(record, name, value)
         record.role, record.zone = node.role, node.zone
-        if found:
+        if measured:
+            found = snapshots.taken(*measured)
             if is_as_before:
                 record.before = record.before or found
             record.after = found

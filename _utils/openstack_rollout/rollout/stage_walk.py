@@ -76,15 +76,16 @@ class StageWalk:
         return touched
 
     def _role(self, stage: str, round_: Round, role: PlannedRole) -> bool:
-        def replan(trial: Trial) -> PlannedRole | None:
-            failed = self._engine.budgets.failures()
-            return unhindered(
-                lambda: self._planner.role(stage, round_.name, role.role, trial, failed),
-                self._engine.requested,
-            )
-
         monotonic, members, found = self._ports.monotonic, self._members, self._found
         nodes = [node.id for node in role.nodes]
+        keeping = self._planner.keeping_apart(stage, nodes, role.one_of_a_kind)
+
+        def replan(trial: Trial) -> PlannedRole | None:
+            of = stage, round_.name, role.role, trial, self._engine.budgets.failures()
+            if not keeping:  # nobody is asked, and nothing hangs
+                return self._planner.role(*of)
+            return unhindered(lambda: self._planner.role(*of), self._engine.requested)
+
         waits = gates.of_round(self._model, members, found, round_, self._run, self._ports, self._tell)
         # What alerts because of the run that is undone is no reason to stay there.
         gated = [] if self._run.rollback else nodes
@@ -94,7 +95,6 @@ class StageWalk:
         capacity = shared_capacity(members, self._drains, stage, nodes, monotonic, waits)
         for why in occupancy.why_apart(role.one_of_a_kind, found):
             self._tell(why)
-        keeping = self._planner.keeping_apart(stage, nodes, role.one_of_a_kind)
         apart = LiveApart(keeping, monotonic) if keeping else None
         soaking = watch.soak if watch else _nothing
         policy = members.policies[role.role]
