@@ -58,4 +58,4 @@ lint: venv ## ruff, mypy, salt-lint, yamllint
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/salt-lint $$(git ls-files '*.sls' ':!pillar')
-	$(BIN)/yamllint --strict $$(git ls-files 'pillar/*.sls' '*.yaml' '*.yml') Saltfile etc/master etc/master.large etc/salt-api/live-page.conf
+	$(BIN)/yamllint --strict $$(git ls-files 'pillar/*.sls' '*.yaml' '*.yml') Saltfile etc/master etc/master.large etc/minion etc/salt-api/live-page.conf
