@@ -170,7 +170,7 @@ class Cloud:
         self.boots = {}  # what nodes tell of their next boot
         self.events = []
         self.applied = []
-        self.asked = []  # nodes that were asked for their facts beside a step, once for each time
+        self.questioned = []  # nodes that were asked for their facts beside a step, once for each time
         self.keys = {}
         self.unread = []  # nodes of which the master keeps no grains
         self.ended = []
@@ -299,7 +299,7 @@ class SimulatedFleet:
 
     def facts(self, silences, refresh=False, halted=lambda: None):
         asked = list(silences)
-        self.cloud.asked += asked
+        self.cloud.questioned += asked
         silent = [name for name in asked if self.cloud.nodes[name].silent]
         self.cloud.now += max((silences[name] for name in silent), default=2)
         facts = {name: self.cloud.facts_of(name) for name in asked if name not in silent}

@@ -64,11 +64,11 @@ class Durations:
     def took(self, place: Place, seconds: float) -> None:
         """Remember what a step took that succeeded, until `keep` writes it."""
         for of, name, most in ((NODE, place.node, OF_NODE), (ROLE, place.role, OF_ROLE)):
-            known = self._of(of, name)
+            known, key = self._of(of, name), place.key
             # What was measured last stands last, so that what nobody takes any more is dropped first.
-            known[place.key] = [*known.pop(place.key, []), round(seconds, 1)][-most:]
-            for key in list(known)[:-STEPS]:
-                del known[key]
+            known[key] = [*known.pop(key, []), round(seconds, 1)][-most:]
+            for oldest in list(known)[:-STEPS]:
+                del known[oldest]
 
     def keep(self, node: str, role: str) -> None:
         """Write what is known of a node and of its role. Raises RolloutError JOURNAL_FAILED."""
@@ -126,10 +126,11 @@ class Durations:
 
     def _values(self, place: Place, enough: int) -> list[float]:
         """What is known of a step: of the node alone where it took it often enough, else of its role too."""
-        own = self._of(NODE, place.node).get(place.key, [])
+        key = place.key
+        own = self._of(NODE, place.node).get(key, [])
         if len(own) >= enough:
             return own
-        others = list(self._of(ROLE, place.role).get(place.key, []))
+        others = list(self._of(ROLE, place.role).get(key, []))
         for seconds in own:
             if seconds in others:
                 others.remove(seconds)

@@ -66,6 +66,8 @@ def of(asked: Asked, members: Membership, fleet: Fleet) -> dict[str, list[str]]:
 
 def of_node(breaks: Breaks, stage: str, node: str) -> frozenset[str]:
     """The moments of a stage at which a node rests."""
+    if not breaks:  # as for most runs, for each node of each stage
+        return frozenset()
     return frozenset(
         moment
         for moment in hooks.MOMENTS

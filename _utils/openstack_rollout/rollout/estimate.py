@@ -145,7 +145,9 @@ class Estimate:
         return start
 
     def _expected(self, place: Place) -> float:
-        self._assumed = self._assumed or self._durations.usual(place) is None
+        if (known := self._durations.usual(place)) is not None:
+            return known
+        self._assumed = True
         return self._durations.expected(place)
 
 

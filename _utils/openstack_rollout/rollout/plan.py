@@ -161,7 +161,7 @@ class Planner:
         rest = [node for node in needing if node.id not in proving or soaked]
         steps: dict[tuple[bool, bool, bool, frozenset[str]], tuple[str, ...]] = {}
 
-        def planned(node: Node) -> PlannedNode:
+        def plan_of(node: Node) -> PlannedNode:
             one = self._found[node.id]
             drained = self._drain(round_.stage, node) != NO_DRAIN
             rests = breakpoints.of_node(self._breaks, round_.stage, node.id)
@@ -170,20 +170,22 @@ class Planner:
                 steps[key] = breakpoints.among(self._steps(round_.stage, *key[:3]), rests)
             return PlannedNode(node.id, node.zone, steps[key])
 
+        planned = {node.id: plan_of(node) for node in needing}
         size, wide = batch_size(policy.batch, len(nodes)), policy.undisturbed_together(len(nodes))
         undisturbing = wide > size and all(
-            disturbance.is_none(self._model, round_.stage, self._found[node.id], planned(node).steps)
-            for node in needing
+            disturbance.is_none(self._model, round_.stage, self._found[node], one.steps)
+            for node, one in planned.items()
         )
         window = Window(wide if undisturbing else size, policy.per_zone)
         together = window.size > 1
         alike = self._one_of_a_kind(round_.stage, needing) if together else {}
         apart = self._apart(round_.stage, rest, alike) if together and rest[1:] else None
         group_of = self._members.group_of
-        waves = [Wave((planned(node),), canary=True, group=group_of(role, node.id)) for node in canaries]
+        waves = [Wave((planned[node.id],), canary=True, group=group_of(role, node.id)) for node in canaries]
         for name, some in self._members.by_group(role, rest).items():
             waves += [
-                Wave(tuple(planned(node) for node in wave), group=name) for wave in window.waves(some, apart)
+                Wave(tuple(planned[node.id] for node in wave), group=name)
+                for wave in window.waves(some, apart)
             ]
         kinds = (kind for node in needing for kind in self._drain(round_.stage, node).split(SEVERAL))
         drain = ", ".join(kind for kind in dict.fromkeys(kinds) if kind != NO_DRAIN) or NO_DRAIN

@@ -37,9 +37,9 @@ class Asked:
         self._part("finish", master.rollout().finish)
 
     def _part(self, name, call):
-        self._cloud.asked.clear()
+        self._cloud.questioned.clear()
         call()
-        self.parts[name] = Counter(self._cloud.asked)
+        self.parts[name] = Counter(self._cloud.questioned)
 
     @property
     def each(self):
@@ -101,7 +101,7 @@ def test_what_a_run_changed_is_measured_once_more_at_its_end(cloud, master):
 
     error = refusal(lambda: Asked(master, dies))
     assert error.reason == "NOT_AT_RELEASE" and "compute1" in error.message
-    assert set(cloud.asked) == {"compute1", "compute2"}
+    assert set(cloud.questioned) == {"compute1", "compute2"}
 
 
 @pytest.mark.parametrize("moment", ["after_verify", "before_apply"])
@@ -142,7 +142,7 @@ def test_a_node_that_failed_is_asked_again(cloud, master):
     cloud.policy("compute", max_failures=1)
     cloud.nodes["compute1"].faults["services/verify"] = "NODE_ERROR"
     error = refusal(lambda: Asked(master))
-    assert error.reason == "FAILURE_BUDGET" and "compute1" in cloud.asked
+    assert error.reason == "FAILURE_BUDGET" and "compute1" in cloud.questioned
 
 
 def test_another_process_measures_everything(cloud, master):
