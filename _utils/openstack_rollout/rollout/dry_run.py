@@ -44,9 +44,10 @@ def dry_run(model: Model, ports: Ports, predict: Predict, given: Given = asking.
     """The plan of an update that would begin now, as data. Touches nothing.
 
     predict: applies a stage's node state with test=True. given: what an operator would give with the
-    update; a run that would go on keeps its own. Returns {"target", "refused", "prefetch", "stages", "gone",
-    "tags", "remedy", "workloads", "nodes", "boots", "failures", "limit", "until", "estimate"}: refused is the
-    line under which the update would not begin, or None; stages the tree of records.planned; gone as of
+    update; a run that would go on keeps its own. Returns {"target", "refused", "prefetch",
+    "prefetch_together", "stages", "gone", "tags", "remedy", "workloads", "nodes", "boots", "failures",
+    "limit", "until", "estimate"}: prefetch are nodes, of which so many go together; refused is the line under
+    which the update would not begin, or None; stages the tree of records.planned; gone as of
     gone.since; tags those of custom images, as of tags.Tag; workloads what workload.risks says of the nodes
     that will be drained, or None; boots what is wrong, or cannot be told, of the next boot of nodes that may
     be rebooted; estimate as of Estimate.of_plan. Raises RolloutError NO_NODES, and WRONG_ARGUMENT.
