@@ -23,10 +23,11 @@ _KNOWN = {
 }
 
 
-def is_none(model: Model, stage: str, one: Compared, steps: Iterable[str]) -> bool:
+def is_none(model: Model, stage: str, one: Compared, steps: Iterable[str], *, serves: bool) -> bool:
     """Whether a stage disturbs nothing on a node.
 
-    model: what is declared. one: what the node is. steps: those that it goes through.
+    model: what is declared. one: what the node is. steps: those that it goes through. serves: whether it
+    serves data: what the system's packages are to that, nobody can tell.
     """
     open_ = one.stages.get(stage, [])
     known = _KNOWN.get(stage, frozenset())
@@ -34,7 +35,9 @@ def is_none(model: Model, stage: str, one: Compared, steps: Iterable[str]) -> bo
         return False
     if stage == "ovs":
         return not model.ovs.reload
-    return not any(fnmatchcase(name, glob) for name in _coming(open_) for glob in model.system.disruptive)
+    return not serves and not any(
+        fnmatchcase(name, glob) for name in _coming(open_) for glob in model.system.disruptive
+    )
 
 
 def _coming(open_: Iterable[Difference]) -> Iterable[str]:

@@ -47,6 +47,12 @@ def refuse(
         raise RolloutError("NODE_OCCUPIED", f"{text}: {'; '.join(words.serving(left))}", list(found))
 
 
+def serves(members: Membership, one: Compared) -> bool:
+    """Whether a node serves data, as far as anybody knows: storage nodes on which nothing is found may."""
+    roles = members.roles_of(one.id, SYSTEM)
+    return bool(one.stateful) or any(members.base(role) == "storage" for role in roles)
+
+
 def one_of_a_kind(
     members: Membership,
     measured: Mapping[str, Compared],

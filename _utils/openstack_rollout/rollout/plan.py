@@ -173,7 +173,7 @@ class Planner:
         planned = {node.id: plan_of(node) for node in needing}
         size, wide = batch_size(policy.batch, len(nodes)), policy.undisturbed_together(len(nodes))
         undisturbing = wide > size and all(
-            disturbance.is_none(self._model, round_.stage, self._found[node], one.steps)
+            self._disturbs_nothing(round_.stage, self._found[node], one.steps)
             for node, one in planned.items()
         )
         window = Window(wide if undisturbing else size, policy.per_zone)
@@ -208,6 +208,10 @@ class Planner:
         roles = (role for node in nodes for role in self._members.roles_of(node, stage))
         found = self._drains.keeping_apart(stage, roles)
         return [*found, OneOfAKind(kinds)] if kinds else found
+
+    def _disturbs_nothing(self, stage: str, one: Compared, steps: Sequence[str]) -> bool:
+        serves = occupancy.serves(self._members, one)
+        return disturbance.is_none(self._model, stage, one, steps, serves=serves)
 
     def _one_of_a_kind(self, stage: str, nodes: Iterable[Node]) -> dict[str, tuple[str, ...]]:
         ids = [node.id for node in nodes]

@@ -16,9 +16,9 @@ PACKAGE = Difference("ovs", Kind.PACKAGE, "openvswitch", ["1"], "2")
 HOOK = {"name": "note", "command": ["/usr/local/bin/note"]}
 
 
-def is_none(stage, *open_, steps=STEPS, **said):
+def is_none(stage, *open_, steps=STEPS, serves=False, **said):
     one = Compared("cmp1", ("compute",), None, "", None, {stage: list(open_)})
-    return disturbance.is_none(Model.model_validate(said), stage, one, steps)
+    return disturbance.is_none(Model.model_validate(said), stage, one, steps, serves=serves)
 
 
 def newer(*names):
@@ -55,6 +55,11 @@ def test_what_nobody_can_tell_disturbs(kind):
 )
 def test_steps_that_take_something_away_or_do_anything_disturb(step):
     assert not is_none("ovs", PACKAGE, steps=(step, *STEPS))
+
+
+def test_of_a_node_that_serves_data_nobody_can_tell_what_its_packages_are():
+    assert not is_none("system", newer("bash"), serves=True)
+    assert is_none("ovs", PACKAGE, serves=True)
 
 
 def test_a_breakpoint_disturbs_nothing():
@@ -129,6 +134,12 @@ def test_zones_groups_and_canaries_hold(tmp_path):
     assert role["batch"] == 5 and role["waves"][0]["canary"]
     assert all(len(one) == 1 for one in waves(role))
     assert [wave["group"] for wave in role["waves"][1:]] == ["az2"] * 3 + ["az1"] * 4
+
+
+def test_storage_nodes_go_by_their_batch_in_the_system_stage(tmp_path):
+    cloud = Cloud(storage=6)
+    assert roles_of(cloud, tmp_path, "ovs")[0]["storage"]["batch"] == 5
+    assert roles_of(cloud, tmp_path, "system")[0]["storage"]["batch"] == 1
 
 
 def test_one_node_of_which_it_is_not_known_has_all_go_by_their_batch(tmp_path):
