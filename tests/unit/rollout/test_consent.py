@@ -60,8 +60,7 @@ ASKED = {
         ("services", "compute", COMPUTES[2:]),
         ("ovs", "controller", CONTROLLER),
         ("ovs", "gateway", GATEWAY),
-        ("ovs", "compute", COMPUTES[:2]),
-        ("ovs", "compute", COMPUTES[2:]),
+        ("ovs", "compute", COMPUTES),  # where nothing is disturbed they go together
     ],
     "node": [
         ("services", "gateway", GATEWAY),
