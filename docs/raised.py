@@ -150,9 +150,9 @@ RAISED = {
         KEPT,
     ),
     "SIGNATURE_WRONG": Raised(
-        "A package, a repository or an image is not signed by a key of the node; or an image by none of those"
-        " that `openstack:registries` wants.",
-        "Asked by the master: nothing. " + KEPT,
+        "A package, a repository or an image is not signed by a key of the node; an image by none of those"
+        " that `openstack:registries` wants; or a release file by none of `openstack:release_keys`.",
+        "Asked by the master, or a release file: nothing. " + KEPT,
     ),
     "PACKAGE_LOCKED": Raised(
         "Somebody, who is named, held the package manager's lock for longer than `lock_timeout`.",

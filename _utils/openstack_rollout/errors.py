@@ -124,7 +124,8 @@ REASONS = {
         " the message names; then run again."
     ),
     "SIGNATURE_WRONG": (
-        "Find out why no key of the node, or of openstack:registries, signed it; then run again."
+        "Find out why none of the keys signed it that should have (the node's own, or those of openstack:"
+        "registries or openstack:release_keys, as the message says), have it signed, then run again."
     ),
     "PACKAGE_LOCKED": "End what holds the package manager's lock, as the message says, then run again.",
     "DISK_FULL": "Make room on the node's file system that the message names, then run again.",

@@ -68,6 +68,10 @@ openstack:
   # registries:
   #   registry.example: {username: rollout, password: 'sdb://vault/registries/rollout'}
 
+  # Release files have to be signed, by one of these keys (docs/how-to/sign-a-release.md).
+  # require_signed: true
+  # release_keys: []
+
   # Packages that move together with the services; everything else, except Open vSwitch, waits for the system stage.
   # exclude: never moved with the services (kernel, kernel-core and openvswitch* never are).
   packages: {essential: [openstack-selinux], exclude: []}

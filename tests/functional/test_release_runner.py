@@ -1,5 +1,6 @@
 """salt-run release.*: the real runner on a real pillar, without any minion."""
 
+import base64
 import json
 import os
 import subprocess
@@ -8,8 +9,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.functional.registry_server import Registry
+from tests.functional.test_registry_signatures import public
 from tests.unit.cloud_pillar import shipped
 
 REPO = Path(__file__).resolve().parents[2]
@@ -102,6 +106,19 @@ def test_check_and_list_of_a_pillar_that_is_right(master):
             "available": True,
         }
     }
+
+
+def test_a_release_file_that_nobody_signed_is_one_line_of_check(master):
+    key = ec.generate_private_key(ec.SECP256R1())
+    master.page(require_signed=True, release_keys=[public(key)])
+    for command in ("release.check", "release.list"):
+        status, answer = master.run(command)
+        line = answer if isinstance(answer, str) else json.dumps(answer)
+        assert status == 1 and "SIGNATURE_WRONG: openstack/releases/1_0_1.sls: has no signature" in line
+    file = master.releases / "1_0_1.sls"
+    signed = key.sign(file.read_bytes(), ec.ECDSA(hashes.SHA256()))
+    file.with_name(f"{file.name}.sig").write_bytes(base64.b64encode(signed))
+    assert master.run("release.check")[0] == 0
 
 
 def test_a_new_release_file_is_seen_at_once(master):

@@ -32,6 +32,7 @@ from openstack_rollout.declared.notifications import Notifications
 from openstack_rollout.declared.own_policies import PoliciesOfRoles
 from openstack_rollout.declared.policies import DISTURBING, Policies
 from openstack_rollout.declared.problems import raise_all, shown
+from openstack_rollout.declared.public_keys import PublicKey
 from openstack_rollout.declared.registries import Registries
 from openstack_rollout.declared.releases import Check, Release, distinct
 from openstack_rollout.declared.roles import Roles
@@ -128,6 +129,12 @@ class Model(Strict):
     touched."""
     releases: Annotated[dict[ReleaseName, Release], AfterValidator(distinct)] = {}
     """The catalogue of releases, by version."""
+    require_signed: bool = False
+    """Whether each release file has to be signed by one of `release_keys`. No other is rendered, and while
+    there is one, no node gets anything."""
+    release_keys: list[PublicKey] = []
+    """Public keys (PEM), by one of which release files are signed: 1_0_1.sls has its signature beside it, in
+    1_0_1.sls.sig."""
     _backs: Mapping[str, Mapping[str, Any]] | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
@@ -140,6 +147,12 @@ class Model(Strict):
                 for number, name in unknown
             ]
         )
+        return self
+
+    @model_validator(mode="after")
+    def _somebody_signs(self) -> Model:
+        if self.require_signed and not self.release_keys:
+            raise_all([(("release_keys",), "names no key, and require_signed wants signatures by one")])
         return self
 
     @property

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import BeforeValidator, PlainValidator, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, model_validator
 
 from openstack_rollout.declared import references
 from openstack_rollout.declared.base import Strict, without_nulls
 from openstack_rollout.declared.names import Line, Text
 from openstack_rollout.declared.problems import Wrong
+from openstack_rollout.declared.public_keys import PublicKey
 from openstack_rollout.declared.secrets import Secret
 
 _LONGEST = 400
-_LONGEST_KEY = 5000
-_PEM = "-----BEGIN PUBLIC KEY-----"
 
 
 def _place(value: str) -> str:
@@ -35,28 +34,6 @@ PLACE = Text(
     _place,
 )
 Place = Annotated[str, PLACE]
-
-
-def _key(value: Any) -> str:
-    """A public key. What stands there instead may be the private one: no line shows it."""
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - where there is a key alone
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415
-
-    text = value.strip() if isinstance(value, str) and len(value) <= _LONGEST_KEY else ""
-    try:
-        if not text.startswith(_PEM):
-            raise ValueError("no public key")
-        load_pem_public_key(text.encode())
-    except (ValueError, UnsupportedAlgorithm):
-        raise Wrong(f"has to be a public key as PEM: the whole text from {_PEM} on") from None
-    return f"{text}\n"
-
-
-PublicKey = Annotated[
-    str,
-    PlainValidator(_key),
-    WithJsonSchema({"type": "string", "pattern": f"^\\s*{_PEM}"}),
-]
 
 
 class Registry(Strict):

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import salt.fileclient
-import salt.pillar
 
 from openstack_rollout.declared import rendering
 from openstack_rollout.declared.model import Model
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.node.share import KEY
+from openstack_rollout.on_salt import release_files
 
 _SUFFIX = "_master"
 
@@ -73,21 +73,17 @@ def compiled_pillar(opts: Mapping[str, Any]) -> dict[str, Any]:
     file that stands in the wrong place.
 
     opts (dict): the master's configuration. Raises RolloutError INVALID_PILLAR when Salt cannot compile it at
-    all.
+    all; SIGNATURE_WRONG for release files that have to be signed and are not.
     """
-    name = own_id(opts)
     # What another compilation left in the options would be merged into this one.
     own = {key: value for key, value in opts.items() if key not in ("pillar", "grains")}
-    compiler = salt.pillar.Pillar(own, {"id": name}, name, "base")
     try:
-        pillar = dict(compiler.compile_pillar())
+        pillar = release_files.compiled(own, own_id(opts))
     except TypeError as error:
         # Salt merges an included file before it looks whether it is a mapping.
         raise RolloutError(
             "INVALID_PILLAR", f"pillar: an included file is not a mapping ({error})"
         ) from error
-    finally:
-        compiler.destroy()
     roots = list((opts.get("pillar_roots") or {}).get("base") or ())
     errors = [*rendering.explain(roots, pillar.pop("_errors", ())), *rendering.stray_release_files(roots)]
     return {**pillar, "_errors": errors} if errors else pillar

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from openstack_rollout.declared import public_keys
 from openstack_rollout.declared.references import Reference
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.node import images, registries
@@ -95,7 +96,7 @@ def _signatures(folder: Path) -> Iterator[tuple[bytes, bytes]]:
 
 def _wrong(image: Reference, payload: bytes, signature: bytes, keys: Sequence[str]) -> str:
     """What is wrong with a signature, "" for nothing."""
-    if not any(_is_by(key, payload, signature) for key in keys):
+    if not public_keys.signed(payload, signature, keys):
         return "no signature is by a key of openstack:registries"
     try:
         critical: dict[str, Any] = json.loads(payload)["critical"]
@@ -109,23 +110,3 @@ def _wrong(image: Reference, payload: bytes, signature: bytes, keys: Sequence[st
     if name != repository and not name.startswith((f"{repository}:", f"{repository}@")):
         return f"what is signed is for {name}"
     return ""
-
-
-def _is_by(key: str, payload: bytes, signature: bytes) -> bool:
-    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - where signatures are wanted alone
-    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa  # noqa: PLC0415
-
-    public = serialization.load_pem_public_key(key.encode())
-    try:
-        if isinstance(public, ec.EllipticCurvePublicKey):
-            public.verify(signature, payload, ec.ECDSA(hashes.SHA256()))
-        elif isinstance(public, rsa.RSAPublicKey):
-            public.verify(signature, payload, padding.PKCS1v15(), hashes.SHA256())
-        elif isinstance(public, ed25519.Ed25519PublicKey):
-            public.verify(signature, payload)
-        else:
-            return False
-    except InvalidSignature:
-        return False
-    return True
