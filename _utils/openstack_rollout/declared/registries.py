@@ -8,10 +8,12 @@ from pydantic import BeforeValidator, model_validator
 
 from openstack_rollout.declared import references
 from openstack_rollout.declared.base import Strict, without_nulls
+from openstack_rollout.declared.image_signers import Gpg, Identity
 from openstack_rollout.declared.names import Line, Text
 from openstack_rollout.declared.problems import Wrong
 from openstack_rollout.declared.public_keys import PublicKey
 from openstack_rollout.declared.secrets import Secret
+from openstack_rollout.node.registries import SIGNED
 
 _LONGEST = 400
 
@@ -49,6 +51,10 @@ class Registry(Strict):
     signed_by: list[PublicKey] = []
     """Public keys (PEM), by one of which its images have to be signed as cosign and podman do; [] for none.
     Checked by the master before anything is touched, and by podman on each node beside its own policy."""
+    signed_by_gpg: Gpg | None = None
+    """The same by GPG's simple signing, in place of signed_by."""
+    signed_by_identity: Identity | None = None
+    """The same by cosign without a key, in place of signed_by."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -58,6 +64,9 @@ class Registry(Strict):
         if self.username and ":" in self.username:
             text = "has a colon in it, which ends a user's name"
             raise Wrong(text, lines=[(("username",), text)])
+        if (kinds := [kind for kind in SIGNED if getattr(self, kind)])[1:]:
+            text = "images are signed in one way: leave the other out"
+            raise Wrong(text, lines=[((kinds[1],), text)])
         twice = {one for one in self.mirrors if self.mirrors.count(one) > 1}
         if twice:
             text = f"names {', '.join(sorted(twice))} twice"

@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 
 #: The pillar of a node that has what is declared of the registries from which it pulls.
 KEY = "openstack_registries"
+#: The ways in which images may have to be signed, of which a place has one at most.
+SIGNED = ("signed_by", "signed_by_gpg", "signed_by_identity")
 _CONF = "CONTAINERS_REGISTRIES_CONF"
 _SYSTEM = Path("/etc/containers")
 _WILDCARD = "*."
@@ -46,7 +48,7 @@ def of(pillar: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
     pillar (dict): the node's, `__pillar__` of a module.
 
-    Returns {registry, or registry/path: {"username", "password", "mirrors", "signed_by"}}: without a login
+    Returns {registry, or registry/path: {"username", "password", "mirrors", one of SIGNED}}: without a login
     where none is declared, and with "unreadable", why, in its place where the master could not read it.
     """
     return dict(pillar.get(KEY) or {})
@@ -86,13 +88,14 @@ def login(reference: str, declared: Declared) -> tuple[str, str] | None:
     return declared[place]["username"], declared[place]["password"]
 
 
-def keys(reference: str, declared: Declared) -> list[str]:
-    """The public keys by one of which an image has to be signed; [] where it need not be.
+def signing(reference: str, declared: Declared) -> dict[str, Any]:
+    """How an image has to be signed: {one of SIGNED: what is declared of it}; {} where it need not be.
 
     reference (str): the image's. declared (dict): as of `of`.
     """
-    place = _place(_name(reference), [name for name, one in declared.items() if one.get("signed_by")])
-    return list(declared[place]["signed_by"]) if place else []
+    found = {place: {kind: one[kind] for kind in SIGNED if one.get(kind)} for place, one in declared.items()}
+    place = _place(_name(reference), [name for name, wanted in found.items() if wanted])
+    return found[place] if place else {}
 
 
 def names(reference: str, declared: Declared) -> list[str]:

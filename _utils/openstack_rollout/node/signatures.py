@@ -39,32 +39,58 @@ def enforced(reference: str, declared: registries.Declared, folder: str) -> Iter
     reference (str): by digest. declared (dict): as registries.of tells. folder (str): where files may be
     written, "" for anywhere. Raises NodeError SIGNATURE_WRONG where the node's own policy cannot be read.
     """
-    keys = registries.keys(reference, declared)
-    if not keys:
+    wanted = registries.signing(reference, declared)
+    if not wanted:
         yield Enforced([], {})
         return
     with tempfile.TemporaryDirectory(dir=folder or None) as place:
         policy = Path(place, "policy.json")
-        policy.write_text(json.dumps(stricter(_own_policy(), images.without_tag(reference), keys)))
+        policy.write_text(json.dumps(stricter(_own_policy(), images.without_tag(reference), wanted)))
         # podman has no other way to be told where signatures are looked up.
-        home = _home(Path(place, "home"), registries.names(reference, declared))
+        home = _home(Path(place, "home"), registries.names(reference, declared), _looked_up(wanted))
         yield Enforced(["--signature-policy", str(policy)], {"HOME": str(home)})
 
 
-def stricter(own: Mapping[str, Any], reference: str, keys: Sequence[str]) -> dict[str, Any]:
-    """A policy with what it asks of an image, and a signature by one of some keys.
+def stricter(own: Mapping[str, Any], reference: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """A policy with what it asks of an image, and a signature as is declared.
 
-    own (dict): the policy. reference (str): registry/repository@digest. keys (list): public ones, as PEM.
+    own (dict): the policy. reference (str): registry/repository@digest. wanted (dict): of registries.signing.
     """
-    data = [base64.b64encode(key.encode()).decode() for key in keys]
-    # Older releases of podman know one key alone.
-    by = {"keyData": data[0]} if len(data) == 1 else {"keyDatas": data}
-    # What cosign signs names no tag and no digest.
-    wanted = {"type": "sigstoreSigned", **by, "signedIdentity": {"type": "matchRepository"}}
+    # What is signed names no tag and no digest, or an older tag.
+    requirement = {**_requirement(wanted), "signedIdentity": {"type": "matchRepository"}}
     transports = {name: dict(scopes) for name, scopes in (own.get("transports") or {}).items()}
     scopes = transports.setdefault("docker", {})
-    scopes[reference] = [*_asked(own, scopes, reference), wanted]
+    scopes[reference] = [*_asked(own, scopes, reference), requirement]
     return {**own, "default": own.get("default") or _REJECT, "transports": transports}
+
+
+def _requirement(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What containers-policy.json(5) has for a way of signing."""
+    if gpg := wanted.get("signed_by_gpg"):
+        return {"type": "signedBy", "keyType": "GPGKeys", "keyData": _data("".join(gpg["keys"]))}
+    if who := wanted.get("signed_by_identity"):
+        fulcio = {
+            "caData": _data(who["fulcio"]),
+            "oidcIssuer": who["issuer"],
+            "subjectEmail": who["email"],
+        }
+        return {"type": "sigstoreSigned", "fulcio": fulcio, "rekorPublicKeyData": _data(who["rekor"])}
+    data = [_data(key) for key in wanted["signed_by"]]
+    # Older releases of podman know one key alone.
+    by = {"keyData": data[0]} if len(data) == 1 else {"keyDatas": data}
+    return {"type": "sigstoreSigned", **by}
+
+
+def _data(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def _looked_up(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Where signatures are, as containers-registries.d(5) has it."""
+    if gpg := wanted.get("signed_by_gpg"):
+        # By the name that older releases know, too.
+        return {"lookaside": gpg["lookaside"], "sigstore": gpg["lookaside"]}
+    return {"use-sigstore-attachments": True}
 
 
 def _asked(own: Mapping[str, Any], scopes: Mapping[str, Any], reference: str) -> list[Any]:
@@ -96,10 +122,10 @@ def _own_policy() -> dict[str, Any]:
     return found
 
 
-def _home(home: Path, names: Sequence[str]) -> Path:
+def _home(home: Path, names: Sequence[str], looked_up: Mapping[str, Any]) -> Path:
     """A home with all that podman takes from the own one, in which signatures of images are looked up.
 
-    names (list): registry/repository of the image and of its mirrors.
+    names (list): registry/repository of the image and of its mirrors. looked_up (dict): where.
     """
     place, own = home / _BELOW_HOME, Path.home()
     (place / _LOOKED_UP).mkdir(parents=True)
@@ -115,6 +141,6 @@ def _home(home: Path, names: Sequence[str]) -> Path:
         texts.append(entry.read_text(encoding="utf-8", errors="replace"))
     # podman refuses what two files say of the same name; what the node says of it then counts.
     free = [name for name in names if not any(f"{name}:" in text for text in texts)]
-    said = {"docker": {name: {"use-sigstore-attachments": True} for name in free}}
+    said = {"docker": dict.fromkeys(free, looked_up)}
     (place / _LOOKED_UP / _OWN_FILE).write_text(json.dumps(said))
     return home

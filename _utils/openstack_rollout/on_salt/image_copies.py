@@ -55,7 +55,7 @@ def signed(image: Reference, declared: registries.Declared) -> Iterator[tuple[Re
 
     image: by digest. declared: of registries. Raises RolloutError REGISTRY_….
     """
-    if not registries.keys(str(image), declared):
+    if registries.signing(str(image), declared).keys().isdisjoint(signatures.BESIDE):
         return
     every = [image.pinned(one) for one in registry.contained(str(image), declared)]
     places = {str(signatures.beside(one)): one for one in every}

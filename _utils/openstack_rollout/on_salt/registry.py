@@ -268,7 +268,7 @@ def _unsigned(
             # Of a list of images each is signed by itself: podman looks at the one that it takes.
             own = next(filter(_is_of_this_machine, told.get("manifests") or ()), None)
             image = image.pinned(own["digest"]) if own else image
-            signatures.require(image, registries.keys(reference, declared), declared, timeout)
+            signatures.require(image, registries.signing(reference, declared), declared, timeout)
         except RolloutError as error:
             return error
         return None
@@ -276,7 +276,7 @@ def _unsigned(
     asked = [
         reference
         for reference, answer in found.items()
-        if isinstance(answer, str) and registries.keys(reference, declared)
+        if isinstance(answer, str) and registries.signing(reference, declared)
     ]
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         answers = zip(asked, pool.map(look, asked), strict=True)

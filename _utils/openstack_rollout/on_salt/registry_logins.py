@@ -50,8 +50,8 @@ def of_share(opts: Mapping[str, Any], model: Model, share: Mapping[str, Any]) ->
     return {registries.KEY: found} if found else {}
 
 
-def _plain(one: Registry) -> dict[str, list[str]]:
-    return {"mirrors": list(one.mirrors), "signed_by": list(one.signed_by)}
+def _plain(one: Registry) -> dict[str, Any]:
+    return one.model_dump(include={"mirrors", *registries.SIGNED})
 
 
 def _login(opts: Mapping[str, Any], place: str, username: str | None, address: str | None) -> dict[str, str]:

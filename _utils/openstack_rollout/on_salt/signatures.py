@@ -1,4 +1,4 @@
-"""Signatures of images, which cosign and podman keep beside them in the registry: checked on the master.
+"""Signatures of images, beside them in the registry or at a server of their own: checked on the master.
 
 skopeo checks a policy only while it copies a whole image, and some builds of it check none of these. What is
 signed is small: it is fetched, and checked by the keys that are declared.
@@ -11,7 +11,7 @@ import hashlib
 import json
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,12 @@ from openstack_rollout.declared import public_keys
 from openstack_rollout.declared.references import Reference
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.node import images, registries
-from openstack_rollout.on_salt import skopeo
+from openstack_rollout.on_salt import keyless, lookaside, skopeo
 
 _SIGNATURE = "dev.cosignproject.cosign/signature"
+#: The ways of signing that leave the signature beside the image in its registry.
+BESIDE = ("signed_by", "signed_by_identity")
+_BY_NONE = "no signature is by a key of openstack:registries"
 _TYPES = ("cosign container image signature", "atomic container signature")
 
 
@@ -31,21 +34,39 @@ def beside(image: Reference) -> Reference:
     return Reference(image.registry, image.repository, tag)
 
 
-def require(image: Reference, keys: Sequence[str], declared: registries.Declared, timeout: float) -> None:
-    """Make sure that an image is signed by one of some keys, for its own repository.
+def require(
+    image: Reference, wanted: Mapping[str, Any], declared: registries.Declared, timeout: float
+) -> None:
+    """Make sure that an image is signed as is declared, for its own repository.
 
-    image: by digest. keys: public ones, as PEM. declared: of registries. timeout: seconds.
+    image: by digest. wanted: of registries.signing. declared: of registries. timeout: seconds.
     Raises RolloutError SIGNATURE_WRONG; REGISTRY_… where that cannot be told.
     """
-    signed = str(beside(image))
     wrong = "it has no signature"
-    with tempfile.TemporaryDirectory(prefix="openstack-rollout-") as folder:
-        if _fetch(signed, folder, declared, timeout):
-            for payload, signature in _signatures(Path(folder)):
-                wrong = _wrong(image, payload, signature, keys)
-                if not wrong:
-                    return
+    if gpg := wanted.get("signed_by_gpg"):
+        found = _by_gpg(image, gpg, timeout)
+    else:
+        found = _beside(image, wanted, declared, timeout)
+    for wrong in found:
+        if not wrong:
+            return
     raise RolloutError("SIGNATURE_WRONG", f"{image}: {wrong}")
+
+
+def _by_gpg(image: Reference, gpg: Mapping[str, Any], timeout: float) -> Iterator[str]:
+    """What is wrong with each signature of an image at a lookaside server, "" for nothing."""
+    for payload in lookaside.signed(image, gpg, timeout):
+        yield _of_another(image, payload) if payload else _BY_NONE
+
+
+def _beside(
+    image: Reference, wanted: Mapping[str, Any], declared: registries.Declared, timeout: float
+) -> Iterator[str]:
+    """The same of each signature of an image that its registry has."""
+    with tempfile.TemporaryDirectory(prefix="openstack-rollout-") as folder:
+        if _fetch(str(beside(image)), folder, declared, timeout):
+            for payload, signature, notes in _signatures(Path(folder)):
+                yield _not_by(wanted, payload, signature, notes) or _of_another(image, payload)
 
 
 def _fetch(reference: str, folder: str, declared: registries.Declared, timeout: float) -> bool:
@@ -77,8 +98,8 @@ def _fetch(reference: str, folder: str, declared: registries.Declared, timeout: 
     raise RolloutError(known, f"{reference}: {text}")
 
 
-def _signatures(folder: Path) -> Iterator[tuple[bytes, bytes]]:
-    """What is signed, and the signature, of each; what is malformed is none."""
+def _signatures(folder: Path) -> Iterator[tuple[bytes, bytes, Mapping[str, str]]]:
+    """What is signed, the signature, and what is noted beside it, of each; what is malformed is none."""
     try:
         layers = json.loads((folder / "manifest.json").read_bytes())["layers"]
     except (OSError, ValueError, LookupError, TypeError):
@@ -91,13 +112,22 @@ def _signatures(folder: Path) -> Iterator[tuple[bytes, bytes]]:
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             continue
         if hashlib.sha256(payload).hexdigest() == hexadecimal:
-            yield payload, signature
+            yield payload, signature, layer["annotations"]
 
 
-def _wrong(image: Reference, payload: bytes, signature: bytes, keys: Sequence[str]) -> str:
-    """What is wrong with a signature, "" for nothing."""
-    if not public_keys.signed(payload, signature, keys):
-        return "no signature is by a key of openstack:registries"
+def _not_by(wanted: Mapping[str, Any], payload: bytes, signature: bytes, notes: Mapping[str, str]) -> str:
+    """Why a signature is by none of those who are declared, "" where it is."""
+    if who := wanted.get("signed_by_identity"):
+        try:
+            keyless.check(payload, signature, notes, who)
+        except keyless.Wrong as error:
+            return f"{error}: not as openstack:registries declares"
+        return ""
+    return "" if public_keys.signed(payload, signature, wanted["signed_by"]) else _BY_NONE
+
+
+def _of_another(image: Reference, payload: bytes) -> str:
+    """What else than an image, and its repository, is signed, "" for nothing."""
     try:
         critical: dict[str, Any] = json.loads(payload)["critical"]
         kind, digest = critical["type"], critical["image"]["docker-manifest-digest"]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509.oid import NameOID
 from pydantic import ValidationError
 
 from openstack_rollout.declared import needed_images, translation
@@ -35,9 +40,66 @@ def test_a_public_key_is_taken_as_cosign_writes_it():
     assert found.registries["r.example"].signed_by == [text, text]
 
 
+def pem(form):
+    key = ec.generate_private_key(ec.SECP256R1())
+    if form == "public":
+        spki = serialization.PublicFormat.SubjectPublicKeyInfo
+        return key.public_key().public_bytes(serialization.Encoding.PEM, spki).decode()
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ca")])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(1)).sign(
+        key, SHA256()
+    )
+    return made.public_bytes(serialization.Encoding.PEM).decode()
+
+
+#: The first packet of a key, without the rest of it: all that is looked at.
+BLOCK = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQENBF==\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----"
+GPG = {"keys": [BLOCK], "lookaside": "https://s.example/sigs/"}
+WHO = {
+    **{"email": "me@example.org", "issuer": "https://idp.example"},
+    **{"fulcio": pem("certificate"), "rekor": pem("public")},
+}
+
+
+def test_other_ways_of_signing():
+    declared = {"a.example": {"signed_by_gpg": GPG}, "b.example": {"signed_by_identity": WHO}}
+    found = Model.model_validate({"registries": declared}).registries
+    assert found["a.example"].signed_by_gpg.model_dump() == {
+        "keys": [f"{BLOCK}\n"],
+        "lookaside": "https://s.example/sigs",
+    }
+    assert found["b.example"].signed_by_identity.model_dump() == WHO
+
+
 @pytest.mark.parametrize(
     ("registries", "where"),
     [
+        ({"r.example": {"signed_by_gpg": GPG | {"keys": []}}}, "registries:r.example:signed_by_gpg:keys"),
+        (
+            {"r.example": {"signed_by_gpg": GPG | {"keys": [BLOCK.replace("PUBLIC", "PRIVATE") + SECRET]}}},
+            "registries:r.example:signed_by_gpg:keys:0",
+        ),
+        (
+            {"r.example": {"signed_by_gpg": GPG | {"keys": [BLOCK.replace("mQEN", "lQEN")]}}},  # a secret key
+            "registries:r.example:signed_by_gpg:keys:0",
+        ),
+        (
+            {"r.example": {"signed_by_gpg": GPG | {"lookaside": "/srv/sigs"}}},
+            "registries:r.example:signed_by_gpg:lookaside",
+        ),
+        (
+            {"r.example": {"signed_by_identity": {**WHO, "fulcio": WHO["rekor"]}}},
+            "registries:r.example:signed_by_identity:fulcio",
+        ),
+        (
+            {"r.example": {"signed_by_identity": {key: WHO[key] for key in ("email", "issuer", "rekor")}}},
+            "registries:r.example:signed_by_identity:fulcio",
+        ),
+        (
+            {"r.example": {"signed_by_gpg": GPG, "signed_by_identity": WHO}},
+            "registries:r.example:signed_by_identity",
+        ),
         ({"r.example": {"username": "me", "password": SECRET}}, "registries:r.example:password"),
         ({"r.example": {"username": "me"}}, "registries:r.example"),
         ({"r.example": {"password": ADDRESS}}, "registries:r.example"),

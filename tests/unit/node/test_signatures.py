@@ -16,9 +16,12 @@ KEYS = ["-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----\n"]
 ACCEPT, REJECT, GPG = ({"type": one} for one in ("insecureAcceptAnything", "reject", "signedBy"))
 
 
-def asked(own, keys=KEYS):
+WANTED = {"signed_by": KEYS}
+
+
+def asked(own):
     """What the stricter policy asks of the image before the signature."""
-    found = signatures.stricter(own, IMAGE, keys)
+    found = signatures.stricter(own, IMAGE, WANTED)
     *before, wanted = found["transports"]["docker"][IMAGE]
     assert wanted["type"] == "sigstoreSigned" and wanted["signedIdentity"] == {"type": "matchRepository"}
     return before
@@ -46,7 +49,7 @@ def test_what_the_node_asks_of_the_image_stays_before_the_signature(own, before)
     copy = json.dumps(own)
     assert asked(own) == before
     assert json.dumps(own) == copy
-    found = signatures.stricter(own, IMAGE, KEYS)
+    found = signatures.stricter(own, IMAGE, WANTED)
     for transport, scopes in (own.get("transports") or {}).items():
         others = {scope: one for scope, one in scopes.items() if scope != IMAGE}
         assert others.items() <= found["transports"][transport].items()
@@ -55,8 +58,52 @@ def test_what_the_node_asks_of_the_image_stays_before_the_signature(own, before)
 def test_one_key_is_said_as_older_podmans_know_it():
     data = [base64.b64encode(one.encode()).decode() for one in (KEYS[0], "other")]
     for keys, expected in ((KEYS, ("keyData", data[0])), ([KEYS[0], "other"], ("keyDatas", data))):
-        wanted = signatures.stricter({}, IMAGE, keys)["transports"]["docker"][IMAGE][-1]
+        wanted = signatures.stricter({}, IMAGE, {"signed_by": keys})["transports"]["docker"][IMAGE][-1]
         assert wanted[expected[0]] == expected[1]
+
+
+def data(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+GPG_KEYS = {"keys": ["block 1\n", "block 2\n"], "lookaside": "https://s.example/sigs"}
+IDENTITY = {"email": "me@example.org", "issuer": "https://idp.example", "fulcio": "ca\n", "rekor": "log\n"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "requirement"),
+    [
+        (
+            {"signed_by_gpg": GPG_KEYS},
+            {"type": "signedBy", "keyType": "GPGKeys", "keyData": data("block 1\nblock 2\n")},
+        ),
+        (
+            {"signed_by_identity": IDENTITY},
+            {
+                "type": "sigstoreSigned",
+                "fulcio": {
+                    "caData": data("ca\n"),
+                    "oidcIssuer": "https://idp.example",
+                    "subjectEmail": "me@example.org",
+                },
+                "rekorPublicKeyData": data("log\n"),
+            },
+        ),
+    ],
+)
+def test_other_ways_of_signing_are_said_as_a_policy_has_them(wanted, requirement):
+    """containers-policy.json(5)."""
+    policy = signatures.stricter({"default": [ACCEPT]}, IMAGE, wanted)
+    identity = {"signedIdentity": {"type": "matchRepository"}}
+    assert policy["transports"]["docker"][IMAGE] == [ACCEPT, requirement | identity]
+
+
+def test_gpgs_signatures_are_looked_up_where_the_pillar_says(node, tmp_path):
+    declared = {"r.example:5000": {"signed_by_gpg": GPG_KEYS}}
+    with signatures.enforced(IMAGE, declared, str(tmp_path)) as found:
+        (mine,) = Path(found.env["HOME"], ".config/containers/registries.d").iterdir()
+        told = json.loads(mine.read_text())["docker"]["r.example:5000/ns/nova"]
+    assert told == {"lookaside": GPG_KEYS["lookaside"], "sigstore": GPG_KEYS["lookaside"]}
 
 
 @pytest.fixture
