@@ -146,7 +146,8 @@ def pull(reference: str) -> str:
 
     Returns the id of the image. Raises NodeError IMAGE_MISSING when the registry has no such image,
     REGISTRY_UNREACHABLE when it does not answer, or docker told nothing for `openstack:pulls:stall_timeout`
-    seconds, DISK_FULL when there is no room for it, else a word of images.pull_failure.
+    seconds, DISK_FULL when there is no room for it, SIGNATURE_WRONG for a tag where images have to be signed,
+    else a word of images.pull_failure.
 
     CLI Example:
 
@@ -155,6 +156,7 @@ def pull(reference: str) -> str:
         salt 'cmp1' docker_engine.pull registry.example/nova-compute@sha256:…
     """
     plain, stall = stored.without_tag(reference), pulling.stall_timeout(__pillar__)
+    _refuse_unproven(reference)
     with docker_api.talking() as client:
         storage.require_room(client.info()["DockerRootDir"], reference)
         try:
@@ -358,6 +360,16 @@ def _listed() -> list[dict]:
 
 def _memory() -> first_look.FirstLook:
     return first_look.FirstLook(__context__, "docker_engine")
+
+
+def _refuse_unproven(reference: str) -> None:
+    """docker checks no signatures: what the master has looked at counts, and only a digest says what it was.
+
+    Raises NodeError SIGNATURE_WRONG.
+    """
+    if "@" not in reference and registries.signing(reference, registries.of(__pillar__)):
+        text = "images from there have to be signed, and docker proves that by their digest alone: name it"
+        raise NodeError("SIGNATURE_WRONG", f"{reference}: {text}")
 
 
 def _login(reference: str) -> tuple[str, str] | None:

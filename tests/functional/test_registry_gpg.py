@@ -1,4 +1,4 @@
-"""Images signed by GPG, real keys and a real registry: what the master says, and what the policy of nodes does.
+"""Images signed by GPG, with real keys and a real registry: what the master says, and what nodes do.
 
 skopeo stands for podman: both read policies by the same library.
 """
