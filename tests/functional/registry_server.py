@@ -7,8 +7,6 @@ import os
 import socket
 import subprocess
 import time
-import urllib.error
-import urllib.request
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -20,7 +18,7 @@ CONFIG = """\
 version: 0.1
 log: {{level: error}}
 storage: {{filesystem: {{rootdirectory: {root}}}}}
-http: {{addr: 127.0.0.1:{port}}}
+http: {{addr: {address}}}
 """
 
 
@@ -32,14 +30,18 @@ def free_port():
 
 
 class Registry:
-    """`docker-registry serve` over a directory; stop() and start() keep address and content."""
+    """`docker-registry serve` over a directory; stop() and start() keep address and content.
 
-    def __init__(self, home):
+    address: where it serves, by default a free port of loopback. within: makes of a command line the one that
+    runs it where that address is.
+    """
+
+    def __init__(self, home, address="", within=list):
         self.home = home
-        self.port = free_port()
-        self.address = f"127.0.0.1:{self.port}"
+        self.address = address or f"127.0.0.1:{free_port()}"
+        self.within = within
         self.process = None
-        (home / "config.yml").write_text(CONFIG.format(root=home / "data", port=self.port))
+        (home / "config.yml").write_text(CONFIG.format(root=home / "data", address=self.address))
         self.registries_conf = home / "registries.conf"
         self.registries_conf.write_text(f'[[registry]]\nlocation = "{self.address}"\ninsecure = true\n')
 
@@ -50,22 +52,21 @@ class Registry:
     def start(self):
         """Serve, and wait until it answers."""
         self.process = subprocess.Popen(
-            ["docker-registry", "serve", str(self.home / "config.yml")],
+            self.within(["docker-registry", "serve", str(self.home / "config.yml")]),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         until = time.monotonic() + 30
-        while True:
-            try:
-                urllib.request.urlopen(f"http://{self.address}/v2/").close()
-                return self
-            except urllib.error.HTTPError:
-                return self  # it wants a login
-            except OSError:
-                pass
+        while not self._answers():
             if time.monotonic() > until:
                 raise TimeoutError("the registry does not answer")
             time.sleep(0.05)
+        return self
+
+    def _answers(self):
+        """Whether it does, be it that it wants a login."""
+        asked = ["curl", "--silent", "--output", "/dev/null", f"http://{self.address}/v2/"]
+        return subprocess.run(self.within(asked), check=False).returncode == 0
 
     def guard(self):
         """Ask for the login of USER from now on."""
@@ -122,6 +123,12 @@ class Registry:
         config = json.dumps({"architecture": "", "os": "", "config": {}, "rootfs": rootfs}).encode()
         self._push(name, f"{digest.replace(':', '-')}.sig", config, {payload: layer})
 
+    def copy(self, source, name, *options):
+        """Have an image of elsewhere. source: as skopeo has it. name: what it is called here."""
+        there = [source, f"docker://{self.address}/{name}"]
+        command = ["skopeo", "--registries-conf", str(self.registries_conf), "copy", "--insecure-policy"]
+        subprocess.run(self.within([*command, *options, *there]), check=True, capture_output=True)
+
     def _push(self, name, tag, config, layers=None):
         place = self.home / f"image-{name}-{tag}"
         place.mkdir(parents=True)
@@ -141,19 +148,5 @@ class Registry:
             "layers": list((layers or {}).values()),
         }
         (place / "manifest.json").write_text(json.dumps(manifest))
-        subprocess.run(
-            [
-                "skopeo",
-                "--registries-conf",
-                str(self.registries_conf),
-                "copy",
-                "--insecure-policy",
-                "--digestfile",
-                str(self.home / "digest"),
-                f"dir:{place}",
-                f"docker://{self.address}/{name}:{tag}",
-            ],
-            check=True,
-            capture_output=True,
-        )
+        self.copy(f"dir:{place}", f"{name}:{tag}", "--digestfile", str(self.home / "digest"))
         return (self.home / "digest").read_text().strip()

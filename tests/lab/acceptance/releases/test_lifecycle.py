@@ -8,9 +8,9 @@ import time
 import pytest
 import yaml
 
-from .. import operator, proof, settings
-from ..enclosure import wait_for
-from ..images import HOTFIX_KEY
+from ... import operator, proof, settings
+from ...enclosure import wait_for
+from ...images import HOTFIX_KEY
 
 FIRST, SECOND, THIRD = "1.0.0", "1.0.1", "1.0.2"
 PLACE = f"{settings.HOST_ADDRESS}:5005"
