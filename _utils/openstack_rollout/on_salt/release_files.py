@@ -27,8 +27,8 @@ _NAMED = 10  # files that a line names at most
 class _Pillar(salt.pillar.Pillar):  # type: ignore[misc]
     """Salt's compilation, with those release files alone that are signed by one of some keys."""
 
-    def __init__(self, opts: dict[str, Any], name: str, keys: Sequence[str]) -> None:
-        super().__init__(opts, {"id": name}, name, "base")
+    def __init__(self, opts: Mapping[str, Any], name: str, keys: Sequence[str]) -> None:
+        super().__init__(dict(opts), {"id": name}, name, "base")
         self._keys = keys
         self.refused: dict[str, str] = {}
 
@@ -60,7 +60,7 @@ class _Pillar(salt.pillar.Pillar):  # type: ignore[misc]
         return not wrong
 
 
-def compiled(opts: dict[str, Any], name: str) -> dict[str, Any]:
+def compiled(opts: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The pillar of a minion, or of the master, as Salt compiles it.
 
     opts (dict): the master's, without what another compilation left in it. name: the id.
@@ -73,7 +73,7 @@ def compiled(opts: dict[str, Any], name: str) -> dict[str, Any]:
     openstack = page.get("openstack")
     keys = trust.keys(openstack)
     if not keys:
-        return _of(salt.pillar.Pillar(opts, {"id": name}, name, "base"))
+        return _of(salt.pillar.Pillar(dict(opts), {"id": name}, name, "base"))
     compiler = _Pillar(opts, name, keys)
     found = _of(compiler)
     refused = dict(trust.in_no_file(openstack)) | compiler.refused
