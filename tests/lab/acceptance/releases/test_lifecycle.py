@@ -85,6 +85,37 @@ def test_the_releases_differ_in_what_was_planted(cloud):
     assert set(told["packages"]) == names
 
 
+def test_the_advisories_are_told_that_the_second_mends_and_no_others(cloud, tmp_path):
+    had, has = (cloud.releases[version]["packages"] for version in (FIRST, SECOND))
+    moved = {name: (had[name], one) for name, one in has.items() if had.get(name, one) != one}
+    name, (before, after) = next((name, both) for name, both in moved.items() if all(map(_is_text, both)))
+    planted = {
+        "LAB-2026:1": (name, after),
+        "LAB-2026:2": (name, before),  # which the first has already
+        "LAB-2026:3": ("of-no-release", after),
+    }
+    file = tmp_path / "updateinfo.xml"
+    file.write_text(f"<updates>{''.join(advisory(one, *what) for one, what in planted.items())}</updates>")
+    told = asked(cloud, "release.diff", FIRST, SECOND, "format=json", f"advisories={file}")
+    assert set(told["advisories"]) == {"LAB-2026:1"}
+    assert set(told["advisories"]["LAB-2026:1"]["packages"]) == {name}
+
+
+def _is_text(value):
+    """Not a version by os_family."""
+    return isinstance(value, str)
+
+
+def advisory(identifier, name, version):
+    """An advisory of security as updateinfo.xml has it."""
+    number, _, release = version.partition("-")
+    package = f'<package name="{name}" epoch="0" version="{number}" release="{release}" arch="noarch"/>'
+    return (
+        f'<update type="security"><id>{identifier}</id><severity>Important</severity>'
+        f"<pkglist><collection>{package}</collection></pkglist></update>"
+    )
+
+
 def test_what_it_does_to_a_node_is_what_an_update_would_do(cloud):
     told = asked(cloud, "release.diff", FIRST, SECOND, "format=json", "online=False")
     cloud.set_pillar(target_version=SECOND)
