@@ -41,6 +41,8 @@ MOST_ROLES = 100
 SHARE_VERSION = 4
 #: The kind of data that a node serves when nobody knows of what kind it is.
 UNKNOWN_SERVICE = "unknown_service"
+#: The ways in which images of a registry may have to be signed, as the pillar calls them; one at most counts.
+SIGNED_BY = ("signed_by", "signed_by_gpg", "signed_by_identity")
 #: The phase before the first disruption; it has a stage's name in journal and events.
 PREFETCH = "prefetch"
 

@@ -13,7 +13,7 @@ from openstack_rollout.declared.names import Line, Text
 from openstack_rollout.declared.problems import Wrong
 from openstack_rollout.declared.public_keys import PublicKey
 from openstack_rollout.declared.secrets import Secret
-from openstack_rollout.node.registries import SIGNED
+from openstack_rollout.vocabulary import SIGNED_BY
 
 _LONGEST = 400
 
@@ -64,7 +64,7 @@ class Registry(Strict):
         if self.username and ":" in self.username:
             text = "has a colon in it, which ends a user's name"
             raise Wrong(text, lines=[(("username",), text)])
-        if (kinds := [kind for kind in SIGNED if getattr(self, kind)])[1:]:
+        if (kinds := [kind for kind in SIGNED_BY if getattr(self, kind)])[1:]:
             text = "images are signed in one way: leave the other out"
             raise Wrong(text, lines=[((kinds[1],), text)])
         twice = {one for one in self.mirrors if self.mirrors.count(one) > 1}

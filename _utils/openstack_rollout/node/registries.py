@@ -17,10 +17,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from openstack_rollout.vocabulary import SIGNED_BY
+
 #: The pillar of a node that has what is declared of the registries from which it pulls.
 KEY = "openstack_registries"
-#: The ways in which images may have to be signed, of which a place has one at most.
-SIGNED = ("signed_by", "signed_by_gpg", "signed_by_identity")
 _CONF = "CONTAINERS_REGISTRIES_CONF"
 _SYSTEM = Path("/etc/containers")
 _WILDCARD = "*."
@@ -48,7 +48,7 @@ def of(pillar: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
     pillar (dict): the node's, `__pillar__` of a module.
 
-    Returns {registry, or registry/path: {"username", "password", "mirrors", one of SIGNED}}: without a login
+    Returns {registry, or registry/path: {"username", "password", "mirrors", one of SIGNED_BY}}: without a login
     where none is declared, and with "unreadable", why, in its place where the master could not read it.
     """
     return dict(pillar.get(KEY) or {})
@@ -89,11 +89,13 @@ def login(reference: str, declared: Declared) -> tuple[str, str] | None:
 
 
 def signing(reference: str, declared: Declared) -> dict[str, Any]:
-    """How an image has to be signed: {one of SIGNED: what is declared of it}; {} where it need not be.
+    """How an image has to be signed: {one of SIGNED_BY: what is declared of it}; {} where it need not be.
 
     reference (str): the image's. declared (dict): as of `of`.
     """
-    found = {place: {kind: one[kind] for kind in SIGNED if one.get(kind)} for place, one in declared.items()}
+    found = {
+        place: {kind: one[kind] for kind in SIGNED_BY if one.get(kind)} for place, one in declared.items()
+    }
     place = _place(_name(reference), [name for name, wanted in found.items() if wanted])
     return found[place] if place else {}
 

@@ -14,6 +14,7 @@ from openstack_rollout.declared.problems import path
 from openstack_rollout.declared.registries import Registry
 from openstack_rollout.node import registries
 from openstack_rollout.on_salt import sdb_secrets
+from openstack_rollout.vocabulary import SIGNED_BY
 
 #: Seconds for which a secret is kept, and for which one is not asked for again that could not be read.
 KEPT, KEPT_UNREADABLE = 60.0, 5.0
@@ -51,7 +52,7 @@ def of_share(opts: Mapping[str, Any], model: Model, share: Mapping[str, Any]) ->
 
 
 def _plain(one: Registry) -> dict[str, Any]:
-    return one.model_dump(include={"mirrors", *registries.SIGNED})
+    return one.model_dump(include={"mirrors", *SIGNED_BY})
 
 
 def _login(opts: Mapping[str, Any], place: str, username: str | None, address: str | None) -> dict[str, str]:
