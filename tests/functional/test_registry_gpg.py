@@ -29,7 +29,8 @@ SIGNED, SECOND, UNSIGNED, WRONG, ELSEWHERE = (
     "ns/wrong",
     "ns/elsewhere",
 )
-NAMES = (SIGNED, SECOND, UNSIGNED, WRONG, ELSEWHERE)
+PLAIN = "ns/plain"  # what would be signed, and no signature
+NAMES = (SIGNED, SECOND, UNSIGNED, WRONG, ELSEWHERE, PLAIN)
 
 
 class Gpg:
@@ -107,6 +108,17 @@ class Served:
         ]
         self.gpg.run(*command)
 
+    def plain(self, name):
+        """Put there what a signature is of, packed as a signature is, without one."""
+        payload = self.registry.home / "payload"
+        named = {"docker-reference": f"{self.registry.address}/{name}:1"}
+        image = {"docker-manifest-digest": self.digests[name]}
+        critical = {"identity": named, "image": image, "type": "atomic container signature"}
+        payload.write_text(json.dumps({"critical": critical, "optional": {}}))
+        place = self.signatures / f"{name}@{self.digests[name].replace(':', '=')}"
+        place.mkdir(parents=True)
+        self.gpg.run("gpg", "--batch", "--store", "--output", str(place / "signature-1"), str(payload))
+
     def stop(self):
         self.web.shutdown()
         self.web.server_close()
@@ -122,6 +134,7 @@ def served(tmp_path_factory):
         there.sign(SECOND, there.second)
         there.sign(WRONG, there.other)
         there.sign(ELSEWHERE, there.mine, of=SIGNED)
+        there.plain(PLAIN)
         yield there
     finally:
         there.stop()
@@ -136,7 +149,7 @@ def test_the_master_refuses_what_no_declared_key_has_signed_for_its_own_name(ser
     found = registry.problems(served.references(), reach=lambda _: served.declared)
     assert {reason for reason, _ in found} == {"SIGNATURE_WRONG"}
     told = {line.partition(":")[0]: line for _, line in found}
-    assert set(told) == {UNSIGNED, WRONG, ELSEWHERE}
+    assert set(told) == {UNSIGNED, WRONG, ELSEWHERE, PLAIN}
     assert "has no signature" in told[UNSIGNED] and "by a key of openstack:registries" in told[WRONG]
 
 
@@ -145,7 +158,7 @@ def test_a_server_that_does_not_answer_is_no_lack_of_signatures(served):
         place: {**one, "signed_by_gpg": {**one["signed_by_gpg"], "lookaside": "http://127.0.0.1:1"}}
         for place, one in served.declared.items()
     }
-    found = registry.problems({SIGNED: served.references()[SIGNED]}, reach=lambda _: away)
+    found = registry.problems(served.references(), reach=lambda _: away)
     assert [reason for reason, _ in found] == ["REGISTRY_UNREACHABLE"]
 
 
@@ -169,4 +182,4 @@ def test_the_policy_of_nodes_does_the_same(served, tmp_path, monkeypatch):
         if done.returncode:
             assert images.pull_failure(done.stderr.decode()) == "SIGNATURE_WRONG", done.stderr
             refused.add(name)
-    assert refused == {UNSIGNED, WRONG, ELSEWHERE}
+    assert refused == {UNSIGNED, WRONG, ELSEWHERE, PLAIN}

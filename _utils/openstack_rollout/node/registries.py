@@ -48,8 +48,8 @@ def of(pillar: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
     pillar (dict): the node's, `__pillar__` of a module.
 
-    Returns {registry, or registry/path: {"username", "password", "mirrors", one of SIGNED_BY}}: without a login
-    where none is declared, and with "unreadable", why, in its place where the master could not read it.
+    Returns {registry, or registry/path: {"username", "password", "mirrors", one of SIGNED_BY}}: without a
+    login where none is declared, and with "unreadable", why, in its place where the master could not read it.
     """
     return dict(pillar.get(KEY) or {})
 
