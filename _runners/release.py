@@ -37,7 +37,8 @@ def list_():
     """The releases of the catalogue, oldest first, with the numbers of their images and packages.
 
     Returns {version: {images, packages, notes, target, available}}. Refuses with one line, under
-    INVALID_PILLAR, when the pillar cannot be read.
+    INVALID_PILLAR, when the pillar cannot be read; under SIGNATURE_WRONG where release files have to be
+    signed and are not.
 
     CLI Example:
 
