@@ -59,7 +59,16 @@ RAISED = {
     "TAG_UNRESOLVED": Raised(
         "A state is applied by hand, and a custom image has a tag that no run has resolved yet.", NOTHING
     ),
-    "RUN_IN_PROGRESS": Raised("A live process on this master has the lock.", NOTHING),
+    "RUN_IN_PROGRESS": Raised(
+        "A live process has the lock; on masters that share one, also a process of another host, until its"
+        " time ran out.",
+        NOTHING,
+    ),
+    "LOCK_LOST": Raised(
+        "The lock that masters share went to another process while this one was held up, or could not be"
+        " renewed in time.",
+        "What is under way on nodes goes on there. This process starts nothing more, and writes nothing.",
+    ),
     "RUN_UNFINISHED": Raised(
         "A run of other stages is paused, or its process is gone; this one would have closed it.", NOTHING
     ),
@@ -284,9 +293,11 @@ RAISED = {
         "A record of the journal is empty or garbage, e.g. after a power cut of the master.", NOTHING
     ),
     "JOURNAL_FAILED": Raised(
-        "The journal cannot be written: the master's file system is full, or read-only.",
+        "The journal cannot be written: the master's file system is full, or read-only; or the server of a"
+        " cache that masters share does not answer.",
         "Nodes in flight finish by themselves; no other starts.",
     ),
+    "CACHE_UNFIT": Raised("The master's cache has a driver that cannot hold a journal: etcd.", NOTHING),
     "JOURNAL_VERSION": Raised("The journal was written by another version.", NOTHING),
     "NOT_ACCEPTED": Raised(
         "Nodes are asked to remove what nobody needs, and the last run that moved them is not accepted.",

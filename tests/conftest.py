@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 import zlib
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from openstack_rollout.node import docker_api
+from tests.redis_server import RedisServer
 
 #: Packages whose modules follow one another on one machine.
 SHARE_A_MACHINE = tuple(f"tests/functional/{name}/" for name in ("apt", "dnf", "takeover"))
@@ -38,6 +42,18 @@ def pytest_collection_modifyitems(config, items):
 def _no_docker_of_the_host(monkeypatch, tmp_path_factory):
     """A docker that runs on the developer's machine is none of a test's nodes."""
     monkeypatch.setattr(docker_api, "SOCKET", tmp_path_factory.getbasetemp() / "no-docker.sock")
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A real redis-server; its folder has a short path, for its socket."""
+    with tempfile.TemporaryDirectory(prefix="redis-") as folder:
+        server = RedisServer(Path(folder))
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
 
 
 def pytest_xdist_make_scheduler(config, log):

@@ -57,6 +57,10 @@ REASONS = {
         " the tag."
     ),
     "RUN_IN_PROGRESS": "Wait for the run that holds the lock, or stop it (salt-run rollout.pause).",
+    "LOCK_LOST": (
+        "Look at the run on the master whose process has the lock (salt-run rollout.status). Where nobody has"
+        " it, run again: it goes on by measuring."
+    ),
     "RUN_UNFINISHED": (
         "Go on with that run (salt-run rollout.resume), or end it (salt-run rollout.abort); then run again."
     ),
@@ -290,9 +294,10 @@ REASONS = {
         "Drop what cannot be read (salt-run rollout.repair), then run again: it goes on by measuring."
     ),
     "JOURNAL_FAILED": (
-        "Make room in the master's cache directory, or give Salt access to it, then run again: it goes on by"
-        " measuring."
+        "Make room in the master's cache directory, or give Salt access to it; of a cache that masters share,"
+        " bring its server back. Then run again: it goes on by measuring."
     ),
+    "CACHE_UNFIT": "Set `cache: localfs`, or `redis` where masters share it, in the master's configuration.",
     "JOURNAL_VERSION": (
         "End the run, or restore the node, with the version that wrote it; or forget the runs, which keeps"
         " what is drained: salt-run cache.flush openstack/rollout/runs."

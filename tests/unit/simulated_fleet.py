@@ -23,7 +23,7 @@ from openstack_rollout.declared.model import Model
 from openstack_rollout.drains.kinds import Drains
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.journal import Journal
-from openstack_rollout.records.lock import Lock
+from openstack_rollout.records.lock import FileLock
 from openstack_rollout.rollout import in_force, tags
 from openstack_rollout.rollout.asking import Given
 from openstack_rollout.rollout.fleet import Answers, NothingDue, StepResult
@@ -454,7 +454,7 @@ class Master:
         self.cloud = cloud
         self.store = MemoryStore()
         self.journal = cloud.journal = Journal(self.store, cloud.clock)
-        self.lock = Lock(folder / "lock")
+        self.lock = FileLock(folder / "lock")
         self.missing = []  # what the registry lacks
         self.tags = {}  # reference by tag -> its digest in the registry, or an error
         self.risks = lambda model, roles: {}

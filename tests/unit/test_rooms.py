@@ -46,6 +46,7 @@ FOREIGN = {
     "cherrypy": {"_netapi"},
     "tornado": {"_netapi"},
     "pydantic": {"declared", "records"},
+    "redis": {"records", "on_salt"},
     "openstack": {"cloud"},
     "keystoneauth1": {"cloud"},
     "requests": {"monitoring"},

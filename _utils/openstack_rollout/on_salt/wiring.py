@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -32,6 +31,7 @@ from openstack_rollout.on_salt import (
     readiness,
     registry,
     registry_logins,
+    run_lock,
     shares,
     way_back,
 )
@@ -130,18 +130,22 @@ def openings(opts: Mapping[str, Any], declared: Model | None = None) -> Openings
 
 
 def journal(opts: Mapping[str, Any]) -> Journal:
-    """The journal in the master's cache. opts (dict): of master_options."""
+    """The journal in the master's cache. opts (dict): of master_options. Raises RolloutError CACHE_UNFIT,
+    LIBRARY_MISSING.
+    """
     cache = _cache(opts)
     return Journal(cache, folder=cache.folder)
 
 
 def lock(opts: Mapping[str, Any]) -> Lock:
-    """The lock of the one run that a master may have. opts (dict): of master_options."""
-    return Lock(os.path.join(opts["cachedir"], "openstack_rollout.lock"))
+    """The lock of the one run that a master may have, or all that share its cache. opts (dict): of
+    master_options. Raises RolloutError LIBRARY_MISSING.
+    """
+    return run_lock.of(opts)
 
 
 def _cache(opts: Mapping[str, Any]) -> CacheStore:
-    return CacheStore(salt.cache.factory(opts))
+    return CacheStore(salt.cache.factory(opts), lock(opts).refuse_lost)
 
 
 def _addresses(ask: SaltAsk, nodes: Sequence[str]) -> dict[str, VirtualAddresses]:

@@ -1,4 +1,6 @@
-"""One engine at a time on a master: a lock that belongs to a process, so that a dead owner never blocks.
+"""One engine at a time: a lock that belongs to a process, so that a dead owner never blocks.
+
+That of one master is in a file; several masters share another one (lease.py).
 
 The owner is known by its process id, when the kernel started it, and the boot of its host: ids are used
 again, and none of these moves with the clock (proc(5)). The same process enters again: the steps of an
@@ -13,7 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Real
-from typing import Any
+from typing import Any, Protocol
 
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records import processes
@@ -22,8 +24,39 @@ from openstack_rollout.records.state_file import StateFile
 _FORM = {"pid": int, "started": int, "boot": str, "host": str, "since": Real, "run": str}
 
 
-class Lock:
-    """The lock in a file (path) of the master's cache directory.
+class Lock(Protocol):
+    """Whose turn it is to drive a run. All of it raises RolloutError JOURNAL_FAILED where the lock cannot be
+    reached.
+    """
+
+    def acquire(self) -> None:
+        """Take the lock, also from a dead owner. Raises RolloutError RUN_IN_PROGRESS when another process has
+        it that lives, as far as anybody knows.
+        """
+
+    def refuse_others(self) -> None:
+        """Raise RolloutError RUN_IN_PROGRESS, naming the owner, when acquire would."""
+
+    def refuse_lost(self) -> None:
+        """Raise RolloutError LOCK_LOST when this process took the lock, and another may have it by now."""
+
+    def assign(self, run_id: str) -> None:
+        """Write down for which run this process holds the lock."""
+
+    def release(self) -> None:
+        """Give the lock back; nothing happens when another process has it."""
+
+    def holder(self) -> dict[str, Any] | None:
+        """The owner {"pid", "started", "boot", "host", "run", "since"}, None when the lock is free or its
+        owner is known to be dead.
+        """
+
+    def mine(self) -> dict[str, Any] | None:
+        """As holder, but only when this process is the owner."""
+
+
+class FileLock:
+    """A Lock in a file (path) of the master's cache directory.
 
     Reading it raises RolloutError JOURNAL_FAILED when that is refused.
     """
@@ -49,12 +82,10 @@ class Lock:
         """
         owner = self._read()
         if owner and _alive(owner) and not _is_me(owner):
-            since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(owner["since"]))
-            raise RolloutError(
-                "RUN_IN_PROGRESS",
-                f"run {owner['run'] or '(starting)'} holds the lock: "
-                f"process {owner['pid']} on {owner['host']} since {since}",
-            )
+            raise in_progress(owner)
+
+    def refuse_lost(self) -> None:
+        """Nothing: nobody takes it from a process that lives."""
 
     def assign(self, run_id: str) -> None:
         """Write down for which run this process holds the lock."""
@@ -115,6 +146,18 @@ def me() -> dict[str, Any]:
         "boot": processes.boot(),
         "host": socket.gethostname(),
     }
+
+
+def in_progress(owner: dict[str, Any], also: str = "") -> RolloutError:
+    """The refusal that names an owner. also (str): what else is told of it."""
+    text = f"run {owner['run'] or '(starting)'} holds the lock: {named(owner)}{also}"
+    return RolloutError("RUN_IN_PROGRESS", text)
+
+
+def named(owner: dict[str, Any]) -> str:
+    """An owner for people: which process, and since when."""
+    since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(owner["since"]))
+    return f"process {owner['pid']} on {owner['host']} since {since}"
 
 
 def _is_me(owner: dict[str, Any]) -> bool:

@@ -53,3 +53,8 @@ def started(pid: int) -> int | None:
     """When a process was started, in ticks since the boot; None where none of that id runs."""
     found = process(pid)
     return None if found is None else found.started
+
+
+def table() -> str:
+    """The identifier of the process table that this process sees: a container has one of its own."""
+    return (_PROC / "self/ns/pid").readlink().name

@@ -8,7 +8,7 @@ from functools import partial
 
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.run_record import Run, RunState, StageState
-from openstack_rollout.rollout import restoration, tags
+from openstack_rollout.rollout import halting, restoration, tags
 from openstack_rollout.rollout.engines import Engines
 from openstack_rollout.rollout.membership import Membership
 from openstack_rollout.rollout.openings import WindowClosed
@@ -46,9 +46,11 @@ class Ending:
         """Give the lock back after an error; an open run is paused, or ended when asked or due.
 
         Raises RolloutError JOURNAL_FAILED when that cannot be written down: the run stays `running` there.
+        One that lost its lock is another engine's, and left to that.
         """
         try:
-            self._write_down(run, error)
+            if not halting.is_lost(error):
+                self._write_down(run, error)
         except RolloutError as failed:
             also = "" if failed.reason == error.reason else f"; before that: {error}"
             raise RolloutError(failed.reason, failed.message + also, error.nodes) from error

@@ -44,8 +44,9 @@ class Engine:
     fleet (Fleet), journal (Journal), run (its record), members: its nodes, and their policies, clock,
     monotonic: as of Ports, unedited: raises RolloutError when the run is for something else than what is
     declared now; asked before each node. interrupted: as of Ports. consents: whom it asks. closed: why a node
-    may not start now that takes so many seconds at a stage, None when it may. silencing: silences alerts that
-    nodes in flight are expected to cause. Its `budgets` tell when too many nodes failed.
+    may not start now that takes so many seconds at a stage, None when it may. refuse_lost: raises
+    RolloutError when another engine may go on. silencing: silences alerts that nodes in flight are expected
+    to cause. Its `budgets` tell when too many nodes failed.
     """
 
     def __init__(  # noqa: PLR0917
@@ -60,6 +61,7 @@ class Engine:
         interrupted: Callable[[], bool],
         consents: Consents,
         closed: Closes,
+        refuse_lost: Callable[[], None],
         silencing: Silencer | None = None,
     ):
         self._fleet = fleet
@@ -75,6 +77,7 @@ class Engine:
         self._resting = Resting(consents)
         self._left_out: set[str] = set()
         self._closed = closed
+        self._refuse_lost = refuse_lost
         self._silencing = silencing or NoSilencing()
         witness = Witness.of(run.id, monotonic)
         self._log = NodeLog(fleet, journal, run, clock, self._silencing.noted, witness)
@@ -133,7 +136,8 @@ class Engine:
         self._fleet.poll(seconds)
 
     def requested(self) -> RolloutError | None:
-        """What an operator asked of this run, as the error that ends it."""
+        """What an operator asked of this run, as the error that ends it. Raises RolloutError LOCK_LOST."""
+        self._refuse_lost()
         halt = halting.requested(self._journal, self._run)
         return halt or (halting.interrupted(self._run) if self._interrupted() else None)
 
@@ -179,6 +183,8 @@ class Engine:
         while True:
             self._silencing.look(self._log)
             asked = self._asked()
+            if halting.is_lost(asked):
+                raise halting.left(asked, in_flight)
             halt = halt or asked
             try:
                 if halting.is_request(asked):

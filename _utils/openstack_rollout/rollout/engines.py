@@ -52,6 +52,7 @@ class Engines:
             ports.interrupted,
             self._consents(run),
             Current(model, self.openings, ports.pillar, ports.monotonic, members.group_of).refusal,
+            ports.lock.refuse_lost,
             silencing.of(run, model, members, ports),
         )
 

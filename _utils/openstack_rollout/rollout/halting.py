@@ -12,6 +12,11 @@ from openstack_rollout.records.run_record import Run
 _REQUESTS = ("PAUSED_BY_OPERATOR", "ABORTED")
 
 
+def is_lost(error: RolloutError | None) -> TypeGuard[RolloutError]:
+    """Whether an error says that another engine may go on: nothing is touched any more, nor written."""
+    return error is not None and error.reason == "LOCK_LOST"
+
+
 class Interrupted(RolloutError):
     """Ctrl-C on the process of a run: it pauses when the nodes in flight have finished."""
 

@@ -8,12 +8,12 @@ import pytest
 
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records import processes
-from openstack_rollout.records.lock import Lock, me
+from openstack_rollout.records.lock import FileLock, me
 
 
 @pytest.fixture
 def lock(tmp_path):
-    return Lock(tmp_path / "lock")
+    return FileLock(tmp_path / "lock")
 
 
 def owned_by(path, pid, **other):

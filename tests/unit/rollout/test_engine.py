@@ -351,7 +351,7 @@ def test_a_killed_engine_is_followed_by_one_that_adopts_its_jobs(cloud, master):
 
 def test_a_second_update_is_refused_while_one_runs(cloud, master, tmp_path):
     holder = (
-        "import sys, time; from openstack_rollout.records.lock import Lock; lock = Lock(sys.argv[1]);"
+        "import sys, time; from openstack_rollout.records.lock import FileLock; lock = FileLock(sys.argv[1]);"
         "lock.acquire(); lock.assign('20261121-090000-abcd'); print('held', flush=True); time.sleep(60)"
     )
     other = subprocess.Popen(
