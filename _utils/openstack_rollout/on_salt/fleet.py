@@ -14,6 +14,7 @@ from openstack_rollout.declared import hooks
 from openstack_rollout.on_salt.jobs import Call, Ended, SaltJobs
 from openstack_rollout.on_salt.returns import facts_result, hooks_result, read_call, state_result
 from openstack_rollout.on_salt.throttle import Throttle
+from openstack_rollout.records.lock import Lock
 from openstack_rollout.rollout.fleet import Answers, Context, Halted, StepResult, never
 from openstack_rollout.vocabulary import in_order
 
@@ -73,6 +74,10 @@ class SaltFleet:
         if self.listener:
             self.listener.close()
         self._jobs.close()
+
+    def hold_to(self, lock: Lock) -> None:
+        """Publish nothing again once this process lost the lock of its run."""
+        self._jobs.refuse_lost = lock.refuse_lost
 
     def members(self, target: str) -> list[str]:
         """The ids of the accepted minions that a compound target (str) matches, the silent ones too."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -22,6 +22,8 @@ import salt.client
 import salt.utils.event
 import salt.utils.jid
 from salt.exceptions import AuthenticationError, AuthorizationError, SaltClientError, SaltException
+
+from openstack_rollout.errors import RolloutError
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +110,8 @@ class SaltJobs:
         self._listened = time.monotonic()
         #: Seconds that the master took to take in the latest publication.
         self.lag = 0.0
+        #: Of the run's lock (records.lock.Lock): who lost it publishes nothing again.
+        self.refuse_lost: Callable[[], None] = lambda: None
 
     def close(self) -> None:
         """Leave the event bus."""
@@ -301,6 +305,11 @@ class SaltJobs:
     def _publish_again(self, job: _Job, now: float) -> None:
         """Publish a job once more that its minion does not know: itself, or its return, was dropped."""
         if job.call is None or not job.call.again:
+            return
+        try:
+            self.refuse_lost()
+        except RolloutError as error:
+            log.warning("%s: %s is not published again: %s", job.node, job.jid, error)
             return
         log.warning("%s: %s is published again: no return came", job.node, job.jid)
         job.asked, job.published = self.new_jid(), now

@@ -67,6 +67,8 @@ def ports(opts: Mapping[str, Any], fleet: SaltFleet, terminal: Terminal | None =
     """All ports over a fleet. opts (dict): of master_options. terminal: the one that runs a run."""
     read: list[Model] = []
     cache = partial(_cache, opts)
+    own = lock(opts)
+    fleet.hold_to(own)
     fleet.listener = notifying.Notifier(opts, cache, lambda: read[-1] if read else None)
 
     def declared() -> Model:
@@ -79,7 +81,7 @@ def ports(opts: Mapping[str, Any], fleet: SaltFleet, terminal: Terminal | None =
     return Ports(
         fleet=fleet,
         journal=journal(opts),
-        lock=lock(opts),
+        lock=own,
         pillar=declared,
         content=lambda: shares.declared(opts).content,
         registry=partial(registry.problems, reach=reach),

@@ -3,6 +3,7 @@
 import pytest
 from salt.exceptions import SaltClientError
 
+from openstack_rollout.errors import RolloutError
 from openstack_rollout.on_salt import jobs as salt_jobs
 from openstack_rollout.on_salt.jobs import Call, SaltJobs
 
@@ -242,6 +243,17 @@ def test_time_in_which_nobody_listened_is_not_the_nodes_silence(jobs, world):
     assert jobs.poll(1.0) == []
     world.minions["cmp1"] = "dead"
     assert [ended.reason for ended in end_of(jobs, world)] == ["NODE_SILENT"]
+
+
+def test_who_lost_the_lock_publishes_nothing_again(jobs, world):
+    def lost():
+        raise RolloutError("LOCK_LOST", "another process has it")
+
+    world.minions["cmp1"], world.processes["cmp1"] = "forgetful", process(1)
+    jobs.refuse_lost = lost
+    jobs.start({"cmp1": 120}, APPLY._replace(again=True), "1")
+    end_of(jobs, world, limit=45)
+    assert [function for function, _ in world.published].count("state.sls") == 1
 
 
 @pytest.mark.parametrize("again", [True, False])
