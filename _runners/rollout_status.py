@@ -69,7 +69,8 @@ def status(silence=STATUS_SILENCE):
         measured = members.measure(fleet, members.ids, silence=float(silence))
         run = journal.latest()
         records = journal.nodes(run.id) if run else {}
-        found = watching.as_found(run, wiring.lock(opts))
+        lock = wiring.lock(opts)
+        found = watching.as_found(run, lock)
         drained = journal.all_drained()
         missing = gone.since(run, records, members, fleet)
         asked = (journal.requested(run.id) if run else "") or ""
@@ -83,6 +84,7 @@ def status(silence=STATUS_SILENCE):
             tags=looked,
             estimate=estimate,
             rollback=journal.way_back.in_force() if model.backs is not None else None,
+            holder=lock.holder(),
         )
     return {"data": data, "outputter": "rollout"}
 

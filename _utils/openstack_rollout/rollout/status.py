@@ -39,6 +39,7 @@ def status(
     tags: Sequence[Tag] = (),
     estimate: Mapping[str, Any] | None = None,
     rollback: InForce | None = None,
+    holder: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything that rollout.status tells.
 
@@ -46,7 +47,8 @@ def status(
     first. drained: the records of drained nodes. gone: nodes of the last run that are no minions any more.
     asked: what an operator asked of the run (pause, abort) that has not taken effect yet. tags: those of
     custom images. estimate: how long the rest of the run takes, as of Estimate.of_run; None where nobody
-    works on one. rollback: the one that overrides the target, None without one.
+    works on one. rollback: the one that overrides the target, None without one. holder: who has the lock, as
+    of Lock.holder.
     """
     target = releases.wanted(model)
     nodes = {}
@@ -61,7 +63,7 @@ def status(
         "target": target,
         "available": releases.available(model),
         "deployed": versions.pop() if len(versions) == 1 else None,
-        "run": _run(run, asked, estimate),
+        "run": _run(run, asked, estimate, holder),
         "rollback": plain(rollback) if rollback else None,
         "roles": {
             role: {
@@ -146,9 +148,12 @@ def doubt(one: Doubt) -> dict[str, str]:
     return {"cause": one.cause.value, "have": one.have, "want": one.want, "text": words.doubt(one)}
 
 
-def _run(run: Run | None, asked: str, estimate: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def _run(
+    run: Run | None, asked: str, estimate: Mapping[str, Any] | None, holder: Mapping[str, Any] | None
+) -> dict[str, Any] | None:
     if run is None:
         return None
+    driver = holder if holder and holder["run"] == run.id else None
     here = (StageState.RUNNING.value, run.state.value)
     current = [stage for stage, record in run.stage.items() if record.state.value in here]
     closed = run.closed if run.reason == "WINDOW_CLOSED" else None
@@ -158,6 +163,7 @@ def _run(run: Run | None, asked: str, estimate: Mapping[str, Any] | None) -> dic
         "target": run.target,
         "rollback": run.rollback,
         "state": run.state.value,
+        "driver": {name: driver[name] for name in ("pid", "host", "since")} if driver else None,
         "asked": asked,
         "limit": run.asked.limit,
         "until": run.asked.until,

@@ -282,6 +282,8 @@ def _run_lines(run: Mapping[str, Any] | None) -> list[str]:
     line = f"run {run['id']}: {title_of(run)}, {run['state']}{place}{asked}"
     if left := times.ends(run):
         line += f", {left}"
+    if driver := run.get("driver"):
+        line += f"\nby process {driver['pid']} on {driver['host']} since {times.second(driver['since'])}"
     if run["reason"]:
         asks = [questions.text(one) for one in run.get("questions", ())]
         return ["\n".join((line, f"{run['reason']}: {run['message']}", run["remedy"], *asks))]

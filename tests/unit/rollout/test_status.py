@@ -1,4 +1,5 @@
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -29,7 +30,8 @@ def measured(master):
     run = master.run
     records = master.journal.nodes(run.id) if run else {}
     drained = master.journal.all_drained()
-    return status.status(cloud.model, members, answers, run, records, drained=drained, gone={})
+    holder = master.lock.holder()
+    return status.status(cloud.model, members, answers, run, records, drained=drained, gone={}, holder=holder)
 
 
 def test_before_and_after_an_update(cloud, master):
@@ -42,6 +44,17 @@ def test_before_and_after_an_update(cloud, master):
     assert after["deployed"] == "1.0.1" and after["roles"]["compute"] == {"at_target": 2, "total": 2}
     assert {node["state"] for node in after["nodes"].values()} == {"at_target"}
     assert after["run"]["state"] == "completed"
+
+
+def test_a_run_under_way_tells_which_process_drives_it(cloud, master):
+    master.rollout().begin()
+    data, holder = measured(master), master.lock.holder()
+    assert data["run"]["driver"] == {name: holder[name] for name in ("pid", "host", "since")}
+    assert f"process {os.getpid()} on {holder['host']} since 2" in tables.text(data)
+    for stage in ("ovn", "control_plane", "services", "ovs", "system"):
+        master.rollout().stage(stage)
+    master.rollout().finish()
+    assert measured(master)["run"]["driver"] is None and "process" not in tables.text(measured(master))
 
 
 def test_a_paused_run_with_a_silent_and_a_failed_node(cloud, master):
