@@ -21,7 +21,7 @@ import redis
 import redis.lock
 from pydantic import TypeAdapter, ValidationError
 
-from openstack_rollout.errors import RolloutError
+from openstack_rollout.errors import RolloutError, one_line
 from openstack_rollout.records import processes
 from openstack_rollout.records.lock import in_progress, me, named
 
@@ -223,4 +223,6 @@ class Lease:
         try:
             yield
         except redis.RedisError as error:
-            raise RolloutError("JOURNAL_FAILED", f"the lock {self._name} in Redis: {error}") from error
+            raise RolloutError(
+                "JOURNAL_FAILED", f"the lock {self._name} in Redis: {one_line(str(error))}"
+            ) from error

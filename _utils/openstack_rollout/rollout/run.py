@@ -152,9 +152,7 @@ class Rollout:
         """
         if stage not in STAGES:
             raise RolloutError("WRONG_ARGUMENT", f"{stage} is not a stage, give one of {', '.join(STAGES)}")
-        owner = self._lock.mine()
-        run = self._journal.run(owner["run"]) if owner and owner["run"] else None
-        if run is not None:
+        if run := self._own():
             with self._ending.of(run):
                 return self._stage(run, stage)
         run = self.begin(f"orch.{stage}", [stage], given)
@@ -169,9 +167,7 @@ class Rollout:
         Returns {"run", "state"}, and "limit" of a run that has one; raises RolloutError when something that
         it may touch is not at the target.
         """
-        owner = self._lock.mine()
-        run = self._journal.run(owner["run"]) if owner and owner["run"] else None
-        if run is None:
+        if not (run := self._own()):
             raise RolloutError("NO_RUN", "this process has begun no run that could be finished")
         with self._ending.of(run):
             self._close(run)
@@ -191,6 +187,12 @@ class Rollout:
         finally:
             self._lock.release()
         return list(restoration.drained_by_runs(self._journal))
+
+    def _own(self) -> Run | None:
+        """The open run of this process. Raises RolloutError LOCK_LOST: no reason to open another one."""
+        self._lock.refuse_lost()
+        owner = self._lock.mine()
+        return self._journal.run(owner["run"]) if owner and owner["run"] else None
 
     def _take_over(
         self, unfinished: Run | None, orchestration: str, model: Model, members: Membership
