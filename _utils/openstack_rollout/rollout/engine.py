@@ -189,11 +189,7 @@ class Engine:
             try:
                 if halting.is_request(asked):
                     self._retries.leave(in_flight)
-                for node in self._retries.due():
-                    self._begin(pass_, node, steps[node.id], self._log.records[node.id].step, in_flight)
-                if halt is None:
-                    self._release(pass_, waiting, in_flight, steps)
-                    self._admit(pass_, waiting, in_flight, steps)
+                self._go_on(pass_, waiting, in_flight, steps, halt)
                 self._pace.look(in_flight, self._log.records, limits.now)
             except RolloutError as error:
                 halt = halt or error
@@ -209,6 +205,21 @@ class Engine:
                 raise halting.left(asked, in_flight)
             for result in limits.taken(in_flight, self._log.records):
                 halt = self._ended(pass_, steps[result.node], result, in_flight, tolerated, halt)
+
+    def _go_on(
+        self,
+        pass_: Pass,
+        waiting: Queue,
+        in_flight: InFlight,
+        steps: dict[str, tuple[str, ...]],
+        halt: RolloutError | None,
+    ) -> None:
+        """Take steps again that are due, and have nodes go on and begin where nothing halts the run."""
+        for node in self._retries.due():
+            self._begin(pass_, node, steps[node.id], self._log.records[node.id].step, in_flight)
+        if halt is None:
+            self._release(pass_, waiting, in_flight, steps)
+            self._admit(pass_, waiting, in_flight, steps)
 
     def _ended(  # noqa: PLR0917
         self,
