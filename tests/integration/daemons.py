@@ -20,8 +20,8 @@ def salt_master(factories, name, **overrides):
     )
 
 
-def salt_minion(master, name, **overrides):
-    """A minion of a master that is not started."""
+def salt_minion(master, name, /, **overrides):
+    """A minion of a master that is not started; of several by the setting `master`."""
     return master.salt_minion_daemon(name, overrides={**_quiet("minion"), **overrides})
 
 
