@@ -77,10 +77,12 @@ def started(cloud):
     return cloud.statuses("apply", stage="ovn")
 
 
-def test_gates_that_hold_let_the_update_go_on_and_are_asked_before_every_node(cloud, master):
-    cloud.policy("compute", gates={"errors": {**QUERY, "interval": 1}})
+@pytest.mark.parametrize(("policy", "times"), [({}, 1 + 2 * 4 + 2), ({"batch_undisturbing": 1}, 1 + 4 * 4)])
+def test_gates_that_hold_let_the_update_go_on_and_are_asked_before_every_wave(cloud, master, policy, times):
+    cloud.policy("compute", gates={"errors": {**QUERY, "interval": 1}}, **policy)
     assert master.update()["state"] == "completed"
-    assert master.monitoring.asked >= 1 + 4 * 4  # before the run; each stage takes four nodes, one by one
+    # Before the run; each stage takes four nodes, one by one, or together where nothing is disturbed.
+    assert master.monitoring.asked >= times
 
 
 def test_no_gate_asks_nothing(cloud, master):
