@@ -366,8 +366,8 @@ def _connected(container: str, host: str, own: dict) -> list[str]:
     where = [f"--host={host}", f"--port={own.get('port', '3306')}"] if host else []
     result = _query(container, f"{_THREADS}; {_CLIENTS}", *where)
     if result.retcode:
-        text = f"{container} cannot ask {host or 'its database'}: {result.complaint()}"
-        raise NodeError(clusters.unasked(result.stderr), text)
+        reason = clusters.unasked(result.stderr)
+        raise NodeError(reason, f"{container} cannot ask {host or 'its database'}: {result.complaint()}")
     threads, *found = result.stdout.split() or [""]
     if not threads.isdigit() or (host and not int(threads)):
         raise NodeError("CLIENT_FAILED", f"{container}: {host or 'it'} does not tell who is connected")

@@ -66,7 +66,7 @@ def server_groups(now: Situation) -> Iterator[Seen]:
     for stage in now.planned.stages:
         if stage.stage not in DISTURBING:
             continue
-        for role in (role for one in stage.rounds for role in one.roles):
+        for role in (role for one in stage.rounds for role in one.roles if not role.undisturbing):
             if now.members.base(role.role) == "compute" and not _keeps_apart(now, stage.stage, role.role):
                 yield from _together(now, stage.stage, role)
 

@@ -32,9 +32,9 @@ def test_every_runner_function_answers_wrong_use_itself(name):
 
 
 @pytest.fixture
-def rollout(monkeypatch):
+def rollout(monkeypatch, tmp_path):
     runner = load("runners", "rollout")
-    monkeypatch.setattr(runner, "_opts", dict)
+    monkeypatch.setattr(runner, "_opts", lambda: {"cachedir": str(tmp_path), "cache": "localfs"})
     return runner
 
 

@@ -257,7 +257,7 @@ def test_one_controller_goes_through_all_of_its_stage(cloud, master):
 def test_the_share_of_a_batch_is_of_the_whole_role(cloud, master):
     done(cloud, "ovn", "control_plane")
     done(cloud, "services", nodes="gateway")
-    cloud.policy("compute", batch="50%")
+    cloud.policy("compute", batch="50%", batch_undisturbing=1)
     master.update(limit="compute1 or compute2 or compute3")
     flights = [
         len(one["in_flight"])
