@@ -124,7 +124,7 @@ def test_at_a_breakpoint_and_a_window_that_ends_in_the_middle_of_a_role(cloud, b
     old = images(cloud, COMPUTES, "nova_compute")
     ends = math.ceil((time.time() + needs + _SPARE) / 60) * 60
     cloud.set_pillar(target_version=NEW, window=window(ends))
-    run = come_to(cloud, "rollout.resume", "break={before_apply: cmp1}", **ASKS)
+    run = come_to(cloud, "rollout.resume", "break={services:before_apply: cmp1}", **ASKS)
     run = killed_and_back(cloud, run, ("rollout.resume",), **ASKS)
     assert images(cloud, COMPUTES, "nova_compute") == old
     # It rests until what is left is too short for another compute, and long enough for this one.
