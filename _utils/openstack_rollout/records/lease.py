@@ -99,12 +99,12 @@ class Lease:
             if found:
                 self._release(found.token)  # nobody else's who takes it at this moment
             owner = {**me(), "table": processes.table(), "since": time.time()}
-            token, began = json.dumps(owner).encode(), time.monotonic()
+            token, began = json.dumps(owner), time.monotonic()
             self._lock.timeout = LASTS
             if not self._lock.acquire(token=token):
                 self._refuse(self._read())
                 raise RolloutError("RUN_IN_PROGRESS", "another process took the lock at this moment")
-            self._token, self._lost, self._until = token, "", began + LASTS - MARGIN
+            self._token, self._lost, self._until = token.encode(), "", began + LASTS - MARGIN
             self._ended = threading.Event()
             threading.Thread(target=self._keep, args=(self._ended,), daemon=True).start()
 
@@ -208,7 +208,7 @@ class Lease:
     def _read(self) -> _Found | None:
         """What Redis has, dead or alive. Raises RolloutError JOURNAL_VERSION."""
         token, told = self._server.mget(self._name, f"{self._name}:run")
-        if token is None:
+        if not isinstance(token, bytes):  # the server's answers are not decoded
             return None
         try:
             owner = _OWNER.validate_json(token, strict=True)
