@@ -1,6 +1,6 @@
 """The commands of docs/how-to/procedures.md, typed on a simulated cloud, and what is seen.
 
-`python -m tests.unit.rollout.procedures` writes what is seen into the page anew.
+`PYTHONPATH=.:_utils python -m tests.unit.rollout.procedures` writes what is seen into the page anew.
 """
 
 from __future__ import annotations
