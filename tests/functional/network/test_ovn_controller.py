@@ -111,7 +111,7 @@ def ages(node):
 
 def starts(node, since, unit="ovn_controller"):
     """How often systemd started a unit since a moment."""
-    text = node.out(["journalctl", "-u", unit, f"--since=@{int(since)}", "-o", "cat", "--no-pager"])
+    text = node.out(["journalctl", "-u", unit, f"--since=@{since:.3f}", "-o", "cat", "--no-pager"])
     return text.count(f"Started {unit}.service")
 
 
