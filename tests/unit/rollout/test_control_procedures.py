@@ -51,7 +51,9 @@ def test_what_their_documents_tell_typed_here(whose, tmp_path, monkeypatch):
     desk, cloud = Desk(master, monkeypatch), master.cloud
     blocks = procedures.sections(procedures.PAGE.read_text())[whose]
     for block, moves in zip(blocks, MOVES[whose], strict=True):
-        assert procedures.typed(desk, block) == block, "PYTHONPATH=.:_utils python -m tests.unit.rollout.procedures"
+        assert procedures.typed(desk, block) == block, (
+            "PYTHONPATH=.:_utils python -m tests.unit.rollout.procedures"
+        )
         found = {}
         for stage, node in cloud.applied:
             found.setdefault(stage, []).append(node)
