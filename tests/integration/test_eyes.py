@@ -48,13 +48,3 @@ def test_a_paused_update_as_stream_report_and_metrics(cloud, tmp_path):
     families = {one.name: one for one in text_string_to_metric_families(shown.stdout)}
     states = {one.labels["state"]: one.value for one in families["openstack_rollout_run_state"].samples}
     assert [state for state, value in states.items() if value] == ["paused"]
-
-
-def test_versions_of_a_whole_update(cloud):
-    cloud.fresh()
-    assert cloud.run("rollout.run").returncode == 0
-    told = cloud.json("rollout.report")
-    for node in told["nodes"].values():
-        assert (node["before"]["release"], node["after"]["release"]) == ("1.0.0", "1.0.1")
-        assert any(one["have"] != one["want"] for one in node["versions"])
-    assert cloud.run("rollout.report", "format=markdown").stdout.startswith("# ✔ Completed")
