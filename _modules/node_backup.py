@@ -51,6 +51,11 @@ _IMPORT = (
     'umask 077; at=$(mktemp -p /dev/shm); trap \'rm -f "$at"\' EXIT; cat > "$at";'
     ' chown rabbitmq "$at" 2>/dev/null; rabbitmqctl --quiet import_definitions "$at"'
 )
+# By a file that is removed before it is read: ovsdb-client goes to and fro in what it reads.
+_BY_FILE = (
+    'umask 077; at=$(mktemp) || exit; trap \'rm -f "$at"\' EXIT; cat > "$at" && exec < "$at" && rm -f "$at"'
+    ' && exec "$@"'
+)
 _IMPORTED = 120.0  # seconds until what RabbitMQ imports by itself is there
 # Open vSwitch's database changes while it is read, and is no configuration that anybody wrote.
 _FILES = ("tar", "--create", "--gzip", "--file=-", "--one-file-system", "--directory=/")
@@ -131,7 +136,7 @@ def restore(name: str, part: str, key_file: str = "", paths: Sequence[str] = (),
     Databases are what they were then: what was written since is lost. Accounts that are there keep their
     passwords; those that are missing come back, and what all of them may do. Files come back with permissions
     and owners. Nothing is restarted. Returns as `kept`, and "clients": from where some were connected all the
-    same. Raises NodeError BACKUP_FAILED, which says whether anything was touched.
+    same. Raises NodeError BACKUP_NOT_RESTORED, which says whether anything was touched.
 
     CLI Example:
 
@@ -148,13 +153,14 @@ def restore(name: str, part: str, key_file: str = "", paths: Sequence[str] = (),
         clients, unknown = _connected(part, force)
     except (CommandExecutionError, OSError) as error:
         text = error.text if isinstance(error, NodeError) else str(error)
-        raise NodeError("BACKUP_FAILED", f"{part}: {text}; nothing was touched") from error
+        raise NodeError("BACKUP_NOT_RESTORED", f"{part}: {text}; nothing was touched") from error
     try:
         said = backup_store.read(path, key, command, WITHIN)
         if part == "rabbitmq":
             _await_definitions(path, key)
     except NodeError as error:
-        raise NodeError("BACKUP_FAILED", f"{part}: {error.text}; some of it may be back already") from error
+        text = f"{part}: {error.text}; some of it may be back already"
+        raise NodeError("BACKUP_NOT_RESTORED", text) from error
     return {
         **_told({name: {part: found}}),
         "said": "; ".join(filter(None, (said, unknown))),
@@ -322,7 +328,7 @@ def _back(part: str, paths: Sequence[str]) -> list[str]:
         for server in filter(None, map(__salt__["ovsdb_cluster.server"], here)):
             if server["database"] == part:
                 asked = ["ovsdb-client", "--no-leader-only", "restore", server["address"], part]
-                return commands.inside(__salt__, server["container"], asked)
+                return commands.inside(__salt__, server["container"], ["sh", "-c", _BY_FILE, "sh", *asked])
     except CommandExecutionError as error:
         raise NodeError("BACKUP_FAILED", str(error)) from error
     raise NodeError("BACKUP_FAILED", "nothing on this node takes it")

@@ -89,8 +89,8 @@ def restore_backup(name, part, node=None, paths=None, force=False):
     this. Services are not stopped: stop those that write to it first. For galera it is refused, by the hosts
     of the clients, while some are connected to a member from another machine than that member's.
 
-    Returns {node, said, clients: from where some were connected all the same}. Refuses under BACKUP_FAILED,
-    which says whether anything was touched; WRONG_ARGUMENT, RUN_IN_PROGRESS.
+    Returns {node, said, clients: from where some were connected all the same}. Refuses under
+    BACKUP_NOT_RESTORED, which says whether anything was touched; WRONG_ARGUMENT, RUN_IN_PROGRESS.
 
     CLI Example:
 

@@ -41,8 +41,13 @@ RAISED = {
         BEFORE_RUN,
     ),
     "BACKUP_FAILED": Raised(
-        "A backup could not be taken, or proven, or restored; or its key cannot be used.",
-        "Before an update: no node. Of a restore: what the message says.",
+        "A backup could not be taken, or proven; or its key cannot be used.",
+        "Before an update: no node.",
+    ),
+    "BACKUP_NOT_RESTORED": Raised(
+        "A part of a backup was not restored, or not all of it: it is not whole, its key cannot be used,"
+        " clients are connected to the database.",
+        "What the message says: nothing, or some of that part.",
     ),
     "CUSTOM_IMAGES_UNCHANGED": Raised(
         "The target is a new one, and all custom images are still those of the last update.", BEFORE_RUN

@@ -41,6 +41,10 @@ REASONS = {
         "Mend what the message says, then run again (salt-run rollout.resume): the backup is taken before the"
         " first node. Or set openstack:backup:before to false."
     ),
+    "BACKUP_NOT_RESTORED": (
+        "Do what the message says, then have it restored again (salt-run rollout.restore_backup): what is"
+        " back already comes once more."
+    ),
     "CUSTOM_IMAGES_UNCHANGED": (
         "Renew openstack:custom_images, or name this target in openstack:keep_custom_images_for."
     ),

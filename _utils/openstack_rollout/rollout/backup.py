@@ -92,7 +92,7 @@ def take(  # noqa: PLR0917
         if node in found and (missing := _missing(kinds, found[node].backups.get(name, {}))):
             lacks[node] = "BACKUP_FAILED", f"it took none of {', '.join(missing)}"
     if failures or lacks:
-        raise _failed({**failures, **lacks})
+        raise _failed("BACKUP_FAILED", {**failures, **lacks})
     return {node: _plain(found[node], name) for node in in_order(found)}
 
 
@@ -136,7 +136,7 @@ def restore(
 
     part: as `kept` has it. node: where several keep it, such as files. paths: of files. force: although
     clients are connected to the database. Returns {"node", "said", "clients": from where some were}. Raises
-    RolloutError BACKUP_FAILED, WRONG_ARGUMENT, RUN_IN_PROGRESS.
+    RolloutError BACKUP_NOT_RESTORED, WRONG_ARGUMENT, RUN_IN_PROGRESS.
     """
     if (part == FILES) != bool(paths):
         raise RolloutError("WRONG_ARGUMENT", "paths: give those of the files that come back, for files alone")
@@ -156,7 +156,7 @@ def _restored(  # noqa: PLR0917
     nodes = [one for one, some_ in there.items() if part in some_.get(name, {}) and node in (None, one)]
     if not nodes:
         unheard = f"; no answer of {some(in_order(silent))}" if silent else ""
-        raise RolloutError("BACKUP_FAILED", f"no node keeps {part} of a backup {name}{unheard}")
+        raise RolloutError("BACKUP_NOT_RESTORED", f"no node keeps {part} of a backup {name}{unheard}")
     if nodes[1:]:
         raise RolloutError("WRONG_ARGUMENT", f"node: {some(nodes)} keep {part} of {name}: say which")
     asked = {
@@ -170,7 +170,8 @@ def _restored(  # noqa: PLR0917
     (keeper,) = nodes
     told = found.get(keeper)
     if told is None:
-        raise _failed(failures or {keeper: ("NODE_SILENT", "whether it was restored is not known")})
+        unknown = {keeper: ("NODE_SILENT", "whether it was restored is not known")}
+        raise _failed("BACKUP_NOT_RESTORED", failures or unknown)
     return {"node": keeper, "said": told.said, "clients": told.clients}
 
 
@@ -196,12 +197,12 @@ def _missing(kinds: Iterable[str], parts: Mapping[str, Any]) -> list[str]:
     return [kind for kind in kinds if kind not in parts and not (kind == "ovn" and ovn)]
 
 
-def _failed(failures: Mapping[str, tuple[str, str]]) -> RolloutError:
+def _failed(as_: str, failures: Mapping[str, tuple[str, str]]) -> RolloutError:
     text = "; ".join(
-        f"{node}: {message if reason == 'BACKUP_FAILED' else f'{reason}: {message}'}"
+        f"{node}: {message if reason == as_ else f'{reason}: {message}'}"
         for node, (reason, message) in sorted(failures.items())
     )
-    return RolloutError("BACKUP_FAILED", text, in_order(failures))
+    return RolloutError(as_, text, in_order(failures))
 
 
 def _plain(told: BackedUp, name: str) -> dict[str, Any]:

@@ -130,11 +130,15 @@ def key(tmp_path):
 ALL = ["galera", "ovn", "rabbitmq", "files"]
 
 
-def refused(call):
+def refused(call, reason="BACKUP_FAILED"):
     with pytest.raises(NodeError) as error:
         call()
-    assert error.value.reason == "BACKUP_FAILED" and SECRET not in str(error.value)
+    assert error.value.reason == reason and SECRET not in str(error.value)
     return error.value.text
+
+
+def not_restored(call):
+    return refused(call, "BACKUP_NOT_RESTORED")
 
 
 def test_every_part_is_taken_proven_and_for_root_alone(module, tmp_path):
@@ -174,7 +178,7 @@ def test_what_is_larger_is_copied_and_that_is_restored_by_hand(module, node):
     node.size = 5000
     found = module.take("r1", ["galera"], dump_below=4000)["backups"]["r1"]["galera"]
     assert found["how"] == "mariabackup"
-    assert "nothing was touched" in refused(lambda: module.restore("r1", "galera"))
+    assert "nothing was touched" in not_restored(lambda: module.restore("r1", "galera"))
     node.says["mariabackup"] = "[ERROR] redo log overwritten"
     assert "does not say that it completed" in refused(lambda: module.take("r2", ["galera"], dump_below=4000))
 
@@ -233,30 +237,30 @@ def test_with_a_key_nothing_is_in_the_clear_and_it_comes_back(module, node, key,
     (tmp_path / "mariadb.mariadb.in").unlink()
     for part in ("galera", "OVN_Northbound", "rabbitmq", "files"):
         paths = ["/etc/nova/nova.conf"] if part == "files" else []
-        said = refused(lambda part=part, paths=paths: module.restore("r1", part, key, paths))
+        said = not_restored(lambda part=part, paths=paths: module.restore("r1", part, key, paths))
         assert "was not encrypted with what is in openstack:backup:key_file now; nothing was touched" in said
     assert not list(tmp_path.glob("*.in"))
-    said = refused(lambda: module.restore("r1", "galera"))
+    said = not_restored(lambda: module.restore("r1", "galera"))
     assert said == "galera: it is encrypted, and there is no openstack:backup:key_file; nothing was touched"
 
 
 def test_a_restore_says_whether_anything_was_touched(module, node, tmp_path):
     found = module.take("r1", ALL)["backups"]["r1"]
     paths = ["/etc/nova/nova.conf", "/etc/nova", "etc/nova/", "/etc/nova/api.conf"]
-    said = refused(lambda: module.restore("r1", "files", paths=paths))
+    said = not_restored(lambda: module.restore("r1", "files", paths=paths))
     assert said == "files: it has no /etc/nova/api.conf; nothing was touched"
     (tmp_path / "backups" / "r1" / found["rabbitmq"]["file"]).unlink()
-    said = refused(lambda: module.restore("r1", "rabbitmq"))
+    said = not_restored(lambda: module.restore("r1", "rabbitmq"))
     assert "No such file" in said and said.endswith("; nothing was touched")
     node.fails["mariadb"], node.says["mariadb"] = 1, "ERROR 2013: Lost connection"
-    said = refused(lambda: module.restore("r1", "galera"))
+    said = not_restored(lambda: module.restore("r1", "galera"))
     assert "Lost connection" in said and said.endswith("; some of it may be back already")
 
 
 def test_a_database_that_clients_are_connected_to_is_not_restored_without_force(module, node, tmp_path):
     module.take("r1", ALL)
     node.clients = [f"10.0.0.{number}" for number in range(21, 41)]
-    said = refused(lambda: module.restore("r1", "galera"))
+    said = not_restored(lambda: module.restore("r1", "galera"))
     assert "10.0.0.21" in said and " more" in said
     assert "force=True" in said and said.endswith("; nothing was touched") and not list(tmp_path.glob("*.in"))
     for part in ("galera_accounts", "rabbitmq", "OVN_Northbound"):  # which are no rows
@@ -269,7 +273,7 @@ def test_a_database_that_clients_are_connected_to_is_not_restored_without_force(
 def test_where_nobody_tells_who_is_connected_force_alone_restores(module, node, tmp_path):
     module.take("r1", ["galera"])
     node.clients = NodeError("CLIENT_FAILED", "mariadb cannot ask ctl2: access denied")
-    said = refused(lambda: module.restore("r1", "galera"))
+    said = not_restored(lambda: module.restore("r1", "galera"))
     assert "access denied" in said and said.endswith("; nothing was touched")
     assert not list(tmp_path.glob("*.in"))
     told = module.restore("r1", "galera", force=True)
@@ -311,7 +315,7 @@ def test_definitions_that_never_come_are_told_by_name(module, node, monkeypatch)
     monkeypatch.setattr(module, "_IMPORTED", 0.0)
     module.take("r1", ["rabbitmq"])
     node.there = b'{"vhosts": [{"name": "/"}], "users": [{"name": "nova"}], "queues": []}'
-    said = refused(lambda: module.restore("r1", "rabbitmq"))
+    said = not_restored(lambda: module.restore("r1", "rabbitmq"))
     assert "not there: users neutron, permissions / nova" in said
     assert said.endswith("; some of it may be back already")
     monkeypatch.setattr(module, "_IMPORTED", 60.0)
@@ -372,10 +376,12 @@ def test_a_file_that_was_changed_since_is_not_restored(module, tmp_path):
     found = module.take("r1", ["galera"])["backups"]["r1"]["galera"]
     with open(tmp_path / "backups" / "r1" / found["file"], "ab") as file:
         file.write(b"DROP DATABASE keystone;")
-    assert "is not what was written" in refused(lambda: module.restore("r1", "galera"))
+    assert "is not what was written" in not_restored(lambda: module.restore("r1", "galera"))
     assert not list(tmp_path.glob("*.in"))
-    assert "keeps no part" in refused(lambda: module.restore("r2", "galera"))
-    assert "which files?" in refused(lambda: module.take("r1", ["files"]) and module.restore("r1", "files"))
+    assert "keeps no part" in not_restored(lambda: module.restore("r2", "galera"))
+    assert "which files?" in not_restored(
+        lambda: module.take("r1", ["files"]) and module.restore("r1", "files")
+    )
 
 
 def test_only_the_last_ones_are_kept_and_nothing_that_was_never_finished(module, tmp_path):
@@ -393,3 +399,17 @@ def test_what_is_not_here_is_left_out(node, monkeypatch):
     module = node.module(monkeypatch)
     module.__pillar__["openstack_node"]["guards"] = {}
     assert set(module.take("r1", ALL)["backups"]["r1"]) == {"files"}
+
+
+def test_what_reads_to_and_fro_gets_a_file_which_nobody_finds_afterwards(module, tmp_path):
+    """As ovsdb-client restores: it opens /dev/stdin, and seeks."""
+    program = "import sys; one = open('/dev/stdin'); one.read(); one.seek(0); sys.stdout.write(one.read())"
+    (tmp_path / "in").mkdir()
+    done = subprocess.run(
+        ["sh", "-c", module._BY_FILE, "sh", sys.executable, "-c", program],
+        input=NORTH,
+        capture_output=True,
+        env={"TMPDIR": str(tmp_path / "in"), "PATH": os.environ["PATH"]},
+        check=True,
+    )
+    assert done.stdout == NORTH and not list((tmp_path / "in").iterdir())

@@ -181,7 +181,7 @@ def test_a_node_that_says_nothing_of_a_restore_has_restored_nothing(cloud, maste
     master.update()
     master.mute = "restore", "controller1"
     error = refusal(lambda: backup.restore(master.ports(), master.run.id, "galera"))
-    assert error.reason == "BACKUP_FAILED" and error.nodes == ("controller1",)
+    assert error.reason == "BACKUP_NOT_RESTORED" and error.nodes == ("controller1",)
 
 
 def test_nodes_that_come_later_to_a_run_have_their_files_backed_up_before_they_are_touched(cloud, master):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from ... import operator, proof, settings
+from ...enclosure import wait_for
 from ..test_control_plane import CONTROLLERS
 
 LAB_PROFILE = settings.CONTROLLERS
@@ -49,6 +52,21 @@ def definitions(cloud) -> dict:
     told = cloud.exec("ctl1", ["podman", "exec", "rabbitmq", "rabbitmqctl", "-q", "export_definitions", "-"])
     found = json.loads(told.stdout)
     return {kind: sorted(map(json.dumps, found[kind])) for kind in ("vhosts", "users", "policies")}
+
+
+@contextmanager
+def connected(cloud, node: str, to: str) -> Iterator[str]:
+    """A client of a node that is connected to another member; the address that it comes from."""
+    waits = ["podman", "exec", "mariadb", "mariadb", f"--host={cloud.nodes[to].address}"]
+    unit = ["systemd-run", "--quiet", "--collect", "--unit=lab-client", *waits, "--execute=SELECT SLEEP(900)"]
+    own = cloud.nodes[node].address
+    cloud.exec(node, unit)
+    try:
+        seen = f"SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE HOST LIKE '{own}:%'"
+        assert wait_for(lambda: database(cloud, to, seen) != ["0"], 60), "no client is connected"
+        yield own
+    finally:
+        cloud.exec(node, ["systemctl", "stop", "lab-client.service"])
 
 
 @pytest.fixture(scope="module")
@@ -94,12 +112,14 @@ def test_a_database_that_was_destroyed_is_there_again_row_by_row(cloud, saved):
     database(cloud, "ctl2", f"INSERT INTO {_TABLES} VALUES (999, 'after that moment', NULL)")
     database(cloud, "ctl2", "DROP DATABASE lab_backup")
     restore = ["salt-run", "rollout.restore_backup", saved["name"], "galera"]
-    refused = cloud.master(restore, timeout=operator.PATIENCE, check=False)  # the lab's services write to it
-    said = refused.stdout + refused.stderr
-    assert refused.returncode == 1 and "BACKUP_FAILED" in said and "nothing was touched" in said, said
-    assert database(cloud, "ctl1", "SHOW DATABASES LIKE 'lab_backup'") == []
-    done = cloud.master([*restore, "force=True", "--out=json"], timeout=operator.PATIENCE)
-    assert json.loads(done.stdout)["clients"] != []
+    with connected(cloud, "ctl3", to="ctl2") as client:
+        refused = cloud.master(restore, timeout=operator.PATIENCE, check=False)
+        said = refused.stdout + refused.stderr
+        assert refused.returncode == 1 and "nothing was touched" in said and client in said, said
+        assert "BACKUP_NOT_RESTORED" in said
+        assert database(cloud, "ctl1", "SHOW DATABASES LIKE 'lab_backup'") == []
+        done = cloud.master([*restore, "force=True", "--out=json"], timeout=operator.PATIENCE)
+        assert client in json.loads(done.stdout)["clients"]
     assert len(saved["rows"]) == 300
     for node in CONTROLLERS:
         assert rows(cloud, node) == saved["rows"], node
