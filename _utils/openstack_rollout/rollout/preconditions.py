@@ -10,7 +10,7 @@ from openstack_rollout.declared.comparison import Compared
 from openstack_rollout.declared.differences import CONTAINERS, Kind
 from openstack_rollout.declared.model import Model
 from openstack_rollout.drains.kinds import Drains
-from openstack_rollout.errors import RolloutError
+from openstack_rollout.errors import RolloutError, some
 from openstack_rollout.records.run_record import Run, RunState
 from openstack_rollout.rollout import procedure
 from openstack_rollout.rollout.membership import Measured, Membership
@@ -18,17 +18,23 @@ from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.vocabulary import in_order
 
 ROLLBACK = "orch.rollback"
+_LINES = 10  # images that a message names
 CONTROL_PLANE = "control_plane"  # the stage that changes members of clusters
 
 
 def refuse_missing_images(nodes: Mapping[str, Compared], stages: Sequence[str], ports: Ports) -> None:
-    """Raise IMAGE_MISSING, or REGISTRY_…, where the registry has not every image that nodes lack."""
-    wanted = {name: image for one in nodes.values() for name, image in images_to_pull(one, stages)}
+    """Raise IMAGE_MISSING, or REGISTRY_…, where the registry has not every image that nodes lack: each by its
+    service and its nodes, which may lack different ones when they go back.
+    """
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for node, one in nodes.items():
+        for name, image in images_to_pull(one, stages):
+            lacking.setdefault((name, image), []).append(node)
+    wanted = {f"{name} on {some(in_order(there))}": image for (name, image), there in lacking.items()}
     missing = ports.registry(wanted) if wanted else []
     if missing:
-        reason, line = missing[0]
-        more = f" (and {len(missing) - 1} more: salt-run release.check)" if missing[1:] else ""
-        raise RolloutError(reason, line + more)
+        more = f" (and {len(missing) - _LINES} more)" if missing[_LINES:] else ""
+        raise RolloutError(missing[0][0], "; ".join(line for _, line in missing[:_LINES]) + more)
 
 
 def refuse_broken_clusters(measured: Measured, stages: Sequence[str], ports: Ports, *, touch: bool) -> None:

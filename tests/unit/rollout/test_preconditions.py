@@ -1,11 +1,14 @@
-"""What is refused before a node is touched: forgotten custom images, downgrades."""
+"""What is refused before a node is touched: forgotten custom images, images that are nowhere, downgrades."""
 
 from __future__ import annotations
 
 import copy
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import pytest
 
+from openstack_rollout.declared.differences import Difference, Kind
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.rollout import preconditions
 from tests.unit.cloud_pillar import NEW, OLD, digest, model, valid
@@ -43,6 +46,45 @@ def test_a_custom_image_that_is_new_is_none_that_was_forgotten():
     with pytest.raises(RolloutError, match=r"^CUSTOM_IMAGES_UNCHANGED"):
         tracked = {"version": OLD, "custom_images": openstack["custom_images"]}
         preconditions.refuse_forgotten_images(fewer, tracked)
+
+
+class Node(NamedTuple):
+    """A node that is to run an image which it lacks."""
+
+    image: str
+    local: bool = False
+
+    @property
+    def services(self):
+        return {"glance": {"container": "glance_api", "image": self.image, "local": self.local}}
+
+    def open(self, stages):
+        return [Difference("control_plane", Kind.CONTAINER_IMAGE, "glance_api", "x", "y")] if stages else []
+
+
+def test_each_image_that_nodes_lack_is_asked_for_and_named_with_its_nodes():
+    """Also where nodes that go back had different images of one service."""
+    other = f"registry.example/x@{digest(OLD)}"
+    nodes = {"ctl1": Node(GOOD), "ctl2": Node(other), "ctl3": Node(GOOD), "ctl4": Node(other, local=True)}
+    wanted = {}
+
+    def registry(asked):
+        wanted.update(asked)
+        return [("IMAGE_MISSING", f"{key}: {one} is gone") for key, one in asked.items() if one == other]
+
+    ports = SimpleNamespace(registry=registry)
+    with pytest.raises(RolloutError, match=f"^IMAGE_MISSING: service glance on ctl2: {other} is gone$"):
+        preconditions.refuse_missing_images(nodes, ["control_plane"], ports)
+    assert wanted == {"service glance on ctl1, ctl3": GOOD, "service glance on ctl2": other}
+    preconditions.refuse_missing_images({"ctl1": Node(GOOD)}, ["control_plane"], ports)
+    preconditions.refuse_missing_images(nodes, [], ports)
+
+
+def test_all_that_is_missing_is_told_as_far_as_it_can_be_read():
+    nodes = {f"cmp{number}": Node(f"{GOOD[:-2]}{number:02}") for number in range(12)}
+    ports = SimpleNamespace(registry=lambda asked: [("IMAGE_MISSING", key) for key in asked])
+    with pytest.raises(RolloutError, match=r"on cmp9 \(and 2 more\)$"):
+        preconditions.refuse_missing_images(nodes, ["control_plane"], ports)
 
 
 def test_a_downgrade_is_refused_with_its_nodes():
