@@ -16,6 +16,7 @@ from openstack_rollout.node import (
     commands,
     definitions,
     first_look,
+    kept_images,
     layers,
     podman_inspect,
     podman_pull,
@@ -235,6 +236,7 @@ def remove_image(image: str) -> None:
         raise NodeError(
             "IMAGE_DAMAGED", f"{image} is damaged, and cannot be pulled anew under {', '.join(users)}"
         )
+    kept_images.release(__salt__, [identity])
     _checked(["untag", identity])
     _checked(["image", "rm", identity])
 

@@ -2,7 +2,8 @@
 
 The master says what is needed. What it does not know is left alone, and so is what a container is of, what a
 unit names, and what somebody gave a name of his own. The files that a rollback needs are in a folder of their
-own (kept_packages), which is never touched here.
+own (kept_packages), which is never touched here; images that a run held (kept_images) and that nobody needs
+are held no longer.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from openstack_rollout.node import cached_packages, kept_packages, stored_images
+from openstack_rollout.node import cached_packages, kept_images, kept_packages, stored_images
 from openstack_rollout.node.cached_packages import File
 from openstack_rollout.node.stored_images import Image
 
@@ -48,6 +49,7 @@ def prune(
     if not test:
         if files:
             __salt__["package_lock.wait"]()  # before anything goes: who waits in vain has removed nothing
+        kept_images.release(__salt__, set(kept_images.held(__salt__)) - _needed(every, keep))
         failed |= {_name(one): why for one in going if (why := stored_images.remove(__salt__, one))}
         failed |= {one.path: why for one in files if (why := cached_packages.remove(one))}
     gone = [one for one in going if _name(one) not in failed]
@@ -66,10 +68,9 @@ def _judged(
     every: Collection[Image], keep: Sequence[str], known: Sequence[str]
 ) -> tuple[list[Image], dict[str, str]]:
     """The images that nobody needs, and those that are left alone though no release needs them."""
-    needed = {one.partition("@")[2] or one for one in keep}
-    repositories = set(known)
+    needed, repositories = _needed(every, keep), set(known)
     own = [one for one in every if any(_repository(name) in repositories for name in one.names)]
-    spare = [one for one in own if not any((name.partition("@")[2] or name) in needed for name in one.names)]
+    spare = [one for one in own if one.id not in needed]
     if not spare:
         return [], {}
     ids, written = stored_images.used(__salt__, [name for one in spare for name in one.names])
@@ -86,6 +87,12 @@ def _judged(
         else:
             going.append(one)
     return going, left
+
+
+def _needed(every: Collection[Image], keep: Sequence[str]) -> set[str]:
+    """The ids of the images that are needed."""
+    needed = {one.partition("@")[2] or one for one in keep}
+    return {one.id for one in every if any((name.partition("@")[2] or name) in needed for name in one.names)}
 
 
 def _files(keep: Mapping[str, Sequence[str]]) -> list[File]:

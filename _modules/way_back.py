@@ -3,8 +3,9 @@ others.
 
 What was installed, and which kernel ran, is written down once a run, before it moves anything. The files come
 from the package manager's cache, else from a repository while that still has them (kept_packages). Former
-images stay where they are: nothing here removes any. What cannot be kept is told later, when the way back is
-asked for: of a run that is not among those that the record has seen nothing is known.
+images stay where they are, held against an operator's pruning where podman has them (kept_images). What
+cannot be kept is told later, when the way back is asked for: of a run that is not among those that the record
+has seen nothing is known.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from typing import Any
 from salt.exceptions import CommandExecutionError
 
 from openstack_rollout.node import (
+    carriers,
     engines,
     errors,
+    found_container,
     images,
     kept_files,
+    kept_images,
     kept_packages,
     kernels,
     storage,
@@ -112,6 +116,54 @@ def keep_files(run: str, paths: Sequence[str], touched: bool = False) -> list[st
         salt 'cmp1' way_back.keep_files 20261130-010203-abcd '[/etc/nova/nova.conf]'
     """
     return [] if touched else kept_files.keep(run, paths)
+
+
+def former_images(moving: Mapping[str, str], wanted: Collection[str] = ()) -> list[str]:
+    """podman's images that containers have, or their definitions start, and that a run is about to replace.
+
+    moving (dict): {container, or Pacemaker bundle: the image that it is to have}. wanted (list): the
+    containers of ours that the node is to have: the others go.
+
+    Returns their ids. Raises CommandExecutionError when podman does not answer.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' way_back.former_images '{nova_compute: "registry.example/nova-compute@sha256:…"}'
+    """
+    if f"{engines.PODMAN}.containers" not in __salt__:
+        return []
+    there, defined = __salt__["podman.containers"](known=True), carriers.carried(__salt__)
+    named = __salt__["podman.named_images"](known=True)
+    next_ones = __salt__["podman.image_ids"](list(moving.values()), known=True)
+    going = dict.fromkeys(set(__salt__["quadlet.managed"]()) - set(wanted), "")
+    found = set()
+    for name, image in {**(going if wanted else {}), **moving}.items():
+        container = found_container.container_of(__salt__, name)
+        has = {there[container]["image_id"]} if container in there else set()
+        if container in defined:
+            has |= {named[one] for one in [defined[container]["image"]] if one in named}
+        found |= has - {next_ones.get(image)}
+    return sorted(found)
+
+
+def hold_images(run: str, images: Sequence[str]) -> list[str]:
+    """Hold images against `podman image prune --all` and `podman system prune --all`, until another run holds
+    others, or rollout.prune finds that nobody needs them.
+
+    run (str): its identifier. images (list): of `former_images`.
+
+    Returns those that were not held for this run before. Raises NodeError NODE_ERROR where podman's storage
+    driver would copy them, CommandExecutionError when podman does not do it.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' way_back.hold_images 20261130-010203-abcd '[822a33d68470…]'
+    """
+    return kept_images.keep(__salt__, run, list(images))
 
 
 def kept(run: str, references: Sequence[str] = ()) -> dict[str, Any]:

@@ -52,6 +52,30 @@ def kept(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
     return answer | ({"warnings": told} if told else {})
 
 
+def images_held(name, moving, wanted=()):
+    """Have the images that a run is about to replace held against an operator's pruning.
+
+    name (str): the run's identifier. moving (dict), wanted (list): as for way_back.former_images.
+
+    What cannot be held is a warning: no run fails for it, and the image is there as long as nobody prunes.
+
+    .. code-block:: yaml
+
+        20261130-010203-abcd:
+          way_back.images_held:
+            - moving: {nova_compute: "registry.example/nova-compute@sha256:…"}
+    """
+    try:
+        former = __salt__["way_back.former_images"](moving, list(wanted))
+        if __opts__["test"]:
+            return answers.answer(name, True, f"{len(former)} former images would be held")
+        new = __salt__["way_back.hold_images"](name, former)
+    except Exception as error:  # as above
+        why = f"former images are not held against pruning ({errors.text_of(error)})"
+        return answers.answer(name, True, why) | {"warnings": [why]}
+    return answers.answer(name, True, f"{len(former)} former images are held, {len(new)} of them anew")
+
+
 def file_restored(name, run):
     """Have a configuration file be what it was before a run; one that was not there goes.
 

@@ -70,8 +70,20 @@ prefetch what is newer of the system:
 {%- for service in packaged %}
 {%- set moved.packages = dict(moved.packages, **moving[service.name]) %}
 {%- endfor %}
+{%- set next = {} %}
+{%- for service in node.services if service.stage in asked and service.here %}
+{%- do next.update({service.container: service.image}) %}
+{%- endfor %}
 {#- A rollback needs what the run that it undoes has kept. #}
-{%- if run and not (node.rollback | default({})) and not salt["bootc.status"]() %}
+{%- set keeps = run and not (node.rollback | default({})) %}
+{%- if keeps and next %}
+prefetch the former images of the run:
+  way_back.images_held:
+    - name: {{ run | json }}
+    - moving: {{ next | json }}
+    - wanted: {{ (node.containers if node.last in asked else []) | json }}
+{%- endif %}
+{%- if keeps and not salt["bootc.status"]() %}
 prefetch the way back of the run:
   way_back.kept:
     - name: {{ run | json }}

@@ -1,4 +1,4 @@
-"""Node states as they render: what the stage `ovn` asks of ovn_wait, and when it asks nothing."""
+"""Node states as they render: what `ovn` asks of ovn_wait, and `prefetch` of the way back; when nothing."""
 
 from __future__ import annotations
 
@@ -22,17 +22,21 @@ PACKAGED = {
 }
 
 
-def rendered(services=(SERVICE,), packaged=(), **node):
+def template(name):
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ROOT), extensions=["jinja2.ext.do"], undefined=jinja2.StrictUndefined
     )
     environment.filters["json"] = json.dumps
+    return environment.get_template(name)
+
+
+def rendered(services=(SERVICE,), packaged=(), **node):
     share = {
         **{"refused": None, "stages": ["ovn"], "images": [], "services": list(services), "last": None},
         **{"packaged": list(packaged), "control_plane": False, "held_back": [], **node},
     }
     desired = {"openstack_node.desired": lambda stage: share}
-    return yaml.safe_load(environment.get_template("openstack/ovn.sls").render(salt=desired))
+    return yaml.safe_load(template("openstack/ovn.sls").render(salt=desired))
 
 
 def waits(**node):
@@ -73,3 +77,44 @@ def test_a_number_and_a_rollback_are_set_once(wait, back):
 def test_a_controller_that_is_packages_is_called_by_its_unit():
     (_, one), _ = waits(services=(), packaged=(PACKAGED,), **asked("auto"))
     assert one["container"] == "ovn-controller.service"
+
+
+def held(pillar, bootc=None, **node):
+    """The arguments of way_back.images_held in prefetch, None where it is not asked for."""
+    share = {
+        **{"refused": None, "stages": ["ovn", "services"], "services": [], "packaged": [], "packages": {}},
+        **{"held_back": [], "system": {"others": False}, "containers": ["ovn", "nova"], "last": "services"},
+        **node,
+    }
+    salt = {"openstack_node.desired": lambda: share, "bootc.status": lambda: bootc}
+    rendered = template("openstack/prefetch.sls").render(salt=salt, pillar={"openstack_rollout": pillar})
+    for state in (yaml.safe_load(rendered) or {}).values():
+        if "way_back.images_held" in state:
+            return {key: one for some in state["way_back.images_held"] for key, one in some.items()}
+    return None
+
+
+def service(container, stage, here=True):
+    more = {"stage": stage, "here": here, "quadlet": {}, "legacy_units": []}
+    return {**SERVICE, **more, "container": container, "image": f"r/{container}@sha256:1"}
+
+
+SERVICES = [service("ovn", "ovn"), service("nova", "services"), service("away", "services", here=False)]
+
+
+@pytest.mark.parametrize("bootc", [None, {"booted": "x"}])
+def test_a_run_holds_the_images_that_its_stages_replace_here(bootc):
+    every = held({"run": "r1"}, bootc, services=SERVICES)
+    assert every == {
+        "name": "r1",
+        "moving": {"ovn": "r/ovn@sha256:1", "nova": "r/nova@sha256:1"},
+        "wanted": ["ovn", "nova"],
+    }
+    one = held({"run": "r1", "stages": ["ovn"]}, bootc, services=SERVICES)
+    assert (one["moving"], one["wanted"]) == ({"ovn": "r/ovn@sha256:1"}, [])
+
+
+def test_no_image_is_held_without_a_run_or_for_a_rollback_or_without_a_container():
+    assert held({}, services=SERVICES) is None
+    assert held({"run": "r1"}, services=SERVICES, rollback={"of": "r0", "by": "r1"}) is None
+    assert held({"run": "r1"}) is None

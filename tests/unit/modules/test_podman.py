@@ -9,6 +9,8 @@ import re
 import pytest
 from salt.exceptions import CommandExecutionError
 
+from openstack_rollout.node import kept_images
+from tests.unit.image_volumes import Volumes
 from tests.unit.loading import Commands, load
 
 DIGEST = "sha256:" + "a" * 64
@@ -216,3 +218,22 @@ def test_removing_keeps_the_image():
     module, commands = podman({})
     module.remove("nova")
     assert commands.lines() == ["podman rm --force --ignore --time 30 nova"]
+
+
+def test_a_damaged_image_that_a_run_held_is_removed_all_the_same():
+    volumes, removed = Volumes(), []
+    held = {"driver": "image", "labels": {kept_images.LABEL: "r1"}, "image": "1" * 64}
+    volumes.volumes = {"openstack-rollout-r1-1": held}
+    others = Commands({"podman image inspect": "1" * 64, "podman ps": json.dumps([])})
+
+    def run(command, **options):
+        if volumes.knows(command):
+            return volumes.run(command)
+        if command[1:3] == ["image", "rm"]:
+            assert volumes.held == set(), "podman refuses it otherwise"
+            removed.append(command[3])
+        return others(command, **options)
+
+    module = load("modules", "podman", salt={"cmd.run_all": run, "podman.containers": None})
+    module.remove_image(REFERENCE)
+    assert removed == ["1" * 64] and volumes.volumes == {}

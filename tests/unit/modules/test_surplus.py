@@ -7,8 +7,9 @@ import json
 import pytest
 
 from openstack_rollout.declared import surplus as form
-from openstack_rollout.node import cached_packages, kept_packages, stored_images
+from openstack_rollout.node import cached_packages, kept_images, kept_packages, stored_images
 from openstack_rollout.node.errors import NodeError
+from tests.unit.image_volumes import Volumes
 from tests.unit.loading import load
 
 R = "registry.example:5000/os/nova"
@@ -27,14 +28,19 @@ class Node:
         self.ran = []
         self.installed = {"bash": ["5.2"]}
         self.locked = 0
+        self.volumes = Volumes()
         self.elsewhere = ""  # the id of an image that another store has
 
     def run(self, command, **_):
         self.ran.append(command)
         answer = {"retcode": 0, "stdout": "", "stderr": "", "pid": 1}
+        if self.volumes.knows(command):
+            return self.volumes.run(command)
         if command[:2] == ["podman", "info"]:
             return answer | {"stdout": json.dumps({"store": {"graphRoot": str(self.place)}})}
         if command[:3] == ["podman", "image", "rm"]:
+            if command[3] in self.volumes.held:
+                return answer | {"retcode": 2, "stderr": "image is in use by a container"}
             if said := self.refuses.get(command[3]):
                 return answer | {"retcode": 2, "stderr": said}
             if len(self.images[command[3]]) > 1:
@@ -87,7 +93,12 @@ class Node:
         return form.read("cmp1", json.loads(json.dumps(told)))
 
     def removed(self):
-        return [command for command in self.ran if "rm" in command or "untag" in command]
+        return [command for command in self.ran if {"rm", "untag"} & set(command)]
+
+    def hold(self, run, *images):
+        for image in images:
+            labels = {kept_images.LABEL: run}
+            self.volumes.volumes[f"{run}-{image}"] = {"driver": "image", "labels": labels, "image": image}
 
 
 @pytest.fixture
@@ -138,6 +149,28 @@ def test_what_is_used_named_by_a_unit_or_called_otherwise_is_left_alone_and_told
     }
     assert set(node.images) == {"now", "before", "bundle", "foreign"}
     assert not any("--force" in command for command in node.ran)
+
+
+def test_an_image_that_a_run_held_and_nobody_needs_goes_and_one_that_is_needed_stays_held(node):
+    node.hold("r1", "before", "old")
+    keep = [f"{R}@{D['a']}", f"{R}@{D['b']}"]
+    predicted = node.prune(keep, test=True)
+    assert node.removed() == [] and node.volumes.held == {"before", "old"}
+    done = node.prune(keep)
+    assert done == predicted and done.images == [f"{R}@{D['c']}"] and done.failed == {}
+    assert node.volumes.held == {"before"} and "before" in node.images
+
+
+@pytest.mark.parametrize("why", ["container", "somebody's", "foreign"])
+def test_what_stays_without_being_needed_is_held_no_longer(node, why):
+    image = {"container": "old", "somebody's": "old", "foreign": "foreign"}[why]
+    if why == "container":
+        node.containers = {"nova_compute": "old"}
+    elif why == "somebody's":
+        node.images["old"].append("own.example/mine:1")
+    node.hold("r1", image)
+    node.prune([f"{R}@{D['a']}", f"{R}@{D['b']}"])
+    assert image in node.images and node.volumes.held == set()
 
 
 def test_what_podman_refuses_is_told_and_counts_as_not_freed(node):

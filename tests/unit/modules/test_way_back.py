@@ -181,3 +181,43 @@ def test_packages_that_are_at_hand_need_no_repository(node):
     assert kept_packages.at_hand({"a": "2"}) == {}
     os.unlink(kept_packages.FOLDER / ".run" / "a.rpm")
     assert kept_packages.at_hand({"a": "1"}) == {}
+
+
+R = "registry.example/x"
+OLD, NEW, ODD = "1" * 64, "2" * 64, "3" * 64
+
+
+def former(moving, wanted=(), **containers):
+    """The former images of a node whose containers have these images."""
+    salt = {
+        "podman.containers": lambda known=False: {
+            name: {"image_id": image, "running": True} for name, image in containers.items()
+        },
+        "podman.named_images": lambda known=False: {f"{R}:old": OLD, f"{R}@sha256:2": NEW},
+        "podman.image_ids": lambda some, known=False: {one: NEW for one in some if one == f"{R}@sha256:2"},
+        "quadlet.managed": lambda: {name: f"{name}.service" for name in containers if name != "found"},
+        "foreign_quadlet.carried": lambda: {"found": {"unit": "found.service", "image": f"{R}:old"}},
+        "pacemaker_bundle.replica": lambda name: f"{name}-podman-0" if name == "galera" else "",
+    }
+    return load("modules", "way_back", salt=salt).former_images(moving, wanted)
+
+
+def test_an_image_is_former_that_a_container_has_and_is_not_to_have():
+    new = f"{R}@sha256:2"
+    assert former({"nova": new}, nova=OLD) == [OLD]
+    assert former({"nova": new}, nova=NEW) == [], "it has moved"
+    assert former({"nova": f"{R}@sha256:9"}, nova=NEW) == [NEW], "the next one is not pulled yet"
+    assert former({"nova": new}) == [], "it is not here"
+    assert former({"galera": new}, **{"galera-podman-0": OLD}) == [OLD]
+    assert former({"found": new}) == [OLD], "one that does its work once, and ended"
+    assert former({"nova": new, "found": new}, nova=OLD, found=ODD) == [OLD, ODD]
+
+
+def test_the_image_of_a_container_of_ours_that_goes_is_a_former_one():
+    new = f"{R}@sha256:2"
+    assert former({"nova": new}, ["nova"], nova=NEW, orphan=ODD) == [ODD]
+    assert former({"nova": new}, [], nova=NEW, orphan=ODD) == [], "no stage of this run removes it"
+
+
+def test_without_podman_no_image_is_held():
+    assert load("modules", "way_back").former_images({"nova": f"{R}@sha256:2"}) == []

@@ -64,6 +64,35 @@ def test_no_run_fails_for_what_cannot_be_kept(broken, error):
     assert answer["result"] is True and "no space left" in answer["warnings"][0]
 
 
+def test_former_images_are_held_and_told_before():
+    asked = []
+    functions = {
+        "way_back.former_images": lambda moving, wanted: [f"{name}-{wanted}" for name in moving],
+        "way_back.hold_images": lambda run, images: asked.append((run, images)) or images[:1],
+    }
+    predicted = state(True, **functions).images_held("r1", {"a": "x", "b": "y"}, ("a",))
+    assert predicted["result"] is True and predicted["changes"] == {} and asked == []
+    assert "2 former images" in predicted["comment"]
+    answer = state(**functions).images_held("r1", {"a": "x", "b": "y"}, ("a",))
+    assert answer["result"] is True and answer["changes"] == {} and "warnings" not in answer
+    assert asked == [("r1", ["a-['a']", "b-['a']"])]
+
+
+@pytest.mark.parametrize("broken", ["way_back.former_images", "way_back.hold_images"])
+@pytest.mark.parametrize("error", [NodeError("NODE_ERROR", "no locks"), KeyError("no locks")])
+def test_no_run_fails_for_an_image_that_cannot_be_held(broken, error):
+    def fails(*_):
+        raise error
+
+    functions = {
+        "way_back.former_images": lambda *_: ["a"],
+        "way_back.hold_images": lambda *_: ["a"],
+        broken: fails,
+    }
+    answer = state(**functions).images_held("r1", {"a": "x"})
+    assert answer["result"] is True and "no locks" in answer["warnings"][0]
+
+
 def test_of_a_run_that_has_touched_the_node_no_file_is_kept(conf):
     assert load("modules", "way_back").keep_files("r1", [str(conf)], touched=True) == []
     assert kept_files.former("r1", str(conf)) is None
