@@ -241,7 +241,7 @@ def _image() -> dict[str, str]:
 def _switch(switch: dict | None) -> dict[str, str]:
     if not switch or not switch["stale"]:
         return {}
-    return {switch["installed"]: f"{switch['running']} runs, {switch['installed']} is installed"}
+    return {switch["installed"]: errors.stale_switch(switch["running"], switch["installed"])}
 
 
 def _needs_restarting() -> dict[str, str]:

@@ -370,3 +370,14 @@ def some(names: Sequence[str]) -> str:
     """The first of some names, and how many more there are."""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
+
+
+def stale_switch(running: str | None, installed: str | None) -> str:
+    """What runs of a stale switch beside what is installed. The versions may be the same: of packages that
+    went back, or were installed again, and of a database server alone that is stale.
+    """
+    if running and running == installed:
+        since = "but its programs were replaced on disk since they started"
+        return f"{running} runs and is the version on disk, {since}"
+    runs = f"{running} runs" if running else "what runs does not tell its version"
+    return f"{runs}, {installed} is installed"

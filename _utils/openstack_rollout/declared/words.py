@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from openstack_rollout.errors import some
+from openstack_rollout.errors import some, stale_switch
 
 if TYPE_CHECKING:
     from openstack_rollout.declared.comparison import Compared
@@ -95,7 +95,7 @@ _SENTENCES: Mapping[str, Any] = {
     "packages_unknown": lambda one, _: f"whether packages are whole cannot be told: {one.have}",
     "system_image": lambda one, _: f"system image: {one.have}, wants {one.want}",
     "switch_disabled": lambda one, _: f"unit {one.subject}: is not enabled",
-    "switch_stale": lambda one, _: f"switch: runs {one.have}, {one.want} is installed",
+    "switch_stale": lambda one, _: f"switch: {stale_switch(one.have, one.want)}",
     "service_packages": lambda one, _: (
         f"service {one.subject}: "
         + "; ".join(

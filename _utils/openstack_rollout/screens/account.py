@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from openstack_rollout.errors import some
+from openstack_rollout.errors import some, stale_switch
 from openstack_rollout.screens import tables, times
 
 #: State of a run → its verdict: a sign, a word, and of which kind it is (good, fair, bad, open).
@@ -30,7 +30,7 @@ _LEFT = {
     "quarantined": "set aside, the run went on without it: {have}: {want}",
     "in_flight": "in flight at {have}",
     "drained": "its workloads are still away ({have})",
-    "switch_stale": "the switch is stale: {have} runs, {want} is installed",
+    "switch_stale": "the switch is stale: {stale}; reload it (openstack:ovs:reload) or reboot the node",
     "reboot": "needs a reboot: {have}",
     "reboot_without_effect": "a reboot had no effect: {have}",
     "held": "package {subject} is held back by the operator, {want} would be there",
@@ -146,7 +146,8 @@ def left(data: Mapping[str, Any]) -> list[tuple[str, Sequence[str]]]:
     """What is left: a sentence each, with the nodes that it is true of."""
     nodes: dict[str, list[str]] = {}
     for one in data["left"]:
-        nodes.setdefault(_LEFT[one["kind"]].format(**one), []).append(one["node"])
+        said = _LEFT[one["kind"]].format(**one, stale=stale_switch(one["have"], one["want"]))
+        nodes.setdefault(said, []).append(one["node"])
     for node, one in data["run"]["open_ends"].items():
         if one["drained"]:
             nodes.setdefault("set aside while its workloads are away", []).append(node)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from openstack_rollout.errors import stale_switch
 from openstack_rollout.screens import felt, plan, questions, times
 from openstack_rollout.vocabulary import STAGES
 
@@ -111,7 +112,7 @@ def tags(found: Iterable[Mapping[str, str]]) -> list[str]:
 def stale(name: str, switch: Mapping[str, Any]) -> str:
     """The line of a node whose running switch is not the installed one (its facts of the switch)."""
     return (
-        f"{name}: the switch is stale: {switch['running']} runs, {switch['installed']} is installed;"
+        f"{name}: the switch is stale: {stale_switch(switch['running'], switch['installed'])};"
         " reload it (openstack:ovs:reload) or reboot the node"
     )
 

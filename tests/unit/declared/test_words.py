@@ -60,7 +60,15 @@ SENTENCES = [
     ),
     (Kind.SYSTEM_IMAGE, "system image", "old", IMAGE, f"system image: old, wants {IMAGE}"),
     (Kind.SWITCH_DISABLED, "ovs.service", None, None, "unit ovs.service: is not enabled"),
-    (Kind.SWITCH_STALE, "switch", "3.4.0", "3.5.0", "switch: runs 3.4.0, 3.5.0 is installed"),
+    (Kind.SWITCH_STALE, "switch", "3.4.0", "3.5.0", "switch: 3.4.0 runs, 3.5.0 is installed"),
+    (
+        Kind.SWITCH_STALE,
+        "switch",
+        "3.4.0",
+        "3.4.0",
+        "switch: 3.4.0 runs and is the version on disk, but its programs were replaced on disk since they"
+        " started",
+    ),
     (
         Kind.SERVICE_UNKNOWN,
         "nova-api",

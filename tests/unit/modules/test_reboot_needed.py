@@ -51,6 +51,8 @@ def test_the_switch_is_not_asked_again_where_the_caller_has_asked(node):
     del module.__salt__["ovs.switch"]
     told = {"running": "3.4.0", "installed": "3.5.0", "stale": True}
     assert module.evidence(switch=told) == ["switch: 3.4.0 runs, 3.5.0 is installed"]
+    same = module.evidence(switch={**told, "installed": "3.4.0"})
+    assert len(same) == 1 and "3.4.0 is installed" not in same[0] and "replaced on disk" in same[0]
 
 
 def test_each_evidence_has_its_name(node, tmp_path):

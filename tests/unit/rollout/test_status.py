@@ -218,6 +218,20 @@ def test_a_stale_switch_is_told_and_is_no_failure(cloud, master):
     assert data["nodes"]["compute1"]["state"] == "at_target"
 
 
+@pytest.mark.parametrize(
+    ("running", "said"),
+    [("3.4.0", "3.4.0 runs and is the version on disk, but its programs were replaced"), (None, "what runs")],
+)
+@pytest.mark.wording
+def test_a_switch_whose_programs_were_replaced_is_told_as_that(master, running, said):
+    """As after a rollback of its packages without a reload."""
+    data = measured(master)
+    data["nodes"]["compute1"]["switch"] = {"running": running, "installed": "3.4.0", "stale": True}
+    line = next(one for one in tables.text(data).splitlines() if "compute1: the switch is stale" in one)
+    assert said in line and "3.4.0 runs, 3.4.0" not in line and "None" not in line
+    assert "openstack:ovs:reload" in line
+
+
 def test_nodes_that_are_gone_are_told(master):
     data = measured(master) | {"gone": {"compute9": {"role": "compute", "key": "pending"}}}
     assert "\ncompute9: gone: " in tables.text(data) and "pending" in tables.text(data)
