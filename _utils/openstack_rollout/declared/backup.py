@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from openstack_rollout.declared import told
+from openstack_rollout.declared.amounts import Count, Gib, Seconds
 from openstack_rollout.declared.base import Strict
 from openstack_rollout.declared.names import CONFIG_PATH
-from openstack_rollout.declared.policies import Count, Gib, Seconds
 from openstack_rollout.declared.told import Name as _Name
 from openstack_rollout.declared.told import Text as _Text
 from openstack_rollout.declared.told import Told as _Record

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, model_validator
 
+from openstack_rollout.declared.amounts import DAY
 from openstack_rollout.declared.base import Strict
 from openstack_rollout.declared.names import Argument, HookName, SlsName, Target, WholeNumber, as_command
-from openstack_rollout.declared.policies import DAY
 from openstack_rollout.declared.problems import Path, Wrong, raise_all, shown
 from openstack_rollout.vocabulary import Stage
 

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import GetJsonSchemaHandler, PlainValidator, PrivateAttr, WithJsonSchema, model_validator
 from pydantic_core import CoreSchema
 
+from openstack_rollout.declared.amounts import (
+    DAY,
+    HOUR,
+    Batch,
+    Count,
+    Failures,
+    Gib,
+    Nodes,
+    One,
+    Pause,
+    Retries,
+    Seconds,
+    batch_size,
+    part_of,
+)
 from openstack_rollout.declared.base import Strict
 from openstack_rollout.declared.gates import Gates
-from openstack_rollout.declared.names import NAME, TARGET, WholeNumber
+from openstack_rollout.declared.names import NAME, TARGET
 from openstack_rollout.declared.problems import Path, Wrong, not_a, not_a_string, raise_all, shown, suggestion
 from openstack_rollout.declared.silences import Silences
 from openstack_rollout.declared.windows import Window
@@ -22,28 +36,10 @@ NO_DRAIN = "none"
 CLOUD_DRAINS = ("live_migrate", "require_empty", "move_routers")
 #: Stages that disturb a node's data path or its servers; the others need nothing moved.
 DISTURBING = ("services", "ovs", "system")
-BATCH_HELP = "give a number of nodes from 1, or a percentage from 1% to 100%"
-FAILURES_HELP = "give a number of nodes from 0 to 10000, or a percentage from 0% to 100%"
 #: What of a role may be set aside where nothing is said of it.
 SET_ASIDE = "10%"
 #: Nodes that at least go together where nothing is disturbed, however few a percentage is.
 UNDISTURBED_TOGETHER = 5
-#: More nodes than any cloud has in one role, and more seconds than any step of a run may take.
-NODES = 10_000
-HOUR = 3_600
-DAY = 24 * HOUR
-MONTH = 30 * DAY
-_PERCENTAGE = re.compile(r"([1-9][0-9]?|100)%")
-
-
-def _batch(value: Any) -> int | str:
-    if isinstance(value, str) and _PERCENTAGE.fullmatch(value):
-        return value
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= NODES:
-        return value
-    if isinstance(value, int) and not isinstance(value, bool) and value > NODES:
-        raise Wrong(f"{shown(value)} is not allowed: {BATCH_HELP}; {NODES} nodes at most")
-    raise Wrong(f"{shown(value)} is not allowed: {BATCH_HELP}")
 
 
 def _groups(value: Any) -> dict[str, str]:
@@ -70,27 +66,6 @@ def _groups(value: Any) -> dict[str, str]:
     return found
 
 
-def _batch_of_controllers(value: Any) -> int:
-    if _batch(value) != 1:
-        raise Wrong(f"{shown(value)} is not allowed: controllers go one at a time, set 1")
-    return 1
-
-
-def _number_or_share(least: int, share: str) -> dict[str, Any]:
-    """The JSON schema of a number of nodes, or a percentage of them by its pattern."""
-    return {
-        "anyOf": [
-            {"type": "integer", "minimum": least, "maximum": NODES},
-            {"type": "string", "pattern": f"^(?:{share})$"},
-        ]
-    }
-
-
-Batch = Annotated[
-    int | str,
-    PlainValidator(_batch),
-    WithJsonSchema(_number_or_share(1, _PERCENTAGE.pattern)),
-]
 _NAMED: dict[str, Any] = {"type": "string", "pattern": f"^{NAME.pattern}$", "maxLength": NAME.longest}
 _TARGET: dict[str, Any] = {"type": "string", "pattern": f"^{TARGET.pattern}$", "maxLength": TARGET.longest}
 Groups = Annotated[
@@ -105,28 +80,6 @@ Groups = Annotated[
         }
     ),
 ]
-One = Annotated[int, PlainValidator(_batch_of_controllers), WithJsonSchema({"type": "integer", "const": 1})]
-Nodes = Annotated[int, WholeNumber(0, NODES)]
-
-
-def _failures(value: Any) -> int | str:
-    if isinstance(value, str) and (value == "0%" or _PERCENTAGE.fullmatch(value)):
-        return value
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= NODES:
-        return value
-    raise Wrong(f"{shown(value)} is not allowed: {FAILURES_HELP}")
-
-
-Failures = Annotated[
-    int | str,
-    PlainValidator(_failures),
-    WithJsonSchema(_number_or_share(0, f"0%|{_PERCENTAGE.pattern}")),
-]
-Count = Annotated[int, WholeNumber(1, NODES)]
-Retries = Annotated[int, WholeNumber(0, 20)]
-Pause = Annotated[int, WholeNumber(0, MONTH)]
-Seconds = Annotated[int, WholeNumber(1, MONTH)]
-Gib = Annotated[int, WholeNumber(1, 1_000_000)]
 
 
 class StepLimits(Strict):
@@ -250,8 +203,8 @@ class Policy(Strict):
     def tolerated(self) -> int:
         """How many of the role's nodes may fail (see for_nodes)."""
         if self.on_failure == "quarantine" and "max_failures" not in self.model_fields_set:
-            return max(1, _share(SET_ASIDE, self._of))
-        return _share(self.max_failures, self._of)
+            return max(1, part_of(SET_ASIDE, self._of))
+        return part_of(self.max_failures, self._of)
 
     def undisturbed_together(self, count: int) -> int:
         """How many of count nodes may be in flight where nothing is disturbed; never fewer than elsewhere."""
@@ -262,7 +215,7 @@ class Policy(Strict):
     def tolerated_of_groups(self) -> dict[str, int]:
         """How many nodes of a group may fail, of those groups that have a threshold (see for_nodes)."""
         said = self.group_max_failures
-        return {name: _share(value, self._of_groups.get(name, 0)) for name, value in said.items()}
+        return {name: part_of(value, self._of_groups.get(name, 0)) for name, value in said.items()}
 
     @property
     def drains_before(self) -> frozenset[str] | None:
@@ -385,17 +338,3 @@ class Policies(Strict):
     def speak_to_openstack(self) -> bool:
         """Whether a drain of some role asks OpenStack's API."""
         return any(self.of(role).drain in CLOUD_DRAINS for role in self.roles)
-
-
-def _share(value: int | str, count: int) -> int:
-    """A number of nodes; of a percentage the part of count, rounded down."""
-    return value if isinstance(value, int) else count * int(value[:-1]) // 100
-
-
-def batch_size(batch: int | str, count: int, least: int = 1) -> int:
-    """How many of count nodes may be in flight: a percentage is rounded down, and is never less than least.
-
-    batch (int or str): 2 or "10%". least (int): nodes. Raises ValueError for a batch that is neither.
-    """
-    allowed = _batch(batch)
-    return allowed if isinstance(allowed, int) else max(least, _share(allowed, count))

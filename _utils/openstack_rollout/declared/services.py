@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema
 
 from openstack_rollout.declared import quadlets
+from openstack_rollout.declared.amounts import DAY
 from openstack_rollout.declared.base import Strict
 from openstack_rollout.declared.names import (
     CONFIG_PATH,
@@ -26,7 +27,6 @@ from openstack_rollout.declared.names import (
     as_command,
 )
 from openstack_rollout.declared.options import check as check_options
-from openstack_rollout.declared.policies import DAY
 from openstack_rollout.declared.problems import (
     Path,
     Wrong,

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import PlainValidator, WithJsonSchema
 
+from openstack_rollout.declared.amounts import Count, Seconds
 from openstack_rollout.declared.base import Strict
 from openstack_rollout.declared.names import Line, PackageGlob, PathGlob, ReleaseName, WholeNumber
-from openstack_rollout.declared.policies import Count, Seconds
 from openstack_rollout.declared.problems import Wrong, shown
 from openstack_rollout.node import ovn_wait
 from openstack_rollout.vocabulary import AcceptableCondition

@@ -8,7 +8,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from openstack_rollout.declared import references, releases
-from openstack_rollout.declared.policies import NO_DRAIN, NODES, Policy
+from openstack_rollout.declared.amounts import NODES
+from openstack_rollout.declared.policies import NO_DRAIN, Policy
 from openstack_rollout.declared.problems import path, shown
 from openstack_rollout.declared.services import BACKEND_MAPS
 from openstack_rollout.node.guards import NONE, PACEMAKER

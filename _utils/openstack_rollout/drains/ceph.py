@@ -18,8 +18,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from openstack_rollout.declared.amounts import batch_size
 from openstack_rollout.declared.model import Model
-from openstack_rollout.declared.policies import StoragePolicy, batch_size
+from openstack_rollout.declared.policies import StoragePolicy
 from openstack_rollout.drains import ceph_health
 from openstack_rollout.drains.ceph_health import ANY_WILL_DO, Daemons, Here, Places, Status
 from openstack_rollout.drains.contract import Answer, Ask, Record

@@ -11,10 +11,11 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from openstack_rollout.declared import hooks, releases, rounds
+from openstack_rollout.declared.amounts import batch_size
 from openstack_rollout.declared.comparison import Compared
 from openstack_rollout.declared.differences import PACKAGED
 from openstack_rollout.declared.model import Model
-from openstack_rollout.declared.policies import NO_DRAIN, Policy, batch_size
+from openstack_rollout.declared.policies import NO_DRAIN, Policy
 from openstack_rollout.declared.rounds import Round
 from openstack_rollout.drains.contract import KeepsApart, shared
 from openstack_rollout.drains.kinds import SEVERAL, Drains
