@@ -85,14 +85,7 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
     health = {"command": [], "timeout": _DEFAULT_TIMEOUT, **(health or {})}
     try:
         wanted = __salt__["quadlet.render"](container, image, quadlet, health, config_files)
-        legacy = __salt__["legacy_unit.present"](legacy_units)
-        if "podman.containers" not in __salt__:
-            raise NodeError(
-                "DEFINITION_REFUSED", f"{container}: a container of ours needs podman, install it"
-            )
-        now = __salt__["podman.container"](container, known=True)
-        there = now or engines.containers(__salt__, known=True).get(container)
-        own_container.refuse_foreign(__salt__, container, there, legacy)
+        now, legacy = own_container.found(__salt__, container, legacy_units)
         one = Container(
             name=container,
             unit=f"{container}.service",
@@ -112,7 +105,7 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
         own_container.prove(__salt__, container, wanted["text"], legacy)
         changes = {container: {"old": now and now["image_id"][:12], "new": image, "because": reasons}}
         if __opts__["test"]:
-            return answers.answer(name, None, f"{container} would be started: {'; '.join(reasons)}", changes)
+            return _started(name, container, container, reasons, changes)
         container_change.pull(__salt__, "podman", image)
         steps = _steps(one, image, wanted["text"], legacy)
         came_back = container_change.carry_out(
@@ -120,10 +113,7 @@ def running(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
         )
     except CommandExecutionError as error:
         return answers.failed(name, error)
-    if came_back:
-        changes[container]["said"] = came_back
-    comment = f"{container} was started: {'; '.join(reasons)}"
-    return answers.answer(name, True, f"{comment}. {came_back}" if came_back else comment, changes)
+    return _started(name, container, container, reasons, changes, came_back)
 
 
 def at_image(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
@@ -181,21 +171,16 @@ def at_image(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
             return asked.finished(token, finish)
         changes = {container: {"old": now and now["image_id"][:12], "new": image, "because": reasons}}
         changes[container]["carrier"] = record["carrier"]
+        called = f"{container} of {record['unit'] or record['engine']}"
         if __opts__["test"]:
-            comment = (
-                f"{container} of {record['unit'] or record['engine']} would be started: {'; '.join(reasons)}"
-            )
-            return answers.answer(name, None, comment, changes)
+            return _started(name, container, called, reasons, changes)
         container_change.pull(__salt__, one.engine, image)
         came_back = found_container.replace(
             __salt__, one, image, record["carrier"], restore=on_failure == "restore"
         )
     except CommandExecutionError as error:
         return answers.failed(name, error)
-    if came_back:
-        changes[container]["said"] = came_back
-    comment = f"{container} of {record['unit'] or record['engine']} was started: {'; '.join(reasons)}"
-    return answers.answer(name, True, f"{comment}. {came_back}" if came_back else comment, changes)
+    return _started(name, container, called, reasons, changes, came_back)
 
 
 def mod_watch(name, sfun=None, **kwargs):
@@ -310,6 +295,18 @@ def orphans_absent(name, wanted=()):
     except CommandExecutionError as error:
         return answers.failed(name, error)
     return answers.answer(name, True, f"removed: {', '.join(orphans)}", changes)
+
+
+def _started(name, container, called, reasons, changes, came_back=""):  # noqa: PLR0917
+    """The answer of a container that was started, or would be with test=True.
+
+    came_back: how its guard says that it came back.
+    """
+    verb, result = ("would be", None) if __opts__["test"] else ("was", True)
+    comment = f"{called} {verb} started: {'; '.join(reasons)}"
+    if came_back:
+        changes[container]["said"] = came_back
+    return answers.answer(name, result, f"{comment}. {came_back}" if came_back else comment, changes)
 
 
 def _copies(one):

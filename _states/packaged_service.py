@@ -91,12 +91,9 @@ def at_release(  # noqa: PLR0917 - a state's arguments are the keys of the SLS
         __salt__["packaged_service.require_own"](list(units))
         changes = {"units": {"old": None, "new": restarting, "because": reasons}}
         if __opts__["test"]:
-            along = __salt__["package_set.along"](due, list(exclude)) if due else {}
-            changes |= answers.to_come(due | along)
-            lost = __salt__["kept_packages.due"](name, due, list(exclude))["missing"] if due else {}
-            return answers.answer(
-                name, None, f"{called} would be moved: {'; '.join(reasons)}{_no_way_back(lost)}", changes
-            )
+            coming, lost = _to_come(name, due, list(exclude))
+            comment = f"{called} would be moved: {'; '.join(reasons)}{_no_way_back(lost)}"
+            return answers.answer(name, None, comment, changes | coming)
         came_back = move.carry_out(restore=on_failure == "restore")
         changes |= move.moved
         changes["units"] |= {"said": came_back} if came_back else {}
@@ -155,6 +152,16 @@ def _finished(name, move, one):
         container_change.finish_guards_work(__salt__, one)
         __salt__["kept_packages.forget"](name)
     return answers.answer(name, True, f"{name} is at the release, and runs it", changes)
+
+
+def _to_come(name, due, exclude):
+    """The changes of packages when a service moves, with what comes along; and {name: why} of what has no way
+    back.
+    """
+    if not due:
+        return {}, {}
+    along = __salt__["package_set.along"](due, exclude)
+    return answers.to_come(due | along), __salt__["kept_packages.due"](name, due, exclude)["missing"]
 
 
 def _no_way_back(lost):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from openstack_rollout.node import carriers, commands, storage
+from openstack_rollout.node import carriers, commands, engines, storage
 from openstack_rollout.node.errors import NodeError
 
 _UNIT = "PODMAN_SYSTEMD_UNIT"  # the label of what a quadlet runs
@@ -44,6 +44,23 @@ def reasons(  # noqa: PLR0917 - what is wanted, and what is
     elif now["healthy"] is False and not copies():
         found.append("it is unhealthy")
     return found
+
+
+def found(
+    salt: Mapping[str, Any], container: str, legacy_units: Collection[str]
+) -> tuple[dict | None, list[str]]:
+    """A container of ours, as podman.containers tells of it, None without one; and those units of earlier
+    installers that are here.
+
+    salt, container: as for `reasons`. legacy_units (list): names. Raises NodeError DEFINITION_REFUSED without
+    podman, CONTAINER_FOREIGN.
+    """
+    if "podman.containers" not in salt:
+        raise NodeError("DEFINITION_REFUSED", f"{container}: a container of ours needs podman, install it")
+    legacy = salt["legacy_unit.present"](legacy_units)
+    now = salt["podman.container"](container, known=True)
+    refuse_foreign(salt, container, now or engines.containers(salt, known=True).get(container), legacy)
+    return now, legacy
 
 
 def refuse_foreign(

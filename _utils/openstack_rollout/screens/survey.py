@@ -76,7 +76,17 @@ def _packaged_row(kind: str, one: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _sections(data: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
-    nodes = data["nodes"]
+    """What is told below the tables: a title, and its lines."""
+    yield from _of_the_cloud(data)
+    yield from _of_nodes(data["nodes"])
+    yield "No answer:", [f"{name}: {one['reason']}: {one['message']}" for name, one in data["silent"].items()]
+    left = data.get("left_out") or []
+    yield "Not asked, since no role means them (nodes= asks them):", [some(left)] if left else []
+    yield "Written:", list(data.get("written") or [])
+
+
+def _of_the_cloud(data: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    """What several nodes together show, before a release can be made of them."""
     yield (
         "Maps to nothing:",
         [
@@ -120,6 +130,10 @@ def _sections(data: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
             for image, on in images.items()
         ],
     )
+
+
+def _of_nodes(nodes: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, list[str]]]:
+    """What is odd on nodes by themselves."""
     yield (
         "Would start another image than it runs:",
         [
@@ -149,10 +163,6 @@ def _sections(data: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
         "Could not be told:",
         [f"{name}: {line}" for name, node in nodes.items() for line in node["trouble"]],
     )
-    yield "No answer:", [f"{name}: {one['reason']}: {one['message']}" for name, one in data["silent"].items()]
-    left = data.get("left_out") or []
-    yield "Not asked, since no role means them (nodes= asks them):", [some(left)] if left else []
-    yield "Written:", list(data.get("written") or [])
 
 
 def _both(kinds: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
