@@ -63,9 +63,7 @@ class Watched(Master):
         return replace(super().ports(), monitor=lambda declared: self.monitoring)
 
 
-@pytest.fixture
-def cloud():
-    return Cloud(compute=4)
+CLOUD = {"compute": 4}
 
 
 @pytest.fixture

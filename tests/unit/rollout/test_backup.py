@@ -10,7 +10,7 @@ from openstack_rollout.rollout import backup
 from openstack_rollout.rollout.asking import Given
 from openstack_rollout.rollout.membership import Membership
 from tests.unit.rolling_back import Killed, later
-from tests.unit.simulated_fleet import Cloud, Master, refusal
+from tests.unit.simulated_fleet import Master, refusal
 
 PART = {"file": "x", "bytes": 3, "sha256": "0", "how": "tar", "proven": "3 files", "encrypted": False}
 
@@ -45,9 +45,7 @@ class Keeper(Master):
         return found, {node: why for node, why in self.faults.items() if node in asked}
 
 
-@pytest.fixture
-def cloud():
-    return Cloud(controller=2, gateway=1, compute=2)
+CLOUD = {"controller": 2, "gateway": 1, "compute": 2}
 
 
 @pytest.fixture

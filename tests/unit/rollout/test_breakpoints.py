@@ -6,7 +6,7 @@ from openstack_rollout.rollout import breakpoints, control
 from openstack_rollout.rollout.asking import Given
 from tests.unit.rollout.test_consent import Operator
 from tests.unit.rollout.test_limit import deployed, done, planned
-from tests.unit.simulated_fleet import DRAIN, Cloud, Killed, Master, refusal
+from tests.unit.simulated_fleet import DRAIN, Cloud, Killed, refusal
 
 
 @pytest.fixture
@@ -15,11 +15,6 @@ def cloud():
     done(found, "ovn", "control_plane", "services", "system")
     found.policy("compute", drain=DRAIN)
     return found
-
-
-@pytest.fixture
-def master(cloud, tmp_path):
-    return Master(cloud, tmp_path)
 
 
 BREAK = {"before_apply": "compute2"}

@@ -6,7 +6,7 @@ from openstack_rollout.records.run_record import RunState
 from openstack_rollout.screens import tables
 from tests.unit.rollout.test_limit import done, planned
 from tests.unit.rollout.test_preflight import report, verdicts
-from tests.unit.simulated_fleet import Cloud, Killed, Master, refusal
+from tests.unit.simulated_fleet import Cloud, Killed, refusal
 
 RACKS = {"rack1": "compute1 or compute2 or compute3", "rack2": "compute4 or compute5 or compute6"}
 KEY = "openstack:policies:compute:group_max_failures:rack1"
@@ -23,11 +23,6 @@ def cloud():
 def policy(cloud, **changed):
     of_groups = {"rack1": 1, "rack2": "67%"}  # of three: two
     cloud.policy("compute", **{"groups": RACKS, "max_failures": 4, "group_max_failures": of_groups} | changed)
-
-
-@pytest.fixture
-def master(cloud, tmp_path):
-    return Master(cloud, tmp_path)
 
 
 def fail(cloud, *numbers, at="services/apply"):

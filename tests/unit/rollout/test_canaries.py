@@ -1,18 +1,8 @@
 """Canaries of a role: alone, soaked, measured again, and only then the rest."""
 
-import pytest
+from tests.unit.simulated_fleet import refusal
 
-from tests.unit.simulated_fleet import Cloud, Master, refusal
-
-
-@pytest.fixture
-def cloud():
-    return Cloud(controller=3, gateway=2, compute=4, storage=1)
-
-
-@pytest.fixture
-def master(cloud, tmp_path):
-    return Master(cloud, tmp_path)
+CLOUD = {"controller": 3, "gateway": 2, "compute": 4, "storage": 1}
 
 
 def test_canaries_go_alone_soak_and_are_measured_again(cloud, master):

@@ -6,7 +6,7 @@ from openstack_rollout.rollout import control
 from openstack_rollout.rollout.asking import Given
 from openstack_rollout.screens import tables
 from tests.unit.rollout.test_limit import deployed, done
-from tests.unit.simulated_fleet import DRAIN, Cloud, Killed, Master, refusal
+from tests.unit.simulated_fleet import DRAIN, Cloud, Killed, refusal
 
 CONTROLLER, GATEWAY, COMPUTES = ["controller1"], ["gateway1"], ["compute1", "compute2", "compute3"]
 
@@ -16,11 +16,6 @@ def cloud():
     found = Cloud(controller=1, gateway=1, compute=3)
     done(found, "ovn", "control_plane", "system")
     return found
-
-
-@pytest.fixture
-def master(cloud, tmp_path):
-    return Master(cloud, tmp_path)
 
 
 class Operator:

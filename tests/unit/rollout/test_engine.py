@@ -16,15 +16,7 @@ from tests.unit.simulated_fleet import Cloud, Master, digest, refusal
 
 STAGES = ["ovn", "control_plane", "services", "ovs", "system"]
 
-
-@pytest.fixture
-def cloud():
-    return Cloud(controller=3, gateway=2, compute=4, storage=1)
-
-
-@pytest.fixture
-def master(cloud, tmp_path):
-    return Master(cloud, tmp_path)
+CLOUD = {"controller": 3, "gateway": 2, "compute": 4, "storage": 1}
 
 
 def test_an_update_brings_every_node_to_the_target_in_order(cloud, master):

@@ -9,7 +9,7 @@ import pytest
 from openstack_rollout.rollout import control
 from openstack_rollout.rollout.dry_run import dry_run
 from openstack_rollout.screens import tables
-from tests.unit.simulated_fleet import Cloud, Master, refusal
+from tests.unit.simulated_fleet import Cloud, refusal
 
 
 @pytest.fixture
@@ -17,11 +17,6 @@ def cloud():
     found = Cloud(controller=1, compute=6)
     found.policy("compute", batch=2, canary=1, soak=120)
     return found
-
-
-@pytest.fixture
-def master(cloud, tmp_path):
-    return Master(cloud, tmp_path)
 
 
 def planned(cloud, master):

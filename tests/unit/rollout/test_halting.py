@@ -3,12 +3,9 @@
 import pytest
 
 from openstack_rollout.rollout import control
-from tests.unit.simulated_fleet import Cloud, Master, refusal
+from tests.unit.simulated_fleet import Master, refusal
 
-
-@pytest.fixture
-def cloud():
-    return Cloud(controller=1, gateway=1, compute=4)
+CLOUD = {"controller": 1, "gateway": 1, "compute": 4}
 
 
 @pytest.fixture

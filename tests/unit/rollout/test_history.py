@@ -11,7 +11,7 @@ from openstack_rollout.rollout import control, history
 from openstack_rollout.rollout.asking import Given
 from openstack_rollout.screens import history as screen
 from openstack_rollout.screens import tables
-from tests.unit.simulated_fleet import Cloud, Master, refusal
+from tests.unit.simulated_fleet import Master, refusal
 
 ALICE, NIGHTLY = Caller("sudo_alice", "pts/3"), Caller("root", "", "nightly")
 
@@ -23,9 +23,7 @@ class Called(Master):
         return replace(super().ports(), caller=lambda: self.by)
 
 
-@pytest.fixture
-def cloud():
-    return Cloud(controller=3, compute=2)
+CLOUD = {"controller": 3, "compute": 2}
 
 
 @pytest.fixture

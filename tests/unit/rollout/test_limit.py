@@ -8,17 +8,9 @@ from openstack_rollout.rollout.dry_run import dry_run
 from openstack_rollout.rollout.membership import Membership
 from openstack_rollout.rollout.status import status
 from openstack_rollout.screens import tables
-from tests.unit.simulated_fleet import DRAIN, Cloud, Killed, Master, SimulatedFleet, refusal
+from tests.unit.simulated_fleet import DRAIN, Cloud, Killed, SimulatedFleet, refusal
 
-
-@pytest.fixture
-def cloud():
-    return Cloud(controller=2, gateway=2, compute=4)
-
-
-@pytest.fixture
-def master(cloud, tmp_path):
-    return Master(cloud, tmp_path)
+CLOUD = {"controller": 2, "gateway": 2, "compute": 4}
 
 
 def done(cloud, *stages, nodes=""):

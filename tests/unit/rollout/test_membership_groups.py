@@ -7,7 +7,7 @@ from openstack_rollout.rollout.membership import Membership
 from openstack_rollout.screens import tables
 from tests.unit.rollout.test_consent import Operator
 from tests.unit.rollout.test_limit import done, planned
-from tests.unit.simulated_fleet import Cloud, Killed, Master, refusal
+from tests.unit.simulated_fleet import Cloud, Killed, refusal
 
 RACKS = {"rack2": "compute3 or compute4", "rack1": "compute1 or compute2"}
 
@@ -17,11 +17,6 @@ def cloud():
     found = Cloud(controller=1, compute=6)
     done(found, "ovn", "control_plane", "ovs", "system")
     return found
-
-
-@pytest.fixture
-def master(cloud, tmp_path):
-    return Master(cloud, tmp_path)
 
 
 def computes(cloud):

@@ -72,9 +72,7 @@ class Telling(Master):
         return replace(super().ports(), readiness=ask, layers=layers)
 
 
-@pytest.fixture
-def cloud():
-    return Cloud(controller=3, compute=2)
+CLOUD = {"controller": 3, "compute": 2}
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from openstack_rollout.rollout import control, reopening
 from openstack_rollout.rollout.dry_run import dry_run
 from openstack_rollout.rollout.openings import Openings, first_at
 from openstack_rollout.rollout.window import Node
-from tests.unit.simulated_fleet import DRAIN, Cloud, Killed, Master, refusal
+from tests.unit.simulated_fleet import DRAIN, Cloud, Killed, refusal
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR = 3600.0
@@ -172,11 +172,6 @@ def cloud():
     found = Cloud(controller=1, gateway=1, compute=6)
     found.policy("compute", batch=2, drain=DRAIN)
     return found
-
-
-@pytest.fixture
-def master(cloud, tmp_path):
-    return Master(cloud, tmp_path)
 
 
 def goes_on(cloud, master, most=400):

@@ -9,12 +9,9 @@ from openstack_rollout.rollout import control
 from openstack_rollout.screens import tables
 from openstack_rollout.screens.watch import Board
 from tests.unit.rollout.test_status import measured
-from tests.unit.simulated_fleet import DRAIN, Cloud, Killed, Master
+from tests.unit.simulated_fleet import DRAIN, Killed, Master
 
-
-@pytest.fixture
-def cloud():
-    return Cloud(controller=1, compute=3)
+CLOUD = {"controller": 1, "compute": 3}
 
 
 @pytest.fixture

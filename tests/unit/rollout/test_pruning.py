@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 
-import pytest
-
 from openstack_rollout.declared.surplus import Pruned
 from openstack_rollout.records.lock import me
 from openstack_rollout.records.run_record import Called, Caller
@@ -45,14 +43,7 @@ class Nodes:
         }
 
 
-@pytest.fixture
-def cloud():
-    return Cloud(controller=1, compute=2)
-
-
-@pytest.fixture
-def master(cloud, tmp_path):
-    return Master(cloud, tmp_path)
+CLOUD = {"controller": 1, "compute": 2}
 
 
 def update(master, cloud, version, **given):

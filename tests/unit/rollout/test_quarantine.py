@@ -21,11 +21,6 @@ def cloud():
     return found
 
 
-@pytest.fixture
-def master(cloud, tmp_path):
-    return Master(cloud, tmp_path)
-
-
 def aside(cloud):
     return [data["node"] for _, data in cloud.events if data["status"] == "quarantined"]
 

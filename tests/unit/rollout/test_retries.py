@@ -14,17 +14,9 @@ from openstack_rollout.rollout import control
 from openstack_rollout.rollout.fleet import StepResult
 from openstack_rollout.screens.watch import Board
 from tests.unit.rollout.test_status import measured
-from tests.unit.simulated_fleet import DRAIN, Cloud, Killed, Master, SimulatedFleet, refusal
+from tests.unit.simulated_fleet import DRAIN, Killed, Master, SimulatedFleet, refusal
 
-
-@pytest.fixture
-def cloud():
-    return Cloud(controller=1, compute=3)
-
-
-@pytest.fixture
-def master(cloud, tmp_path):
-    return Master(cloud, tmp_path)
+CLOUD = {"controller": 1, "compute": 3}
 
 
 def fails(master, node, step, reason, times):

@@ -9,15 +9,7 @@ from tests.unit.simulated_fleet import Cloud, Master, refusal
 
 FRONT = ("system", "ovs", "services")
 
-
-@pytest.fixture
-def cloud():
-    return Cloud(controller=1, compute=2)
-
-
-@pytest.fixture
-def master(cloud, tmp_path):
-    return Master(cloud, tmp_path)
+CLOUD = {"controller": 1, "compute": 2}
 
 
 def held(master):

@@ -15,12 +15,9 @@ from openstack_rollout.screens import html, markdown, metrics, tables
 from openstack_rollout.screens.feed import Feed, Stream
 from openstack_rollout.screens.watch import Board
 from tests.unit.rolling_back import REVERSED, later
-from tests.unit.simulated_fleet import Cloud, Master, refusal
+from tests.unit.simulated_fleet import Master, refusal
 
-
-@pytest.fixture
-def cloud():
-    return Cloud(controller=2, gateway=1, compute=3)
+CLOUD = {"controller": 2, "gateway": 1, "compute": 3}
 
 
 @pytest.fixture

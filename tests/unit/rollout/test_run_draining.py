@@ -12,7 +12,7 @@ from openstack_rollout.rollout import control, dry_run, restoration
 from openstack_rollout.rollout.drain_steps import LiveCapacity
 from openstack_rollout.screens import tables
 from tests.unit.rolling_back import later
-from tests.unit.simulated_fleet import DRAIN, Cloud, Killed, Master, NoReboots, refusal
+from tests.unit.simulated_fleet import DRAIN, Cloud, Killed, NoReboots, refusal
 
 HOME = {f"compute{number}": [f"compute{number}-a", f"compute{number}-b"] for number in range(1, 5)}
 
@@ -22,11 +22,6 @@ def cloud():
     cloud = Cloud(controller=1, gateway=2, compute=4)
     cloud.policy("compute", drain=DRAIN)
     return cloud
-
-
-@pytest.fixture
-def master(cloud, tmp_path):
-    return Master(cloud, tmp_path)
 
 
 def computes(master):

@@ -7,17 +7,9 @@ from openstack_rollout.declared.differences import Difference, Kind
 from openstack_rollout.rollout import control
 from openstack_rollout.rollout.dry_run import dry_run
 from openstack_rollout.rollout.preconditions import images_to_pull
-from tests.unit.simulated_fleet import Cloud, Killed, Master, refusal
+from tests.unit.simulated_fleet import Killed, refusal
 
-
-@pytest.fixture
-def cloud():
-    return Cloud(controller=1, gateway=1, compute=4)
-
-
-@pytest.fixture
-def master(cloud, tmp_path):
-    return Master(cloud, tmp_path)
+CLOUD = {"controller": 1, "gateway": 1, "compute": 4}
 
 
 def kill_in_the_middle(cloud, master, node):

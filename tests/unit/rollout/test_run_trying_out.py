@@ -5,10 +5,7 @@ import pytest
 from openstack_rollout.errors import RolloutError
 from tests.unit.simulated_fleet import Cloud, Master, refusal
 
-
-@pytest.fixture
-def cloud():
-    return Cloud(controller=1, gateway=1, compute=2)
+CLOUD = {"controller": 1, "gateway": 1, "compute": 2}
 
 
 @pytest.fixture

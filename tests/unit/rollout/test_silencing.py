@@ -84,9 +84,7 @@ class Silenced(Master):
             time.sleep(0.01)
 
 
-@pytest.fixture
-def cloud():
-    return Cloud(compute=2, gateway=1)
+CLOUD = {"compute": 2, "gateway": 1}
 
 
 @pytest.fixture

@@ -9,17 +9,8 @@ from openstack_rollout.records.run_record import RunState
 from openstack_rollout.rollout import control, dry_run, status
 from openstack_rollout.rollout.membership import Membership
 from openstack_rollout.screens import tables
-from tests.unit.simulated_fleet import Cloud, Master
 
-
-@pytest.fixture
-def cloud():
-    return Cloud(controller=1, compute=2)
-
-
-@pytest.fixture
-def master(cloud, tmp_path):
-    return Master(cloud, tmp_path)
+CLOUD = {"controller": 1, "compute": 2}
 
 
 def measured(master):

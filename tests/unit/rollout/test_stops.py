@@ -4,17 +4,9 @@ import pytest
 
 from openstack_rollout.rollout import control
 from openstack_rollout.rollout.asking import Given
-from tests.unit.simulated_fleet import Cloud, Killed, Master, refusal
+from tests.unit.simulated_fleet import Killed, refusal
 
-
-@pytest.fixture
-def cloud():
-    return Cloud(controller=2, gateway=1, compute=2, storage=1)
-
-
-@pytest.fixture
-def master(cloud, tmp_path):
-    return Master(cloud, tmp_path)
+CLOUD = {"controller": 2, "gateway": 1, "compute": 2, "storage": 1}
 
 
 def stages(cloud):

@@ -9,7 +9,7 @@ import pytest
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.rollout import control, time_limits
 from openstack_rollout.rollout.run import Rollout
-from tests.unit.simulated_fleet import DRAIN, Cloud, Master, refusal
+from tests.unit.simulated_fleet import DRAIN, Cloud, refusal
 
 LIMIT = 600
 SECONDS = 60  # in which a request has to take effect
@@ -20,11 +20,6 @@ def cloud():
     found = Cloud(controller=1, gateway=1, compute=3)
     found.policy("compute", limits={"prefetch": LIMIT, "apply": LIMIT})
     return found
-
-
-@pytest.fixture
-def master(cloud, tmp_path):
-    return Master(cloud, tmp_path)
 
 
 def ask(master, what, node, step, stage):

@@ -7,20 +7,12 @@ from collections import Counter
 import pytest
 
 from openstack_rollout.rollout.witness import RECENT
-from tests.unit.simulated_fleet import Cloud, Master, refusal
+from tests.unit.simulated_fleet import refusal
 
 HOOK = {"name": "note", "command": ["/usr/local/bin/note"]}
 STAGES = ("ovn", "control_plane", "services", "ovs", "system")
 
-
-@pytest.fixture
-def cloud():
-    return Cloud(controller=1, compute=2, seconds=5.0)
-
-
-@pytest.fixture
-def master(cloud, tmp_path):
-    return Master(cloud, tmp_path)
+CLOUD = {"controller": 1, "compute": 2, "seconds": 5.0}
 
 
 class Asked:
