@@ -7,7 +7,7 @@ from typing import Any
 from openstack_rollout.declared import words
 from openstack_rollout.declared.comparison import Compared
 from openstack_rollout.declared.differences import Difference
-from openstack_rollout.rollout import dry_run, plan
+from openstack_rollout.rollout import dry_run, plan, preconditions
 from openstack_rollout.rollout.ports import Ports
 from openstack_rollout.rollout.rollback import EVERYTHING, Asked, Rollback
 
@@ -16,18 +16,20 @@ def planned(ports: Ports, asked: Asked = EVERYTHING) -> dict[str, Any]:
     """The plan of a rollback that would begin now, as data. Touches nothing, and writes nothing.
 
     Returns the keys of dry_run.dry_run, and "rollback": {"of": the run that would be undone, "release": that
-    at which its nodes were, "" where they were not at one, "others": as of WayBack}. Node states cannot be
-    asked, as long as the rollback is not in force: `nodes` are the differences. Raises RolloutError NO_RUN,
-    NO_NODES, STAGE_OUT_OF_ORDER.
+    at which its nodes were, "" where they were not at one, "others": as of WayBack, "pulls": {node: {service:
+    image that it had, and that is not there any more}}}. Node states cannot be asked, as long as the rollback
+    is not in force: `nodes` are the differences. Raises RolloutError NO_RUN, NO_NODES, STAGE_OUT_OF_ORDER.
     """
     found, refusal = Rollback(ports).look(asked)
     drains = ports.drains(found.model)
     nodes = found.measured.nodes
     tree = plan.of_run(found.model, found.members, nodes, drains, found.stages, found.limit)
+    pulls = {node: dict(preconditions.images_to_pull(nodes[node], found.stages)) for node in tree.prefetch}
+    undone = {"of": found.of.id, "release": found.release, "others": found.others}
     return {
         **tree.plain(),
         "target": found.release,
-        "rollback": {"of": found.of.id, "release": found.release, "others": found.others},
+        "rollback": {**undone, "pulls": {node: some for node, some in pulls.items() if some}},
         "gone": found.gone,
         "limit": found.limit.target,
         "refused": str(refusal) if refusal else None,

@@ -74,11 +74,17 @@ def _title(data: Mapping[str, Any]) -> str:
 
 
 def _beside(data: Mapping[str, Any]) -> Iterator[str]:
-    """What a rollback leaves alone, and why."""
+    """What a rollback leaves alone, and why; and what it has to fetch."""
     for node in data["gone"] if data.get("rollback") else ():
         yield f"{node}: it is no accepted minion any more"
     for node, names in (data.get("rollback") or {}).get("others", {}).items():
         yield f"{node}: moved by somebody else since, stays: {some(names)}"
+    pulls: dict[tuple[str, str], list[str]] = {}
+    for node, images in (data.get("rollback") or {}).get("pulls", {}).items():
+        for one in images.items():
+            pulls.setdefault(one, []).append(node)
+    for (service, image), nodes in pulls.items():
+        yield f"{some(nodes)}: {service}: {image} is not there any more, and is pulled again"
 
 
 def _boots(boots: Mapping[str, Sequence[Mapping[str, str]]]) -> list[str]:

@@ -77,6 +77,20 @@ def test_the_plan_is_what_runs_and_says_what_would_change(cloud, master):
         assert cloud.statuses("apply", stage=stage["stage"]) == ids
 
 
+def test_the_plan_names_each_former_image_that_is_gone_by_service_and_node(cloud, master):
+    master.update()
+    later(cloud)
+    former = {name: f"registry.example/{name}@{digest(name, '1.0.0')}" for name in ("ovn", "services")}
+    master.told = {node: {"images": [*former.values()]} for node in cloud.nodes}
+    assert "compute1" not in rollback_plan.planned(master.ports())["rollback"]["pulls"]
+    for node in ("compute1", "compute3"):
+        master.told[node] = {"images": [former["services"]]}
+    data = rollback_plan.planned(master.ports())
+    assert data["rollback"]["pulls"]["compute1"] == {"service ovn": former["ovn"]}
+    line = f"compute1, compute3: service ovn: {former['ovn']} is not there any more, and is pulled again"
+    assert line in tables.text(data).splitlines() and "compute2: service" not in tables.text(data)
+
+
 def test_a_plan_that_would_be_refused_says_so(cloud, master):
     declared(cloud, "release")
     master.update()
