@@ -22,7 +22,6 @@ from openstack_rollout.node import (
     carriers,
     engines,
     errors,
-    found_container,
     images,
     kept_files,
     kept_images,
@@ -135,12 +134,13 @@ def former_images(moving: Mapping[str, str], wanted: Collection[str] = ()) -> li
     if f"{engines.PODMAN}.containers" not in __salt__:
         return []
     there, defined = __salt__["podman.containers"](known=True), carriers.carried(__salt__)
+    replicas = {one["bundle"]: name for name, one in defined.items() if one.get("bundle")}
     named = __salt__["podman.named_images"](known=True)
     next_ones = __salt__["podman.image_ids"](list(moving.values()), known=True)
     going = dict.fromkeys(set(__salt__["quadlet.managed"]()) - set(wanted), "")
     found = set()
     for name, image in {**(going if wanted else {}), **moving}.items():
-        container = found_container.container_of(__salt__, name)
+        container = replicas.get(name, name)
         has = {there[container]["image_id"]} if container in there else set()
         if container in defined:
             has |= {named[one] for one in [defined[container]["image"]] if one in named}

@@ -39,7 +39,8 @@ class Volumes:
                 if one["image"]
             ]
             another = {"Names": ["nova_compute"], "ImageID": "9" * 64, "Status": "Up 3 hours"}
-            return done | {"stdout": json.dumps([*there, another])}
+            built = {"Names": None, "ImageID": "8" * 64, "Status": "Storage"}
+            return done | {"stdout": json.dumps([*there, another, built])}
         assert command[:2] == ["podman", "volume"], command
         return done | getattr(self, f"_{command[2]}")(command[3:])
 

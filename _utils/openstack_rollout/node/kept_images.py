@@ -89,7 +89,7 @@ def _holding(salt: Mapping[str, Any]) -> dict[str, str]:
     return {
         name.removesuffix(_HOLDER): one["ImageID"]
         for one in told or ()
-        for name in one["Names"]
+        for name in one["Names"] or ()
         if name.endswith(_HOLDER)
     }
 

@@ -197,7 +197,9 @@ def former(moving, wanted=(), **containers):
         "podman.image_ids": lambda some, known=False: {one: NEW for one in some if one == f"{R}@sha256:2"},
         "quadlet.managed": lambda: {name: f"{name}.service" for name in containers if name != "found"},
         "foreign_quadlet.carried": lambda: {"found": {"unit": "found.service", "image": f"{R}:old"}},
-        "pacemaker_bundle.replica": lambda name: f"{name}-podman-0" if name == "galera" else "",
+        "pacemaker_bundle.carried": lambda: {
+            "galera-podman-0": {"unit": "", "image": "pcmklatest", "bundle": "galera"}
+        },
     }
     return load("modules", "way_back", salt=salt).former_images(moving, wanted)
 
