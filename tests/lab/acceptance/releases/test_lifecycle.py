@@ -8,13 +8,17 @@ import time
 import pytest
 import yaml
 
+from tests.unit.cloud_pillar import shipped
+
 from ... import operator, proof, settings
 from ...enclosure import wait_for
 from ...images import HOTFIX_KEY
 
 FIRST, SECOND, THIRD = "1.0.0", "1.0.1", "1.0.2"
 PLACE = f"{settings.HOST_ADDRESS}:5005"
-NODE = "cmp1"
+#: Image key of a service → the key whose image the third release has for it: with these it moves every node,
+#: and a node keeps what it was before the last run that moved it.
+ON_EVERY_NODE = {"placement_api_image": "ksm_image", "edpm_node_exporter_image": "edpm_kepler_image"}
 INSECURE = f'[[registry]]\nlocation = "{PLACE}"\ninsecure = true\n'
 CONFIGURED = "/etc/containers/registries.conf.d/mirror.conf"
 
@@ -67,6 +71,14 @@ def local(cloud, node):
     return set(printed.split())
 
 
+def gone(pruned):
+    """Node → the digests of the images that went, or would."""
+    return {
+        node: {name.partition("@")[2] for name in one["images"]}
+        for node, one in pruned["pruned_nodes"].items()
+    }
+
+
 def digests(cloud, version):
     return {one.partition("@")[2] for one in flat(cloud.releases[version]["images"]).values()}
 
@@ -80,6 +92,8 @@ def test_the_releases_differ_in_what_was_planted(cloud):
     assert all(
         (one["from"], one["to"]) == (before.get(key), after.get(key)) for key, one in told["images"].items()
     )
+    label = "org.opencontainers.image.version"
+    assert all(one["labels"] == {label: [FIRST, SECOND]} for one in told["images"].values())
     names = {name for name in {*had["packages"], *has["packages"]}
              if had["packages"].get(name) != has["packages"].get(name)}  # fmt: skip
     assert set(told["packages"]) == names
@@ -96,7 +110,7 @@ def test_the_advisories_are_told_that_the_second_mends_and_no_others(cloud, tmp_
     }
     file = tmp_path / "updateinfo.xml"
     file.write_text(f"<updates>{''.join(advisory(one, *what) for one, what in planted.items())}</updates>")
-    told = asked(cloud, "release.diff", FIRST, SECOND, "format=json", f"advisories={file}")
+    told = asked(cloud, "release.diff", FIRST, SECOND, "online=False", f"advisories={file}")
     assert set(told["advisories"]) == {"LAB-2026:1"}
     assert set(told["advisories"]["LAB-2026:1"]["packages"]) == {name}
 
@@ -122,18 +136,17 @@ def test_what_it_does_to_a_node_is_what_an_update_would_do(cloud):
     plan = operator.plan(cloud)
     cloud.set_pillar(target_version=FIRST)
     for role, stages in told["roles"].items():
-        mine = {one["stage"]: (one["drain"], one["reboot"]) for one in stages}
         real = {
-            stage["stage"]: (one["drain"], one["reboot"])
+            stage["stage"]: one["drain"]
             for stage in plan["stages"]
             for round_ in stage["rounds"]
             for one in round_["roles"]
             if one["role"] == role
         }
-        assert set(mine) == set(real), role
-        assert {stage: drain for stage, (drain, _) in mine.items()} == {
-            stage: drain for stage, (drain, _) in real.items()
-        }
+        assert {one["stage"]: one["drain"] for one in stages} == real, role
+        node = next(name for name, one in cloud.nodes.items() if one.role == role)
+        types = {shipped()["service_types"][name]["image"] for one in stages for name in one["restarts"]}
+        assert types == set(proof.containers(cloud, node).values()), role
 
 
 def test_a_bundle_that_lacks_a_blob_is_refused(cloud, mirror, tmp_path):
@@ -144,7 +157,9 @@ def test_a_bundle_that_lacks_a_blob_is_refused(cloud, mirror, tmp_path):
     refused = asked(
         cloud, "release.mirror", SECOND, f"to={mirror}/off", f"bundle={folder}", "needed=True", status=1
     )
-    assert "BUNDLE_INCOMPLETE" in refused
+    assert "BUNDLE_INCOMPLETE" in refused and blob.name in refused
+    there = cloud.master(["curl", "--silent", "--fail", f"http://{mirror}/v2/_catalog"]).stdout
+    assert json.loads(there) == {"repositories": []}, "nothing was copied"
 
 
 def test_the_update_runs_from_a_mirror_while_the_registry_is_gone(cloud, mirror):
@@ -161,20 +176,28 @@ def test_the_update_runs_from_a_mirror_while_the_registry_is_gone(cloud, mirror)
 
 
 def test_nothing_goes_before_somebody_accepted_and_then_what_was_told(cloud):
-    cloud.add_release(THIRD, like=SECOND, images={HOTFIX_KEY: cloud.images["hotfix"]})
+    images = cloud.releases[SECOND]["images"]
+    moved = {key: images[other] for key, other in ON_EVERY_NODE.items()}
+    cloud.add_release(THIRD, like=SECOND, images={HOTFIX_KEY: cloud.images["hotfix"], **moved})
     cloud.set_pillar(target_version=THIRD)
     operator.update(cloud)
     proof.assert_cloud_at(cloud, THIRD)
-    old = digests(cloud, FIRST) - digests(cloud, SECOND) - digests(cloud, THIRD)
-    assert local(cloud, NODE) & old, "the first release's images are still there"
+    spare = digests(cloud, FIRST) - digests(cloud, SECOND) - digests(cloud, THIRD)
+    old = {node: local(cloud, node) & spare for node in cloud.nodes}
+    assert all(old.values()), "the first release's images are still there"
     assert "NOT_ACCEPTED" in asked(cloud, "rollout.prune", status=1)
     assert asked(cloud, "rollout.accept")["approved"]["at"] <= time.time()
+    cloud.set_pillar(target_version=THIRD, prune={"keep": [FIRST]})
+    pinned = asked(cloud, "rollout.prune", "test=True")
+    assert set(pinned["kept"]) == {FIRST, THIRD} and not any(gone(pinned).values())
+    cloud.set_pillar(target_version=THIRD)
     predicted = asked(cloud, "rollout.prune", "test=True")
-    assert local(cloud, NODE) & old and predicted["pruned_nodes"][NODE]["images"]
+    assert gone(predicted) == old and predicted["freed"] > 0
+    assert {node: local(cloud, node) & spare for node in cloud.nodes} == old, "a prediction removes nothing"
     done = asked(cloud, "rollout.prune")
     assert done == {**predicted, "test": False}
     for node in cloud.nodes:
-        assert not local(cloud, node) & old, node
+        assert not local(cloud, node) & spare, node
     again = asked(cloud, "rollout.prune")
     assert again["freed"] == 0 and not any(one["images"] for one in again["pruned_nodes"].values())
 

@@ -29,8 +29,13 @@ CONFIGURED = "/etc/containers/registries.conf.d/guarded.conf"
 RELEASES = {"ns/unsigned": "1.0.2", "ns/wrong": "1.0.3", "ns/elsewhere": "1.0.4", "ns/signed": "1.0.5"}
 LAST = "1.0.6"
 NODE = "cmp1"
-#: as an authentication file has a login
-ENCODED = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+WRONG_PASSWORD = "battery-staple"
+#: the passwords, and each as an authentication file has it
+SECRETS = [
+    text
+    for one in (PASSWORD, WRONG_PASSWORD)
+    for text in (one, base64.b64encode(f"{USER}:{one}".encode()).decode())
+]
 
 
 def insecure(*places):
@@ -67,7 +72,7 @@ def vault(cloud):
     """The file from which Salt's sdb has the passwords."""
     file = cloud.home / "vault.yaml"
     file.touch(mode=0o600)
-    file.write_text(yaml.safe_dump({"right": PASSWORD, "wrong": "battery-staple"}))
+    file.write_text(yaml.safe_dump({"right": PASSWORD, "wrong": WRONG_PASSWORD}))
     configured = cloud.home / "salt" / "master.d" / "vault.conf"
     configured.parent.mkdir(exist_ok=True)
     configured.write_text(yaml.safe_dump({"lab-vault": {"driver": "yaml", "files": [str(file)]}}))
@@ -97,6 +102,7 @@ def refused(cloud):
         done = operator.update(cloud, check=False)
     text = done.stdout + done.stderr
     assert done.returncode, text
+    assert not any(secret in text for secret in SECRETS)
     return text
 
 
@@ -139,7 +145,7 @@ def test_a_signed_one_is_taken_and_no_login_gets_anywhere(cloud, guarded, vault)
         cloud.master(["salt-run", f"rollout.{what}", "--out=json"]).stdout for what in ("status", "report")
     ]
     assert log.events and any("podman" in line and "pull" in line for line in seen)
-    assert not any(secret in text for text in told for secret in (PASSWORD, ENCODED))
+    assert not any(secret in text for text in told for secret in SECRETS)
     files = holders(cloud)
     assert str(vault) in files, "the search finds nothing"
     # Salt's own cache of minions' pillar has it (minion_data_cache): docs/how-to/registries.md.
@@ -168,7 +174,7 @@ def command_lines():
 
 def holders(cloud):
     """The files of the lab with a login in them: what master and machines wrote, caches and logs too."""
-    wanted = ["-e", PASSWORD, "-e", ENCODED]
+    wanted = [word for secret in SECRETS for word in ("-e", secret)]
     command = ["grep", "-rlaFs", "--devices=skip", *wanted, str(cloud.home)]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
 
