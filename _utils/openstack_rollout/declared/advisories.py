@@ -14,6 +14,8 @@ from xml.etree import ElementTree
 from openstack_rollout.declared.package_versions import DEB, RPM, compare
 from openstack_rollout.errors import RolloutError
 
+_MALFORMED = (ValueError, TypeError, AttributeError, KeyError, RecursionError, ElementTree.ParseError)
+
 
 class Moved(NamedTuple):
     """A package that moves. kind: rpm or deb. name, source: its name, and that of its source package (of
@@ -54,7 +56,7 @@ class Advisories:
             some = _tracker(json.loads(text)) if text[:1] == b"{" else _updateinfo(text)
             for one in some:
                 self._entries.setdefault((one.kind, one.name), []).append(one)
-        except (ValueError, TypeError, AttributeError, KeyError, ElementTree.ParseError) as error:
+        except _MALFORMED as error:
             raise RolloutError(
                 "WRONG_ARGUMENT",
                 f"advisories: {name}: neither updateinfo.xml nor the data of Debian's tracker: {error}",
@@ -77,8 +79,8 @@ class Advisories:
 
 
 def _updateinfo(text: bytes) -> Iterable[_Entry]:
-    if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
-        raise ValueError("it declares entities")
+    if b"<!DOCTYPE" in text or b"<!ENTITY" in text or b"\0" in text:  # as UTF-16 has them, too
+        raise ValueError("it declares entities, or is not UTF-8")
     root = ElementTree.fromstring(text)  # noqa: S314 - without entities
     if root.tag != "updates":
         raise ValueError(f"it begins with {root.tag}")
@@ -106,5 +108,7 @@ def _tracker(data: Mapping[str, Any]) -> Iterable[_Entry]:
                 raise ValueError(f"{cve} is no name of the tracker")
             for suite, one in told["releases"].items():
                 version = one.get("fixed_version")
+                if not isinstance(version, str | None):
+                    raise ValueError(f"{cve}: {version!r} is no version")
                 if one.get("status") == "resolved" and version and version != "0":
                     yield _Entry(cve, one.get("urgency") or "", DEB, source, version, suite, (cve,))

@@ -21,6 +21,7 @@ from openstack_rollout.on_salt.registry import Reach
 from openstack_rollout.rollout import effects
 
 _LONGEST = 200  # characters of a label
+_ZSTD = b"\x28\xb5\x2f\xfd"  # how a file begins that no library of all our Pythons unpacks
 #: How a packed file begins → what unpacks it.
 _PACKED: dict[bytes, Callable[[bytes], bytes]] = {
     b"\x1f\x8b": gzip.decompress,
@@ -74,6 +75,8 @@ def _read(path: str) -> bytes:
     """What a file has, unpacked where it is packed. Raises RolloutError WRONG_ARGUMENT."""
     try:
         content = Path(path).expanduser().read_bytes()
+        if content.startswith(_ZSTD):
+            raise ValueError("it is packed by zstd: unpack it (zstd -d), and give what comes out")
         unpack = next((one for magic, one in _PACKED.items() if content.startswith(magic)), bytes)
         return unpack(content)
     except (OSError, EOFError, ValueError, lzma.LZMAError) as error:

@@ -76,7 +76,10 @@ def test_debians_tracker_tells_by_the_source_package_and_the_suite():
 @pytest.mark.parametrize(
     "content",
     [b"", b"no xml", b"<repomd/>", b'{"a": 1}', b'{"a": {"b": {}}}', b"[]", b"{",
-     b'<!DOCTYPE x [<!ENTITY a "b">]><updates/>'],
+     b'<!DOCTYPE x [<!ENTITY a "b">]><updates/>',
+     '<!DOCTYPE x [<!ENTITY a "b">]><updates/>'.encode("utf-16"),
+     b'{"a": {"CVE-1": {"releases": {"trixie": {"status": "resolved", "fixed_version": 5}}}}}',
+     b'{"a":' * 100_000],
 )  # fmt: skip
 def test_what_is_neither_is_refused_by_name(content):
     error = refusal(lambda: Advisories().read("/root/x", content))
