@@ -30,7 +30,7 @@ def read(model: Model, source: str, reach: Reach | None = None) -> Source:
     if source.startswith(registry_place.PREFIX):
         return _in_registry(model, source, reach)
     try:
-        return telling.read(Path(source).read_text(encoding="utf-8"))
+        return telling.read(Path(source).read_text(encoding="utf-8-sig"))
     except OSError as error:
         text = f"source: {source}: cannot be read: {error.strerror}"
         raise RolloutError("WRONG_ARGUMENT", text) from error
@@ -69,14 +69,17 @@ def paths(releases: Sequence[Imported], output: str) -> list[Path]:
     Raises RolloutError WRONG_ARGUMENT for one file of several releases.
     """
     place = Path(output)
-    if place.suffix != ".sls":
-        return [place / Path(found_pillar.release_path(one.version)).name for one in releases]
-    if len(releases) > 1:
-        named = ", ".join(one.version for one in releases)
-        raise RolloutError(
-            "WRONG_ARGUMENT", f"output: {output}: is one file for {named}: give a folder, or version="
-        )
-    return [place]
+    is_file = place.suffix == ".sls"
+    names: dict[Path, list[str]] = {}
+    for one in releases:
+        path = place if is_file else place / Path(found_pillar.release_path(one.version)).name
+        names.setdefault(path, []).append(one.version)
+    for path, named in names.items():
+        if named[1:]:
+            other = "give a folder, or version=" if is_file else "give version="
+            text = f"output: {path}: is one file for {', '.join(named)}: {other}"
+            raise RolloutError("WRONG_ARGUMENT", text)
+    return list(names)
 
 
 def report(

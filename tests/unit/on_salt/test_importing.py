@@ -115,6 +115,26 @@ def test_several_releases_need_a_folder(release, registry, tmp_path):
     assert sorted(one.name for one in (tmp_path / "new").iterdir()) == ["18_0_6-1.sls", "18_0_9-1.sls"]
 
 
+def test_two_releases_that_one_file_would_be_of_are_refused(release, registry, tmp_path):
+    """A dot of a version is no dot of the file's name."""
+    path = tmp_path / "versions.yaml"
+    defaults = {name: {"heatAPIImage": f"r.example/h:{name}"} for name in ("1.0.6.1", "1.0.6_1")}
+    status = {"containerImageVersionDefaults": defaults, "deployedVersion": "1.0.6.1"}
+    status["availableVersion"] = "1.0.6_1"
+    path.write_text(yaml.safe_dump({"kind": "OpenStackVersion", "status": status}), encoding="utf-8")
+    answer = release.import_(str(path), pin=False, output=str(tmp_path / "new"), follows=NEW)
+    assert answer["retcode"] == 2 and "1_0_6_1.sls: is one file for 1.0.6.1, 1.0.6_1" in answer["Error"]
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_mark_of_the_encoding_before_a_text_is_no_part_of_it(release, registry, tmp_path):
+    path = tmp_path / "list"
+    path.write_text("r.example/kolla/heat-engine:2026.1\n", encoding="utf-8-sig")
+    with pytest.raises(Refusal, match="RELEASE_INCOMPLETE"):
+        release.import_(str(path), pin=False, output=str(tmp_path / "new"))
+    assert (tmp_path / "new" / "2026_1.sls").is_file()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
