@@ -47,12 +47,13 @@ class Taken:
     repaired: dict[str, str] = field(default_factory=dict)
     repeated: list[str] = field(default_factory=list)
     latest: list[str] = field(default_factory=list)
+    _told: set[tuple[str, str, str]] = field(default_factory=set, repr=False)
 
     def skip(self, name: str, why: str, detail: str = "") -> None:
         """Leave a name out."""
-        record = {"name": name, "why": why, "detail": detail}
-        if record not in self.skipped:
-            self.skipped.append(record)
+        if (name, why, detail) not in self._told:
+            self._told.add((name, why, detail))
+            self.skipped.append({"name": name, "why": why, "detail": detail})
 
     def record(self) -> dict[str, Any]:
         """All of it but the images, as plain data."""

@@ -14,6 +14,8 @@ from functools import lru_cache
 
 from packaging.version import InvalidVersion, Version
 
+from openstack_rollout.declared.names import LONGEST
+
 _LEADING = re.compile(r"v?(\d+(?:\.\d+)*)(?=$|[.+_-])")
 _SEPARATORS = re.compile(r"[.+_-]+")
 _WORD_AND_NUMBER = re.compile(r"([a-z]*)(\d*)([a-z]*)")
@@ -156,6 +158,8 @@ def _sorted(said: Mapping[str, Said]) -> tuple[list[str], list[tuple[str, str]]]
 
 @lru_cache(maxsize=4096)
 def _read(name: str) -> _Name:
+    if len(name) > LONGEST:  # of no release, and Python reads no number of any length
+        return _Name(None, (), ((f"={name}", None),), None)
     try:
         version = Version(name)
     except InvalidVersion:

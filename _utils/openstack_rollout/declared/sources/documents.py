@@ -82,6 +82,8 @@ def typed(text: str) -> Any:
 def _load(text: str, loader: type[yaml.SafeLoader]) -> list[Any]:
     if len(text) > _LARGEST:
         raise RolloutError("RELEASE_REFUSED", f"SOURCE: has {len(text)} characters, {_LARGEST} are allowed")
+    if text.lstrip()[:1] in ("{", "["):
+        text = text.replace("\t", " ")  # JSON may be indented by tabs, YAML may not
     try:
         found = list(yaml.load_all(text, Loader=loader))
     except yaml.MarkedYAMLError as error:
@@ -97,9 +99,13 @@ def _load(text: str, loader: type[yaml.SafeLoader]) -> list[Any]:
 
 
 def _flat(documents: Sequence[Any]) -> Iterator[Any]:
-    for one in documents:
+    left, seen = list(reversed(documents)), set()
+    while left:
+        one = left.pop()
         if isinstance(one, Mapping) and str(one.get("kind", "")).endswith("List") and "items" in one:
-            yield from _flat(listed(one["items"]))
+            if id(one) not in seen:  # by aliases a list may be in many places, or in itself
+                seen.add(id(one))
+                left += reversed(listed(one["items"]))
         elif one is not None:
             yield one
 

@@ -79,7 +79,7 @@ def _is_parameter(name: str) -> bool:
 
 
 def _one(name: str, value: Any) -> list[Named]:
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and value:
         return [Named(name, str(one or "").strip(), name, backend) for backend, one in mapped(value).items()]
     return [Named(name, value.strip() if isinstance(value, str) else "", name)]
 

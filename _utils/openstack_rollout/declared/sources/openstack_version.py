@@ -60,7 +60,7 @@ def read(resource: Mapping[str, Any]) -> Source:
 
 def _named(images: Any, where: str) -> Iterator[Named]:
     for name, value in mapped(images).items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             for backend, reference in mapped(value).items():
                 yield Named(name, _text(reference), where, backend)
         else:

@@ -25,7 +25,7 @@ def read(document: Any) -> Source:
 
 def _images(images: Any) -> Iterator[Named]:
     for name, value in mapped(images).items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             yield from (Named(name, str(one or ""), name, backend) for backend, one in mapped(value).items())
         else:
             yield Named(name, value if isinstance(value, str) else "", name)

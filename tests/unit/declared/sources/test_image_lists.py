@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import yaml
 
@@ -179,6 +181,7 @@ def test_the_release_as_found_comes_as_it_is():
         ("r.example/k/fluentd:1.1\n", "holds no image that a release has"),
         ("keystone:1.1\n", "has to begin with a registry"),
         ("a: &a [*a]\n", "is nothing that releases come from"),
+        ("&a\nkind: List\nitems: [*a]\n", "is nothing that releases come from"),
     ],
 )
 def test_what_is_no_source_is_refused(source, said):
@@ -186,3 +189,10 @@ def test_what_is_no_source_is_refused(source, said):
         imported(source)
     assert refused.value.reason == "RELEASE_REFUSED"
     assert said in refused.value.message
+
+
+def test_a_list_with_many_names_of_no_key_takes_no_time():
+    names = [f"r.example/k/nothing-{number}:1" for number in range(20_000)]
+    begun = time.process_time()
+    _, (taken,), _ = imported("\n".join([*names, "r.example/k/nova-api:1"]))
+    assert len(taken.skipped) == len(names) and time.process_time() - begun < 8

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import yaml
 
@@ -124,3 +126,26 @@ def test_what_is_deployed_is_older_than_what_is_available_where_names_do_not_tel
 def test_versions_that_the_resource_names_and_does_not_have_are_told():
     source = telling.read(resource({"1.1": {}}, availableVersion="1.2"))
     assert source.notes == ("status:availableVersion: '1.2' is none of its releases",)
+
+
+def test_json_is_a_source_however_it_is_indented():
+    plain = yaml.safe_load(resource({"1.1": {"heatAPIImage": "r.example/h:1"}}))
+    for indent in (None, 4, "\t"):
+        images, _, _ = imported(json.dumps(plain, indent=indent))
+        assert images == {"1.1": {"heat_api_image": "r.example/h:1"}}
+
+
+def test_a_map_without_a_back_end_is_named():
+    _, _, custom = imported(resource({"1.1": {"heatAPIImage": "r.example/h:1"}}, {"cinderVolumeImages": {}}))
+    assert skipped(custom) == {"cinderVolumeImages": ("empty", "")}
+    images = {"heat_api_image": "r.example/h:1.1", "cinder_volume_images": {}}
+    for one in (images, {"openstack": {"releases": {"1.1": {"images": images}}}}):
+        _, (taken,), _ = imported(yaml.safe_dump(one))
+        assert skipped(taken) == {"cinder_volume_images": ("empty", "")}
+
+
+def test_a_version_too_long_for_any_name_is_refused_by_what_it_is():
+    long = "1" * 5000
+    text = f"kind: OpenStackVersion\nstatus:\n  containerImageVersionDefaults:\n    ? {long}\n"
+    with pytest.raises(RolloutError, match=r"^RELEASE_REFUSED: .*is too long: 5000 characters"):
+        imported(f"{text}    : {{heatAPIImage: 'r.example/h:1'}}\n")
