@@ -44,6 +44,7 @@ def html(data: Mapping[str, Any], made: float) -> str:
 def heading(data: Mapping[str, Any]) -> str:
     """One line: what is compared."""
     said = {True: "", False: ": an older one", None: ": nothing tells which is newer"}[data["newer"]]
+    said = ": the same" if data["from"] == data["to"] else said
     count = f"{len(data['images'])} images differ, {data['same']} are the same"
     return f"{data['from']} to {data['to']}{said}; {count}, {len(data['packages'])} packages differ"
 
