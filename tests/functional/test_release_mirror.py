@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
 import pytest
 
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.on_salt import image_copies
 from tests.functional.registry_server import Registry
 from tests.functional.test_registry_signatures import MINE, OTHER, public
 from tests.functional.test_release_runner import Master
@@ -116,3 +122,54 @@ def test_tags_and_places_that_are_none_are_refused(master, mirror):
     master.release("1.0.1", {"nova_compute_image": f"{master.server.address}/ns/nova-compute:1"})
     status, answer = master.run("release.mirror", "1.0.1", f"to={mirror.address}")
     assert (status, "release.pin" in str(answer)) == (2, True), answer
+
+
+@pytest.fixture
+def silent(tmp_path, monkeypatch):
+    """The address of a registry that begins to answer, and then says nothing more."""
+    over = threading.Event()
+
+    class Silent(BaseHTTPRequestHandler):
+        def do_GET(self):
+            if self.path != "/v2/":
+                over.wait(60)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Silent)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"127.0.0.1:{server.server_port}"
+    conf = tmp_path / "registries.conf"
+    conf.write_text(f'[[registry]]\nlocation = "{address}"\ninsecure = true\n')
+    monkeypatch.setenv("CONTAINERS_REGISTRIES_CONF", str(conf))
+    yield address
+    over.set()
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_registry_that_falls_silent_is_not_waited_for_without_end(silent, tmp_path, monkeypatch):
+    monkeypatch.setattr(image_copies, "STALL", 2.0)
+    begun = time.monotonic()
+    with pytest.raises(RolloutError) as refused:
+        image_copies.copy(f"docker://{silent}/ns/x@sha256:{'0' * 64}", f"dir:{tmp_path}/x", {})
+    assert refused.value.reason == "REGISTRY_UNREACHABLE" and silent in refused.value.message
+    assert time.monotonic() - begun < 30
+
+
+def test_copies_end_with_whoever_waits_for_them(silent, tmp_path):
+    begun, reasons = time.monotonic(), []
+
+    def copy(number):
+        with pytest.raises(RolloutError) as refused:
+            image_copies.copy(f"docker://{silent}/ns/x@sha256:{number:064}", f"dir:{tmp_path}/{number}", {})
+        reasons.append(refused.value.reason)
+
+    with pytest.raises(KeyboardInterrupt), image_copies.together() as pool:
+        pool.submit(copy, 1)
+        time.sleep(1)
+        raise KeyboardInterrupt
+    assert reasons == ["INTERRUPTED"] and time.monotonic() - begun < 30

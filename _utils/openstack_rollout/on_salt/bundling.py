@@ -52,7 +52,7 @@ def bundle(
         for name in (_IMAGES, _SIGNATURES):
             (folder / name).mkdir(parents=True, exist_ok=True)
         reach = partial(image_copies.reached, opts, model)
-        with ThreadPoolExecutor(max_workers=image_copies.AT_ONCE) as pool:
+        with image_copies.together() as pool:
             jobs = [(key, every[key], one in left) for one, key in keys.items()]
             problems = [
                 line for some in pool.map(lambda job: _fetch(reach, folder, *job), jobs) for line in some

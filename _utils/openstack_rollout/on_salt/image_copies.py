@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
+
+from salt.exceptions import CommandExecutionError
 
 from openstack_rollout.declared import needed_images, references, releases
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.references import Reference
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.node import images, registries
+from openstack_rollout.node import images, moving, registries
 from openstack_rollout.on_salt import registry, registry_logins, signatures, skopeo
 
 #: How many are copied at once.
 AT_ONCE = 4
+#: Seconds without a byte after which a copy is ended: a registry may take long to put a large layer away.
+STALL = 600.0
 REGISTRY, FOLDER = "docker://", "dir:"
 _TRIES = 3
+_of_thread = threading.local()
 
 
 def wanted(model: Model, version: str, needed: bool) -> dict[str, Reference]:
@@ -49,6 +56,25 @@ def reached(opts: Mapping[str, Any], model: Model, some: Iterable[str]) -> dict[
     }
 
 
+@contextmanager
+def together(at_once: int = AT_ONCE) -> Iterator[ThreadPoolExecutor]:
+    """Threads that copy, and whose copies end where whoever waits for them is interrupted.
+
+    at_once (int): how many they are.
+    """
+    over = threading.Event()
+
+    def begin() -> None:
+        _of_thread.over = over
+
+    with ThreadPoolExecutor(max_workers=at_once, initializer=begin) as pool:
+        try:
+            yield pool
+        except BaseException:
+            over.set()
+            raise
+
+
 def signed(image: Reference, declared: registries.Declared) -> Iterator[tuple[Reference, Reference]]:
     """The signatures that an image needs and its registry has: each as (what is signed, where its signature
     is), of the image itself and of each image of a list; none where none are wanted.
@@ -69,7 +95,7 @@ def copy(source: str, there: str, declared: registries.Declared, *, whole: bool 
 
     source, there (str): docker://reference or dir:folder. declared: of registries. whole: of a list, all its
     images; else the one for the master's own kind of machine.
-    Raises RolloutError: REGISTRY_…, IMAGE_…, DISK_FULL or LIBRARY_MISSING.
+    Raises RolloutError: REGISTRY_…, IMAGE_…, DISK_FULL, INTERRUPTED or LIBRARY_MISSING.
     """
     try:
         with (
@@ -84,10 +110,19 @@ def copy(source: str, there: str, declared: registries.Declared, *, whole: bool 
                 *(("--all", "--preserve-digests") if whole else ()),
                 *(f"--retry-times={_TRIES}", *options, source, there),
             )
-            done = _run(command, (*of_source.descriptors, *of_there.descriptors))
+            descriptors = (*of_source.descriptors, *of_there.descriptors)
+            done = moving.run(command, moving.Limits(STALL, _interrupted), descriptors=descriptors)
     except registries.Unreadable as error:
         raise RolloutError("REGISTRY_LOGIN", str(error)) from error
-    if done.returncode:
+    except CommandExecutionError as error:
+        raise RolloutError("LIBRARY_MISSING", f"skopeo cannot be run: {error}") from error
+    except moving.Stopped as ended:
+        if ended.why:
+            raise RolloutError("INTERRUPTED", f"{source} to {there}: {ended.why}") from ended
+        waited = f"nothing came for {STALL:g} s, {ended.moved} bytes before that, and the copy was ended"
+        text = f"{source} to {there}: {waited}; it waited for {', '.join(ended.peers) or 'the disk'}"
+        raise RolloutError("REGISTRY_UNREACHABLE" if ended.peers else "IMAGE_PULL_FAILED", text) from ended
+    if done.retcode:
         text = skopeo.said(done.stderr)
         raise RolloutError(images.pull_failure(text), f"{source} to {there}: {text}")
 
@@ -96,8 +131,7 @@ def _reference(place: str) -> str:
     return place.removeprefix(REGISTRY) if place.startswith(REGISTRY) else ""
 
 
-def _run(command: Sequence[str], descriptors: Sequence[int]) -> subprocess.CompletedProcess[bytes]:
-    try:
-        return subprocess.run(command, capture_output=True, check=False, pass_fds=descriptors)
-    except OSError as error:
-        raise RolloutError("LIBRARY_MISSING", f"skopeo cannot be run: {error.strerror}") from error
+def _interrupted() -> str:
+    """Why a copy of this thread has to end, "" to go on."""
+    over = getattr(_of_thread, "over", None)
+    return "whoever waits for it was interrupted" if over and over.is_set() else ""

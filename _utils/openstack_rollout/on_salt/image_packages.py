@@ -9,7 +9,6 @@ import json
 import tarfile
 import tempfile
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -53,7 +52,7 @@ def of(wanted: Iterable[str], reach: Reach) -> dict[str, Contents | RolloutError
         except (OSError, ValueError, LookupError, TypeError, tarfile.TarError) as error:
             return RolloutError("IMAGE_DAMAGED", f"{name}: its packages cannot be read: {error}")
 
-    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+    with image_copies.together(AT_ONCE) as pool:
         return dict(zip(names, pool.map(look, names), strict=True))
 
 

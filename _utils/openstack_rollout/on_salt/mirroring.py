@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -61,7 +60,7 @@ def mirror(
             raise answer
     left = [one for one in every if there[str(one.there)] != one.source.digest]
     if not test:
-        with ThreadPoolExecutor(max_workers=image_copies.AT_ONCE) as pool:
+        with image_copies.together() as pool:
             done = pool.map(lambda one: _copy(reach, one, bundle, whole=one in left), every)
             problems = [line for some in done for line in some]
         # A registry that took a manifest has what is in it; what it gives back is what counts.

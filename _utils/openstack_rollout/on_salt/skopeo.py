@@ -20,9 +20,10 @@ def command(reached: registries.Given, verb: str, *arguments: str) -> list[str]:
     return ["skopeo", *conf, verb, *auth, *arguments]
 
 
-def said(output: bytes) -> str:
+def said(output: bytes | str) -> str:
     """The message of skopeo's last line, which may be a record: time="…" level=fatal msg="…"."""
-    lines = [line.strip() for line in output.decode(errors="replace").splitlines() if line.strip()]
+    text = output if isinstance(output, str) else output.decode(errors="replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
         return "skopeo said nothing"
     record = _RECORD.search(lines[-1])
