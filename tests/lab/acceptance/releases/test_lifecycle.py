@@ -45,7 +45,7 @@ def mirror(cloud, tmp_path_factory):
         yield PLACE
     finally:
         served.terminate()
-        served.wait()
+        served.wait(30)
 
 
 def asked(cloud, *command, status=0):

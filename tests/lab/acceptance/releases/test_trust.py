@@ -140,14 +140,18 @@ def test_a_signed_one_is_taken_and_no_login_gets_anywhere(cloud, guarded, vault)
     with EventLog(cloud) as log, command_lines() as seen:
         operator.update(cloud)
     proof.assert_cloud_at(cloud, RELEASES["ns/signed"])
-    told = [json.dumps(log.events), *(cloud.logs(node) for node in cloud.nodes), "\n".join(seen)]
+    journals = [cloud.logs(node) for node in cloud.nodes]
+    told = [json.dumps(log.events), *journals, "\n".join(seen)]
     told += [
         cloud.master(["salt-run", f"rollout.{what}", "--out=json"]).stdout for what in ("status", "report")
     ]
     assert log.events and any("podman" in line and "pull" in line for line in seen)
+    assert all("salt-minion" in one for one in journals)
     assert not any(secret in text for text in told for secret in SECRETS)
     files = holders(cloud)
     assert str(vault) in files, "the search finds nothing"
+    caches = cloud.home / "salt/var/cache/salt/master"
+    assert all((caches / one).is_dir() for one in ("jobs", "openstack/rollout")), "it looks elsewhere"
     # Salt's own cache of minions' pillar has it (minion_data_cache): docs/how-to/registries.md.
     known = [f"/var/cache/salt/master/{bank}/" for bank in ("minions", "pillar")]
     assert [one for one in files if one != str(vault) and not any(bank in one for bank in known)] == []
