@@ -13,10 +13,11 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from pydantic import ValidationError
 
-from openstack_rollout.declared import references, releases, version_order
+from openstack_rollout.declared import references, releases, translation, version_order
 from openstack_rollout.declared.names import NAME, RELEASE
-from openstack_rollout.declared.problems import shown
+from openstack_rollout.declared.problems import path, shown
 from openstack_rollout.declared.services import BACKEND_MAPS
 from openstack_rollout.declared.sources.found import Listed, Named, Source, Style
 from openstack_rollout.declared.sources.naming import Fate, Names, repository
@@ -104,7 +105,7 @@ def read(
         ]
         if follows and found:
             found[0].follows = follows
-        problems = list(_unclear(model, found))
+        problems = [*_unfit(model, found), *_unclear(model, found)]
     if problems:
         more = f" (and {len(problems) - 1} more: {'; '.join(problems[1:])})" if problems[1:] else ""
         raise RolloutError("RELEASE_REFUSED", f"SOURCE: {problems[0]}{more}")
@@ -333,6 +334,17 @@ def _reference(text: str) -> tuple[str, bool]:
     text = text.removeprefix("docker://")
     bare = "@" not in text and ":" not in text.rpartition("/")[2]
     return str(references.parse(f"{text}:{_LATEST}" if bare else text)), bare
+
+
+def _unfit(model: Model, found: Sequence[Imported]) -> Iterator[str]:
+    """What the catalogue would refuse of the new releases."""
+    types = {"types": dict.fromkeys([*model.service_types, *model.services])}
+    for one in found:
+        try:
+            releases.Release.model_validate(one.content(), context=types)
+        except ValidationError as error:
+            for place, text in translation.problems(error, releases.Release):
+                yield f"{path((one.version, *place))}: {text}"
 
 
 def _unclear(model: Model, found: Sequence[Imported]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import yaml
 
 from openstack_rollout.declared import importing, reading
@@ -81,6 +82,28 @@ def test_what_is_written_is_a_release_of_the_catalogue():
     openstack["target_version"] = "2026.1-ubuntu-noble"
     assert reading.reasons(openstack)[0] == []
     assert cloud_pillar.model(openstack).ordered == ["1.0.0", NEW, "2026.1-ubuntu-noble"]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"imagse": {}}, "1.0.2:imagse: unknown key"),
+        ({"packages": 5}, "1.0.2:packages: has to be a mapping"),
+        ({"follows": "../x"}, "1.0.2:follows: '../x': a release's name has letters"),
+        (
+            {"checks": [{"service": "nosuch", "call": "rabbitmq_cluster.stable_flags"}]},
+            "1.0.2:checks:0:service:",
+        ),
+    ],
+)
+def test_what_the_catalogue_would_refuse_is_not_made(more, said):
+    """A file of it would have the whole pillar refused."""
+    text = yaml.safe_dump({"openstack": {"releases": {"1.0.2": {"images": of_release(), **more}}}})
+    with pytest.raises(RolloutError) as refused:
+        importing.read(cloud_pillar.model(), telling.read(text), None, (), None)
+    assert refused.value.reason == "RELEASE_REFUSED" and said in refused.value.message
+    with pytest.raises(RolloutError, match=r"^RELEASE_REFUSED: .*1\.0\.2:follows: "):
+        imported(of_release(), follows="../x")
 
 
 def test_a_version_that_yaml_would_read_as_a_number_is_written_in_quotes():

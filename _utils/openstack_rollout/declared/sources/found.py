@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from openstack_rollout.declared.problems import plain
+
 
 class Style(Enum):
     """How a source calls its images."""
@@ -32,6 +34,11 @@ class Named:
     where: str
     backend: str = ""
     apart: str = ""
+
+    def __post_init__(self) -> None:
+        # They are printed: somebody else's words move no terminal, and can be written on any.
+        for key in ("name", "where", "backend"):
+            object.__setattr__(self, key, plain(getattr(self, key)))
 
 
 @dataclass(frozen=True)

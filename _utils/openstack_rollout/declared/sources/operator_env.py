@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from openstack_rollout.declared.problems import plain
 from openstack_rollout.declared.sources.documents import below, listed
 from openstack_rollout.declared.sources.found import Listed, Named, Source, Style
 
@@ -33,7 +34,7 @@ def read(resources: Sequence[Mapping[str, Any]]) -> Source:
                 images.append(Named(name, text, where, apart=apart))
     own = {str(below(one, "spec", "version") or "") for one in resources if one.get("kind") == _CSV} - {""}
     said = list(versions) or sorted(own)
-    notes = [f"it names several versions: {', '.join(said)}"] if len(said) > 1 else []
+    notes = [f"it names several versions: {plain(', '.join(said))}"] if len(said) > 1 else []
     listed_ = Listed(said[0] if len(said) == 1 else "", tuple(images))
     kinds = ", ".join(dict.fromkeys(str(one["kind"]) for one in resources))
     return Source(kinds, Style.VARIABLE, (listed_,), notes=tuple(notes), deployer=RHOSO)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -196,3 +197,12 @@ def test_a_list_with_many_names_of_no_key_takes_no_time():
     begun = time.process_time()
     _, (taken,), _ = imported("\n".join([*names, "r.example/k/nova-api:1"]))
     assert len(taken.skipped) == len(names) and time.process_time() - begun < 8
+
+
+@pytest.mark.parametrize("odd", ["x\ny", "\x1b[31m", "\ud83d", "\u202e", "\U0001f600"])
+def test_whatever_a_source_calls_an_image_is_printed_as_plain_text(odd):
+    images = {"nova_compute_image": "r.example/n:1", f"{odd}_image": "r.example/x:1"}
+    _, (taken,), _ = imported(json.dumps(images))
+    (skipped_,) = taken.skipped
+    assert skipped_["name"].endswith("_image") and skipped_["name"].isascii()
+    assert skipped_["name"].isprintable()
