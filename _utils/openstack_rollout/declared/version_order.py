@@ -140,7 +140,7 @@ def _sorted(said: Mapping[str, Said]) -> tuple[list[str], list[tuple[str, str]]]
                 older, later = (one, other) if found < 0 else (other, one)
                 below[later].add(older)
     result: list[str] = []
-    unclear: list[tuple[str, str]] = []
+    unclear = [("", name) for name in names if said[name].follows == name]
     while below:
         first = [name for name, older in below.items() if not older]
         if not first:
