@@ -14,11 +14,15 @@ from typing import Any
 from openstack_rollout.declared import releases
 from openstack_rollout.declared.backup import OF_CLUSTERS, BackedUp
 from openstack_rollout.declared.model import Model
+from openstack_rollout.declared.rounds import Round
 from openstack_rollout.errors import RolloutError, some
-from openstack_rollout.records.run_record import NodeRecord, NodeState, Run
+from openstack_rollout.records.planned import PlannedStage
+from openstack_rollout.records.run_record import NodeState, Run
+from openstack_rollout.rollout.engine import Engine
 from openstack_rollout.rollout.fleet import Halted, never
 from openstack_rollout.rollout.membership import Membership
 from openstack_rollout.rollout.ports import Ports
+from openstack_rollout.rollout.window import Node
 from openstack_rollout.vocabulary import in_order
 
 FILES = "files"
@@ -30,15 +34,16 @@ def before(  # noqa: PLR0917
     run: Run,
     model: Model,
     members: Membership,
-    records: Mapping[str, NodeRecord],
-    halted: Halted,
+    engine: Engine,
+    stages: Iterable[PlannedStage],
 ) -> None:
     """Take the backup of a run that is about to touch its first node, where it is declared; of nodes that
     come to it later, their files.
 
-    records: node id → what the run did to it so far. Raises RolloutError BACKUP_FAILED, or what halts the
-    run.
+    engine: of the run. stages: those that come now: while a window keeps their first node from going,
+    nothing is taken. Raises RolloutError BACKUP_FAILED, or what halts the run.
     """
+    records = engine.records
     touched = run.plan.prefetch if run.plan else ()
     moved = {node for node, record in records.items() if record.moved}
     if not model.backup.before or not touched or run.rollback or (moved and not run.backup):
@@ -48,10 +53,23 @@ def before(  # noqa: PLR0917
     late = [node for node in late if node not in moved | failed]
     if run.backup and (not late or FILES not in model.backup.of):
         return
+    if not _begin_now(engine, stages):
+        return  # what is written until then would not be in it
     of = [FILES] if run.backup else None
-    found = take(ports, run.id, model, members, late, halted, of=of, failed=failed)
+    found = take(ports, run.id, model, members, late, engine.requested, of=of, failed=failed)
     run.backup = run.backup | {node: list(parts) for node, parts in found.items()}
     ports.journal.save(run)
+
+
+def _begin_now(engine: Engine, stages: Iterable[PlannedStage]) -> bool:
+    """Whether the first node of some stages may start now, as far as windows are concerned."""
+    for stage in stages:
+        for one in stage.rounds:
+            for role in one.roles:
+                node = next(node for wave in role.waves for node in wave.nodes)
+                place = Round(stage.stage, one.name), Node(node.id, role.role, node.zone)
+                return engine.why_closed(*place, node.steps) is None
+    return False
 
 
 def take(  # noqa: PLR0917

@@ -145,6 +145,13 @@ class Engine:
         """Seconds that a step takes as a rule, by what was seen until now; None if unknown."""
         return self._pace.usual(place)
 
+    def why_closed(self, round_: Round, node: Node, steps: Sequence[str]) -> RolloutError | None:
+        """Why a node may not start: it would not end before its window closes, as far as is known."""
+        if ANY_TIME.issuperset(steps):
+            return None
+        seconds = partial(self._pace.at_most, node, round_.stage, round_.name, steps)
+        return self._closed(node, round_.stage, seconds)
+
     def is_in_flight(self, node: str) -> bool:
         """Whether a step of this run is under way on a node, as far as anybody knows."""
         return bool(adoption.under_way({node: self._log.records[node]} if node in self._log.records else {}))
@@ -292,19 +299,13 @@ class Engine:
         else:
             next_ = admitted(pass_, waiting, in_flight)
         for node in next_:
-            self._require_open(pass_.round_, node, steps[node.id])
+            if why := self.why_closed(pass_.round_, node, steps[node.id]):
+                raise why
             if steps[node.id] != ("restore",):
                 self._unedited()  # before its workloads leave, not only when it is to change
             waiting.remove(node)
             in_flight[node.id] = node
             self._begin(pass_, node, steps[node.id], steps[node.id][0], in_flight)
-
-    def _require_open(self, round_: Round, node: Node, steps: Sequence[str]) -> None:
-        """Raise RolloutError when a node would not end before its window closes, as far as is known."""
-        if not ANY_TIME.issuperset(steps):
-            seconds = partial(self._pace.at_most, node, round_.stage, round_.name, steps)
-            if why := self._closed(node, round_.stage, seconds):
-                raise why
 
     def _begin(self, pass_: Pass, node: Node, steps: Sequence[str], step: str, in_flight: InFlight) -> None:
         jid, run, round_ = self._fleet.new_job(), self._run, pass_.round_

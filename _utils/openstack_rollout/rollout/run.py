@@ -259,7 +259,7 @@ class Rollout:
         )
         run.planned = self._clock()
         self._journal.save(run)
-        backup.before(self._ports, run, model, members, engine.records, engine.requested)
+        backup.before(self._ports, run, model, members, engine, run.plan.stages)
         if not run.plan.prefetch:
             self._log.skipped(run, own.nodes)
             for name in in_order(own.nodes):
@@ -316,6 +316,7 @@ class Rollout:
         for node in planned.done:
             engine.skip(members.node(node), stage)
         tell = self._log.waiting(run, stage)
+        backup.before(self._ports, run, model, members, engine, [planned])
         walk = StageWalk(self._ports, model, members, seen, drains, planner, engine, run, tell)
         touched = walk.through(planned)
         taking_part = [name for name, one in own.nodes.items() if stage in one.stages]

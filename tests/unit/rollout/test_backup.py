@@ -20,7 +20,7 @@ class Keeper(Master):
 
     def __init__(self, cloud, folder):
         super().__init__(cloud, folder)
-        self.asked, self.faults, self.keeps = [], {}, {}
+        self.asked, self.faults, self.keeps, self.taken_at = [], {}, {}, []
         self.before_answer, self.mute = lambda: None, None
         cloud.openstack["service_types"]["control_plane"]["guard"] = "galera"
         cloud.openstack["backup"] = {"before": True, "of": ["galera", "files"], "keep": 2}
@@ -32,6 +32,7 @@ class Keeper(Master):
         found = {}
         for node, arguments in asked.items():
             self.asked.append((function, node, arguments))
+            self.taken_at += [self.cloud.now] if function == "take" else []
             if function == "take" and node not in self.faults:
                 self.keeps.setdefault(node, {}).setdefault(arguments["name"], {}).update(
                     dict.fromkeys(arguments["of"], PART)
@@ -61,6 +62,18 @@ def test_it_is_off_by_default_and_nobody_is_asked(cloud, master):
     del cloud.openstack["backup"]
     assert master.update()["state"] == "completed"
     assert master.asked == [] and master.run.backup == {}
+
+
+@pytest.mark.parametrize("prefetch", ["inside", "any_time"])
+def test_what_is_written_until_the_window_opens_is_in_it(cloud, master, prefetch):
+    cloud.openstack["window"] = {"from": "02:00", "to": "04:00", "prefetch": prefetch}
+    cloud.now = 12 * 3600.0
+    assert refusal(master.update).reason == "WINDOW_CLOSED" and taken(master) == {}
+    cloud.now = 26 * 3600.0
+    assert master.update()["state"] == "completed" and len(master.journal.run_ids()) == 1
+    assert taken(master)["controller1"] == ["galera", "files"] and taken(master).keys() == cloud.nodes.keys()
+    first = min(data["at"] for _, data in cloud.events if data["step"] == "apply")
+    assert all(26 * 3600 <= at <= first for at in master.taken_at)
 
 
 def test_one_controller_keeps_what_is_of_its_cluster_and_each_node_its_files_before_any_is_touched(
