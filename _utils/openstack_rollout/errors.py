@@ -350,6 +350,11 @@ class RolloutError(Exception):
         """What an operator does about it (str)."""
         return REASONS[self.reason]
 
+    def reword(self, message: str, nodes: Iterable[str]) -> None:
+        """Say it otherwise, of other nodes; what else the error knows stays."""
+        self.message, self.nodes = message, tuple(nodes)
+        self.args = (f"{self.reason}: {message}",)
+
 
 def one_line(text: str, reason: str = "", limit: int = 400) -> str:
     """A message fit for one line, without the reason that stands before it anyway.

@@ -25,6 +25,7 @@ class Ending:
         self._lock = ports.lock
         self._clock = ports.clock
         self._audit = ports.audit
+        self._interrupted = ports.interrupted
         self._pillar = partial(tags.declared, ports)
         self._engines = engines
         self._log = log
@@ -65,6 +66,10 @@ class Ending:
             run.state = RunState.ABORTED if aborted else incomplete
             run.reason, run.message = error.reason, error.message
             run.closed = error.closed if isinstance(error, WindowClosed) else None
+            if run.closed and not aborted and self._is_asked_to_pause(run):
+                # It would go on by itself, and nobody would know of the request any more.
+                run.reason, run.closed = "PAUSED_BY_OPERATOR", None
+                run.message = f"a pause was asked for when its window closed: {error.message}"
             for record in run.stage.values():
                 if record.state is StageState.RUNNING:
                     record.state = StageState(run.state.value)
@@ -74,6 +79,9 @@ class Ending:
             if aborted:
                 self.restore_drained(run)
             self._log.announce(run, "-", "-", "run", run.state.value)
+
+    def _is_asked_to_pause(self, run: Run) -> bool:
+        return self._journal.requested(run.id) == "pause" or self._interrupted()
 
     def restore_drained(self, run: Run) -> None:
         """Restore what an ended run left drained, where it can be; the run's message names the rest."""

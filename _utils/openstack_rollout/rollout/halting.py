@@ -44,7 +44,6 @@ def requested(journal: Journal, run: Run) -> RolloutError | None:
 
 def left(halt: RolloutError, in_flight: Iterable[str], how: str = "still in flight") -> RolloutError:
     """The error that ends a run while nodes are in flight: the next one waits for what runs there."""
-    nodes = sorted(in_flight)
-    if not nodes:
-        return halt
-    return RolloutError(halt.reason, f"{halt.message}; {how}: {some(nodes)}", nodes)
+    if nodes := sorted(in_flight):
+        halt.reword(f"{halt.message}; {how}: {some(nodes)}", nodes)
+    return halt
