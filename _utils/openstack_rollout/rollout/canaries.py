@@ -45,6 +45,7 @@ class Canaries:
         self._round = round_
         self._role = role
         self._soaking = soaking
+        self._tried: set[str] = set()  # the canaries that went: of whatever group they are, they go once
 
     def then_the_rest(
         self, replan: Replan, capacity: Capacity | None = None, apart: Apart | None = None
@@ -60,17 +61,16 @@ class Canaries:
         planned = replan(trial)
         if planned is None:
             return False
-        tried: set[str] = set()
         of = self._journal, self._run, self._policy, self._engine.records, stage, trial
         with proving.noted(*of):
             while planned is not None and not trial.soaked:
                 trial.canaries = list(planned.proving)
                 self._journal.save(self._run)
-                first = [node for node in planned.canaries if node.id not in tried]
+                first = [node for node in planned.canaries if node.id not in self._tried]
                 if not first:
                     break
                 self._engine.through(Pass(round_, Window(1), capacity), self._role, first, tolerated=0)
-                tried |= {node.id for node in first}
+                self._tried |= {node.id for node in first}
                 planned = replan(trial)  # an excluded canary has proven nothing: another takes its place
             if planned is not None and planned.soak and not trial.soaked:
                 self._soak(planned)
@@ -78,7 +78,7 @@ class Canaries:
         self._journal.save(self._run)
         planned = replan(trial)
         if planned is not None:
-            rest = [node for node in planned.rest if node.id not in tried]
+            rest = [node for node in planned.rest if node.id not in self._tried]
             window = Window(planned.batch, planned.per_zone)
             self._engine.through(Pass(round_, window, capacity, apart), self._role, rest)
         return True

@@ -73,6 +73,8 @@ def to_resume(journal: Journal, lock: Lock, given: Given = NOTHING) -> str | Non
     if not _driven(run, lock):
         journal.clear_request(run.id)
         stops.passed(run.asked)
+        if given.target not in (None, run.asked.limit):
+            journal.forget_confirmed(run.id)  # it was a yes to other nodes
         asking.change(run.asked, given)
         journal.save(run)
         return run.orchestration

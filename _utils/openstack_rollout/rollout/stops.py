@@ -16,6 +16,9 @@ from openstack_rollout.records.planned import PlannedStage
 from openstack_rollout.records.run_record import NodeRecord, Run
 from openstack_rollout.rollout.membership import Membership
 
+#: Steps after which a node is what it was before the stage.
+_NOTHING = ("measure", "restore")
+
 
 class Stops:
     """The stops of one run. members: the nodes and their roles."""
@@ -52,7 +55,7 @@ class Stops:
         if self._members.policies[role].pause_after is None:
             return
         names = [*self._members.groups.get(role, {}), ""]
-        moved = {self._members.group_of(role, node) for node, one in records.items() if _moved(one, round_)}
+        moved = {self._members.group_of(role, node) for node, one in records.items() if _taken(one, round_)}
         before = [name for name in names[: names.index(group)] if name in moved]
         key = "/".join((round_.stage, round_.name, role, *before[-1:]))
         if before and key not in self._run.asked.passed:
@@ -65,10 +68,12 @@ class Stops:
         raise RolloutError("GATED", f"run {self._run.id}: {why}")
 
 
-def _moved(record: NodeRecord, round_: Round) -> bool:
-    """Whether a run applied a round of a stage to a node."""
-    here = round_.stage, round_.name, "apply", "done"
-    return any((one.stage, one.round, one.step, one.outcome) == here for one in record.history)
+def _taken(record: NodeRecord, round_: Round) -> bool:
+    """Whether a run took a node through a round of a stage, however that ended: most of all where a whole
+    group failed, an operator wants to look at it.
+    """
+    here = round_.stage, round_.name
+    return any((one.stage, one.round) == here and one.step not in _NOTHING for one in record.history)
 
 
 def key_of(asked: Asked) -> str:

@@ -32,3 +32,10 @@ def test_a_canary_that_falls_ill_while_soaking_stops_the_rest(cloud, master):
     error = refusal(master.update)
     assert error.reason == "NOT_AT_RELEASE" and "compute1" in error.message
     assert "compute2" not in cloud.statuses("apply")
+
+
+def test_a_canary_of_the_next_group_is_not_taken_through_the_stage_again_with_it(cloud, master):
+    cloud.policy("compute", groups={"a": "compute1", "b": "compute2 or compute3"}, canary=2, soak=60)
+    assert master.update()["state"] == "completed"
+    applied = [node for node in cloud.statuses("apply", stage="services") if node.startswith("compute")]
+    assert applied == ["compute1", "compute2", "compute3", "compute4"]

@@ -230,6 +230,19 @@ def test_a_yes_holds_no_more_when_what_is_declared_was_edited(cloud, master):
     assert [one[1] for one in operator.asked] == ["services", "ovs"]
 
 
+@pytest.mark.parametrize("limit", ["compute*", "*"])
+def test_a_yes_to_a_role_is_none_to_nodes_that_were_outside_of_the_limit(cloud, master, limit):
+    operator = Operator(master)
+    cloud.nodes["compute1"].faults["ovs/apply"] = "OVS_FAILED"
+    done(cloud, "services")
+    refusal(lambda: master.update(limit="compute1", confirm="role"))
+    assert [one[3] for one in operator.asked] == [["compute1"]]
+    cloud.nodes["compute1"].faults.clear()
+    control.to_resume(master.journal, master.lock, Given(limit=limit))
+    assert master.update()["state"] == "completed"
+    assert operator.asked[-1][3] == COMPUTES
+
+
 def test_answers_to_nothing_are_refused(cloud, master):
     assert refusal(lambda: control.confirm(master.journal, master.lock)).reason == "NO_RUN"
     lines = []

@@ -77,6 +77,15 @@ def test_a_run_killed_before_it_could_write_the_stop_comes_to_it_again(cloud, ma
     assert master.update()["state"] == "completed"
 
 
+def test_a_run_stops_behind_a_group_of_which_every_node_failed(cloud, master):
+    groups = {"a": "compute1", "b": "compute2"}
+    cloud.policy("compute", groups=groups, pause_after="group", on_failure="quarantine")
+    cloud.nodes["compute1"].faults["ovn/apply"] = "CONTAINER_EXITED"
+    error = refusal(master.update)
+    assert error.reason == "GATED" and "group a of compute is done at ovn, b is next" in error.message
+    assert ("ovn", "compute2") not in cloud.applied
+
+
 def test_a_cloud_that_needs_nothing_is_done_and_not_stopped(cloud, master):
     master.update()
     assert master.update(until="ovn")["state"] == "completed"
