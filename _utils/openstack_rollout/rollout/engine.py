@@ -264,8 +264,11 @@ class Engine:
         """Let nodes go on that rest no more, and leave those out that an operator does not want to go."""
         skipped = self._journal.skipped(self._run.id)
         for node in [one for one in waiting if one.id in skipped] if skipped else ():
-            waiting.remove(node)
-            self._leave_out(pass_, node, in_flight)
+            if steps[node.id] == ("restore",):
+                self._left_out.add(node.id)  # once its workloads are back
+            else:
+                waiting.remove(node)
+                self._leave_out(pass_, node, in_flight)
         for node in self._resting.released(in_flight, pass_.round_, self.records, skipped):
             if node.id in skipped:
                 self._left_out.add(node.id)

@@ -49,12 +49,14 @@ def restore(
 ) -> None:
     """Restore the drained nodes that are healthy.
 
-    keep: nodes that are to stay drained. pausing: a failure counts against the budget of its role and raises
+    keep: nodes that are to stay drained, but for those that an operator has the run leave out: no stage is
+    going to drain these again. pausing: a failure counts against the budget of its role and raises
     RolloutError; else every node is tried.
     """
     by_stage: dict[str, list[str]] = {}
+    staying = set(keep) - engine.consents.skipped()
     for node, record in drained_by_runs(journal).items():
-        if node not in keep and node in measured.nodes and not measured.nodes[node].health:
+        if node not in staying and node in measured.nodes and not measured.nodes[node].health:
             by_stage.setdefault(record.stage, []).append(node)
     for stage, nodes in by_stage.items():
         failures = None if pausing else len(members.ids)

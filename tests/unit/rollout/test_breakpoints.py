@@ -148,6 +148,23 @@ def test_a_node_that_rests_is_left_out_and_its_workloads_come_back(cloud, master
     assert ("ovs", "compute2") not in cloud.applied and ("ovs", "compute3") in cloud.applied
 
 
+def test_a_node_that_is_left_out_while_nobody_drives_the_run_has_its_workloads_back_too(cloud, master):
+    def kill(_):
+        raise Killed
+
+    Operator(master, kill)
+    with pytest.raises(Killed):
+        master.update(break_=BREAK)
+    assert master.drain.lives["compute2"] == []
+    control.skip(master.journal, master.lock, "compute2")
+    master.before_poll = lambda: None
+    error = refusal(master.update)
+    assert error.message.endswith("without compute2 (SKIPPED_BY_OPERATOR)"), "and still drained is none"
+    assert master.journal.all_drained() == {} and master.drain.lives["compute2"]
+    assert master.journal.node(master.run.id, "compute2").reason == "SKIPPED_BY_OPERATOR"
+    assert ("ovs", "compute2") not in cloud.applied and ("ovs", "compute3") in cloud.applied
+
+
 def test_breakpoints_are_taken_away_with_the_command_that_goes_on(cloud, master):
     Operator(master, lambda _: control.pause(master.journal, master.lock))
     refusal(lambda: master.update(break_=BREAK))
