@@ -20,6 +20,7 @@ from openstack_rollout.vocabulary import in_order
 
 EVERYBODY = "*"
 CONTROL_PLANE = "control_plane"
+CONTROLLER = "controller"
 
 
 @dataclass(frozen=True)
@@ -143,8 +144,8 @@ def _first(  # noqa: PLR0917
     own = {node: measured.nodes[node] for node in due}
     found += [(earlier, _open(own, earlier)) for earlier in MUST_BE_DONE[stage] if earlier not in before]
     found.append((stage, _roles_before(members, stage, due, outside)))
-    if CONTROL_PLANE in DONE_ELSEWHERE[stage]:
-        found.append((CONTROL_PLANE, _unknown(members, limit, measured)))
+    follows = DONE_ELSEWHERE[stage][-1:] or ((stage,) if _follows_controllers(members, stage, due) else ())
+    found += [(earlier, _unknown(members, limit, measured, earlier)) for earlier in follows]
     yield from ((earlier, nodes) for earlier, nodes in found if nodes)
 
 
@@ -166,9 +167,19 @@ def _roles_before(
     return [node for node in _open(outside, stage) if goes_as(members, stage, node) == earlier]
 
 
-def _unknown(members: Membership, limit: Limit, measured: Measured) -> list[str]:
-    """The nodes of the control plane outside of which nobody can tell, where they are more than may fail."""
+def _follows_controllers(members: Membership, stage: str, due: Iterable[str]) -> bool:
+    """Whether controllers go through a stage before some of the nodes that are due."""
+    first = FIRST_ROLES.get(stage) == CONTROLLER
+    return first and any(goes_as(members, stage, node) != CONTROLLER for node in due)
+
+
+def _unknown(members: Membership, limit: Limit, measured: Measured, stage: str) -> list[str]:
+    """The nodes of the control plane outside of which nobody can tell whether they have done a stage, where
+    they are more than may fail.
+    """
     silent = [
-        node for node in measured.failures if not limit.has(node) and members.roles_of(node, CONTROL_PLANE)
+        node
+        for node in measured.failures
+        if not limit.has(node) and members.roles_of(node, CONTROL_PLANE) and members.roles_of(node, stage)
     ]
     return [f"{node} ({measured.failures[node][0]})" for node in members.over_budget(silent)]

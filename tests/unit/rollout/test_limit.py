@@ -114,6 +114,30 @@ def test_a_silent_controller_outside_is_not_taken_for_done(cloud, master):
     )
 
 
+@pytest.mark.parametrize(
+    ("stage", "limit", "waits"),
+    [
+        ("ovn", "compute1", "ovn on compute1"),
+        ("control_plane", "controller1", "control_plane on controller1"),
+    ],
+)
+def test_nor_for_one_that_has_done_the_ovn_stage(cloud, master, stage, limit, waits):
+    done(cloud, "ovn", nodes="" if stage == "control_plane" else "controller")
+    cloud.nodes["controller2"].silent = True
+    error = refusal(lambda: master.rollout().stage(stage, Given(limit=limit)))
+    assert error.reason == "STAGE_OUT_OF_ORDER" and cloud.applied == []
+    assert f"{waits} has to wait for ovn on controller2 (NODE_SILENT)" in error.message
+    cloud.openstack["policies"]["controller"] = {"max_failures": 1}
+    master.rollout().stage(stage, Given(limit=limit))
+    assert cloud.applied == [(stage, limit)]
+
+
+def test_a_controller_goes_through_the_ovn_stage_whatever_another_one_is(cloud, master):
+    cloud.nodes["controller2"].silent = True
+    master.rollout().stage("ovn", Given(limit="controller1"))
+    assert cloud.applied == [("ovn", "controller1")]
+
+
 def test_drains_look_at_the_whole_cloud_and_take_the_limit_alone(cloud, master):
     done(cloud, "ovn", "control_plane")
     done(cloud, "services", nodes="gateway")
