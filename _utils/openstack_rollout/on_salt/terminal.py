@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import select
 import sys
+import termios
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, TextIO
@@ -33,13 +35,15 @@ class SaltRunTerminal:
         self._shown = sys.stderr if shown is None else shown
 
     def show(self, question: Question) -> None:
-        """Show a question."""
+        """Show a question. What was typed before it was shown is no answer to it, and is dropped."""
         if self._is_interactive():
+            if self._is_in_front():
+                termios.tcflush(self._typed, termios.TCIFLUSH)
             self._say(f"{self._render(asdict(question))}\n{PROMPT}")
 
     def heard(self) -> Iterator[tuple[str, str]]:
         """What was typed since: confirm, skip, pause or abort, and the node that it is about."""
-        while self._is_interactive() and select.select([self._typed], [], [], 0)[0]:
+        while self._is_interactive() and self._is_in_front() and select.select([self._typed], [], [], 0)[0]:
             line = self._typed.readline()
             if not line:  # it was closed: answers come from other terminals
                 self._typed = None  # type: ignore[assignment]
@@ -55,6 +59,13 @@ class SaltRunTerminal:
     def _say(self, text: str) -> None:
         self._shown.write(text)
         self._shown.flush()
+
+    def _is_in_front(self) -> bool:
+        """Whether what is typed is for this process: the kernel stops one in the background that takes it."""
+        try:
+            return os.tcgetpgrp(self._typed.fileno()) == os.getpgrp()
+        except OSError:  # it is not the terminal of this session: nothing stops anybody there
+            return True
 
     def _is_interactive(self) -> bool:
         return self._typed is not None and self._typed.isatty() and self._shown.isatty()
