@@ -16,6 +16,7 @@ from openstack_rollout.records.asked import Asked, Coming, Question
 from openstack_rollout.records.run_record import NodeRecord
 from openstack_rollout.rollout.consent import Consents
 from openstack_rollout.rollout.fleet import Fleet
+from openstack_rollout.rollout.limit import Limit
 from openstack_rollout.rollout.membership import Membership
 from openstack_rollout.rollout.window import Node
 from openstack_rollout.vocabulary import STAGES, in_order
@@ -47,20 +48,31 @@ def problem(breaks: Mapping[str, str]) -> str:
     return ""
 
 
-def of(asked: Asked, members: Membership, fleet: Fleet) -> dict[str, list[str]]:
+def of(
+    asked: Asked, members: Membership, fleet: Fleet, stages: Sequence[str], limit: Limit
+) -> dict[str, list[str]]:
     """The nodes that rest at each moment; those that were meant when the run began.
 
-    Raises RolloutError NO_NODES for a breakpoint at which no node of the cloud would rest.
+    stages, limit: of the run. Raises RolloutError NO_NODES for a breakpoint at which no node of the cloud, or
+    of the limit, would rest, and WRONG_ARGUMENT for one of a stage that is none of the run's.
     """
     if asked.resting is not None:
         return asked.resting
     found, ids = {}, set(members.ids)
     for key, target in asked.breaks.items():
+        stage, colon, _ = key.rpartition(":")
+        if colon and stage not in stages:
+            raise RolloutError(
+                "WRONG_ARGUMENT",
+                f"break: {key}: {stage} is no stage of this run, there are {', '.join(stages)}",
+            )
         found[key] = in_order(ids.intersection(fleet.members(target)))
         strange = [one for one in targets.named(target) if one not in ids]
         if strange or not found[key]:
             what = f"{some(strange)} is" if strange else f"{target!r} matches"
             raise RolloutError("NO_NODES", f"break: {key}: {what} no node of openstack:roles")
+        if not limit.of(found[key]):
+            raise RolloutError("NO_NODES", f"break: {key}: {target!r} matches no node of the limit")
     return found
 
 

@@ -63,7 +63,7 @@ def dry_run(model: Model, ports: Ports, predict: Predict, given: Given = asking.
     measured, refusal = _as_a_run_begins(model, members, measured, ports, drains, limit)
     refusal = error or refused or refusal
     found = measured.nodes
-    breaks = breakpoints.of(asked, members, ports.fleet)
+    breaks = breakpoints.of(asked, members, ports.fleet, STAGES, limit)
     planned = plan.of_run(model, members, found, drains, limit=limit, breaks=breaks)
     nodes: dict[str, dict[str, list[dict[str, Any]]]] = {
         name: {} for name in limit.of(members.ids) if name in found

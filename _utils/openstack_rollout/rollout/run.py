@@ -103,7 +103,7 @@ class Rollout:
             preconditions.refuse_changed_target(unfinished, target)
             members = Membership.of(model, self._fleet)
             limit = limits.of(asked, members, self._fleet)
-            asked.resting = breakpoints.of(asked, members, self._fleet)
+            asked.resting = breakpoints.of(asked, members, self._fleet, stages, limit)
             stops.refuse_unknown(asked, stages, members)
             missing = gone.for_run(self._journal, unfinished, members, self._fleet)
             if unfinished is not None:  # also while it waits for what a dead engine left on nodes

@@ -189,3 +189,18 @@ def test_breakpoints_that_cannot_be_meant_are_refused(cloud, master, breaks, rea
     error = refusal(lambda: master.update(break_=breaks))
     assert (error.reason, error.message[: len(line)]) == (reason, line)
     assert master.run is None and master.lock.holder() is None
+
+
+def test_a_breakpoint_that_would_never_come_is_refused(cloud, master):
+    of_stage = Given(break_={"services:before_apply": "compute1"})
+    error = refusal(lambda: master.rollout().stage("ovs", of_stage))
+    assert (error.reason, error.message) == (
+        "WRONG_ARGUMENT",
+        "break: services:before_apply: services is no stage of this run, there are ovs",
+    )
+    outside = {"limit": "compute1", "break_": {"before_apply": "compute2 or gateway1"}}
+    error = refusal(lambda: master.update(**outside))
+    assert error.reason == "NO_NODES"
+    assert error.message == "break: before_apply: 'compute2 or gateway1' matches no node of the limit"
+    assert refusal(lambda: planned(cloud, master, **outside)).reason == "NO_NODES"
+    assert master.run is None and master.lock.holder() is None
