@@ -33,6 +33,7 @@ class Stops:
         if planned.stage != self._stage or not self._role:
             return None
         order = self._members.order(planned.stage)
+        order = order[::-1] if self._run.rollback else order
         roles = [role.role for one in planned.rounds for role in one.roles]
         before = [
             number for number, role in enumerate(roles, 1) if order.index(role) <= order.index(self._role)

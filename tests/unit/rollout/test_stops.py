@@ -45,6 +45,18 @@ def test_a_run_stops_after_a_role_of_a_stage(cloud, master):
     ]
 
 
+def test_a_rollback_stops_after_a_role_in_its_own_order(cloud, master):
+    master.update()
+    cloud.nodes["storage1"].faults["ovs/apply"] = "OVS_FAILED"
+    assert refusal(master.roll_back).reason == "OVS_FAILED"
+    cloud.nodes["storage1"].faults.clear()
+    cloud.applied.clear()
+    control.to_resume(master.journal, master.lock, Given(until="ovs:compute"))
+    error = refusal(master.roll_back)
+    assert error.reason == "GATED" and "compute at ovs is done" in error.message
+    assert [node for stage, node in cloud.applied if stage == "ovs"] == ["storage1", "compute1", "compute2"]
+
+
 def test_the_last_role_of_a_stage_ends_it(cloud, master):
     assert refusal(lambda: master.update(until="services:storage")).reason == "GATED"
     assert master.run.stage["services"].state == "done" and stages(cloud)[-1] == "services"
