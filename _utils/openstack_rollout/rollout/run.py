@@ -95,12 +95,12 @@ class Rollout:
         except BaseException:
             self._lock.release()
             raise
+        taken: Run | None = None  # what is refused before that is no end of the run that would go on
         try:
             in_force.settle(self._journal)  # where an engine died between that and its last word
             model, digests = tags.for_run(self._ports, unfinished, orchestration, stages)
             preconditions.refuse_rolled_back(model, unfinished, orchestration)
-            target = releases.wanted(model, stages)
-            preconditions.refuse_changed_target(unfinished, target)
+            preconditions.refuse_changed_target(unfinished, target := releases.wanted(model, stages))
             members = Membership.of(model, self._fleet)
             limit = limits.of(asked, members, self._fleet)
             asked.resting = breakpoints.of(asked, members, self._fleet, stages, limit)
@@ -108,7 +108,8 @@ class Rollout:
             missing = gone.for_run(self._journal, unfinished, members, self._fleet)
             if unfinished is not None:  # also while it waits for what a dead engine left on nodes
                 self._ports.audit.begin(unfinished, model.audit)
-            unfinished = self._take_over(unfinished, orchestration, model, members)
+            taken = unfinished
+            taken = unfinished = self._take_over(unfinished, orchestration, model, members)
             halted = self._halted(unfinished)
             follows = SYSTEM in stages or releases.wants_newest(model, target)
             witness = Witness(self._monotonic)
@@ -120,7 +121,7 @@ class Rollout:
             now = Situation(*of, touch=True, limit=limit)
             found, measured = preflight.require(now, accepted), now.measured
         except RolloutError as error:
-            self._ending.end(unfinished, error)
+            self._ending.end(taken, error)
             raise
         except BaseException:
             self._lock.release()

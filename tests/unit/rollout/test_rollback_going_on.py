@@ -134,6 +134,7 @@ def test_an_update_does_not_take_the_place_of_a_rollback_that_died_before_it_cou
     assert master.run.rollback and master.journal.way_back.in_force() is None
     error = refusal(master.update)
     assert error.reason == "ROLLED_BACK" and "rollout.resume" in error.message
+    assert (master.run.state, master.run.reason) == ("running", ""), "it is interrupted, as it was"
     assert control.to_resume(master.journal, master.lock) == "orch.rollback"
     assert master.roll_back()["state"] == "completed"
     assert all(set(node.at.values()) == {"1.0.0"} for node in cloud.nodes.values())

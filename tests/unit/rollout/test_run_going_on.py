@@ -35,6 +35,15 @@ def test_a_pause_asked_for_while_jobs_are_adopted_is_heard(cloud, master):
     assert master.run.state == "paused" and "compute3" not in cloud.statuses("apply", stage="services")
 
 
+def test_what_is_refused_before_a_run_is_taken_over_is_no_end_of_it(cloud, master):
+    master.dies_while("compute1", "ovn")
+    before = master.run
+    error = refusal(lambda: master.update(until="ovm"))
+    assert error.reason == "WRONG_ARGUMENT" and master.lock.holder() is None
+    assert master.run == before, "it is interrupted as it was"
+    assert master.update()["state"] == "completed"
+
+
 def test_jobs_of_a_run_that_was_aborted_after_its_death_are_waited_for(cloud, master):
     kill_in_the_middle(cloud, master, "compute2")
     dead = master.run.id
