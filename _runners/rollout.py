@@ -17,6 +17,7 @@ from openstack_rollout.on_salt.fleet import SaltFleet
 from openstack_rollout.on_salt.terminal import SaltRunTerminal
 from openstack_rollout.rollout import asking, control, going_back, restoration
 from openstack_rollout.rollout.asking import NOTHING, Given
+from openstack_rollout.rollout.membership import Membership
 from openstack_rollout.rollout.run import UPDATE, Rollout
 from openstack_rollout.screens import questions
 
@@ -237,9 +238,8 @@ def resume(  # noqa: PLR0917
     opts, accepting = _opts(), Given(accept=accept)
     if only and (nothing := windows.nothing_to_do(opts, only)):
         return nothing
-    orchestration = control.to_resume(
-        wiring.journal(opts), wiring.lock(opts), Given(limit, until, confirm, break_)
-    )
+    given = Given(limit, until, confirm, break_)
+    orchestration = control.to_resume(wiring.journal(opts), wiring.lock(opts), given, _meant)
     if not orchestration:
         return "the run goes on"
     return windows.go_through(_opts, wait, lambda: _orchestrate(orchestration, accepting))
@@ -333,6 +333,12 @@ def repair():
 
 def _orchestrate(orchestration, given=NOTHING):
     return orchestrating.run(__salt__["state.orchestrate"], wiring.journal(_opts()), orchestration, given)
+
+
+def _meant(asked, stages):
+    opts = _opts()
+    with SaltFleet(opts) as fleet:
+        asking.meant(asked, Membership.of(wiring.model(opts), fleet), fleet, stages)
 
 
 def _ports(opts, fleet):

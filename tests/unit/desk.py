@@ -104,16 +104,22 @@ class Desk:
         back = name == "orch.rollback"
         try:
             if name in ("orch.update", "orch.rollback"):
-                self._known["rollout.begin_rollback" if back else "rollout.begin"](**(pillar or {}))
+                self._step("begin_rollback" if back else "begin", **(pillar or {}))
                 for stage in BACK if back else STAGES:
-                    self._known["rollout.run"](stage)
-                self._known["rollout.finish"]()
+                    self._step("run", stage)
+                self._step("finish")
             else:
-                self._known["rollout.run"](name.partition(".")[2], **(pillar or {}))
+                self._step("run", name.partition(".")[2], **(pillar or {}))
         except Refusal as refused:
             step = {"result": False, "changes": {"return": str(refused)}, "comment": ""}
             return {"retcode": 1, "data": {"master": {"step": step}}}
         return {"retcode": 0, "data": {"master": {}}}
+
+    def _step(self, name, *arguments, **named):
+        """A step of an orchestration: wrong use is an answer, and fails it as a refusal does."""
+        found = self._known[f"rollout.{name}"](*arguments, **named)
+        if isinstance(found, dict) and "Error" in found:
+            raise Refusal(found["Error"])
 
 
 def _nested(found, indent=0):

@@ -12,8 +12,11 @@ from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.asked import Asked
 from openstack_rollout.records.run_record import Run
 from openstack_rollout.rollout import breakpoints, conditions, stops
+from openstack_rollout.rollout import limit as limits
 from openstack_rollout.rollout.consent import LEVELS
-from openstack_rollout.rollout.limit import EVERYBODY
+from openstack_rollout.rollout.fleet import Fleet
+from openstack_rollout.rollout.limit import EVERYBODY, Limit
+from openstack_rollout.rollout.membership import Membership
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,17 @@ def of_run(given: Given, unfinished: Run | None) -> Asked:
     stops.passed(asked)
     change(asked, given)
     return asked
+
+
+def meant(asked: Asked, members: Membership, fleet: Fleet, stages: Sequence[str]) -> Limit:
+    """The limit of a run of some stages; which nodes rest at its breakpoints is noted in what it is asked.
+
+    Raises RolloutError NO_NODES, WRONG_ARGUMENT for what no node, or no stage of the run, is meant by.
+    """
+    limit = limits.of(asked, members, fleet)
+    asked.resting = breakpoints.of(asked, members, fleet, stages, limit)
+    stops.refuse_unknown(asked, stages, members)
+    return limit
 
 
 def change(asked: Asked, given: Given) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from openstack_rollout.declared.problems import shown
 from openstack_rollout.errors import REASONS, RolloutError
+from openstack_rollout.records.asked import Asked
 from openstack_rollout.records.durations import Durations
 from openstack_rollout.records.journal import Journal
 from openstack_rollout.records.lock import Lock
@@ -56,11 +58,17 @@ def abort(journal: Journal, lock: Lock) -> dict[str, Any]:
     return _answer(journal, run, "aborted")
 
 
-def to_resume(journal: Journal, lock: Lock, given: Given = NOTHING) -> str | None:
+def to_resume(
+    journal: Journal,
+    lock: Lock,
+    given: Given = NOTHING,
+    meant: Callable[[Asked, Sequence[str]], object] = lambda *_: None,
+) -> str | None:
     """The orchestration that goes on with the paused run; None when a live engine goes on by itself: it only
     had to forget a request, or waited for a yes, and this is one.
 
-    given: what an operator gave with the command: it is the run's from now on. Raises RolloutError NO_RUN, or
+    given: what an operator gave with the command: it is the run's from now on. meant: refuses what no node is
+    meant by, or no stage of the run; nothing is changed then. Raises RolloutError NO_RUN, or
     RUN_IN_PROGRESS when there is nothing to resume, or something is given for a run that is under way;
     RUN_UNFINISHED for another limit of a rollback.
     """
@@ -71,11 +79,15 @@ def to_resume(journal: Journal, lock: Lock, given: Given = NOTHING) -> str | Non
             f"run {run.id} (the rollback of {run.rollback}) goes on with the nodes that it began with",
         )
     if not _driven(run, lock):
-        journal.clear_request(run.id)
-        stops.passed(run.asked)
-        if given.target not in (None, run.asked.limit):
+        asked = replace(run.asked, passed=list(run.asked.passed))
+        stops.passed(asked)
+        asking.change(asked, given)
+        if given != NOTHING:
+            meant(asked, run.stages)
+        if asked.limit != run.asked.limit:
             journal.forget_confirmed(run.id)  # it was a yes to other nodes
-        asking.change(run.asked, given)
+        journal.clear_request(run.id)
+        run.asked = asked
         journal.save(run)
         return run.orchestration
     if given != NOTHING:

@@ -16,15 +16,12 @@ from openstack_rollout.records.durations import Durations
 from openstack_rollout.records.planned import Plan
 from openstack_rollout.rollout import (
     asking,
-    breakpoints,
     gone,
     plan,
     preflight,
     status,
-    stops,
     tags,
 )
-from openstack_rollout.rollout import limit as limits
 from openstack_rollout.rollout.asking import Given
 from openstack_rollout.rollout.conditions import Preflight
 from openstack_rollout.rollout.estimate import Estimate
@@ -58,13 +55,11 @@ def dry_run(model: Model, ports: Ports, predict: Predict, given: Given = asking.
     members = Membership.of(model, ports.fleet)
     measured = members.measure(ports.fleet, members.ids)
     asked, error = _asked(given, ports)
-    limit = limits.of(asked, members, ports.fleet)
-    stops.refuse_unknown(asked, STAGES, members)
+    limit = asking.meant(asked, members, ports.fleet, STAGES)
     measured, refusal = _as_a_run_begins(model, members, measured, ports, drains, limit)
     refusal = error or refused or refusal
     found = measured.nodes
-    breaks = breakpoints.of(asked, members, ports.fleet, STAGES, limit)
-    planned = plan.of_run(model, members, found, drains, limit=limit, breaks=breaks)
+    planned = plan.of_run(model, members, found, drains, limit=limit, breaks=asked.resting or {})
     nodes: dict[str, dict[str, list[dict[str, Any]]]] = {
         name: {} for name in limit.of(members.ids) if name in found
     }

@@ -20,7 +20,6 @@ from openstack_rollout.rollout import (
     addresses,
     asking,
     backup,
-    breakpoints,
     control,
     former,
     gone,
@@ -36,7 +35,6 @@ from openstack_rollout.rollout import (
     quarantine,
     restoration,
     run_log,
-    stops,
     tags,
 )
 from openstack_rollout.rollout import limit as limits
@@ -102,9 +100,7 @@ class Rollout:
             preconditions.refuse_rolled_back(model, unfinished, orchestration)
             preconditions.refuse_changed_target(unfinished, target := releases.wanted(model, stages))
             members = Membership.of(model, self._fleet)
-            limit = limits.of(asked, members, self._fleet)
-            asked.resting = breakpoints.of(asked, members, self._fleet, stages, limit)
-            stops.refuse_unknown(asked, stages, members)
+            limit = asking.meant(asked, members, self._fleet, stages)
             missing = gone.for_run(self._journal, unfinished, members, self._fleet)
             if unfinished is not None:  # also while it waits for what a dead engine left on nodes
                 self._ports.audit.begin(unfinished, model.audit)

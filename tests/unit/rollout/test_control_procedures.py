@@ -60,3 +60,25 @@ def test_what_their_documents_tell_typed_here(whose, tmp_path, monkeypatch):
         cloud.applied.clear()
         assert found == moves, block
     assert deployed(cloud, master)["deployed"] == "1.0.1"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ("until=servics", "WRONG_ARGUMENT"),
+        ("until=services:compue", "WRONG_ARGUMENT"),
+        ("limit='gtw9'", "NO_NODES"),
+        ("limit='gwt*'", "NO_NODES"),
+        ("break='{before_apply: cmp9}'", "NO_NODES"),
+        ("limit='gtw*' until=servics", "WRONG_ARGUMENT"),
+    ],
+)
+def test_what_is_refused_of_a_resume_changes_nothing_of_the_run(wrong, reason, tmp_path, monkeypatch):
+    master = Master(procedures.cloud(), tmp_path)
+    desk = Desk(master, monkeypatch)
+    desk.type("salt-run rollout.run until=ovn")
+    before = master.run
+    desk.type(f"salt-run rollout.resume {wrong}")
+    assert desk.transcript[-1].startswith(f"{reason}: ") and master.run == before
+    desk.type("salt-run rollout.resume until=services:gateway")
+    assert desk.transcript[-1].startswith("GATED: ") and "gateway at services is done" in desk.transcript[-1]
