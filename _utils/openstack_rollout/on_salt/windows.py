@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from openstack_rollout.errors import RolloutError
-from openstack_rollout.on_salt import wiring
+from openstack_rollout.on_salt import interrupts, wiring
 from openstack_rollout.on_salt.refusal import Refusal
-from openstack_rollout.rollout import reopening
+from openstack_rollout.rollout import control, reopening
 
 T = TypeVar("T")
+_LOOK_EVERY = 0.5  # seconds
 
 
 def go_through(opts: Callable[[], Mapping[str, Any]], wait: bool, go: Callable[[], T]) -> T:
@@ -29,7 +32,23 @@ def go_through(opts: Callable[[], Mapping[str, Any]], wait: bool, go: Callable[[
             if run is None or (run.id, run.updated) == waited:
                 raise  # also where it went on with another run than the one that waits: that would not end
             waited = run.id, run.updated
-        reopening.wait(wiring.journal(opts()), lambda: wiring.openings(opts()), time.time, time.sleep)
+        said = f"{run.reason}: {run.message}. It goes on by itself then; Ctrl-C pauses it.\n"
+        sys.stderr.write(said if sys.stderr.isatty() else "")
+        reopening.wait(
+            wiring.journal(opts()), lambda: wiring.openings(opts()), time.time, partial(_sleep, opts)
+        )
+
+
+def _sleep(opts: Callable[[], Mapping[str, Any]], seconds: float) -> None:
+    """Sleep, and take Ctrl-C for a request to pause the run that waits: time.sleep does not end by it."""
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        if interrupts.asked():
+            journal = wiring.journal(opts())
+            if reopening.waiting(journal):
+                control.pause(journal, wiring.lock(opts()))
+            return
+        time.sleep(min(left, _LOOK_EVERY))
 
 
 def nothing_to_do(opts: Mapping[str, Any], reason: str) -> str:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
 from types import SimpleNamespace
 
 import pytest
 
-from openstack_rollout.on_salt import wiring
+from openstack_rollout.on_salt import interrupts, windows, wiring
 from openstack_rollout.on_salt.refusal import Refusal
 from openstack_rollout.records.run_record import Run, RunState
 from openstack_rollout.rollout import reopening
+from openstack_rollout.rollout.openings import Openings
 from tests.unit.loading import load
+from tests.unit.simulated_fleet import Cloud, Master, refusal
 
 
 @pytest.fixture
@@ -72,3 +78,23 @@ def test_wait_is_true_or_false(rollout, wrong):
 def test_a_scheduler_that_has_nothing_to_do_fails_nothing(rollout, monkeypatch):
     monkeypatch.setattr(reopening, "nothing_to_do", lambda *_: "nothing to do: no run is paused")
     assert rollout.resume(only="WINDOW_CLOSED") == "nothing to do: no run is paused"
+
+
+def test_ctrl_c_while_it_waits_pauses_the_run_at_once(tmp_path, monkeypatch):
+    cloud = Cloud(controller=1)
+    cloud.openstack["window"] = {"blackout": ["1970-01-01/1970-01-31", "2020-01-01/2199-12-31"]}
+    master = Master(cloud, tmp_path)
+    monkeypatch.setattr(wiring, "journal", lambda opts: master.journal)
+    monkeypatch.setattr(wiring, "lock", lambda opts: master.lock)
+    monkeypatch.setattr(wiring, "openings", lambda opts: Openings(cloud.model, clock=cloud.clock))
+    monkeypatch.setattr(interrupts, "_seen", 0)
+    before = signal.getsignal(signal.SIGINT)
+    interrupts.catch()
+    try:
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        began = time.monotonic()
+        error = refusal(lambda: windows.go_through(dict, True, master.update))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert error.reason == "PAUSED_BY_OPERATOR" and time.monotonic() - began < 20
+    assert (master.run.state, master.run.reason) == (RunState.PAUSED, "PAUSED_BY_OPERATOR")
