@@ -90,6 +90,9 @@ class Rollout:
             unfinished = self._journal.unfinished()
             preconditions.refuse_beside(unfinished, orchestration, stages)
             asked = asking.of_run(given, asking.going_on(unfinished, orchestration))
+            if unfinished:  # what an operator asks from now on is meant for this engine
+                self._lock.assign(unfinished.id)
+                self._journal.clear_request(unfinished.id)
         except BaseException:
             self._lock.release()
             raise
@@ -203,12 +206,10 @@ class Rollout:
         if last is None:
             return None
         engine = self._engines.of(last, model, members)
-        # Before the wait: what an operator asks from now on is meant for this engine.
-        self._journal.clear_request(last.id)
         if unfinished is None:
+            self._journal.clear_request(last.id)  # it was meant for the engine that died
             engine.adopt()
             return None
-        self._lock.assign(unfinished.id)
         paused_for = unfinished.reason
         unfinished.state, unfinished.reason, unfinished.message = RunState.RUNNING, "", ""
         unfinished.questions = {}

@@ -7,7 +7,7 @@ from openstack_rollout.declared.differences import Difference, Kind
 from openstack_rollout.rollout import control
 from openstack_rollout.rollout.dry_run import dry_run
 from openstack_rollout.rollout.preconditions import images_to_pull
-from tests.unit.simulated_fleet import Killed, refusal
+from tests.unit.simulated_fleet import Killed, SimulatedFleet, refusal
 
 CLOUD = {"controller": 1, "gateway": 1, "compute": 4}
 
@@ -33,6 +33,29 @@ def test_a_pause_asked_for_while_jobs_are_adopted_is_heard(cloud, master):
     master.before_poll = pause
     assert refusal(master.update).reason == "PAUSED_BY_OPERATOR"
     assert master.run.state == "paused" and "compute3" not in cloud.statuses("apply", stage="services")
+
+
+@pytest.mark.parametrize(
+    ("action", "tells", "reason"),
+    [("pause", "pausing", "PAUSED_BY_OPERATOR"), ("abort", "aborting", "ABORTED")],
+)
+def test_a_request_is_heard_from_the_moment_that_a_run_is_taken_over(
+    cloud, master, monkeypatch, action, tells, reason
+):
+    cloud.nodes["compute1"].faults["ovn/apply"] = "NODE_ERROR"
+    refusal(master.update)
+    cloud.nodes["compute1"].faults.clear()
+    applied, told, members = list(cloud.applied), [], SimulatedFleet.members
+
+    def asked_meanwhile(fleet, target):
+        if not told:
+            told.append(getattr(control, action)(master.journal, master.lock)["state"])
+        return members(fleet, target)
+
+    monkeypatch.setattr(SimulatedFleet, "members", asked_meanwhile)
+    error = refusal(master.update)
+    assert told == [tells] and error.reason == master.run.reason == reason
+    assert cloud.applied == applied and master.journal.requested(master.run.id) is None
 
 
 def test_what_is_refused_before_a_run_is_taken_over_is_no_end_of_it(cloud, master):
