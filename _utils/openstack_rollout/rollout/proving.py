@@ -31,13 +31,13 @@ def noted(  # noqa: PLR0917
     """Note who goes back where canaries fail in here: one of them, or what watches them.
 
     records: node id → what the run did to it so far. trial: the canaries. Who was not moved yet does not go
-    back; what an operator asked for is no failure; nor do canaries of a rollback go forward again. Raises
-    RolloutError JOURNAL_FAILED.
+    back; what an operator asked for is no failure, and nobody goes back when a pause was asked for meanwhile;
+    nor do canaries of a rollback go forward again. Raises RolloutError JOURNAL_FAILED.
     """
     try:
         yield
     except RolloutError as error:
-        asked = error.reason in _BY_OPERATOR
+        asked = error.reason in _BY_OPERATOR or journal.requested(run.id)
         if policy.on_failure == "rollback" and not run.rollback and not asked:
             known = {node: records[node] for node in trial.canaries if node in records}
             moved = [node for node, record in known.items() if stage in record.moved]

@@ -4,7 +4,7 @@ import pytest
 
 from openstack_rollout.declared import warnings
 from openstack_rollout.records.run_record import RunState
-from openstack_rollout.rollout import going_back, in_force
+from openstack_rollout.rollout import control, going_back, in_force
 from openstack_rollout.rollout.asking import Given
 from openstack_rollout.vocabulary import STAGES
 from tests.unit.rolling_back import Killed, declared, dying, later
@@ -129,6 +129,24 @@ def test_a_pause_of_the_operator_is_no_failure(cloud, master):
     master.before_poll = ask
     assert refusal(lambda: update(master)).reason == "PAUSED_BY_OPERATOR"
     assert master.run.goes_back is None
+    assert update(master)["state"] == "completed"
+
+
+def test_a_pause_that_is_asked_for_as_the_canary_fails_counts(cloud, master):
+    cloud.seconds = 10.0
+    cloud.nodes["compute1"].faults["services/apply"] = "CONTAINER_EXITED"
+
+    def pause():
+        if "compute1" in cloud.statuses("apply", stage="services"):
+            master.before_poll = lambda: None
+            control.pause(master.journal, master.lock)
+
+    master.before_poll = pause
+    error = refusal(lambda: update(master))
+    run = master.run
+    assert error.reason == "CONTAINER_EXITED" and (run.state, run.rollback) == (RunState.PAUSED, "")
+    assert run.goes_back is None and len(master.journal.run_ids()) == 1
+    cloud.nodes["compute1"].faults.clear()
     assert update(master)["state"] == "completed"
 
 
