@@ -28,13 +28,15 @@ def drained_by_runs(journal: Journal) -> dict[str, DrainRecord]:
 
 
 def concerned(journal: Journal, run: Run, limit: Limit) -> Limit:
-    """The nodes that a run may restore: those of its limit, and all that the run it undoes left drained.
+    """The nodes that a run may restore: those of its limit, those that it left drained itself before its
+    limit was changed, and all that the run it undoes left drained.
 
-    No other run would: the one that is undone has ended.
+    No other run would: the one that is undone has ended, and this one names what it leaves.
     """
-    if not run.rollback or limit.nodes is None:
+    if limit.nodes is None:
         return limit
-    left = (node for node, record in drained_by_runs(journal).items() if record.run == run.rollback)
+    runs = (run.id, run.rollback)
+    left = (node for node, record in drained_by_runs(journal).items() if record.run in runs)
     return replace(limit, nodes=limit.nodes.union(left))
 
 

@@ -157,6 +157,27 @@ def test_what_another_run_left_drained_outside_stays_and_does_not_keep_a_run_ope
     assert list(master.journal.all_drained()) == ["compute4"]
 
 
+@pytest.mark.parametrize("ill", [False, True])
+def test_what_a_run_left_drained_itself_is_not_forgotten_when_its_limit_leaves_the_node_out(
+    cloud, master, ill
+):
+    done(cloud, "ovn", "control_plane", "services")
+    cloud.policy("compute", drain=DRAIN)
+    compute = cloud.nodes["compute1"]
+    compute.faults["ovs/apply"] = "OVS_FAILED"
+    assert refusal(lambda: master.update(limit="compute1 or gateway1")).reason == "OVS_FAILED"
+    assert master.drain.lives["compute1"] == []
+    compute.health = ["container nova_compute: unhealthy"] if ill else []
+    control.to_resume(master.journal, master.lock, Given(limit="gateway1"))
+    if ill:
+        error = refusal(master.update)
+        assert error.reason == "STILL_DRAINED" and error.nodes == ("compute1",)
+        return
+    assert master.update()["state"] == "completed"
+    assert master.journal.all_drained() == {} and master.drain.lives["compute1"]
+    assert compute.at["ovs"] == "1.0.0", "it is not updated for that"
+
+
 def test_a_run_that_goes_on_keeps_its_limit_whatever_kills_it(cloud, master):
     done(cloud, "ovn", "control_plane")
 
