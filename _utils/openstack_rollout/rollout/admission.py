@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from openstack_rollout.declared.rounds import Round
+from openstack_rollout.errors import RolloutError
+from openstack_rollout.records.run_record import NodeRecord
 from openstack_rollout.rollout.window import Node, Queue, Window
 
 #: Nodes waiting of which it is asked what keeps them apart: those after them are not due for long.
@@ -48,3 +50,27 @@ def admitted(pass_: Pass, waiting: Queue, in_flight: Mapping[str, Node]) -> list
         spare = pass_.capacity(there, [node.id for node in next_])
         next_ = next_[: max(0, spare - len(in_flight))]
     return next_
+
+
+def due_now(
+    nodes: Iterable[Node],
+    step: str,
+    records: Mapping[str, NodeRecord],
+    why_closed: Callable[[Node], RolloutError | None],
+) -> list[Node]:
+    """Nodes that are to take a step before the stages, those that may start now first.
+
+    Who took it in this run before, and may not now, is left out: where windows never overlap, nodes would
+    wait for each other for ever. records: what the run did to its nodes. why_closed: why one may not start.
+    """
+    open_, closed = [], []
+    for node in nodes:
+        if why_closed(node) is None:
+            open_.append(node)
+        elif node.id not in records or not _has_taken(records[node.id], step):
+            closed.append(node)
+    return [*open_, *closed]
+
+
+def _has_taken(record: NodeRecord, step: str) -> bool:
+    return any(one.step == step and one.outcome == "done" for one in record.history)

@@ -13,6 +13,7 @@ from typing import Any
 
 from openstack_rollout.declared import releases, words
 from openstack_rollout.declared.model import Model
+from openstack_rollout.declared.rounds import Round
 from openstack_rollout.errors import RolloutError, one_line
 from openstack_rollout.records.lock import me
 from openstack_rollout.records.run_record import Called, Run, RunState, StageRecord, StageState
@@ -38,6 +39,7 @@ from openstack_rollout.rollout import (
     tags,
 )
 from openstack_rollout.rollout import limit as limits
+from openstack_rollout.rollout.admission import due_now
 from openstack_rollout.rollout.asking import Given
 from openstack_rollout.rollout.ending import Ending
 from openstack_rollout.rollout.engine import Engine
@@ -267,7 +269,8 @@ class Rollout:
         self._log.expect(run, roles, self._engines.openings(model))
         self._log.mark(run, PREFETCH, StageState.RUNNING, self._clock())
         for step in procedure.steps(PREFETCH):
-            needing = [members.node(node) for node in run.plan.prefetch]
+            closed = partial(engine.why_closed, Round(PREFETCH), steps=(step,))
+            needing = due_now(map(members.node, run.plan.prefetch), step, engine.records, closed)
             engine.take(PREFETCH, step, needing, run.plan.prefetch_together, failures=None)
         self._log.mark(
             run, PREFETCH, StageState.DONE, counts=run_log.counts(engine.records, run.plan.prefetch)
