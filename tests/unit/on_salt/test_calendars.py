@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
+from contextlib import suppress
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from zoneinfo import ZoneInfo
@@ -79,7 +81,7 @@ def test_recurring_whole_day_floating_and_cancelled_events(tmp_path):
 
 
 class Server(HTTPServer):
-    status, content = 200, ics().encode()
+    status, content, trickles = 200, ics().encode(), ()
 
 
 @pytest.fixture
@@ -88,7 +90,11 @@ def server():
         def do_GET(self):
             self.send_response(self.server.status)
             self.end_headers()
-            self.wfile.write(self.server.content)
+            with suppress(OSError):  # who asks may leave
+                for some in [self.server.content, *self.server.trickles]:
+                    self.wfile.write(some)
+                    self.wfile.flush()
+                    time.sleep(0.2 if self.server.trickles else 0)
 
         def log_message(self, *_):
             pass
@@ -108,6 +114,16 @@ def test_a_calendar_that_a_server_has(server):
     with pytest.raises(RolloutError) as refused:
         events(address)
     assert refused.value.reason == "CALENDAR_UNREADABLE" and "503" in refused.value.message
+
+
+def test_a_server_that_trickles_holds_nobody_up(server, monkeypatch):
+    monkeypatch.setattr(calendars, "TIMEOUT", 1)
+    server.trickles = [b"X-NOTHING:\r\n"] * 50
+    began = time.monotonic()
+    with pytest.raises(RolloutError) as refused:
+        calendars.events(f"http://127.0.0.1:{server.server_port}/slow.ics", "UTC", 0.0, 1.0)
+    assert refused.value.reason == "CALENDAR_UNREADABLE" and "within 1 s" in refused.value.message
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize(
