@@ -111,7 +111,8 @@ def run(  # noqa: PLR0917
 
     confirm
         never, stage, role, wave or node: before each such step the run shows what comes and waits under
-        CONFIRMATION for `rollout.confirm`, `rollout.resume` or `rollout.skip`; beside what policies want.
+        CONFIRMATION for `rollout.confirm`, `rollout.resume` or `rollout.skip`; in place of what policies
+        want.
 
     break
         {moment: compound target}, of any moment that hooks know, or {stage:moment: …}: these nodes rest there
