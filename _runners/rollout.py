@@ -54,7 +54,7 @@ def begin(  # noqa: PLR0917
         As for `rollout.run`.
 
     pillar_keys
-        The keys of the orchestration's pillar: one that looks like a misspelt argument is refused.
+        The keys of the orchestration's pillar: one that is no argument is refused.
 
     Returns {"run": identifier, "target": version}, "gone" where nodes of the last run are no accepted minions
     any more, and "warnings" where something was seen of conditions (`rollout.preflight`). Refuses with one
@@ -68,7 +68,7 @@ def begin(  # noqa: PLR0917
         salt-run state.orchestrate orch.update pillar='{"limit": "gtw*"}'
     """
     opts, given = _opts(), Given(limit, until, confirm, break_, accept)
-    asking.refuse_misspelt(pillar_keys, lambda: master_pillar.compiled_pillar(opts))
+    asking.refuse_unknown(pillar_keys, lambda: master_pillar.handed_out(opts))
     with SaltFleet(opts) as fleet:
         run = going_back.begin(_ports(opts, fleet), given)
     warnings = {name: one["seen"] for name, one in run.conditions.items()}
@@ -141,7 +141,7 @@ def run(  # noqa: PLR0917
     given = Given(limit, until, confirm, break_, accept)
     if stage is None:
         return windows.go_through(_opts, wait, lambda: _orchestrate(UPDATE, given))
-    asking.refuse_misspelt(pillar_keys, lambda: master_pillar.compiled_pillar(_opts()))
+    asking.refuse_unknown(pillar_keys, lambda: master_pillar.handed_out(_opts()))
     return windows.go_through(_opts, wait, lambda: _stage(stage, given))
 
 

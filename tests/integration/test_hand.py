@@ -21,6 +21,9 @@ def test_a_limit_by_command_and_by_the_pillar_of_an_orchestration(cloud):
     misspelt = cloud.run("state.orchestrate", "orch.update", "pillar={limti: 'cmp1*'}")
     assert misspelt.returncode == 1
     assert "WRONG_ARGUMENT: pillar: there is no 'limti', did you mean limit?" in misspelt.stdout
+    elsewhere = cloud.run("state.orchestrate", "orch.update", "pillar={hosts: 'cmp1*'}")
+    assert elsewhere.returncode == 1
+    assert "WRONG_ARGUMENT: pillar: there is no 'hosts': there are limit, until, " in elsewhere.stdout
     nothing = cloud.run("state.orchestrate", "orch.update", "pillar={limit: null}")
     assert nothing.returncode == 1 and "WRONG_ARGUMENT: limit: has to be a target" in nothing.stdout
     unknown = cloud.run("rollout.run", "limit=cmq*")

@@ -67,26 +67,18 @@ NOTHING = Given()
 KEYS = tuple(key.rstrip("_") for key in vars(NOTHING))
 
 
-def refuse_misspelt(keys: Iterable[str], own: Callable[[], Mapping[str, Any]]) -> None:
-    """Raise WRONG_ARGUMENT for a key of an orchestration's pillar that looks like one of ours: what it should
-    say would be left out without a word.
+def refuse_unknown(
+    keys: Iterable[str], own: Callable[[], Mapping[str, Any]], known: Sequence[str] = KEYS
+) -> None:
+    """Raise WRONG_ARGUMENT for any key of an orchestration's pillar that is none of the known ones: what it
+    should say, such as which nodes are meant, would be left out without a word.
 
     own: compiles the master's pillar: what is there anyway is none that an operator gave.
     """
-    _refuse_given({key: near for key in keys if key not in KEYS and (near := suggestion(key, KEYS))}, own)
-
-
-def refuse_unknown(keys: Iterable[str], own: Callable[[], Mapping[str, Any]], known: Sequence[str]) -> None:
-    """Raise WRONG_ARGUMENT for any key that is none of the known ones: what it should say may be which nodes
-    are meant. keys, own: as for `refuse_misspelt`.
-    """
-    hint = f": there are {', '.join(known)}"
-    _refuse_given({key: suggestion(key, known) or hint for key in keys if key not in known}, own)
-
-
-def _refuse_given(strange: Mapping[str, str], own: Callable[[], Mapping[str, Any]]) -> None:
-    for key in strange.keys() - (own().keys() if strange else ()):
-        raise RolloutError("WRONG_ARGUMENT", f"pillar: there is no {shown(key)}{strange[key]}")
+    strange = [key for key in keys if key not in known]
+    for key in sorted(set(strange) - (own().keys() if strange else set())):
+        hint = suggestion(key, known) or f": there are {', '.join(known)}"
+        raise RolloutError("WRONG_ARGUMENT", f"pillar: there is no {shown(key)}{hint}")
 
 
 def of_run(given: Given, unfinished: Run | None) -> Asked:

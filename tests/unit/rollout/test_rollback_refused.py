@@ -214,11 +214,17 @@ def test_what_cannot_be_meant_is_refused(asked):
     assert refused.value.reason == "WRONG_ARGUMENT"
 
 
-@pytest.mark.parametrize("key", ["limti", "rollback", "until", "target"])
-def test_what_a_rollback_does_not_know_is_refused_since_it_may_mean_nodes(key):
+@pytest.mark.parametrize(
+    ("key", "known"),
+    [
+        *((key, KEYS) for key in ("limti", "rollback", "until", "target")),
+        *((key, asking.KEYS) for key in ("limti", "hosts", "stage", "break_")),
+    ],
+)
+def test_what_an_orchestration_does_not_know_is_refused_since_it_may_mean_nodes(key, known):
     def own():
         return {"openstack": {}, "salt": {}}
 
-    asking.refuse_unknown(["limit", "openstack", "salt"], own, KEYS)
+    asking.refuse_unknown(["limit", "openstack", "salt"], own, known)
     with pytest.raises(RolloutError, match=f"WRONG_ARGUMENT: pillar: there is no '{key}'"):
-        asking.refuse_unknown(["limit", key, "openstack"], own, KEYS)
+        asking.refuse_unknown(["limit", key, "openstack"], own, known)
