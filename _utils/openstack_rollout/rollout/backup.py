@@ -63,13 +63,16 @@ def before(  # noqa: PLR0917
 
 def _begin_now(engine: Engine, stages: Iterable[PlannedStage]) -> bool:
     """Whether the first node of some stages may start now, as far as windows are concerned."""
-    for stage in stages:
-        for one in stage.rounds:
-            for role in one.roles:
-                node = next(node for wave in role.waves for node in wave.nodes)
-                place = Round(stage.stage, one.name), Node(node.id, role.role, node.zone)
-                return engine.why_closed(*place, node.steps) is None
-    return False
+    places = (
+        (Round(stage.stage, one.name), Node(node.id, role.role, node.zone), node.steps)
+        for stage in stages
+        for one in stage.rounds
+        for role in one.roles
+        for wave in role.waves
+        for node in wave.nodes
+    )
+    first = next(places, None)
+    return first is not None and engine.why_closed(*first) is None
 
 
 def take(  # noqa: PLR0917
