@@ -6,7 +6,7 @@ SUITE ?= foundation
 # bench-engine: sizes of the simulated clouds, and the commit to compare with (before what is recorded in evidence.md).
 NODES ?= 100,1000,10000
 AGAINST ?= 4e941dd
-PARALLEL := --dist=loadfile --no-loadscope-reorder
+PARALLEL := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
@@ -30,14 +30,13 @@ demo: host venv ## boot a small cloud and update it from 1.0.0 to 1.0.1
 
 # Nothing decides from a sentence: unit and integration tests run with every one of them replaced (--reworded).
 # What machines are made of is built beside them where the cache lacks it: it waits for mirrors more than it computes.
-# Processes share the tests file by file, and what takes longest goes first. Those of Salt wait for a third of their
-# time, so three keep two cores busy. Each has a machine of its own for the functional tests. What measures packets,
-# and the lab, have the host to themselves.
+# Two processes share the tests file by file, and what takes longest goes first. Each has a machine of its own for
+# the functional tests. What measures packets, and the lab, have the host to themselves.
 test: host venv lint ## lint, unit, functional, integration and the short lab suite
 	nice $(BIN)/python -m tests.lab build & building=$$!; \
-	$(BIN)/python -m pytest $(PARALLEL) --numprocesses=3 --reworded tests/integration tests/unit; tested=$$?; \
+	$(BIN)/python -m pytest $(PARALLEL) --reworded tests/integration tests/unit; tested=$$?; \
 	wait $$building && exit $$tested
-	$(BIN)/python -m pytest $(PARALLEL) --numprocesses=2 tests/functional/apt tests/functional/dnf tests/functional/takeover tests/functional --ignore=tests/functional/network
+	$(BIN)/python -m pytest $(PARALLEL) tests/functional/apt tests/functional/dnf tests/functional/takeover tests/functional --ignore=tests/functional/network
 	$(BIN)/python -m pytest tests/unit/declared/test_words.py tests/unit/rollout/test_control_procedures.py \
 		tests/functional/network tests/lab \
 		--ignore=tests/lab/acceptance

@@ -20,7 +20,7 @@ def test_an_update_is_undone_and_nodes_are_held_until_the_target_is_set_back(clo
     assert versions(cloud) == [{"1.0.1"}] * 3
     plan = cloud.json("rollout.rollback", "test=True")
     assert (
-        plan["rollback"] == {"of": updated["run"], "release": "1.0.0", "others": {}}
+        plan["rollback"] == {"of": updated["run"], "release": "1.0.0", "others": {}, "pulls": {}}
         and plan["refused"] is None
     )
     assert plan["stages"][0]["stage"] == "system"
