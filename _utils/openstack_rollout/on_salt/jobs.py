@@ -281,7 +281,6 @@ class SaltJobs:
         """
         jobs = list(self._jobs.values())
         every = min([LOOK_EVERY, *(max(1.0, job.silence / 4) for job in jobs)])
-        self._next_look = now + every
         # A minion that knows its job has not returned, and one that was just asked did neither.
         self._read_cache(
             job for job in jobs if job.call is None or job.unknown is not None or self._is_silent(job, now)
@@ -298,6 +297,8 @@ class SaltJobs:
         self._ask([job for job in self._jobs.values() if now - job.heard >= quiet], now)
         oldest = now - max([0.0, *(job.silence for job in jobs)])
         self._questions = {jid: asked for jid, asked in self._questions.items() if asked.asked >= oldest}
+        # From its end on: to ask many nodes may take longer, and their answers are heard between two looks.
+        self._next_look = time.monotonic() + every
 
     def _is_silent(self, job: _Job, now: float) -> bool:
         return now - max(job.heard, self._signs.get(job.node, 0.0)) > job.silence

@@ -322,3 +322,14 @@ def test_the_job_cache_is_not_read_while_minions_say_that_they_work(jobs, world)
     world.minions.update(cmp1="busy", cmp2="busy")
     jobs.start({"cmp1": 20, "cmp2": 20}, APPLY, "1")
     assert end_of(jobs, world, limit=600) == [] and world.cache_reads == 0
+
+
+def test_minions_are_heard_however_long_it_takes_to_ask_all_of_them(jobs, world):
+    world.lag = 0.3  # so that to ask each of its own job takes longer than the time between two looks
+    for number in range(40):
+        world.minions[f"cmp{number}"] = "busy"
+        jobs.start({f"cmp{number}": 60}, APPLY, str(number))
+    world.returns.append((world.now + 200, "salt/job/7/ret/cmp7", {"all": "well"}))
+    assert [(one.node, one.reason) for one in end_of(jobs, world, limit=600)] == [("cmp7", "")]
+    world.minions["cmp8"] = "dead"
+    assert [(one.node, one.reason) for one in end_of(jobs, world, limit=300)] == [("cmp8", "NODE_SILENT")]
