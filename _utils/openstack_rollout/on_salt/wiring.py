@@ -86,7 +86,7 @@ def ports(opts: Mapping[str, Any], fleet: SaltFleet, terminal: Terminal | None =
         content=lambda: shares.declared(opts).content,
         registry=partial(registry.problems, reach=reach),
         drains=lambda model: Drains(model, SaltAsk(opts)),
-        reboots=lambda model: Reboots(model, SaltAsk(opts)),
+        reboots=lambda model: Reboots(model, SaltAsk(opts), refuse_lost=own.refuse_lost),
         verification=_verify,
         risks=risk_report.of_nodes,
         clusters=lambda nodes: require_whole_clusters(SaltAsk(opts), nodes),

@@ -32,16 +32,19 @@ class Reboots:
     """The reboots of a cloud.
 
     model (Model): what is declared. ask: how nodes are asked. clock: a module with `monotonic` and `sleep`,
-    for tests.
+    for tests. refuse_lost: of the lock of the run (records.lock.Lock).
     """
 
-    def __init__(self, model: Model, ask: Ask, clock: ModuleType = time):
+    def __init__(
+        self, model: Model, ask: Ask, clock: ModuleType = time, refuse_lost: Callable[[], None] = lambda: None
+    ):
         self._model = model
         self._policies = model.policies
         self._nodes = ask
         self._clock = clock
         self._system = model.system
         self._one_member = threading.Lock()
+        self._refuse_lost = refuse_lost
 
     @property
     def wanted(self) -> str:
@@ -52,8 +55,8 @@ class Reboots:
         """Reboot the node if the policy wants it; returns one line on what was done.
 
         drained: its workloads were taken away by a drain that succeeded. taken: the kinds of that. Raises
-        RolloutError NODE_OCCUPIED, BOOT_NOT_READY or QUORUM_AT_RISK (nothing was done), REBOOT_TIMEOUT,
-        QUORUM_NOT_RESTORED, DATAPATH_BROKEN, REBOOT_WITHOUT_EFFECT or NODE_ERROR.
+        RolloutError NODE_OCCUPIED, BOOT_NOT_READY, QUORUM_AT_RISK, LOCK_LOST or JOURNAL_FAILED (nothing was
+        done), REBOOT_TIMEOUT, QUORUM_NOT_RESTORED, DATAPATH_BROKEN, REBOOT_WITHOUT_EFFECT or NODE_ERROR.
         """
         why = self._value(node, "reboot_needed.evidence", SOON)
         if self.wanted != "always" and not why:
@@ -74,6 +77,7 @@ class Reboots:
     def _rebooted(self, node: str, why: list[str]) -> float:
         before = self._value(node, "node_reboot.state")
         offset = float(before["time"]) - self._clock.monotonic()
+        self._refuse_lost()  # who was held up may have been followed, and the node have its workloads again
         self._value(node, "node_reboot.start", SOON, {"boot_id": before["boot_id"], "why": why})
         begun = self._clock.monotonic()
         self._wait(node, begun, lambda: self._missing(node, before, offset))

@@ -105,11 +105,11 @@ class Machine:
         return {"verified": True}
 
 
-def reboots(machine, policy="when_required", **more):
+def reboots(machine, policy="when_required", refuse_lost=lambda: None, **more):
     system = {"reboot": policy, "reboot_timeout": 100}
     model = cloud_pillar.model({**UNTARGETED, "system": system, **more})
     clock = time_with(time=machine.masters_time, monotonic=lambda: machine.now, sleep=machine.sleep)
-    return Reboots(model, ask=machine, clock=clock)
+    return Reboots(model, ask=machine, clock=clock, refuse_lost=refuse_lost)
 
 
 def test_a_node_that_needs_one_is_rebooted_and_waited_for():
@@ -125,6 +125,19 @@ def test_a_node_that_needs_one_is_rebooted_and_waited_for():
 def test_a_node_that_needs_none_is_left_alone_unless_the_policy_says_always():
     assert reboots(Machine(evidence=())).reboot("cmp1", "compute", True) == "no reboot is needed"
     assert reboots(Machine(evidence=()), "always").reboot("cmp1", "compute", True).startswith("rebooted")
+
+
+@pytest.mark.parametrize("reason", ["LOCK_LOST", "JOURNAL_FAILED"])
+def test_who_may_have_lost_the_lock_meanwhile_reboots_nothing(reason):
+    machine = Machine()
+
+    def lost():
+        assert machine.asked[-1] == "node_reboot.state", "nothing takes time between that and the reboot"
+        raise RolloutError(reason, "another process has it")
+
+    with pytest.raises(RolloutError) as refused:
+        reboots(machine, refuse_lost=lost).reboot("cmp1", "compute", True)
+    assert refused.value.reason == reason and machine.down_until is None
 
 
 def test_a_reboot_that_did_not_help_is_no_success():
