@@ -15,9 +15,12 @@ from typing import Any
 from salt.exceptions import SaltCacheError, SaltDeserializationError, SaltException
 
 from openstack_rollout.errors import RolloutError, one_line
+from openstack_rollout.records.journal import DRAINS, RUNS
 
 #: Drivers that cannot hold a journal, and why.
 _UNFIT = {"etcd": "it cannot have a key and a bank of one name"}
+#: What nobody can find out again: forced to the disk, so that a power cut of the master takes none of it.
+_LASTING = (DRAINS, RUNS)
 
 
 class CacheStore:
@@ -48,6 +51,10 @@ class CacheStore:
         self._refuse_lost()
         with self._served(bank, key), _written(bank, key):
             self._cache.store(bank, key, data)
+            if bank in _LASTING and self._driver == "localfs":
+                folder = os.path.join(self._cache.cachedir, bank)
+                _force(os.path.join(folder, f"{key}.p"))
+                _force(folder)  # where its name is
 
     def fetch(self, bank: str, key: str) -> Any:
         """Read one key, {} when it is not there. Raises RolloutError JOURNAL_DAMAGED, JOURNAL_FAILED."""
@@ -106,3 +113,12 @@ def _written(bank: str, key: str) -> Iterator[None]:
         yield
     except (SaltCacheError, OSError) as error:
         raise RolloutError("JOURNAL_FAILED", f"{bank}/{key} in the master's cache: {error}") from error
+
+
+def _force(path: str) -> None:
+    """Have a file, or a folder, written to the disk. Raises OSError."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

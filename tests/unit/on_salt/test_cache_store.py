@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import sys
 from functools import partial
@@ -54,6 +56,29 @@ def test_what_cannot_be_written_is_named(master):
     with pytest.raises(RolloutError) as failed:
         opened(journal)
     assert failed.value.reason == "JOURNAL_FAILED" and "openstack/rollout" in failed.value.message
+
+
+def test_a_run_and_what_it_drained_are_on_the_disk_before_anything_follows(master, monkeypatch):
+    journal, place = master
+    forced = []
+    monkeypatch.setattr(os, "fsync", lambda file: forced.append(os.readlink(f"/proc/self/fd/{file}")))
+    run = opened(journal)
+    journal.save_drained(DrainRecord("cmp1", "compute", "live_migrate", run.id, stage="ovn"))
+    for file in (place / "runs" / f"{run.id}.p", place / "drains" / "cmp1.p"):
+        assert forced.index(str(file)) < forced.index(str(file.parent))  # then the name that it has got
+
+
+def test_a_disk_that_does_not_take_them_is_named(master, monkeypatch):
+    journal, _ = master
+    run = opened(journal)
+
+    def broken(file):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(RolloutError) as failed:
+        journal.save_drained(DrainRecord("cmp1", "compute", "live_migrate", run.id, stage="ovn"))
+    assert failed.value.reason == "JOURNAL_FAILED" and "drains/cmp1" in failed.value.message
 
 
 def shared(redis_server, folder, **more):
