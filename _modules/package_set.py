@@ -7,6 +7,7 @@ report of success alone does not count.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -334,10 +335,10 @@ def _automatic(packages: Iterable[str]) -> list[str]:
 
 
 def _refresh() -> None:
-    # Once a state run: __context__ lives as long.
-    if not __context__.get(_REFRESHED):
+    # Once a job, in a thread of its own: where a minion has no processes for jobs, __context__ lives longer.
+    if __context__.get(_REFRESHED) != threading.get_native_id():
         __salt__["pkg.refresh_db"](**({"failhard": True} if _is_apt() else {}))
-        __context__[_REFRESHED] = True
+        __context__[_REFRESHED] = threading.get_native_id()
 
 
 def _own() -> str:

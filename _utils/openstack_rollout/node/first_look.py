@@ -1,14 +1,15 @@
 """What a job knows already of an engine's containers and images, so that its first looks ask but once.
 
-It is kept in Salt's `__context__`, which every job has anew. A first look decides whether something is due.
-What proves a change asks the engine itself, which is remembered here in its turn. What is told of a container
-counts as long as the process that was told of runs in it, and its health for a moment; one that does not run
-is asked about again.
+It is kept in Salt's `__context__`, and counts in the thread that learned it. Each job has its own one, also
+where the minion's `multiprocessing` is off, and all its jobs share that context. A first look decides whether
+something is due. What proves a change asks the engine itself, which is remembered here in its turn. What is
+told of a container counts as long as the process that was told of runs in it, and its health for a moment;
+one that does not run is asked about again.
 """
 
 from __future__ import annotations
 
-import os
+import threading
 import time
 from collections.abc import Callable, Iterable, MutableMapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 _KEY = "openstack_rollout.first_look."
-_OF = "process"
+_OF = "thread"
 _PROC = Path("/proc")
 #: Seconds that a passed health check counts: engines ask for it no oftener, unless they are told to.
 HEALTHY_FOR = 30.0
@@ -31,9 +32,10 @@ class FirstLook:
     """
 
     def __init__(self, context: MutableMapping[str, Any], engine: str, clock: ModuleType = time):
-        self._known = context.setdefault(f"{_KEY}{engine}", {_OF: os.getpid()})
-        if self._known[_OF] != os.getpid():  # of the process that this job was forked from
-            self._known = context[f"{_KEY}{engine}"] = {_OF: os.getpid()}
+        here = threading.get_native_id()  # no other process has it either
+        self._known = context.setdefault(f"{_KEY}{engine}", {_OF: here})
+        if self._known[_OF] != here:  # of the process that this job was forked from, or of an earlier job
+            self._known = context[f"{_KEY}{engine}"] = {_OF: here}
         self._clock = clock
 
     def whole(self, told: _Records) -> _Records:

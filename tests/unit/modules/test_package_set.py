@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 
 import pytest
 from salt.exceptions import CommandExecutionError
@@ -160,6 +161,16 @@ def test_metadata_is_refreshed_once_and_not_when_all_was_fetched_beforehand(pack
     packages = Packages({"a": "1-1"}, {"a": "1-2"}, cached={"a": "1-2"})
     package_set(packages).bring({"a": "1-2"})
     assert packages.refreshed == 0
+
+
+def test_metadata_is_refreshed_anew_by_another_job_of_a_minion_without_processes_for_them(package_set):
+    packages = Packages({"a": "1-1", "b": "1-1"}, {"a": "1-2", "b": "1-2"})
+    module = package_set(packages)
+    for name in ("a", "b"):
+        job = threading.Thread(target=module.bring, args=({name: "1-2"},))
+        job.start()
+        job.join()
+    assert packages.refreshed == 2
 
 
 def test_a_version_that_vanished_is_a_named_failure(package_set):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -67,6 +68,24 @@ def test_another_job_knows_nothing(engine, tmp_path):
     assert other.container("nova") and other.asked == ["all"]
 
 
+def test_a_job_in_a_thread_of_its_minion_knows_nothing_of_the_one_before(tmp_path, engine):
+    """As with `multiprocessing: False`: one `__context__` for all jobs."""
+    context, asked = {}, []
+
+    def job():
+        look = Engine(tmp_path, context)
+        look.there = engine.there
+        for _ in range(2):
+            look.containers()
+        asked.append(look.asked)
+
+    for _ in range(2):
+        thread = threading.Thread(target=job)
+        thread.start()
+        thread.join()
+    assert asked == [["all"], ["all"]]
+
+
 def test_a_job_does_not_go_by_what_the_process_knew_that_it_was_forked_from(tmp_path, engine, monkeypatch):
     context = {}
     first = Engine(tmp_path, context)
@@ -74,7 +93,7 @@ def test_a_job_does_not_go_by_what_the_process_knew_that_it_was_forked_from(tmp_
     first.containers()
     forked = Engine(tmp_path, context)
     assert forked.containers() and not forked.asked
-    monkeypatch.setattr(first_look.os, "getpid", lambda: -1)
+    monkeypatch.setattr(first_look.threading, "get_native_id", lambda: -1)
     forked = Engine(tmp_path, context)
     forked.there = engine.there
     assert forked.containers() and forked.asked == ["all"]
