@@ -263,7 +263,7 @@ class Engine:
     ) -> None:
         """Let nodes go on that rest no more, and leave those out that an operator does not want to go."""
         skipped = self._journal.skipped(self._run.id)
-        for node in [one for one in waiting if one.id in skipped] if skipped else ():
+        for node in waiting.of(skipped):
             if steps[node.id] == ("restore",):
                 self._left_out.add(node.id)  # once its workloads are back
             else:

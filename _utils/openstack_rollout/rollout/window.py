@@ -73,6 +73,11 @@ class Queue:
         """The nodes in their order."""
         return (node for _, node in self.due(lambda kind: True))
 
+    def of(self, node_ids: Iterable[str]) -> list[Node]:
+        """Those of some nodes that wait, in their order."""
+        found = [self._some[self._kinds[one]][one] for one in node_ids if one in self._kinds]
+        return [node for _, node in sorted(found)]
+
     def remove(self, node: Node) -> None:
         """A node waits no more."""
         del self._some[self._kinds.pop(node.id)][node.id]
