@@ -326,13 +326,15 @@ class SaltJobs:
             self._questions[question] = _Question(some[0].jid, now)
             function, asks = _ASKS
             error = self._publish([job.node for job in some], Call(function, (asks, (jid,))), question)
-            if error:
-                # Without a master nobody can give a sign of life; the clock stands still until it is back.
-                for job in some:
-                    job.heard = time.monotonic()
             if error and not self._away:
                 log.warning("waiting for the master: %s", error)
             self._away = bool(error)
+            if error:
+                # Without a master nobody can give a sign of life; the clock stands still until it is back.
+                # One that hangs is asked for one job alone: that takes minutes each time.
+                for job in jobs:
+                    job.heard = time.monotonic()
+                return
 
     def _read_cache(self, jobs: Iterable[_Job]) -> None:
         """Take returns out of the master's job cache: their events may have been lost."""

@@ -51,9 +51,9 @@ class World:
 
     # the client
     def run_job(self, nodes, function, arguments, tgt_type, kwarg, jid):
+        self.now += self.lag
         if not self.master_is_up:
             raise SaltClientError("The salt master could not be contacted. Is master running?")
-        self.now += self.lag
         self.published.append((function, tuple(nodes)))
         if function != QUESTION:
             return
@@ -333,3 +333,20 @@ def test_minions_are_heard_however_long_it_takes_to_ask_all_of_them(jobs, world)
     assert [(one.node, one.reason) for one in end_of(jobs, world, limit=600)] == [("cmp7", "")]
     world.minions["cmp8"] = "dead"
     assert [(one.node, one.reason) for one in end_of(jobs, world, limit=300)] == [("cmp8", "NODE_SILENT")]
+
+
+def test_a_master_that_hangs_is_waited_for_once_and_not_for_each_node(jobs, world):
+    for number in range(20):
+        world.minions[f"cmp{number}"] = "busy"
+        jobs.start({f"cmp{number}": 60}, APPLY, str(number))
+    world.master_is_up, world.lag = False, 180.0  # what Salt's client waits for an answer
+    longest = 0.0
+    for _ in range(30):
+        began = world.now
+        assert jobs.poll(1.0) == []
+        longest = max(longest, world.now - began)
+    assert 180 <= longest < 190
+    world.master_is_up, world.lag = True, 0.0
+    assert end_of(jobs, world, limit=300) == []
+    world.minions["cmp3"] = "dead"
+    assert [(one.node, one.reason) for one in end_of(jobs, world)] == [("cmp3", "NODE_SILENT")]
