@@ -35,6 +35,7 @@ from openstack_rollout.rollout.time_limits import TimeLimits, patience, silence
 from openstack_rollout.rollout.window import InFlight, Node, Queue, Window
 from openstack_rollout.rollout.witness import Witness
 
+_DEAF = 5.0  # seconds in which nodes are started before ends of steps, and requests, are heard again
 _AFRESH = {"state": NodeState.IN_FLIGHT, "slow": 0.0, "again": 0.0}
 
 
@@ -301,6 +302,7 @@ class Engine:
             next_ = unhindered(lambda: admitted(pass_, waiting, there), self._asked)
         else:
             next_ = admitted(pass_, waiting, in_flight)
+        began = self._monotonic()
         for node in next_:
             if why := self.why_closed(pass_.round_, node, steps[node.id]):
                 raise why
@@ -309,6 +311,8 @@ class Engine:
             waiting.remove(node)
             in_flight[node.id] = node
             self._begin(pass_, node, steps[node.id], steps[node.id][0], in_flight)
+            if self._monotonic() - began > _DEAF:
+                return
 
     def _begin(self, pass_: Pass, node: Node, steps: Sequence[str], step: str, in_flight: InFlight) -> None:
         jid, run, round_ = self._fleet.new_job(), self._run, pass_.round_

@@ -1,9 +1,12 @@
-"""Which nodes start now: with windows that never overlap a run comes to its end all the same."""
+"""Which nodes start now: with windows that never overlap a run comes to its end all the same; and of a wave
+one alone where the master hangs.
+"""
 
 import pytest
 
 from openstack_rollout.errors import RolloutError
-from tests.unit.simulated_fleet import Cloud, Master, refusal
+from openstack_rollout.rollout.fleet import StepResult
+from tests.unit.simulated_fleet import Cloud, Master, SimulatedFleet, refusal
 
 HOUR = 3600
 NIGHT, MORNING = {"from": "02:00", "to": "04:00"}, {"from": "10:00", "to": "12:00"}
@@ -56,3 +59,21 @@ def test_who_may_start_is_not_kept_from_fetching_by_others_before_it(cloud, mast
     cloud.policy("gateway", window=NIGHT)
     assert refusal(master.update).reason == "WINDOW_CLOSED"
     assert set(cloud.statuses("prefetch", "succeeded")) == set(cloud.nodes) - {"gateway1"}
+
+
+def test_of_a_wave_no_more_start_before_it_is_known_how_one_ended_that_took_long_to_start(
+    cloud, master, monkeypatch
+):
+    cloud.policy("compute", batch=4)
+    start = SimulatedFleet.start
+
+    def hangs(fleet, node, step, stage, jid, silence, *, context):
+        if stage == "services" and node.startswith("compute"):
+            cloud.now += 180  # what Salt's client waits for a master that does not answer
+            fleet._push(0, StepResult(node, jid, False, "NODE_ERROR", "the job was not published"))
+        else:
+            start(fleet, node, step, stage, jid, silence, context=context)
+
+    monkeypatch.setattr(SimulatedFleet, "start", hangs)
+    assert refusal(master.update).reason == "NODE_ERROR"
+    assert cloud.statuses("apply", "started", "services") == ["gateway1", "compute1"]
