@@ -15,12 +15,12 @@ from typing import Any
 from salt.exceptions import SaltCacheError, SaltDeserializationError, SaltException
 
 from openstack_rollout.errors import RolloutError, one_line
-from openstack_rollout.records.journal import DRAINS, RUNS
+from openstack_rollout.records.journal import BANK, DRAINS, RUNS
 
 #: Drivers that cannot hold a journal, and why.
 _UNFIT = {"etcd": "it cannot have a key and a bank of one name"}
 #: What nobody can find out again: forced to the disk, so that a power cut of the master takes none of it.
-_LASTING = (DRAINS, RUNS)
+_LASTING = (BANK, DRAINS, RUNS)
 
 
 class CacheStore:

@@ -64,7 +64,7 @@ def test_a_run_and_what_it_drained_are_on_the_disk_before_anything_follows(maste
     monkeypatch.setattr(os, "fsync", lambda file: forced.append(os.readlink(f"/proc/self/fd/{file}")))
     run = opened(journal)
     journal.save_drained(DrainRecord("cmp1", "compute", "live_migrate", run.id, stage="ovn"))
-    for file in (place / "runs" / f"{run.id}.p", place / "drains" / "cmp1.p"):
+    for file in (place / "runs" / f"{run.id}.p", place / "current.p", place / "drains" / "cmp1.p"):
         assert forced.index(str(file)) < forced.index(str(file.parent))  # then the name that it has got
 
 
