@@ -108,6 +108,13 @@ class Membership:
                 found.setdefault(node, []).append(role)
         return found
 
+    @cached_property
+    def _group_of(self) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = {}
+        for role, groups in self.groups.items():
+            found[role] = {node: name for name in reversed([*groups]) for node in groups[name]}
+        return found
+
     def roles_of(self, node_id: str, stage: str | None = None) -> list[str]:
         """The roles of a node in their order, of those that go through a stage."""
         roles = self._roles_of.get(node_id, [])
@@ -127,7 +134,7 @@ class Membership:
 
     def group_of(self, role: str, node_id: str) -> str:
         """The first group of a role that a node is in, "" where it is in none."""
-        return next((name for name, nodes in self.groups.get(role, {}).items() if node_id in nodes), "")
+        return self._group_of.get(role, {}).get(node_id, "")
 
     def by_group(self, role: str, nodes: Sequence[Node]) -> dict[str, list[Node]]:
         """Nodes of a role by their groups, in the order of these; those of none come last."""

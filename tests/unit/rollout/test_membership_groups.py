@@ -118,3 +118,18 @@ def test_a_group_that_means_nobody_is_refused(cloud, master, groups, line):
 def test_a_zone_may_have_no_node_of_a_role(cloud, master):
     cloud.policy("controller", groups=["az2", "az1"])
     assert master.update()["state"] == "completed"
+
+
+def test_a_group_is_found_without_a_look_at_all_of_them():
+    looked = []
+
+    class Rack(frozenset):
+        def __contains__(self, node):
+            looked.append(node)
+            return super().__contains__(node)
+
+    racks = {f"rack{number}": Rack({f"cmp{number}", "cmp0"}) for number in range(1, 300)}
+    members = Membership({"compute": ["cmp7", "cmp0", "gtw1"]}, {}, None, groups={"compute": racks})
+    found = [members.group_of("compute", node) for node in members.roles["compute"]]
+    assert found == ["rack7", "rack1", ""] and looked == []
+    assert members.group_of("gateway", "cmp7") == ""
