@@ -11,8 +11,7 @@ from axe_selenium_python import Axe
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from tests.integration.salt_api import PASSWORD
-from tests.integration.simulated_cloud import PATIENCE
+from tests.integration.salt_api import PASSWORD, PATIENCE
 
 #: What a Chromium does beside, on a machine that is busy enough.
 QUIET = (

@@ -21,6 +21,7 @@ SHIPPED = CHECKOUT / "etc/salt-api/live-page.conf"
 USERS = {"anna": "openstack-operators%", "otto": "openstack-viewers%", "eve": None}
 PASSWORD = "secret-of-the-tests"
 WITHIN = 60  # seconds for an answer, on a busy machine
+PATIENCE = 300  # seconds until something counts as hung, also on a busy machine
 
 
 def configuration(folder: Path) -> dict:

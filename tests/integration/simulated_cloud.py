@@ -16,13 +16,13 @@ import salt.utils.event
 import yaml
 
 from tests.integration import daemons, salt_api
+from tests.integration.salt_api import PATIENCE
 from tests.unit import simulated_fleet
 
 REPO = Path(__file__).resolve().parents[2]
 ROOTS = (REPO / "tests/integration/roots", REPO / "etc/roots")
 NODES = ("ctl1", "cmp1", "cmp2")
 DIGEST = "sha256:" + "a" * 64
-PATIENCE = 300  # seconds until a command counts as hung, also on a busy machine
 
 
 class SimulatedCloud:
