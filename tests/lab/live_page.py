@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import yaml
-from selenium.common.exceptions import WebDriverException
 
 from tests.integration import salt_api
 from tests.integration.browser import Browser
@@ -46,7 +46,7 @@ class LivePage:
         self._lab.master(["salt-run", "rollout.page", f"output={self._settings['rollout_api']['app']}"])
         self._start(["salt-api"])
         self._start([sys.executable, "-m", "tests.lab.live_page", str(self.folder)])
-        if not wait_for((self.folder / "watching").exists, 180, 1):
+        if not wait_for((self.folder / "watching").exists, 300, 1):
             raise LabError(f"nobody watches the page; the logs are in {self.folder}")
         return self
 
@@ -90,9 +90,12 @@ def watch(folder: Path) -> None:
     """Watch the page until it shows that the run has ended. folder: where settings are, and results go."""
     os.environ["ROLLOUT_PICTURES"] = str(folder)
     pictures = []
-    with Browser(json.loads((folder / "settings.json").read_text())) as browser:
-        _until_served(browser)
-        browser.login(_NAME)
+    settings = json.loads((folder / "settings.json").read_text())
+    # A page that does not come is a complaint of the browser's.
+    if not wait_for(lambda: _is_served(settings["rollout_api"]["port"]), 120, 1):
+        raise LabError("Salt's API does not listen")
+    with Browser(settings) as browser:
+        browser.open(_NAME)
         browser.until(lambda: browser.is_shown("page"), "the page does not come")
         looks, before = Seconds(browser), browser.text("word")
         (folder / "watching").touch()
@@ -118,17 +121,12 @@ def watch(folder: Path) -> None:
     aside.rename(folder / "seen.json")
 
 
-def _until_served(browser: Browser) -> None:
-    end = time.monotonic() + 120
-    while True:
-        try:
-            browser.open()
-            if browser.all("#login"):
-                return
-        except WebDriverException:  # nothing answers yet
-            if time.monotonic() > end:
-                raise
-        time.sleep(1)
+def _is_served(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+    except OSError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ PROMETHEUS, ALERTMANAGER, _PAGE = 19090, 19093, 19100
 #: What makes an alert of the tests one of theirs: those that are shipped are critical, too.
 OURS = 'team="lab"'
 _ADDRESS = "http://127.0.0.1:{}"
+_METRICS = "rollout.prom"
 _SHIPPED = settings.CHECKOUT / "contrib/prometheus/openstack-rollout.rules.yml"
 
 
@@ -62,7 +63,7 @@ class Monitoring:
                 *(f"--storage.path={self._folder}/alerts", "--cluster.listen-address="),
                 f"--web.listen-address=127.0.0.1:{ALERTMANAGER}",
             ],
-            ["salt-run", "rollout.metrics", f"output={page}/rollout", "every=2"],
+            ["salt-run", "rollout.metrics", f"output={page}/{_METRICS}", "every=2"],
         ):
             with (self._folder / f"{len(self._processes)}.log").open("w") as log:
                 self._processes.append(self._lab.popen_master(command, stdout=log, stderr=log))
@@ -112,7 +113,8 @@ class Monitoring:
 
     def _ready(self) -> bool:
         try:
-            return bool(self.query("up") and isinstance(self.silences(), list))
+            told = self.query("openstack_rollout_metrics_timestamp_seconds")
+            return bool(told) and isinstance(self.silences(), list)
         except OSError:  # of requests
             return False
 
@@ -126,7 +128,7 @@ class Monitoring:
                 "metrics_path": f"/{path}",
                 "static_configs": [{"targets": [f"127.0.0.1:{_PAGE}"]}],
             }
-            for name, path in (("page", "metrics"), ("rollout", "rollout"))
+            for name, path in (("page", "metrics"), ("rollout", _METRICS))
         ]
         to = [{"static_configs": [{"targets": [f"127.0.0.1:{ALERTMANAGER}"]}]}]
         for name, content in {
@@ -153,9 +155,12 @@ class SilenceWitness:
         self._thread.start()
         return self
 
-    def __exit__(self, *_exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        looked = self._thread.is_alive()
         self._over.set()
         self._thread.join(30)
+        if not (looked or kind):
+            raise LabError("nobody looked at the silences to the end: an answer was missing")
 
     def _look(self) -> None:
         while not self._over.wait(0.5):

@@ -6,6 +6,8 @@ from tests.integration.browser import Browser
 
 #: The last step of a stage, as the events have them.
 _LAST = {"prefetch", "verify", "restore"}
+#: The states of a node before its first event.
+_NOTHING: list[tuple[float, dict[str, str]]] = [(float("-inf"), {})]
 _LOOK = """
 const texts = (all) => [...all].map((one) => one.textContent);
 window.looks = [];
@@ -37,18 +39,19 @@ class Seconds:
 
 
 def late(looks, events):
-    """As Seconds.late, of looks that were taken before."""
-    states = list(_states(events))
+    """As Seconds.late, of looks that were taken before.
+
+    Each node by itself: the master reads one record after the other, so nobody ever sees all at one moment.
+    """
+    states = _states(events)
+    first = min((known[1][0] for known in states.values()), default=float("inf"))
     for look in looks:
         shown = {row[0]: dict(zip(look["heads"][4:-1], row[4:-1], strict=True)) for row in look["rows"]}
-        if shown and look["at"] >= states[0][0]:
-            yield _late(look["at"], _told(shown), states)
-
-
-def _told(shown):
-    """Without what says nothing: a stage that was not begun, a node that waits for its first."""
-    told = {name: {stage: text for stage, text in row.items() if text} for name, row in shown.items()}
-    return {name: row for name, row in told.items() if row}
+        if shown and look["at"] >= first:
+            # Without what says nothing: a stage that was not begun.
+            told = {name: {stage: text for stage, text in row.items() if text} for name, row in shown.items()}
+            found = [_late(look["at"], row, states.get(name, _NOTHING)) for name, row in told.items()]
+            yield None if None in found else max(found)
 
 
 def _late(at, shown, states):
@@ -61,13 +64,14 @@ def _late(at, shown, states):
 
 
 def _states(events):
-    """(from when on, node → stage → what a page has to show) after each event of a node."""
-    shown: dict[str, dict[str, str]] = {}
+    """Node → (from when on, stage → what a page has to show) before its events, and after each of them."""
+    states: dict[str, list[tuple[float, dict[str, str]]]] = {}
     for event in events:
         name, stage, step = event["node"], event["stage"], event["step"]
         if name == "-":
             continue
-        row = shown.setdefault(name, {})
+        known = states.setdefault(name, [*_NOTHING])
+        row = dict(known[-1][1])
         if event["status"] == "started":
             row[stage] = f"▶ {step}"
         elif event["status"] == "succeeded" and step in _LAST:
@@ -76,4 +80,5 @@ def _states(events):
             row[stage] = "✖ failed"
         elif event["status"] == "skipped" and row.get(stage) != "✔ done":
             row[stage] = "– skipped"
-        yield event["at"], {one: dict(row) for one, row in shown.items()}
+        known.append((event["at"], row))
+    return states
