@@ -169,15 +169,18 @@ def finish():
         return Rollout(_ports(opts, fleet)).finish()
 
 
-@console.command()
-def pause():
+@console.command(run=console.text)
+def pause(run=None):
     """Start no new node, and pause the run under PAUSED_BY_OPERATOR within seconds, whatever hangs.
 
     A prefetch is ended. What else is under way may end by itself for some seconds; then it is left in flight,
     and the run that goes on waits for it.
 
+    run
+        The identifier of the run that is meant: another one is left alone. By default whichever there is.
+
     Returns {run, state, in_flight}: the state is `pausing` until that is so. Refuses under NO_RUN when there
-    is no run to pause.
+    is no run to pause, WRONG_ARGUMENT when it is another one.
 
     CLI Example:
 
@@ -186,7 +189,7 @@ def pause():
         salt-run rollout.pause
     """
     opts = _opts()
-    return control.pause(wiring.journal(opts), wiring.lock(opts))
+    return control.pause(wiring.journal(opts), wiring.lock(opts), run or "")
 
 
 @console.command(
@@ -197,9 +200,10 @@ def pause():
     accept=console.names,
     only=console.text,
     wait=console.flag,
+    run=console.text,
 )
 def resume(  # noqa: PLR0917
-    limit=None, until=None, confirm=None, break_=None, accept=None, only=None, wait=False
+    limit=None, until=None, confirm=None, break_=None, accept=None, only=None, wait=False, run=None
 ):
     """Go on with the run that is paused, by its own orchestration.
 
@@ -225,9 +229,13 @@ def resume(  # noqa: PLR0917
     wait
         As for `rollout.run`.
 
+    run
+        The identifier of the run that is meant: another one is left alone. By default whichever there is.
+
     Returns {run, state} when the run is completed, or one line when a running one goes on by itself: it only
     had to forget that it should pause, or waited for a yes, which this is. Refuses under NO_RUN when there is
-    no run, RUN_IN_PROGRESS when it is not paused, and under the run's reason when it pauses again.
+    no run, WRONG_ARGUMENT when it is another one, RUN_IN_PROGRESS when it is not paused, and under the run's
+    reason when it pauses again.
 
     CLI Example:
 
@@ -241,21 +249,27 @@ def resume(  # noqa: PLR0917
     if only and (nothing := windows.nothing_to_do(opts, only)):
         return nothing
     given = Given(limit, until, confirm, break_)
-    orchestration = control.to_resume(wiring.journal(opts), wiring.lock(opts), given, _meant)
+    orchestration = control.to_resume(wiring.journal(opts), wiring.lock(opts), given, _meant, run or "")
     if not orchestration:
         return "the run goes on"
     return windows.go_through(_opts, wait, lambda: _orchestrate(orchestration, accepting))
 
 
-@console.command(node=console.text)
-def confirm(node=None):
+@console.command(node=console.text, run=console.text, question=console.text)
+def confirm(node=None, run=None, question=None):
     """Say yes to what the run asks before it goes on: to all that it asks now, or to one node of it.
 
     node
         A minion's id.
 
+    run
+        The identifier of the run that is meant: another one is left alone. By default whichever there is.
+
+    question
+        The id of the question that is meant, as `rollout.live` tells it: to no other one is it a yes.
+
     Returns {run, state, confirmed: what was asked}. A run that nobody drives any more keeps the answer, and
-    goes on by `rollout.resume`. Refuses under NO_RUN, or NOTHING_ASKED.
+    goes on by `rollout.resume`. Refuses under NO_RUN, WRONG_ARGUMENT, or NOTHING_ASKED.
 
     CLI Example:
 
@@ -265,17 +279,20 @@ def confirm(node=None):
         salt-run rollout.confirm cmp1
     """
     opts = _opts()
-    return control.confirm(wiring.journal(opts), wiring.lock(opts), node or "")
+    return control.confirm(wiring.journal(opts), wiring.lock(opts), node or "", run or "", question or "")
 
 
-@console.command(node=console.text)
-def skip(node):
+@console.command(node=console.text, run=console.text)
+def skip(node, run=None):
     """Have the run leave a node out: it starts nothing there any more, and goes on with the others.
 
     It then ends as incomplete, and names the node under SKIPPED_BY_OPERATOR.
 
     node
         A minion's id. One that is in flight finishes first: it is refused.
+
+    run
+        The identifier of the run that is meant: another one is left alone. By default whichever there is.
 
     Returns {run, state, skipped}. Refuses under NO_RUN, NO_NODES, or WRONG_ARGUMENT.
 
@@ -286,18 +303,21 @@ def skip(node):
         salt-run rollout.skip cmp7
     """
     opts = _opts()
-    return control.skip(wiring.journal(opts), wiring.lock(opts), node)
+    return control.skip(wiring.journal(opts), wiring.lock(opts), node, run or "")
 
 
-@console.command()
-def abort():
+@console.command(run=console.text)
+def abort(run=None):
     """End the run within seconds, whatever hangs. A run whose process is gone ends at once.
 
     What is under way becomes what it becomes at a pause. Healthy nodes that the run drained are restored
     afterwards; the others are named in `still_drained`.
 
+    run
+        The identifier of the run that is meant: another one is left alone. By default whichever there is.
+
     Returns {run, state, in_flight}: the state is `aborting` until the run has ended. Refuses under NO_RUN
-    when there is no run to end.
+    when there is no run to end, WRONG_ARGUMENT when it is another one.
 
     CLI Example:
 
@@ -306,7 +326,7 @@ def abort():
         salt-run rollout.abort
     """
     opts = _opts()
-    ended = control.abort(wiring.journal(opts), wiring.lock(opts))
+    ended = control.abort(wiring.journal(opts), wiring.lock(opts), run or "")
     if ended["state"] == "aborted" and restoration.drained_by_runs(wiring.journal(opts)):
         with SaltFleet(opts) as fleet:
             ended["still_drained"] = Rollout(wiring.ports(opts, fleet)).restore_drained()

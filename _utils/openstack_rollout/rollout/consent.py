@@ -6,6 +6,8 @@ was killed comes to the same place, and asks again unless it was answered there.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Sequence
 from itertools import takewhile
 from typing import Protocol
@@ -178,6 +180,12 @@ def keys_of(question: Question, node: str = "") -> list[str]:
         return question.keys
     of_nodes = question.before not in ("stage", "role")
     return [key for key, one in zip(question.keys, question.nodes, strict=False) if of_nodes and one == node]
+
+
+def identity(question: Question) -> str:
+    """Which question it is: one that is asked of other nodes is another."""
+    told = json.dumps([question.before, question.keys, question.nodes])
+    return f"q{hashlib.sha256(told.encode()).hexdigest()[:16]}"  # a word, whatever reads it
 
 
 def line(question: Question) -> str:

@@ -19,13 +19,14 @@ from openstack_rollout.rollout.estimate import Estimate, Opens, at_once
 from openstack_rollout.vocabulary import by_role
 
 
-def pause(journal: Journal, lock: Lock) -> dict[str, Any]:
+def pause(journal: Journal, lock: Lock, run_id: str = "") -> dict[str, Any]:
     """Ask the engine to start nothing more; a run that nobody drives any more is paused at once.
 
-    Returns {"run", "state", "in_flight"}: state is `pausing` until that has taken effect.
-    Raises RolloutError NO_RUN.
+    run_id (str): the run that is meant, "" for whichever there is. Returns {"run", "state", "in_flight"}:
+    state is `pausing` until that has taken effect. Raises RolloutError NO_RUN, or WRONG_ARGUMENT where
+    another run is under way.
     """
-    run = _unfinished(journal)
+    run = _unfinished(journal, run_id)
     if _driven(run, lock):
         answer = _answer(journal, run, "pausing")  # first: a request takes effect soon
         journal.ask(run.id, "pause")
@@ -39,12 +40,12 @@ def pause(journal: Journal, lock: Lock) -> dict[str, Any]:
     return _answer(journal, run, run.state.value)
 
 
-def abort(journal: Journal, lock: Lock) -> dict[str, Any]:
+def abort(journal: Journal, lock: Lock, run_id: str = "") -> dict[str, Any]:
     """Ask the engine to end the run; a run that nobody drives any more ends at once.
 
-    Returns {"run", "state", "in_flight"}. Raises RolloutError NO_RUN.
+    run_id: as of pause. Returns {"run", "state", "in_flight"}. Raises RolloutError as pause.
     """
-    run = _unfinished(journal)
+    run = _unfinished(journal, run_id)
     if _driven(run, lock):
         answer = _answer(journal, run, "aborting")  # first: a request takes effect soon
         journal.ask(run.id, "abort")
@@ -63,16 +64,17 @@ def to_resume(
     lock: Lock,
     given: Given = NOTHING,
     meant: Callable[[Asked, Sequence[str]], object] = lambda *_: None,
+    run_id: str = "",
 ) -> str | None:
     """The orchestration that goes on with the paused run; None when a live engine goes on by itself: it only
     had to forget a request, or waited for a yes, and this is one.
 
     given: what an operator gave with the command: it is the run's from now on. meant: refuses what no node is
-    meant by, or no stage of the run; nothing is changed then. Raises RolloutError NO_RUN, or
-    RUN_IN_PROGRESS when there is nothing to resume, or something is given for a run that is under way;
-    RUN_UNFINISHED for another limit of a rollback.
+    meant by, or no stage of the run; nothing is changed then. run_id: as of pause. Raises RolloutError as
+    pause, or RUN_IN_PROGRESS when there is nothing to resume, or something is given for a run that is under
+    way; RUN_UNFINISHED for another limit of a rollback.
     """
-    run = _unfinished(journal)
+    run = _unfinished(journal, run_id)
     if run.rollback and given.limit not in (None, run.asked.limit):
         raise RolloutError(
             "RUN_UNFINISHED",
@@ -101,32 +103,36 @@ def to_resume(
     return None
 
 
-def confirm(journal: Journal, lock: Lock, node: str = "") -> dict[str, Any]:
+def confirm(
+    journal: Journal, lock: Lock, node: str = "", run_id: str = "", question: str = ""
+) -> dict[str, Any]:
     """Say yes to all that a run asks at the moment, or to what it asks of one node.
 
-    Returns {"run", "confirmed": the lines of the questions, "state"}: a run that nobody drives has to be
-    resumed. Raises RolloutError NO_RUN, or NOTHING_ASKED.
+    run_id: as of pause. question (str): the identity of the one that is meant, "" for all. Returns {"run",
+    "confirmed": the lines of the questions, "state"}: a run that nobody drives has to be resumed. Raises
+    RolloutError as pause, or NOTHING_ASKED.
     """
-    run = _unfinished(journal)
-    found = {key: one for key, one in run.questions.items() if consent.keys_of(one, node)}
+    run = _unfinished(journal, run_id)
+    asked = (one for one in run.questions.values() if question in ("", consent.identity(one)))
+    found = [one for one in asked if consent.keys_of(one, node)]
     if not found:
         other = "; ".join(map(consent.line, run.questions.values())) or "nothing"
-        about = f" about {node}" if node else ""
+        about = f" about {node}" if node else " that was meant" if question else ""
         raise RolloutError("NOTHING_ASKED", f"run {run.id} asks nothing{about}: it asks {other}")
-    for one in found.values():
+    for one in found:
         journal.confirm(run.id, consent.keys_of(one, node))
     alone = run.state is RunState.RUNNING and not _driven(run, lock)
     state = RunState.INTERRUPTED if alone else run.state
-    return {"run": run.id, "confirmed": [consent.line(one) for one in found.values()], "state": state.value}
+    return {"run": run.id, "confirmed": [consent.line(one) for one in found], "state": state.value}
 
 
-def skip(journal: Journal, lock: Lock, node: str) -> dict[str, Any]:
+def skip(journal: Journal, lock: Lock, node: str, run_id: str = "") -> dict[str, Any]:
     """Have the run leave a node out, before it starts there or where it rests.
 
-    Returns {"run", "skipped", "state"}. Raises RolloutError NO_RUN, NO_NODES for one that the run does not
-    take, WRONG_ARGUMENT for one in flight.
+    run_id: as of pause. Returns {"run", "skipped", "state"}. Raises RolloutError as pause, NO_NODES for one
+    that the run does not take, WRONG_ARGUMENT for one in flight.
     """
-    run = _unfinished(journal)
+    run = _unfinished(journal, run_id)
     planned = {one for stage in run.plan.stages for one in stage.nodes} if run.plan else set()
     if node not in planned:
         raise RolloutError("NO_NODES", f"run {run.id} has nothing to do on {shown(node)}", [node])
@@ -222,10 +228,12 @@ def _node_report(record: NodeRecord) -> dict[str, Any]:
     return {**about, "steps": steps, "silences": silences}
 
 
-def _unfinished(journal: Journal) -> Run:
+def _unfinished(journal: Journal, run_id: str) -> Run:
     run = journal.unfinished()
     if run is None:
         raise RolloutError("NO_RUN", "no run is running or paused")
+    if run_id not in ("", run.id):
+        raise RolloutError("WRONG_ARGUMENT", f"run: {shown(run_id)} is not under way: run {run.id} is")
     return run
 
 

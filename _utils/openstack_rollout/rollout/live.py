@@ -21,10 +21,10 @@ def now_of(journal: Journal, found: Callable[[Run], Run]) -> dict[str, Any] | No
     """The account of the latest run (rollout.account), and where it is; None before the first.
 
     found: the run as it is found now, e.g. interrupted. Beside the account "asked" (pause or abort, where
-    that has not taken effect yet, else ""), "questions" ({"line", "nodes", "since", "record"}), "planned"
-    (stage → how many nodes it takes), "newest" (when a node's record changed last), "counts" (state of a
-    node → how many), and of each node "at" (when it changed last), "stage", "round", "step", "began" (of the
-    step under way), "slow", "cells" (stage → what became of it there: done, skipped, failed).
+    that has not taken effect yet, else ""), "questions" ({"id", "line", "nodes", "since", "record"}),
+    "planned" (stage → how many nodes it takes), "newest" (when a node's record changed last), "counts" (state
+    of a node → how many), and of each node "at" (when it changed last), "stage", "round", "step", "began" (of
+    the step under way), "slow", "cells" (stage → what became of it there: done, skipped, failed).
     """
     journal = _Once(journal)
     try:
@@ -40,7 +40,8 @@ def now_of(journal: Journal, found: Callable[[Run], Run]) -> dict[str, Any] | No
             data["nodes"][name] |= _place(record)
     questions = [
         {
-            **{"line": consent.line(one), "nodes": list(one.nodes), "since": one.since},
+            **{"id": consent.identity(one), "line": consent.line(one)},
+            **{"nodes": list(one.nodes), "since": one.since},
             "record": {**vars(one), "comes": [vars(each) for each in one.comes]},
         }
         for one in (run.questions.values() if run else ())

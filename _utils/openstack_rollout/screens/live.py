@@ -16,7 +16,7 @@ from openstack_rollout.screens import account, felt, masking, questions, tables,
 from openstack_rollout.screens.templates import live_link, live_model, live_style, live_view, style
 
 #: Of what page and master tell one another: a page of another one says that it has to be written anew.
-FORM = 1
+FORM = 2
 #: What may be asked for beside the summary.
 PARTS = ("nodes", "timeline")
 #: Nodes from which on no timeline is drawn: Salt's events have a greatest size.
@@ -56,7 +56,7 @@ def state(data: Mapping[str, Any] | None, now: float, parts: Sequence[str]) -> d
         "planned": data["planned"],
         "pauses": account.pauses(run),
         "questions": [
-            {"text": questions.text(one["record"]), "nodes": one["nodes"], "since": one["since"]}
+            {"text": questions.text(one["record"]), **{key: one[key] for key in ("id", "nodes", "since")}}
             for one in data["questions"]
         ],
         **{"newest": data["newest"], "counts": data["counts"]},

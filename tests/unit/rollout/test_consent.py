@@ -2,8 +2,9 @@
 
 import pytest
 
-from openstack_rollout.rollout import control
+from openstack_rollout.rollout import control, live
 from openstack_rollout.rollout.asking import Given
+from openstack_rollout.screens import live as page
 from openstack_rollout.screens import tables
 from tests.unit.rollout.test_limit import deployed, done
 from tests.unit.simulated_fleet import DRAIN, Cloud, Killed, refusal
@@ -256,6 +257,37 @@ def test_answers_to_nothing_are_refused(cloud, master):
     master.update(confirm="stage")
     assert [one.reason for one in lines[:2]] == ["NOTHING_ASKED", "NO_NODES"]
     assert "asks nothing about compute9: it asks a yes" in lines[0].message
+
+
+def test_a_yes_to_a_question_that_was_shown_is_none_to_the_next(cloud, master):
+    shown, refused = [], []
+
+    def answer(_):
+        (asked,) = page.state(live.now_of(master.journal, lambda run: run), 5.0, ())["questions"]
+        if shown:
+            refused.append(refusal(lambda: control.confirm(master.journal, master.lock, question=shown[-1])))
+        shown.append(asked["id"])
+        control.confirm(master.journal, master.lock, run_id=master.run.id, question=asked["id"])
+
+    Operator(master, answer)
+    master.update(confirm="stage")
+    assert len(set(shown)) == 2 and [one.reason for one in refused] == ["NOTHING_ASKED"]
+    assert "asks nothing that was meant: it asks a yes" in refused[0].message
+
+
+@pytest.mark.parametrize("verb", ["pause", "abort", "to_resume", "confirm", "skip"])
+def test_what_is_meant_for_another_run_is_refused(cloud, master, verb):
+    refused = []
+
+    def answer(_):
+        node = ("compute1",) if verb == "skip" else ()
+        act = getattr(control, verb)
+        refused.append(refusal(lambda: act(master.journal, master.lock, *node, run_id="yesterday's")))
+        control.confirm(master.journal, master.lock)
+
+    Operator(master, answer)
+    assert master.update(confirm="stage")["state"] == "completed"
+    assert {one.reason for one in refused} == {"WRONG_ARGUMENT"} and master.run.id in refused[0].message
 
 
 @pytest.mark.parametrize(

@@ -195,11 +195,13 @@ class View {
     $("actions").replaceChildren(...may.map(([verb, called, look, sure]) => this.button(verb, called, look, {}, sure)));
   }
 
+  // A press is meant for the run that is shown then: the master refuses it where that is over.
   button(verb, called, look, kwarg, sure) {
     return el("button", { type: "button", class: look, "data-verb": verb, onclick: async (event) => {
+      const meant = { run: this.model.run.id, ...kwarg };
       if (sure && !(await this.sure(...sure))) return;
       event.target.disabled = true;
-      await this.link.act(verb, kwarg);
+      await this.link.act(verb, meant);
       event.target.disabled = false;
     } }, called);
   }
@@ -228,7 +230,7 @@ class View {
         el("p", {}, "Waits for a yes", ...since(one.since)),
         el("pre", { class: "question" }, masked(one.text)),
         el("div", { class: "actions" },
-          this.api.may("confirm") ? this.button("confirm", "Yes, go on", "main", one.nodes.length === 1 ? { node: one.nodes[0] } : {}, null) : null,
+          this.api.may("confirm") ? this.button("confirm", "Yes, go on", "main", { question: one.id }, null) : null,
           ...(this.api.may("skip") && one.nodes.length < 5 ? one.nodes.map(leave) : [])))),
       ...others.map((one) => el("div", { class: "wait" }, el("p", {}, reasoned(one.reason, one.message), ...since(one.at)))));
   }

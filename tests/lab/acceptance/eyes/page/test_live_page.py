@@ -126,6 +126,18 @@ def test_a_question_is_answered(cloud, browser):
     assert cloud.at("ctl1") == {"ovn": "1.0.1"} and cloud.at("cmp1") == {}, said
 
 
+def test_a_press_is_meant_for_the_run_that_was_shown(cloud, browser, paused):
+    enter(browser, "anna")
+    browser.press("abort")  # and meanwhile somebody else ends it, and begins another
+    assert cloud.run("rollout.abort").returncode == 0
+    assert cloud.run("rollout.run").returncode == 1
+    another = cloud.json("rollout.status")["run"]["id"]
+    browser.until(lambda: another in browser.text("foot"), "the other run does not come")
+    browser.id("sure-yes").click()
+    browser.until(lambda: f"run {another} is" in browser.text("notice"), "it is not refused")
+    assert cloud.json("rollout.status")["run"]["state"] == "paused"
+
+
 def test_it_can_be_used_by_the_keyboard_alone(browser, paused):
     enter(browser, "anna")
     browser.until(lambda: "resume" in browser.verbs(), "there is no button")
