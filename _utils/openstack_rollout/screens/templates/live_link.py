@@ -192,7 +192,7 @@ class Link {
       await Promise.race([stream, this.watched()]);
     } finally {
       this.abort.abort();
-      for (const timer of this.asked.values()) clearTimeout(timer);
+      for (const { timer } of this.asked.values()) clearTimeout(timer);
       this.asked.clear();
     }
   }
@@ -229,14 +229,20 @@ class Link {
     if (asks) this.soon(asks);
   }
 
-  // Ask once for what several events in a row want to be asked.
-  soon(what) {
-    if (this.asked.has(what)) return;
-    const { abort } = this;
-    this.asked.set(what, setTimeout(() => {
+  // Ask once for what several events in a row want to be asked. What comes while it is asked is asked after that,
+  // and after as long a time as it took: a master that has much to do is not given more by those who look on.
+  soon(what, after = 1000) {
+    const known = this.asked.get(what);
+    if (known) { known.again = known.began > 0; return; }
+    const { abort } = this, mine = { began: 0, again: false };
+    mine.timer = setTimeout(async () => {
+      mine.began = Date.now();
+      try { await this[what](); } catch { abort.abort(); }
+      if (this.asked.get(what) !== mine) return;
       this.asked.delete(what);
-      this[what]().catch(() => abort.abort());
-    }, 1000));
+      if (mine.again) this.soon(what, Math.max(1000, Date.now() - mine.began));
+    }, after);
+    this.asked.set(what, mine);
   }
 
   ended(tag, data) {
