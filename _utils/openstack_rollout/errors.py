@@ -5,9 +5,15 @@ Reasons are a fixed list, as in Ceph's upgrade: operators alert on the word and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 _SHOWN = 5  # names in a line; of more, the number is given
+#: What a terminal obeys instead of showing it: tools colour what they say, and a node may say anything.
+_OBEYED = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
+    r"|([\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069])"
+)
 
 REASONS = {
     "INVALID_PILLAR": "Correct the pillar key that the message names, then run again.",
@@ -361,7 +367,7 @@ def one_line(text: str, reason: str = "", limit: int = 400) -> str:
 
     Of a longer one both ends stay, more of the last: tools say first what they did, and last why it failed.
     """
-    line = " ".join(text.split())
+    line = " ".join(_OBEYED.sub(lambda found: " " if found[1] else "", text).split())
     prefix, found, rest = line.partition(f"{reason}: ")
     if reason and found and len(prefix) < 40:
         line = rest

@@ -133,3 +133,8 @@ def test_a_long_message_keeps_what_was_done_and_why_it_failed(limit):
     )
     assert len(line) == limit and line.startswith("podman pull ") and line.endswith("no space left on device")
     assert one_line("short\n and whole", limit=limit) == "short and whole"
+
+
+def test_a_line_has_nothing_that_a_terminal_obeys():
+    said = "\x1b[1;31mError:\x1b[0m no \x1b]0;all is well\x07space\x1b[2J\x9b2J left\x00 \u202eon /var\r\b"
+    assert one_line(said) == "Error: no space 2J left on /var"
