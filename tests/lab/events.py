@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from .cloud import Lab
+from .probe import moment
 
 ROLLOUT = "openstack/rollout/"
 
@@ -84,6 +85,19 @@ def published(node: str, sls: str) -> Callable[[str, dict], bool]:
         and data["minions"] == [node]
         and sls in data["arg"]
     )
+
+
+def flights(events: Iterable[dict]) -> dict[str, list[tuple[float, float]]]:
+    """Node → from when to when it was in flight, stage by stage and round by round, but for its prefetch.
+
+    events: of EventLog.steps.
+    """
+    found: dict[str, dict[tuple[str, str], tuple[float, float]]] = {}
+    for event in events:
+        if event["node"] != "-" and event["stage"] not in ("-", "prefetch") and event["status"] != "skipped":
+            places, place = found.setdefault(event["node"], {}), (event["stage"], event["round"])
+            places[place] = (places.get(place, (moment(event),))[0], moment(event))
+    return {node: list(places.values()) for node, places in found.items()}
 
 
 def most_in_flight(events: Iterable[dict], nodes: set[str]) -> set[frozenset[str]]:

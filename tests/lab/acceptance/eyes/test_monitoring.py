@@ -12,14 +12,14 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from ... import operator, proof
-from ...events import EventLog, step
+from ...events import EventLog, flights, step
 from ...live_page import printed
 from ...monitoring import OURS, Monitoring, SilenceWitness
 from ...network import Overlay
@@ -146,18 +146,8 @@ def test_a_query_without_data_pauses_as_inconclusive(story):
     assert started_between(story["log"], "compute", query["gone"] + ASKED + 1, query["ended"]) == []
 
 
-def flights(log: EventLog) -> Mapping[str, list[tuple[float, float]]]:
-    """Node → from when to when it was in flight, but for its prefetch, by the events alone."""
-    found: dict[str, dict[tuple[str, str], tuple[float, float]]] = {}
-    for event in log.steps():
-        if event["node"] != "-" and event["stage"] not in ("-", "prefetch") and event["status"] != "skipped":
-            places, place = found.setdefault(event["node"], {}), (event["stage"], event["round"])
-            places[place] = (places.get(place, (moment(event),))[0], moment(event))
-    return {node: list(places.values()) for node, places in found.items()}
-
-
 def test_a_node_is_silenced_while_it_is_in_flight_and_no_longer_also_after_a_kill(story):
-    near = flights(story["log"])
+    near = flights(story["log"].steps())
     died = story["kill"]["at"]
     for at, nodes in story["silenced"]:
         if died <= at <= died + ENDS + LATE:
@@ -215,7 +205,7 @@ def test_the_time_without_a_process_is_unknown(story):
 
 
 def test_gaps_are_put_down_to_nodes_that_were_at_work(story):
-    near = flights(story["log"])
+    near = flights(story["log"].steps())
     for guest in story["report"]["audit"]["guests"]:
         for gap in guest["gaps"]:
             print(guest["address"], gap)
