@@ -32,7 +32,7 @@ MAY_USE: dict[str, set[str]] = {
     "screens": COMMON,
     "on_salt": COMMON
     | {"records", "declared", "cloud", "monitoring", "drains", "rollout"}
-    | {"node.share", "node.images", "node.registries", "node.prober", "node.moving"},
+    | {"node.share", "node.images", "node.registries", "node.prober", "node.moving", "screens.masking"},
     "_modules": {"errors", "node"} | ON_NODES,
     "_states": {"errors", "node"} | ON_NODES,
     "_output": {"screens"},

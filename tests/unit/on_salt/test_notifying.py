@@ -71,6 +71,19 @@ def hear(one, *events):
     one.close()
 
 
+def test_what_looks_like_a_secret_is_not_told(opts):
+    sent = Sent()
+    said = f"pull https://me:{SECRET}@registry.example/a: password={SECRET} is wrong"
+    link = "https://me@master.example/rollout?run={run}"
+    hear(notifier(opts, sent, model=_linked(link)), {**FAILED, "message": said})
+    ((_, _, text),) = sent
+    assert SECRET not in text and "pull https://…@registry.example/a" in text and "me@master" in text
+
+
+def _linked(link):
+    return Model.model_validate({"notifications": {"to": ["sdb://osenv/ROLLOUT_TOLD"], "link": link}})
+
+
 def test_a_happening_is_told_once_until_the_run_gets_on(opts):
     sent, store = Sent(), MemoryStore()
     hear(notifier(opts, sent, store), FAILED, PAUSED, PAUSED)
