@@ -123,7 +123,7 @@ class Browser:
         """Node → what is shown of it, by the heads of the columns in small letters; without signs."""
         heads = [one.get_attribute("textContent").lower() for one in self.all("#node-heads th")]
         rows = (
-            {head: cell.lstrip("✔✖▶–! ") for head, cell in zip(heads, row, strict=True)}
+            {head: cell.lstrip("✔✖▶–!… ") for head, cell in zip(heads, row, strict=True)}
             for row in self.rows("node-rows")
         )
         return {row["node"]: row for row in rows}
