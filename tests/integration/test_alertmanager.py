@@ -9,7 +9,7 @@ import pytest
 
 from openstack_rollout.declared.matchers import read
 from openstack_rollout.monitoring.alertmanager import Silences, alerts
-from openstack_rollout.monitoring.contract import Access, NoAnswer
+from openstack_rollout.monitoring.contract import Access, NoAnswer, NotFound
 from tests.integration.monitoring_servers import PASSWORD, USER, Servers
 
 MATCHES = [read('instance=~"cmp\\\\-1(:[0-9]+)?"'), read("alertname=HostDown"), read('severity!="page"')]
@@ -51,7 +51,8 @@ def test_a_silence_from_its_making_to_its_end(servers, access):
     assert servers.silences() == [] and ours.ours() == [] and len(firing(access)) == 2
     ours.expire(made)  # again is nothing
     assert ours.prolong(made, 300) is None
-    assert ours.prolong("00000000-0000-0000-0000-000000000000", 300) is None
+    with pytest.raises(NotFound):
+        ours.prolong("00000000-0000-0000-0000-000000000000", 300)
     ours.expire("00000000-0000-0000-0000-000000000000")
 
 

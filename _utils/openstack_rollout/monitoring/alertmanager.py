@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
 from openstack_rollout.monitoring import http
-from openstack_rollout.monitoring.contract import Access, Alert, Matches, NoAnswer, Standing
+from openstack_rollout.monitoring.contract import Access, Alert, Matches, NoAnswer, NotFound, Standing
 
 AUTHOR = "openstack-rollout"
 _ALERTS, _SILENCES, _SILENCE = "/api/v2/alerts", "/api/v2/silences", "/api/v2/silence"
@@ -69,12 +69,9 @@ class Silences:
 
     def prolong(self, silence: str, seconds: float) -> str | None:
         """Have a silence end so many seconds from now; returns its id, which may be another one then, or None
-        where it ended, or is gone. Raises NoAnswer.
+        where it ended. Raises NoAnswer; NotFound where the server knows none of that id.
         """
-        try:
-            told = self._ask("GET", f"{_SILENCE}/{silence}")
-        except http.NotFound:
-            return None
+        told = self._ask("GET", f"{_SILENCE}/{silence}")
         if self._read(told).ended:
             return None
         kept = {key: told[key] for key in ("matchers", "startsAt", "createdBy", "comment") if key in told}
@@ -85,7 +82,7 @@ class Silences:
         try:
             if not self._read(self._ask("GET", f"{_SILENCE}/{silence}")).ended:
                 self._ask("DELETE", f"{_SILENCE}/{silence}")
-        except http.NotFound:
+        except NotFound:
             return
 
     def ours(self) -> list[Standing]:

@@ -17,6 +17,10 @@ class NoAnswer(RolloutError):
         self.passes = passes
 
 
+class NotFound(NoAnswer):
+    """A server has nothing of that name."""
+
+
 class Sample(NamedTuple):
     """A series of a query's answer: its labels, its value, which may be infinite, or NaN."""
 
@@ -62,7 +66,7 @@ class AlertSilences(Protocol):
 
     def prolong(self, silence: str, seconds: float) -> str | None:
         """Have a silence end so many seconds from now; returns its id, which may be another one then, or None
-        where it ended, or is gone.
+        where it ended. Raises NotFound too, where the server knows none of that id.
         """
 
     def expire(self, silence: str) -> None:

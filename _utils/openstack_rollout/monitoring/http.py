@@ -17,7 +17,7 @@ import urllib3
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from openstack_rollout.errors import one_line
-from openstack_rollout.monitoring.contract import Access, NoAnswer
+from openstack_rollout.monitoring.contract import Access, NoAnswer, NotFound
 
 MOST = 10_000_000  # bytes
 _CHUNK = 65_536
@@ -31,10 +31,6 @@ class Answer(NamedTuple):
 
     data: Any
     date: float | None
-
-
-class NotFound(NoAnswer):
-    """A server has nothing of that name."""
 
 
 class _Login(AuthBase):

@@ -20,7 +20,7 @@ from openstack_rollout.declared import silences
 from openstack_rollout.declared.model import Model
 from openstack_rollout.declared.silences import Silence
 from openstack_rollout.errors import RolloutError, one_line
-from openstack_rollout.monitoring.contract import AlertSilences, NoAnswer
+from openstack_rollout.monitoring.contract import AlertSilences, NoAnswer, NotFound
 from openstack_rollout.records.run_record import MOST_SILENCES, NodeRecord, NodeState, Run, Silenced
 from openstack_rollout.rollout import adoption
 from openstack_rollout.rollout.membership import Membership
@@ -259,7 +259,13 @@ class Silencing:
 
     def _prolong(self, key: Key, silence: Silence) -> None:
         there = self._there[key]
-        found = self._speak().prolong(there.id, silence.ends_within)
+        try:
+            found = self._speak().prolong(there.id, silence.ends_within)
+        except NotFound:  # the server lost it, as one that starts without its disk: nobody ended it
+            del self._there[key]
+            self._news.put(_News(key, "ended", there.id))
+            self._begin(key, silence)
+            return
         if found != there.id:
             self._news.put(_News(key, "ended", there.id))
         if found is None:
@@ -275,7 +281,8 @@ class Silencing:
         there = self._there[key]
         linger = there.silence.linger if there.silence else 0
         if linger:
-            self._speak().prolong(there.id, linger)
+            with suppress(NotFound):
+                self._speak().prolong(there.id, linger)
         else:
             self._speak().expire(there.id)
         del self._there[key]

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from openstack_rollout.monitoring.contract import NoAnswer, Standing
+from openstack_rollout.monitoring.contract import NoAnswer, NotFound, Standing
 from openstack_rollout.records.run_record import NodeRecord, NodeState
 from openstack_rollout.rollout import control, silencing
 from openstack_rollout.rollout.node_log import NodeLog
@@ -26,6 +26,7 @@ class Alertmanager:
     def __init__(self):
         self.there = {}
         self.log = []
+        self.lost = set()
         self.error = None
         self._ids = itertools.count(1)
 
@@ -42,6 +43,8 @@ class Alertmanager:
     def prolong(self, silence, seconds):
         self._fail()
         self.log.append(("prolong", silence, seconds))
+        if silence in self.lost:
+            raise NotFound(f"nothing is called {silence}", False)
         return silence if silence in self.there else None
 
     def expire(self, silence):
@@ -302,6 +305,20 @@ def test_one_that_an_operator_ended_is_not_made_again(master, alone):
         time.sleep(0.3)
         assert master.alertmanager.there == {}
         flies(False)
+
+
+def test_one_that_the_server_lost_is_made_again(master, alone):
+    one, log, flies, now = alone
+    with one.kept(log):
+        flies(True)
+        real_wait(lambda: master.alertmanager.there)
+        master.alertmanager.lost |= {*master.alertmanager.there}  # as one that starts without its disk
+        master.alertmanager.there.clear()
+        now[0] = 20.0
+        real_wait(lambda: master.alertmanager.there)
+        assert not master.alertmanager.lost & {*master.alertmanager.there}
+        flies(False)
+    assert master.alertmanager.there == {}
 
 
 def test_a_lingering_silence_ends_by_itself_after_its_node(cloud, tmp_path, monkeypatch):
