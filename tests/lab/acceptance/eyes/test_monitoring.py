@@ -34,6 +34,8 @@ INTERVAL, ASKED, ENDS, LATE = 0.5, 2, 30, 20
 CALM = {"alerts": ['severity="critical"', OURS], "interval": ASKED}
 ERRORS = {"query": "cloud_errors", "at_most": 0.5, "interval": ASKED, "timeout": 10}
 DOWN = {"matchers": ['instance="{node}"', 'alertname=~"HostDown|AgentDown"'], "ends_within": ENDS}
+#: One node of a role in flight in each stage, also where nothing is disturbed.
+ALONE = {"batch_undisturbing": 1}
 QUIET = {"cloud_on_fire": 0, "cloud_errors": 0}
 
 
@@ -58,7 +60,7 @@ def story(cloud, overlay, monitoring) -> dict:
     cloud.set_pillar(
         target_version="1.0.1",
         monitoring=monitoring.declared,
-        policies=dict.fromkeys(ROLES, policy),
+        policies={"controller": policy, "gateway": policy | ALONE, "compute": policy | ALONE},
         audit={"addresses": sorted(floating.values()), "interval": INTERVAL},
     )
     pairs = [Pair(name, OUTSIDE, address) for name, address in floating.items()]
