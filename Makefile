@@ -36,13 +36,13 @@ test: host venv lint ## lint, unit, functional, integration and the short lab su
 	nice $(BIN)/python -m tests.lab build & building=$$!; \
 	$(BIN)/python -m pytest $(PARALLEL) --reworded tests/integration tests/unit; tested=$$?; \
 	wait $$building && exit $$tested
-	$(BIN)/python -m pytest $(PARALLEL) tests/functional/apt tests/functional/dnf tests/functional/takeover tests/functional --ignore=tests/functional/network
+	$(BIN)/python -m pytest $(PARALLEL) -m 'not long' tests/functional/apt tests/functional/dnf tests/functional/takeover tests/functional --ignore=tests/functional/network
 	$(BIN)/python -m pytest tests/unit/declared/test_words.py tests/unit/rollout/test_control_procedures.py \
 		tests/functional/network tests/lab \
 		--ignore=tests/lab/acceptance
 
 acceptance: host venv ## the long lab suites: make acceptance SUITE=foundation
-	$(BIN)/python -m pytest --capture=no $(or $(wildcard tests/lab/acceptance/$(SUITE)/),tests/lab/acceptance/test_$(SUITE).py)
+	$(BIN)/python -m pytest --capture=no $(if $(filter functional,$(SUITE)),-m long tests/functional,$(or $(wildcard tests/lab/acceptance/$(SUITE)/),tests/lab/acceptance/test_$(SUITE).py))
 
 bench-network: host venv ## packets lost and gaps of the OVN and OVS stages, ours against plain restarts and replacements
 	$(BIN)/python -m tests.lab.bench_network

@@ -13,6 +13,7 @@ from tests.lab.enclosure import wait_for
 
 from .. import own_repository
 
+pytestmark = pytest.mark.long  # SUITE=packages has three controllers of them
 MOVED = ("galera-4", "rabbitmq-server")
 UNITS = {"db": "mariadb.service", "broker": "rabbitmq-server.service"}
 OTHERS = ("second-db.service", "second-broker.service")
