@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from openstack_rollout.screens import live
+
 
 def test_who_may_see_and_do_what(cloud, api):
     cloud.fresh()
@@ -19,7 +21,7 @@ def test_who_may_see_and_do_what(cloud, api):
         assert client.runner("live")[0] == 401
         assert client.get("/events")[0] == 401
     status, told = viewer.runner("live", parts=["nodes"])
-    assert status == 200 and told["form"] == 1, told
+    assert status == 200 and told["form"] == live.FORM, told
     assert viewer.get("/events") == (200, "retry: 400\n")
 
     for client in (nobody, viewer, other):
