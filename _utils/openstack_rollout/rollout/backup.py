@@ -36,12 +36,16 @@ def before(  # noqa: PLR0917
     members: Membership,
     engine: Engine,
     stages: Iterable[PlannedStage],
+    *,
+    later: bool = False,
 ) -> None:
     """Take the backup of a run that is about to touch its first node, where it is declared; of nodes that
     come to it later, their files.
 
     engine: of the run. stages: those that come now: while a window keeps their first node from going,
-    nothing is taken. Raises RolloutError BACKUP_FAILED, or what halts the run.
+    nothing is taken. later: it is asked for again before one of them begins. Raises RolloutError
+    BACKUP_FAILED, what halts the run, or, unless it is asked for again, why the window is closed: it might
+    open before the first node goes.
     """
     records = engine.records
     touched = run.plan.prefetch if run.plan else ()
@@ -53,16 +57,18 @@ def before(  # noqa: PLR0917
     late = [node for node in late if node not in moved | failed]
     if run.backup and (not late or FILES not in model.backup.of):
         return
-    if not _begin_now(engine, stages):
-        return  # what is written until then would not be in it
+    if closed := _closed(engine, stages):
+        if later:
+            return  # what is written until then would not be in it
+        raise closed
     of = [FILES] if run.backup else None
     found = take(ports, run.id, model, members, late, engine.requested, of=of, failed=failed)
     run.backup = run.backup | {node: list(parts) for node, parts in found.items()}
     ports.journal.save(run)
 
 
-def _begin_now(engine: Engine, stages: Iterable[PlannedStage]) -> bool:
-    """Whether the first node of some stages may start now, as far as windows are concerned."""
+def _closed(engine: Engine, stages: Iterable[PlannedStage]) -> RolloutError | None:
+    """Why the first node of some stages may not start now, as far as windows are concerned."""
     places = (
         (Round(stage.stage, one.name), Node(node.id, role.role, node.zone), node.steps)
         for stage in stages
@@ -72,7 +78,7 @@ def _begin_now(engine: Engine, stages: Iterable[PlannedStage]) -> bool:
         for node in wave.nodes
     )
     first = next(places, None)
-    return first is not None and engine.why_closed(*first) is None
+    return engine.why_closed(*first) if first else None
 
 
 def take(  # noqa: PLR0917

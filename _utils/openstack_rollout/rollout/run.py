@@ -259,7 +259,7 @@ class Rollout:
         )
         run.planned = self._clock()
         self._journal.save(run)
-        backup.before(self._ports, run, model, members, engine, run.plan.stages)
+        backup.before(self._ports, run, model, members, engine, run.plan.stages, later=True)
         if not run.plan.prefetch:
             self._log.skipped(run, own.nodes)
             for name in in_order(own.nodes):

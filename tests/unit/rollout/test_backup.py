@@ -76,6 +76,21 @@ def test_what_is_written_until_the_window_opens_is_in_it(cloud, master, prefetch
     assert all(26 * 3600 <= at <= first for at in master.taken_at)
 
 
+def test_no_node_goes_without_one_where_the_window_opens_right_after_it_was_asked(cloud, master, monkeypatch):
+    cloud.openstack["window"] = {"from": "02:00", "to": "04:00", "prefetch": "any_time"}
+    cloud.now = 12 * 3600.0
+    before, asked = backup.before, []
+
+    def then_it_opens(*arguments, **options):
+        asked.append(options)
+        before(*arguments, **options)
+        cloud.now = 26 * 3600.0 if asked[1:] else cloud.now
+
+    monkeypatch.setattr(backup, "before", then_it_opens)
+    assert refusal(master.update).reason == "WINDOW_CLOSED" and asked[1:]
+    assert "apply" not in {data["step"] for _, data in cloud.events} and taken(master) == {}
+
+
 def test_one_controller_keeps_what_is_of_its_cluster_and_each_node_its_files_before_any_is_touched(
     cloud, master
 ):
