@@ -16,6 +16,7 @@ from salt.exceptions import SaltCacheError, SaltDeserializationError, SaltExcept
 
 from openstack_rollout.errors import RolloutError, one_line
 from openstack_rollout.records.journal import BANK, DRAINS, RUNS
+from openstack_rollout.records.state_file import force
 
 #: Drivers that cannot hold a journal, and why.
 _UNFIT = {"etcd": "it cannot have a key and a bank of one name"}
@@ -52,9 +53,9 @@ class CacheStore:
         with self._served(bank, key), _written(bank, key):
             self._cache.store(bank, key, data)
             if bank in _LASTING and self._driver == "localfs":
-                folder = os.path.join(self._cache.cachedir, bank)
-                _force(os.path.join(folder, f"{key}.p"))
-                _force(folder)  # where its name is
+                folder = Path(self._cache.cachedir, bank)
+                force(folder / f"{key}.p")
+                force(folder)  # where its name is
 
     def fetch(self, bank: str, key: str) -> Any:
         """Read one key, {} when it is not there. Raises RolloutError JOURNAL_DAMAGED, JOURNAL_FAILED."""
@@ -113,12 +114,3 @@ def _written(bank: str, key: str) -> Iterator[None]:
         yield
     except (SaltCacheError, OSError) as error:
         raise RolloutError("JOURNAL_FAILED", f"{bank}/{key} in the master's cache: {error}") from error
-
-
-def _force(path: str) -> None:
-    """Have a file, or a folder, written to the disk. Raises OSError."""
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

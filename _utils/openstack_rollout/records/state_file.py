@@ -82,3 +82,12 @@ def replace(path: Path, text: str, mode: int = 0o600) -> None:
         file.flush()
         os.fsync(file.fileno())  # a file system may write the name before what it stands for
     aside.replace(path)
+
+
+def force(place: Path) -> None:
+    """Have a file, or the names in a folder, written to the disk. Raises OSError when the disk refuses."""
+    opened = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

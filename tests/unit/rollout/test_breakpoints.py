@@ -88,13 +88,19 @@ def test_pause_and_abort_work_while_a_node_rests(cloud, master, action, state):
         assert [one[3] for one in operator.asked] == [["compute2"]]
 
 
-def test_killed_while_a_node_rests_it_rests_there_again(cloud, master):
+def killed_at_rest(master):
+    """A run whose engine died while a node rested at its breakpoint."""
+
     def kill(_):
         raise Killed
 
     Operator(master, kill)
     with pytest.raises(Killed):
         master.update(break_=BREAK)
+
+
+def test_killed_while_a_node_rests_it_rests_there_again(cloud, master):
+    killed_at_rest(master)
     assert list(master.run.questions) == ["ovs//compute/compute2/before_apply"]
     cloud.nodes["compute2"].seconds = None
     operator = Operator(master)
@@ -104,12 +110,7 @@ def test_killed_while_a_node_rests_it_rests_there_again(cloud, master):
 
 
 def test_a_yes_given_while_nobody_drives_the_run_is_heard_by_the_next(cloud, master):
-    def kill(_):
-        raise Killed
-
-    Operator(master, kill)
-    with pytest.raises(Killed):
-        master.update(break_=BREAK)
+    killed_at_rest(master)
     control.confirm(master.journal, master.lock)
     operator = Operator(master)
     assert master.update()["state"] == "completed" and operator.asked == []
@@ -149,12 +150,7 @@ def test_a_node_that_rests_is_left_out_and_its_workloads_come_back(cloud, master
 
 
 def test_a_node_that_is_left_out_while_nobody_drives_the_run_has_its_workloads_back_too(cloud, master):
-    def kill(_):
-        raise Killed
-
-    Operator(master, kill)
-    with pytest.raises(Killed):
-        master.update(break_=BREAK)
+    killed_at_rest(master)
     assert master.drain.lives["compute2"] == []
     control.skip(master.journal, master.lock, "compute2")
     master.before_poll = lambda: None

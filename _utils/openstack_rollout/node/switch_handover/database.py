@@ -22,6 +22,7 @@ from pathlib import Path
 from openstack_rollout.node.switch_handover import RUN, Failed, NotPossible, printed, run, wait_until
 from openstack_rollout.node.switch_handover.pidfile import Pidfile
 from openstack_rollout.node.switch_handover.process import Process
+from openstack_rollout.records.state_file import force
 
 DAEMON, _CLIENT = "ovsdb-server", "ovsdb-client"
 #: The lock in the database that only the active switch holds.
@@ -165,12 +166,12 @@ class Database:
             about = self._file.stat()
             shutil.copystat(self._file, copy)
             os.chown(copy, about.st_uid, about.st_gid)
-            _to_disk(copy)
+            force(copy)
             os.link(self._file, database)
             os.link(socket, socket_aside)
             lock.rename(lock_aside)
             copy.replace(self._file)
-            _to_disk(self._file.parent)
+            force(self._file.parent)
 
     def _copy(self, schema: str, place: Path) -> Path:
         """A copy of the database with the installed schema."""
@@ -238,15 +239,6 @@ def recover() -> None:
         database.put_back()
     else:
         database.commit()
-
-
-def _to_disk(place: Path) -> None:
-    """Write a file, or the names in a directory, through to the disk."""
-    opened = os.open(place, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 def _remotes(pid: int) -> set[str]:
