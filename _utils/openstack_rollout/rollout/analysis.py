@@ -7,6 +7,7 @@ nothing for too long. What was known is known for one interval; nothing is kept 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from openstack_rollout.declared.gates import Gate
@@ -69,15 +70,16 @@ class Analysis:
         self._asked = now
         self._inquiry = Inquiry(self._ask)
 
-    def passes(self, lasting: bool = False) -> bool:
+    def passes(self, lasting: bool = False, wait: float | None = None) -> bool:
         """Whether it succeeded as often as it has to, the last time just now; False while that is not known.
 
-        lasting: it has to hold for a while: what failed before is not forgotten by a success. Raises the
-        RolloutError under which no node may start any more.
+        lasting: it has to hold for a while: what failed before is not forgotten by a success. wait: seconds
+        for its answer, WAIT by default. Raises the RolloutError under which no node may start any more.
         """
         self.ask(lasting)
         if self._inquiry:
-            ended, waited = self._inquiry.ended(WAIT), self._monotonic() - self._asked
+            ended = self._inquiry.ended(WAIT if wait is None else wait)
+            waited = self._monotonic() - self._asked
             if not ended and waited < self._gate.timeout:
                 return False
             told = self._inquiry.answer() if ended else NoAnswer(f"{self.where}: no answer")
@@ -123,7 +125,8 @@ class Watch:
         """Whether all of them hold now, as far as is known. lasting: as of Analysis.passes. Raises as it."""
         for one in self._analyses:
             one.ask(lasting)  # together: none waits for another one's answer
-        held = [one.passes(lasting) for one in self._analyses]
+        left = _together()
+        held = [one.passes(lasting, left()) for one in self._analyses]
         for one, passes in zip(self._analyses, held, strict=True):
             if passes:
                 self._told.discard(one.where)
@@ -175,9 +178,10 @@ def refusals(analyses: Iterable[Analysis], rest: Callable[[], object], halted: H
     while left:
         for one in left:
             one.ask()
+        wait = _together()
         for one in list(left):
             try:
-                if one.passes():
+                if one.passes(wait=wait()):
                     left.remove(one)
             except RolloutError as error:
                 found.append(error)
@@ -187,6 +191,12 @@ def refusals(analyses: Iterable[Analysis], rest: Callable[[], object], halted: H
                 raise halt
             rest()
     return found
+
+
+def _together() -> Callable[[], float]:
+    """What tells how many seconds are left of WAIT: many servers that hang take no longer than one."""
+    until = time.monotonic() + WAIT
+    return lambda: max(0.0, until - time.monotonic())
 
 
 def _judge_query(where: str, gate: Gate, query: str, monitor: Monitor) -> RolloutError | None:

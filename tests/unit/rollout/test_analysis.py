@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -275,6 +276,16 @@ def test_who_never_answers_tells_nothing_and_holds_nobody_up(monkeypatch):
     one = Analysis("gate", Gate.model_validate(QUERY), forever.wait, clock)
     assert looked(one, clock, 4) == [False] * 4
     assert refusal(one.passes).reason == "ANALYSIS_INCONCLUSIVE"
+    forever.set()
+
+
+def test_gates_that_hang_are_waited_for_together_so_that_a_pause_takes_effect(monkeypatch):
+    monkeypatch.setattr(analysis, "WAIT", 0.2)
+    forever = threading.Event()
+    many = [Analysis("gate", Gate.model_validate(QUERY), forever.wait, Clock()) for _ in range(20)]
+    began = time.monotonic()
+    assert not Watch(many).holds()
+    assert time.monotonic() - began < 2  # one after the other, it would be four seconds
     forever.set()
 
 
