@@ -6,21 +6,33 @@ import re
 from typing import Any
 
 _MASK = "…"
-#: The login of an address, and what follows a word for a secret.
-_LOGIN = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s@]+@", re.I)
+_WORDS = "password|passwd|passphrase|secret|token|api[_-]?key"
+#: The login of an address, or those of several (rabbit://u:p@one,u:p@two), and what follows a word for a
+#: secret: in quotes, as an argument, or as one word.
+_LOGIN = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s]+@", re.I)
+_QUOTED = re.compile(
+    rf"""\b([\w-]*(?:{_WORDS}|authorization)[\w-]*["']?\s*[=:]\s*(["']))(?:\\.|(?!\2)[^\\])*""", re.I
+)
+_OPTION = re.compile(rf"""((?<!-)--[\w-]*(?:{_WORDS}|creds)[\w-]*\s+)[^\s"',;}}-][^\s"',;}}]*""", re.I)
 _NAMED = re.compile(
-    r"""\b([\w-]*(?:password|passwd|passphrase|secret|token|api[_-]?key|authorization)[\w-]*["']?\s*[=:]\s*["']?)"""
-    r"""((?:bearer|basic)\s+)?[^\s"',;}]+""",
+    rf"""\b([\w-]*(?:{_WORDS}|authorization)[\w-]*["']?\s*[=:]\s*["']?)((?:bearer|basic)\s+)?[^\s"',;}}]+""",
     re.I,
 )
 #: What is looked for, and what is put there: \1 and \2 are what was before the secret.
-PATTERNS = ((_LOGIN, rf"\1{_MASK}@"), (_NAMED, rf"\1\2{_MASK}"))
+PATTERNS = (
+    (_LOGIN, rf"\1{_MASK}@"),
+    (_QUOTED, rf"\1{_MASK}"),
+    (_OPTION, rf"\1{_MASK}"),
+    (_NAMED, rf"\1\2{_MASK}"),
+)
+#: One of these is in every string in which any of them finds something: most have none.
+_HINT = re.compile(rf"://|{_WORDS}|authorization|creds", re.I)
 
 
 def masked(value: Any) -> Any:
     """The same data without what looks like a secret in any of its strings. Its keys stay."""
     if isinstance(value, str):
-        for found, by in PATTERNS:
+        for found, by in PATTERNS if _HINT.search(value) else ():
             value = found.sub(by, value)
         return value
     if isinstance(value, dict):

@@ -12,6 +12,16 @@ from openstack_rollout.screens.masking import masked
         ('{"admin_password": "hunter2", "a": 1}', '{"admin_password": "…", "a": 1}'),
         ("X-Auth-Token: gAAAAB12 was refused", "X-Auth-Token: … was refused"),
         ("Authorization: Bearer abc.def", "Authorization: Bearer …"),
+        (
+            "rabbit://nova:hunter2@10.0.0.1:5672,nova:hunter2@10.0.0.2:5672//: no route",
+            "rabbit://…@10.0.0.2:5672//: no route",
+        ),
+        ("mysql://nova:hun@ter2@db/nova: refused", "mysql://…@db/nova: refused"),
+        ("password: 'correct horse', retried", "password: '…', retried"),
+        ('"passphrase": "a \\" b", "a": 1', '"passphrase": "…", "a": 1'),
+        ("podman login --password hunter2 registry", "podman login --password … registry"),
+        ("skopeo copy --dest-creds me:hunter2 a b", "skopeo copy --dest-creds … a b"),
+        ("mysql --password --user root", "mysql --password --user root"),
         ("OS_PASSWORD=a transport_url=rabbit://u:p@h", "OS_PASSWORD=… transport_url=rabbit://…@h"),
     ],
 )
