@@ -5,6 +5,8 @@ In the master's configuration:
     rollout_secrets: {driver: env}        # any driver of sdb; with this one, WEBHOOK is in the master's environment
     reactor:
       - openstack/rollout/*/-/-/run: [/srv/openstack-rollout/etc/reactor/webhook.sls]
+
+Salt's own event of the call (salt/run/…/new) has the address in it, for whoever reads all events of the master.
 #}
 {%- if data['status'] in ('paused', 'incomplete', 'aborted', 'succeeded') %}
 {%- set run = 'rollback %s of run %s'|format(data['run'], data['rollback']) if data['rollback'] else 'run ' ~ data['run'] %}

@@ -16,6 +16,7 @@ from openstack_rollout.on_salt.returns import facts_result, hooks_result, read_c
 from openstack_rollout.on_salt.throttle import Throttle
 from openstack_rollout.records.lock import Lock
 from openstack_rollout.rollout.fleet import Answers, Context, Halted, StepResult, never
+from openstack_rollout.screens import masking
 from openstack_rollout.vocabulary import in_order
 
 # Seconds: for a node to be measured, and for a job to be ended on it without a sign of life.
@@ -226,10 +227,11 @@ class SaltFleet:
         return StepResult(ended.node, jid, False, "STEP_TIMEOUT", said)
 
     def announce(self, tag: str, data: dict[str, Any]) -> None:
-        """Fire an event with a tag (str) and data on the master's bus."""
-        self._jobs.fire(tag, data)
+        """Fire an event with a tag (str) and data on the master's bus, without what looks like a secret."""
+        told = masking.masked(data)
+        self._jobs.fire(tag, told)
         if self.listener:
-            self.listener.heard(data)
+            self.listener.heard(told)
 
 
 def _engines(target: str, opts: Mapping[str, Any]) -> set[str]:

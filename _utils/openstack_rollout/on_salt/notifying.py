@@ -20,7 +20,6 @@ from openstack_rollout.on_salt.cache_store import CacheStore
 from openstack_rollout.records.journal import BANK
 from openstack_rollout.rollout import happenings
 from openstack_rollout.rollout.happenings import Told
-from openstack_rollout.screens import masking
 
 log = logging.getLogger(__name__)
 
@@ -114,8 +113,7 @@ class Notifier:
             if happenings.gets_on(event):
                 self._forget(str(event["run"]))
                 return
-            # It leaves the master, for services of others as a rule.
-            told = happenings.of(masking.masked(event), model.name, model.notifications.link)
+            told = happenings.of(event, model.name, model.notifications.link)
             if told and told.kind in model.notifications.about and self._is_new(str(event["run"]), told.key):
                 self._start(model, told)
         except Exception:  # whatever it is, the run is not to end with it

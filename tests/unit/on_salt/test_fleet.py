@@ -1,5 +1,7 @@
 """What the steps of the procedure are in Salt."""
 
+from types import SimpleNamespace
+
 import pytest
 import salt.cache
 import salt.config
@@ -55,3 +57,13 @@ def test_of_whom_the_master_does_not_know_what_a_target_asks_for(tmp_path, targe
     found = object.__new__(fleet.SaltFleet)
     found._opts = opts
     assert found.unread(target, ["cmp1", "cmp2"]) == unread
+
+
+def test_what_looks_like_a_secret_gets_into_no_event():
+    fired, heard = [], []
+    found = object.__new__(fleet.SaltFleet)
+    found._jobs = SimpleNamespace(fire=lambda tag, data: fired.append(data))
+    found.listener = SimpleNamespace(heard=heard.append)
+    event = {"node": "cmp1", "message": "password=hunter2 is wrong", "in_flight": 1}
+    found.announce("openstack/rollout/r1/ovn/cmp1/apply", event)
+    assert fired == heard == [{"node": "cmp1", "message": "password=… is wrong", "in_flight": 1}]
