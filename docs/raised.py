@@ -287,7 +287,7 @@ RAISED = {
         "Nothing on this node from then on; the run goes on without it, and ends as incomplete.",
     ),
     "INTERRUPTED": Raised(
-        "salt-run was stopped (Ctrl-C twice).",
+        "salt-run was stopped (Ctrl-C twice); of a run, its process is gone.",
         "Jobs that were started on nodes go on; the next run waits for them.",
     ),
     "ABORTED": Raised(

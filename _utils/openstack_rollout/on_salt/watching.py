@@ -87,4 +87,5 @@ def as_found(run: Run | None, lock: Lock) -> Run | None:
     holder = lock.holder()
     if holder and holder["run"] == run.id:
         return run
-    return replace(run, state=RunState.INTERRUPTED, message="its process is gone: run again to go on")
+    # Whatever it waited for, such as a yes, nobody hears of that any more.
+    return replace(run, state=RunState.INTERRUPTED, reason="INTERRUPTED", message="its process is gone")

@@ -46,6 +46,7 @@ def account(
     going = run.state is RunState.RUNNING
     data["run"] |= {
         **{"state": run.state.value, "reason": run.reason, "message": run.message},
+        "remedy": REASONS.get(run.reason, ""),
         **{"stages": list(run.stages), "verified": run.verified, "expected": run.expected},
         "ended": None if going else latest,
         "latest": latest,

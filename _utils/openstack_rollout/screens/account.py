@@ -24,6 +24,10 @@ VERDICTS = {
     "aborted": ("✖", "Aborted", "bad"),
 }
 #: State of a node → a sign beside its word.
+#: Of a run that goes on: what the time at which it stopped is called.
+_STOPPED = {"paused": "Paused at", "interrupted": "Interrupted at"}
+#: States of a run in which a node that is done is so with all of it.
+_CLOSED = ("completed", "completed_with_open_ends", "incomplete")
 SIGNS = {"done": "✔", "skipped": "–", "failed": "✖", "quarantined": "!", "in_flight": "▶", "waiting": "…"}
 _LEFT = {
     "failed": "failed: {have}: {want}",
@@ -61,8 +65,8 @@ class Change(NamedTuple):
 def verdict(run: Mapping[str, Any], nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """The verdict of a run: {"sign", "word", "tone", "line", "remedy"}."""
     sign, word, tone = VERDICTS.get(run["state"], ("?", run["state"], "open"))
-    counts = Counter(state_of(node) for node in nodes.values())
-    told = ", ".join(f"{number} {state.replace('_', ' ')}" for state, number in counts.most_common())
+    counts = Counter(_told(run, node) for node in nodes.values())
+    told = ", ".join(f"{number} {state}" for state, number in counts.most_common())
     line = f"{_nodes(len(nodes))}: {told}" if nodes else "no node was touched"
     return {"sign": sign, "word": word, "tone": tone, "line": line, "remedy": run["remedy"]}
 
@@ -86,7 +90,7 @@ def facts(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Undone by", tables.undone(run["undone"])
     yield "Began", moment(run["created"])
     if run["ended"]:
-        yield ("Ended" if run["state"] != "paused" else "Paused at"), moment(run["ended"])
+        yield _STOPPED.get(run["state"], "Ended"), moment(run["ended"])
     yield "Took", times.took(run["seconds"]) + (f", {times.took(stood)} of it paused" if stood else "")
     if run["expected"]:
         yield "Estimated as it began", times.took(run["expected"]["seconds"]) + times.assumed(run["expected"])
@@ -186,7 +190,7 @@ def node_rows(data: Mapping[str, Any], sets: Mapping[str, Change]) -> list[dict[
         rows.append(
             {
                 **{"name": name, "role": node["role"], "zone": node["zone"] or "", "state": state},
-                "sign": SIGNS.get(state, ""),
+                **{"sign": SIGNS.get(state, ""), "told": _told(data["run"], node)},
                 "before": _release(node["before"]),
                 "after": _release(node["after"]),
                 "set": change.name if change else "",
@@ -252,6 +256,13 @@ def moment(at: float) -> str:
 def clock(at: float) -> str:
     """A time in the cell of a table."""
     return time.strftime("%m-%d %H:%M:%S", time.gmtime(at))
+
+
+def _told(run: Mapping[str, Any], node: Mapping[str, Any]) -> str:
+    """The state of a node in words; of a run that is not over also with which stage it is done."""
+    state = state_of(node)
+    known = run["state"] not in _CLOSED and state in ("done", "skipped") and node["steps"]
+    return state.replace("_", " ") + (f" ({node['steps'][-1]['stage']})" if known else "")
 
 
 def _release(snapshot: Mapping[str, Any] | None) -> str:

@@ -45,7 +45,7 @@ def _lines(data: Mapping[str, Any], made: float) -> Iterator[str]:
     yield from _part("What is left", ("What", "Nodes"), left)
     sets = account.changes(nodes)
     head = ("Node", "Role", "Zone", "State", "Before", "After", "Versions", "Changed", "Took", "Also", "Why")
-    keys = ("name", "role", "zone", "state", "before", "after", "set", "changed", "took", "extra", "why")
+    keys = ("name", "role", "zone", "told", "before", "after", "set", "changed", "took", "extra", "why")
     yield from _part("Nodes", head, _rows(account.node_rows(data, sets), keys))
     for one in {each.name: each for each in sets.values()}.values():
         rows = [(*row[:-1], "changed" if row[-1] else "the same") for row in one.rows]

@@ -90,8 +90,10 @@ def test_a_process_that_was_killed_made_a_pause_too(master):
     with pytest.raises(KeyboardInterrupt):
         master.update()
     died = master.cloud.now
-    told = account(master.journal, found=lambda run: replace(run, state=RunState.INTERRUPTED))["run"]
+    gone = {"state": RunState.INTERRUPTED, "reason": "INTERRUPTED"}
+    told = account(master.journal, found=lambda run: replace(run, **gone))["run"]
     assert (told["state"], told["pauses"][-1]["state"]) == ("interrupted", "interrupted")
+    assert told["remedy"] == REASONS["INTERRUPTED"]
     master.before_poll = lambda: None
     master.cloud.now += 500
     master.update()

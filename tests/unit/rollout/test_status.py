@@ -195,8 +195,8 @@ def test_a_node_that_was_mended_since_is_what_it_measures(cloud, master):
 def test_the_table_tells_that_a_runs_process_is_gone(cloud, master):
     master.update()
     data = measured(master)
-    data["run"].update(state="interrupted", message="its process is gone: run again to go on")
-    assert "its process is gone: run again to go on" in tables.text(data)
+    data["run"].update(state="interrupted", reason="INTERRUPTED", message="its process is gone")
+    assert "INTERRUPTED: its process is gone" in tables.text(data)
 
 
 def test_a_stale_switch_is_told_and_is_no_failure(cloud, master):

@@ -1,4 +1,4 @@
-"""What is left after a run, in words."""
+"""The account of a run in words: its verdict, what is left."""
 
 import pytest
 
@@ -19,3 +19,42 @@ def test_a_stale_switch_is_told_with_what_to_do(have, want, said):
     run = {"open_ends": {}, "left_out": [], "gone": {}}
     ((line, nodes),) = account.left({"left": [one, {**one, "node": "cmp2"}], "run": run})
     assert said in line and "openstack:ovs:reload" in line and nodes == ["cmp1", "cmp2"]
+
+
+def node(state, *stages, quarantined=False):
+    steps = [{"stage": stage, "step": "apply", "started": 1.0, "finished": 2.0} for stage in stages]
+    return {"state": state, "quarantined": quarantined, "steps": steps}
+
+
+@pytest.mark.wording
+def test_a_node_that_is_done_with_a_stage_is_not_done_with_a_run_that_is_not_over():
+    nodes = {
+        "ctl1": node("done", "prefetch", "ovn"),
+        "cmp1": node("done", "prefetch"),
+        "cmp2": node("done", "prefetch"),
+        "cmp3": node("failed", "prefetch", "ovn"),
+        "cmp4": node("waiting", "prefetch"),
+    }
+    run = {"state": "paused", "remedy": ""}
+    line = account.verdict(run, nodes)["line"]
+    assert line == "5 nodes: 2 done (prefetch), 1 done (ovn), 1 failed, 1 waiting"
+    assert account.verdict({**run, "state": "incomplete"}, nodes)["line"].startswith("5 nodes: 3 done, ")
+
+
+@pytest.mark.wording
+def test_a_run_without_a_process_has_not_ended():
+    run = {
+        **{"pauses": [], "target": "1.0.1", "rollback": "", "undone": [], "created": 1.0, "ended": 2.0},
+        **{
+            "latest": 2.0,
+            "seconds": 1.0,
+            "expected": None,
+            "begun": [],
+            "limit": "",
+            "until": "",
+            "id": "r1",
+        },
+        **{"verified": "", "orchestration": "orch.update", "id": "r1"},
+    }
+    names = [name for name, _ in account.facts({"run": {**run, "state": "interrupted"}})]
+    assert "Interrupted at" in names and "Ended" not in names

@@ -150,8 +150,9 @@ class View {
     const [sign, word, tone] = GIVEN.verdicts[run.state] || ["?", run.state, "open"];
     const counts = {};
     for (const node of nodes.values()) counts[node.state] = (counts[node.state] || 0) + 1;
-    // While it is under way, a node that is done is so with one stage: the bar tells how far all are.
-    const quiet = run.state === "running" ? ["done", "skipped", "waiting"] : [];
+    // Before its end, a node that is done is so with one stage: the bar tells how far all are.
+    const over = ["completed", "completed_with_open_ends", "incomplete"].includes(run.state);
+    const quiet = over ? [] : ["done", "skipped", "waiting"];
     const told = Object.entries(COUNTED).filter(([key]) => counts[key] && !quiet.includes(key)).map(([key, called]) => `${counts[key].toLocaleString("en")} ${called}`);
     const asked = run.asked ? ` (${run.asked} was asked for)` : "";
     $("verdict").className = `verdict ${tone}`;

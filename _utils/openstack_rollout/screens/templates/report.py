@@ -198,7 +198,7 @@ TEXT = """\
     <thead><tr><th>Node</th><th>Role</th><th>Zone</th><th>State</th><th>Before</th><th>After</th><th>Versions changed</th><th>Began</th><th>Ended</th><th class="n">In steps</th><th>Also</th></tr></thead>
     <tbody>
     {% for one in rows %}
-    <tr><th scope="row">{{ one.name }}</th><td class="t">{{ one.role }}</td><td>{{ one.zone or "–" }}</td><td class="t s-{{ one.state }}">{{ one.sign }} {{ one.state.replace("_", " ") }}</td><td>{{ one.before }}</td><td>{{ one.after }}</td><td class="t">{% if one.set %}<a href="#{{ one.set }}">{{ one.set }}</a>: {{ one.changed }}{% else %}–{% endif %}</td><td class="t">{{ one.began or "–" }}</td><td class="t">{{ one.ended or "–" }}</td><td class="n">{{ one.took or "–" }}</td><td>{{ one.extra }}{% if one.why %}{{ "; " if one.extra }}{{ one.why }}{% endif %}</td></tr>
+    <tr><th scope="row">{{ one.name }}</th><td class="t">{{ one.role }}</td><td>{{ one.zone or "–" }}</td><td class="t s-{{ one.state }}">{{ one.sign }} {{ one.told }}</td><td>{{ one.before }}</td><td>{{ one.after }}</td><td class="t">{% if one.set %}<a href="#{{ one.set }}">{{ one.set }}</a>: {{ one.changed }}{% else %}–{% endif %}</td><td class="t">{{ one.began or "–" }}</td><td class="t">{{ one.ended or "–" }}</td><td class="n">{{ one.took or "–" }}</td><td>{{ one.extra }}{% if one.why %}{{ "; " if one.extra }}{{ one.why }}{% endif %}</td></tr>
     {% endfor %}
     </tbody>
   </table>
