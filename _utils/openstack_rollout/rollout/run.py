@@ -116,7 +116,7 @@ class Rollout:
             witness = Witness(self._monotonic)
             measured = witness.measure(members, self._fleet, members.ids, halted, refresh=follows)
             if unfinished is not None:
-                accepted = unfinished.accepted = {**unfinished.accepted, **accepted}
+                accepted = unfinished.accepted = {**accepted, **unfinished.accepted}
             drains = self._engines.drains(model)
             of = model, members, measured, stages, self._ports, drains, unfinished, halted
             now = Situation(*of, touch=True, limit=limit)

@@ -112,8 +112,9 @@ def test_what_is_accepted_is_kept_with_the_run_and_who_accepted_it(master, cloud
     # Its process dies; who goes on need not say it again.
     cloud.nodes["compute1"].faults.clear()
     assert verdicts(report(master))["custom_images"] == "accepted"
-    assert master.update()["state"] == "completed"
+    assert master.update(accept=["custom_images"])["state"] == "completed"
     assert len(master.run.begun) == 2
+    assert master.run.accepted == {"custom_images": called}  # who says it again was not the first
     # The next run has accepted nothing.
     forget_images(master)
     cloud.openstack["target_version"] = "1.0.2"
