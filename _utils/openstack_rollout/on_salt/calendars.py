@@ -7,12 +7,13 @@ without them.
 from __future__ import annotations
 
 import http.client
+import logging
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from openstack_rollout.errors import RolloutError, one_line
@@ -21,7 +22,20 @@ TIMEOUT = 20  # seconds
 MOST = 10_000_000  # bytes
 _AT_ONCE = 65_536
 READ_AGAIN = 300.0  # seconds
-_read: dict[str, tuple[float, bytes]] = {}
+#: Seconds for which what a server told stands in for one that fails, and until such a one is asked again.
+STANDS_IN, TRY_AGAIN = 1800.0, 60.0
+_LOG = logging.getLogger(__name__)
+
+
+class _Read(NamedTuple):
+    """What a calendar has; when that was read, and when it is read again (monotonic seconds)."""
+
+    content: bytes
+    at: float
+    again: float
+
+
+_read: dict[str, _Read] = {}
 
 
 def events(source: str, timezone: str, begin: float, end: float) -> list[tuple[float, float]]:
@@ -38,21 +52,17 @@ def events(source: str, timezone: str, begin: float, end: float) -> list[tuple[f
     except ImportError as error:
         text = f"a calendar needs icalendar and recurring-ical-events in the master's Python: {error}"
         raise RolloutError("LIBRARY_MISSING", text) from error
-    content = _content(source)
     zone = ZoneInfo(timezone)
     between = datetime.fromtimestamp(begin, zone), datetime.fromtimestamp(end, zone)
     found: list[tuple[float, float]] = []
+    calendars = _known(source, lambda content: icalendar.Calendar.from_ical(content, multiple=True))
     try:
-        calendars: Sequence[Any] = icalendar.Calendar.from_ical(content, multiple=True)
-        if not calendars:
-            raise ValueError("there is no calendar in it")
         for calendar in calendars:
             for one in recurring_ical_events.of(calendar).between(*between):
                 if str(one.get("STATUS", "")).upper() != "CANCELLED":
                     found.append(_interval(one, zone))
-    except Exception as error:  # whatever the libraries make of what they are given
-        text = f"{source} is no calendar: {one_line(f'{type(error).__name__}: {error}')}"
-        raise RolloutError("CALENDAR_UNREADABLE", text) from error
+    except Exception as error:  # whatever the library makes of what it is given
+        raise _no_calendar(source, error) from error
     return sorted(found)
 
 
@@ -73,16 +83,44 @@ def _seconds(moment: date, zone: ZoneInfo) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()
 
 
+def _known(source: str, parse: Callable[[bytes], Sequence[Any]]) -> Sequence[Any]:
+    """What is there; what a server told last, for a while, where it fails: no run pauses for that."""
+    known = _read.get(source)
+    now = time.monotonic()
+    if known and now < known.again:
+        return parse(known.content)
+    try:
+        content = _content(source)
+        found = _parsed(source, content, parse)
+    except RolloutError as error:
+        if not ("://" in source and known and now - known.at < STANDS_IN):
+            raise
+        _LOG.warning("%s; what it told %.0f s ago stands in", error.message, now - known.at)
+        _read[source] = known._replace(again=now + TRY_AGAIN)
+        return parse(known.content)
+    _read[source] = _Read(content, now, now + READ_AGAIN)
+    return found
+
+
+def _parsed(source: str, content: bytes, parse: Callable[[bytes], Sequence[Any]]) -> Sequence[Any]:
+    try:
+        if not (found := parse(content)):
+            raise ValueError("there is no calendar in it")
+    except Exception as error:  # whatever the library makes of what it is given
+        raise _no_calendar(source, error) from error
+    return found
+
+
+def _no_calendar(source: str, error: Exception) -> RolloutError:
+    text = f"{source} is no calendar: {one_line(f'{type(error).__name__}: {error}')}"
+    return RolloutError("CALENDAR_UNREADABLE", text)
+
+
 def _content(source: str) -> bytes:
-    read, content = _read.get(source, (0.0, b""))
-    if not content or time.monotonic() - read > READ_AGAIN:
-        try:
-            content = _fetched(source) if "://" in source else Path(source).read_bytes()
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            text = f"{source}: {one_line(str(error))}"
-            raise RolloutError("CALENDAR_UNREADABLE", text) from error
-        _read[source] = time.monotonic(), content
-    return content
+    try:
+        return _fetched(source) if "://" in source else Path(source).read_bytes()
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise RolloutError("CALENDAR_UNREADABLE", f"{source}: {one_line(str(error))}") from error
 
 
 def _fetched(source: str) -> bytes:

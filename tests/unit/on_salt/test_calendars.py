@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -114,6 +115,29 @@ def test_a_calendar_that_a_server_has(server):
     with pytest.raises(RolloutError) as refused:
         events(address)
     assert refused.value.reason == "CALENDAR_UNREADABLE" and "503" in refused.value.message
+
+
+def test_a_server_that_fails_for_a_while_pauses_no_run(server, monkeypatch):
+    address, asked = f"http://127.0.0.1:{server.server_port}/y.ics", []
+    fetched = calendars._fetched
+    monkeypatch.setattr(calendars, "_fetched", lambda source: asked.append(source) or fetched(source))
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(calendars, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    assert events(address) == FOUND
+    server.status = 503
+    clock.now += calendars.READ_AGAIN + 1
+    assert events(address) == events(address) == FOUND
+    assert len(asked) == 2  # who hangs would hold up the engine each time
+    clock.now += calendars.TRY_AGAIN + 1
+    server.status, server.content = 200, b"<html>Sorry</html>"
+    assert events(address) == FOUND and len(asked) == 3
+    server.status = 503
+    clock.now += calendars.STANDS_IN
+    with pytest.raises(RolloutError) as refused:
+        events(address)
+    assert refused.value.reason == "CALENDAR_UNREADABLE" and "503" in refused.value.message
+    server.status, server.content = 200, ics("").encode()
+    assert events(address) == []
 
 
 def test_a_server_that_trickles_holds_nobody_up(server, monkeypatch):
