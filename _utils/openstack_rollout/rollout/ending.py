@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import NoReturn
 
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.records.run_record import Run, RunState, StageState
@@ -37,39 +38,54 @@ class Ending:
             yield
         except RolloutError as error:
             self.end(run, error)
-            raise
         except BaseException:
             self._audit.end()
             self._lock.release()
             raise
 
-    def end(self, run: Run | None, error: RolloutError) -> None:
+    def end(self, run: Run | None, error: RolloutError) -> NoReturn:
         """Give the lock back after an error; an open run is paused, or ended when asked or due.
 
-        Raises RolloutError JOURNAL_FAILED when that cannot be written down: the run stays `running` there.
-        One that lost its lock is another engine's, and left to that.
+        Raises RolloutError: why the run stopped, which is what an operator asked for meanwhile where its
+        window closed; JOURNAL_FAILED when that cannot be written down: the run stays `running` there. One
+        that lost its lock is another engine's, and left to that.
         """
+        stopped = error
         try:
-            if not halting.is_lost(error):
-                self._write_down(run, error)
+            if run is not None and not halting.is_lost(error):
+                stopped = self._in_place_of(run, error)
+                self._write_down(run, stopped)
         except RolloutError as failed:
             also = "" if failed.reason == error.reason else f"; before that: {error}"
             raise RolloutError(failed.reason, failed.message + also, error.nodes) from error
         finally:
             self._audit.end()
             self._lock.release()
+        raise stopped from (error.__cause__ if stopped is error else error)
 
-    def _write_down(self, run: Run | None, error: RolloutError) -> None:
-        if run is not None and run.state is RunState.RUNNING:
+    def _in_place_of(self, run: Run, error: RolloutError) -> RolloutError:
+        """What an operator asked for while a window closed: the run would go on by itself, and nobody would
+        know of the request any more. Else the error.
+        """
+        if not isinstance(error, WindowClosed) or run.state is not RunState.RUNNING:
+            return error
+        if self._journal.requested(run.id) == "abort":
+            reason, asked = "ABORTED", "an end"
+        elif self._journal.requested(run.id) == "pause" or self._interrupted():
+            reason, asked = "PAUSED_BY_OPERATOR", "a pause"
+        else:
+            return error
+        return RolloutError(
+            reason, f"{asked} was asked for when its window closed: {error.message}", error.nodes
+        )
+
+    def _write_down(self, run: Run, error: RolloutError) -> None:
+        if run.state is RunState.RUNNING:
             aborted = error.reason == "ABORTED" or self._journal.requested(run.id) == "abort"
             incomplete = RunState.INCOMPLETE if error.reason == "FAILURE_BUDGET" else RunState.PAUSED
             run.state = RunState.ABORTED if aborted else incomplete
             run.reason, run.message = error.reason, error.message
             run.closed = error.closed if isinstance(error, WindowClosed) else None
-            if run.closed and not aborted and self._is_asked_to_pause(run):
-                # It would go on by itself, and nobody would know of the request any more.
-                run.reason, run.closed = "PAUSED_BY_OPERATOR", None
-                run.message = f"a pause was asked for when its window closed: {error.message}"
             for record in run.stage.values():
                 if record.state is StageState.RUNNING:
                     record.state = StageState(run.state.value)
@@ -79,9 +95,6 @@ class Ending:
             if aborted:
                 self.restore_drained(run)
             self._log.announce(run, "-", "-", "run", run.state.value)
-
-    def _is_asked_to_pause(self, run: Run) -> bool:
-        return self._journal.requested(run.id) == "pause" or self._interrupted()
 
     def restore_drained(self, run: Run) -> None:
         """Restore what an ended run left drained, where it can be; the run's message names the rest."""

@@ -123,7 +123,6 @@ class Rollout:
             found, measured = preflight.require(now, accepted), now.measured
         except RolloutError as error:
             self._ending.end(taken, error)
-            raise
         except BaseException:
             self._lock.release()
             raise

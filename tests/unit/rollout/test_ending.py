@@ -64,6 +64,24 @@ def test_a_pause_that_is_asked_for_while_the_last_nodes_finish_is_not_forgotten(
 
     closes_early(cloud, master, ask)
     cloud.nodes["compute2"].seconds = 40.0
-    refusal(master.update)
+    error = refusal(master.update)
     assert (master.run.state, master.run.reason) == (RunState.PAUSED, "PAUSED_BY_OPERATOR")
+    assert (error.reason, error.message) == (master.run.reason, master.run.message)
     assert reopening.waiting(master.journal) is None and "compute3" in master.run.message
+
+
+def test_an_end_that_is_asked_for_meanwhile_is_told_as_that_too(cloud, master):
+    asked = []
+
+    def ask():
+        if "compute1" in cloud.statuses("verify", "succeeded", stage="ovs") and not asked:
+            asked.append(control.abort(master.journal, master.lock))
+
+    closes_early(cloud, master, ask)
+    cloud.nodes["compute2"].seconds = 40.0
+    error = refusal(master.update)
+    assert (master.run.state, master.run.reason) == (
+        RunState.ABORTED,
+        "ABORTED",
+    ) and master.run.closed is None
+    assert error.reason == "ABORTED" and "compute3" in error.message
