@@ -11,7 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from openstack_rollout.declared.model import Model
 from openstack_rollout.errors import RolloutError
@@ -81,6 +81,15 @@ def _urls(opts: Mapping[str, Any], model: Model) -> tuple[dict[int, str], list[s
     return urls, wrong
 
 
+class _Due(NamedTuple):
+    """What is to be told; to whom, by their places in the pillar (None: to all); how often it was tried."""
+
+    model: Model
+    told: Told
+    to: Sequence[int] | None = None
+    tried: int = 0
+
+
 class Notifier:
     """Hears the events of runs, and tells of some.
 
@@ -100,7 +109,7 @@ class Notifier:
         self._model = model
         self._send = send
         self._known: dict[str, list[str]] = {}
-        self._waiting: queue.SimpleQueue[tuple[Model, Told]] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_Due] = queue.SimpleQueue()
         self._left = 0
         self._changed = threading.Condition()
 
@@ -115,14 +124,15 @@ class Notifier:
                 return
             told = happenings.of(event, model.name, model.notifications.link)
             if told and told.kind in model.notifications.about and self._is_new(str(event["run"]), told.key):
-                self._start(model, told)
+                self._start(_Due(model, told))
         except Exception:  # whatever it is, the run is not to end with it
             log.exception("nobody was told of an event")
 
     def close(self) -> None:
         """Wait until what was heard is sent, for some seconds."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._left, LEAVES_AFTER)
+            if not self._changed.wait_for(lambda: not self._left, LEAVES_AFTER):
+                log.warning("somebody was not told within %g s, and is not any more", LEAVES_AFTER)
 
     def _is_new(self, run: str, key: str) -> bool:
         """Whether something was not told of a run; it is remembered before it is sent."""
@@ -154,37 +164,46 @@ class Notifier:
         except RolloutError as error:
             log.warning("%s", error)
 
-    def _start(self, model: Model, told: Told) -> None:
+    def _start(self, due: _Due) -> None:
         with self._changed:
             self._left += 1
             if self._left == 1:
                 threading.Thread(target=self._work, name="notifications", daemon=True).start()
-        self._waiting.put((model, told))
+        self._waiting.put(due)
 
     def _work(self) -> None:
         while True:
-            model, told = self._waiting.get()
+            due = self._waiting.get()
             try:
-                self._tell(model, told)
+                self._tell(due)
             except ImportError as error:
-                log.warning("%s was not told: %s", told.title, error)
-            except Exception as error:  # apprise's own; what it says may have a URL in it
-                log.warning("%s was not told: %s", told.title, type(error).__name__)
+                log.warning("%s was not told: %s", due.told.title, error)
             with self._changed:
                 self._left -= 1
                 self._changed.notify_all()
                 if not self._left:
                     return
 
-    def _tell(self, model: Model, told: Told) -> None:
-        urls, wrong = _urls(self._opts, model)
-        for line in wrong:
-            log.warning("%s was not told: %s", told.title, line)
-        text = "\n".join(told.lines) or told.title
-        for number, url in urls.items():
-            for tried in range(TRIES):  # one by one: who got it does not get it again
-                if self._send([url], told.title, text):
-                    break
-                time.sleep(RETRY if tried + 1 < TRIES else 0)
-            else:
-                log.warning("%s was not told to number %d of openstack:notifications:to", told.title, number)
+    def _tell(self, due: _Due) -> None:
+        """Try once; who cannot be reached is tried again when everything else was tried."""
+        time.sleep(RETRY if due.tried else 0)
+        urls, wrong = _urls(self._opts, due.model)
+        for line in wrong if not due.tried else ():
+            log.warning("%s was not told: %s", due.told.title, line)
+        wanted = {number: url for number, url in urls.items() if due.to is None or number in due.to}
+        # One by one: who got it does not get it again.
+        left = [number for number, url in wanted.items() if not self._sent(url, due.told)]
+        if left and due.tried + 1 < TRIES:
+            self._start(due._replace(to=left, tried=due.tried + 1))
+            return
+        for number in left:
+            log.warning("%s was not told to number %d of openstack:notifications:to", due.told.title, number)
+
+    def _sent(self, url: str, told: Told) -> bool:
+        try:
+            return self._send([url], told.title, "\n".join(told.lines) or told.title)
+        except ImportError:
+            raise
+        except Exception as error:  # apprise's own; what it says may have a URL in it
+            log.warning("apprise: %s", type(error).__name__)
+            return False

@@ -131,11 +131,25 @@ def test_what_cannot_be_sent_is_tried_again_and_then_logged_without_the_secret(o
     assert caplog.text.count("was not told") == 3 and SECRET not in caplog.text
 
 
-def test_a_run_waits_for_nobody(opts, monkeypatch):
+def test_who_cannot_be_reached_keeps_nobody_else_waiting(opts, monkeypatch):
+    monkeypatch.setenv("ROLLOUT_TOLD_TOO", "json://127.0.0.1:2/")
+    tried = []
+
+    def send(urls, title, text):
+        tried.append(urls[0].rpartition(":")[2])
+        return urls == ["json://127.0.0.1:2/"]
+
+    both = declared(to=["sdb://osenv/ROLLOUT_TOLD", "sdb://osenv/ROLLOUT_TOLD_TOO"])
+    hear(notifier(opts, send, model=both), PAUSED)
+    assert tried == ["1/", "2/", "1/", "1/"]
+
+
+def test_a_run_waits_for_nobody(opts, monkeypatch, caplog):
     monkeypatch.setattr(notifying, "LEAVES_AFTER", 0.1)
     forever, ended = threading.Event(), []
-    hear(notifier(opts, lambda *_: ended.append(forever.wait(20))), PAUSED)
-    assert ended == []
+    with caplog.at_level(logging.WARNING):
+        hear(notifier(opts, lambda *_: ended.append(forever.wait(20))), PAUSED)
+    assert ended == [] and "0.1 s" in caplog.text  # what was not sent by then is in the log
     forever.set()
 
 
