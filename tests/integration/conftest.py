@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +24,21 @@ def salt_factories_default_root_dir() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def cloud(salt_factories, tmp_path_factory) -> Iterator[SimulatedCloud]:
     """The cloud of every module of a test process that does not need one of its own."""
-    cloud = SimulatedCloud(salt_factories, tmp_path_factory.mktemp("pillar"))
+    with started(salt_factories, tmp_path_factory.mktemp("pillar")) as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="session")
+def api(cloud):
+    """Salt's API over that cloud, with the page written: its daemon, whose `client` is a new program."""
+    with served(cloud) as api:
+        yield api
+
+
+@contextmanager
+def started(factories, pillar: Path) -> Iterator[SimulatedCloud]:
+    """A simulated cloud that runs. pillar: a folder for its own."""
+    cloud = SimulatedCloud(factories, pillar)
     try:
         cloud.start()
         yield cloud
@@ -31,9 +46,9 @@ def cloud(salt_factories, tmp_path_factory) -> Iterator[SimulatedCloud]:
         cloud.stop()
 
 
-@pytest.fixture(scope="session")
-def api(cloud):
-    """Salt's API over that cloud, with the page written: its daemon, whose `client` is a new program."""
+@contextmanager
+def served(cloud: SimulatedCloud) -> Iterator[Api]:
+    """Salt's API over a cloud."""
     page = cloud.run("rollout.page", f"output={cloud.api['rollout_api']['app']}")
     assert page.returncode == 0, page.stdout
     daemon = cloud.master.salt_api_daemon(factory_class=Daemon)

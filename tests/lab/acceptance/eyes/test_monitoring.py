@@ -36,6 +36,8 @@ ERRORS = {"query": "cloud_errors", "at_most": 0.5, "interval": ASKED, "timeout":
 DOWN = {"matchers": ['instance="{node}"', 'alertname=~"HostDown|AgentDown"'], "ends_within": ENDS}
 #: One node of a role in flight in each stage, also where nothing is disturbed.
 ALONE = {"batch_undisturbing": 1}
+#: While a canary soaks an alert has time to fire, and a series to be missed, however soon the node is done.
+SOAKS = {"canary": 1, "soak": 30}
 QUIET = {"cloud_on_fire": 0, "cloud_errors": 0}
 
 
@@ -60,7 +62,7 @@ def story(cloud, overlay, monitoring) -> dict:
     cloud.set_pillar(
         target_version="1.0.1",
         monitoring=monitoring.declared,
-        policies={"controller": policy, "gateway": policy | ALONE, "compute": policy | ALONE},
+        policies={"controller": policy, "gateway": policy | ALONE, "compute": policy | ALONE | SOAKS},
         audit={"addresses": sorted(floating.values()), "interval": INTERVAL},
     )
     pairs = [Pair(name, OUTSIDE, address) for name, address in floating.items()]
