@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -38,6 +38,7 @@ _TROUBLE = 5  # messages shown while the run goes on, and of what waits
 #: Where a terminal is narrow: what stages are called, and the widest cell.
 _SHORT = {"control_plane": "control"}
 _CELL = 9
+_NAME = 20  # what a name has at least, where there is as much
 
 
 class Board:
@@ -152,7 +153,9 @@ class Board:
         lines = [f"and {len(self.cells) - len(shown)} more"] if len(shown) < len(self.cells) else []
         lines += trouble if stopped else trouble[-_TROUBLE:]
         if stopped and self.run["reason"]:
-            lines += [] if trouble else [f"{self.run['reason']}: {self.run['message']}"]
+            word = f"{self.run['reason']}: "
+            if not any(told.startswith(word) for told in self.reasons.values()):
+                lines.append(word + self.run["message"])
             lines.append(REASONS.get(self.run["reason"], ""))
         elif stopped:
             lines.append(self.run["message"])
@@ -165,22 +168,25 @@ class Board:
     def _table(self, shown: list[str], width: int | None) -> Table:
         """The table of some nodes; one that would be wider than the terminal has short words and no frame."""
         marks = {node: [self.cells[node].get(column, "") for column in self.columns] for node in shown}
-        widest = [
-            max([len(name), *(len(marks[node][number]) for node in shown)])
-            for number, name in enumerate(self.columns)
-        ]
-        whole = sum(widest) + max(map(len, ("node", *shown))) + 3 * (len(widest) + 1) + 1
+        names, heads = {node: node for node in shown}, self.columns
+        whole = sum(_widths(heads, marks)) + max(map(len, ("node", *shown))) + 3 * (len(heads) + 1) + 1
         narrow = width is not None and whole > width
+        cells: list[int] = []
+        if narrow and width is not None:
+            heads = [_SHORT.get(column, column) for column in heads]
+            room, cells = _shares(width, _widths(heads, marks))
+            names = {node: _cut(name, room) for node, name in _short(shown).items()}
         title = Text(f"{title_of(self.run)}: {self.run['state']}", overflow="ellipsis", no_wrap=True)
         table = Table(title=title, title_justify="left", box=SIMPLE_HEAD if narrow else HEAVY_HEAD,
                       padding=(0, 1, 0, 0) if narrow else (0, 1))  # fmt: skip
-        table.add_column("node", no_wrap=narrow, overflow="ellipsis", min_width=4)
-        for column in self.columns:
-            called = _SHORT.get(column, column) if narrow else column
-            table.add_column(called, no_wrap=narrow, overflow="ellipsis", max_width=_CELL if narrow else None)
-        names = _short(shown) if narrow else {node: node for node in shown}
+        table.add_column("node", no_wrap=narrow)
+        for number, head in enumerate(heads):
+            table.add_column(
+                head, no_wrap=narrow, overflow="ellipsis", width=cells[number] if narrow else None
+            )
         for node in shown:
-            table.add_row(names[node], *(Text(*_MARKS.get(mark, (mark, "yellow"))) for mark in marks[node]))
+            told = (Text(*_MARKS.get(mark, (mark, "yellow"))) for mark in marks[node])
+            table.add_row(Text(names[node]), *told)
         return table
 
     def _shown(self, lines: int | None) -> list[str]:
@@ -276,10 +282,36 @@ class Screen:
             self._console.print(f"{time.strftime('%H:%M:%S')} {line}", soft_wrap=True, markup=False)
 
 
+def _widths(heads: Sequence[str], marks: Mapping[str, Sequence[str]]) -> list[int]:
+    """How wide the columns of stages are. marks: node → what is said of each."""
+    return [max([len(head), *(len(row[at]) for row in marks.values())]) for at, head in enumerate(heads)]
+
+
+def _shares(width: int, widest: Sequence[int]) -> tuple[int, list[int]]:
+    """How much of a terminal's width there is for names, and for what is said of each stage."""
+    free = width - 2 * len(widest) - 3  # without what is between columns
+    cells = [min(_CELL, one) for one in widest]
+    if free - sum(cells) < _NAME:
+        cells = [min(max(1, (free - _NAME) // len(cells)), one) for one in cells]
+    return max(4, free - sum(cells)), cells
+
+
+def _cut(name: str, room: int) -> str:
+    """A name with both its ends, as long as there is room."""
+    if len(name) <= room:
+        return name
+    end = (room - 1) // 2
+    return f"{name[: room - 1 - end]}…{name[len(name) - end :]}"
+
+
 def _short(nodes: list[str]) -> dict[str, str]:
-    """What to call nodes where room is scarce: by their host's name, where that tells them apart."""
-    hosts = {node: node.partition(".")[0] for node in nodes}
-    return hosts if len(set(hosts.values())) == len(nodes) else {node: node for node in nodes}
+    """What to call nodes where room is scarce: by as many parts of their names as tell them apart."""
+    parts = {node: node.split(".") for node in nodes}
+    for count in range(1, max(map(len, parts.values()), default=0)):
+        called = {node: ".".join(some[:count]) for node, some in parts.items()}
+        if len(set(called.values())) == len(nodes):
+            return called
+    return {node: node for node in nodes}
 
 
 def _lines(texts: list[str], width: int | None) -> int:

@@ -176,3 +176,33 @@ def test_names_that_differ_behind_the_first_dot_only_stay_whole(paused):
         starts(board, name)
     shown = " ".join(drawn(board, width=60))
     assert "cmp.a" in shown and "cmp.b" in shown
+
+
+def test_a_name_is_no_markup(paused):
+    board = Board({**plain(paused.run), "state": "running"}, {})
+    for name in ("cmp[bold]", "cmp[/red]"):
+        starts(board, name)
+    for width in (60, 120):
+        shown = " ".join(drawn(board, width=width))
+        assert "cmp[bold]" in shown and "cmp[/red]" in shown
+
+
+def test_a_long_name_leaves_room_for_the_words_of_its_stages(paused):
+    board = Board({**plain(paused.run), "state": "running"}, {})
+    for rack in (7, 9):  # two hosts of one name have to be told apart
+        name = f"overcloud-novacompute-1.rack{rack}.datacentre-1.cloud.example.net"
+        place = {"node": name, "role": "compute", "run": board.run["id"]}
+        for stage in ("prefetch", "ovn", "control_plane"):
+            board.take({**place, "stage": stage, "step": "verify", "status": "succeeded"})
+        board.take({**place, "stage": "services", "step": "heartbeat", "status": "started"})
+    rows = [line.split() for line in drawn(board, width=80) if "heartbeat" in line]
+    assert [row[1:] for row in rows] == [["done", "done", "done", "heartbeat"]] * 2
+    assert rows[0][0] != rows[1][0]
+
+
+def test_the_end_tells_why_the_run_stopped_beside_what_was_wrong_with_nodes(paused):
+    board = Board({**plain(paused.run), "state": "running"}, nodes(paused))
+    board.run.update(state="paused", reason="ALERT_FIRING", message="gate compute:calm: NovaDown")
+    text = " ".join(drawn(board))
+    assert "compute1: CONTAINER_EXITED: simulated" in text
+    assert "ALERT_FIRING: gate compute:calm: NovaDown" in text
