@@ -1,5 +1,7 @@
 """What of the cloud runs where, where it stands, what an update would do, what is in its way; watch one."""
 
+import os
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -33,6 +35,7 @@ STATUS_SILENCE = 20
 STATUS_WITHIN = 60.0  # seconds for a node to be measured: the screen has to come, whatever hangs there
 #: What the release as found is called.
 FOUND = "0.0.1"
+_LEFT = "watching has ended, the run goes on"
 _NOT_COMPLETED = ("paused", "incomplete", "aborted", "interrupted")
 
 console.hide_salts_own_messages()
@@ -240,7 +243,10 @@ def watch(timeout=None, wait=60):
     try:
         watched = _watch(_opts(), *screens, timeout, wait)
     except (KeyboardInterrupt, SystemExit):  # Salt makes the second of Ctrl-C
-        return "watching has ended, the run goes on"
+        return _LEFT
+    except BrokenPipeError:  # who reads may leave; what Salt says at its end has to go somewhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _LEFT
     if watched is None:
         return "no run is running"
     if watched["state"] in _NOT_COMPLETED:  # the screen has said why

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import inspect
+import os
 import sys
 from pathlib import Path
 
@@ -58,6 +59,17 @@ def test_watching_a_run_that_does_not_complete_is_exit_status_1(shown, monkeypat
     with pytest.raises(Refusal) as refused:
         shown.watch()
     assert str(refused.value) == line
+
+
+def test_who_reads_the_stream_may_leave(shown, monkeypatch):
+    """As `rollout.watch --out=json | head -1` does: nothing failed."""
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "w", encoding="utf-8") as gone:
+        monkeypatch.setattr(sys, "stdout", gone)
+        monkeypatch.setattr(shown, "_watch", lambda *_: print("{}", flush=True))
+        assert "goes on" in shown.watch()
+        print("what Salt says at its end", flush=True)
 
 
 @pytest.mark.parametrize("state", ["completed", "running"])
