@@ -28,6 +28,8 @@ def series(access: Access, query: str) -> list[Sample]:
     for warning in said.get("warnings") or ():
         if not str(warning).startswith(_REMARK):
             raise NoAnswer(f"{access.what}: its answer may lack something: {one_line(str(warning))}")
+    if said.get("isPartial"):  # of VictoriaMetrics, a store of which does not answer
+        raise NoAnswer(f"{access.what}: its answer lacks some of the data (isPartial)")
     kind, result = data.get("resultType"), data.get("result")
     if kind == "scalar":
         return [Sample({}, _value(access, result))]

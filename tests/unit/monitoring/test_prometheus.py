@@ -32,6 +32,8 @@ def test_series_of_a_vector_and_a_scalar(server):
     assert math.isnan(found.value)
     server.says(PATH, answer("vector", [], warnings=["PromQL info: metric might not be a counter"]))
     assert prometheus.series(server.access, "up") == []
+    server.says(PATH, answer("vector", [], isPartial=False))
+    assert prometheus.series(server.access, "up") == []
 
 
 @pytest.mark.parametrize(
@@ -41,6 +43,7 @@ def test_series_of_a_vector_and_a_scalar(server):
         (answer("string", [1, "x"]), False),
         (answer("vector", [{"metric": {}, "histogram": [1, {}]}]), False),
         (answer("vector", [{"metric": {}, "value": [1, "0"]}], warnings=["a store was not asked"]), True),
+        (answer("vector", [{"metric": {}, "value": [1, "0"]}], isPartial=True), True),  # of VictoriaMetrics
         (answer("vector", {"metric": {}}), True),
         (answer("vector", [{"value": [1, "0"]}]), True),
         (answer("vector", [{"metric": {"a": 1}, "value": [1, "0"]}]), True),
