@@ -134,7 +134,7 @@ def pauses(run: Mapping[str, Any]) -> list[dict[str, str]]:
             "name": f"{'W' if one['reason'] == 'WINDOW_CLOSED' else 'P'}{number}",
             "from": moment(one["from"]),
             "to": moment(one["to"]) if one["to"] else "goes on",
-            "took": times.took((one["to"] or run["latest"]) - one["from"]),
+            "took": times.took(one["to"] - one["from"]) if one["to"] else "",
             "why": ": ".join(filter(None, (one["reason"] or one["state"], one["message"]))),
         }
         for number, one in enumerate(run["pauses"], 1)

@@ -58,3 +58,9 @@ def test_a_run_without_a_process_has_not_ended():
     }
     names = [name for name, _ in account.facts({"run": {**run, "state": "interrupted"}})]
     assert "Interrupted at" in names and "Ended" not in names
+
+
+def test_a_pause_that_lasts_has_no_length_yet():
+    over = {"from": 10.0, "to": 70.0, "state": "paused", "reason": "GATED", "message": ""}
+    told = account.pauses({"pauses": [over, {**over, "from": 90.0, "to": None}], "latest": 90.0})
+    assert [one["took"] for one in told] == ["1 min 0 s", ""]

@@ -89,7 +89,7 @@ TEXT = """\
     <thead><tr><th>Pause</th><th>From</th><th>To</th><th class="n">For</th><th>Why</th></tr></thead>
     <tbody>
     {% for one in pauses %}
-    <tr><th scope="row">{{ one.name }}</th><td class="t">{{ one.from }}</td><td class="t">{{ one.to }}</td><td class="n">{{ one.took }}</td><td>{{ one.why }}</td></tr>
+    <tr><th scope="row">{{ one.name }}</th><td class="t">{{ one.from }}</td><td class="t">{{ one.to }}</td><td class="n">{{ one.took or "–" }}</td><td>{{ one.why }}</td></tr>
     {% endfor %}
     </tbody>
   </table>
