@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import math
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
@@ -11,7 +10,7 @@ from pydantic import AfterValidator, PlainValidator, WithJsonSchema, model_valid
 
 from openstack_rollout.declared.base import Strict
 from openstack_rollout.declared.names import Address, Line, Text, WholeNumber
-from openstack_rollout.declared.problems import Path, Wrong, not_a, raise_all, shown
+from openstack_rollout.declared.problems import Path, Wrong, finite, not_a, raise_all, shown
 
 #: Servers and addresses that may be chosen, and probes in a second in all.
 MOST, MOST_PER_SECOND = 200, 500
@@ -19,12 +18,11 @@ _SHORTEST, _LONGEST = 0.1, 60.0
 
 
 def _seconds(value: Any) -> float:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value):
+    if (number := finite(value)) is None:
         raise Wrong(not_a("a number of seconds", value))
-    if not _SHORTEST <= value <= _LONGEST:
+    if not _SHORTEST <= number <= _LONGEST:
         raise Wrong(f"{shown(value)} is not allowed: give seconds from {_SHORTEST:g} to {_LONGEST:g}")
-    return float(value)
+    return number
 
 
 def _of_one_machine(value: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSc
 from openstack_rollout.declared.base import Strict, without_nulls
 from openstack_rollout.declared.matchers import Matchers
 from openstack_rollout.declared.names import Text, WholeNumber, Word, printed
-from openstack_rollout.declared.problems import Path, Wrong, not_a, raise_all
+from openstack_rollout.declared.problems import Path, Wrong, finite, not_a, raise_all
 
 if TYPE_CHECKING:
     from openstack_rollout.declared.monitoring import Monitoring
@@ -21,9 +20,8 @@ _MOST = 20  # gates of a role
 
 
 def _bound(value: Any) -> float:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if number and math.isfinite(value):
-        return float(value)
+    if (number := finite(value)) is not None:
+        return number
     hint = ""
     if isinstance(value, str):
         hint = "; write it without quotes, and without an exponent: YAML reads 1e-3 as text"

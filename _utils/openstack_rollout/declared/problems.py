@@ -90,6 +90,17 @@ def not_a(what: str, value: Any) -> str:
     return f"has to be {what}, not {kind(value)}: {shown(value)}"
 
 
+def finite(value: Any) -> float | None:
+    """A number as a float; None for what is no number, is infinite, or more than a float can be."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
 def not_a_string(value: Any) -> str:
     """What to say of a value that is no string: quotes, where YAML made something else of it."""
     if isinstance(value, bool):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,11 +22,36 @@ if TYPE_CHECKING:
 #: What stands for the node in a matcher: its minion id, and that up to the first dot.
 PLACES = ("{node}", "{host}")
 _MOST = 20  # of a role
+#: Nodes, and what would be silenced with them by a pattern that is no node's alone; an alert of no node.
+_NODES = ("node1", "node1.example.org")
+_OTHERS = ("node10", "node2", "node10.example.org", "node2.example.org:9100", "node10:9100")
+_NOBODYS = "NobodyExpectsThis"
 
 
 def names_node(matcher: Matcher) -> bool:
     """Whether a matcher has a place for a node, and is right for that node alone."""
+    return _has_place(matcher) and not _other(matcher)
+
+
+def _has_place(matcher: Matcher) -> bool:
     return matcher.operator in ("=", "=~") and any(place in matcher.value for place in PLACES)
+
+
+def _other(matcher: Matcher) -> str:
+    """A node that is none of those for which a matcher is made, and that it is right for; "" for none."""
+    right = (one for node in _NODES for one in _OTHERS if _matches(of_node(matcher, node), one))
+    return next(right, "")
+
+
+def _matches(matcher: Matcher, value: str) -> bool:
+    """Whether a matcher is right for a value, as far as Python reads the pattern as Alertmanager does."""
+    if not matcher.operator.endswith("~"):
+        return matcher.value == value
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return re.fullmatch(matcher.value, value) is not None
+    except re.error:
+        return False
 
 
 def of_node(matcher: Matcher, node: str) -> Matcher:
@@ -54,10 +80,19 @@ class Silence(Strict):
     @model_validator(mode="after")
     def _of_a_node(self) -> Silence:
         places = " or ".join(PLACES)
+        placed = [one for one in self.matchers if _has_place(one)]
         text = ""
-        if not any(names_node(one) for one in self.matchers):
+        if not placed:
             text = f"none is that of the node: give one with = or =~ and {places} in its value"
-        elif not any(one.operator in ("=", "=~") and not names_node(one) for one in self.matchers):
+        elif not any(names_node(one) for one in placed):
+            text = (
+                f"{placed[0].text} is right for those of other nodes, too, such as {_other(placed[0])}:"
+                " give what may stand beside the name, such as {host}(:[0-9]+)?"
+            )
+        elif not any(
+            one.operator in ("=", "=~") and not _has_place(one) and not _matches(one, _NOBODYS)
+            for one in self.matchers
+        ):
             text = 'every alert of the node would be silenced: give those that it causes, alertname=~"…"'
             text = text.replace("…", "HostDown|AgentDown")
         if text:

@@ -56,6 +56,7 @@ def test_more_addresses_than_may_be_probed_as_often_are_probed_less_often():
         ("{servers: [a], tcp_port: '22'}", ":tcp_port", "whole number"),
         ("{servers: [a], interval: 0}", ":interval", "from 0.1 to 60"),
         ("{servers: [a], interval: .nan}", ":interval", "number of seconds"),
+        (f"{{servers: [a], interval: 1{'0' * 400}}}", ":interval", "number of seconds"),
         ("{servers: [a], interval: 1s}", ":interval", "number of seconds"),
         ("{servers: [a], interval: true}", ":interval", "number of seconds"),
         ("{servers: [a], per_second: 501}", ":per_second", "from 1 to 500"),

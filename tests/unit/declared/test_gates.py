@@ -63,6 +63,7 @@ def test_servers():
         ("{query: up, at_most: true}", ":at_most", "a number"),
         ("{query: up, at_most: .inf}", ":at_most", "a number"),
         ("{query: up, at_most: .nan}", ":at_most", "a number"),
+        (f"{{query: up, at_most: 1{'0' * 400}}}", ":at_most", "a number"),
         ("{query: up, at_least: 2, at_most: 1}", ":at_most", "nothing is good"),
         ("{query: up, at_most: 1, watchdog: ['a=b']}", ":watchdog", "is of alerts"),
         ("{query: up, at_most: 1, silenced: true}", ":silenced", "is of alerts"),

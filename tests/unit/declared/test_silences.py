@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from openstack_rollout.declared.silences import of_node
+from openstack_rollout.declared.silences import names_node, of_node
 from tests.unit.declared.test_gates import model, refused
 
 
@@ -32,6 +32,9 @@ def test_silences_of_a_role():
         ("{matchers: ['instance!=\"{node}\"', 'alertname=HostDown']}", ":matchers", "{node} or {host}"),
         ("{matchers: ['instance=\"{node}\"']}", ":matchers", "every alert of the node"),
         ("{matchers: ['instance=\"{node}\"', 'severity!=page']}", ":matchers", "every alert of the node"),
+        ("{matchers: ['instance=~\"{host}.*\"', 'a=b']}", ":matchers", "of other nodes, too, such as node10"),
+        ("{matchers: ['instance=~\"{node}|.+\"', 'a=b']}", ":matchers", "of other nodes, too"),
+        ("{matchers: ['instance=\"{node}\"', 'alertname=~\".*\"']}", ":matchers", "every alert of the node"),
         ("{matchers: ['instance=\"{node}\"', 'a=b'], stages: [sytem]}", ":stages:0", "did you mean system"),
         ("{matchers: ['instance=\"{node}\"', 'a=b'], ends_within: 5}", ":ends_within", "10"),
     ],
@@ -39,6 +42,20 @@ def test_silences_of_a_role():
 def test_a_silence_that_cannot_be_meant(silence, key, says):
     ((where, line), *_) = refused(lambda: model(f"{{alert_silences: {{s: {silence}}}}}"))
     assert where == f"policies:compute:alert_silences:s{key}" and says in line
+
+
+@pytest.mark.parametrize(
+    "matcher",
+    [
+        "{host}(:[0-9]+)?",
+        "(https?://)?{node}(:[0-9]+)?(/.*)?",
+        "{host}([.].*)?",
+        "(?i:{host})[[:punct:]]?(:\\pN+)?",  # which Alertmanager alone reads
+    ],
+)
+def test_a_pattern_of_one_node_may_have_more_around_it(matcher):
+    found = model(f"""{{alert_silences: {{s: {{matchers: ['instance=~"{matcher}"', 'a=b']}}}}}}""")
+    assert names_node(found.policies.compute.alert_silences["s"].matchers[0])
 
 
 def test_silences_need_an_alertmanager():
