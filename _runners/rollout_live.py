@@ -3,6 +3,8 @@
 import time
 from functools import partial
 
+import salt.payload
+
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.on_salt import console, output_file, watching, wiring
 from openstack_rollout.rollout import live as standing
@@ -12,6 +14,7 @@ from openstack_rollout.screens import masking
 __virtualname__ = "rollout"
 
 _MODE = 0o644  # nothing of a cloud is in it, and salt-api may be another user
+_BESIDE = 1_000  # bytes of an event that are Salt's own
 
 console.hide_salts_own_messages()
 
@@ -27,11 +30,13 @@ def live(parts=None):
 
     parts
         NAME,NAME of what is told beside the summary: nodes (each with its stages, and the failures), timeline
-        (its geometry; not from 2,000 nodes on).
+        (its geometry; not from 2,000 nodes on, nor where the answer would be larger than max_event_size of
+        the master's configuration).
 
     What looks like a secret in a message is left out. Returns {form, now, run (None before the first),
     verdict, facts, stages, planned, pauses, questions, newest, counts, felt (rows of what guests felt)}, and
-    what was asked for. Refuses with one line under WRONG_ARGUMENT.
+    what was asked for. Refuses with one line under WRONG_ARGUMENT, or LIMIT_REACHED where Salt would not
+    carry the nodes whole.
 
     CLI Example:
 
@@ -47,7 +52,15 @@ def live(parts=None):
     opts = wiring.master_options(__opts__)
     found = partial(watching.as_found, lock=wiring.lock(opts))
     data = standing.now_of(wiring.journal(opts), found)
-    return masking.masked(screens.state(data, time.time(), parts or ()))
+    told = masking.masked(screens.state(data, time.time(), parts or ()))
+    # What is larger loses values on its way through the bus, without a word.
+    most = opts["max_event_size"] - _BESIDE if opts["max_event_size"] else float("inf")
+    if len(salt.payload.dumps(told)) > most:
+        told.pop("timeline", None)
+        if (size := len(salt.payload.dumps(told))) > most:
+            text = f"max_event_size: {opts['max_event_size']} is less than {size}: see etc/master.large"
+            raise RolloutError("LIMIT_REACHED", text)
+    return told
 
 
 @console.command(output=console.text, eauth=console.names)

@@ -99,7 +99,7 @@ ON_NODES = {
     ),
     "LIMIT_REACHED": Raised(
         "A cluster lets no more clients in. Also named beside a drain that failed, for a quota of Nova or"
-        " Neutron, or a network without addresses.",
+        " Neutron, or a network without addresses; and by the live page, for what the master's events carry.",
         "Before a change: nothing. After it: that one member, which has its previous image again.",
     ),
     "COPY_UNDER_WAY": Raised(
