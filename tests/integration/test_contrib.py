@@ -91,6 +91,12 @@ def test_who_waits_on_purpose_is_no_alert(tmp_path, reason):
     fires(tmp_path, "OpenstackRolloutPaused", series, 30, 0)
 
 
+def test_a_run_that_waits_for_a_yes_is_not_stalled(tmp_path):
+    series = [state("running"), alone("last_event_timestamp_seconds", "0x200"),
+              state("CONFIRMATION", "reason", "run_reason")]  # fmt: skip
+    fires(tmp_path, "OpenstackRolloutStalled", series, 150, 0)
+
+
 def test_a_run_that_goes_well_fires_nothing(tmp_path):
     series = [state("running"), alone("last_event_timestamp_seconds", "0+60x200"),
               alone("metrics_timestamp_seconds", "0+60x200"), state("paused", value="0x200")]  # fmt: skip
