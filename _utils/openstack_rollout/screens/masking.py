@@ -8,16 +8,12 @@ from typing import Any
 _MASK = "…"
 _WORDS = "password|passwd|passphrase|secret|token|api[_-]?key"
 #: The login of an address, or those of several (rabbit://u:p@one,u:p@two), and what follows a word for a
-#: secret: in quotes, as an argument, or as one word.
+#: secret: in quotes, as an argument, or as one word; not the address of one.
 _LOGIN = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s]+@", re.I)
-_QUOTED = re.compile(
-    rf"""\b([\w-]*(?:{_WORDS}|authorization)[\w-]*["']?\s*[=:]\s*(["']))(?:\\.|(?!\2)[^\\])*""", re.I
-)
+_BEFORE = rf"""\b([\w-]*(?:{_WORDS}|authorization)[\w-]*["']?\s*[=:]\s*"""
+_QUOTED = re.compile(rf"""{_BEFORE}(["']))(?!sdb://)(?:\\.|(?!\2)[^\\])*""", re.I)
 _OPTION = re.compile(rf"""((?<!-)--[\w-]*(?:{_WORDS}|creds)[\w-]*\s+)[^\s"',;}}-][^\s"',;}}]*""", re.I)
-_NAMED = re.compile(
-    rf"""\b([\w-]*(?:{_WORDS}|authorization)[\w-]*["']?\s*[=:]\s*["']?)((?:bearer|basic)\s+)?[^\s"',;}}]+""",
-    re.I,
-)
+_NAMED = re.compile(rf"""{_BEFORE}["']?)(?!sdb://)((?:bearer|basic)\s+)?[^\s"',;}}]+""", re.I)
 #: What is looked for, and what is put there: \1 and \2 are what was before the secret.
 PATTERNS = (
     (_LOGIN, rf"\1{_MASK}@"),
