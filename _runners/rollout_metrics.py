@@ -61,9 +61,17 @@ def metrics(output=None, every=None):
         if path is None:
             return {"data": {"text": text.rstrip()}, "outputter": "rollout"}
         written = output_file.write(path, text, _MODE)
-        if every is None:
+        if every is None or _is_ended_within(every):
             return {"data": {"text": f"written: {written}", "written": written}, "outputter": "rollout"}
-        time.sleep(every)
+
+
+def _is_ended_within(seconds):
+    """Whether somebody ends the command meanwhile, as it ends: that is no failure."""
+    try:
+        time.sleep(seconds)
+    except (KeyboardInterrupt, SystemExit):  # Salt makes the second of both signals
+        return True
+    return False
 
 
 def _screens():
