@@ -12,7 +12,7 @@ from openstack_rollout.errors import RolloutError
 from openstack_rollout.node import errors
 from openstack_rollout.records import processes
 
-# What the master asks for.
+# What the master asks for; find_job by an engine that began before the modules here were renewed.
 _FUNCTIONS = ("saltutil.find_job", "test.ping")
 _MODULES = (
     "ceph_cluster",

@@ -1,4 +1,6 @@
-"""A job of this minion, ended: by the master, when it takes too long or an operator wants it to stop."""
+"""The jobs of this minion: which run, for a master that waits for them; and one ended that takes too long, or
+that an operator wants to stop.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,18 @@ import os
 from openstack_rollout.node import ending, waiting
 
 _PATIENCE = 30.0  # seconds for a state run to end after the state that it is at
+
+
+def running() -> list[str]:
+    """Which jobs this minion runs: their ids, and nothing of what they were given.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'cmp1' rollout_job.running
+    """
+    return [str(job["jid"]) for job in __salt__["saltutil.running"]() if "jid" in job]
 
 
 def end(jid: str, gently: bool = False) -> dict:

@@ -24,7 +24,7 @@ from openstack_rollout.records import processes
 from tests.unit.cloud_pillar import QUIET
 from tests.unit.simulated_fleet import PACKAGES, containers_at
 
-FACTS, ALIVE, PREFETCH = "openstack_node.facts", "saltutil.find_job", "openstack.prefetch"
+FACTS, RUNNING = "openstack_node.facts", "rollout_job.running"
 
 
 class Minion:
@@ -72,8 +72,8 @@ class Minion:
         if function == "state.sls":
             return await self._apply(first.rpartition(".")[2], keywords)
         who = {"boot": processes.boot(), "started": 1}
-        if first == ALIVE:
-            return {"value": {"jid": arguments[0]} if arguments[0] in self._running else {}, "minion": who}
+        if first == RUNNING:
+            return {"value": sorted(self._running), "minion": who}
         if first == FACTS:
             return {"value": self._facts(shares.of(await self._pillar())), "minion": who}
         return {"value": {}, "minion": who}

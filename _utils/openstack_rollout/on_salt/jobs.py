@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -33,8 +33,6 @@ _MOMENT = 0.5  # seconds for a publication, of a master that keeps up
 AGAIN_AFTER = 15.0
 # What a minion's own process tells the master, under an id that the master has checked.
 _PING, _BEACON = "minion_ping", "salt/beacon/"
-# Of one function: state runs of Salt, which look at what else runs, fail beside a job of several.
-_ASKS, _RUNS, _WHO = ("rollout_call.run", "saltutil.find_job"), "value", "minion"
 
 
 class Call(NamedTuple):
@@ -47,6 +45,10 @@ class Call(NamedTuple):
     arguments: tuple[Any, ...] = ()
     keywords: Mapping[str, Any] = {}
     again: bool = False
+
+
+# Of one function: state runs of Salt, which look at what else runs, fail beside a job of several.
+_ASKS, _RUNS, _WHO = Call("rollout_call.run", ("rollout_job.running",)), "value", "minion"
 
 
 class Ended(NamedTuple):
@@ -84,9 +86,12 @@ class _Job:
 
 
 class _Question(NamedTuple):
-    """Do you run the job of this id, and which process are you? Asked of nodes that are quiet for a while."""
+    """Which jobs do you run, and which process are you? Asked of nodes that are quiet for a while.
 
-    jid: str
+    jobs: node → the jobs that it was given by then. asked: when.
+    """
+
+    jobs: Mapping[str, Sequence[str]]
     asked: float
 
 
@@ -248,15 +253,22 @@ class SaltJobs:
                 self._minions[node] = answer["minion"]
             self._end(node, jid, answer=answer)
             return
-        question = self._questions.get(jid)
-        if question is None or (node, question.jid) not in self._jobs:
-            return
-        job = self._jobs[node, question.jid]
-        job.heard = time.monotonic()
-        told = answer if isinstance(answer, Mapping) else {}
-        job.unknown = None if told.get(_RUNS) else job.unknown or job.heard
-        if self._is_another(node, told.get(_WHO)) and job.unknown is not None:
-            self._give_up(job, "lost its job: restarted in the middle of it")
+        if question := self._questions.get(jid):
+            given = [
+                self._jobs[node, one] for one in question.jobs.get(node, ()) if (node, one) in self._jobs
+            ]
+            self._judge(node, given, answer)
+
+    def _judge(self, node: str, jobs: Iterable[_Job], answer: Any) -> None:
+        """Take in which jobs a node says that it runs. jobs: those that it was given."""
+        told = answer if isinstance(answer, Mapping) else {_RUNS: []}
+        another = self._is_another(node, told.get(_WHO))
+        for job in jobs:
+            job.heard = time.monotonic()
+            if _RUNS in told:  # else it could not tell: its modules are older
+                job.unknown = None if job.ids & set(told[_RUNS]) else job.unknown or job.heard
+            if another and job.unknown is not None:
+                self._give_up(job, "lost its job: restarted in the middle of it")
 
     def _is_another(self, node: str, minion: Any) -> bool:
         """Whether a minion is another process than when it last told; one that does not tell is none."""
@@ -297,7 +309,7 @@ class SaltJobs:
         self._ask([job for job in self._jobs.values() if now - job.heard >= quiet], now)
         oldest = now - max([0.0, *(job.silence for job in jobs)])
         self._questions = {jid: asked for jid, asked in self._questions.items() if asked.asked >= oldest}
-        # From its end on: to ask many nodes may take longer, and their answers are heard between two looks.
+        # From its end on: to ask may take longer than that, and answers are heard between two looks.
         self._next_look = time.monotonic() + every
 
     def _is_silent(self, job: _Job, now: float) -> bool:
@@ -318,23 +330,22 @@ class SaltJobs:
         self._publish([job.node], job.call, job.asked)
 
     def _ask(self, jobs: list[_Job], now: float) -> None:
-        by_jid: dict[str, list[_Job]] = {}
+        """Ask the nodes of some jobs what they run, all of them at once."""
+        if not jobs:
+            return
+        given: dict[str, list[str]] = {}
         for job in jobs:
-            by_jid.setdefault(job.asked or job.jid, []).append(job)
-        for jid, some in by_jid.items():
-            question = self.new_jid()
-            self._questions[question] = _Question(some[0].jid, now)
-            function, asks = _ASKS
-            error = self._publish([job.node for job in some], Call(function, (asks, (jid,))), question)
-            if error and not self._away:
-                log.warning("waiting for the master: %s", error)
-            self._away = bool(error)
-            if error:
-                # Without a master nobody can give a sign of life; the clock stands still until it is back.
-                # One that hangs is asked for one job alone: that takes minutes each time.
-                for job in jobs:
-                    job.heard = time.monotonic()
-                return
+            given.setdefault(job.node, []).append(job.jid)
+        question = self.new_jid()
+        self._questions[question] = _Question(given, now)
+        error = self._publish(list(given), _ASKS, question)
+        if error and not self._away:
+            log.warning("waiting for the master: %s", error)
+        self._away = bool(error)
+        if error:
+            # Without a master nobody can give a sign of life; the clock stands still until it is back.
+            for job in jobs:
+                job.heard = time.monotonic()
 
     def _read_cache(self, jobs: Iterable[_Job]) -> None:
         """Take returns out of the master's job cache: their events may have been lost."""

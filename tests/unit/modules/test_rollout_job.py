@@ -41,6 +41,12 @@ def module(minion):
     return load("modules", "rollout_job", salt=minion.functions())
 
 
+def test_which_jobs_run_is_told_by_their_ids_alone():
+    jobs = [{"jid": JOB, "fun": "state.sls", "arg": [{"pillar": {"password": "secret"}}]}, {"fun": "odd"}]
+    found = load("modules", "rollout_job", salt={"saltutil.running": lambda: jobs})
+    assert found.running() == [JOB]
+
+
 def test_a_job_that_has_ended():
     assert module(Minion(0)).end(JOB)["ended"] is True
 

@@ -9,10 +9,13 @@ from openstack_rollout.on_salt.jobs import Call, SaltJobs
 
 APPLY = Call("state.sls", ("openstack.ovn",))
 QUESTION = "rollout_call.run"
+LOOK = salt_jobs.LOOK_EVERY
 
 
 class World:
-    """One minion per name: busy (answers find_job), forgetful (does not know the job) or dead (silent)."""
+    """One minion per name: busy (tells of its jobs), forgetful (does not know them), old (without what
+    tells) or dead (silent).
+    """
 
     def __init__(self):
         self.now = 100.0
@@ -22,6 +25,7 @@ class World:
         self.cache = {}
         self.master_is_up = True
         self.published = []
+        self.running = {}  # node -> the jobs that were published to it
         self.processes = {}  # node -> which process its minion is, where it has our module
         self.lag = 0.0  # seconds for which what comes to the master queues
         self.cache_reads = 0
@@ -56,12 +60,16 @@ class World:
             raise SaltClientError("The salt master could not be contacted. Is master running?")
         self.published.append((function, tuple(nodes)))
         if function != QUESTION:
+            for node in nodes:
+                self.running.setdefault(node, []).append(jid)
             return
         for node in nodes:
             if self.minions[node] != "dead":
-                assert arguments[0] == "saltutil.find_job"
-                runs = {"jid": arguments[1][0]} if self.minions[node] == "busy" else {}
-                answer = {"value": runs, "minion": self.processes.get(node)}
+                assert arguments == ["rollout_job.running"]
+                told = {"value": self.running.get(node, []) if self.minions[node] == "busy" else []}
+                if self.minions[node] == "old":
+                    told = {"reason": "", "message": "rollout_job.running is not available"}
+                answer = {**told, "minion": self.processes.get(node)}
                 self.returns.append((self.now + 0.1 + self.lag, f"salt/job/{jid}/ret/{node}", answer))
 
     @property
@@ -181,8 +189,8 @@ def test_a_minion_that_was_held_up_delivers_its_return_late(jobs, world, told):
     assert end_of(jobs, world, limit=40) == []
     world.minions["cmp1"] = "forgetful"
     for question in range(5):
-        jobs._questions[f"q{question}"] = salt_jobs._Question("1", world.now)
-        answer = {"value": {}, "minion": told}
+        jobs._questions[f"q{question}"] = salt_jobs._Question({"cmp1": ["1"]}, world.now)
+        answer = {"value": [], "minion": told}
         world.returns.append((world.now + 1, f"salt/job/q{question}/ret/cmp1", answer))
     world.returns.append((world.now + 30, "salt/job/1/ret/cmp1", {"all": "well"}))
     assert end_of(jobs, world)[0].answer == {"all": "well"}
@@ -324,15 +332,44 @@ def test_the_job_cache_is_not_read_while_minions_say_that_they_work(jobs, world)
     assert end_of(jobs, world, limit=600) == [] and world.cache_reads == 0
 
 
-def test_minions_are_heard_however_long_it_takes_to_ask_all_of_them(jobs, world):
-    world.lag = 0.3  # so that to ask each of its own job takes longer than the time between two looks
+def test_all_nodes_in_flight_are_asked_in_one_publication(jobs, world):
     for number in range(40):
         world.minions[f"cmp{number}"] = "busy"
         jobs.start({f"cmp{number}": 60}, APPLY, str(number))
     world.returns.append((world.now + 200, "salt/job/7/ret/cmp7", {"all": "well"}))
     assert [(one.node, one.reason) for one in end_of(jobs, world, limit=600)] == [("cmp7", "")]
+    asked = [nodes for function, nodes in world.published if function == QUESTION]
+    assert len(asked) <= 20 and {len(nodes) for nodes in asked} == {40}
     world.minions["cmp8"] = "dead"
     assert [(one.node, one.reason) for one in end_of(jobs, world, limit=300)] == [("cmp8", "NODE_SILENT")]
+
+
+def test_each_job_of_a_node_is_looked_for(jobs, world):
+    world.minions["cmp1"], world.processes["cmp1"] = "busy", process(1)
+    jobs.start({"cmp1": 60}, APPLY, "1")
+    jobs.start({"cmp1": 60}, APPLY, "2")
+    world.running["cmp1"].remove("2")
+    ended = end_of(jobs, world, limit=120)
+    assert [(one.jid, one.reason) for one in ended] == [("2", "NODE_ERROR")]
+    assert end_of(jobs, world, limit=300) == []
+
+
+def test_a_job_is_not_judged_by_what_was_asked_before_it_was_published(jobs, world):
+    world.minions["cmp1"], world.processes["cmp1"] = "forgetful", process(1)
+    jobs.start({"cmp1": 60}, APPLY, "1")
+    assert end_of(jobs, world, limit=LOOK - 0.5) == []
+    jobs._look(world.now + 0.5)  # the answer is on its way
+    jobs.start({"cmp1": 60}, APPLY, "2")
+    jobs.poll(1.0)
+    assert jobs._jobs["cmp1", "2"].unknown is None and jobs._jobs["cmp1", "1"].unknown is not None
+
+
+def test_who_cannot_tell_of_its_jobs_lives_and_no_more(jobs, world):
+    world.minions["cmp1"] = "old"  # its modules were not brought up to date
+    jobs.start({"cmp1": 20}, APPLY._replace(again=True), "1")
+    world.returns.append((world.now + 300, "salt/job/1/ret/cmp1", {"all": "well"}))
+    assert end_of(jobs, world)[0].answer == {"all": "well"}
+    assert [function for function, _ in world.published].count("state.sls") == 1
 
 
 def test_a_master_that_hangs_is_waited_for_once_and_not_for_each_node(jobs, world):
