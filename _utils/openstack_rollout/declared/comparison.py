@@ -84,9 +84,12 @@ class Compared:
 
 
 class _Judged(NamedTuple):
-    """A node that was judged. asked: the fingerprint of its answer, and what it was compared as."""
+    """A node that was judged. own: its id and its boot, as it told them. rest: the fingerprint of what
+    else it told, and what it was compared as.
+    """
 
-    asked: tuple[bytes, tuple[str, ...], str | None]
+    own: tuple[Any, Any]
+    rest: tuple[bytes, tuple[str, ...], str | None]
     compared: Compared
 
 
@@ -132,28 +135,29 @@ class Comparison:
 
         roles, zone: as of compare. Raises what judge raises.
         """
+        own, rest = (None, None), answer
+        if type(answer) is dict:
+            own = answer.get("id"), answer.get("boot_id")
+            rest = {name: value for name, value in answer.items() if name not in ("id", "boot_id")}
         try:
-            key = _fingerprint(answer)
+            key = _fingerprint(rest), tuple(roles), zone
         except ValueError:
             return judge()
-        asked, known = (key, tuple(roles), zone), self._judged.get(node)
-        if known is None or known.asked != asked:
-            known = self._judged[node] = _Judged(asked, self._as_one_alike(answer, node, asked[1:], judge))
+        known = self._judged.get(node)
+        if known is None or (known.own, known.rest) != (own, key):
+            known = self._judged[node] = _Judged(own, key, self._as_one_alike(own, key, node, judge))
         return known.compared
 
     def _as_one_alike(
-        self, answer: Any, node: str, place: tuple[Any, ...], judge: Callable[[], Compared]
+        self, own: tuple[Any, Any], key: tuple[Any, ...], node: str, judge: Callable[[], Compared]
     ) -> Compared:
         """A node as one was judged whose answer is the same, but for its id and its boot; else as it is.
 
         Nothing else is made of these two, but what a node goes back to.
         """
-        own = (answer.get("id"), answer.get("boot_id")) if type(answer) is dict else (None, None)
         boot = own[1]
         if self._going_back or own[0] != node or not isinstance(boot, str) or len(boot) > _BOOT:
             return judge()
-        rest = {name: value for name, value in answer.items() if name not in ("id", "boot_id")}
-        key = (_fingerprint(rest), *place)
         found = self._alike.pop(key, None)
         found = judge() if found is None else replace(found, id=node, boot_id=boot)
         self._alike[key] = found

@@ -67,8 +67,8 @@ class Durations:
             known, key = self._of(of, name), place.key
             # What was measured last stands last, so that what nobody takes any more is dropped first.
             known[key] = [*known.pop(key, []), round(seconds, 1)][-most:]
-            for oldest in list(known)[:-STEPS]:
-                del known[oldest]
+            while len(known) > STEPS:
+                del known[next(iter(known))]
 
     def keep(self, node: str, role: str) -> None:
         """Write what is known of a node and of its role. Raises RolloutError JOURNAL_FAILED."""
