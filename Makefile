@@ -6,11 +6,13 @@ SUITE ?= foundation
 # bench-engine: sizes of the simulated clouds, and the commit to compare with (before what is recorded in evidence.md).
 NODES ?= 100,1000,10000
 AGAINST ?= 4e941dd
+# bench-node: the commit to compare with, before what makes a node's work less.
+BEFORE ?= a58c770
 PARALLEL := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv host demo test acceptance bench-network bench-engine bench-salt lint
+.PHONY: help venv host demo test acceptance bench-network bench-engine bench-node bench-salt lint
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -49,6 +51,9 @@ bench-network: host venv ## packets lost and gaps of the OVN and OVS stages, our
 
 bench-engine: venv ## CPU of the engine, journal and screens for 100 to 10,000 simulated nodes, and the ratio to AGAINST=commit
 	$(BIN)/python -m tests.bench.engine --nodes $(NODES) --against '$(AGAINST)'
+
+bench-node: host venv ## a small cloud of machines: update, no-op, state.apply and restarts, and the ratio to BEFORE=commit
+	$(BIN)/python -m tests.bench.node --against '$(BEFORE)'
 
 bench-salt: venv ## a real master and simulated minions: status, update and no-op, with FOR='--nodes 100,300 --large'
 	$(BIN)/python -m tests.bench.salt_scale $(FOR)

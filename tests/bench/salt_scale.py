@@ -21,10 +21,10 @@ from typing import Any
 import psutil
 import yaml
 
-from tests.bench import about
+from tests.bench import compare
+from tests.bench.compare import CHECKOUT
 from tests.unit import cloud_pillar, simulated_fleet
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 RELEASES = 20
 IMAGES = 100  # of each, beside those of the nodes
 TOGETHER = 50  # minions in a process
@@ -32,7 +32,7 @@ OLD, NEW = "1.0.0", "1.0.1"
 LONGEST = 7200  # seconds for a command
 #: What is asked, one after the other: its name, the target that is declared before, the runner's function.
 COMMANDS = (("status", OLD, "rollout.status"), ("update", NEW, "rollout.run"), ("no_op", NEW, "rollout.run"))
-SHOWN = ("exit", "silent", "seconds", "master_cpu_s", "engine_cpu_s")
+SHOWN = ("exit", "silent", "seconds", "ms_a_node", "master_cpu_s", "engine_cpu_s", "cpu_ms_a_node")
 
 
 def pillar(target: str) -> dict[str, Any]:
@@ -212,17 +212,31 @@ def measured(checkout: Path, nodes: int, large: bool) -> dict[str, Any]:
         return found
 
 
+def shown(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """A size's commands as rows, with what each costs for a node."""
+    nodes = found["nodes"]
+    return [
+        {
+            **{"nodes": nodes, "command": name, **found[name]},
+            "ms_a_node": round(1000 * found[name]["seconds"] / nodes),
+            "cpu_ms_a_node": round(
+                1000 * (found[name]["master_cpu_s"] + found[name]["engine_cpu_s"]) / nodes
+            ),
+        }
+        for name, _, _ in COMMANDS
+    ]
+
+
 def table(figures: list[dict[str, Any]]) -> str:
-    """A line for each size and command."""
+    """A line for each size and command. A cost for a node that stays the same grows with the nodes."""
     lines = [f"{'nodes':>6} {'command':8}" + "".join(f"{name:>14}" for name in SHOWN)]
-    for one in figures:
-        for name, _, _ in COMMANDS:
-            lines.append(f"{one['nodes']:>6} {name:8}" + "".join(f"{one[name][key]:>14}" for key in SHOWN))
+    for row in (row for one in figures for row in shown(one)):
+        lines.append(f"{row['nodes']:>6} {row['command']:8}" + "".join(f"{row[key]:>14}" for key in SHOWN))
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Measure, print, and leave it in a file."""
+    """Measure, print, and leave it in a file, after each size."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nodes", default="100,300", help="sizes of the clouds")
     parser.add_argument(
@@ -230,11 +244,11 @@ def main() -> None:
     )
     parser.add_argument("--large", action="store_true", help="with etc/master.large")
     given = parser.parse_args()
-    figures = [measured(given.checkout, int(one), given.large) for one in given.nodes.split(",")]
-    build = CHECKOUT / "build"
-    build.mkdir(exist_ok=True)
-    told = {**about.about(), "large": given.large, "figures": figures}
-    (build / "bench-salt.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    figures: list[dict[str, Any]] = []
+    for one in given.nodes.split(","):
+        figures.append(measured(given.checkout.resolve(), int(one), given.large))
+        told = {"checkout": str(given.checkout), "large": given.large, "figures": figures}
+        compare.leave("bench-salt", told)
     print(table(figures))
 
 

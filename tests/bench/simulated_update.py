@@ -9,6 +9,7 @@ this process alone, bytes and MB as named. The clock of the simulated cloud is v
 from __future__ import annotations
 
 import cProfile
+import functools
 import gc
 import io
 import json
@@ -65,6 +66,21 @@ class Spent:
 
         return timed
 
+    @property
+    def beside(self) -> float:
+        """The CPU seconds of the counting itself that are not among those counted."""
+        return self.calls * _beside_a_call()
+
+
+@functools.cache
+def _beside_a_call(times: int = 20000) -> float:
+    """What it costs to count one call, as measured here."""
+    spent = Spent()
+    call, began = spent.timed(lambda: None), time.process_time()
+    for _ in range(times):
+        call()
+    return max(0.0, time.process_time() - began - spent.seconds) / times
+
 
 class Timed:
     """A journal, or its part, whose calls from outside are counted."""
@@ -117,7 +133,11 @@ class Measurement:
     def measure(self) -> dict[str, float]:
         """All figures."""
         self._memory("memory_before_mb")
+        self.figures["yardstick_cpu_s"] = _yardstick()
         self._plan()
+        # The nodes are no part of an engine: its collector has not to walk over them.
+        gc.collect()
+        gc.freeze()
         with self._cpu("update"):
             self.master.update()
         self._memory("memory_mb")
@@ -126,18 +146,24 @@ class Measurement:
         self.figures["journal_calls"] = self.kept.calls
         self.figures["journal_cpu_s"] = self.kept.seconds
         self.figures["simulation_cpu_s"] = self.simulated.seconds
+        self.figures["counting_cpu_s"] = self.kept.beside + self.simulated.beside
         self.figures["journal_mb"] = _size(self._folder) / 1e6
-        beside = self.kept.seconds + self.simulated.seconds
+        beside = self.kept.seconds + self.simulated.seconds + self.figures["counting_cpu_s"]
         self.figures["engine_cpu_s"] = self.figures["update_cpu_s"] - beside
         self.figures["engine_ms_a_node"] = 1000 * self.figures["engine_cpu_s"] / self.nodes
-        # Who looks has a process of his own, in which the collector has no simulated cloud to walk.
+        # Who looks has a process of his own, and so has the next update.
         gc.collect()
         gc.freeze()
         self._screens()
-        gc.unfreeze()
+        before = self._beside()
         with self._cpu("no_op"):
             self.master.update()
+        self.figures["no_op_cpu_s"] -= self._beside() - before
         return self.figures
+
+    def _beside(self) -> float:
+        """The CPU seconds so far that neither engine nor journal used."""
+        return self.simulated.seconds + self.simulated.beside + self.kept.beside
 
     @property
     def _folder(self) -> Path:
@@ -227,6 +253,14 @@ class _Cpu:
             shown.sort_stats("tottime").print_stats(35)
             shown.sort_stats("cumulative").print_stats(60)
         self._figures[self._name] = time.process_time() - self._began
+
+
+def _yardstick() -> float:
+    """CPU seconds of a piece of work that is always the same: how fast this machine is just now."""
+    began = time.process_time()
+    for number in range(20000):
+        json.loads(json.dumps({"number": number, "some": [str(one) for one in range(20)]}))
+    return time.process_time() - began
 
 
 def _size(folder: Path) -> int:

@@ -8,12 +8,14 @@ packet in build/bench-network.jsonl, and the gaps over time in build/bench-netwo
 from __future__ import annotations
 
 import argparse
-import json
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.bench import compare
 
 from . import baselines, operator
 from .cloud import Lab
@@ -59,7 +61,7 @@ class Bench:
         self._nodes = [*overlay.gateways, *overlay.computes]
         self._probe = Probe(overlay)
         self.phases: list[Phase] = []
-        #: why the phases with many flows were not all played
+        #: why the phases were not all played
         self.unfinished = ""
 
     def run(self) -> Measurement:
@@ -68,27 +70,30 @@ class Bench:
         self._lab.add_release(NEW, like=OLD, packages_like="1.0.1", images=images)
         self._lab.add_release(LAST, like=OLD, packages_like="1.0.1")
         with self._probe as probe:
-            self._each("ovn", "systemctl restart", baselines.restart_controller)
-            self._renewed("kill -9", baselines.crash_controller)
-            self._set(baselines.set_as_edpm)
-            self._renewed(f"{_OF_EDPM}, systemctl restart", baselines.restart_controller)
-            self._renewed(f"{_OF_EDPM}, kill -9", baselines.crash_controller)
-            self._set(baselines.unset_as_edpm)
-            self._each("ovn", "container stopped, removed, run", baselines.replace_controller)
-            self._ours("ovn", "openstack-rollout", {})
-            for stage in ("control_plane", "services"):
-                operator.update(self._lab, f"orch.{stage}")
-            self._each("ovs", "systemctl restart", baselines.restart_switch)
-            self._each("ovs", "dnf without scripts", self._plain_switch)
-            self._ours("ovs", "openstack-rollout, reload: false", {"ovs": {"userspace": "accept"}})
-            policies = {"gateway": {"drain": "ovn_failover"}} if len(self._overlay.gateways) > 1 else {}
-            reload = {"ovs": {"reload": True, "userspace": "accept"}, "policies": policies}
-            self._ours("ovs", "openstack-rollout, reload: true", reload)
             try:
-                self._many_flows()
-            except (LabError, AssertionError) as error:  # what was measured before is worth having
-                self.unfinished = str(error)
+                self._play()
+            except (LabError, AssertionError, subprocess.TimeoutExpired) as error:
+                self.unfinished = str(error)  # what was measured before is worth having
             return probe.stop()
+
+    def _play(self) -> None:
+        self._each("ovn", "systemctl restart", baselines.restart_controller)
+        self._renewed("kill -9", baselines.crash_controller)
+        self._set(baselines.set_as_edpm)
+        self._renewed(f"{_OF_EDPM}, systemctl restart", baselines.restart_controller)
+        self._renewed(f"{_OF_EDPM}, kill -9", baselines.crash_controller)
+        self._set(baselines.unset_as_edpm)
+        self._each("ovn", "container stopped, removed, run", baselines.replace_controller)
+        self._ours("ovn", "openstack-rollout", {})
+        for stage in ("control_plane", "services"):
+            operator.update(self._lab, f"orch.{stage}")
+        self._each("ovs", "systemctl restart", baselines.restart_switch)
+        self._each("ovs", "dnf without scripts", self._plain_switch)
+        self._ours("ovs", "openstack-rollout, reload: false", {"ovs": {"userspace": "accept"}})
+        policies = {"gateway": {"drain": "ovn_failover"}} if len(self._overlay.gateways) > 1 else {}
+        reload = {"ovs": {"reload": True, "userspace": "accept"}, "policies": policies}
+        self._ours("ovs", "openstack-rollout, reload: true", reload)
+        self._many_flows()
 
     def _many_flows(self) -> None:
         """The cases for which EDPM's settings are too short: computing the flows takes longer."""
@@ -151,6 +156,8 @@ class Bench:
         empty = Measurement({}, 0, ended)
         steps = empty.by_step(log.steps(stage=stage))
         windows = {node: (part.began, part.ended) for (_, node), part in steps.items() if node in self._nodes}
+        if missing := sorted({*self._nodes} - {*windows}):
+            raise LabError(f"{stage}: {name}: nothing was done on {', '.join(missing)}")
         last = max(windows, key=lambda node: windows[node][1])
         windows[last] = (windows[last][0], ended)  # what shows only after the last node is the stage's, too
         self.phases.append(Phase(stage, name, windows))
@@ -239,10 +246,8 @@ def main() -> int:
     finally:
         lab.down()
     rows = summary(bench.phases, traffic)
-    _BUILD.mkdir(exist_ok=True)
-    result = {"profile": options.profile, "pairs": sorted(traffic.packets), "phases": rows}
-    result["unfinished"] = bench.unfinished
-    (_BUILD / "bench-network.json").write_text(json.dumps(result, indent=2) + "\n")
+    told = {"profile": options.profile, "pairs": sorted(traffic.packets), "phases": rows}
+    compare.leave("bench-network", {**told, "unfinished": bench.unfinished})
     traffic.write(_BUILD / "bench-network.jsonl")
     plot(bench.phases, traffic, _BUILD / "bench-network.png")
     print(table(rows))

@@ -1,6 +1,10 @@
 """What the benchmark makes of a run: each phase gets the packets that were sent in its own windows."""
 
-from tests.lab.bench_network import Phase, plot, summary, table
+import contextlib
+from types import SimpleNamespace
+
+from tests.lab.bench_network import Bench, Phase, plot, summary, table
+from tests.lab.enclosure import LabError
 from tests.lab.probe import Measurement
 
 START = 1_000_000.0
@@ -46,3 +50,19 @@ def test_what_flows_take_is_told_where_a_phase_is_about_them():
 def test_the_plot_is_written(tmp_path):
     plot(phases(), traffic(), tmp_path / "gaps.png")
     assert (tmp_path / "gaps.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_was_measured_before_a_phase_that_fails_is_kept(monkeypatch):
+    def play(bench):
+        bench.phases += phases()
+        raise LabError("gtw1: no answer")
+
+    monkeypatch.setattr(Bench, "_play", play)
+    bench = Bench.__new__(Bench)
+    image = {"1.0.1": {"images": {"ovn_controller_image": "x"}}}
+    bench._lab = SimpleNamespace(releases=image, add_release=lambda *_, **__: None)
+    bench._probe = contextlib.nullcontext(SimpleNamespace(stop=traffic))
+    bench.phases, bench.unfinished = [], ""
+    measured = bench.run()
+    assert bench.unfinished == "gtw1: no answer"
+    assert [row["lost"] for row in summary(bench.phases, measured)] == [30, 0]
