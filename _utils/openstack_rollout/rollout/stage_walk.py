@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 from openstack_rollout.declared import words
 from openstack_rollout.declared.comparison import Compared
@@ -80,11 +81,17 @@ class StageWalk:
         nodes = [node.id for node in role.nodes]
         keeping = self._planner.keeping_apart(stage, nodes, role.one_of_a_kind)
 
+        def planned(canaries: tuple[str, ...], soaked: bool, failed: frozenset[str]) -> PlannedRole | None:
+            trial = Trial(list(canaries), soaked)
+            return self._planner.role(stage, round_.name, role.role, trial, failed)
+
+        known = lru_cache(maxsize=1)(planned)  # of all groups, while no node fails
+
         def replan(trial: Trial) -> PlannedRole | None:
-            of = stage, round_.name, role.role, trial, self._engine.budgets.failures()
+            of = tuple(trial.canaries), trial.soaked, frozenset(self._engine.budgets.failures())
             if not keeping:  # nobody is asked, and nothing hangs
-                return self._planner.role(*of)
-            return unhindered(lambda: self._planner.role(*of), self._engine.requested)
+                return known(*of)
+            return unhindered(lambda: planned(*of), self._engine.requested)
 
         waits = gates.of_round(self._model, members, found, round_, self._run, self._ports, self._tell)
         # What alerts because of the run that is undone is no reason to stay there.

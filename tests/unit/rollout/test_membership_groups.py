@@ -2,7 +2,7 @@
 
 import pytest
 
-from openstack_rollout.rollout import control
+from openstack_rollout.rollout import control, plan
 from openstack_rollout.rollout.membership import Membership
 from openstack_rollout.screens import tables
 from tests.unit.rollout.test_consent import Operator
@@ -133,3 +133,17 @@ def test_a_group_is_found_without_a_look_at_all_of_them():
     found = [members.group_of("compute", node) for node in members.roles["compute"]]
     assert found == ["rack7", "rack1", ""] and looked == []
     assert members.group_of("gateway", "cmp7") == ""
+
+
+def test_a_role_is_not_planned_anew_for_each_of_its_groups(cloud, master, monkeypatch):
+    cloud.policy("compute", groups={f"rack{one}": f"compute{one}" for one in range(1, 7)}, canary=1)
+    asked, role = [], plan.Planner.role
+
+    def counted(planner, *of):
+        asked.append(of[0])
+        return role(planner, *of)
+
+    monkeypatch.setattr(plan.Planner, "role", counted)
+    assert master.update()["state"] == "completed"
+    assert computes(cloud) == [f"compute{one}" for one in range(1, 7)]
+    assert len(asked) <= 3  # before the canary, behind it, and behind its soak
