@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -42,6 +43,16 @@ def pytest_collection_modifyitems(config, items):
 def _no_docker_of_the_host(monkeypatch, tmp_path_factory):
     """A docker that runs on the developer's machine is none of a test's nodes."""
     monkeypatch.setattr(docker_api, "SOCKET", tmp_path_factory.getbasetemp() / "no-docker.sock")
+
+
+@pytest.fixture(scope="session")
+def unread_bus() -> Iterator[dict[str, str | int]]:
+    """Settings of a master that does not run: its bus takes events, and nobody reads them.
+
+    Where there is none, salt-run tries again and again to reach it, for a second of CPU at each event.
+    """
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as bus:
+        yield {"ipc_mode": "tcp", "tcp_master_pull_port": bus.getsockname()[1]}
 
 
 @pytest.fixture

@@ -43,8 +43,8 @@ def served(tmp_path_factory):
 
 
 @pytest.fixture
-def master(tmp_path, served):
-    found = Master(tmp_path, served)
+def master(tmp_path, served, unread_bus):
+    found = Master(tmp_path, served, unread_bus)
     found.page(**PAGE)
     found.release("1.0.0", served.images["1"], packages={"curl": "8", "bash": "5"})
     found.release("1.0.1", served.images["2"], packages={"curl": "9", "bash": "5"})

@@ -27,7 +27,7 @@ def mirror(tmp_path_factory):
 
 
 @pytest.fixture
-def master(tmp_path, tmp_path_factory, mirror):
+def master(tmp_path, tmp_path_factory, mirror, unread_bus):
     """A master with a release of two images, both signed, of services that its computes run."""
     served = Registry(tmp_path_factory.mktemp("first")).start()
     served.images = {}
@@ -36,7 +36,7 @@ def master(tmp_path, tmp_path_factory, mirror):
         digest = served.push(name, "1", f"{tmp_path} {key}")
         served.sign(name, digest, MINE)
         served.images[key] = f"{served.address}/{name}@{digest}"
-    one = Master(tmp_path, served)
+    one = Master(tmp_path, served, unread_bus)
     one.page(**PAGE)
     one.release("1.0.1", served.images)
     served.registries_conf.write_text(served.registries_conf.read_text() + mirror.registries_conf.read_text())

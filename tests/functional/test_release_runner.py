@@ -23,7 +23,7 @@ SALT_RUN = Path(sys.executable).with_name("salt-run")
 class Master:
     """A master's configuration over the repository's pillar and a directory with an operator's page."""
 
-    def __init__(self, home, server):
+    def __init__(self, home, server, bus):
         self.home = home
         self.server = server
         self.releases = home / "pillar" / "openstack" / "releases"
@@ -32,6 +32,7 @@ class Master:
         (home / "var" / "cache" / "salt" / "master" / "proc").mkdir(parents=True)
         config = {
             "root_dir": str(home),
+            **bus,
             "pki_dir": "pki",
             "file_roots": {"base": [str(home / "srv")]},
             "pillar_roots": {"base": [str(home / "pillar"), str(REPO / "pillar")]},
@@ -82,9 +83,9 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture
-def master(tmp_path, server):
+def master(tmp_path, server, unread_bus):
     """A master whose target is right and whose images are there."""
-    one = Master(tmp_path, server)
+    one = Master(tmp_path, server, unread_bus)
     one.release("1.0.1", server.images, packages={"curl": "8"})
     return one
 
@@ -169,7 +170,9 @@ def test_a_release_file_that_is_no_mapping(master, content, function):
     )
 
 
-def test_a_hook_whose_sls_is_not_there_is_refused(master):
+def test_a_hook_whose_sls_is_not_there_is_refused(tmp_path, server):
+    master = Master(tmp_path, server, {})  # without a bus: rollout.plan would wait for answers from it
+    master.release("1.0.1", server.images, packages={"curl": "8"})
     hook = {"name": "look", "sls": "site.look"}
     master.page(hooks={"system": {"before_apply": [hook]}})
     line = "openstack:hooks:system:before_apply:0:sls: 'site.look' is not on the file server"
