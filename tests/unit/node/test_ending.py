@@ -50,7 +50,8 @@ def test_a_process_ends_with_all_that_it_started(job):
     assert not any(lives(pid) for pid in (process.pid, plain, nested))
 
 
-def test_what_refuses_to_end_is_killed(job):
+def test_what_refuses_to_end_is_killed(job, monkeypatch):
+    monkeypatch.setattr(ending, "_ENDS_IN", 1.0)
     process, (stubborn,) = job("sh -c \"trap '' TERM; while :; do sleep 0.1; done\"")
     ending.end(process.pid)
     assert not lives(stubborn)

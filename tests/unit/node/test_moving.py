@@ -72,7 +72,8 @@ def test_a_program_that_stands_still_without_a_connection_has_no_peers():
     assert stopped.value.peers == []
 
 
-def test_what_it_started_ends_with_it_also_what_refuses_to(tmp_path):
+def test_what_it_started_ends_with_it_also_what_refuses_to(tmp_path, monkeypatch):
+    monkeypatch.setattr(moving, "_ENDS_IN", 1.0)
     pids = tmp_path / "pids"
     program = f"trap '' TERM; sleep 100 & echo $! $$ > {pids}; wait"
     monotonic = time.monotonic()

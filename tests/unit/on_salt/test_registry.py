@@ -30,6 +30,7 @@ def test_what_skopeo_says_tells_the_reason(monkeypatch, said, reason):
         return subprocess.CompletedProcess(command, 1, b"", (FATAL % said).encode())
 
     monkeypatch.setattr(registry.subprocess, "run", run)
+    monkeypatch.setattr(registry, "AGAIN_AFTER", ())
     with pytest.raises(RolloutError) as refused:
         registry.digest("reg.example/x:1")
     assert refused.value.reason == reason
