@@ -36,7 +36,7 @@ demo: host venv ## boot a small cloud and update it from 1.0.0 to 1.0.1
 # the functional tests. What measures packets, and the lab, have the host to themselves.
 test: host venv lint ## lint, unit, functional, integration and the short lab suite
 	nice $(BIN)/python -m tests.lab build & building=$$!; \
-	$(BIN)/python -m pytest $(PARALLEL) --reworded tests/integration tests/unit; tested=$$?; \
+	$(BIN)/python -m pytest $(PARALLEL) -m 'not long' --reworded tests/integration tests/unit; tested=$$?; \
 	wait $$building && exit $$tested
 	$(BIN)/python -m pytest $(PARALLEL) -m 'not long' tests/functional/apt tests/functional/dnf tests/functional/takeover tests/functional --ignore=tests/functional/network
 	$(BIN)/python -m pytest tests/unit/declared/test_words.py tests/unit/rollout/test_control_procedures.py \
@@ -44,7 +44,7 @@ test: host venv lint ## lint, unit, functional, integration and the short lab su
 		--ignore=tests/lab/acceptance
 
 acceptance: host venv ## the long lab suites: make acceptance SUITE=foundation
-	$(BIN)/python -m pytest --capture=no $(if $(filter functional,$(SUITE)),-m long tests/functional,$(or $(wildcard tests/lab/acceptance/$(SUITE)/),tests/lab/acceptance/test_$(SUITE).py))
+	$(BIN)/python -m pytest --capture=no $(if $(filter functional integration,$(SUITE)),-m long tests/$(SUITE),$(or $(wildcard tests/lab/acceptance/$(SUITE)/),tests/lab/acceptance/test_$(SUITE).py))
 
 bench-network: host venv ## packets lost and gaps of the OVN and OVS stages, ours against plain restarts and replacements
 	$(BIN)/python -m tests.lab.bench_network

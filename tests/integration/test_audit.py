@@ -59,6 +59,7 @@ def near(gap, gone):
     return abs(gap["from"] - gone[0]) < 1.5 and abs(gap["to"] - gone[1]) < 1.5
 
 
+@pytest.mark.long  # SUITE=eyes, and a killed process in unit tests
 def test_gaps_are_put_down_to_their_step_and_a_killed_engine_knows_nothing(cloud, guest):
     cloud.fresh(audit=declared(guest), cmp1=SLOW, cmp2=SLOW)
     with cloud.events() as events:
@@ -98,7 +99,7 @@ def test_gaps_are_put_down_to_their_step_and_a_killed_engine_knows_nothing(cloud
 
 
 def test_a_minion_probes_where_it_is_told_to(cloud, guest):
-    cloud.fresh(audit=declared(guest, node="cmp2"), cmp1=SLOW)
+    cloud.fresh(audit=declared(guest, node="cmp2"), cmp1={"seconds": {"ovn": 15}})
     with cloud.events() as events:
         update = cloud.popen("rollout.run", "ovn")
         events.until(update, stage="ovn", node="cmp1", step="apply", status="started")

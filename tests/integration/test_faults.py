@@ -40,6 +40,7 @@ def paused(cloud, *command):
     return done.stdout
 
 
+@pytest.mark.long  # SUITE=field has it on machines, for 40 s
 def test_a_minion_that_is_held_up_is_waited_for(cloud):
     cloud.fresh(cmp1={"seconds": {"ovn": 10}}, policies=PATIENT)
     with cloud.events() as events:
@@ -52,6 +53,7 @@ def test_a_minion_that_is_held_up_is_waited_for(cloud):
     assert cloud.at("cmp1") == cloud.at("cmp2") == {"ovn": "1.0.1"}
 
 
+@pytest.mark.long  # SUITE=field: a digest is edited in mid-run
 def test_a_release_that_is_edited_in_mid_stage_stops_before_the_next_node(cloud):
     slow, tolerant = {"seconds": {"ovn": 8}}, {**PATIENT, "compute": {"silence": 120, "max_failures": 1}}
     cloud.fresh(cmp1=slow, cmp2=slow, policies=tolerant)
@@ -71,6 +73,7 @@ def test_a_release_that_is_edited_in_mid_stage_stops_before_the_next_node(cloud)
     assert (run["state"], run["reason"]) == ("paused", "TARGET_CHANGED")
 
 
+@pytest.mark.long  # SUITE=field: a system run beside a paused update
 def test_a_run_of_another_stage_is_refused_while_an_update_is_paused(cloud):
     cloud.fresh(cmp1={"fail": {"ovn": "CONTAINER_EXITED: exited with 1"}}, policies=PATIENT)
     paused(cloud, "state.orchestrate", "orch.update")
@@ -99,7 +102,7 @@ def test_a_full_cache_of_the_master_lets_those_in_flight_finish(cloud):
             # Salt itself cannot write down that a runner begins, and says so in its own way.
             assert cloud.run("state.orchestrate", "orch.ovn").returncode != 0 and cloud.at("cmp2") == {}
     # The return of the job in flight was lost: the next run waits for it as for any sign of life.
-    cloud.openstack(policies={role: {"silence": 30} for role in PATIENT})
+    cloud.openstack(policies={role: {"silence": 15} for role in PATIENT})
     done = cloud.run("state.orchestrate", "orch.ovn")
     assert done.returncode == 0, done.stdout
     assert cloud.at("cmp2") == {"ovn": "1.0.1"}
@@ -149,6 +152,7 @@ def test_a_run_is_known_by_its_process_when_the_clock_is_stepped(cloud, tmp_path
     assert update.returncode == 0, output
 
 
+@pytest.mark.long  # SUITE=field has it on machines
 def test_a_node_whose_key_was_deleted_is_named(cloud):
     cloud.fresh(policies=PATIENT)
     assert cloud.run("state.orchestrate", "orch.ovn").returncode == 0

@@ -72,6 +72,7 @@ def test_an_alert_that_fires_in_mid_role_stops_new_nodes_and_the_run_goes_on_aft
     assert cloud.at("cmp2") == {"ovn": "1.0.1"}
 
 
+@pytest.mark.long  # SUITE=eyes has both gates on machines
 def test_a_query_without_data_opens_no_run_and_one_that_loses_it_pauses(cloud):
     cloud.fresh({"errors": {**ERRORS, "query": "no_such_metric"}})
     refused = cloud.run("rollout.run", "ovn")
@@ -126,6 +127,7 @@ def test_a_silence_hides_what_its_node_causes_and_nothing_else(cloud):
     assert told[0]["id"] == silence["id"] and all(one["ended"] for one in told)
 
 
+@pytest.mark.long  # SUITE=eyes: silences of a killed master
 def test_silences_of_a_killed_engine_end_by_themselves_and_the_next_one_knows(cloud):
     cloud.fresh({}, {"down": DOWN}, cmp1={"seconds": {"ovn": 40}})
     with cloud.events() as events:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 
+import pytest
+
 from tests.integration.simulated_cloud import PATIENCE
 
 PATIENT = {"policies": {role: {"silence": 60} for role in ("controller", "compute")}}
@@ -21,9 +23,6 @@ def test_a_limit_by_command_and_by_the_pillar_of_an_orchestration(cloud):
     misspelt = cloud.run("state.orchestrate", "orch.update", "pillar={limti: 'cmp1*'}")
     assert misspelt.returncode == 1
     assert "WRONG_ARGUMENT: pillar: there is no 'limti', did you mean limit?" in misspelt.stdout
-    elsewhere = cloud.run("state.orchestrate", "orch.update", "pillar={hosts: 'cmp1*'}")
-    assert elsewhere.returncode == 1
-    assert "WRONG_ARGUMENT: pillar: there is no 'hosts': there are limit, until, " in elsewhere.stdout
     nothing = cloud.run("state.orchestrate", "orch.update", "pillar={limit: null}")
     assert nothing.returncode == 1 and "WRONG_ARGUMENT: limit: has to be a target" in nothing.stdout
     unknown = cloud.run("rollout.run", "limit=cmq*")
@@ -45,6 +44,7 @@ def test_a_limit_by_command_and_by_the_pillar_of_an_orchestration(cloud):
     assert done["state"] == "completed" and cloud.json("rollout.status")["deployed"] == "1.0.1"
 
 
+@pytest.mark.long  # SUITE=hand kills everything at a yes
 def test_a_run_waits_for_a_yes_also_when_it_was_killed_meanwhile(cloud):
     cloud.fresh(**PATIENT)
     done = cloud.run("rollout.run", "ovn", "limit=ctl1")
@@ -79,7 +79,7 @@ def test_a_run_waits_for_a_yes_also_when_it_was_killed_meanwhile(cloud):
 
 
 def test_ctrl_c_once_lets_the_node_in_flight_finish(cloud):
-    cloud.fresh(cmp1={"seconds": {"ovn": 20}}, **PATIENT)
+    cloud.fresh(cmp1={"seconds": {"ovn": 10}}, **PATIENT)
     with cloud.events() as events:
         update = cloud.popen("state.orchestrate", "orch.ovn")
         events.until(update, stage="ovn", node="cmp1", step="apply", status="started")

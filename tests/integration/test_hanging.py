@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 HANGS = 3600  # seconds; far more than any test waits
 SECONDS = 300  # in which a request has to take effect, also on a busy machine
 
@@ -62,6 +64,7 @@ def test_an_apply_that_hangs_is_left_in_flight_and_the_next_run_waits_for_it(clo
     assert any("STEP_TIMEOUT" in step["outcome"] for step in adopted["steps"])
 
 
+@pytest.mark.long  # in short: the one above, which is over its limit too
 def test_a_step_over_its_limit_is_ended_on_its_node_and_the_run_pauses(cloud):
     cloud.fresh(cmp1={"seconds": {"ovn": HANGS}}, policies=policies(apply=10))
     done = cloud.run("rollout.run", "ovn", timeout=SECONDS)

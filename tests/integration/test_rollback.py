@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.integration.simulated_cloud import NODES
 
 #: Nobody is silent here: a machine that has other work to do is slow.
@@ -12,6 +14,7 @@ def versions(cloud):
     return [set(cloud.at(name).values()) for name in NODES]
 
 
+@pytest.mark.long  # SUITE=hand undoes one of machines
 def test_an_update_is_undone_and_nodes_are_held_until_the_target_is_set_back(cloud):
     cloud.fresh(policies=PATIENT)
     updated = cloud.json("rollout.run")

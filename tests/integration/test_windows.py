@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from tests.integration.simulated_cloud import PATIENCE
 
 
@@ -41,6 +43,7 @@ def test_a_scheduler_goes_on_with_a_run_in_its_window_alone(cloud):
     assert plan["estimate"]["seconds"] > 0 and plan["estimate"]["assumed"]
 
 
+@pytest.mark.long  # it looks once a minute; in short: the scheduler's, and unit tests of reopening
 def test_a_run_that_waits_goes_on_by_itself(cloud):
     cloud.fresh(window=window(*CLOSED))
     waiting = cloud.popen("rollout.run", "ovn", "wait=True")
