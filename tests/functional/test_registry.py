@@ -27,7 +27,8 @@ def served(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def plain_http(served, monkeypatch):
-    """Let skopeo speak plain HTTP to it."""
+    """Let skopeo speak plain HTTP to it. It is asked once: asking again is a unit test."""
+    monkeypatch.setattr(registry, "AGAIN_AFTER", ())
     monkeypatch.setenv("CONTAINERS_REGISTRIES_CONF", str(served.registries_conf))
 
 

@@ -35,7 +35,8 @@ def plain(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def plain_http(guarded, plain, tmp_path, monkeypatch):
-    """Have the master's own configuration say that both speak plain HTTP."""
+    """Have the master's own configuration say that both speak plain HTTP. Asking again is a unit test."""
+    monkeypatch.setattr(registry, "AGAIN_AFTER", ())
     conf = tmp_path / "registries.conf"
     conf.write_text(guarded.registries_conf.read_text() + plain.registries_conf.read_text())
     monkeypatch.setenv("CONTAINERS_REGISTRIES_CONF", str(conf))
