@@ -38,7 +38,7 @@ test: host venv lint ## lint, unit, functional, integration and the short lab su
 	nice $(BIN)/python -m tests.lab build & building=$$!; \
 	$(BIN)/python -m pytest $(PARALLEL) -m 'not long' --reworded tests/integration tests/unit; tested=$$?; \
 	wait $$building && exit $$tested
-	$(BIN)/python -m pytest $(PARALLEL) -m 'not long' tests/functional/apt tests/functional/dnf tests/functional/takeover tests/functional --ignore=tests/functional/network
+	$(BIN)/python -m pytest $(PARALLEL) -m 'not long' tests/functional/dnf tests/functional/takeover tests/functional/containers tests/functional/apt tests/functional --ignore=tests/functional/network
 	$(BIN)/python -m pytest tests/unit/declared/test_words.py tests/unit/rollout/test_control_procedures.py \
 		tests/functional/network tests/lab \
 		--ignore=tests/lab/acceptance

@@ -14,7 +14,7 @@ from openstack_rollout.node import docker_api
 from tests.redis_server import RedisServer
 
 #: Packages whose modules follow one another on one machine.
-SHARE_A_MACHINE = tuple(f"tests/functional/{name}/" for name in ("apt", "dnf", "takeover"))
+SHARE_A_MACHINE = tuple(f"tests/functional/{name}/" for name in ("apt", "containers", "dnf", "takeover"))
 
 
 def pytest_addoption(parser):
