@@ -30,7 +30,8 @@ host: ## install the Debian packages that the lab needs (as root)
 demo: host venv ## boot a small cloud and update it from 1.0.0 to 1.0.1
 	$(BIN)/python -m tests.lab.demo
 
-# Nothing decides from a sentence: unit and integration tests run with every one of them replaced (--reworded).
+# Nothing decides from a sentence: unit and integration tests run with every one of them replaced (--reworded),
+# and then those that are about sentences as they are.
 # What machines are made of is built beside them where the cache lacks it: it waits for mirrors more than it computes.
 # Two processes share the tests file by file, and what takes longest goes first. Each has a machine of its own for
 # the functional tests. What measures packets, and the lab, have the host to themselves.
@@ -38,10 +39,10 @@ test: host venv lint ## lint, unit, functional, integration and the short lab su
 	nice $(BIN)/python -m tests.lab build & building=$$!; \
 	$(BIN)/python -m pytest $(PARALLEL) -m 'not long' --reworded tests/integration tests/unit; tested=$$?; \
 	wait $$building && exit $$tested
-	$(BIN)/python -m pytest $(PARALLEL) -m 'not long' tests/functional/dnf tests/functional/takeover tests/functional/containers tests/functional/apt tests/functional --ignore=tests/functional/network
-	$(BIN)/python -m pytest tests/unit/declared/test_words.py tests/unit/rollout/test_control_procedures.py \
-		tests/functional/network tests/lab \
-		--ignore=tests/lab/acceptance
+	$(BIN)/python -m pytest -m wording $(shell grep -rl --include='test_*.py' mark.wording tests/unit)
+	$(BIN)/python -m pytest $(PARALLEL) -m 'not long' \
+		$(addprefix tests/functional/,dnf takeover containers apt) tests/functional --ignore=tests/functional/network
+	$(BIN)/python -m pytest tests/functional/network tests/lab --ignore=tests/lab/acceptance
 
 acceptance: host venv ## the long lab suites: make acceptance SUITE=foundation
 	$(BIN)/python -m pytest --capture=no $(if $(filter functional integration,$(SUITE)),-m long tests/$(SUITE),$(or $(wildcard tests/lab/acceptance/$(SUITE)/),tests/lab/acceptance/test_$(SUITE).py))

@@ -110,7 +110,11 @@ def test_a_release_moves_the_image_and_nothing_else(taken):
     assert containers(taken.predict(STAGES)) == set()
 
 
-@pytest.mark.parametrize(("way", "image"), [("quadlet", "broken"), ("command line", "unhealthy")])
+@pytest.mark.parametrize(
+    ("way", "image"),
+    # SUITE=takeover has an image that exits at once for each way
+    [pytest.param("quadlet", "broken", marks=pytest.mark.long), ("command line", "unhealthy")],
+)
 def test_an_image_that_fails_gives_way_to_what_ran_before(taken, way, image):
     name, _, key = WAYS[way]
     before, digest, files, names = told(taken.out, name), taken.digest(name), units(taken.out), there(taken)
@@ -124,6 +128,7 @@ def test_an_image_that_fails_gives_way_to_what_ran_before(taken, way, image):
     assert containers(taken.predict("openstack.services")) == set()
 
 
+@pytest.mark.long  # SUITE=takeover kills the minion there, for each way
 @pytest.mark.parametrize("way", ["command line"])
 def test_a_run_that_is_killed_in_mid_takeover_is_mended_by_the_next(taken, way):
     name, _, key = WAYS[way]
@@ -143,7 +148,7 @@ def test_a_run_that_is_killed_in_mid_takeover_is_mended_by_the_next(taken, way):
     taken.converge("openstack.services")
 
 
-# The others' own next runs are in the long suite.
+@pytest.mark.long  # SUITE=takeover has the next run of each deployer
 @pytest.mark.parametrize("deployer", [kolla], ids=called)
 def test_the_deployers_next_run_at_the_old_release_is_told(taken, deployer):
     """What an operator sees who goes on to use the deployer's tool without telling it of the release."""
