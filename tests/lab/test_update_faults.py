@@ -87,25 +87,12 @@ def test_a_killed_run_is_resumed_by_running_again_and_another_beside_it_is_refus
     proof.assert_cloud_at(cloud, "1.0.4")
 
 
-@pytest.mark.parametrize(
-    ("fault", "reason"), [("registry down", "REGISTRY_UNREACHABLE"), ("digest missing", "IMAGE_MISSING")]
-)
-def test_an_image_that_cannot_be_had_restarts_nothing(cloud, fault, reason):
+def test_an_image_that_cannot_be_had_restarts_nothing(cloud):
     before = proof.fingerprint(cloud)
-    # an image that no node has yet; those it has need no registry
-    images = {METADATA: cloud.images["unhealthy"]}
-    if fault == "digest missing":
-        images = {
-            COMPUTE: cloud.releases["1.0.1"]["images"][COMPUTE].partition("@")[0] + f"@sha256:{'0' * 64}"
-        }
-    cloud.add_release("1.0.5", like="1.0.1", images=images)
+    missing = cloud.releases["1.0.1"]["images"][COMPUTE].partition("@")[0] + f"@sha256:{'0' * 64}"
+    cloud.add_release("1.0.5", like="1.0.1", images={COMPUTE: missing})
     cloud.set_pillar(target_version="1.0.5")
-    if fault == "registry down":
-        cloud.stop_registry()
-    try:
-        refused = operator.update(cloud, check=False)
-    finally:
-        cloud.start_registry()
+    refused = operator.update(cloud, check=False)
     assert refused.returncode != 0
-    assert reason in refused.stdout + refused.stderr
+    assert "IMAGE_MISSING" in refused.stdout + refused.stderr
     assert proof.fingerprint(cloud) == before
