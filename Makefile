@@ -40,8 +40,7 @@ test: host venv lint ## lint, unit, functional, integration and the short lab su
 	$(BIN)/python -m pytest $(PARALLEL) -m 'not long' --reworded tests/integration tests/unit; tested=$$?; \
 	wait $$building && exit $$tested
 	$(BIN)/python -m pytest -m wording $(shell grep -rl --include='test_*.py' mark.wording tests/unit)
-	$(BIN)/python -m pytest $(PARALLEL) -m 'not long' \
-		$(addprefix tests/functional/,dnf takeover containers apt) tests/functional --ignore=tests/functional/network
+	$(BIN)/python -m pytest $(PARALLEL) -m 'not long' tests/functional --ignore=tests/functional/network
 	$(BIN)/python -m pytest tests/functional/network tests/lab --ignore=tests/lab/acceptance
 
 acceptance: host venv ## the long lab suites: make acceptance SUITE=foundation
