@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -70,16 +71,16 @@ class Taken:
 
 @dataclass
 class Imported:
-    """A release, and what it was made of. follows (str): a version that it has to say it is newer than."""
+    """A release, and what it was made of. said: what it has to say of its order."""
 
     version: str
     taken: Taken
-    follows: str = ""
+    said: Said = field(default_factory=Said)
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def content(self) -> dict[str, Any]:
         """The release as a release file has it."""
-        said = {"follows": self.follows} if self.follows else {}
+        said = {key: one for key, one in asdict(self.said).items() if one is not None}
         return {**said, "images": nested(self.taken.images), **self.more}
 
 
@@ -100,12 +101,11 @@ def read(
     if not problems and not any(taken.images for _, taken in every):
         problems = ["holds no image that a release has"]
     if not problems:
-        found = [
-            Imported(_version(*one, source, version), one[1], one[0].follows, one[0].more) for one in every
-        ]
-        if follows and found:
-            found[0].follows = follows
-        problems = [*_unfit(model, found), *_unclear(model, found)]
+        found = [Imported(_version(*one, source, version), one[1], one[0].said, one[0].more) for one in every]
+        problems = list(_unfit(model, found))
+    if not problems:
+        found = _ordered(found, follows)
+        problems = [*_unfit(model, found[:1]), *_unclear(model, found)]
     if problems:
         more = f" (and {len(problems) - 1} more: {'; '.join(problems[1:])})" if problems[1:] else ""
         raise RolloutError("RELEASE_REFUSED", f"SOURCE: {problems[0]}{more}")
@@ -137,7 +137,7 @@ def changes(model: Model, earlier: Imported | None, new: Imported) -> dict[str, 
     if earlier is not None:
         since, before = earlier.version, dict(earlier.taken.images)
     else:
-        said = {**releases.said_by(model.releases), new.version: Said(follows=new.follows or None)}
+        said = {**releases.said_by(model.releases), new.version: new.said}
         older = [name for name in model.ordered if version_order.newer(new.version, name, said)]
         since = older[-1] if older else ""
         images = model.releases[since].images if since else {}
@@ -234,6 +234,9 @@ def _version(one: Listed, taken: Taken, source: Source, wanted: str | None) -> s
             raise RolloutError("WRONG_ARGUMENT", f"version: {text}")
         return wanted
     version = one.version
+    if one.several:
+        names = f"the {source.kind} names several versions: {', '.join(one.several)}"
+        raise RolloutError("WRONG_ARGUMENT", f"version: give one: {names}")
     if not version:
         named = {references.parse(reference).tag for reference in taken.images.values()}
         tag = next(iter(named)) if len(named) == 1 else None
@@ -347,14 +350,28 @@ def _unfit(model: Model, found: Sequence[Imported]) -> Iterator[str]:
                 yield f"{path((one.version, *place))}: {text}"
 
 
+def _ordered(found: Sequence[Imported], follows: str | None) -> list[Imported]:
+    """Releases, oldest first. follows: what the oldest has to say that it is newer than."""
+    by_version = {one.version: one for one in found}
+    order, _ = version_order.in_order({one.version: one.said for one in found})
+    first, *others = (by_version[version] for version in order)
+    return [replace(first, said=replace(first.said, follows=follows)) if follows else first, *others]
+
+
 def _unclear(model: Model, found: Sequence[Imported]) -> Iterator[str]:
-    """The questions about the order of the catalogue with the new releases in it."""
-    said = releases.said_by(model.releases)
-    new = {one.version: Said(follows=one.follows or None) for one in found}
-    for one, other in version_order.in_order({**said, **new})[1]:
+    """The questions about the order of the catalogue with the new releases in it, and what is one release
+    under two names.
+    """
+    new = {one.version: one.said for one in found}
+    for before, name in pairwise(version_order.in_order(new)[0]):
+        if version_order.decided(before, name, new) == 0:
+            yield f"{name} is the same version as {before}: version= takes one of them"
+    several = "version= takes one of them, and follows= says it of that"
+    answer = several if found[1:] else f"follows= says it of {found[0].version}"
+    for one, other in version_order.in_order({**releases.said_by(model.releases), **new})[1]:
         if one in new or other in new:
             yield (
-                version_order.question(one, other) + f"; follows= says it of {found[0].version}"
+                f"{version_order.question(one, other)}; {answer}"
                 if one
                 else f"{other} is newer than a release that is newer than it"
             )

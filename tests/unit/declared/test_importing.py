@@ -73,6 +73,62 @@ def test_a_name_that_cannot_be_ordered_says_whom_it_follows():
     assert one.content()["follows"] == NEW
 
 
+def of_file(releases):
+    """The source of a release file, every release with one image."""
+    images = {"images": {"nova_compute_image": f"{REGISTRY}/nova:1"}}
+    return telling.read(
+        yaml.safe_dump({"openstack": {"releases": {name: one | images for name, one in releases.items()}}})
+    )
+
+
+@pytest.mark.parametrize(
+    ("says", "given", "follows"),
+    [
+        ({"follows": NEW}, None, NEW),
+        ({"follows": "1.0.0"}, NEW, NEW),
+        ({"order": 9}, None, None),
+        ({"order": 9, "follows": "dalmatian"}, None, "dalmatian"),
+    ],
+)
+def test_what_a_release_file_says_of_its_order_counts_and_what_is_asked_for_before_it(says, given, follows):
+    openstack = valid()
+    for number, one in enumerate(openstack["releases"].values()):
+        one["order"] = number
+    model = cloud_pillar.model(openstack)
+    (one,), _ = importing.read(model, of_file({"flamingo": says}), None, (), given)
+    assert one.content().get("follows") == follows and one.content().get("order") == says.get("order")
+    assert importing.changes(model, None, one)["since"] == NEW
+
+
+def test_releases_of_one_file_are_told_oldest_first_and_the_oldest_follows_what_is_asked_for():
+    some = {"zed": {"follows": "yoga"}, "yoga": {}, "antelope": {"follows": "zed"}}
+    model = cloud_pillar.model()
+    found, _ = importing.read(model, of_file(some), None, (), NEW)
+    assert [(one.version, one.content()["follows"]) for one in found] == [
+        ("yoga", NEW),
+        ("zed", "yoga"),
+        ("antelope", "zed"),
+    ]
+    with pytest.raises(RolloutError, match=r"newer\?.*; version= takes one of them, and follows= says it of"):
+        importing.read(model, of_file({"zed": {}, "yoga": {}}), None, (), NEW)
+
+
+def test_releases_of_one_file_that_follow_each_other_in_a_circle_are_refused():
+    follows = {"2.1-a": "2.3-c", "2.2-b": "2.1-a", "2.3-c": "2.2-b"}
+    circle = of_file({name: {"follows": other} for name, other in follows.items()})
+    with pytest.raises(RolloutError, match=r"^RELEASE_REFUSED: .* is newer than a release that is newer"):
+        importing.read(cloud_pillar.model(), circle, None, (), None)
+
+
+@pytest.mark.parametrize("other", ["2.0.0", "2.0.0.0"])
+def test_one_version_under_two_names_is_refused(other):
+    """A catalogue with both is refused as a whole."""
+    two = of_file({"2.0": {}, "2.0.1": {}, other: {}})
+    with pytest.raises(RolloutError, match=rf"^RELEASE_REFUSED: SOURCE: {other} is the same version as 2\.0"):
+        importing.read(cloud_pillar.model(), two, None, (), None)
+    assert importing.read(cloud_pillar.model(), two, other, (), None)[0][0].version == other
+
+
 def test_what_is_written_is_a_release_of_the_catalogue():
     _, one = imported(of_release(), version="2026.1-ubuntu-noble")
     text = importing.file_text(one, "image keys")
@@ -90,6 +146,8 @@ def test_what_is_written_is_a_release_of_the_catalogue():
         ({"imagse": {}}, "1.0.2:imagse: unknown key"),
         ({"packages": 5}, "1.0.2:packages: has to be a mapping"),
         ({"follows": "../x"}, "1.0.2:follows: '../x': a release's name has letters"),
+        ({"follows": 1.0}, "1.0.2:follows: 1.0 is a number"),
+        ({"order": "last"}, "1.0.2:order: has to be a whole number"),
         (
             {"checks": [{"service": "nosuch", "call": "rabbitmq_cluster.stable_flags"}]},
             "1.0.2:checks:0:service:",

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from openstack_rollout.declared.problems import plain
+from openstack_rollout.declared.version_order import Said
 
 
 class Style(Enum):
@@ -45,13 +46,15 @@ class Named:
 class Listed:
     """A release as a source has it.
 
-    version (str): "" where the source does not say. images: in its order. follows (str): a version that the
-    source says is older, "" for none. more: what else a release file says of it.
+    version (str): "" where the source does not say. images: in its order. said: what the source says of its
+    order. several: the versions that the source names, where it names more than one. more: what else a
+    release file says of it.
     """
 
     version: str
     images: tuple[Named, ...]
-    follows: str = ""
+    said: Said = field(default_factory=Said)
+    several: tuple[str, ...] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -59,10 +62,10 @@ class Listed:
 class Source:
     """All that a source says.
 
-    kind (str): what it is, for people. style: how it calls images. releases: oldest first, as far as the
-    source knows. custom: images that its operator has in place of a release's. notes: what else there is to
-    say of it. choose (bool): whether a version that is asked for has to be one of its own. deployer (str):
-    whose it is for certain, by the name of its table; "" where only the names of its images may tell.
+    kind (str): what it is, for people. style: how it calls images. releases: in its order. custom: images
+    that its operator has in place of a release's. notes: what else there is to say of it. choose (bool):
+    whether a version that is asked for has to be one of its own. deployer (str): whose it is for certain, by
+    the name of its table; "" where only the names of its images may tell.
     """
 
     kind: str

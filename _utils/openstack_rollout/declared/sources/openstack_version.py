@@ -18,7 +18,7 @@ _DEFAULTS, _CUSTOM = "containerImageVersionDefaults", "customContainerImages"
 
 
 def read(resource: Mapping[str, Any]) -> Source:
-    """Its releases, oldest first, and its custom images. Raises RolloutError RELEASE_REFUSED without any."""
+    """Its releases, and its custom images. Raises RolloutError RELEASE_REFUSED without any."""
     status = below(resource, "status")
     available, deployed = (str(below(status, key) or "") for key in ("availableVersion", "deployedVersion"))
     defaults = mapped(below(status, _DEFAULTS))
@@ -28,17 +28,13 @@ def read(resource: Mapping[str, Any]) -> Source:
             f"SOURCE: status:{_DEFAULTS}: has no release (availableVersion is {shown(available)}): import the"
             " ClusterServiceVersion of the operator that brings it",
         )
-    said = {version: Said() for version in defaults}
-    follows = {}
-    both = deployed in said and available in said and deployed != available
-    if both and version_order.by_name(deployed, available) is None:
-        said[available], follows[available] = Said(follows=deployed), deployed
-    ordered, _ = version_order.in_order(said)
+    both = deployed in defaults and available in defaults and deployed != available
+    tells = both and version_order.by_name(deployed, available) is None
     target = str(below(resource, "spec", "targetVersion") or "")
-    notes = (
-        [f"spec:targetVersion: {shown(target)} is none of its releases"] if target not in ("", *said) else []
-    )
-    if available not in ("", *said):
+    notes = []
+    if target not in ("", *defaults):
+        notes.append(f"spec:targetVersion: {shown(target)} is none of its releases")
+    if available not in ("", *defaults):
         notes.append(f"status:availableVersion: {shown(available)} is none of its releases")
     return Source(
         KIND,
@@ -46,10 +42,10 @@ def read(resource: Mapping[str, Any]) -> Source:
         tuple(
             Listed(
                 version,
-                tuple(_named(defaults[version], f"{_DEFAULTS}:{version}")),
-                follows.get(version, ""),
+                tuple(_named(images, f"{_DEFAULTS}:{version}")),
+                Said(follows=deployed) if tells and version == available else Said(),
             )
-            for version in ordered
+            for version, images in defaults.items()
         ),
         tuple(_named(below(resource, "spec", _CUSTOM), _CUSTOM)),
         tuple(notes),

@@ -34,10 +34,10 @@ def read(resources: Sequence[Mapping[str, Any]]) -> Source:
                 images.append(Named(name, text, where, apart=apart))
     own = {str(below(one, "spec", "version") or "") for one in resources if one.get("kind") == _CSV} - {""}
     said = list(versions) or sorted(own)
-    notes = [f"it names several versions: {plain(', '.join(said))}"] if len(said) > 1 else []
-    listed_ = Listed(said[0] if len(said) == 1 else "", tuple(images))
+    several = tuple(map(plain, said)) if len(said) > 1 else ()
+    listed_ = Listed(said[0] if len(said) == 1 else "", tuple(images), several=several)
     kinds = ", ".join(dict.fromkeys(str(one["kind"]) for one in resources))
-    return Source(kinds, Style.VARIABLE, (listed_,), notes=tuple(notes), deployer=RHOSO)
+    return Source(kinds, Style.VARIABLE, (listed_,), deployer=RHOSO)
 
 
 def _variables(resource: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

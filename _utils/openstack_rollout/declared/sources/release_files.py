@@ -7,6 +7,9 @@ from typing import Any
 
 from openstack_rollout.declared.sources.documents import below, mapped
 from openstack_rollout.declared.sources.found import Listed, Named, Source, Style
+from openstack_rollout.declared.version_order import Said
+
+_APART = ("images", "order", "follows")
 
 
 def read(document: Any) -> Source:
@@ -16,7 +19,8 @@ def read(document: Any) -> Source:
         Listed(
             str(version),
             tuple(_images(below(one, "images"))),
-            more={key: value for key, value in mapped(one).items() if key != "images"},
+            Said(below(one, "order"), below(one, "follows")),
+            more={key: value for key, value in mapped(one).items() if key not in _APART},
         )
         for version, one in releases.items()
     ]

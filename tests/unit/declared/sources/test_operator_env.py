@@ -148,6 +148,12 @@ def test_the_version_of_several_is_asked_for():
     assert list(imported(some, version="3.1-x")[0]) == ["3.1-x"]
 
 
+def test_no_tag_decides_between_several_versions():
+    two = [deployment(variable("heat_api_image", "r.example/heat:7"), version=one) for one in ("1.7", "1.8")]
+    with pytest.raises(RolloutError, match=r"^WRONG_ARGUMENT: version: give one: .*: 1\.7, 1\.8"):
+        imported(yaml.safe_dump_all(two))
+
+
 def test_the_version_of_the_resource_is_that_of_a_release_without_its_own():
     one = yaml.safe_load(text("csv.yaml"))
     for each in one["spec"]["install"]["spec"]["deployments"]:
