@@ -30,6 +30,7 @@ _MANIFESTS: dict[str, bytes] = {}
 AGAIN_AFTER = (1.0, 2.0, 4.0)
 _MANIFEST, _CONFIGURATION = "--raw", "--config"  # what skopeo is asked for
 _NO_LOGIN = "openstack:registries has no login for it"
+_OF_ONE = ("IMAGE_DAMAGED", "IMAGE_MISSING", "SIGNATURE_WRONG")
 #: what a registry says of all its images alike: the others are not asked for
 _OF_ALL = ("REGISTRY_UNREACHABLE", "REGISTRY_RATE_LIMIT", "REGISTRY_CERTIFICATE", "PROXY_LOGIN")
 
@@ -39,10 +40,11 @@ def digest(reference: str, timeout: float = TIMEOUT, declared: registries.Declar
 
     reference (str): the image's. timeout: seconds for each of a few tries: what passes by itself is asked
     again, anything else is not; nor who was waited for that long. declared: of registries, as Reach tells.
-    Raises RolloutError IMAGE_MISSING; REGISTRY_LOGIN, REGISTRY_RATE_LIMIT, REGISTRY_CERTIFICATE or
-    PROXY_LOGIN for what the registry, or the proxy before it, says; REGISTRY_UNREACHABLE for no answer.
+    Raises RolloutError IMAGE_MISSING, also for what has another digest; REGISTRY_LOGIN, REGISTRY_RATE_LIMIT,
+    REGISTRY_CERTIFICATE or PROXY_LOGIN for what the registry, or the proxy before it, says;
+    REGISTRY_UNREACHABLE for no answer.
     """
-    return f"sha256:{hashlib.sha256(_asked(reference, timeout, declared or {})).hexdigest()}"
+    return _digest_of(_asked(reference, timeout, declared or {}))
 
 
 def layers(
@@ -65,11 +67,24 @@ def layers(
 def contained(reference: str, declared: registries.Declared, timeout: float = TIMEOUT) -> list[str]:
     """The digests of an image, and of each image of a list.
 
-    reference (str): by digest. declared: of registries. timeout: seconds. Raises RolloutError as `digest`.
+    reference (str): by digest. declared: of registries. timeout: seconds. Raises RolloutError as `digest`, or
+    IMAGE_DAMAGED.
     """
     own = references.parse(reference).digest
-    told = json.loads(_manifest(reference, timeout, declared))
-    return [str(own), *(one["digest"] for one in told.get("manifests") or ())]
+    return [str(own), *(digest for digest, _ in _listed(reference, timeout, declared))]
+
+
+def _listed(reference: str, timeout: float, declared: registries.Declared) -> list[tuple[str, bool]]:
+    """Of each image of a list: its digest, and whether it is for the master's own kind of machine. [] of an
+    image. Raises as `contained`.
+    """
+    content = _manifest(reference, timeout, declared)
+    try:
+        every = json.loads(content).get("manifests") or ()
+        return [(str(one["digest"]), _is_of_this_machine(one)) for one in every]
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        text = f"{reference}: its manifest cannot be read: {type(error).__name__}: {error}"
+        raise RolloutError("IMAGE_DAMAGED", text) from error
 
 
 def _layers(reference: str, timeout: float, declared: registries.Declared) -> dict[str, int]:
@@ -170,24 +185,16 @@ def _asked_once(reference: str, timeout: float, declared: registries.Declared, f
             by = f"by the login of {path(('openstack', 'registries', place))}" if place else _NO_LOGIN
             text = f"{text} ({by})"
         raise RolloutError(known, f"{parsed.registry}: {text}")
-    if form == _MANIFEST and parsed.digest == f"sha256:{hashlib.sha256(answer.stdout).hexdigest()}":
+    if form == _MANIFEST and parsed.digest:
+        # skopeo itself does not look.
+        if (found := _digest_of(answer.stdout)) != parsed.digest:
+            raise RolloutError("IMAGE_MISSING", f"{reference}: the registry has another digest, {found}")
         _MANIFESTS[str(name)] = answer.stdout
     return answer.stdout
 
 
-def exists(reference: str, timeout: float = TIMEOUT) -> bool:
-    """Whether the registry has an image, and under the digest that the reference names, if it names one.
-
-    reference (str): the image's. timeout: seconds.
-    Raises RolloutError REGISTRY_… when that cannot be told.
-    """
-    try:
-        found = digest(reference, timeout)
-    except RolloutError as error:
-        if error.reason == "IMAGE_MISSING":
-            return False
-        raise
-    return references.parse(reference).digest in (None, found)
+def _digest_of(manifest: bytes) -> str:
+    return f"sha256:{hashlib.sha256(manifest).hexdigest()}"
 
 
 def digests(
@@ -243,10 +250,8 @@ def problems(
         if isinstance(answer, RolloutError) and answer.reason == "REGISTRY_LOGIN":
             refused.setdefault(references.parse(reference).registry, []).append(answer.message)
         elif isinstance(answer, RolloutError):
-            prefix = f"{key}: " if answer.reason in ("IMAGE_MISSING", "SIGNATURE_WRONG") else ""
+            prefix = f"{key}: " if answer.reason in _OF_ONE else ""
             lines[answer.reason, prefix + answer.message] = None
-        elif references.parse(reference).digest not in (None, answer):
-            lines["IMAGE_MISSING", f"{key}: {reference}: the registry has another digest, {answer}"] = None
     for messages in refused.values():
         more = f" (as {len(messages) - 1} more of its images)" if messages[1:] else ""
         lines["REGISTRY_LOGIN", messages[0] + more] = None
@@ -264,10 +269,9 @@ def _unsigned(
     def look(reference: str) -> RolloutError | None:
         image = references.parse(reference).pinned(str(found[reference]))
         try:
-            told = json.loads(_manifest(str(image), timeout, declared))
             # Of a list of images each is signed by itself: podman looks at the one that it takes.
-            own = next(filter(_is_of_this_machine, told.get("manifests") or ()), None)
-            image = image.pinned(own["digest"]) if own else image
+            own = (digest for digest, is_own in _listed(str(image), timeout, declared) if is_own)
+            image = image.pinned(next(own, str(image.digest)))
             signatures.require(image, registries.signing(reference, declared), declared, timeout)
         except RolloutError as error:
             return error

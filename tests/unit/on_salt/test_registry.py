@@ -36,12 +36,13 @@ def test_what_skopeo_says_tells_the_reason(monkeypatch, said, reason):
     assert refused.value.reason == reason
 
 
-OWN = "sha256:" + "1" * 64
-
-
 def manifest(*sizes):
     layers = [{"digest": f"sha256:{number}", "size": size} for number, size in enumerate(sizes)]
     return {"config": {"digest": "sha256:c", "size": 7}, "layers": layers}
+
+
+def digest_of(content):
+    return f"sha256:{hashlib.sha256(json.dumps(content).encode()).hexdigest()}"
 
 
 @pytest.fixture
@@ -72,14 +73,14 @@ def test_what_has_to_be_fetched_of_images_is_told_by_layer(registry_of):
 
 
 def test_of_a_list_of_images_that_of_this_machine_counts(registry_of, monkeypatch):
-    other = "sha256:" + "2" * 64
+    own, other = (digest_of(manifest(size)) for size in (5, 9))
     listed = {
         "manifests": [
             {"digest": other, "platform": {"architecture": "s390x"}},
-            {"digest": OWN, "platform": {"architecture": "amd64"}},
+            {"digest": own, "platform": {"architecture": "amd64"}},
         ]
     }
-    registry_of(**{"x:list": listed, OWN: manifest(5), other: manifest(9)})
+    registry_of(**{"x:list": listed, own: manifest(5), other: manifest(9)})
     monkeypatch.setattr(registry.platform, "machine", lambda: "x86_64")
     assert registry.layers(["reg.example/x:list"]) == {"reg.example/x:list": {"sha256:c": 7, "sha256:0": 5}}
     monkeypatch.setattr(registry.platform, "machine", lambda: "riscv64")
@@ -87,9 +88,42 @@ def test_of_a_list_of_images_that_of_this_machine_counts(registry_of, monkeypatc
 
 
 def test_what_was_looked_up_by_its_digest_is_not_asked_again_for_its_size(registry_of):
-    text = json.dumps(manifest(10))
-    reference = f"reg.example/x@sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    reference = f"reg.example/x@{digest_of(manifest(10))}"
     asked = registry_of(**{reference.rpartition(":")[2]: manifest(10)})
-    assert registry.exists(reference) and len(asked) == 1
+    assert registry.digest(reference) and len(asked) == 1
     assert registry.layers([reference])[reference]["sha256:0"] == 10 and len(asked) == 1
-    assert registry.exists(reference) and len(asked) == 2  # whether it is there still is asked each time
+    assert registry.digest(reference) and len(asked) == 2  # whether it is there still is asked each time
+
+
+def test_what_a_registry_gives_for_a_digest_has_that_digest(registry_of):
+    """skopeo inspect --raw does not look: what is proven of such content would be proven of another image."""
+    wanted = digest_of(manifest(10))
+    registry_of(**{wanted: manifest(11)})
+    with pytest.raises(RolloutError) as refused:
+        registry.digest(f"reg.example/x@{wanted}")
+    assert refused.value.reason == "IMAGE_MISSING" and digest_of(manifest(11)) in refused.value.message
+    (problem,) = registry.problems({"key": f"reg.example/x@{wanted}"})
+    assert problem == ("IMAGE_MISSING", f"key: {refused.value.message}")
+
+
+def test_a_list_that_a_registry_makes_up_for_a_digest_is_not_asked_who_signed_it(registry_of, monkeypatch):
+    """The registry has an image of nobody's by tag, and a list with a signed one for that image's digest."""
+    signed = digest_of(manifest(1))
+    listed = {"manifests": [{"digest": signed, "platform": {"architecture": "amd64"}}]}
+    registry_of(**{"x:1": manifest(2), digest_of(manifest(2)): listed})
+    monkeypatch.setattr(registry.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(registry.signatures, "require", lambda *_: None)
+    declared = {"reg.example": {"signed_by": ["a key"]}}
+    problems = registry.problems({"key": "reg.example/x:1"}, reach=lambda _: declared)
+    assert [reason for reason, _ in problems] == ["IMAGE_MISSING"]
+
+
+@pytest.mark.parametrize("told", ["text", [], {"manifests": [{"platform": {"architecture": "amd64"}}]}])
+def test_a_manifest_that_makes_no_sense_is_named(registry_of, monkeypatch, told):
+    registry_of(**{digest_of(told): told})
+    monkeypatch.setattr(registry.platform, "machine", lambda: "x86_64")
+    reference, declared = f"reg.example/x@{digest_of(told)}", {"reg.example": {"signed_by": ["a key"]}}
+    ((reason, line),) = registry.problems({"key": reference}, reach=lambda _: declared)
+    assert reason == "IMAGE_DAMAGED" and line.startswith(f"key: {reference}: ")
+    with pytest.raises(RolloutError, match=r"^IMAGE_DAMAGED: reg\.example/x@"):
+        registry.contained(reference, declared)
