@@ -5,10 +5,8 @@ Touches no node. The work is done in `openstack_rollout`; here its answers becom
 
 from functools import partial
 
-import yaml
-
 from openstack_rollout.declared import importing as judging
-from openstack_rollout.declared import needed_images, reading, references, releases, warnings
+from openstack_rollout.declared import needed_images, reading, releases, warnings
 from openstack_rollout.errors import RolloutError
 from openstack_rollout.on_salt import (
     adoption,
@@ -18,6 +16,7 @@ from openstack_rollout.on_salt import (
     master_pillar,
     mirroring,
     output_file,
+    pinning,
     registry,
     registry_logins,
     surveying,
@@ -155,7 +154,8 @@ def import_(source, version=None, *, output=None, pin=True, skip=None, follows=N
     if pin:
         importing.pin(model, found, custom, reach)
     data = importing.report(model, source, read, found, custom)
-    texts = [judging.file_text(one, read.kind) for one in found]
+    origin = f"release.import, of a source of this kind: {read.kind}"
+    texts = [judging.file_text(one.version, one.content(), origin) for one in found]
     data["written"] = surveying.write_new(dict(zip(files, texts, strict=True))) if files else []
     if lacks := importing.lacks(data):
         refusal = refusal_of_all(lacks)
@@ -173,8 +173,8 @@ def pin(version, output=None):
     output
         A path to write the release to, as a release file. It is replaced as a whole or not at all.
 
-    Returns the content of the release file. Refuses with one line under UNKNOWN_TARGET when there is no such
-    release, IMAGE_MISSING when an image has no digest, REGISTRY_UNREACHABLE, or WRONG_ARGUMENT.
+    Returns the content of the release file. Refuses under UNKNOWN_TARGET when there is no such release, or
+    WRONG_ARGUMENT; with a line for all that registries lack under IMAGE_MISSING, IMAGE_DAMAGED or REGISTRY_….
 
     CLI Example:
 
@@ -186,19 +186,10 @@ def pin(version, output=None):
     _refuse_number(version)
     path = output_file.wanted(output) if output else None
     model = _model()[0]
-    content = releases.get(model, version).model_dump(exclude_unset=True, exclude_none=True)
-    images = {name: reference for name, _, reference in releases.references_of(content.get("images", {}))}
-    digests = registry.digests(images.values(), reach=_reach(model))
-    for name, reference in images.items():
-        answer = digests[reference]
-        if isinstance(answer, RolloutError):
-            path = f"openstack:releases:{version}:images:{name}"
-            raise RolloutError(answer.reason, f"{path}: {answer.message}")
-        images[name] = str(references.parse(reference).pinned(answer))
-    pinned = {"openstack": {"releases": {version: {**content, "images": _nested(images)}}}}
+    content = pinning.pinned(model, version, _reach(model))
     if path:
-        output_file.write(path, yaml.safe_dump(pinned, sort_keys=False, width=200), _MODE)
-    return pinned
+        output_file.write(path, judging.file_text(version, content, "release.pin"), _MODE)
+    return {"openstack": {"releases": {version: content}}}
 
 
 @console.command(output=console.text, needed=console.flag, test=console.flag)
@@ -290,14 +281,3 @@ def _model():
 def _reach(model):
     """What is declared of registries, for whoever asks them."""
     return partial(registry_logins.of, __opts__, model)
-
-
-def _nested(images):
-    result = {}
-    for name, reference in images.items():
-        key, _, backend = name.partition(":")
-        if backend:
-            result.setdefault(key, {})[backend] = reference
-        else:
-            result[key] = reference
-    return result

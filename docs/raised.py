@@ -147,8 +147,8 @@ RAISED = {
         "Asked by the master: nothing. On a node: nothing that runs.",
     ),
     "IMAGE_DAMAGED": Raised(
-        "Files of an image on the node are missing, also after it was removed and pulled once more; or what"
-        " came of it could not be unpacked.",
+        "Files of an image on the node are missing, also after it was removed and pulled once more; what came"
+        " of it could not be unpacked; or what a registry tells the master of it makes no sense.",
         KEPT,
     ),
     "IMAGE_PULL_FAILED": Raised("A node could not pull an image, or bootc could not stage one.", KEPT),

@@ -187,12 +187,12 @@ def same(model: Model, version: str) -> str:
     return next((name for name in model.ordered if version_order.by_name(name, version) == 0), "")
 
 
-def file_text(new: Imported, kind: str) -> str:
-    """The release file. kind (str): what it was made of."""
-    content = {"openstack": {"releases": {new.version: new.content()}}}
+def file_text(version: str, content: Mapping[str, Any], origin: str) -> str:
+    """The release file. content: of the release. origin (str): the function that writes it."""
+    whole = {"openstack": {"releases": {version: content}}}
     # No template is rendered in it.
-    start = f"#!yaml\n# Written by salt-run release.import, of a source of this kind: {kind}.\n"
-    return start + yaml.safe_dump(content, sort_keys=False, width=200)
+    start = f"#!yaml\n# Written by salt-run {origin}.\n"
+    return start + yaml.safe_dump(whole, sort_keys=False, width=200)
 
 
 def tags(taken: Taken) -> list[str]:

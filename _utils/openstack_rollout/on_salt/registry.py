@@ -242,8 +242,15 @@ def problems(
     """
     declared = reach(list(wanted.values())) if reach else {}
     found = digests(wanted.values(), timeout, lambda _: declared)
-    found |= _unsigned(found, declared, timeout)
-    lines: dict[tuple[str, str], None] = {}
+    return lines(wanted, found | _unsigned(found, declared, timeout))
+
+
+def lines(wanted: Mapping[str, str], found: Mapping[str, str | RolloutError]) -> list[tuple[str, str]]:
+    """What is wrong with some images, as (reason, line). What a registry says of all its images is one line.
+
+    wanted (dict): pillar key -> reference. found: of `digests`.
+    """
+    told: dict[tuple[str, str], None] = {}
     refused: dict[str, list[str]] = {}
     for key, reference in wanted.items():
         answer = found[reference]
@@ -251,11 +258,11 @@ def problems(
             refused.setdefault(references.parse(reference).registry, []).append(answer.message)
         elif isinstance(answer, RolloutError):
             prefix = f"{key}: " if answer.reason in _OF_ONE else ""
-            lines[answer.reason, prefix + answer.message] = None
+            told[answer.reason, prefix + answer.message] = None
     for messages in refused.values():
         more = f" (as {len(messages) - 1} more of its images)" if messages[1:] else ""
-        lines["REGISTRY_LOGIN", messages[0] + more] = None
-    return list(lines)
+        told["REGISTRY_LOGIN", messages[0] + more] = None
+    return list(told)
 
 
 def _unsigned(

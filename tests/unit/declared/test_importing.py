@@ -131,7 +131,7 @@ def test_one_version_under_two_names_is_refused(other):
 
 def test_what_is_written_is_a_release_of_the_catalogue():
     _, one = imported(of_release(), version="2026.1-ubuntu-noble")
-    text = importing.file_text(one, "image keys")
+    text = importing.file_text(one.version, one.content(), "release.import")
     assert text.startswith("#!yaml\n")
     openstack = valid()
     openstack["releases"] |= yaml.safe_load(text)["openstack"]["releases"]
@@ -166,7 +166,9 @@ def test_what_the_catalogue_would_refuse_is_not_made(more, said):
 
 def test_a_version_that_yaml_would_read_as_a_number_is_written_in_quotes():
     _, one = imported(of_release(), version="2.0")
-    assert list(yaml.safe_load(importing.file_text(one, "x"))["openstack"]["releases"]) == ["2.0"]
+    assert list(
+        yaml.safe_load(importing.file_text(one.version, one.content(), "x"))["openstack"]["releases"]
+    ) == ["2.0"]
 
 
 def test_tags_become_digests_and_what_nobody_needs_is_left_out_where_it_has_none():
