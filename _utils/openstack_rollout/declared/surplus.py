@@ -95,8 +95,16 @@ def before(model: Model, version: str) -> str | None:
 def repositories(model: Model, former: Collection[str]) -> list[str]:
     """The repositories (registry/path) of all images that are, or were, the releases'.
 
-    former: references of images that nodes ran before.
+    former: references of images that nodes ran before, as they told them.
     """
     every = {*way_back.references(model), *former}
-    parsed = [references.parse(one) for one in every if one]
-    return sorted({f"{one.registry}/{one.repository}" for one in parsed})
+    return sorted({found for one in every if (found := _repository(one))})
+
+
+def _repository(reference: str) -> str:
+    """The repository of an image, "" of one whose registry nobody named: a release could not name it."""
+    try:
+        found = references.parse(reference)
+    except ValueError:
+        return ""
+    return f"{found.registry}/{found.repository}"

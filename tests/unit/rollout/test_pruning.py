@@ -117,6 +117,20 @@ def test_images_of_a_release_that_is_no_longer_declared_are_the_releases_still(m
     assert nodes.keeps("compute1") == {"1.0.1", "1.0.2"}
 
 
+def test_a_former_image_that_only_docker_calls_so_hinders_nothing(master, cloud):
+    """Docker leaves out its own registry; such a name is of nobody's repository that a release could name."""
+    run = update(master, cloud, "1.0.1")
+    former = master.journal.way_back.former(run, "compute1")
+    short = f"kolla/ovn@{digest('ovn', '1.0.0')}"
+    former.images["ovn"] = short
+    master.journal.way_back.forget(run)
+    master.journal.way_back.save_formers(run, {"compute1": former}, [run])
+    acceptance.accept(master.journal, None, ALICE)
+    nodes = Nodes()
+    assert not prune(master, nodes)["untouched"]
+    assert short in nodes.asked["compute1"]["keep"]
+
+
 def test_after_a_rollback_the_way_on_is_kept(master, cloud):
     update(master, cloud, "1.0.2")
     later(cloud)
