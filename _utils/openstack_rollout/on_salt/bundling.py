@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -59,7 +59,7 @@ def bundle(
             ]
         if problems:
             raise refusal_of_all(problems)
-        _share(folder)
+        _share(sorted({place(str(folder), one) for one in every.values()}))
         require_complete(str(folder), every)
         index = {"version": version, "images": {key: str(one) for key, one in every.items()}}
         output_file.write(folder / _INDEX, json.dumps(index, indent=2) + "\n", _MODE)
@@ -117,10 +117,10 @@ def _fetch_into(there: Path, image: Reference, declared: Mapping[str, Mapping[st
     part.rename(there)
 
 
-def _share(folder: Path) -> None:
-    """Have what several images have in common there once."""
+def _share(whole: Iterable[Path]) -> None:
+    """Have what several images have in common there once. What else is in a bundle, nobody has looked at."""
     seen: dict[str, Path] = {}
-    for path in sorted((folder / _IMAGES).glob("*/*")):
+    for path in (one for image in whole for one in image.iterdir()):
         if "." in path.name or path.name == "version":
             continue  # of this image alone
         first = seen.setdefault(path.name, path)
