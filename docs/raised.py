@@ -20,7 +20,8 @@ RAISED = {
         NOTHING,
     ),
     "BUNDLE_INCOMPLETE": Raised(
-        "A bundle of a release's images lacks some of their bytes, or has others.",
+        "A bundle of a release's images lacks some of their bytes, or has others; or it lacks the signatures"
+        " that openstack:registries wants.",
         "Nothing: no image was copied to the mirror.",
     ),
     "RELEASE_INCOMPLETE": Raised(

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -81,15 +81,23 @@ def signed(folder: str, image: Reference) -> Iterator[tuple[str, Reference]]:
             yield f"{FOLDER}{found}", one
 
 
-def require_complete(folder: str, wanted: Mapping[str, Reference]) -> None:
+def require_complete(folder: str, wanted: Mapping[str, Reference], also_signed: Collection[str] = ()) -> None:
     """Make sure that every byte of some images is in a bundle, by their digests.
 
-    folder (str): the bundle's. wanted: pillar key → image. Raises a Refusal under BUNDLE_INCOMPLETE, a line
-    for each image that is not whole.
+    folder (str): the bundle's. wanted: pillar key → image. also_signed: the keys of those that have to have a
+    signature there. Raises a Refusal under BUNDLE_INCOMPLETE, a line for each image that is not whole.
     """
+
+    def look(key: str) -> str:
+        image = wanted[key]
+        why = _lacks(place(folder, image), image.digest)
+        if not why and key in also_signed and not any(True for _ in signed(folder, image)):
+            why = f"{folder}: has no signature of {image}: bundle with the same openstack:registries as here"
+        return why
+
     with ThreadPoolExecutor(max_workers=image_copies.AT_ONCE) as pool:
-        found = pool.map(lambda one: _lacks(place(folder, one), one.digest), wanted.values())
-        lines = [(_REASON, f"{key}: {why}") for key, why in zip(wanted, found, strict=True) if why]
+        found = zip(wanted, pool.map(look, wanted), strict=True)
+        lines = [(_REASON, f"{key}: {why}") for key, why in found if why]
     if lines:
         raise refusal_of_all(lines)
 

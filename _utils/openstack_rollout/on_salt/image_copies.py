@@ -75,13 +75,18 @@ def together(at_once: int = AT_ONCE) -> Iterator[ThreadPoolExecutor]:
             raise
 
 
+def wants_signature(image: Reference, declared: registries.Declared) -> bool:
+    """Whether an image has to have a signature beside it. image: by digest. declared: of registries."""
+    return not registries.signing(str(image), declared).keys().isdisjoint(signatures.BESIDE)
+
+
 def signed(image: Reference, declared: registries.Declared) -> Iterator[tuple[Reference, Reference]]:
     """The signatures that an image needs and its registry has: each as (what is signed, where its signature
     is), of the image itself and of each image of a list; none where none are wanted.
 
     image: by digest. declared: of registries. Raises RolloutError REGISTRY_….
     """
-    if registries.signing(str(image), declared).keys().isdisjoint(signatures.BESIDE):
+    if not wants_signature(image, declared):
         return
     every = [image.pinned(one) for one in registry.contained(str(image), declared)]
     places = {str(signatures.beside(one)): one for one in every}

@@ -51,9 +51,11 @@ def mirror(
         )
         for key, one in image_copies.wanted(model, version, needed).items()
     ]
-    if bundle:
-        bundling.require_complete(bundle, {one.key: one.source for one in every})
     reach = partial(image_copies.reached, opts, model)
+    if bundle:
+        declared = reach([str(one.source) for one in every])
+        signed = {one.key for one in every if image_copies.wants_signature(one.source, declared)}
+        bundling.require_complete(bundle, {one.key: one.source for one in every}, signed)
     there = registry.digests([str(one.there) for one in every], reach=reach)
     for answer in there.values():
         if isinstance(answer, RolloutError) and answer.reason not in _NOT_THERE:
