@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from openstack_rollout.declared import references, releases, translation, version_order
 from openstack_rollout.declared.names import NAME, RELEASE
-from openstack_rollout.declared.problems import path, shown
+from openstack_rollout.declared.problems import few_suggestions, path, shown
 from openstack_rollout.declared.services import BACKEND_MAPS
 from openstack_rollout.declared.sources.found import Listed, Named, Source, Style
 from openstack_rollout.declared.sources.naming import Fate, Names, repository
@@ -95,8 +95,9 @@ def read(
     Raises RolloutError RELEASE_REFUSED with all that is wrong, and WRONG_ARGUMENT for a version that is none.
     """
     taking = _Taking(Names(model), source, skip)
-    every = [(one, taking.take(one.images)) for one in _chosen(source, version)]
-    custom = taking.take(source.custom, copies=False)
+    with few_suggestions():
+        every = [(one, taking.take(one.images)) for one in _chosen(source, version)]
+        custom = taking.take(source.custom, copies=False)
     problems, found = taking.problems, []
     if not problems and not any(taken.images for _, taken in every):
         problems = ["holds no image that a release has"]

@@ -199,6 +199,16 @@ def test_a_list_with_many_names_of_no_key_takes_no_time():
     assert len(taken.skipped) == len(names) and time.process_time() - begun < 8
 
 
+def test_many_keys_of_no_image_take_no_time():
+    keys = {f"gl{number}ance_api_image": "r.example/g:1" for number in range(3_000)}
+    begun = time.process_time()
+    _, (taken,), _ = imported(
+        json.dumps({"glance_ap_image": "r.example/g:1", "nova_api_image": "r.example/n:1"} | keys)
+    )
+    assert taken.skipped[0]["detail"] == ", did you mean glance_api_image?"
+    assert len(taken.skipped) == len(keys) + 1 and time.process_time() - begun < 4
+
+
 @pytest.mark.parametrize("odd", ["x\ny", "\x1b[31m", "\ud83d", "\u202e", "\U0001f600"])
 def test_whatever_a_source_calls_an_image_is_printed_as_plain_text(odd):
     images = {"nova_compute_image": "r.example/n:1", f"{odd}_image": "r.example/x:1"}
