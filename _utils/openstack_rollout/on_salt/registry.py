@@ -10,9 +10,9 @@ import math
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 from openstack_rollout.declared import references
 from openstack_rollout.declared.problems import path
@@ -22,6 +22,7 @@ from openstack_rollout.on_salt import signatures, skopeo
 
 #: Images → what is declared of their registries, as registry_logins.of tells. Asked once for many images.
 Reach = Callable[[Iterable[str]], Mapping[str, Mapping[str, Any]]]
+_T = TypeVar("_T")
 TIMEOUT = 90  # seconds; skopeo asks a registry that limits requests again for about a minute
 AT_ONCE = 8
 #: manifests by reference; one that a digest names never changes
@@ -33,6 +34,10 @@ _NO_LOGIN = "openstack:registries has no login for it"
 _OF_ONE = ("IMAGE_DAMAGED", "IMAGE_MISSING", "SIGNATURE_WRONG")
 #: what a registry says of all its images alike: the others are not asked for
 _OF_ALL = ("REGISTRY_UNREACHABLE", "REGISTRY_RATE_LIMIT", "REGISTRY_CERTIFICATE", "PROXY_LOGIN")
+
+
+class _Silent(RolloutError):
+    """A registry that did not answer in time: another question would wait as long."""
 
 
 def digest(reference: str, timeout: float = TIMEOUT, declared: registries.Declared | None = None) -> str:
@@ -58,10 +63,8 @@ def layers(
     """
     names = list(dict.fromkeys(wanted))
     declared = reach(names) if reach else {}
-    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        told = pool.map(lambda name: _layers(name, timeout, declared), names)
-        found = dict(zip(names, told, strict=True))
-    return {name: some for name, some in found.items() if some}
+    found = _each(names, lambda one: _layers(one, timeout, declared))
+    return {name: some for name, some in found.items() if some and not isinstance(some, RolloutError)}
 
 
 def contained(reference: str, declared: registries.Declared, timeout: float = TIMEOUT) -> list[str]:
@@ -95,7 +98,7 @@ def _layers(reference: str, timeout: float, declared: registries.Declared) -> di
             one = str(references.parse(reference).pinned(own[0]["digest"]))
             told = json.loads(_manifest(one, timeout, declared))
         return {one["digest"]: int(one["size"]) for one in (told["config"], *told["layers"])}
-    except (RolloutError, ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         return {}  # of an older form, which tells no sizes; what is missing is refused elsewhere
 
 
@@ -123,16 +126,15 @@ def configurations(
     names = list(dict.fromkeys(wanted))
     declared = reach(names) if reach else {}
 
-    def ask(reference: str) -> dict[str, Any] | RolloutError:
+    def ask(reference: str) -> dict[str, Any]:
+        content = _asked(reference, timeout, declared, form=_CONFIGURATION)
         try:
-            return dict(json.loads(_asked(reference, timeout, declared, form=_CONFIGURATION)))
-        except RolloutError as error:
-            return error
+            return dict(json.loads(content))
         except (TypeError, ValueError) as error:
-            return RolloutError("IMAGE_DAMAGED", f"{reference}: its configuration cannot be read: {error}")
+            text = f"{reference}: its configuration cannot be read: {error}"
+            raise RolloutError("IMAGE_DAMAGED", text) from error
 
-    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        return dict(zip(names, pool.map(ask, names), strict=True))
+    return _each(names, ask)
 
 
 def _asked(reference: str, timeout: float, declared: registries.Declared, form: str = _MANIFEST) -> bytes:
@@ -150,7 +152,7 @@ def _asked(reference: str, timeout: float, declared: registries.Declared, form: 
                 raise
             if time.monotonic() + wait > until:
                 asked = f" (asked {tries} times)" if tries > 1 else ""
-                raise RolloutError(error.reason, error.message + asked) from error
+                raise type(error)(error.reason, error.message + asked) from error
         time.sleep(wait)
     raise AssertionError("the last time returns or raises")
 
@@ -171,15 +173,14 @@ def _asked_once(reference: str, timeout: float, declared: registries.Declared, f
         text = f"skopeo cannot be run on the master: {error.strerror}; it is a package of the distribution"
         raise RolloutError("LIBRARY_MISSING", text) from error
     except subprocess.TimeoutExpired as error:
-        raise RolloutError(
-            "REGISTRY_UNREACHABLE", f"{parsed.registry}: no answer within {timeout:g} s"
-        ) from error
+        raise _Silent("REGISTRY_UNREACHABLE", f"{parsed.registry}: no answer within {timeout:g} s") from error
     if answer.returncode != 0:
         text = skopeo.said(answer.stderr)
         reason = images.pull_failure(text)
         if reason == "IMAGE_MISSING":
             raise RolloutError(reason, f"{reference}: is not in the registry")
-        known = reason if reason in (*_OF_ALL, "REGISTRY_LOGIN") else "REGISTRY_UNREACHABLE"
+        otherwise = "REGISTRY_UNREACHABLE" if form == _MANIFEST else "IMAGE_DAMAGED"
+        known = reason if reason in (*_OF_ALL, "REGISTRY_LOGIN") else otherwise
         if reason == "REGISTRY_LOGIN":
             place = registries.place_of_login(reference, declared)
             by = f"by the login of {path(('openstack', 'registries', place))}" if place else _NO_LOGIN
@@ -202,22 +203,34 @@ def digests(
 ) -> dict[str, str | RolloutError]:
     """The digest of each reference, or the error in its place.
 
-    wanted: references. timeout: seconds for each. Several are asked for at once. A registry that is down is
-    waited for only once. reach: what is declared of registries, by default nothing.
+    wanted: references. timeout: seconds for each. Several are asked for at once. A registry that is down, or
+    falls silent, is waited for only once. reach: what is declared of registries, by default nothing.
     """
     names = list(dict.fromkeys(wanted))
     declared = reach(names) if reach else {}
-    by_registry: dict[str, list[str]] = {}
-    for reference in names:
-        by_registry.setdefault(references.parse(reference).registry, []).append(reference)
+    return _each(names, lambda one: digest(one, timeout, declared))
 
-    def ask(reference: str) -> str | RolloutError:
+
+def _each(names: Sequence[str], question: Callable[[str], _T]) -> dict[str, _T | RolloutError]:
+    """What the registry of each image answers, or the error in its place: of each registry one image first.
+
+    question: asks for an image; raises RolloutError.
+    """
+    silent: dict[str, RolloutError] = {}
+
+    def ask(name: str) -> _T | RolloutError:
+        place = references.parse(name).registry
         try:
-            return digest(reference, timeout, declared)
+            return silent.get(place) or question(name)
+        except _Silent as error:
+            return silent.setdefault(place, error)
         except RolloutError as error:
             return error
 
-    found: dict[str, str | RolloutError] = {}
+    by_registry: dict[str, list[str]] = {}
+    for name in names:
+        by_registry.setdefault(references.parse(name).registry, []).append(name)
+    found: dict[str, _T | RolloutError] = {}
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         firsts = {some[0]: some[1:] for some in by_registry.values()}
         found.update(zip(firsts, pool.map(ask, firsts), strict=True))
@@ -229,7 +242,7 @@ def digests(
             else:
                 rest += others
         found.update(zip(rest, pool.map(ask, rest), strict=True))
-    return found
+    return {name: found[name] for name in names}
 
 
 def problems(

@@ -127,3 +127,41 @@ def test_a_manifest_that_makes_no_sense_is_named(registry_of, monkeypatch, told)
     assert reason == "IMAGE_DAMAGED" and line.startswith(f"key: {reference}: ")
     with pytest.raises(RolloutError, match=r"^IMAGE_DAMAGED: reg\.example/x@"):
         registry.contained(reference, declared)
+
+
+@pytest.mark.parametrize("question", ["digests", "configurations", "layers"])
+def test_a_registry_that_falls_silent_is_waited_for_once_and_others_are_asked(monkeypatch, question):
+    asked = []
+
+    def run(command, timeout, **_):
+        asked.append(command[-1])
+        if len(asked) > 2 and "silent.example" in command[-1]:
+            raise subprocess.TimeoutExpired(command, timeout)
+        return subprocess.CompletedProcess(command, 0, json.dumps(manifest(1)).encode(), b"")
+
+    monkeypatch.setattr(registry.subprocess, "run", run)
+    places = ("silent.example", "other.example")
+    wanted = [f"{place}/x{number}:1" for number in range(4 * registry.AT_ONCE) for place in places]
+    found = getattr(registry, question)(wanted, timeout=0.1)
+    errors = [one for one in found.values() if isinstance(one, RolloutError)]
+    answered = [name for name, one in found.items() if not isinstance(one, RolloutError)]
+    assert set(answered) == {name for name in wanted if "other.example" in name or name == wanted[0]}
+    assert {one.message for one in errors} <= {"silent.example: no answer within 0.1 s"}
+    assert len([name for name in asked if "silent.example" in name]) <= 1 + registry.AT_ONCE
+    assert len(asked) <= 1 + registry.AT_ONCE + 4 * registry.AT_ONCE
+
+
+def test_one_image_without_a_configuration_hides_no_other(monkeypatch):
+    """Such as a chart, or a bill of materials, under an image key."""
+
+    def run(command, **_):
+        if command[-1].endswith("x0:1"):
+            said = FATAL % "unsupported MIME type for image configuration"
+            return subprocess.CompletedProcess(command, 1, b"", said.encode())
+        return subprocess.CompletedProcess(command, 0, b'{"created": "2026"}', b"")
+
+    monkeypatch.setattr(registry.subprocess, "run", run)
+    monkeypatch.setattr(registry, "AGAIN_AFTER", ())
+    found = registry.configurations(["reg.example/x0:1", "reg.example/x1:1"])
+    assert found["reg.example/x0:1"].reason == "IMAGE_DAMAGED"
+    assert found["reg.example/x1:1"] == {"created": "2026"}
