@@ -16,6 +16,8 @@ from openstack_rollout.on_salt import registry
 from openstack_rollout.on_salt.refusal import refusal_of_all
 from openstack_rollout.on_salt.registry import Reach
 
+#: A file of more bytes is none that anybody wrote.
+LARGEST = 80_000_000
 #: What a registry says of a name that it does not have, or does not show without a login.
 _NOT_THERE = ("IMAGE_MISSING", "REGISTRY_LOGIN")
 
@@ -29,8 +31,13 @@ def read(model: Model, source: str, reach: Reach | None = None) -> Source:
     """
     if source.startswith(registry_place.PREFIX):
         return _in_registry(model, source, reach)
+    path = Path(source)
     try:
-        return telling.read(Path(source).read_text(encoding="utf-8-sig"))
+        size = path.stat().st_size
+        if not path.is_file() or size > LARGEST:  # a pipe may have no end
+            why = f"has {size} bytes, {LARGEST} are allowed" if path.is_file() else "is no file"
+            raise RolloutError("WRONG_ARGUMENT", f"source: {source}: {why}")
+        return telling.read(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         text = f"source: {source}: cannot be read: {error.strerror}"
         raise RolloutError("WRONG_ARGUMENT", text) from error

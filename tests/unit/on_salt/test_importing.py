@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import yaml
 
@@ -167,6 +169,16 @@ def test_skip_is_a_list_or_words_with_commas(release, registry, tmp_path):
             "magnum_conductor_image",
             "heat_api_image",
         }
+
+
+def test_what_may_have_no_end_is_not_read(tmp_path):
+    pipe, large = tmp_path / "pipe", tmp_path / "large"
+    os.mkfifo(pipe)
+    with large.open("wb") as file:
+        file.truncate(importing.LARGEST + 1)
+    for path, said in ((pipe, "is no file"), (large, "has 80000001 bytes, 80000000 are allowed")):
+        with pytest.raises(RolloutError, match=rf"^WRONG_ARGUMENT: source: {path}: {said}"):
+            importing.read(model(), str(path))
 
 
 def test_a_place_in_a_registry_has_what_the_tables_name(registry):
