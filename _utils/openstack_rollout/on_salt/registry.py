@@ -36,10 +36,6 @@ _OF_ONE = ("IMAGE_DAMAGED", "IMAGE_MISSING", "SIGNATURE_WRONG")
 _OF_ALL = ("REGISTRY_UNREACHABLE", "REGISTRY_RATE_LIMIT", "REGISTRY_CERTIFICATE", "PROXY_LOGIN")
 
 
-class _Silent(RolloutError):
-    """A registry that did not answer in time: another question would wait as long."""
-
-
 def digest(reference: str, timeout: float = TIMEOUT, declared: registries.Declared | None = None) -> str:
     """The digest (`sha256:…`) of an image in its registry: of its manifest, or manifest list.
 
@@ -173,7 +169,9 @@ def _asked_once(reference: str, timeout: float, declared: registries.Declared, f
         text = f"skopeo cannot be run on the master: {error.strerror}; it is a package of the distribution"
         raise RolloutError("LIBRARY_MISSING", text) from error
     except subprocess.TimeoutExpired as error:
-        raise _Silent("REGISTRY_UNREACHABLE", f"{parsed.registry}: no answer within {timeout:g} s") from error
+        raise skopeo.Silent(
+            "REGISTRY_UNREACHABLE", f"{parsed.registry}: no answer within {timeout:g} s"
+        ) from error
     if answer.returncode != 0:
         text = skopeo.said(answer.stderr)
         reason = images.pull_failure(text)
@@ -216,17 +214,7 @@ def _each(names: Sequence[str], question: Callable[[str], _T]) -> dict[str, _T |
 
     question: asks for an image; raises RolloutError.
     """
-    silent: dict[str, RolloutError] = {}
-
-    def ask(name: str) -> _T | RolloutError:
-        place = references.parse(name).registry
-        try:
-            return silent.get(place) or question(name)
-        except _Silent as error:
-            return silent.setdefault(place, error)
-        except RolloutError as error:
-            return error
-
+    ask = _waiting_once(question)
     by_registry: dict[str, list[str]] = {}
     for name in names:
         by_registry.setdefault(references.parse(name).registry, []).append(name)
@@ -243,6 +231,22 @@ def _each(names: Sequence[str], question: Callable[[str], _T]) -> dict[str, _T |
                 rest += others
         found.update(zip(rest, pool.map(ask, rest), strict=True))
     return {name: found[name] for name in names}
+
+
+def _waiting_once(question: Callable[[str], _T]) -> Callable[[str], _T | RolloutError]:
+    """A question whose error is its answer, and that is not asked of a registry that has fallen silent."""
+    silent: dict[str, RolloutError] = {}
+
+    def ask(name: str) -> _T | RolloutError:
+        place = references.parse(name).registry
+        try:
+            return silent.get(place) or question(name)
+        except skopeo.Silent as error:
+            return silent.setdefault(place, error)
+        except RolloutError as error:
+            return error
+
+    return ask
 
 
 def problems(
@@ -286,16 +290,12 @@ def _unsigned(
     found: reference → digest in its registry.
     """
 
-    def look(reference: str) -> RolloutError | None:
+    def look(reference: str) -> None:
         image = references.parse(reference).pinned(str(found[reference]))
-        try:
-            # Of a list of images each is signed by itself: podman looks at the one that it takes.
-            own = (digest for digest, is_own in _listed(str(image), timeout, declared) if is_own)
-            image = image.pinned(next(own, str(image.digest)))
-            signatures.require(image, registries.signing(reference, declared), declared, timeout)
-        except RolloutError as error:
-            return error
-        return None
+        # Of a list of images each is signed by itself: podman looks at the one that it takes.
+        own = (digest for digest, is_own in _listed(str(image), timeout, declared) if is_own)
+        image = image.pinned(next(own, str(image.digest)))
+        signatures.require(image, registries.signing(reference, declared), declared, timeout)
 
     asked = [
         reference
@@ -303,5 +303,5 @@ def _unsigned(
         if isinstance(answer, str) and registries.signing(reference, declared)
     ]
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        answers = zip(asked, pool.map(look, asked), strict=True)
+        answers = zip(asked, pool.map(_waiting_once(look), asked), strict=True)
         return {reference: error for reference, error in answers if error is not None}

@@ -86,7 +86,10 @@ def _fetch(reference: str, folder: str, declared: registries.Declared, timeout: 
             done = subprocess.run(
                 command, capture_output=True, timeout=timeout, check=False, pass_fds=reached.descriptors
             )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except subprocess.TimeoutExpired as error:
+        text = f"{reference}: no answer within {timeout:g} s"
+        raise skopeo.Silent("REGISTRY_UNREACHABLE", text) from error
+    except OSError as error:
         raise RolloutError("REGISTRY_UNREACHABLE", f"{reference}: {type(error).__name__}") from error
     if done.returncode == 0:
         return True

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 
+from openstack_rollout.errors import RolloutError
 from openstack_rollout.node import registries
 
 _RECORD = re.compile(r'\blevel=\w+ msg="(.*)"$')
+
+
+class Silent(RolloutError):
+    """A registry that did not answer in time: another question would wait as long."""
 
 
 def command(reached: registries.Given, verb: str, *arguments: str) -> list[str]:

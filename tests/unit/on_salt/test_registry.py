@@ -165,3 +165,20 @@ def test_one_image_without_a_configuration_hides_no_other(monkeypatch):
     found = registry.configurations(["reg.example/x0:1", "reg.example/x1:1"])
     assert found["reg.example/x0:1"].reason == "IMAGE_DAMAGED"
     assert found["reg.example/x1:1"] == {"created": "2026"}
+
+
+def test_signatures_of_a_registry_that_falls_silent_are_waited_for_once(monkeypatch):
+    asked = []
+
+    def run(command, timeout, **_):
+        if "copy" in command:
+            asked.append(command[-2])
+            raise subprocess.TimeoutExpired(command, timeout)
+        return subprocess.CompletedProcess(command, 0, json.dumps(manifest(1)).encode(), b"")
+
+    monkeypatch.setattr(registry.subprocess, "run", run)
+    wanted = {f"key{number}": f"reg.example/x{number}:1" for number in range(4 * registry.AT_ONCE)}
+    declared = {"reg.example": {"signed_by": ["a key"]}}
+    problems = registry.problems(wanted, timeout=0.1, reach=lambda _: declared)
+    assert {reason for reason, _ in problems} == {"REGISTRY_UNREACHABLE"}
+    assert 0 < len(asked) <= registry.AT_ONCE
