@@ -23,11 +23,11 @@ VERDICTS = {
     "incomplete": ("✖", "Incomplete", "bad"),
     "aborted": ("✖", "Aborted", "bad"),
 }
-#: State of a node → a sign beside its word.
 #: Of a run that goes on: what the time at which it stopped is called.
 _STOPPED = {"paused": "Paused at", "interrupted": "Interrupted at"}
 #: States of a run in which a node that is done is so with all of it.
 _CLOSED = ("completed", "completed_with_open_ends", "incomplete")
+#: State of a node → a sign beside its word.
 SIGNS = {"done": "✔", "skipped": "–", "failed": "✖", "quarantined": "!", "in_flight": "▶", "waiting": "…"}
 _LEFT = {
     "failed": "failed: {have}: {want}",

@@ -10,7 +10,7 @@ import time
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.box import HEAVY_HEAD, SIMPLE_HEAD
 from rich.console import Console, Group
@@ -41,6 +41,16 @@ _CELL = 9
 _NAME = 20  # what a name has at least, where there is as much
 
 
+class _Why(NamedTuple):
+    """Why a node, or a run, stopped."""
+
+    reason: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.message}"
+
+
 class Board:
     """What a watcher knows of one run.
 
@@ -51,7 +61,7 @@ class Board:
         self.run = {**run, "limit": run.get("asked", {}).get("limit", "")}
         self.columns = [PREFETCH, *run["stages"]]
         self.cells: dict[str, dict[str, str]] = {}
-        self.reasons: dict[str, str] = {}
+        self.reasons: dict[str, _Why] = {}
         self.roles: dict[str, str] = {}
         self._waits: list[dict[str, Any]] = []
         self._all, self._busy = (
@@ -66,7 +76,7 @@ class Board:
             if record["state"] == "in_flight":
                 self._set(node, record["stage"], record["step"])
             if record["reason"]:
-                self.reasons[node] = f"{record['reason']}: {record['message']}"
+                self.reasons[node] = _Why(record["reason"], record["message"])
         for node in self.cells:
             self._rank(node)
 
@@ -94,12 +104,12 @@ class Board:
             self._waits = [one for one in self._waits if one["nodes"] and node not in one["nodes"]]
         if status == "failed":
             self._set(node, stage, "failed")
-            self.reasons[node] = f"{data['reason']}: {data['message']}"
+            self.reasons[node] = _Why(data["reason"], data["message"])
             return f"{where}: {node}: {step} failed: {self.reasons[node]}"
         if status in _TOLD:
             if status == "quarantined":
                 self._set(node, stage, "failed")
-            self.reasons[node] = f"{data['reason']}: {data['message']}"
+            self.reasons[node] = _Why(data["reason"], data["message"])
             return f"{where}: {node}: {_TOLD[status].format(step)}{self.reasons[node]}"
         if status == "skipped":
             self._set(node, stage, "skipped")
@@ -153,9 +163,9 @@ class Board:
         lines = [f"and {len(self.cells) - len(shown)} more"] if len(shown) < len(self.cells) else []
         lines += trouble if stopped else trouble[-_TROUBLE:]
         if stopped and self.run["reason"]:
-            word = f"{self.run['reason']}: "
-            if not any(told.startswith(word) for told in self.reasons.values()):
-                lines.append(word + self.run["message"])
+            why = _Why(self.run["reason"], self.run["message"])
+            if not any(one.reason == why.reason for one in self.reasons.values()):
+                lines.append(str(why))
             lines.append(REASONS.get(self.run["reason"], ""))
         elif stopped:
             lines.append(self.run["message"])

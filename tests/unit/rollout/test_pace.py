@@ -110,6 +110,6 @@ def test_a_watcher_sees_that_a_node_is_slow(cloud, master):
     board = Board({**run, "reason": "", "message": ""}, {})
     event = {"run": "r", "stage": "ovn", "round": "", "node": "cmp1", "role": "compute", "step": "apply"}
     line = board.take({**event, "status": "slow", "reason": "SLOW", "message": "it takes long"})
-    assert line == "ovn: cmp1: SLOW: it takes long" and board.reasons == {"cmp1": "SLOW: it takes long"}
+    assert line == "ovn: cmp1: SLOW: it takes long" and board.reasons == {"cmp1": ("SLOW", "it takes long")}
     board.take({**event, "status": "succeeded", "reason": "", "message": ""})
     assert board.reasons == {}

@@ -277,4 +277,4 @@ def test_a_watcher_reads_why_a_node_waits():
         {**event, "status": "retrying", "reason": "PACKAGE_LOCKED", "message": "x; taken again"}
     )
     assert line == "ovn: cmp1: apply retrying: PACKAGE_LOCKED: x; taken again"
-    assert board.reasons["cmp1"].startswith("PACKAGE_LOCKED")
+    assert board.reasons["cmp1"].reason == "PACKAGE_LOCKED"

@@ -31,7 +31,7 @@ def test_events_and_journal_tell_the_same(paused):
         by_events.take(data)
     by_journal = Board(plain(run), nodes(paused))
     assert by_events.cells == by_journal.cells
-    assert by_events.reasons == by_journal.reasons == {"compute1": "CONTAINER_EXITED: simulated"}
+    assert by_events.reasons == by_journal.reasons == {"compute1": ("CONTAINER_EXITED", "simulated")}
     assert by_events.cells["compute1"] == {"prefetch": "done", "ovn": "done", "services": "failed"}
     assert by_events.ended and by_journal.ended
 
